@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 
 from mainspring.domain.access import Role
+from mainspring.domain.bulk import MOST
 from mainspring.domain.clock import Clock
 from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.ids import new_id
@@ -34,6 +35,7 @@ STEPS = 9
 """Saved outcomes of a run; with the attempt of each run that had to be repeated that makes ten attempts a run."""
 AUTOMATIONS = 200
 TOKENS = 40
+_BULK_ACTS = 60
 _SOME = 4
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
 _DAYS = 30
@@ -49,6 +51,9 @@ _INCIDENT = (
 ).split()
 _ALERT = "key incident opened about channel severity state made_at due_at tried ended_at".split()
 _DELIVERY = "id trigger key state name verified run received_at changed_at body headers".split()
+_BULK = "id verb state which automations piece every_ms actor total done refused reached made_at changed_at ended_at due_at".split()
+_REFUSED_OF = 40
+"""Of so many runs of a bulk act one was refused."""
 _ACT = "seq at command actor verb subject reason detail result prev_hash hash".split()
 _FIGURES = "session automation minute_at started succeeded failed steps took_ms took_max_ms".split()
 _FAILURE = msgspec.json.encode({"type": "ConnectionError", "message": "the other side said no", "code": "refused"})
@@ -171,6 +176,9 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     events = ((new_id("e", now - n, n), "order.paid", f"k{n}", b"{}", now - n, now + DAY) for n in range(RUNS // 20))
     bulk.rows("events", ("id", "name", "key", "data", "at", "keep_until"), events)
     bulk.rows("locks", ("name", "owner", "token", "taken_at"), ((f"lock{n}", ids[n], n, now) for n in range(20)))
+    acted = [ids[n] for n in failed[:MOST]]
+    bulk.rows("bulk_acts", _BULK, (_bulk_act(n, acted, names, now) for n in reversed(range(_BULK_ACTS))))
+    bulk.rows("bulk_parts", ("bulk", "run", "why"), _bulk_parts(acted))
     bulk.rows("audit_log", _ACT, _acts(chain, ids, now))
     bulk.end()
     found = {
@@ -182,6 +190,7 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
         "trigger": f"{names[12]}/event",
         "event": new_id("e", now, 0),
         "error": _print(0),
+        "bulk": _bulk_id(0),
         "queue": "default",
         "monitor": "silence",
     }
@@ -315,6 +324,27 @@ def _delivery(n: int, id: str, ids: list[str], names: list[str], now: int) -> tu
     state = "refused" if n % 100 == 0 else "started"
     trigger = f"{names[n % 50 * 4]}/event"
     return id, trigger, f"k{n}", state, "order.paid", None, ids[n] if state == "started" else None, at, at, b"{}", b"{}"
+
+
+def _bulk_id(n: int) -> str:
+    return f"{n:032x}"
+
+
+def _bulk_act(n: int, acted: list[str], names: list[str], now: int) -> tuple[Any, ...]:
+    """Return one of them: the newest is paused when half of its runs are done, those before it have ended."""
+    at, total = now - n * HOUR, len(acted)
+    half, is_over = total // 2, n > 0
+    reached = total if is_over else half
+    refused = -(-reached // _REFUSED_OF)
+    said = (b'{"state":["failed"]}', msgspec.json.encode(names).decode(), 100, 0, "web:ana", total)
+    figures = (reached - refused, refused, acted[reached - 1], at, at + MINUTE, at + MINUTE if is_over else None, at)
+    return _bulk_id(n), "retry", "done" if is_over else "paused", *said, *figures
+
+
+def _bulk_parts(acted: list[str]) -> Iterator[tuple[Any, ...]]:
+    for n, id in enumerate(acted):
+        is_refused = n < len(acted) // 2 and n % _REFUSED_OF == 0
+        yield _bulk_id(0), id, "it goes on already" if is_refused else None
 
 
 def _figures(names: list[str], now: int) -> Iterator[tuple[Any, ...]]:

@@ -70,6 +70,16 @@ def make_reader(url: str) -> Reader:
     return PostgresReader(address)
 
 
+def is_made(url: str) -> bool:
+    """Tell whether there is a store, in whatever form. Raises StoreUnavailableError where its server cannot be asked."""
+    if not is_server_url(url):
+        return store_path(url).exists()
+    address = address_of(url)
+    from mainspring.store.postgres.form import form_of
+
+    return form_of(address) > 0
+
+
 def anchor(url: str) -> Path:
     """Return the path of this host beside which processes that share the store meet; on a file the file itself."""
     return make_store(url, clock=SystemClock()).locks / "store" if is_server_url(url) else store_path(url)

@@ -152,6 +152,15 @@ class Invocation:
             self._store = store
         return self._store
 
+    def bring_to_form(self) -> None:
+        """Bring the store that is there to this version's form, as each process does that opens it to write. Raises StoreError."""
+        from mainspring.app.stores import is_made, make_store
+
+        if is_made(self.settings.store.url):
+            store = make_store(self.settings.store.url, clock=self.clock, patience=PATIENCE)
+            store.open()
+            store.close()
+
     def is_there(self) -> bool:
         """Tell whether there is a store; one on a server is asked when it is read. Raises StoreGoneError where there was one."""
         if self.settings.store.is_remote:

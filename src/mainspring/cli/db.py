@@ -14,10 +14,11 @@ from mainspring.insight import words
 @pass_invocation
 def migrate(invocation: Invocation) -> None:
     """Every process does this by itself when it opens the store to write; here it is an act of its own, for a deployment."""
-    if invocation.settings.store.is_remote:
-        was_there = invocation.read(lambda reader: bool(reader.read("read_meta", ("schema",))), otherwise=False)
-    else:
-        was_there = invocation.path.exists()
+    from mainspring.app.stores import is_made
+
+    was_there = is_made(
+        invocation.settings.store.url
+    )  # not by a reader: that takes no store but one of this version's form
     form = str(invocation.make_store(anew=True).reader.read("read_meta", ("schema",))[0][0])
     word = "is in" if was_there else "was made in"
     shown = invocation.shown

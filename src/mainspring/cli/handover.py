@@ -14,22 +14,25 @@ def handover_lines(found: Handover, now: int, zone: str) -> Iterator[str]:
     yield f"From {words.moment(found.since_at, now, zone)} to {words.moment(found.until_at, now, zone)}:"
     if found.is_quiet:
         yield "  Nothing happened, and nothing waits."
-    yield from _part("Still wrong", [_wrong(one, now) for one in found.incidents])
-    yield from _part("Waits for a person", [*_questions(found, now), *_halted(found)])
-    yield from _part("Paused", _paused(found, now))
-    yield from _part("Opened", [_moved(one, now, one.incident.opened_at) for one in found.opened])
-    yield from _part("Closed", [_moved(one, now, one.moved_at) for one in found.closed])
-    yield from _part("Done by people", [_act(one, now) for one in found.acts])
+    left = found.left
+    yield from _part("Still wrong", [_wrong(one, now) for one in found.incidents], left.incidents)
+    yield from _part("Waits for a person", [*_questions(found, now), *_halted(found)], left.questions + left.halted)
+    yield from _part("Paused", _paused(found, now), left.paused)
+    yield from _part("Opened", [_moved(one, now, one.incident.opened_at) for one in found.opened], left.opened)
+    yield from _part("Closed", [_moved(one, now, one.moved_at) for one in found.closed], left.closed)
+    yield from _part("Done by people", [_act(one, now) for one in found.acts], left.acts)
     if found.more:
         yield ""
         yield "There is more than stands here. See: mainspring audit-log list, mainspring incidents list --all"
 
 
-def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
+def _part(title: str, lines: Sequence[str], left: int) -> Iterator[str]:
     if lines:
         yield ""
         yield title
         yield from (f"  {line}" for line in lines)
+    if left:
+        yield f"  at least {left:,} more"
 
 
 def _wrong(one: Incident, now: int) -> str:

@@ -47,6 +47,7 @@ def serve(
     roles = roles_of(project.settings.up.roles)
     try:
         with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
+            invocation.bring_to_form()  # its processes would do so a moment later, and a reader takes no older form
             # One that reaches the store by another name, or is of another version.
             for one in supervisors_here(invocation):
                 taken = [role for role in roles if role in one.posts or not one.posts]

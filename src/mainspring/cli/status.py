@@ -1,6 +1,7 @@
 """`mainspring status`, and what a bare `mainspring` says."""
 
 import time
+from typing import Any
 
 import click
 
@@ -55,7 +56,8 @@ def _hand_over(invocation: Invocation, since: str) -> int:
     now, first_at = invocation.clock.now(), since_at(invocation, since) or 0
     verdict = verdict_now(invocation)
     lists = ("opened", "closed", "acts", "incidents", "questions", "halted", "paused")
-    nothing = Handover(since_at=first_at, until_at=now, more=False, **{name: [] for name in lists})
+    empty: dict[str, Any] = {name: [] for name in lists}
+    nothing = Handover(since_at=first_at, until_at=now, more=False, **empty)
     found: Handover = invocation.opened(
         lambda opening: invocation.read(
             lambda reader: handover(reader, first_at, now, opened_wait=opening.wait), nothing

@@ -17,6 +17,7 @@ import copy
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -87,11 +88,17 @@ def to_local(at: int, zone: ZoneInfo) -> datetime:
     return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone)
 
 
+@lru_cache(maxsize=1_024)  # a page of automations tells fifty of them, each time it moves
+def _words(expr: str) -> str:
+    return str(_walker(expr, expr).explain())
+
+
 class Cron:
     """One plain expression of five or six fields in one zone."""
 
     def __init__(self, expr: str, zone: ZoneInfo) -> None:
         minute, hour = expr.split(" ")[-5:-3]
+        self._expr = expr
         self._walker = _walker(expr, expr)
         self._zone = zone
         self._skips_gaps = hour.startswith("*")
@@ -109,7 +116,7 @@ class Cron:
 
     def in_words(self) -> str:
         """Return cronsim's sentence, such as "At 03:00 on Monday through Friday"."""
-        return str(self._walker.explain())
+        return _words(self._expr)
 
     def _second_pass(self, local: datetime) -> timedelta:
         """Return how far the wall clock will be set back at the end of the first pass that `local` is in."""

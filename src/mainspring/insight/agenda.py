@@ -52,7 +52,8 @@ class ClockDay(msgspec.Struct, frozen=True):
 class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
     """One automation. `count` = its starts in the seven days, `is_about` = counted by its first ones; `took_ms` None = it has no past.
 
-    `often_from_at` = from then on it starts too often to be drawn one by one. `crowded` = starts that find the one before still going on.
+    `starts` = the first of them; `often_from_at` = from then on it starts too often to be drawn one by one. `crowded` = starts that find
+    the one before still going on.
     """
 
     automation: str
@@ -71,25 +72,63 @@ class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):
-    """`hours` = starts of each of the 168 hours; `lines` = the busiest first: those that take most time, then those that start most."""
+    """`hours` = starts of each of the 168 hours, `count` = of all of them, by so many `automations`.
+
+    `is_about` = counted by the first ones. `lines` = the busiest of the automations: those that take most time, then those that start most.
+    """
 
     from_at: int
     until_at: int
     hours: tuple[int, ...]
+    count: int
+    is_about: bool
+    automations: int
     lines: tuple[AgendaLine, ...]
 
 
-def agenda_of(planned: Iterable[Planned], took: Mapping[str, int], now: int) -> Agenda:
-    """Return what starts from `now` on; `took` = how long (ms) each automation usually takes."""
+class _Times(msgspec.Struct, frozen=True, kw_only=True):
+    """When an automation starts; `count` holds also those that start too often to be told one by one."""
+
+    planned: list[Planned]
+    times: list[int]
+    often_from_at: int | None
+    count: int
+    is_about: bool
+
+
+def agenda_of(
+    planned: Iterable[Planned],
+    took: Mapping[str, int],
+    now: int,
+    *,
+    lines: int | None = None,
+    starts: int | None = None,
+) -> Agenda:
+    """Return what starts from `now` on; `took` = how long (ms) each automation usually takes.
+
+    `lines` = so many automations are told, `starts` = so many starts of each; None = all.
+    """
     from_at = now - now % HOUR_MS
     until_at = from_at + SPAN_MS
     hours = [0] * (SPAN_MS // HOUR_MS)
     by_automation: dict[str, list[Planned]] = {}
     for one in planned:
         by_automation.setdefault(one.automation, []).append(one)
-    lines = [_line(found, took.get(name), now, until_at, hours) for name, found in by_automation.items()]
-    lines.sort(key=lambda one: (one.paused, -one.count * (one.took_ms or 0), -one.count, one.automation))
-    return Agenda(from_at=from_at, until_at=until_at, hours=tuple(hours), lines=tuple(lines))
+    found = {name: _times(those, now, until_at, hours) for name, those in by_automation.items()}
+    busiest = sorted(found, key=lambda name: _place(name, found[name], took.get(name, 0)))
+    return Agenda(
+        from_at=from_at,
+        until_at=until_at,
+        hours=tuple(hours),
+        count=sum(one.count for one in found.values()),
+        is_about=any(one.is_about for one in found.values()),
+        automations=len(found),
+        lines=tuple(_line(found[name], took.get(name), now, until_at, starts) for name in busiest[:lines]),
+    )
+
+
+def _place(name: str, found: _Times, took: int) -> tuple[bool, int, int, str]:
+    return found.planned[0].paused, -found.count * took, -found.count, name
 
 
 def clock_days(zone: str, from_at: int, until_at: int) -> tuple[ClockDay, ...]:
@@ -106,36 +145,39 @@ def day_starts(zone: str, from_at: int, until_at: int) -> list[int]:
     return [begin for begin, _, _ in _days(zone, from_at, until_at) if begin >= from_at]
 
 
-def _line(found: list[Planned], took: int | None, now: int, until_at: int, hours: list[int]) -> AgendaLine:
-    count, is_about, starts, often_from_at = 0, False, [], None
-    is_paused = found[0].paused
-    for one in found if not is_paused else ():
+def _times(planned: list[Planned], now: int, until_at: int, hours: list[int]) -> _Times:
+    count, is_about, found, often_from_at = 0, False, [], None
+    for one in planned if not planned[0].paused else ():
         slots = _slots(one.schedule, now - now % HOUR_MS - 1, until_at - 1)
         is_whole, begin = len(slots) <= _MOST_STARTS, max(now, one.from_at)
         times = [slot + jitter_of(one.name, slot, one.jitter) for slot in slots[:_MOST_STARTS] if slot >= begin]
-        counted = _counted(times, until_at, hours, is_whole=is_whole)
-        count, is_about = count + counted, is_about or not is_whole
+        count += _counted(times, until_at, hours, is_whole=is_whole)
+        is_about = is_about or not is_whole
         if is_whole:
-            starts += times
+            found += times
         elif times:
             often_from_at = min(times[0], often_from_at or times[0])
-    drawn = _drawn(sorted(starts), took or 0, are_skipped=found[0].overlap == "skip")
-    nexts = [one.start_at for one in drawn[:1]] + ([often_from_at] if often_from_at is not None else [])
-    zone = found[0].schedule.tz
+    return _Times(planned=planned, times=sorted(found), often_from_at=often_from_at, count=count, is_about=is_about)
+
+
+def _line(found: _Times, took: int | None, now: int, until_at: int, starts: int | None) -> AgendaLine:
+    first = found.planned[0]
+    drawn = _drawn(found.times, took or 0, are_skipped=first.overlap == "skip")
+    nexts = [one.start_at for one in drawn[:1]] + ([found.often_from_at] if found.often_from_at is not None else [])
     return AgendaLine(
-        automation=found[0].automation,
-        words=tuple(one.schedule.describe() for one in found),
-        zone=zone,
+        automation=first.automation,
+        words=tuple(one.schedule.describe() for one in found.planned),
+        zone=first.schedule.tz,
         next_at=min(nexts, default=None),
-        count=count,
-        is_about=is_about,
+        count=found.count,
+        is_about=found.is_about,
         took_ms=took,
-        starts=drawn,
-        often_from_at=often_from_at,
+        starts=drawn[:starts],
+        often_from_at=found.often_from_at,
         crowded=sum(one.is_crowded for one in drawn),
-        overlap=found[0].overlap,
-        paused=is_paused,
-        clock_days=clock_days(zone, now, until_at),
+        overlap=first.overlap,
+        paused=first.paused,
+        clock_days=clock_days(first.schedule.tz, now, until_at),
     )
 
 

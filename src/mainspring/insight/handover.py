@@ -4,7 +4,7 @@ Reads only, each bounded: what is beyond the bounds is said to be there, and can
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -25,12 +25,15 @@ from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
 
 SINCE_MS: Final = 8 * 3_600_000
 """A shift."""
-MOST: Final = 100
+MOST: Final = 30
 """So many lines of each kind are told."""
 _PEOPLE = frozenset({"cli", "link", WEB})
 """Doors of people; programs come in by others."""
 _OWN_AFFAIRS = frozenset({"sign in", "sign out", "offer"})
-_PAGE, _PAGES = 500, 20
+_LOOKED_AT: Final = 500
+_ACTS: Final = 2_000
+_ACTS_OF_ALL: Final = 10_000
+"""Among so many of the newest acts those of people are looked for."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +68,20 @@ class Paused(msgspec.Struct, frozen=True):
     until_at: int | None
 
 
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """How many more there are of each than are told, at least: so many were looked at."""
+
+    opened: int = 0
+    closed: int = 0
+    acts: int = 0
+    incidents: int = 0
+    questions: int = 0
+    halted: int = 0
+    paused: int = 0
+
+
 class Handover(msgspec.Struct, frozen=True, kw_only=True):
-    """From one instant to another. `more` = there was more than is told here."""
+    """From one instant to another. `more` = there was more than is told here, `left` = of what."""
 
     since_at: int
     until_at: int
@@ -78,6 +93,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     halted: list[RunRow]
     paused: list[Paused]
     more: bool
+    left: Left = Left()
 
     @property
     def is_quiet(self) -> bool:
@@ -97,24 +113,24 @@ def handover(
     acts, has_more_acts = _acts(reader, since_at, sees)
     views = [view for view in status.automations(reader) if view.retired_at is None and sees(view.name)]
     names = None if sees(None) else [view.name for view in views]
-    unresolved = seen(wrong.told(reader, _PAGE), wrong.folded(reader, _PAGE), sees)
-    halted = [
-        one for one in list_runs(reader, states=(RunState.NEEDS_ATTENTION,), limit=_PAGE).runs if sees(one.automation)
-    ]
-    opened = [one for one in moved if one.incident.opened_at >= since_at]
-    closed = [one for one in moved if one.incident.state is IncidentState.RESOLVED]
-    lists: tuple[Sequence[object], ...] = (opened, closed, acts, unresolved, halted)
+    halted = list_runs(reader, states=(RunState.NEEDS_ATTENTION,), limit=_LOOKED_AT)
+    asking = questions(reader, _LOOKED_AT, names)
+    lists: dict[str, list[Any]] = {
+        "opened": [one for one in moved if one.incident.opened_at >= since_at],
+        "closed": [one for one in moved if one.incident.state is IncidentState.RESOLVED],
+        "acts": acts,
+        "incidents": seen(wrong.told(reader, _LOOKED_AT), wrong.folded(reader, _LOOKED_AT), sees),
+        "halted": [one for one in halted.runs if sees(one.automation)],
+        "paused": list(_paused(views, now)),
+    }
+    left = {name: len(found) - MOST for name, found in [*lists.items(), ("questions", asking)] if len(found) > MOST}
     return Handover(
         since_at=since_at,
         until_at=now,
-        opened=opened[:MOST],
-        closed=closed[:MOST],
-        acts=acts[:MOST],
-        incidents=unresolved[:MOST],
-        questions=asked(reader, [opened_wait(one) for one in questions(reader, MOST, names)]),
-        halted=halted[:MOST],
-        paused=list(_paused(views, now)),
-        more=has_more_acts or any(len(one) > MOST for one in lists),
+        questions=asked(reader, [opened_wait(one) for one in asking[:MOST]]),
+        more=has_more_acts or bool(left),
+        left=Left(**left),
+        **{name: found[:MOST] for name, found in lists.items()},
     )
 
 
@@ -139,7 +155,7 @@ def _paused(views: Iterable[AutomationView], now: int) -> Iterator[Paused]:
 
 def _acts(reader: Reader, since_at: int, sees: Sees) -> tuple[list[PersonsAct], bool]:
     """Return what people did, newest first, and whether there is more: what was refused, and comings and goings, are left out."""
-    rows, has_more = _rows_since(reader, since_at)
+    rows, has_more = status.audit_rows_of(reader, _PEOPLE, since_at, among=_ACTS_OF_ALL, limit=_ACTS)
     done = [row for row in rows if _counts(row)]
     owner = _owners(reader, done)
     groups: dict[tuple[str, ...], list[AuditView]] = {}
@@ -151,20 +167,8 @@ def _acts(reader: Reader, since_at: int, sees: Sees) -> tuple[list[PersonsAct], 
     return [_told(group, key[-1]) for key, group in groups.items()], has_more
 
 
-def _rows_since(reader: Reader, since_at: int) -> tuple[list[AuditView], bool]:
-    found: list[AuditView] = []
-    cursor: int | None = None
-    for _ in range(_PAGES):
-        page = status.audit_rows(reader, limit=_PAGE, cursor=cursor)
-        found += [row for row in page if row.at >= since_at]
-        if len(page) < _PAGE or page[-1].at < since_at:
-            return found, False
-        cursor = page[-1].seq
-    return found, True
-
-
 def _counts(row: AuditView) -> bool:
-    if row.actor.partition(":")[0] not in _PEOPLE or row.verb in _OWN_AFFAIRS:
+    if row.verb in _OWN_AFFAIRS:
         return False
     return not isinstance(msgspec.json.decode(row.result, type=Result), Refused)
 

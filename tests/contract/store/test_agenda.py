@@ -3,7 +3,7 @@
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, RetireAutomation, ScheduleRow
 from mainspring.store.commands.runs import SlotLink
-from mainspring.store.reads.agenda import irregular_slots, planned_starts, usual_lengths
+from mainspring.store.reads.agenda import irregular_slots, planned_page, planned_starts, usual_lengths
 from tests.contract.store.process import finish
 
 HOURLY = b'{"cron":"0 * * * *"}'
@@ -29,6 +29,27 @@ def test_what_starts_soonest_comes_first(store, clock):
     store.do(PauseAutomation("Pay", now + 60_000, "ann", None))
     first = planned_starts(store.reader, limit=1)[0]
     assert (first.paused_at, first.paused_until) == (now, now + 60_000)
+
+
+def test_what_starts_is_read_by_name_part_by_part(store, clock):
+    """Each automation with all of its schedules, however many there are of it; what is filtered out is none of the part."""
+    now = clock.now()
+    for name, *schedules in (("a", "a", "a#2"), ("b", "b"), ("c", "c", "c#2"), ("gone", "gone"), ("never", "never")):
+        rows = [ScheduleRow(one, name, HOURLY, None if name == "never" else now + 1, None, one) for one in schedules]
+        store.announce(name, schedules=tuple(rows))
+    store.do(RetireAutomation("gone"))
+
+    def part(after="", limit=2, **options):
+        found = planned_page(store.reader, **{"name": None, "automations": None, **options}, after=after, limit=limit)
+        return [one.name for one in found]
+
+    assert part() == ["a", "a#2", "b"]
+    assert part(limit=1) == ["a", "a#2"]
+    assert part("b") == ["c", "c#2"]
+    assert part("c") == []
+    assert part(automations=["b", "c"], limit=1) == ["b"]
+    assert part(automations=[]) == []
+    assert part(name="c") == ["c", "c#2"]
 
 
 def test_slots_that_were_not_in_time_are_found(store, clock):

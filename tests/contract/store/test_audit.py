@@ -1,11 +1,13 @@
 """Acts: on record with the change, once per command id, in a chain that shows tampering."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.errors import StoreError
 from mainspring.store.commands.automations import BreakLock, PauseAutomation, SetMeta, SetQueue, TakeLock
 from mainspring.store.commands.results import DONE, Numbered
 from mainspring.store.commands.runs import CancelRun
+from mainspring.store.reads.status import audit_rows_of
 from tests.contract.store.process import audited
 
 
@@ -46,6 +48,24 @@ def test_failed_act_leaves_no_row(store):
     assert isinstance(results[1], StoreError)
     assert [row.command for row in store.read("audit_rows")].count("bad") == 0
     assert {"good", "fine"} <= {queue.name for queue in store.read("queue_views")}
+
+
+def test_acts_by_some_doors_are_found_among_others(store, clock):
+    """Newest first, since an instant, among so many of all; a door is not the beginning of another's name."""
+    began = clock.now()
+    for place, who in enumerate(("cli:ann@box", "api:bot", "web:ana", "climb:x")):
+        clock.forward(1_000)
+        store.do(msgspec.structs.replace(audited(SetQueue("q", concurrency=place + 1), verb=f"v{place}"), actor=who))
+
+    def found(since_at=began, among=10, limit=10):
+        rows, has_more = audit_rows_of(store.reader, ("cli", "web"), since_at, among=among, limit=limit)
+        return [row.actor for row in rows], has_more
+
+    assert found() == (["web:ana", "cli:ann@box"], False)
+    assert found(began + 2_000) == (["web:ana"], False)
+    assert found(among=3) == (["web:ana"], True)
+    assert found(began + 2_000, among=3) == (["web:ana"], False)
+    assert found(limit=1) == (["web:ana"], True)
 
 
 def fill(store, n=6):

@@ -42,6 +42,10 @@ _PARAMS = {
 }
 
 
+_BY_AUTOMATION = ("sum_rollups_of", "watch_busiest", "watch_durations", "watch_sizes")
+"""What sums the figures of some automations over weeks: read by time, those of one would cost what those of all do."""
+
+
 def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
     """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
     with plans_on_a_file(tmp_path) as plans:
@@ -54,9 +58,16 @@ def test_reads_of_facts_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over all runs, nor over all figures."""
     with plans_on_a_file(tmp_path) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
+        for name in _BY_AUTOMATION:
+            found = plans.of(name, _PARAMS[name])
+            assert any("(automation=? AND minute_at>? AND minute_at<?)" in line for line in found), found
 
 
 def test_reads_of_facts_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
     with plans_on_a_server(postgres, _HISTORY) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
+        for name in _BY_AUTOMATION:
+            found = "\n".join([name, *plans.of(name)])
+            assert "_pkey" in found, found
+            assert "_minute" not in found, found

@@ -18,6 +18,8 @@ select 'a' || n, 'task', 1, '{}', 'f', 1, n from generate_series(0, 49) as n;
 insert into events (id, name, data, at, keep_until) select 'e_' || n, 'paid', '{}', n, n from generate_series(1, 20000) as n;
 insert into deliveries (id, trigger, key, state, received_at, changed_at)
 select 'd_' || n, 't' || n % 50, 'k' || n, 'started', n, n from generate_series(1, 20000) as n;
+insert into audit_log (seq, at, command, actor, verb, subject, result, prev_hash, hash)
+select n, n, 'c_' || n, 'api:bot', 'start', 'run:r_' || n, '{}', 'h', 'h' from generate_series(1, 20000) as n;
 insert into bulk_acts (id, verb, state, which, automations, piece, every_ms, actor, total, made_at, changed_at, due_at, ended_at)
 select 'c_' || n, 'retry', 'done', '{}', '[]', 100, 0, 'cli:a', 100, n, n, n, n from generate_series(1, 2000) as n;
 insert into bulk_parts (bulk, run) select 'c_' || n % 2000, 'r_' || n from generate_series(1, 20000) as n;
@@ -26,7 +28,18 @@ insert into incidents (id, automation, kind, fingerprint, state, severity, text,
 select 'i' || n, 'a' || n % 50, 'silence', 'f' || n, 'resolved', 'page', 't', '{}', n, n, n, n, 1, 1 from generate_series(1, 5000) as n;
 insert into incident_moves (incident, move, at) select 'i' || n % 5000, 'open', n from generate_series(1, 20000) as n
 """
-_LARGE = ("runs", "faults", "later", "run_keys", "events", "deliveries", "bulk_acts", "bulk_parts", "incident_moves")
+_LARGE = (
+    "runs",
+    "faults",
+    "later",
+    "run_keys",
+    "events",
+    "deliveries",
+    "bulk_acts",
+    "bulk_parts",
+    "incident_moves",
+    "audit_log",
+)
 _PARAMS = {
     "list_newest_runs": ("[]", 50),
     "list_automations_of_runs": ("[]",),
@@ -49,6 +62,7 @@ _PARAMS = {
     "list_bulk_todo": ("c", "", 1),
     "list_bulk_parts": ("c", "", 1),
     "list_bulk_refused": ("c", "", 1),
+    "list_audit_of_doors": (1, 1, "[]", 1),
 }
 
 

@@ -1,9 +1,17 @@
 """db migrate, check, backup, restore, prune, shell."""
 
+import contextlib
+
 import pytest
 
+from mainspring.app.supervisor import Supervisor
 from mainspring.domain.states import RunState
+from mainspring.store.postgres import connection as of_server
+from mainspring.store.postgres import migrate as of_server_migrate
+from mainspring.store.postgres.address import read_address
 from mainspring.store.reads.runs import run_view
+from mainspring.store.sqlite import connection as of_file
+from mainspring.store.sqlite import migrate as of_file_migrate
 from tests.contract.store.process import finish
 from tests.unit.cli.conftest import Stage
 
@@ -13,6 +21,45 @@ def test_migrate_makes_the_store_once(cli, store_path):
     assert cli("db", "migrate", "--json").json["created"] is True
     assert store_path.exists()
     assert cli("db", "migrate", "--json").json["created"] is False
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def older(request, folder, store_path, monkeypatch):
+    """A store of the form before this version's, and what tells its form."""
+    if request.param == "sqlite":
+        store_path.parent.mkdir()
+        with contextlib.closing(of_file.connect(store_path)) as connection:
+            of_file_migrate.migrate(connection, of_file_migrate.migrations()[:-1])
+        url, wants = str(store_path), len(of_file_migrate.migrations())
+    else:
+        url, wants = request.getfixturevalue("postgres").new_store(), len(of_server_migrate.migrations())
+        with of_server.connect(read_address(url)) as connection:
+            of_server_migrate.migrate(connection, read_address(url), of_server_migrate.migrations()[:-1])
+    monkeypatch.setenv("MAINSPRING_STORE_URL", url)
+    return wants
+
+
+def test_store_of_an_older_form_is_migrated_when_told_to(cli, older):
+    """Whoever only looks says what to do and changes nothing; doing it is enough, and it was no new store."""
+    refused = f"the store has form {older - 1}, this version needs {older}"
+    for args in (["status"], ["runs", "list"], ["workers", "list"]):
+        said = cli(*args)
+        assert said.code == 1, args
+        assert refused in said.err, args
+        assert "Run: mainspring db migrate" in said.err, args
+    assert [one for one in cli("doctor", "--json").json if one["name"] == "store" and refused in one["text"]]
+    done = cli("db", "migrate", "--json")
+    assert done.code == 0
+    assert done.json["created"] is False
+    assert done.json["form"].startswith(f"{older:04}_")
+    assert cli("status").code == 0
+
+
+def test_up_brings_a_store_of_an_older_form_to_its_own(cli, older, monkeypatch):
+    """It need not be told to: its processes would do so, and what it reads before them is of this version."""
+    monkeypatch.setattr(Supervisor, "run", lambda _self, once: 0)
+    assert cli("up").code == 0
+    assert cli("db", "migrate", "--json").json["form"].startswith(f"{older:04}_")
 
 
 def test_store_of_a_newer_version_is_refused(cli, store_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.insight.handover import MOST
 from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
@@ -129,6 +130,15 @@ def test_since_tells_what_a_shift_hands_over(cli, stage, look):
     found = cli("status", "--since", "8h", "--json").json
     assert [one["incident"]["id"] for one in found["closed"]] == ["i_2"]
     assert [one["id"] for one in found["incidents"]] == ["i_1"]
+
+
+def test_since_says_how_much_it_left_out(cli, look):
+    """Of each part that is longer than is told."""
+    for place in range(MOST + 4):
+        look(Subject(f"x{place}", IncidentKind.SILENCE), Severity.NOTIFY, "no success")
+    said = cli("status", "--since", "8h")
+    assert said.out.count("  at least 4 more\n") == 2
+    assert "There is more than stands here" in said.out
 
 
 @pytest.mark.parametrize("more", [["--here"], ["--wait-healthy"]])

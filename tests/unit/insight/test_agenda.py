@@ -46,6 +46,19 @@ def test_starts_are_those_of_the_schedule(cron, later):
     assert (sum(agenda.hours), line.count) == (len(expected), len(expected))
 
 
+def test_only_so_much_is_told_and_all_is_counted():
+    """The busiest lines and the first starts of each; the hours, the counts and who finds no room are those of all."""
+    several = [planned("b", cron="0 3 * * *"), planned("a", cron="5 * * * *"), planned("c", cron="0 0 1 1 *")]
+    took = {"a": 90 * MINUTE, "b": MINUTE}
+    whole, part = agenda_of(several, took, NOW), agenda_of(several, took, NOW, lines=1, starts=3)
+    assert [one.automation for one in whole.lines] == ["a", "b", "c"]
+    assert [one.automation for one in part.lines] == ["a"]
+    assert (part.hours, part.count, part.automations) == (whole.hours, whole.count, 3)
+    assert whole.count == sum(one.count for one in whole.lines) == 167 + 7
+    assert part.lines[0].starts == whole.lines[0].starts[:3]
+    assert part.lines[0].crowded == whole.lines[0].crowded == 83
+
+
 def test_what_starts_too_often_is_told_as_a_band():
     """And counted by how often it starts at first."""
     line = line_of(planned(every="1m"))

@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.sealing import PLAIN
-from mainspring.insight.handover import MOST, handover
+from mainspring.insight.handover import MOST, Left, handover
 from mainspring.service import automation, incident, run
 from mainspring.service.actor import Act, Actor
 from mainspring.service.starting import start
@@ -118,9 +118,28 @@ def test_who_sees_some_automations_hears_of_no_other(shift):
 
 
 def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
-    """Of more acts than are told."""
-    for place in range(MOST + 1):
-        incident_id = f"i_{place}"
-        shift.find(f"x{place}", incident_id)
+    """How much of what; nothing is left where all is told, of what others may not see least of all."""
+    for place in range(MOST + 2):
+        shift.find(f"x{place}", f"i_{place}")
+        automation.pause(shift.store, "pay", act=shift.act())
+        automation.resume(shift.store, "pay", act=shift.act())
     found = shift.hand_over(0)
-    assert (len(found.opened), len(found.incidents), found.more) == (MOST, MOST, True)
+    assert (len(found.opened), len(found.incidents), len(found.acts), found.more) == (MOST, MOST, MOST, True)
+    assert found.left == Left(opened=2, incidents=2, acts=MOST + 4)
+    assert shift.hand_over(0, lambda name: name == "x0").left == Left()
+
+
+def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):
+    """As far back as is looked at; what lies behind that is said to be there, unless it was before the shift."""
+    monkeypatch.setattr("mainspring.insight.handover._ACTS_OF_ALL", 5)
+    since_at = shift.clock.now()
+    automation.pause(shift.store, "backup", act=shift.act())
+    for _ in range(4):
+        shift.begin(door="api", name="bot")
+    found = shift.hand_over(since_at)
+    assert ([one.verb for one in found.acts], found.more) == (["pause"], False)
+    shift.begin(door="api", name="bot")
+    found = shift.hand_over(since_at)
+    assert (found.acts, found.more) == ([], True)
+    shift.clock.forward(HOUR)
+    assert not shift.hand_over(shift.clock.now()).more

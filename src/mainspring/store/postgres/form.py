@@ -11,6 +11,15 @@ from mainspring.store.postgres.migrate import migrations, version_of
 from mainspring.store.postgres.texts import TEXTS
 
 
+def form_of(address: Address) -> int:
+    """Return the form that the store has, 0 where there is none. Raises StoreUnavailableError."""
+    try:
+        with connect(address) as connection:
+            return version_of(connection, address.schema)
+    except psycopg.Error as fault:
+        raise translate(fault, address.shown) or fault from fault
+
+
 def require_form(address: Address) -> None:
     """Do nothing if the store has the form that this version reads.
 

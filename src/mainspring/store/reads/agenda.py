@@ -32,6 +32,14 @@ def planned_starts(
     return [PlannedStart(*row) for row in rows]
 
 
+def planned_page(
+    reader: Reader, *, name: str | None, automations: Sequence[str] | None, after: str, limit: int
+) -> list[PlannedStart]:
+    """Return what so many automations behind `after` start, by their name and each with all its schedules; else as `planned_starts`."""
+    named = None if automations is None else _listed(automations)
+    return [PlannedStart(*row) for row in reader.read("list_agenda_page", (name, named, after, limit))]
+
+
 def irregular_slots(reader: Reader, schedules: Sequence[str], since_at: int, limit: int) -> list[SlotView]:
     """Return slots due since an instant that did not run, or were made late, newest first."""
     rows = reader.read("list_irregular_slots", (_listed(schedules), since_at, SlotVerdict.RUN.value, LATE_MS, limit))

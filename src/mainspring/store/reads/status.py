@@ -4,6 +4,7 @@ None of them counts rows without a cap.
 """
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -165,6 +166,21 @@ def runs_given(reader: Reader, event: str, limit: int = 100) -> list[GivenRun]:
 def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
     """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
     return [AuditView(*row) for row in reader.read("list_audit", (NEWEST if cursor is None else cursor, limit))]
+
+
+def audit_rows_of(
+    reader: Reader, doors: Collection[str], since_at: int, *, among: int, limit: int
+) -> tuple[list[AuditView], bool]:
+    """Return acts since an instant that came in by one of these doors, newest first, and whether there may be more.
+
+    They are looked for among the newest `among` of all acts.
+    """
+    newest = audit_rows(reader, limit=1)
+    behind = newest[0].seq - among if newest else 0
+    listed = msgspec.json.encode(sorted(doors)).decode()
+    found = [AuditView(*row) for row in reader.read("list_audit_of_doors", (behind, since_at, listed, limit))]
+    unseen = audit_rows(reader, limit=1, cursor=behind + 1)
+    return found, len(found) == limit or any(row.at >= since_at for row in unseen)
 
 
 def act_of_command(reader: Reader, command: str) -> AuditView | None:

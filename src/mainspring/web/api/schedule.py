@@ -1,6 +1,6 @@
 """What starts in the next seven days, and what did not start in time in the last."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -8,16 +8,17 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.schedule import Schedule
 from mainspring.insight.agenda import Agenda, Planned, agenda_of
-from mainspring.store.reads.agenda import PlannedStart, irregular_slots, planned_starts, usual_lengths
+from mainspring.store.reads.agenda import PlannedStart, irregular_slots, planned_page, planned_starts, usual_lengths
 from mainspring.store.views import SlotView
 from mainspring.web.api.bodies import Word
-from mainspring.web.api.call import Call
+from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Page
 
 MOST = 200
-"""Schedules that are looked at: those that are due soonest."""
-_NEWEST_ENDS = 15
+"""Schedules that are looked at together: those that are due soonest."""
+_NEWEST_ENDS = 7
+_STARTS = 24
 _DAY_MS = 86_400_000
 _MOST_SLOTS = 100
 
@@ -28,30 +29,71 @@ class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: Word | None = None
 
 
+class AgendaQuery(ScheduleQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the list, by name: at most `limit` automations, behind `cursor`, which is the `next` of the part before."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+    cursor: Word | None = None
+
+
 class AgendaShown(msgspec.Struct, frozen=True):
-    """The next seven days of the 200 schedules that are due soonest; `more` = there are others."""
+    """The next seven days of some automations; `next` = where those behind them begin."""
+
+    agenda: Agenda
+    next: str | None
+
+
+class Soonest(msgspec.Struct, frozen=True):
+    """The next seven days of the 200 schedules that are due soonest; `more` = there are others. `irregular` = their `irregular`."""
 
     agenda: Agenda
     more: bool
+    irregular: list[SlotView]
 
 
 class _Told(msgspec.Struct, frozen=True):
     options: dict[str, Any] = {}
 
 
-def shown(call: Call[ScheduleQuery, None]) -> AgendaShown:
-    """Show when what starts in the next seven days, and how long it will take as far as its past tells."""
+def shown(call: Call[AgendaQuery, None]) -> AgendaShown:
+    """Show when what starts in the next seven days, and how long it will take as far as its past tells; of each its first 24 starts."""
+    query = call.query
+    found = planned_page(
+        call.site.reader,
+        name=query.name,
+        automations=call.automations(),
+        after=query.cursor or "",
+        limit=query.limit + 1,
+    )
+    names = list(dict.fromkeys(one.automation for one in found))
+    told = names[: query.limit]
+    agenda = _agenda(call, [one for one in found if one.automation in set(told)], starts=_STARTS)
+    return AgendaShown(agenda, told[-1] if len(names) > query.limit else None)
+
+
+def soonest(call: Call[ScheduleQuery, None], *, lines: int | None = None, starts: int | None = None) -> Soonest:
+    """Show what is due soonest as a whole; `lines` and `starts` are those of insight.agenda."""
     found = _planned(call)
-    now = call.site.clock.now()
-    took = usual_lengths(call.site.reader, sorted({one.automation for one in found[:MOST]}), _NEWEST_ENDS)
-    return AgendaShown(agenda_of([_plan(one, now) for one in found[:MOST]], took, now), len(found) > MOST)
+    agenda = _agenda(call, found[:MOST], lines=lines, starts=starts)
+    return Soonest(agenda, len(found) > MOST, _irregular(call, found))
 
 
 def irregular(call: Call[ScheduleQuery, None]) -> Page[SlotView]:
     """List due times of the last day that had no run in time: missed, skipped, made up for; at most 100, newest first."""
+    return Page(_irregular(call, _planned(call)))
+
+
+def _irregular(call: Call[ScheduleQuery, None], planned: list[PlannedStart]) -> list[SlotView]:
     since_at = call.site.clock.now() - _DAY_MS
-    names = [one.name for one in _planned(call)[:MOST]]
-    return Page(irregular_slots(call.site.reader, names, since_at, _MOST_SLOTS))
+    return irregular_slots(call.site.reader, [one.name for one in planned[:MOST]], since_at, _MOST_SLOTS)
+
+
+def _agenda(
+    call: AnyCall, planned: list[PlannedStart], *, lines: int | None = None, starts: int | None = None
+) -> Agenda:
+    now = call.site.clock.now()
+    took = usual_lengths(call.site.reader, sorted({one.automation for one in planned}), _NEWEST_ENDS)
+    return agenda_of([_plan(one, now) for one in planned], took, now, lines=lines, starts=starts)
 
 
 def _planned(call: Call[ScheduleQuery, None]) -> list[PlannedStart]:
@@ -73,6 +115,6 @@ def _plan(one: PlannedStart, now: int) -> Planned:
 
 
 ROUTES = (
-    reads("/schedule", shown, AgendaShown, query=ScheduleQuery),
+    reads("/schedule", shown, AgendaShown, query=AgendaQuery),
     reads("/schedule/irregular", irregular, Page[SlotView], query=ScheduleQuery),
 )

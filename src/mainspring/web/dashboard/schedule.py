@@ -12,13 +12,14 @@ from mainspring.web.api.schedule import MOST, ScheduleQuery
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
 from mainspring.web.pictures.timeline import HEIGHT, WIDTH, band_of, busiest, drawn, hours_path, marks_of
 
-SHOWN: Final = 40
-"""Automations that are drawn, the busiest first; all that were looked at leave as CSV and JSON."""
+SHOWN: Final = 25
+"""Automations that are drawn, the busiest first; all that were looked at leave as CSV and JSON, with the first starts of each."""
+_STARTS: Final = 24
 
 
 def show(call: Call[ScheduleQuery, Form | None]) -> View:
     """Draw the days."""
-    found = schedule.shown(looked(call))
+    found = schedule.soonest(looked(call), lines=SHOWN)
     agenda, zone = found.agenda, call.site.settings.project.timezone
     changes = [band_of(agenda, day) for day in clock_days(zone, agenda.from_at, agenda.until_at)]
     most_at, most = busiest(agenda)
@@ -26,18 +27,16 @@ def show(call: Call[ScheduleQuery, Form | None]) -> View:
         "Schedule",
         {
             "agenda": agenda,
-            "lines": [drawn(agenda, line) for line in agenda.lines[:SHOWN]],
-            "unseen": max(0, len(agenda.lines) - SHOWN),
+            "lines": [drawn(agenda, line) for line in agenda.lines],
+            "unseen": agenda.automations - len(agenda.lines),
             "more": found.more,
             "most_looked": MOST,
             "zone": zone,
             "marks": marks_of(agenda, zone),
             "changes": changes,
             "hours": hours_path(agenda),
-            "starts": sum(line.count for line in agenda.lines),
-            "is_about": any(line.is_about for line in agenda.lines),
             "busiest": {"at": most_at, "starts": most},
-            "irregular": [(one, _told(one)) for one in schedule.irregular(looked(call)).items],
+            "irregular": [(one, _told(one)) for one in found.irregular],
             "wanted": call.query.name or "",
             "size": {"width": WIDTH, "height": HEIGHT},
         },
@@ -46,7 +45,7 @@ def show(call: Call[ScheduleQuery, Form | None]) -> View:
 
 def rows(call: Call[ScheduleQuery, None]) -> Iterator[AgendaLine]:
     """Give all that were looked at, the busiest first."""
-    return iter(schedule.shown(call).agenda.lines)
+    return iter(schedule.soonest(call, starts=_STARTS).agenda.lines)
 
 
 def _told(one: SlotView) -> str:

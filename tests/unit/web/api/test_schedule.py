@@ -26,14 +26,25 @@ def planned(world):
 
 @pytest.mark.asyncio
 async def test_days_to_come_are_told(planned):
-    """With each start and its end; the hours hold them all."""
+    """With each start and its end, of one that starts often the first ones; the hours hold them all."""
     found = await planned.get("/schedule")
     lines = {line["automation"]: line for line in found["agenda"]["lines"]}
-    assert (lines["pay"]["count"], len(lines["pay"]["starts"]), found["more"]) == (7, 7, False)
+    assert (lines["pay"]["count"], len(lines["pay"]["starts"]), found["next"]) == (7, 7, None)
+    assert (lines["backup"]["count"], len(lines["backup"]["starts"])) == (168, 24)
     assert sum(found["agenda"]["hours"]) == sum(line["count"] for line in lines.values())
     assert [line["automation"] for line in (await planned.get("/schedule", name="back"))["agenda"]["lines"]] == [
         "backup"
     ]
+
+
+@pytest.mark.asyncio
+async def test_days_to_come_are_told_part_by_part(planned):
+    """By name; `next` leads to those behind, and is nothing where there are none."""
+    first = await planned.get("/schedule", limit=1)
+    assert ([line["automation"] for line in first["agenda"]["lines"]], first["next"]) == (["backup"], "backup")
+    second = await planned.get("/schedule", limit=1, cursor=first["next"])
+    assert ([line["automation"] for line in second["agenda"]["lines"]], second["next"]) == (["pay"], None)
+    assert sum(second["agenda"]["hours"]) == second["agenda"]["count"] == 7
 
 
 @pytest.mark.asyncio

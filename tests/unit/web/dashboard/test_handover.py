@@ -1,10 +1,12 @@
 """`/handover`: since a chosen time, by people, for who may see it."""
 
 import json
+import re
 
 import pytest
 
 from mainspring.domain.incident import IncidentKind
+from mainspring.insight.handover import MOST
 from mainspring.service import incident
 from tests.unit.web.dashboard.run_world import asking
 from tests.unit.web.dashboard.wrong import HOSTILE, find_wrong
@@ -35,6 +37,18 @@ async def test_shift_is_told_in_its_parts(world):
         assert part in text, part
     rows = json.loads((await (await world.browser()).get("/handover?as=json")).content)
     assert ("resolve", "incident:i_2") in [(row["verb"], row["subject"]) for row in rows]
+
+
+async def test_long_shift_is_bounded(world):
+    """The newest of each are told, how many more there are, and where; the page stays light."""
+    for place in range(MOST + 5):
+        find_wrong(world, f"x{place}", f"i_{place:02}", text=f"wrong {place}")
+    text = await world.get("/handover")
+    assert f"{MOST + 5} opened, 0 closed, {MOST + 5} not over" in text
+    assert text.count("At least 5 more") == 2
+    assert '<a href="/incidents">all that is wrong</a>' in text
+    link = re.search(r'href="(/incidents\?since=[^"]+)"', text)[1]
+    assert "wrong 3" in await world.get(link)
 
 
 @pytest.mark.parametrize("since", ["yesterday", "-8h", "99999999999999999d"])
