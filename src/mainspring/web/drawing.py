@@ -58,7 +58,7 @@ def here(request: Request, base: str, changes: Mapping[str, Any]) -> str:
     left: list[tuple[str, str]] = [
         (name, value)
         for name, value in request.query_params.multi_items()
-        if name not in changes and name not in ("as", "done")
+        if name not in changes and name not in ("as", "of", "done")
     ]
     for name, value in changes.items():
         left += [(name, str(one)) for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]

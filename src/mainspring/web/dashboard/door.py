@@ -30,8 +30,8 @@ from mainspring.web.pages import Pages, form_of, told, visitor_of
 _WITHIN_S = 20.0
 _TOLD_WITHIN_S = 3.0
 _LOG = logging.getLogger("mainspring.web")
-_OURS = ("as", "done")
-"""Parameters of every page: the form in which its rows are wanted, and the act whose outcome is told above it."""
+_OURS = ("as", "of", "done")
+"""Parameters of every page: the form in which its rows are wanted, of which table, and the act whose outcome is told above it."""
 
 
 class Dashboard:
@@ -81,11 +81,13 @@ class Dashboard:
         kind = request.query_params.get("as")
         if kind is None:
             return await self._drawn(request, page, call)
-        rows = page.rows
+        of = request.query_params.get("of")
+        rows = page.rows if of is None else page.tables.get(of)
         if rows is None or kind not in KINDS:
             return await self._told(request, 400, f"this page cannot be had as {kind[:20]!r}: csv and json, of lists")
         data = await self._pages.run(lambda: exported(rows(call), kind))
         name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
+        name = name if of is None else f"{name}-{of}"
         headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
         return Response(data, 200, headers, KINDS[kind])
 

@@ -12,7 +12,7 @@ from mainspring.web.api import handover
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import Call
 from mainspring.web.dashboard.moments import past_moment
-from mainspring.web.dashboard.page import Form, PageRoute, View
+from mainspring.web.dashboard.page import Form, PageRoute, View, tables_of
 
 SPANS = ("8h", "12h", "24h", "3d", "7d")
 
@@ -52,6 +52,7 @@ PAGES = (
         template="handover.html",
         show=show,
         rows=rows,
+        tables=tables_of(_found, "incidents", "questions", "halted", "paused", "opened", "closed"),
         query=Shift,
         nouns=("incidents", "questions", "audit-log"),
     ),

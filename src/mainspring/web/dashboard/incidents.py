@@ -11,7 +11,7 @@ from mainspring.web.api.call import Call
 from mainspring.web.api.incidents import IncidentsQuery
 from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.incident_acts import BUTTONS
-from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked
+from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked, tables_of
 
 VIEWS: Final = {
     "what is wrong": (),
@@ -80,6 +80,7 @@ PAGES = (
         show=show_one,
         nouns=("incidents", "runs"),
         buttons=BUTTONS,
+        tables=tables_of(incidents.shown, "runs", "parts", "moves", "alerts"),
         at="/incidents",
     ),
 )

@@ -11,7 +11,7 @@ from mainspring.web.api import now
 from mainspring.web.api.call import Call
 from mainspring.web.continued import run_of
 from mainspring.web.dashboard.incident_acts import BUTTONS
-from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked
+from mainspring.web.dashboard.page import Form, Looking, PageRoute, View, looked, tables_of
 from mainspring.web.pictures.strip import brief_strip_of
 
 _OPEN, _LOOKED_AFTER = 10, 10
@@ -63,6 +63,7 @@ PAGES = (
         template="now.html",
         show=show,
         rows=rows,
+        tables=tables_of(now.shown, "silent", "questions", "running", "due", "strips"),
         nouns=("incidents", "runs", "questions", "automations", "workers"),
         buttons={name: BUTTONS[name] for name in ("acknowledge", "snooze")},
     ),

@@ -1,6 +1,7 @@
 """One row of the table of pages: what is shown at a path, and which buttons it has. See docs/adr/0016-pages-that-the-server-draws.md."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -41,7 +42,8 @@ class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A page. `path` has names in braces, as those of the API; `query` = what may stand behind "?".
 
     `show` and the buttons block and are called in a thread. `nouns` = those of `/api/v1/changes` whose change makes the page move.
-    `rows` = what "as CSV" and "as JSON" give of its main table, in the present filter, at most `exports.MOST` of them.
+    `rows` = what "as CSV" and "as JSON" give of its main table, in the present filter, at most `exports.MOST` of them;
+    `tables` = the same of its other tables, by name.
     `whole` = it is of no automation, so only those see it who are for all. `at` = the path in the bar that it belongs to.
     """
 
@@ -52,6 +54,7 @@ class PageRoute(msgspec.Struct, frozen=True, kw_only=True):
     buttons: dict[str, Button] = {}
     nouns: tuple[str, ...] = ()
     rows: Callable[[Call[Any, None]], Iterable[msgspec.Struct]] | None = None
+    tables: dict[str, Callable[[Call[Any, None]], Iterable[msgspec.Struct]]] = {}
     role: Role = Role.VIEWER
     whole: bool = False
     at: str = ""
@@ -86,6 +89,15 @@ def check_all(answer: Answered) -> None:
         first, why = next(iter(answer.refused.items()))
         more = "" if len(answer.refused) == 1 else f", and so with {len(answer.refused) - 1} more"
         raise ConflictError(f"{answer.done} of {answer.count} are done. {first}: {why}{more}")
+
+
+def tables_of(find: Callable[[Call[Any, Any]], Any], *names: str) -> dict[str, Callable[[Call[Any, None]], Any]]:
+    """Return what gives the rows of tables that are fields of one answer, by the field's name."""
+    return {name: partial(_field, find, name) for name in names}
+
+
+def _field(find: Callable[[Call[Any, Any]], Any], name: str, call: Call[Any, None]) -> Any:
+    return getattr(find(call), name)
 
 
 def reason_of(call: Call[Any, Form]) -> str | None:

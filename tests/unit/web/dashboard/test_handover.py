@@ -39,6 +39,22 @@ async def test_shift_is_told_in_its_parts(world):
     assert ("resolve", "incident:i_2") in [(row["verb"], row["subject"]) for row in rows]
 
 
+async def test_each_table_leaves_by_its_name(world):
+    """Of the handover, of an incident and of the first page; one that is not there is told."""
+    find_wrong(world)
+    browser = await world.browser()
+    for path in re.findall(r'href="(/handover\?as=json[^"]*)"', await world.get("/handover")):
+        assert (await browser.get(path.replace("&amp;", "&"))).status_code == 200
+    answer = await browser.get("/handover?as=json&of=opened")
+    assert [row["incident"]["text"] for row in json.loads(answer.content)] == ["no success"]
+    assert answer.headers["content-disposition"] == 'attachment; filename="handover-opened.json"'
+    moves = json.loads((await browser.get("/incidents/i_1?as=json&of=moves")).content)
+    assert [one["move"] for one in moves] == ["open"]
+    assert (await browser.get("/?as=csv&of=due")).status_code == 200
+    for wrong in ("/handover?as=json&of=nothing", "/locks?as=csv&of=opened", "/handover?as=json&of=found_at"):
+        assert (await browser.get(wrong)).status_code == 400, wrong
+
+
 async def test_long_shift_is_bounded(world):
     """The newest of each are told, how many more there are, and where; the page stays light."""
     for place in range(MOST + 5):
