@@ -414,7 +414,7 @@ async def test_a_secret_that_is_not_set_is_told_and_waited_for(world: World):
     async with asyncio.timeout(10):
         while not world.states:
             await asyncio.sleep(0)
-    assert "'CACHE' is not set Set it." in world.states[0].why
+    assert "'CACHE' is not set. Set it." in world.states[0].why
     world.secrets = secrets
     await world.until_idle()
     assert world.desk.state.connected
