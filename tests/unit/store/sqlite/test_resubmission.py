@@ -150,9 +150,8 @@ COMMANDS: list[Any] = [
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
     acts.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
-    acts.PullBackSchedule(
-        "a", 10
-    ),  # of one that is ahead it is tried where clocks are put back: contract/store/test_schedules.py
+    # Of a schedule that is ahead it is tried where clocks are put back: contract/store/test_schedules.py.
+    acts.PullBackSchedule("a", 10),
     acts.Audited(
         "cmd-back", "me", "backfill", "a", acts.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n")
     ),
