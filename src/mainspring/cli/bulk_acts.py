@@ -52,8 +52,8 @@ def begin(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str |
         error=which.error,
     )
     chosen = choose(invocation.reads, wanted)
-    said = {"state": which.states, "name": which.name, "queue": which.queue, "since": which.since, "error": which.error}
-    told = {name: value for name, value in said.items() if value}
+    said = {field: getattr(which, field) for field in ("name", "queue", "since", "error", "limit")}
+    told = {name: value for name, value in {"state": which.states, **said}.items() if value}
     number = words.many(f"{len(chosen.runs):,}", "run")
     if which.dry_run:
         document = {"bulk": None, "runs": len(chosen.runs)}

@@ -10,7 +10,10 @@ from mainspring.domain.states import BulkState
 from mainspring.insight.words import many, one_line, span
 from mainspring.store.reads.bulk import BulkView
 
-_FLAGS = (("state", "--state"), ("name", "--name"), ("queue", "--queue"), ("since", "--since"), ("error", "--error"))
+_FLAGS = (
+    *(("state", "--state"), ("name", "--name"), ("queue", "--queue"), ("since", "--since"), ("error", "--error")),
+    ("limit", "--limit"),
+)
 _LONGEST = 80
 _BARE = 3
 _HEADS = {BulkVerb.RETRY: "Retry", BulkVerb.CANCEL: "Cancel", BulkVerb.DISCARD: "Discard"}
@@ -25,7 +28,8 @@ def which_of(view: BulkView) -> dict[str, Any]:
 def head_of(verb: BulkVerb, which: dict[str, Any]) -> str:
     """Return a bulk act in a few words: "Retry failed runs of pay"."""
     states = " and ".join(one_line(state).replace("_", " ") for state in which.get("state") or ())
-    said = [_HEADS[verb], f"{states} runs".strip()]
+    newest = f"the newest {which['limit']:,}" if which.get("limit") else ""
+    said = [_HEADS[verb], " ".join(f"{newest} {states} runs".split())]
     if which.get("name"):
         said.append(f"of {one_line(which['name'], _LONGEST)}")
     if which.get("queue"):

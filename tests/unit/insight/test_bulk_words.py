@@ -34,6 +34,7 @@ def test_head_names_what_was_chosen():
     which = {"state": ["failed"], "name": "pay", "error": "3f9a", "since": "1d"}
     assert head_of(BulkVerb.RETRY, which) == "Retry failed runs of pay by error 3f9a since 1d"
     assert head_of(BulkVerb.DISCARD, {}) == "Discard runs"
+    assert head_of(BulkVerb.CANCEL, {"limit": 1_500, "name": "pay"}) == "Cancel the newest 1,500 runs of pay"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,8 @@ def test_head_names_what_was_chosen():
         (BulkVerb.DISCARD, {"error": "3f"}, None, "failed discard --error 3f --background"),
         (BulkVerb.DISCARD, {"state": ["needs_attention"]}, None, "failed discard --limit 20000 --background"),
         (BulkVerb.CANCEL, {"name": "pay"}, None, "runs cancel --name pay"),
+        (BulkVerb.RETRY, {"name": "pay", "limit": 5}, None, "failed retry --name pay --limit 5 --background"),
+        (BulkVerb.RETRY, {"limit": 5}, None, "failed retry --limit 5 --background"),
     ],
 )  # fmt: skip
 def test_command_line_asks_for_the_same(verb, which, rate, line):
