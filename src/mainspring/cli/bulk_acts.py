@@ -34,7 +34,8 @@ background_option = click.option(
 
 
 def begin(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str | None) -> None:
-    """Ask for an act on all runs of a filter; wants a yes, after saying how many they are."""
+    """Ask for an act on all runs of a filter; wants a yes, after saying how many they are. Asked for again under one id, it goes on."""
+    from mainspring.domain.bulk import MOST
     from mainspring.domain.rate import parse_rate
     from mainspring.insight.bulk_words import head_of
     from mainspring.service import bulk_act
@@ -43,26 +44,37 @@ def begin(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str |
     if which.runs or not which.is_filter:
         ctx = click.get_current_context()
         raise click.UsageError("--background takes a filter: --state, --name, --queue, --since, --error, --limit", ctx)
+    act = invocation.act
+    if not which.dry_run and bulk_act.was_begun(invocation.reads, verb, act=act):
+        _tell_begun(invocation, act.command, _known(invocation, act.command).total)
+        return
     wanted = RunFilter(
         states=params.states_of(which.states) or bulk_act.STATES[verb],
         name=which.name,
         queue=which.queue,
         since_at=params.since_at(invocation, which.since),
-        limit=which.limit,
+        limit=which.limit or MOST + 1,
         error=which.error,
     )
     chosen = choose(invocation.reads, wanted)
     said = {field: getattr(which, field) for field in ("name", "queue", "since", "error", "limit")}
     told = {name: value for name, value in {"state": which.states, **said}.items() if value}
-    number = words.many(f"{len(chosen.runs):,}", "run")
+    is_more = len(chosen.runs) > MOST
+    number = f"more than {MOST:,} runs" if is_more else words.many(f"{len(chosen.runs):,}", "run")
     if which.dry_run:
         document = {"bulk": None, "runs": len(chosen.runs)}
         invocation.output.document(document, f"{head_of(verb, told)}: {number}; nothing was done.")
         return
-    invocation.confirm(f"{head_of(verb, told)}: {number}")
+    if not is_more:  # else there is nothing to say yes to
+        invocation.confirm(f"{head_of(verb, told)}: {number}")
     limit = None if rate is None else parse_rate(rate)
-    id = bulk_act.begin(invocation.store, verb, chosen, told, act=invocation.act, rate=limit)
-    invocation.output.document({"bulk": id, "runs": len(chosen.runs)}, f"Bulk act {id} goes on: {number}.")
+    id = bulk_act.begin(invocation.store, verb, chosen, told, act=act, rate=limit)
+    _tell_begun(invocation, id, len(chosen.runs))
+
+
+def _tell_begun(invocation: Invocation, id: str, runs: int) -> None:
+    number = words.many(f"{runs:,}", "run")
+    invocation.output.document({"bulk": id, "runs": runs}, f"Bulk act {id} goes on: {number}.")
     invocation.output.hint(f"How far it is: mainspring bulk show {id}")
 
 

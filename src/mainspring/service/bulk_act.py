@@ -17,7 +17,8 @@ from mainspring.domain.states import BulkMove, RunState
 from mainspring.service import run as one
 from mainspring.service.actor import Act, Actor
 from mainspring.service.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, Chosen, act_on_each
-from mainspring.service.perform import perform
+from mainspring.service.perform import perform, was_done
+from mainspring.service.reads import Reads
 from mainspring.store.base import Store
 from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
 
@@ -36,6 +37,11 @@ _DO: Final[dict[BulkVerb, Callable[..., None]]] = {
     BulkVerb.CANCEL: one.cancel,
     BulkVerb.DISCARD: one.discard,
 }
+
+
+def was_begun(reads: Reads, verb: BulkVerb, *, act: Act) -> bool:
+    """Tell whether this act was asked for before: its runs are those of then, whatever the same filter means by now."""
+    return was_done(reads, act, verb.value, f"bulk:{act.command}")
 
 
 def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *, act: Act, rate: Rate | None) -> str:

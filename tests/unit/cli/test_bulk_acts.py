@@ -34,6 +34,18 @@ def test_dry_run_counts_and_asks_for_nothing(cli, stage):
     assert cli("bulk", "list", "--json").json == []
 
 
+def test_asked_for_again_it_is_the_same_act(cli, stage):
+    """Under one command id, also when nothing fits any more."""
+    for _ in range(2):
+        stage.do(fail(stage.begin()))
+    words = ("--state", "failed", "--background", "-y", "--command-id", "night-1", "--json")
+    first = cli("failed", "retry", *words).json
+    assert do_piece(stage.store)
+    assert cli("failed", "retry", *words).json == first == {"bulk": "night-1", "runs": 2}
+    assert cli("failed", "list", "--json").json == []
+    assert len(cli("bulk", "list", "--json").json) == 1
+
+
 def test_act_is_paused_resumed_and_stopped(cli, stage, bulk):
     """Each says how it stands then; what does not fit is refused."""
     assert "is paused" in cli("bulk", "pause", bulk).out

@@ -57,8 +57,8 @@ def begin(call: Call[None, Asked]) -> Begun:
     """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
     body, act = call.body, call.act()
     rate = None if body.rate is None else parse_rate(body.rate)
-    known = stored.bulk_act(call.site.reader, act.command)
-    if known is not None and not body.dry_run and _sees(call, known):
+    if not body.dry_run and bulk_act.was_begun(call.site.reads, body.verb, act=act):
+        known = _known(call, act.command)
         return Begun(bulk=known.id, count=known.total, more=False, automations=known.automations)
     states = body.state or bulk_act.STATES[body.verb]
     wanted = RunFilter(
@@ -103,7 +103,10 @@ def listed(call: Call[Numbered, None]) -> Page[BulkView]:
 
 def shown(call: AnyCall) -> BulkView:
     """Show a bulk act: how far it is."""
-    id = call.names["bulk"]
+    return _known(call, call.names["bulk"])
+
+
+def _known(call: AnyCall, id: str) -> BulkView:
     found = stored.bulk_act(call.site.reader, id)
     if found is None or not _sees(call, found):
         call.missing("bulk act", id)

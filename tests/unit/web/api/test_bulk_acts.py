@@ -26,6 +26,19 @@ async def test_act_is_counted_then_asked_for_once(world):
 
 
 @pytest.mark.asyncio
+async def test_key_of_another_act_is_refused(world):
+    """What was retried under a key is not told as cancelled under it; nor does who must not see an act hear that it goes on."""
+    fall(world, 1)
+    fall(world, 1, BACKUP)
+    await world.post("/bulk", key="k1", verb="retry")
+    again = {"path": "/bulk", "headers": {"Idempotency-Key": "k1"}}
+    answer = await world.ask("POST", **again, json={"verb": "discard", "state": ["failed"]})
+    assert answer.status_code == 409, answer.text
+    assert (await world.ask("POST", **again, json={"verb": "retry"})).status_code == 200
+    assert (await world.ask("POST", **again, who="payer", json={"verb": "retry"})).status_code == 404
+
+
+@pytest.mark.asyncio
 async def test_bad_wishes_are_refused(world):
     """Nothing fits, a rate that is none, a limit beyond all."""
     for body, status in (({}, 422), ({"rate": "often"}, 422), ({"limit": 0}, 400), ({"verb": "burn"}, 400)):
