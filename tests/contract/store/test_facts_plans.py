@@ -16,7 +16,7 @@ select 'a' || n % 50, n * 60000, 'run', 'old-' || n, n from generate_series(1, 2
 """
 _LARGE = ("runs", "rollups", "rollup_details", "slots")
 _PARAMS = {
-    "watch_waiting": (0, 1),
+    "measure_ready_groups": (0, 1, 1),
     "watch_ends": ("[]", 1),
     "watch_gaps": ("[]", 1),
     "watch_durations": ("[]", 0, 1),

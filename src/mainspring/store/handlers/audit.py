@@ -11,15 +11,13 @@ import msgspec
 
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused, Result
-from mainspring.store.handlers.counting import HELPED
+from mainspring.store.handlers.counting import HELPED, HELPING
 from mainspring.store.transaction import Transaction
 
 FIRST = "0" * 64
 """What stands before the first row."""
 
 _RESULT = msgspec.json.Decoder(Result)
-# As in watch_helped.sql, which a monitor reads.
-_HELP = frozenset({"retry", "retry_from", "run_again", "accept_drift", "give_result", "mark_done"})
 Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 """seq, at, command, actor, verb, subject, reason, detail, result."""
 
@@ -51,7 +49,7 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
 def _count_help(tx: Transaction, command: Audited) -> None:
     """Count an act of a person, not of a program's `App`, that let a run go on or settled it."""
     noun, _, name = command.subject.partition(":")
-    if noun == "run" and command.verb in _HELP and not command.actor.startswith("app:"):
+    if noun == "run" and command.verb in HELPING and not command.actor.startswith("app:"):
         found = tx.one("automation_of_run", (name,))
         if found is not None:
             tx.detail(found[0], HELPED)

@@ -1,6 +1,7 @@
 """Counting ends: how runs ended, what they took and put out, and why they failed, in the figures of the present minute."""
 
 from collections import Counter
+from typing import Final
 
 from mainspring.domain.output_size import bucket_of_size
 from mainspring.domain.states import FailureReason, RunState
@@ -10,6 +11,8 @@ HEALED = "healed"
 """What is counted of steps that succeeded at a later attempt."""
 HELPED = "helped"
 """What is counted of acts by which a person let a run go on, or settled it."""
+HELPING: Final = frozenset({"retry", "retry_from", "run_again", "accept_drift", "give_result", "mark_done"})
+"""The verbs of those acts."""
 _ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
 
 

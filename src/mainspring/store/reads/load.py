@@ -8,13 +8,13 @@ from mainspring.domain.states import SessionState
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD
 from mainspring.store.load import MOST_COUNTED, QueueLoad, TagLoad
+from mainspring.store.reads.bounds import GROUPS
 from mainspring.store.reads.status import meta, queue_views, sessions
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView
 
 _WORKS = frozenset({"worker", "app"})
 _MOST_SESSIONS = 10_000
-_MOST_GROUPS = 100_000
 
 
 def queue_loads(reader: Reader, now_at: int) -> list[QueueLoad]:
@@ -29,7 +29,7 @@ def _claimable(reader: Reader, now_at: int) -> dict[str, dict[str, TagLoad]]:
     if meta(reader, HELD) is not None:
         return {}
     found: dict[str, dict[str, TagLoad]] = {}
-    groups = reader.read("measure_ready_groups", (now_at, MOST_COUNTED, _MOST_GROUPS))
+    groups = reader.read("measure_ready_groups", (now_at, MOST_COUNTED, GROUPS))
     for queue, _, _, tag, paused_until, number, since in groups:
         if paused_until is not None and paused_until > now_at:
             continue

@@ -12,6 +12,8 @@ from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader, Rows
+from mainspring.store.handlers.counting import HELPING
+from mainspring.store.reads.bounds import GROUPS
 from mainspring.store.reads.history import stall_of
 from mainspring.store.views import AutomationView
 
@@ -103,7 +105,10 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
             ended={row[0]: (row[2], row[3]) for row in ended},
             started={row[0]: row[1] for row in hour},
             running=_pairs(read("watch_running")),
-            waiting=[(row[0], row[1], row[2], row[3]) for row in read("watch_waiting", (now_at, cap)) if row[2]],
+            waiting=[
+                (automation, queue, number, since)
+                for queue, automation, _, _, _, number, since in read("measure_ready_groups", (now_at, cap, GROUPS))
+            ],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
             stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
@@ -189,7 +194,7 @@ def slot_starts(
 
 def helped_since(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each people helped, and how many they started at a command line."""
-    rows = reader.read("watch_helped", (since_at, ACTS))
+    rows = reader.read("watch_helped", (since_at, ACTS, _listed(HELPING)))
     return {row[0]: row[2] for row in rows if not row[1]}, {row[0]: row[2] for row in rows if row[1]}
 
 
