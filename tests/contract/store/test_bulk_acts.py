@@ -136,6 +136,15 @@ def test_lists_and_retention(store, clock):
     assert reads.bulk_parts(store.reader, ended) == []
 
 
+def test_one_act_is_forgotten_at_a_time(store, clock):
+    """Each may have twenty thousand runs: the one that ended first goes first."""
+    for id in ("c_1", "c_2"):
+        begin(store, id, runs=())
+    for left in (["c_2"], []):
+        store.do(Prune(None, clock.now() + 1, None, None, None))
+        assert [one.id for one in reads.bulk_acts(store.reader)] == left
+
+
 @pytest.mark.parametrize("runs", [(), ("r_1",)])
 def test_act_on_nothing_is_over_at_once(store, runs):
     """It would wait for a piece that cannot come."""

@@ -42,8 +42,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     tx.change("prune_run_keys", (tx.now,))
     _prune_ways_in(tx)
     if command.failed_before is not None:
-        for table in ("bulk_parts", "bulk_acts"):
-            tx.change(f"prune_{table}", (command.failed_before,))
+        _prune_bulk(tx, command.failed_before)
     if command.events_before is not None:
         _prune_events(tx, command.events_before, command.limit)
         _prune_deliveries(tx, command.events_before, command.limit)
@@ -75,6 +74,14 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
     tx.change("prune_event_matches", (seqs,))
     tx.change("prune_events", (seqs,))
+
+
+def _prune_bulk(tx: Transaction, before: int) -> None:
+    """Forget the bulk act that ended first, with its runs: they may be so many that several at once would hold up every commit."""
+    found = tx.one("first_prunable_bulk_act", (before,))
+    if found is not None:
+        for table in ("bulk_parts", "bulk_acts"):
+            tx.change(f"prune_{table}", found)
 
 
 def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:

@@ -1,1 +1,1 @@
-delete from bulk_acts where ended_at is not null and ended_at < ?
+delete from bulk_acts where id = ?
