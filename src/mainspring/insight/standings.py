@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.facts import Watched
+from mainspring.domain.monitors.facts import Facts, Watched
+from mainspring.domain.monitors.fail_rate import FailRateTuning
 from mainspring.domain.monitors.judged import Judged
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.silence import expected_of
@@ -15,6 +16,7 @@ from mainspring.domain.told_states import AutomationState
 from mainspring.insight.words import many
 from mainspring.operations.facts import FactsReader
 from mainspring.store.base import Reader
+from mainspring.store.reads.incidents import incidents
 
 JUDGES = (
     IncidentKind.SILENCE,
@@ -55,13 +57,26 @@ def standings(
 ) -> dict[str, Standing]:
     """Return how each stands at the instant `now` (ms); `alone` = it is one, of which all that was learned and every judge are wanted."""
     wanted = list(names)
-    facts = FactsReader(reader, at_once=None, about=wanted[0] if alone else None).read_of(wanted, now)
+    facts = _closely(reader, wanted[0], now, tunings, own) if alone else _together(reader, wanted, now)
     kinds = JUDGES if alone else _WHEN
     verdicts: dict[str, list[Judged]] = {}
     for kind in kinds:
         for judged in judged_by(MONITORS[kind], facts, tunings, now, own):
             verdicts.setdefault(judged.subject.automation, []).append(judged)
     return {one.name: _standing(one, verdicts.get(one.name, []), now) for one in facts.automations}
+
+
+def _together(reader: Reader, names: list[str], now: int) -> Facts:
+    return FactsReader(reader, at_once=None).read_of(names, now)
+
+
+def _closely(reader: Reader, name: str, now: int, tunings: Tunings, own: OwnTunings) -> Facts:
+    """Return all by which one automation is judged, as a watcher has it: what is open is well later than what is not."""
+    general = tunings.get(IncidentKind.FAIL_RATE, FailRateTuning())
+    tuning = own.of(name, IncidentKind.FAIL_RATE, general)
+    window = tuning.window if isinstance(tuning, FailRateTuning) else FailRateTuning().window
+    wrong = [one.subject for one in incidents(reader, automation=name)]
+    return FactsReader(reader, at_once=None, about=name).read_of([name], now, window=window, open=wrong)
 
 
 def _standing(one: Watched, judged: list[Judged], now: int) -> Standing:

@@ -123,10 +123,17 @@ class FactsReader:
             last_died={one.role: one.died_at for one in rows.roles if one.died_at is not None},
         )
 
-    def read_of(self, names: Collection[str], now_at: int, *, window: timedelta = timedelta(hours=1)) -> Facts:
+    def read_of(
+        self,
+        names: Collection[str],
+        now_at: int,
+        *,
+        window: timedelta = timedelta(hours=1),
+        open: Iterable[Subject] = (),  # noqa: A002 - the field's name
+    ) -> Facts:
         """Return the facts of some automations alone: what is due, how they ended, how long they took; of all else nothing.
 
-        Of the history only gaps are read, of `about` all of it.
+        Of the history only gaps are read, of `about` all of it. `window` and `open` are as for `read`.
         """
         ended_from = now_at - window // timedelta(milliseconds=1)
         rows = reads.watched_of(self._reader, names, now_at, ended_from=ended_from)
@@ -139,7 +146,7 @@ class FactsReader:
             all_of_it=True,
             gaps_alone=self._about is None,
         )
-        return Facts(automations=tuple(learned.get(one.name, one) for one in automations))
+        return Facts(automations=tuple(learned.get(one.name, one) for one in automations), open=frozenset(open))
 
     def _watched(
         self,

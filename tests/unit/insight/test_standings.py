@@ -1,11 +1,15 @@
 """How automations stand: each state is reached by what makes it so, and by nothing else."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.listening import OnRun, OnRuns
+from mainspring.domain.monitors.fail_rate import FailRateTuning
+from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.silence import SilenceTuning
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.options import parse_options
@@ -19,6 +23,7 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
     ScheduleRow,
 )
+from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads.status import automations
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish
@@ -156,3 +161,36 @@ def test_every_judge_speaks_of_one_alone(store, clock):
     kinds = [one.subject.kind for one in stands(store, clock, alone=True).judged]
     assert kinds[:2] == [IncidentKind.SILENCE, IncidentKind.LATE_START]
     assert IncidentKind.TOO_SLOW in kinds
+
+
+def fail_rate(store, clock, **options):
+    (found,) = (
+        one for one in stands(store, clock, alone=True, **options).judged if one.subject.kind is IncidentKind.FAIL_RATE
+    )
+    return found
+
+
+def test_what_is_open_is_judged_as_its_watcher_does(store, clock):
+    """A failure rate that was told is well below half of its limit only; where nothing is open, below all of it."""
+    announce(store, clock)
+    for end in (fail, fail, *[finish] * 5, fail, finish, finish):
+        run_once(store, clock, end)
+    assert fail_rate(store, clock).finding is None
+    finding = Finding(
+        subject=Subject("a", IncidentKind.FAIL_RATE), severity=Severity.NOTIFY, text="", since_at=clock.now()
+    )
+    store.do(Observe(looked_at=clock.now(), found=(Found(id="i_1", finding=finding),)))
+    assert fail_rate(store, clock).finding is not None
+
+
+def test_failure_rate_is_that_of_the_window_that_is_set(store, clock):
+    """For all, or for this one alone; of the usual hour too few ended, and the last twenty are judged."""
+    announce(store, clock)
+    for end in (*[finish] * 20, fail):
+        run_once(store, clock, end)
+    clock.forward(2 * HOUR)
+    assert fail_rate(store, clock).figures["ended"] == 20
+    wide = {**DEFAULTS, IncidentKind.FAIL_RATE: FailRateTuning(window=timedelta(hours=6))}
+    assert fail_rate(store, clock, tunings=wide).figures["ended"] == 21
+    own = OwnTunings({"a": {IncidentKind.FAIL_RATE: {"window": timedelta(hours=6)}}})
+    assert fail_rate(store, clock, own=own).figures["ended"] == 21
