@@ -10,6 +10,7 @@ import mainspring as ms
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.service import mending
+from mainspring.store.reads.automations import counted_between
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
@@ -126,6 +127,31 @@ async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
         await engine.app.retry(run.id)
         await engine.until(run, RunState.SUCCEEDED)
     assert outside.done == {"bad": 2, "1": 1, "2": 1, "3": 1}
+
+
+@pytest.mark.parametrize("chosen", [None, "first#1"])
+async def test_what_a_person_let_be_done_again_is_not_healed(tmp_path, chosen):
+    """Neither the step that failed, nor those before it that were done once more: no retry of its own did it."""
+    outside = Outside("parcel")
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            await run.options(name="first").step(outside.act, "card")
+            return await run.options(name="ship").step(outside.act, "parcel")
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.FAILED)
+        outside.broken.clear()
+        if chosen is None:
+            await engine.app.retry(run.id)
+        else:
+            await engine.act(mending.retry_from, run.id, chosen)
+        await engine.until(run, RunState.SUCCEEDED)
+        reader = engine.working.store.reader
+        assert counted_between(reader, engine.view(run).automation, 0, 2**63 - 1).healed == 0
+    assert outside.done == {"card": 1 if chosen is None else 2, "parcel": 2}
 
 
 async def test_retry_does_not_repeat_a_failure_that_the_body_had_mended(tmp_path):

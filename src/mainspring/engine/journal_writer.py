@@ -120,6 +120,7 @@ class JournalWriter:
             asked_after,
             *split(driver.hosting, outgoing),
             first_at,
+            driver.spent.get(outcome.ident, 0),
         )
 
         def saved(result: Any) -> None:

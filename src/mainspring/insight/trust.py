@@ -1,8 +1,8 @@
 """How far an automation can be trusted: what became of thirty days of it, beside the thirty days before. From what was counted alone.
 
-Success is the share of ends that were one; who was cancelled is in neither. Healed are steps that succeeded at a later attempt; as many
-as a person had to let go on are taken off, for those were helped. Helped are acts of people that let a run go on or settled it. A cause
-recurs where its incident came back. Help and healing are counted from the version on that counts them.
+Success is the share of ends that were one; who was cancelled is in neither. Healed are steps that succeeded at a later attempt,
+not the first one after a person let them be done again: those were helped. Helped are acts of people that let a run go on or settled it.
+A cause recurs where its incident came back. Help and healing are counted from the version on that counts them.
 """
 
 import msgspec
@@ -83,7 +83,7 @@ def _figures(counted: Counted, came_back: list[Reopened]) -> TrustFigures:
         ended=ended,
         succeeded=counted.succeeded,
         success_share=counted.succeeded / ended if ended else None,
-        healed=max(counted.healed - counted.helped, 0),
+        healed=counted.healed,
         helped=counted.helped,
         recurring=len({one.incident for one in came_back}),
     )

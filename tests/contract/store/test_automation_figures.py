@@ -64,10 +64,11 @@ def test_hours_tell_how_long_runs_took(store, clock):
 
 
 def test_healed_is_what_succeeded_at_a_later_attempt(store, clock):
-    """Each such step once; first attempts count for nothing, nor does the same outcome sent again."""
+    """Each such step once; first attempts count for nothing, also after a person's help, nor does the same outcome sent again."""
     run = store.begin()
     store.do(outcome(run, 1))
     store.twice(outcome(run, 2, attempt=3))
+    store.do(outcome(run, 3, attempt=3, spent=2))
     store.do(finish(run))
     assert reads.counted_between(store.reader, "a", 0, _NEVER).healed == 1
 
@@ -103,7 +104,7 @@ def test_trust_is_thirty_days_beside_the_thirty_before(store, clock):
     ended(store, clock, end=fail)
     clock.forward(40 * DAY)
     run = store.begin()
-    store.do(outcome(run, 1, attempt=2), outcome(run, 2, attempt=2), finish(run))
+    store.do(outcome(run, 1, attempt=2), outcome(run, 2, attempt=2, spent=1), finish(run))
     store.do(helped(ended(store, clock, end=fail).id))
     trust = trust_of(store.reader, "a", clock.now())
     assert (trust.now.ended, trust.now.success_share, trust.now.healed, trust.now.helped) == (2, 0.5, 1, 1)

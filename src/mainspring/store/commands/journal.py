@@ -43,6 +43,8 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     """What the step sends: it is published and posted by the same commit, once."""
     first_at: int | None = None
     """When the first attempt began, where that is known not to be `started_at`: for whoever watches commits, it is not kept."""
+    spent: int = 0
+    """Attempts before somebody let it be done again: what succeeds at the first one after them was not healed by a retry. Not kept."""
 
 
 class SaveAttempt(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.transaction import Transaction
 
 HEALED = "healed"
-"""What is counted of steps that succeeded at a later attempt."""
+"""What is counted of steps that succeeded at a later attempt, without anybody's help."""
 HELPED = "helped"
 """What is counted of acts by which a person let a run go on, or settled it."""
 HELPING: Final = frozenset({"retry", "retry_from", "run_again", "accept_drift", "give_result", "mark_done"})
@@ -38,9 +38,9 @@ def count_size(tx: Transaction, automation: str, size: int | None) -> None:
         tx.detail(automation, bucket_of_size(size))
 
 
-def count_healed(tx: Transaction, automation: str, attempt: int) -> None:
+def count_healed(tx: Transaction, automation: str, attempts: int) -> None:
     """Count a step that succeeded, if it took more than one attempt."""
-    if attempt > 1:
+    if attempts > 1:
         tx.detail(automation, HEALED)
 
 

@@ -48,7 +48,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
         else:
             tx.count(c.automation, steps=1)
             if c.state is OutcomeState.SUCCEEDED:
-                count_healed(tx, c.automation, c.attempt)
+                count_healed(tx, c.automation, c.attempt - c.spent)
     return DONE
 
 

@@ -36,7 +36,7 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
             sums[0] += 1
             sums[1] += c.state is OutcomeState.FAILED
             if c.state is OutcomeState.SUCCEEDED:
-                count_healed(tx, c.automation, c.attempt)
+                count_healed(tx, c.automation, c.attempt - c.spent)
     for automation, (steps, errors) in counts.items():
         tx.count(automation, steps=steps, **({"step_errors": errors} if errors else {}))
     return [DONE if (c.run, c.rank) in saved else None for c in commands]
