@@ -117,6 +117,7 @@ class Api:
             data = await loop.run_in_executor(self._threads, _encoded, route, call)
         if route.takes is None:
             return _tagged(request, data)
+        self._site.kept.forget()  # whoever acted sees what came of it
         return Response(data, 200, _HEADERS, _JSON)
 
     def close(self) -> None:

@@ -29,6 +29,15 @@ async def test_now_is_what_the_first_page_stands_on(world):
     assert "backup" not in str(own)
 
 
+async def test_who_acted_sees_what_came_of_it(world):
+    """In all parts, though how it stands is judged at most once a second."""
+    world.find_wrong()
+    assert (await world.get("/now"))["count"] == 1
+    await world.post("/incidents/i_01/resolve")
+    found = await world.get("/now")
+    assert (found["count"], found["incidents"], found["silent"]) == (0, [], [])
+
+
 async def test_handover_is_since_an_instant(world):
     """Eight hours where none is named; acts of programs are no acts of people."""
     world.find_wrong()
