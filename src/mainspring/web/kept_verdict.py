@@ -47,21 +47,22 @@ class KeptVerdict:
         self._lock = Lock()
         self._judged_at = 0
         self._stand: Stand | None = None
+        self._act = self._judged_after = object()
 
     def of(self, site: "Site") -> Stand:
         """Return how it stands, of this second. Raises StoreError."""
         with self._lock:
-            now = site.clock.now()
-            if self._stand is None or not 0 <= now - self._judged_at < _FRESH_MS:
+            now, act = site.clock.now(), self._act
+            is_fresh = self._judged_after is act and 0 <= now - self._judged_at < _FRESH_MS
+            if self._stand is None or not is_fresh:
                 self._stand = None
                 self._stand = _judged(site, now)
-                self._judged_at = now
+                self._judged_at, self._judged_after = now, act
             return self._stand
 
     def forget(self) -> None:
-        """Judge anew when somebody asks: something was done."""
-        with self._lock:
-            self._stand = None
+        """Judge anew when somebody asks: something was done. Waits for no judgement that is under way, which counts for no later asker."""
+        self._act = object()
 
 
 def _judged(site: "Site", now: int) -> Stand:

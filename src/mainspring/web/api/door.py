@@ -117,7 +117,6 @@ class Api:
             data = await loop.run_in_executor(self._threads, _encoded, route, call)
         if route.takes is None:
             return _tagged(request, data)
-        self._site.kept.forget()  # whoever acted sees what came of it
         return Response(data, 200, _HEADERS, _JSON)
 
     def close(self) -> None:
@@ -142,7 +141,11 @@ def told(found: Problem) -> Response:
 
 
 def _encoded(route: ApiRoute, call: Call[Any, Any]) -> bytes:
-    return msgspec.json.encode(plain(route.handler(call)))
+    try:
+        return msgspec.json.encode(plain(route.handler(call)))
+    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
+        if route.takes is not None:
+            call.site.kept.forget()
 
 
 def _tagged(request: Request, data: bytes) -> Response:
