@@ -12,6 +12,7 @@ from mainspring.domain.incident import Incident, IncidentKind, Severity
 from mainspring.domain.notice import About, Field
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.domain.states import AlertState, IncidentState, RunState
+from mainspring.insight.announced import definition_of
 from mainspring.insight.seen_incidents import is_seen
 from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
@@ -172,10 +173,7 @@ def shown(call: AnyCall) -> IncidentShown:
 
 def _definition(call: AnyCall, name: str) -> Definition | None:
     views = automations(call.site.reader, name) if name else []
-    try:
-        return Definition.from_data(msgspec.json.decode(views[0].definition)) if views else None
-    except msgspec.MsgspecError:  # announced by another version: the incident is told all the same
-        return None
+    return definition_of(views[0]) if views else None
 
 
 def _runbook(call: AnyCall, incident: Incident, definition: Definition | None) -> RunbookShown | None:
