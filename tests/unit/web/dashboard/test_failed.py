@@ -74,6 +74,17 @@ async def test_act_is_counted_then_done_in_pieces(world):
 
 
 @pytest.mark.asyncio
+async def test_act_says_that_its_time_is_of_when_runs_were_created(world):
+    """A run that failed within an hour may be older: its error is listed, and whoever acts is told that the run is not meant."""
+    fall(world)
+    assert "1 run of 1 automation, created in the last 1h: each is continued" in await world.get(
+        "/failed?since=1h&ask=retry"
+    )
+    assert "No run that was created in the last 1h fits" in await world.get("/failed?since=1h&ask=retry&name=backup")
+    assert "1 run of 1 automation: each is continued" in await world.get("/failed?ask=retry")
+
+
+@pytest.mark.asyncio
 async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
     """A rate that is none, nothing that fits, a discard of what has ended; nothing happens."""
     fall(world)
