@@ -18,7 +18,7 @@ from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
 from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.reads.incident_list import incident_page, parts_of, runs_of_error
+from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_error
 from mainspring.store.reads.incidents import AlertView, ErrorView, MoveView
 from mainspring.store.reads.status import automations
 from mainspring.store.views import RunRow
@@ -122,7 +122,8 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
             limit=at_once,
             before=before,
         )
-        found += [one for one in page if is_seen(one, sees) and (query.folded or parent_of(call, one) is None)]
+        seen = [one for one in page if is_seen(one, sees)]
+        found += seen if query.folded else _apart(call, seen)
         before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
         if before is None or len(found) > query.limit:
             break
@@ -130,6 +131,14 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
         last = found[query.limit - 1]
         before = (last.changed_at, last.id)
     return Page(found[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
+
+
+def _apart(call: AnyCall, incidents: list[Incident]) -> list[Incident]:
+    """Return those that are part of no storm that the visitor sees; the storms are read together."""
+    parents = {one.parent for one in incidents if one.parent is not None}
+    named = incidents_named(call.site.reader, parents) if parents else ()
+    storms = {one.id for one in named if is_seen(one, call.visitor.may_see)}
+    return [one for one in incidents if one.parent not in storms]
 
 
 def parent_of(call: AnyCall, one: Incident) -> Incident | None:

@@ -11,8 +11,9 @@ from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.reads.incidents import incident
 from mainspring.store.reads.runs import run_view
+from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_wrong, state_of
+from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_storm, find_wrong, state_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -126,3 +127,13 @@ async def test_hostile_words_are_text(world):
     await world.press("/incidents/i_1", "acknowledge", reason=HOSTILE)
     for path in ("/incidents", "/incidents/i_1"):
         assert "<script>alert" not in await world.get(path)
+
+
+async def test_storm_is_looked_up_once_however_many_of_its_parts_are_seen(world):
+    """Not once for each row of the list."""
+    names = [f"pay-{number}" for number in range(20)]
+    find_storm(world, *names)
+    asked = counted(world.store.reader)
+    text = await world.get("/incidents", who="payer")
+    assert all(f"/incidents/i_{name}" in text for name in names)
+    assert (asked.count("read_incident"), asked.count("list_incidents_named")) == (0, 1)
