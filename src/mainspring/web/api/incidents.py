@@ -209,17 +209,19 @@ def errors(call: Call[ErrorsQuery, None]) -> Page[ErrorView]:
 def alerts(call: Call[AlertsQuery, None]) -> Page[AlertView]:
     """List what was or is to be told to channels, the newest first."""
     query = call.query
+    at_once = query.limit + 1 if call.visitor.is_for_all else _MOST
     found = stored.alerts(
         call.site.reader,
         channel=query.channel,
         state=query.state,
         since_at=ms(query.since),
-        limit=query.limit + 1 if call.visitor.is_for_all else _MOST,
+        limit=at_once,
         cursor=query.cursor,
     )
     seen = [one for one in found if call.visitor.may_see(one.automation or None)]
     shown = seen[: query.limit]
-    return Page(shown, str(shown[-1].seq) if len(seen) > query.limit else None)
+    last = shown[-1] if len(seen) > query.limit else found[-1] if len(found) == at_once else None
+    return Page(shown, None if last is None else str(last.seq))
 
 
 def acknowledge(call: Call[None, Acknowledge]) -> Done:

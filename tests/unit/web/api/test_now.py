@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.domain.plain import iso
+from mainspring.web.api import incidents
 from tests.api_world import BACKUP
 
 pytestmark = pytest.mark.asyncio
@@ -63,3 +64,16 @@ async def test_incident_is_looked_after_for_a_time(world):
     assert (await world.get("/incidents", severity="notify"))["items"] == []
     past = await world.ask("POST", "/incidents/i_01/acknowledge", json={"until": "2001-01-01T00:00:00Z"})
     assert past.status_code == 422
+
+
+async def test_alerts_of_others_do_not_end_the_list(world, monkeypatch):
+    """Who sees some automations goes on behind what was looked through, and finds its own in the end."""
+    monkeypatch.setattr(incidents, "_MOST", 2)
+    for number, name in enumerate(("pay", "backup", "backup-2", "backup-3")):
+        world.find_wrong(name, f"i_{number}")
+    found, cursor = [], {}
+    while cursor is not None:
+        page = await world.get("/alerts", who="payer", **cursor)
+        found += [one["incident"] for one in page["items"]]
+        cursor = page["next"] and {"cursor": page["next"]}
+    assert found == ["i_0"]
