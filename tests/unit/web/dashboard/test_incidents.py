@@ -40,6 +40,8 @@ async def test_filters_stand_in_the_address(world):
     assert listed(await world.get("/incidents", severity="page", kind="silence", automation="pay")) == ["i_1"]
     assert listed(await world.get("/incidents", severity="", kind="", automation="backup")) == ["i_2"]
     assert "loud" in said(await world.get("/incidents", severity="loud", status=400))
+    since = "2026-01-05T03:00:00+00:00"  # a handover leads here with one, and whoever filters further keeps it
+    assert f'name="since" value="{since}"' in await world.get("/incidents", since=since)
     await world.press("/incidents/i_1", "resolve", reason="mended")
     assert listed(await world.get("/incidents", state="resolved")) == ["i_1"]
 
