@@ -46,3 +46,13 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
     reader.read = reading
     assert kept.of(world.site).verdict.count == 0
     assert kept.of(world.site).verdict.count == 1
+
+
+@pytest.mark.asyncio
+async def test_act_that_could_not_be_done_whole_is_an_act(world):
+    """A part of it may be done, so whoever asks next is told of now."""
+    assert (await world.get("/now"))["count"] == 0
+    world.find_wrong()
+    assert (await world.get("/now"))["count"] == 0
+    assert (await world.ask("POST", "/incidents/i_none/resolve")).status_code == 404
+    assert (await world.get("/now"))["count"] == 1
