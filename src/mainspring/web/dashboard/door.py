@@ -21,7 +21,7 @@ from mainspring.web.api.call import Call, Site
 from mainspring.web.api.door import raw_path
 from mainspring.web.dashboard.done import told_of
 from mainspring.web.dashboard.exports import KINDS, exported
-from mainspring.web.dashboard.page import PageRoute, View
+from mainspring.web.dashboard.page import Button, PageRoute, View
 from mainspring.web.dashboard.table import find
 from mainspring.web.dashboard.verdict import bar_verdict
 from mainspring.web.gate import VISITOR
@@ -103,8 +103,7 @@ class Dashboard:
         command = self._pages.command(request)
         call = msgspec.structs.replace(call, body=form, command=command)
         try:
-            onward = await self._pages.run(lambda: button.do(call))
-            self._site.kept.forget()
+            onward = await self._pages.run(partial(_done, button, call))
         except NotFoundError:
             raise
         except MainspringError as error:
@@ -174,6 +173,13 @@ class Dashboard:
                 return await self._pages.run(lambda: self._render(request, view, None, visitor_of(request), said=said))
         except TimeoutError:  # whoever waits for the store has all the threads: this needs none
             return PlainTextResponse(f"{said}\n", status)
+
+
+def _done(button: Button, call: Call[Any, Any]) -> str | None:
+    try:
+        return button.do(call)
+    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
+        call.site.kept.forget()
 
 
 def _without_ours(request: Request) -> Request:

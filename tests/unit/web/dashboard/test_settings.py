@@ -86,6 +86,7 @@ async def test_monitors_show_their_arithmetic(world, shop):
     assert "nothing to judge of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
+    assert rows
     assert {one["verdict"] for one in rows} <= {"well", "wrong", "unsure"}
 
 
