@@ -11,6 +11,7 @@ from mainspring.store.held import HELD
 from mainspring.store.reads import bulk as reads
 
 LEASE_MS = 5_000
+HOUR = 3_600_000
 RUNS = ("r_1", "r_2", "r_3", "r_4", "r_5")
 
 
@@ -87,6 +88,23 @@ def test_rate_makes_the_next_piece_wait(store, clock):
     note(store, take(store))
     assert take(store) == BulkPiece()
     assert shown(store).due_at == clock.now() + 1_000
+
+
+def test_act_goes_on_after_the_clock_was_put_back(store, second, clock):
+    """It waits neither for its next piece nor for the end of a lease until the clock says so again; its rate is kept from then on."""
+    begin(store, every_ms=1_000)
+    note(store, take(store))
+    clock.forward(1_000)
+    lost = take(store)
+    clock.forward(-HOUR)
+    piece = take(second)
+    assert piece == lost
+    assert take(store) == BulkPiece()
+    note(second, piece)
+    assert shown(store).due_at == clock.now() + 1_000
+    assert take(store) == BulkPiece()
+    clock.forward(1_000)
+    assert take(store).runs == ("r_5",)
 
 
 def test_people_pause_resume_and_stop(store):

@@ -8,6 +8,7 @@ import json
 import msgspec
 
 from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.states import BULK_MOVES, BulkMove, BulkState
 from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
 from mainspring.store.commands.results import DONE, Done, Refused
@@ -49,10 +50,10 @@ def take_piece(tx: Transaction, command: TakePiece) -> BulkPiece:
     c = command
     found = tx.one("find_leased_bulk_act", (c.lease,)) if tx.again else None
     if found is None:
-        found = tx.one("list_due_bulk_acts", (tx.now,))
+        found = tx.one("list_due_bulk_acts", (tx.now, tx.now + AHEAD_MS))
         if found is None:
             return _NOTHING
-        tx.change("lease_bulk_act", (c.lease, tx.now + c.lease_ms, found[0]))
+        tx.change("lease_bulk_act", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
     bulk, verb, actor, reason, reached, size = found
     runs = tuple(row[0] for row in tx.all("list_bulk_todo", (bulk, reached, size)))
     return BulkPiece(bulk, BulkVerb(verb), actor, reason, reached, runs)
@@ -68,7 +69,7 @@ def note_piece(tx: Transaction, command: NotePiece) -> Done:
     state, _, total, done, refused, every_ms, due_at = found
     for run, why in c.refused.items():
         tx.change("refuse_bulk_part", (why, c.bulk, run))
-    next_at = max(due_at, tx.now - every_ms) + every_ms
+    next_at = max(min(due_at, tx.now), tx.now - every_ms) + every_ms
     tx.change("note_bulk_piece", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
     is_whole = done + refused + c.done + len(c.refused) >= total
     if is_whole and _may(state, BulkMove.END):
