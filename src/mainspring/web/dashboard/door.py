@@ -31,7 +31,10 @@ from mainspring.web.pages import Pages, form_of, told, visitor_of
 _WITHIN_S = 20.0
 _TOLD_WITHIN_S = 3.0
 _LOG = logging.getLogger("mainspring.web")
-_OURS_TO_MEND = "this is a fault of Mainspring, not of yours; the log of `mainspring up` says where. The command line goes on: mainspring status"
+_OURS_TO_MEND = (
+    "this is a fault of Mainspring, not of yours; the log of `mainspring up` says where."
+    " The command line goes on: mainspring status"
+)
 _OURS = ("as", "of", "done")
 """Parameters of every page: the form in which its rows are wanted, of which table, and the act whose outcome is told above it."""
 
