@@ -9,7 +9,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.insight import words
-from mainspring.insight.verdict import Verdict, judge, nothing_yet
+from mainspring.insight.verdict import Verdict, judge, nothing_yet, unresolved
 
 _POLL = 0.2
 
@@ -109,7 +109,12 @@ def verdict_now(invocation: Invocation) -> Verdict:
     store, environment = invocation.shown, invocation.settings.project.environment
     return invocation.read(
         lambda reader: judge(
-            reader, invocation.clock.now(), store=store, environment=environment, free=_free(invocation)
+            reader,
+            invocation.clock.now(),
+            unresolved(reader),
+            store=store,
+            environment=environment,
+            free=_free(invocation),
         ),
         nothing_yet(store=store, environment=environment),
     )

@@ -5,10 +5,11 @@ not be there.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from mainspring.domain.incident import Incident
 from mainspring.domain.paused import is_paused
 from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
@@ -56,12 +57,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be known of the way to the store."""
 
 
-def judge(reader: Reader, now: int, *, store: str, environment: str, free: int | None = None) -> Verdict:
+class Unresolved(NamedTuple):
+    """Incidents that are not resolved: `told` by themselves, the loudest first, and those `folded` into one of them."""
+
+    told: list[Incident]
+    folded: list[Incident]
+
+
+def unresolved(reader: Reader) -> Unresolved:
+    """Return what is wrong."""
+    return Unresolved(wrong.told(reader, _INCIDENTS), wrong.folded(reader, _INCIDENTS))
+
+
+def judge(
+    reader: Reader, now: int, incidents: Unresolved, *, store: str, environment: str, free: int | None = None
+) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem. A failed run that nobody told of counts for a day.
     """
-    told = OpenIncidents(wrong.told(reader, _INCIDENTS), wrong.folded(reader, _INCIDENTS))
+    told = OpenIncidents(*incidents)
     views = [view for view in status.automations(reader) if view.retired_at is None]
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mainspring.domain.errors import MainspringError
 from mainspring.web.gate import API, SAFE, VISITOR, Gate, path_of
 from mainspring.web.own_site import OwnSite
 
@@ -101,7 +102,10 @@ class Entrance:
         if why is not None:
             return PlainTextResponse(f"{why}\n", 503, {"Retry-After": "5"})
         if _sends_form(request):
-            is_known = not is_door(path_of(request), WAYS_IN)
+            try:
+                is_known = not is_door(path_of(request), WAYS_IN) and await self._gate.knows(request)
+            except MainspringError:
+                return self._gate.away(request)
             form = await read_form(request, *((LARGEST_FORM, MOST_FIELDS) if is_known else ()))
             if form is None:
                 return PlainTextResponse("this is no form of ours, and nothing was done\n", 413)

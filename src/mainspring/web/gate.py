@@ -64,11 +64,20 @@ class Gate:
         try:
             asked = await self._look(request, form_token)
         except MainspringError:
-            again = "try again" if request.method in SAFE else _AGAIN
-            return self.refuse(request, 503, "store_away", f"the store does not answer: {again}", retry_after=5)
+            return self.away(request)
         if isinstance(asked, Visitor) and not self._known.lets(str(asked), self._clock.now()):
             return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
         return asked
+
+    async def knows(self, request: Request) -> bool:
+        """Tell whether a request comes from a session that lasts, before anything of its body is read. Raises StoreError."""
+        session = await self.session(request)
+        return session is not None and session.visitor(self._clock.now()) is not None
+
+    def away(self, request: Request) -> Response:
+        """Return what is answered while nobody can be looked up."""
+        again = "try again" if request.method in SAFE else _AGAIN
+        return self.refuse(request, 503, "store_away", f"the store does not answer: {again}", retry_after=5)
 
     def key(self, request: Request) -> Key | None:
         """Return by what a request comes in, as `visitor` looks at it; None = by nothing."""

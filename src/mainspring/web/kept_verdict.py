@@ -9,8 +9,7 @@ from mainspring.domain.access import Visitor
 from mainspring.domain.incident import Incident
 from mainspring.insight.part_verdict import PartVerdict, judge_part
 from mainspring.insight.seen_incidents import seen
-from mainspring.insight.verdict import judge
-from mainspring.store.reads import incidents as wrong
+from mainspring.insight.verdict import Unresolved, judge, unresolved
 from mainspring.store.reads import status
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.views import AutomationView
@@ -19,18 +18,13 @@ if TYPE_CHECKING:
     from mainspring.web.api.call import Site
 
 _FRESH_MS: Final = 1_000
-_MOST: Final = 1_000
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
-    """What was judged. `told` = incidents that are not resolved, the loudest first, `folded` = those that are part of one.
-
-    `free` = bytes beside the store, None on a server.
-    """
+    """What was judged, and by which incidents. `free` = bytes beside the store, None on a server."""
 
     verdict: PartVerdict
-    told: list[Incident]
-    folded: list[Incident]
+    incidents: Unresolved
     views: list[AutomationView]
     free: int | None
 
@@ -43,7 +37,7 @@ class Stand(msgspec.Struct, frozen=True, kw_only=True):
 
     def told_to(self, visitor: Visitor) -> list[Incident]:
         """Return the incidents that a visitor sees."""
-        return seen(self.told, self.folded, visitor.may_see)
+        return seen(*self.incidents, visitor.may_see)
 
 
 class KeptVerdict:
@@ -53,21 +47,22 @@ class KeptVerdict:
         self._lock = Lock()
         self._judged_at = 0
         self._stand: Stand | None = None
+        self._act = self._judged_after = object()
 
     def of(self, site: "Site") -> Stand:
         """Return how it stands, of this second. Raises StoreError."""
         with self._lock:
-            now = site.clock.now()
-            if self._stand is None or not 0 <= now - self._judged_at < _FRESH_MS:
+            now, act = site.clock.now(), self._act
+            is_fresh = self._judged_after is act and 0 <= now - self._judged_at < _FRESH_MS
+            if self._stand is None or not is_fresh:
                 self._stand = None
                 self._stand = _judged(site, now)
-                self._judged_at = now
+                self._judged_at, self._judged_after = now, act
             return self._stand
 
     def forget(self) -> None:
-        """Judge anew when somebody asks: something was done."""
-        with self._lock:
-            self._stand = None
+        """Judge anew when somebody asks: something was done. Waits for no judgement that is under way, which counts for no later asker."""
+        self._act = object()
 
 
 def _judged(site: "Site", now: int) -> Stand:
@@ -75,11 +70,11 @@ def _judged(site: "Site", now: int) -> Stand:
     folder = None if settings.store.is_remote else settings.store.path.parent
     free = free_bytes(folder) if folder is not None and folder.exists() else None
     environment = settings.project.environment
-    found = judge(reader, now, store=settings.store.shown, environment=environment, free=free)
+    incidents = unresolved(reader)
+    found = judge(reader, now, incidents, store=settings.store.shown, environment=environment, free=free)
     return Stand(
         verdict=PartVerdict(found.sentence, found.count, found.untold),
-        told=wrong.told(reader, _MOST),
-        folded=wrong.folded(reader, _MOST),
+        incidents=incidents,
         views=status.automations(reader),
         free=free,
     )

@@ -16,7 +16,7 @@ from mainspring.cli.top_detail import look_into
 from mainspring.cli.top_frame import Place, lines_of, look
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.sealing import PLAIN
-from mainspring.insight.verdict import judge
+from mainspring.insight.verdict import judge, unresolved
 from mainspring.service.opening import ViewOpening
 from mainspring.store.commands.incidents import Found, Observe
 from tests.contract.store.process import fail, finish, halt
@@ -36,7 +36,7 @@ def busy(stage):
 
 def frame(stage):
     reader = stage.store.reader
-    return look(reader, judge(reader, stage.now, store="here", environment="production"))
+    return look(reader, judge(reader, stage.now, unresolved(reader), store="here", environment="production"))
 
 
 def test_without_a_terminal_it_is_said_once(cli, busy):

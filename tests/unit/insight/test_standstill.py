@@ -6,7 +6,7 @@ from mainspring.domain.definition import Definition, Kind
 from mainspring.engine.announcing import PROBLEMS
 from mainspring.engine.problem import Problem
 from mainspring.insight.standstill import LITTLE, of_space
-from mainspring.insight.verdict import judge
+from mainspring.insight.verdict import judge, unresolved
 from mainspring.store.commands.automations import PauseQueue, SetMeta
 from mainspring.store.commands.sessions import Beat, DrainSession
 from tests.contract.store.process import finish
@@ -16,7 +16,8 @@ MINUTE = 60_000
 
 
 def problems(stage, later: int = 0) -> list[str]:
-    return judge(stage.store.reader, stage.now + later, store="s", environment="e").problems
+    reader = stage.store.reader
+    return judge(reader, stage.now + later, unresolved(reader), store="s", environment="e").problems
 
 
 def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):

@@ -329,3 +329,16 @@ async def test_form_that_is_none_of_ours_is_refused(site, body):
     )
     assert answer.status_code == 413
     assert PASSWORD not in answer.text
+
+
+@pytest.mark.asyncio
+async def test_little_is_read_of_who_is_unknown(site):
+    """A long form is read of whoever is in alone, and before that it is looked who asks."""
+    long = {"act": "x", "text": "x" * 100_000}
+    for headers in ({}, {"cookie": f"{site.ways.site.cookie}=nothing"}):
+        answer = await site.browser(**OWN).ask("POST", "/me", data=long, headers=headers)
+        assert (answer.status_code, "no form of ours" in answer.text) == (413, True)
+    browser = site.browser(**OWN)
+    await browser.sign_in()
+    answer = await browser.press("/me", "x", text="x" * 100_000)
+    assert "there is no such act" in answer.text

@@ -4,13 +4,12 @@ import msgspec
 
 from mainspring.app.channel_try import channels_to_try, try_channels
 from mainspring.app.channels import addresses_of, routing_of
-from mainspring.domain.definition import Definition
 from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.insight.announced import definition_of
 from mainspring.insight.channel_lines import ChannelLine, channel_lines
 from mainspring.insight.routes import RouteLine, route_lines
 from mainspring.service import channel
 from mainspring.store.reads.status import automations
-from mainspring.store.views import AutomationView
 from mainspring.web.api.bodies import Because, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
@@ -70,20 +69,12 @@ def routes(call: Call[RoutesQuery, None]) -> Page[RouteLine]:
     views = [view for view in automations(site.reader, query.automation) if view.retired_at is None]
     page = slice_of(views, lambda view: view.name, query)
     for view in page.items:
-        definition = _definition(view)
+        definition = definition_of(view)
         for level in levels:
             found += route_lines(view.name, definition, routing, query.kind, now, level)
     if query.automation is not None and not found:
         call.missing("automation", query.automation)
     return Page(found, page.next)
-
-
-def _definition(view: AutomationView) -> Definition | None:
-    """Return the definition that a worker announced; None if this version cannot read it."""
-    try:
-        return Definition.from_data(msgspec.json.decode(view.definition))
-    except msgspec.MsgspecError:
-        return None
 
 
 def _shown(call: AnyCall, line: ChannelLine) -> ChannelShown:

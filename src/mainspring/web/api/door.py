@@ -141,7 +141,11 @@ def told(found: Problem) -> Response:
 
 
 def _encoded(route: ApiRoute, call: Call[Any, Any]) -> bytes:
-    return msgspec.json.encode(plain(route.handler(call)))
+    try:
+        return msgspec.json.encode(plain(route.handler(call)))
+    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
+        if route.takes is not None:
+            call.site.kept.forget()
 
 
 def _tagged(request: Request, data: bytes) -> Response:

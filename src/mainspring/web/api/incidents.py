@@ -12,12 +12,13 @@ from mainspring.domain.incident import Incident, IncidentKind, Severity
 from mainspring.domain.notice import About, Field
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.domain.states import AlertState, IncidentState, RunState
+from mainspring.insight.announced import definition_of
 from mainspring.insight.seen_incidents import is_seen
 from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
 from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.reads.incident_list import incident_page, parts_of, runs_of_error
+from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_error
 from mainspring.store.reads.incidents import AlertView, ErrorView, MoveView
 from mainspring.store.reads.status import automations
 from mainspring.store.views import RunRow
@@ -121,7 +122,8 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
             limit=at_once,
             before=before,
         )
-        found += [one for one in page if is_seen(one, sees) and (query.folded or parent_of(call, one) is None)]
+        seen = [one for one in page if is_seen(one, sees)]
+        found += seen if query.folded else _apart(call, seen)
         before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
         if before is None or len(found) > query.limit:
             break
@@ -129,6 +131,14 @@ def listed(call: Call[IncidentsQuery, None]) -> Page[Incident]:
         last = found[query.limit - 1]
         before = (last.changed_at, last.id)
     return Page(found[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
+
+
+def _apart(call: AnyCall, incidents: list[Incident]) -> list[Incident]:
+    """Return those that are part of no storm that the visitor sees; the storms are read together."""
+    parents = {one.parent for one in incidents if one.parent is not None}
+    named = incidents_named(call.site.reader, parents) if parents else ()
+    storms = {one.id for one in named if is_seen(one, call.visitor.may_see)}
+    return [one for one in incidents if one.parent not in storms]
 
 
 def parent_of(call: AnyCall, one: Incident) -> Incident | None:
@@ -172,10 +182,7 @@ def shown(call: AnyCall) -> IncidentShown:
 
 def _definition(call: AnyCall, name: str) -> Definition | None:
     views = automations(call.site.reader, name) if name else []
-    try:
-        return Definition.from_data(msgspec.json.decode(views[0].definition)) if views else None
-    except msgspec.MsgspecError:  # announced by another version: the incident is told all the same
-        return None
+    return definition_of(views[0]) if views else None
 
 
 def _runbook(call: AnyCall, incident: Incident, definition: Definition | None) -> RunbookShown | None:
@@ -202,17 +209,19 @@ def errors(call: Call[ErrorsQuery, None]) -> Page[ErrorView]:
 def alerts(call: Call[AlertsQuery, None]) -> Page[AlertView]:
     """List what was or is to be told to channels, the newest first."""
     query = call.query
+    at_once = query.limit + 1 if call.visitor.is_for_all else _MOST
     found = stored.alerts(
         call.site.reader,
         channel=query.channel,
         state=query.state,
         since_at=ms(query.since),
-        limit=query.limit + 1 if call.visitor.is_for_all else _MOST,
+        limit=at_once,
         cursor=query.cursor,
     )
     seen = [one for one in found if call.visitor.may_see(one.automation or None)]
     shown = seen[: query.limit]
-    return Page(shown, str(shown[-1].seq) if len(seen) > query.limit else None)
+    last = shown[-1] if len(seen) > query.limit else found[-1] if len(found) == at_once else None
+    return Page(shown, None if last is None else str(last.seq))
 
 
 def acknowledge(call: Call[None, Acknowledge]) -> Done:

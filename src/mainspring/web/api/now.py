@@ -8,9 +8,8 @@ from mainspring.domain.states import RunState
 from mainspring.insight import health, soon
 from mainspring.insight.channel_lines import channel_lines
 from mainspring.insight.health import Organ
-from mainspring.insight.seen_incidents import is_seen, seen
+from mainspring.insight.seen_incidents import is_seen
 from mainspring.insight.soon import Asked, Due, Moving, Silent, Strip
-from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads.runs import questions
 from mainspring.store.reads.status import sessions
 from mainspring.store.views import RunRow
@@ -50,8 +49,7 @@ def shown(call: AnyCall) -> Now:
     """Tell how it stands now: what is wrong, what is silent, who is asked, what runs, what is due next."""
     site, visitor, reader, now = call.site, call.visitor, call.site.reader, call.site.clock.now()
     stand = site.kept.of(site)
-    # Who acted sees what came of it, though the verdict may be a second old.
-    told, folded = unresolved(call), [one for one in stand.folded if is_seen(one, visitor.may_see)]
+    told, folded = unresolved(call), [one for one in stand.incidents.folded if is_seen(one, visitor.may_see)]
     views = [one for one in stand.views if visitor.may_see(one.name) and one.retired_at is None]
     waits = [site.opening.wait(one) for one in questions(reader, _QUESTIONS, call.automations())]
     verdict = stand.of(visitor, len(waits))
@@ -75,7 +73,7 @@ def shown(call: AnyCall) -> Now:
 def unresolved(call: AnyCall) -> list[Incident]:
     """Return what is wrong as far as the visitor sees, what is open and loud first."""
     site = call.site
-    return seen(wrong.told(site.reader, _INCIDENTS), site.kept.of(site).folded, call.visitor.may_see)
+    return site.kept.of(site).told_to(call.visitor)[:_INCIDENTS]
 
 
 def _running(call: AnyCall) -> Page[RunRow]:

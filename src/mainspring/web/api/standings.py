@@ -16,8 +16,8 @@ from mainspring.insight.due_times import DueTime, PastDue
 from mainspring.insight.neighbours import neighbours_of
 from mainspring.insight.standings import Standing, standings
 from mainspring.insight.trust import Trust, trust_of
+from mainspring.insight.verdict import unresolved
 from mainspring.store.reads import automations as stored
-from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads.automations import HourRow
 from mainspring.store.reads.changes import changes_since
 from mainspring.store.reads.status import automations, schedules, slots_between
@@ -37,7 +37,6 @@ RUNS = 100
 """Runs among which what came is looked for."""
 _MARKS = 100
 _MOST_NODES = 60
-_INCIDENTS = 1_000
 
 
 class StandingsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,7 +130,9 @@ class _Written(msgspec.Struct, frozen=True):
 def listed(call: Call[StandingsQuery, None]) -> Page[AutomationLine]:
     """List automations by name, with how they stand, what is due and how their last runs went."""
     query = call.query
-    wanted = sorted(_fitting(call), key=lambda view: view.name)
+    # Also what is part of a storm: each automation is told what is wrong with it.
+    incidents = [one for kind in unresolved(call.site.reader) for one in kind]
+    wanted = sorted(_fitting(call, incidents), key=lambda view: view.name)
     found: list[AutomationView] = []
     seen = 0
     while seen < len(wanted) and len(found) < query.limit and seen < _LOOKED_AT:
@@ -140,7 +141,7 @@ def listed(call: Call[StandingsQuery, None]) -> Page[AutomationLine]:
         found += _in_state(call, part) if query.state else part
     shown = found[: query.limit]
     last = shown[-1] if len(found) >= query.limit else wanted[seen - 1] if seen else None
-    return Page(_lines(call, shown), None if last is None or last is wanted[-1] else last.name)
+    return Page(_lines(call, shown, incidents), None if last is None or last is wanted[-1] else last.name)
 
 
 def _in_state(call: Call[StandingsQuery, None], views: list[AutomationView]) -> list[AutomationView]:
@@ -235,7 +236,9 @@ def due(call: Call[DueQuery, None]) -> DueShown:
     )
 
 
-def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> list[AutomationLine]:
+def _lines(
+    call: Call[StandingsQuery, None], views: list[AutomationView], incidents: list[Incident]
+) -> list[AutomationLine]:
     monitors = call.site.settings.monitors
     return automation_lines(
         call.site.reader,
@@ -243,22 +246,16 @@ def _lines(call: Call[StandingsQuery, None], views: list[AutomationView]) -> lis
         call.site.clock.now(),
         tunings_of(monitors),
         own_tunings_of(monitors),
-        incidents=_unresolved(call),
+        incidents=incidents,
         may_see=call.visitor.may_see,
         runs=call.query.runs,
         zone=call.site.settings.project.timezone,
     )
 
 
-def _unresolved(call: AnyCall) -> list[Incident]:
-    """Return what is wrong, also what is part of a storm: each automation is told what is wrong with it."""
-    reader = call.site.reader
-    return [*wrong.told(reader, _INCIDENTS), *wrong.folded(reader, _INCIDENTS)]
-
-
-def _fitting(call: Call[StandingsQuery, None]) -> Iterator[AutomationView]:
+def _fitting(call: Call[StandingsQuery, None], incidents: list[Incident]) -> Iterator[AutomationView]:
     query = call.query
-    ill = {one.subject.automation for one in _unresolved(call)} if query.wrong else set()
+    ill = {one.subject.automation for one in incidents} if query.wrong else set()
     for view in automations(call.site.reader):
         if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
             continue

@@ -35,8 +35,9 @@ class Decided(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def listed(call: Call[Slice, None]) -> Page[RunView]:
     """List runs that were unfinished when the store was restored, and that nobody has decided on; none where it is not held."""
-    opening = call.site.opening
-    return slice_of([opening.run(one) for one in _views(call)], lambda one: one.id, call.query)
+    site = call.site
+    page = slice_of(hold.undecided(site.reads, _MOST), lambda run: run, call.query)
+    return Page([site.opening.run(run_view(site.reader, run)) for run in page.items], page.next)
 
 
 def decide(call: Call[None, Decided]) -> Answered:

@@ -19,9 +19,10 @@ from mainspring.domain.errors import MainspringError, NotFoundError
 from mainspring.web.api.asked import WrongError, query_of
 from mainspring.web.api.call import Call, Site
 from mainspring.web.api.door import raw_path
+from mainspring.web.api.problem import Problem
 from mainspring.web.dashboard.done import told_of
 from mainspring.web.dashboard.exports import KINDS, exported
-from mainspring.web.dashboard.page import PageRoute, View
+from mainspring.web.dashboard.page import Button, PageRoute, View
 from mainspring.web.dashboard.table import find
 from mainspring.web.dashboard.verdict import bar_verdict
 from mainspring.web.gate import VISITOR
@@ -30,6 +31,10 @@ from mainspring.web.pages import Pages, form_of, told, visitor_of
 _WITHIN_S = 20.0
 _TOLD_WITHIN_S = 3.0
 _LOG = logging.getLogger("mainspring.web")
+_OURS_TO_MEND = (
+    "this is a fault of Mainspring, not of yours; the log of `mainspring up` says where. "
+    "The command line goes on: mainspring status"
+)
 _OURS = ("as", "of", "done")
 """Parameters of every page: the form in which its rows are wanted, of which table, and the act whose outcome is told above it."""
 
@@ -60,7 +65,7 @@ class Dashboard:
         try:
             query = query_of(_without_ours(request), page.query)
         except WrongError as wrong:
-            return await self._told(request, 400, " ".join(filter(None, (wrong.problem.detail, wrong.problem.hint))))
+            return await self._told(request, 400, _sentence(wrong.problem))
         call: Call[Any, Any] = Call(self._site, visitor, names, query, None)
         try:
             async with asyncio.timeout(_WITHIN_S):
@@ -75,7 +80,11 @@ class Dashboard:
             return await self._told(request, 503, "the store did not answer in time: load the page again")
         except Exception:  # noqa: BLE001 - one page that we cannot draw must not end the others
             _LOG.exception("%s %s could not be answered", request.method, request.scope["path"])
-            return await self._told(request, 500, "this is a fault of ours; it is in our log")
+            return await self._told(
+                request,
+                500,
+                _OURS_TO_MEND,
+            )
 
     async def _looked(self, request: Request, page: PageRoute, call: Call[Any, None]) -> Response:
         kind = request.query_params.get("as")
@@ -83,8 +92,11 @@ class Dashboard:
             return await self._drawn(request, page, call)
         of = request.query_params.get("of")
         rows = page.rows if of is None else page.tables.get(of)
-        if rows is None or kind not in KINDS:
-            return await self._told(request, 400, f"this page cannot be had as {kind[:20]!r}: csv and json, of lists")
+        if kind not in KINDS:
+            return await self._told(request, 400, f"a list can be had as {' or '.join(KINDS)}, not as {kind[:20]!r}")
+        if rows is None:
+            told = f"no table {of[:20]!r}" if of is not None else "no list"
+            return await self._told(request, 400, f"this page has {told} that could be had as {kind}")
         data = await self._pages.run(lambda: exported(rows(call), kind))
         name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
         name = name if of is None else f"{name}-{of}"
@@ -103,8 +115,7 @@ class Dashboard:
         command = self._pages.command(request)
         call = msgspec.structs.replace(call, body=form, command=command)
         try:
-            onward = await self._pages.run(lambda: button.do(call))
-            self._site.kept.forget()
+            onward = await self._pages.run(partial(_done, button, call))
         except NotFoundError:
             raise
         except MainspringError as error:
@@ -161,9 +172,8 @@ class Dashboard:
         template = page.template if page is not None else "told.html"
         shown = values | view.values
         if shown["wrong"]:
-            shown["nouns"] = (
-                ""  # asked for again it would be the page without what was typed, and without what is wrong with it
-            )
+            # Asked for again it would be the page without what was typed, and without what is wrong with it.
+            shown["nouns"] = ""
         return self._pages.page(request, template, status or view.status, said=said, **shown)
 
     async def _told(self, request: Request, status: int, said: str) -> Response:
@@ -174,6 +184,19 @@ class Dashboard:
                 return await self._pages.run(lambda: self._render(request, view, None, visitor_of(request), said=said))
         except TimeoutError:  # whoever waits for the store has all the threads: this needs none
             return PlainTextResponse(f"{said}\n", status)
+
+
+def _done(button: Button, call: Call[Any, Any]) -> str | None:
+    try:
+        return button.do(call)
+    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
+        call.site.kept.forget()
+
+
+def _sentence(found: Problem) -> str:
+    """Return what is wrong with a query, where, and what would do."""
+    where = f"{found.at.removeprefix('$.')}: " if found.at else ""
+    return f"{where}{found.detail}{f'. {found.hint}' if found.hint else ''}"
 
 
 def _without_ours(request: Request) -> Request:

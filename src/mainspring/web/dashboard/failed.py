@@ -113,13 +113,18 @@ def _counted(call: Call[FailedPage, Any], verb: BulkVerb, rate: str) -> Counted:
             raise ArgumentError(f"more than {MOST:,} runs fit: take them in parts")
     except MainspringError as error:
         return Counted(verb, fault=error.message, line=line)
+    # An error is listed by when it came last, a run is chosen by when it was made: it may be older than what it failed by.
+    created = f"created in the last {call.query.since}" if call.query.since else ""
     if not begun.count:
-        return Counted(verb, said="No run fits, so there is nothing to do.", line=line)
+        none = f"No run that was {created} fits" if created else "No run fits"
+        return Counted(verb, said=f"{none}, so there is nothing to do.", line=line)
     takes = ""
     if asked.rate is not None:
         each = parse_rate(asked.rate)
         takes = f" It takes some {span(round(begun.count * (each.per / timedelta(milliseconds=1)) / each.count))}."
-    said = f"{many(f'{begun.count:,}', 'run')} of {many(len(begun.automations), 'automation')}: each is {_ACTS[verb]}.{takes}"
+    which = f"{many(f'{begun.count:,}', 'run')} of {many(len(begun.automations), 'automation')}"
+    which += f", {created}" if created else ""
+    said = f"{which}: each is {_ACTS[verb]}.{takes}"
     return Counted(verb, begun.count, begun.automations, said, line=line)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.domain.plain import iso
+from mainspring.web.api import incidents
 from tests.api_world import BACKUP
 
 pytestmark = pytest.mark.asyncio
@@ -27,6 +28,15 @@ async def test_now_is_what_the_first_page_stands_on(world):
     assert [one["run"]["id"] for one in own["running"]] == [run]
     assert [(one["automation"], len(one["runs"])) for one in own["strips"]] == [("pay", 1)]
     assert "backup" not in str(own)
+
+
+async def test_who_acted_sees_what_came_of_it(world):
+    """In all parts, though how it stands is judged at most once a second."""
+    world.find_wrong()
+    assert (await world.get("/now"))["count"] == 1
+    await world.post("/incidents/i_01/resolve")
+    found = await world.get("/now")
+    assert (found["count"], found["incidents"], found["silent"]) == (0, [], [])
 
 
 async def test_handover_is_since_an_instant(world):
@@ -54,3 +64,16 @@ async def test_incident_is_looked_after_for_a_time(world):
     assert (await world.get("/incidents", severity="notify"))["items"] == []
     past = await world.ask("POST", "/incidents/i_01/acknowledge", json={"until": "2001-01-01T00:00:00Z"})
     assert past.status_code == 422
+
+
+async def test_alerts_of_others_do_not_end_the_list(world, monkeypatch):
+    """Who sees some automations goes on behind what was looked through, and finds its own in the end."""
+    monkeypatch.setattr(incidents, "_MOST", 2)
+    for number, name in enumerate(("pay", "backup", "backup-2", "backup-3")):
+        world.find_wrong(name, f"i_{number}")
+    found, cursor = [], {}
+    while cursor is not None:
+        page = await world.get("/alerts", who="payer", **cursor)
+        found += [one["incident"] for one in page["items"]]
+        cursor = page["next"] and {"cursor": page["next"]}
+    assert found == ["i_0"]

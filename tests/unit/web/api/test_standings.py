@@ -8,6 +8,7 @@ from mainspring.domain.listening import OnRun
 from mainspring.domain.trigger import Trigger
 from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
 from tests.api_world import BACKUP, PAY
+from tests.counted_reads import counted
 
 
 def announce(world, *names, triggers=None, **options):
@@ -91,3 +92,13 @@ async def test_one_automation_is_told_in_figures(world):
     answer = await world.ask("GET", "/standings", params={"state": "bored"})
     assert answer.status_code == 400
     assert answer.json()["hint"].startswith("One of: on_time, ")
+
+
+@pytest.mark.asyncio
+async def test_what_is_wrong_is_read_once_for_choosing_and_telling(world):
+    """Of those with something wrong alone as well."""
+    world.find_wrong()
+    asked = counted(world.store.reader)
+    (line,) = (await world.get("/standings", wrong="true"))["items"]
+    assert (line["name"], line["incident"]["id"]) == ("pay", "i_01")
+    assert asked.count("list_wrong_incidents") == 2

@@ -1,11 +1,14 @@
 """`/failed`: by error, filtered, counted first, then a bulk act."""
 
 import json
+import re
 
 import pytest
 
 from mainspring.service.bulk_act import do_piece
+from mainspring.service.run import retry
 from mainspring.store.reads.bulk import bulk_acts
+from mainspring.web.api import failed
 from tests.unit.web.dashboard.failing import HOSTILE, fall, fall_of_backup, fingerprint_of, group
 from tests.unit.web.dashboard.page_world import said
 
@@ -74,6 +77,17 @@ async def test_act_is_counted_then_done_in_pieces(world):
 
 
 @pytest.mark.asyncio
+async def test_act_says_that_its_time_is_of_when_runs_were_created(world):
+    """A run that failed within an hour may be older: its error is listed, and whoever acts is told that the run is not meant."""
+    fall(world)
+    assert "1 run of 1 automation, created in the last 1h: each is continued" in await world.get(
+        "/failed?since=1h&ask=retry"
+    )
+    assert "No run that was created in the last 1h fits" in await world.get("/failed?since=1h&ask=retry&name=backup")
+    assert "1 run of 1 automation: each is continued" in await world.get("/failed?ask=retry")
+
+
+@pytest.mark.asyncio
 async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
     """A rate that is none, nothing that fits, a discard of what has ended; nothing happens."""
     fall(world)
@@ -84,6 +98,23 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
     assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
     assert (await world.press("/failed?name=nope", "retry")).status_code == 409
     assert bulk_acts(world.store.reader) == []
+
+
+@pytest.mark.asyncio
+async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch):
+    """Where only so many are looked at and none of them stands, nobody is told that nothing failed: there is a way on, and the act."""
+    monkeypatch.setattr(failed, "_LOOKS", 1)
+    fall_of_backup(world)
+    group(world)
+    (run,) = fall(world, failure=HOSTILE)
+    group(world)
+    retry(world.store, run, act=world.ways.act())
+    text = await world.get("/failed")
+    assert "Nothing failed" not in text
+    assert "count first" in text
+    onward = re.search(r'href="(/failed\?cursor=[^"]+)">Look further back', text)[1]
+    assert "backup" in await world.get(onward)
+    assert "Nothing failed" not in await world.get("/failed", cursor="1.none")
 
 
 @pytest.mark.asyncio

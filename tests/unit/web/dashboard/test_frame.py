@@ -22,8 +22,12 @@ from tests.unit.web.dashboard.page_world import said
 async def test_query_that_cannot_be_used_is_told(world):
     """By name; nothing is guessed."""
     assert "unknown field `colour`" in said(await world.get("/audit-log?colour=red", status=400))
-    assert "limit" in await world.get("/audit-log?limit=0", status=400)
-    assert "csv and json" in said(await world.get("/locks?as=xml", status=400))
+    assert said(await world.get("/audit-log?limit=0", status=400)).startswith("limit: ")
+    assert "queued, running" in said(await world.get("/runs?state=bad", status=400))
+    assert (
+        said(await world.get("/locks?as=xml", status=400)) == "a list can be had as csv or json, not as &#39;xml&#39;"
+    )
+    assert "no table &#39;x&#39;" in said(await world.get("/locks?as=csv&of=x", status=400))
 
 
 @pytest.mark.asyncio

@@ -11,8 +11,10 @@ from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.reads.incidents import incident
 from mainspring.store.reads.runs import run_view
+from mainspring.web.api import incidents
+from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_wrong, state_of
+from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_storm, find_wrong, state_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,6 +40,8 @@ async def test_filters_stand_in_the_address(world):
     assert listed(await world.get("/incidents", severity="page", kind="silence", automation="pay")) == ["i_1"]
     assert listed(await world.get("/incidents", severity="", kind="", automation="backup")) == ["i_2"]
     assert "loud" in said(await world.get("/incidents", severity="loud", status=400))
+    since = "2026-01-05T03:00:00+00:00"  # a handover leads here with one, and whoever filters further keeps it
+    assert f'name="since" value="{since}"' in await world.get("/incidents", since=since)
     await world.press("/incidents/i_1", "resolve", reason="mended")
     assert listed(await world.get("/incidents", state="resolved")) == ["i_1"]
 
@@ -126,3 +130,25 @@ async def test_hostile_words_are_text(world):
     await world.press("/incidents/i_1", "acknowledge", reason=HOSTILE)
     for path in ("/incidents", "/incidents/i_1"):
         assert "<script>alert" not in await world.get(path)
+
+
+async def test_incidents_of_others_hide_none_of_ones_own(world, monkeypatch):
+    """Where only so many are looked through and none of them is seen, it is not said that nothing is wrong: there is a way on."""
+    monkeypatch.setattr(incidents, "_LOOKS", 1)
+    monkeypatch.setattr(incidents, "_AT_ONCE", 1)
+    find_wrong(world, "pay", "i_1")
+    find_wrong(world, "backup", "i_2")
+    text = await world.get("/incidents", who="payer")
+    assert "Nothing is wrong" not in text
+    onward = re.search(r'href="(/incidents\?cursor=[^"]+)">Look further back', text)[1]
+    assert listed(await world.get(onward, who="payer")) == ["i_1"]
+
+
+async def test_storm_is_looked_up_once_however_many_of_its_parts_are_seen(world):
+    """Not once for each row of the list."""
+    names = [f"pay-{number}" for number in range(20)]
+    find_storm(world, *names)
+    asked = counted(world.store.reader)
+    text = await world.get("/incidents", who="payer")
+    assert all(f"/incidents/i_{name}" in text for name in names)
+    assert (asked.count("read_incident"), asked.count("list_incidents_named")) == (0, 1)

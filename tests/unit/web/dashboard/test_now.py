@@ -10,6 +10,7 @@ from mainspring.domain.states import IncidentState
 from mainspring.service import incident
 from mainspring.store.reads.status import audit_rows
 from tests.api_world import BACKUP
+from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.run_world import asking, claimed
 from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_storm, find_wrong, state_of
@@ -76,6 +77,17 @@ async def test_button_acts_once_and_is_told(world):
     assert [row.verb for row in audit_rows(world.store.reader)][:2] == ["acknowledge", "sign in"]
     snoozed = await world.press("/", "snooze", incident="i_1", span="4h")
     assert (said(snoozed.text), state_of(world)) == ("Done: snooze incident i_1.", IncidentState.SNOOZED)
+
+
+async def test_one_look_reads_what_is_wrong_once(world):
+    """What is told and what is folded, each once: sentence, list, strips, bar and title stand on the same. A second look reads neither."""
+    find_storm(world, "pay", "backup")
+    await world.get("/me")
+    world.site.kept.forget()
+    asked = counted(world.store.reader)
+    for _ in range(2):
+        assert heading(await world.get("/")) == "1 thing needs you"
+    assert asked.count("list_wrong_incidents") == 2
 
 
 async def test_viewer_finds_no_button_and_no_command_that_it_may_not_give(world):

@@ -127,6 +127,16 @@ async def test_question_is_answered_on_the_page(world):
 
 
 @pytest.mark.asyncio
+async def test_answer_in_any_words_that_does_not_fit_stays_typed_with_its_note(world):
+    """As one of several choices does."""
+    run = asking(world, choices=[])
+    offer = re.search(r'name="offer" value="(answer-[^"]+)"', await world.get(f"/r/{run}"))[1]
+    answer = await world.press(f"/r/{run}", "answer", question="q1", choice=" ", offer=offer, note="my note")
+    assert answer.status_code == 409
+    assert 'value="my note"' in answer.text
+
+
+@pytest.mark.asyncio
 async def test_result_of_a_step_is_given_as_json(world):
     """What is none is told at its field, with what was typed; sent right, the run goes on."""
     run = claimed(world)

@@ -1,0 +1,58 @@
+"""How it stands is kept for a second, and no longer than until somebody acts."""
+
+import pytest
+
+from tests.api_world import sqlite_world
+from tests.counted_reads import counted
+
+
+@pytest.fixture
+def world(tmp_path):
+    found = sqlite_world(tmp_path)
+    yield found
+    found.api.close()
+    found.store.close()
+
+
+def test_it_is_judged_at_most_once_a_second(world):
+    """And anew after it; a clock that went back keeps nothing for ever."""
+    kept, asked = world.site.kept, counted(world.store.reader)
+    kept.of(world.site)
+    once = len(asked)
+    world.clock.forward(999)
+    kept.of(world.site)
+    assert len(asked) == once
+    for step in (1, -5_000):
+        del asked[:]
+        world.clock.forward(step)
+        kept.of(world.site)
+        assert len(asked) == once
+
+
+def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_next(world):
+    """What was read before it counts for nobody who comes after it."""
+    kept, reader, act = world.site.kept, world.store.reader, True
+    read = reader.read
+
+    def reading(query, params=()):
+        nonlocal act
+        found = read(query, params)
+        if act and query == "list_wrong_incidents":
+            act = False
+            world.find_wrong()
+            kept.forget()
+        return found
+
+    reader.read = reading
+    assert kept.of(world.site).verdict.count == 0
+    assert kept.of(world.site).verdict.count == 1
+
+
+@pytest.mark.asyncio
+async def test_act_that_could_not_be_done_whole_is_an_act(world):
+    """A part of it may be done, so whoever asks next is told of now."""
+    assert (await world.get("/now"))["count"] == 0
+    world.find_wrong()
+    assert (await world.get("/now"))["count"] == 0
+    assert (await world.ask("POST", "/incidents/i_none/resolve")).status_code == 404
+    assert (await world.get("/now"))["count"] == 1
