@@ -30,7 +30,8 @@ def token_of(path: Path) -> str:
         store.close()
 
 
-async def use(site: Site, up: "subprocess.Popen[bytes]", token: str) -> None:
+async def use(site: Site, up: "subprocess.Popen[bytes]", token: str) -> int:
+    """Return the exit code of `up`, which ends while the stream is open."""
     url = f"http://127.0.0.1:{site.port}"
     headers = {"Authorization": f"Bearer {token}"}
     async with (
@@ -49,7 +50,7 @@ async def use(site: Site, up: "subprocess.Popen[bytes]", token: str) -> None:
         up.terminate()
         # The stream ends in order, and keeps nothing from ending.
         assert [line async for line in lines if "error" in line] == []
-        assert await asyncio.to_thread(up.wait, 20) == 0
+        return await asyncio.to_thread(up.wait, 20)
 
 
 def test_program_elsewhere_steers_a_project(tmp_path: Path) -> None:
@@ -58,6 +59,6 @@ def test_program_elsewhere_steers_a_project(tmp_path: Path) -> None:
     try:
         up = site.up()
         site.until(site.is_whole, "it is not whole")
-        asyncio.run(use(site, up, token_of(tmp_path / "s.db")))
+        assert asyncio.run(use(site, up, token_of(tmp_path / "s.db"))) == 0
     finally:
         site.close()

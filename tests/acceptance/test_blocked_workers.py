@@ -36,9 +36,11 @@ def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
     asked = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
     works.until(lambda: works.place.rows(asked, f"%{run}%"), "nobody is told what blocks it", within=15)
     (worker,) = works.workers()
+    assert is_alive(worker)
     works.supervisor.kill()
     works.supervisor.wait()
     works.until(lambda: not is_alive(worker), "the worker lives on alone", within=15)
+    assert works.workers() == []
 
 
 @pytest.mark.timeout(90)

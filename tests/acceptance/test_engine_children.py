@@ -359,5 +359,5 @@ async def test_spread_items_are_cancelled_with_their_parent(tmp_path):
         kids = await engine.when(lambda: engine.story(run).children, lambda found: len(found) == 2)
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
-        for kid in kids:
-            await engine.until(kid.id, RunState.CANCELLED)
+        ended = [await engine.until(kid.id, RunState.CANCELLED) for kid in kids]
+        assert [kid.state for kid in ended] == [RunState.CANCELLED] * 2

@@ -78,7 +78,8 @@ async def test_worker_looks_for_what_hangs_by_itself(tmp_path, monkeypatch):
     registry, shop, go, sign = hanging()
     async with World(tmp_path).engine(registry, WorkerSettings(stalled_ms=1)) as engine:
         run = await engine.start(shop)
-        await engine.when(lambda: engine.story(run).stalls, lambda stalls: len(stalls) == 2)
+        found = await engine.when(lambda: engine.story(run).stalls, lambda stalls: len(stalls) == 2)
+        assert {stall.step for stall in found} == {"answers", "blocks"}
         go.set()
         sign.set()
         await engine.until(run, RunState.SUCCEEDED)

@@ -141,6 +141,8 @@ def test_added_script_runs_at_once(newcomer: Newcomer) -> None:
     _await_worker(newcomer)
     _add_backup(newcomer, "12h")
     _await_backup(newcomer, AT_ONCE)
+    assert [run["state"] for run in newcomer.runs("backup")] == ["succeeded"]
+    assert (newcomer.folder / "backed-up").exists()
 
 
 def _add_backup(newcomer: Newcomer, every: str) -> None:

@@ -1,19 +1,14 @@
-"""The page of a run in a real browser: it moves while the run does, holds no script but ours, and is clear to whoever cannot see it."""
+"""The page of a run in a real browser: it moves while the run does, and is clear to whoever cannot see it."""
 
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
 
-import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from msgspec.structs import replace
 
-from mainspring.domain.failure import Failure
 from mainspring.domain.states import OutcomeState
 from mainspring.store.commands.logs import SaveLines
 from tests.browser import chromium, served, sign_in
 from tests.contract.store.process import BOOM, fail, outcome
-from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.page_world import PageWorld
 from tests.unit.web.dashboard.run_world import HOSTILE, claimed, lines
 
@@ -85,24 +80,3 @@ def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world
         assert "is not a span of time" in page.locator(".said").inner_text()
         assert page.input_value("input[name=for]") == "nonsense"
         assert f"{address}/a/pay" not in asked
-
-
-def test_no_text_of_a_run_becomes_a_script(world):
-    """Whatever stands in names, errors, values and logs: on the page of the run, in its journal, in what is looked for."""
-    run = claimed(world, data=msgspec.json.encode({"amount": 1, "to": " ".join(PAYLOADS)}))
-    for rank, payload in enumerate(PAYLOADS, 1):
-        failure = Failure(payload, payload, payload, hint=payload, frames=[payload])
-        world.store.submit(
-            outcome(run, rank, payload, state=OutcomeState.FAILED, failure=failure, output=None), lambda _: None
-        )
-    world.store.apply(SaveLines(run.id, tuple(lines(payload, payload) for payload in PAYLOADS)))
-    world.store.apply(replace(fail(run, PAYLOADS[0], rank=len(PAYLOADS)), failure=failure))
-    with served(world.ways.app) as address, chromium() as browser:
-        page = browser.new_page()
-        sign_in(page, address)
-        wanted = urlencode({"step": PAYLOADS[0], "q": PAYLOADS[0]})
-        for path in (f"/r/{run.id}", f"/r/{run.id}?step=*", f"/r/{run.id}/journal", f"/r/{run.id}?{wanted}", "/runs"):
-            page.goto(f"{address}{path}")
-            page.wait_for_selector("[data-live=on]")
-            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-            assert page.evaluate("window.hit") is None

@@ -105,8 +105,10 @@ class _Check:
         kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
         return Misfit(path, f"expected {either(kinds)}, got {_shown(value)}")
 
-    def _kind(self, schema: Schema, depth: int = 0) -> str:
-        """Return in a word what a schema wants."""
+    def _kind(self, schema: Any, depth: int = 0) -> str:
+        """Return in a word what a schema wants that did not fit."""
+        if schema is False:
+            return "nothing"
         if "$ref" in schema and depth < _DEEPEST:
             return self._kind(self._parts.get(str(schema["$ref"]).removeprefix(_REFERENCE), {}), depth + 1)
         if "const" in schema:
@@ -178,12 +180,19 @@ def _number_fault(schema: Schema, number: int | float) -> str | None:
         ("maximum", lambda bound: number <= bound, "at most"),
         ("exclusiveMinimum", lambda bound: number > bound, "more than"),
         ("exclusiveMaximum", lambda bound: number < bound, "less than"),
-        ("multipleOf", lambda bound: number % bound == 0, "a multiple of"),
+        ("multipleOf", lambda bound: _is_multiple(number, bound), "a multiple of"),
     )
     for name, holds, words in bounds:
         if name in schema and not holds(schema[name]):
             return f"expected {words} {schema[name]}, got {_shown(number)}"
     return None
+
+
+def _is_multiple(number: int | float, of: int | float) -> bool:
+    try:
+        return number % of == 0
+    except OverflowError:  # of digits more than a float holds, whose remainder by one nobody knows
+        return True
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -70,15 +70,15 @@ def asked(texts):
     marks.marks_of(reader, 1)
     part_marks.marks_of_part(reader, 1, lambda name: True)
     status.automation_names(reader)
-    return dict(reader.asked)
+    found = dict(reader.asked)
+    assert len(found) > 30
+    return found
 
 
 def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a large table; one that goes through it in order stops at its limit."""
-    found = asked(SQLITE_TEXTS)
-    assert len(found) > 30
     with plans_on_a_file(tmp_path) as plans:
-        for text, params in found.items():
+        for text, params in asked(SQLITE_TEXTS).items():
             plan = plans.explain(text, params)
             assert not walked(plan, _LARGE) or _is_cut(text), (text, plan)
             # Of what runs, or is not resolved, there is little: it may be put in order.

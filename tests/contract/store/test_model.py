@@ -41,10 +41,11 @@ class Model:
 
 
 class StoreModel(RuleBasedStateMachine):
-    """Two workers on one store; a buried one is replaced by a new process."""
+    """Two workers on one store; a buried one is replaced by a new process. `compared` = runs whose claim was compared."""
 
-    def __init__(self, new_database):
+    def __init__(self, new_database, compared):
         super().__init__()
+        self.compared = compared
         self.opener = new_database()
         self.clock = FakeClock()
         self.opened = []
@@ -118,6 +119,7 @@ class StoreModel(RuleBasedStateMachine):
         assert len([run for run in taken if run.id in resumes]) == min(limit, len(resumes))
         starts = [self.runs[run.id] for run in taken if run.id not in resumes]
         assert starts == sorted(starts, key=lambda run: (run.due_at, run.number))
+        self.compared.update(run.id for run in taken)
         for run in taken:
             model = self.runs[run.id]
             assert run.fresh is not model.begun
@@ -220,8 +222,9 @@ class StoreModel(RuleBasedStateMachine):
 def test_store_behaves_like_the_model(new_database, request):
     """Whatever the order of commands, the store and the model agree after each."""
     most = 60 if "sqlite" in request.node.name else 12  # a server answers more slowly than a file
+    compared: set[str] = set()
     run_state_machine_as_test(
-        lambda: StoreModel(new_database),
+        lambda: StoreModel(new_database, compared),
         settings=settings(
             max_examples=most,
             stateful_step_count=30,
@@ -233,3 +236,4 @@ def test_store_behaves_like_the_model(new_database, request):
             ],
         ),
     )
+    assert compared, "not one run was ever claimed"

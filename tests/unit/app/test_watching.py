@@ -153,8 +153,11 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
 async def test_scheduler_watches_at_once_where_no_watcher_ever_was(site):
     """`mainspring up --role worker,scheduler` is watched too."""
     life = site.watching(site.process("scheduler"), stands_by=True)
+    began_at = site.clock.now()
     life.start()
     await site.rounds()
+    await site.until(lambda: site.peer.heard("/alive"))
+    assert site.clock.now() == began_at, "it watches without waiting for anybody"
     await life.close()
 
 

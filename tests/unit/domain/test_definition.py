@@ -87,9 +87,11 @@ def test_template_with_an_unknown_argument_is_refused(option):
 
 
 def test_template_is_free_where_any_argument_may_come():
-    """Open arguments cannot be checked early."""
-    open_ended = msgspec.structs.replace(defined(title="{anything}"), parameters={"additionalProperties": True})
-    open_ended.check_templates()
+    """Open arguments cannot be checked early; where there are none, it is refused."""
+    titled = defined(title="{anything}")
+    msgspec.structs.replace(titled, parameters={"additionalProperties": True}).check_templates()
+    with pytest.raises(OptionError, match="anything"):
+        msgspec.structs.replace(titled, parameters={"additionalProperties": False}).check_templates()
 
 
 def test_schedules_come_from_options_once_each():

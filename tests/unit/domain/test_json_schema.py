@@ -167,6 +167,20 @@ def test_misfit_names_the_place_and_what_was_expected(annotation, value, said):
     assert (None if found is None else str(found)) == said
 
 
+def test_choice_that_nothing_fits_is_told():
+    """A schema may be just false; it stands in a list of choices like any other."""
+    assert str(misfit({"anyOf": [False, {"type": "integer"}]}, "x")) == '$: expected nothing or integer, got "x"'
+    assert misfit({"anyOf": [False, {"type": "integer"}]}, 1) is None
+
+
+def test_multiple_is_exact_as_far_as_a_float_goes():
+    """A whole number with more digits than a float holds is left to whoever reads it."""
+    assert misfit({"multipleOf": 0.5}, 1.5) is None
+    assert misfit({"multipleOf": 0.5}, 1.25).why == "expected a multiple of 0.5, got 1.25"
+    assert misfit({"multipleOf": 0.5}, 10**400) is None
+    assert misfit({"multipleOf": 3}, 10**400).why.startswith("expected a multiple of 3")
+
+
 def test_what_is_not_understood_refuses_nothing():
     """Keywords and references of other tools, and a reference that leads to itself."""
     for schema in (

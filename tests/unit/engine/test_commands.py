@@ -118,7 +118,8 @@ ROWS = {"type": "object", "properties": {"rows": {"type": "integer", "minimum": 
 
 def test_command_that_prints_what_is_expected_ends_well(told):
     """Its standard output is the value; what it says for people on the other one is no part of it."""
-    run_command(["sh", "-c", "echo 'at work' >&2; printf '{\"rows\":\\n 3}\\n'"], expect=ROWS)
+    result = run_command(["sh", "-c", "echo 'at work' >&2; printf '{\"rows\":\\n 3}\\n'"], expect=ROWS)
+    assert (result.exit_code, result.output_bytes) == (0, len('{"rows":\n 3}\n'))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
 from mainspring.domain.classify import Kind, classify
-from mainspring.engine.command import Command, CommandFailed, command_environment
+from mainspring.engine.command import Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.output_tail import TAIL_BYTES
 from mainspring.engine.running_command import RunningCommand
@@ -169,14 +170,15 @@ def test_reader_that_reads_nothing_holds_up_no_time_out(unread):
 
 def test_reader_that_reads_nothing_holds_up_no_signal(unread):
     """Neither while the command runs nor when all that is left is to pass on what it printed."""
-    for words in (["yes"], ["seq", "10"]):
+    for words, codes in ((["yes"], {-signal.SIGTERM}), (["seq", "10"], {-signal.SIGTERM, 0})):
         running = RunningCommand(Command(words=words), outlets={"stdout": Outlet(unread)})
-        ended = threading.Event()
-        thread = threading.Thread(target=lambda running=running, ended=ended: (running.run(), ended.set()))
+        ends: Queue[CommandEnd] = Queue()
+        thread = threading.Thread(target=lambda running=running, ends=ends: ends.put(running.run()))
         thread.start()
-        while not ended.wait(0.05):
+        while thread.is_alive():
             running.forward(signal.SIGTERM)
-        thread.join()
+            thread.join(0.05)
+        assert ends.get_nowait().code in codes
 
 
 def test_slow_reader_gets_everything():

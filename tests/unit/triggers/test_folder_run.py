@@ -76,6 +76,7 @@ def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watc
         await running.until(running.reported)
         (tmp_path / "a").write_bytes(b"1")
         await running.until(running.shop.taken)
+        assert running.shop.names == ["a"]
 
     run(tmp_path, act, every="100ms")
 
@@ -104,6 +105,7 @@ def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
         await running.until(running.reported)
         for name in (b"a", b"b", b"c"):
             await take(running, tmp_path, name)
+        assert set(running.shop.names) == {"a", "b", "c"}
 
     run(tmp_path, act)
 
@@ -117,6 +119,7 @@ def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypa
         await running.until(running.reported)
         for name in (b"a", b"caf\xe9", b"b"):
             await take(running, tmp_path, name)
+        assert set(running.shop.names) == {"a", "caf\ufffd", "b"}
 
     run(tmp_path, act)
 
@@ -129,6 +132,7 @@ def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
         (tmp_path / "a").write_bytes(b"1")
         running.desk.wake()
         await running.until(running.shop.taken)
+        assert running.shop.names == ["a"]
 
     run(tmp_path, act)
 
@@ -144,6 +148,7 @@ def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: No
         async with asyncio.timeout(PATIENCE):
             while not running.shop.forgotten:
                 await asyncio.wait([asyncio.create_task(running.reported.wait())], timeout=0.05)
+        assert (tmp_path / "failed" / "a").read_bytes() == b"1"
 
     run(tmp_path, act, after_failure="failed")
 

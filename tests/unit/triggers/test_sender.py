@@ -278,6 +278,8 @@ async def test_link_that_hangs_when_it_is_closed_keeps_no_lease(tmp_path, monkey
         box.sender()
         await box.until_empty()
         await box.until(lambda: box.broker.closed == 1)
+        assert box.queues == {}, "nothing of it is leased while the link hangs"
+        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1"]
         box.broker.may_close.set()
 
 

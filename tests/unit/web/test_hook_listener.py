@@ -62,8 +62,9 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
                 while "cannot be listened on" not in (w.door.trouble or ""):
                     await asyncio.sleep(0.005)
             listener.end()
-            async with asyncio.timeout(2):
-                await serving
+            ended, _ = await asyncio.wait([serving], timeout=2)
+            assert ended == {serving}
+            assert serving.exception() is None
 
 
 async def _answers(bind):

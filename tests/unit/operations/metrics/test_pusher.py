@@ -99,3 +99,4 @@ def test_first_sending_is_at_once(collector, pusher):
     one.start()
     collector.until_metrics()
     one.close()
+    assert [asked["path"] for asked in collector.asked] == ["/v1/metrics"], "the next one is a minute later"

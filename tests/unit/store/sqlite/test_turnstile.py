@@ -75,11 +75,22 @@ def test_a_killed_holder_frees_the_turnstile(path):
             os.write(tell, b"x")
             signal.pause()
     os.read(ready, 1)
+    turnstile = Turnstile(path)
+    inside = threading.Event()
+
+    def enter() -> None:
+        with turnstile:
+            inside.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    while turnstile.waits_for(0.0) is None:
+        time.sleep(0)
+    assert not inside.is_set()
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    turnstile = Turnstile(path)
-    with turnstile:
-        pass
+    assert inside.wait(10)
+    thread.join()
     turnstile.close()
     os.close(ready)
     os.close(tell)

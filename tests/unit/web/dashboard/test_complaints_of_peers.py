@@ -77,14 +77,13 @@ async def test_airflow_56635_and_prefect_16304_a_list_that_takes_a_minute(world)
 
 @pytest.mark.asyncio
 async def test_airflow_61804_memory_that_grows_until_the_process_dies(world):
-    """A stream that ends leaves nothing behind, and a page that was drawn is not drawn from a new template the next time."""
+    """A page is not drawn from a new template each time; that a stream leaves nothing behind is seen with the streams."""
     pages = world.ways.ways.pages
     await world.get("/locks")
     kept = pages._templates.get_template("locks.html")
     for _ in range(3):
         await world.get("/locks")
     assert pages._templates.get_template("locks.html") is kept
-    assert world.api.changes.open == 0
 
 
 @pytest.mark.asyncio
@@ -93,7 +92,7 @@ async def test_prefect_21084_seventy_requests_a_tab(world):
     for page in (one for one in PAGES if not one.names):
         text = await world.get(page.path)
         assets = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', text))
-        assert len(assets) <= MOST_ASSETS, page.path
+        assert 0 < len(assets) <= MOST_ASSETS, page.path
         assert "http-equiv" not in text
         assert len(re.findall(r"\bdata-live=", text)) == 1, page.path
     for asset in assets:

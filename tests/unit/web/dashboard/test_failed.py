@@ -121,10 +121,9 @@ async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch)
 async def test_viewer_reads_and_asks_for_nothing(world):
     """No button, and no count either."""
     fall(world)
-    text = await world.get("/failed?ask=retry", who="vic")
-    assert "AccessDenied" in text
-    assert "count first" not in text
-    assert "each is continued" not in text
+    assert await world.who_sees("AccessDenied", "/failed?ask=retry") == [True, True]
+    assert await world.who_sees("each is continued", "/failed?ask=retry") == [True, False]
+    assert await world.who_sees("count first", "/failed") == [True, False]
 
 
 @pytest.mark.asyncio

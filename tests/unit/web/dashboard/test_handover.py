@@ -43,7 +43,9 @@ async def test_each_table_leaves_by_its_name(world):
     """Of the handover, of an incident and of the first page; one that is not there is told."""
     find_wrong(world)
     browser = await world.browser()
-    for path in re.findall(r'href="(/handover\?as=json[^"]*)"', await world.get("/handover")):
+    links = re.findall(r'href="(/handover\?as=json[^"]*)"', await world.get("/handover"))
+    assert len(links) > 1
+    for path in links:
         assert (await browser.get(path.replace("&amp;", "&"))).status_code == 200
     answer = await browser.get("/handover?as=json&of=opened")
     assert [row["incident"]["text"] for row in json.loads(answer.content)] == ["no success"]

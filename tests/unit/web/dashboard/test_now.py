@@ -93,9 +93,8 @@ async def test_one_look_reads_what_is_wrong_once(world):
 async def test_viewer_finds_no_button_and_no_command_that_it_may_not_give(world):
     """What is not to be pressed is not drawn."""
     find_wrong(world)
-    text = await world.get("/", who="vic")
-    assert "no success" in text
-    assert "I look after it" not in text
+    assert await world.who_sees("no success", "/") == [True, True]
+    assert await world.who_sees("I look after it", "/") == [True, False]
 
 
 async def test_who_sees_some_automations_hears_of_no_other(world):

@@ -40,7 +40,7 @@ async def test_question_shows_what_it_rests_on(world):
     assert f"mainspring runs answer {run.id} approve --question q1" in text
     assert '<input name="choice"' in text
     assert "17" in text
-    assert 'name="choice"' not in await world.get("/waiting", who="vic")
+    assert await world.who_sees('name="choice"', "/waiting") == [True, False]
     assert "q2" in await world.get("/waiting?limit=1&cursor=1")
 
 
@@ -90,6 +90,6 @@ async def test_visitor_of_some_automations_hears_their_questions_alone(world):
     """And answers no others."""
     other = claimed(world, BACKUP, b"{}")
     ask(world, other, text="Delete all?")
-    assert "Delete all?" not in await world.get("/waiting", who="payer")
+    assert await world.who_sees("Delete all?", "/waiting", "ana", "payer") == [True, False]
     answer = await world.press("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
     assert answer.status_code == 404

@@ -54,7 +54,9 @@ spans = st.tuples(st.integers(0, NOW), st.integers(0, NOW)).map(sorted)
 def test_every_bar_lies_within_the_picture_and_time_keeps_its_order(work, waits):
     """However steps overlap."""
     lines = [*(line(tuple(one)) for one in work), *(line(tuple(one), kind="timer") for one in waits)]
-    for drawn in bars(lines, NOW):
+    found = bars(lines, NOW)
+    assert [len(drawn) for drawn in found] == [1] * len(lines)
+    for drawn in found:
         for bar in drawn:
             assert 0 <= bar.x <= WIDE
             assert bar.width > 0

@@ -29,6 +29,7 @@ def test_bars_lie_on_the_line_and_apart(cron, took):
     """In order, none over another, none beyond the end."""
     found = agenda(cron, took, overlap="allow")
     picture = drawn(found, found.lines[0])
+    assert bars(picture.free + picture.crowded)
     for path in (picture.free, picture.crowded):
         last = 0
         for x, width in bars(path):
