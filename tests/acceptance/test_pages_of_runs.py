@@ -54,6 +54,31 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
         assert trouble == []
 
 
+def test_page_that_moves_leaves_open_what_was_opened_and_a_hidden_one_has_no_stream(world):
+    """One stream a tab while it is seen, none while it is not; seen again, it has what came meanwhile."""
+    run = claimed(world)
+    with served(world.ways.app) as address, chromium() as browser:
+        page = browser.new_page()
+        sign_in(page, address)
+        page.goto(f"{address}/r/{run.id}")
+        page.wait_for_selector("[data-live=on]")
+        page.locator("main details:not([open]) > summary").first.click()
+        opened = page.locator("main details[open]").count()
+        assert opened >= 1
+        world.store.apply(outcome(run, 1, "dump"))
+        page.locator("table.steps", has_text="dump").wait_for()
+        assert page.locator("main details[open]").count() == opened
+        assert world.api.changes.open == 1
+        hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
+        seen = f"{hide}; document.dispatchEvent(new Event('visibilitychange'))"
+        page.evaluate(seen % "true")
+        while world.api.changes.open:
+            page.wait_for_timeout(20)
+        world.store.apply(outcome(run, 2, "pack"))
+        page.evaluate(seen % "false")
+        page.locator("table.steps", has_text="pack").wait_for()
+
+
 def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world):
     """What was typed and why it could not be done stay, though all the page shows has changed; a clock that is wrong changes no span."""
     world.begin()
