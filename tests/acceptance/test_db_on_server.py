@@ -28,7 +28,7 @@ async def note(text: str) -> int:
 
 @pytest.fixture
 def project(tmp_path: Path, postgres: PostgresServer) -> Iterator[Project]:
-    made = Project(tmp_path, AUTOMATIONS, f'[store.backup]\nto = "{tmp_path / "backups"}"\nkeep = 2\n')
+    made = Project(tmp_path, AUTOMATIONS, f'[store.backup]\nto = "{tmp_path / "backups"}"\nkeep = 5\n')
     made.store = postgres.new_store()
     made.call("db", "migrate")
     yield made

@@ -383,6 +383,8 @@ async def test_run_with_a_fact_goes_the_long_way(place):
     async with world.engine(registry, WorkerSettings(concurrency=1)) as engine:
         sent = Sent(engine)
         claims = engine.working.worker.claims
+        while claims._soon or claims._under_way:  # one that was sent before may still take the run
+            await asyncio.sleep(0)
         claims.want = lambda **_: None  # type: ignore[method-assign]
         run = await engine.start(work)
         await engine.app.signal(run.id, "hello", 1)

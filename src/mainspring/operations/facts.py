@@ -14,7 +14,6 @@ from mainspring.domain.monitors.backlog import WINDOW_MS
 from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.monitors.facts import (
     Away,
-    ByHand,
     Cadence,
     End,
     Facts,
@@ -33,6 +32,7 @@ from mainspring.domain.queue_source import Queue as QueueSource
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import SessionState
 from mainspring.domain.trigger import source_in
+from mainspring.operations.by_hand import HelpByHand
 from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.kept_times import KeptTimes
@@ -50,7 +50,6 @@ _MINUTE_MS = 60_000
 _LEAST_COUNTED, _MOST_COUNTED = 1_000, 100_000
 """Where waiting runs of one group are counted no further: at what definitions state, if that is known."""
 _LEAST_BACKLOG = 100
-_BY_HAND_MS = 30 * 24 * HOUR_MS
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ class FactsReader:
         self._written: dict[bytes, _Written] = {}
         self._specs: dict[bytes, Schedule] = {}
         self._ends = NewestEnds(reader)
-        self._by_hand: tuple[int, dict[str, ByHand]] = (-1, {})
+        self._help = HelpByHand(reader)
 
     def read(
         self,
@@ -114,7 +113,7 @@ class FactsReader:
             queues=self._queues(now_at),
             faults=tuple(faults),
             reopenings=tuple(reopenings),
-            by_hand=self._helped(automations, now_at),
+            by_hand=self._help.of(automations, now_at),
             punctual=self._kept_times.of(looked_at, now_at),
             secrets=with_triggers(self._secrets, rows.listeners),
             open=frozenset(open),
@@ -260,18 +259,6 @@ class FactsReader:
             )
             for one in views
         )
-
-    def _helped(self, automations: list[Watched], now_at: int) -> dict[str, ByHand]:
-        """Return what people did; it is read once an hour, for it is of thirty days."""
-        hour_at = now_at - now_at % HOUR_MS
-        if self._by_hand[0] != hour_at:
-            helped, begun = reads.helped_since(self._reader, hour_at - _BY_HAND_MS)
-            # Who has neither schedule nor trigger is made to be started by hand.
-            by_itself = {one.name for one in automations if one.cadences or one.listens}
-            total = {name: helped.get(name, 0) + begun.get(name, 0) * (name in by_itself) for name in helped | begun}
-            started = reads.started_since(self._reader, total, hour_at - _BY_HAND_MS) if total else {}
-            self._by_hand = (hour_at, {name: ByHand(n, started.get(name, 0)) for name, n in total.items() if n})
-        return self._by_hand[1]
 
 
 def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> int | None:
