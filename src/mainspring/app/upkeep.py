@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
+from time import monotonic
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
@@ -20,7 +22,7 @@ from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.reads.bulk import running
+from mainspring.store.reads.bulk import is_due
 
 _LOG = logging.getLogger("mainspring.upkeep")
 _EVERY_S = 1.0
@@ -135,7 +137,7 @@ class Upkeep:
         if is_time:
             for take in self._extra:
                 take(store)
-        return do_pieces(store) or buried or is_time
+        return do_pieces(store, now) or buried or is_time
 
     def _prune(self, store: ProcessStore, now: int) -> bool:
         """Delete what is past its retention, part by part; True if there is more of it."""
@@ -166,11 +168,15 @@ class Upkeep:
         return buried
 
 
-def do_pieces(store: ProcessStore) -> bool:
-    """Do what is due of bulk acts, at most a few pieces; True if there was something."""
-    done = 0
-    # A look costs no commit: most of the time there is no bulk act at all.
-    while done < _PIECES_A_ROUND and running(store.reader, 1) and do_piece(store):
+def do_pieces(store: ProcessStore, now: int) -> bool:
+    """Do what is due of bulk acts at `now`, at most a few pieces; True if there was something."""
+    done, began = 0, monotonic()
+
+    def is_time() -> bool:  # a piece takes its time, and the next one may be due when it is noted
+        return is_due(store.reader, now + ceil((monotonic() - began) * 1_000))
+
+    # A look costs no commit: most of the time there is no bulk act at all, or its rate makes the next piece wait.
+    while done < _PIECES_A_ROUND and is_time() and do_piece(store):
         done += 1
     return done > 0
 

@@ -123,6 +123,50 @@ def test_people_pause_resume_and_stop(store):
         assert isinstance(store.do(MoveBulk("c_2", move)), Refused)
 
 
+def test_resumed_act_keeps_its_rate(store, clock):
+    """Pausing and resuming does not make the next piece due: else pressed often enough it would be the end of any rate."""
+    begin(store, every_ms=10_000)
+    note(store, take(store))
+    due_at = shown(store).due_at
+    for move in (BulkMove.PAUSE, BulkMove.RESUME):
+        store.do(MoveBulk("c_1", move))
+    assert (shown(store).due_at, take(store)) == (due_at, BulkPiece())
+    clock.forward(10_000)
+    assert take(store).runs == ("r_3", "r_4")
+
+
+def test_resumed_act_does_not_wait_for_a_clock_that_was_put_back(store, clock):
+    """What a clock that was ahead wrote counts for no more than one span of the rate."""
+    begin(store, every_ms=10_000)
+    note(store, take(store))
+    store.do(MoveBulk("c_1", BulkMove.PAUSE))
+    clock.forward(-HOUR)
+    store.do(MoveBulk("c_1", BulkMove.RESUME))
+    assert shown(store).due_at == clock.now() + 10_000
+
+
+def test_whoever_looks_knows_whether_a_piece_is_due(store, clock):
+    """Not while its rate makes it wait, nor while another one has it, nor paused, nor in a store that is held: each would be a commit."""
+
+    def is_due():
+        return reads.is_due(store.reader, clock.now())
+
+    assert not is_due()
+    begin(store, every_ms=10_000)
+    assert is_due()
+    piece = take(store)
+    assert not is_due()
+    note(store, piece)
+    assert not is_due()
+    clock.forward(10_000)
+    assert is_due()
+    store.do(SetMeta(HELD, "1"))
+    assert not is_due()
+    store.do(SetMeta(HELD, None))
+    store.do(MoveBulk("c_1", BulkMove.PAUSE))
+    assert not is_due()
+
+
 def test_last_piece_of_a_paused_act_ends_it(store):
     """Nothing is left to be resumed."""
     begin(store, runs=("r_1",))
@@ -147,7 +191,7 @@ def test_lists_and_retention(store, clock):
     page = reads.bulk_acts(store.reader, limit=1)
     assert [one.id for one in page] == ["c_2"]
     assert [one.id for one in reads.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
-    assert [one.id for one in reads.running(store.reader)] == ["c_2"]
+    assert reads.is_due(store.reader, clock.now())
     ended = shown(store, "c_1")
     store.do(Prune(None, clock.now() + 1, None, None, None))
     assert (shown(store, "c_1"), shown(store, "c_2").id) == (None, "c_2")

@@ -57,7 +57,6 @@ _PARAMS = {
     "list_events_from": ("e", "f", 1),
     "list_deliveries_from": ("d", "e", 1),
     "list_due_bulk_acts": (1, 1),
-    "list_running_bulk_acts": (1,),
     "first_prunable_bulk_act": (1,),
     "list_bulk_acts": (1, 1),
     "list_bulk_todo": ("c", "", 1),

@@ -13,6 +13,7 @@ from mainspring.app.working import Working
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.states import BulkState
+from mainspring.service.bulk_act import do_piece
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
@@ -173,7 +174,7 @@ def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
 def test_round_does_a_few_pieces_of_bulk_acts(store):
     """Not all at once, so that nothing else of the round waits long; without any it writes nothing."""
     store.open_session("worker")
-    assert not upkeep_module.do_pieces(store)
+    assert not upkeep_module.do_pieces(store, store.clock.now())
     runs = tuple(f"r_{n:04}" for n in range(5))
     begin = BeginBulk(
         id="c_1",
@@ -191,5 +192,28 @@ def test_round_does_a_few_pieces_of_bulk_acts(store):
     Upkeep().run_once(store, store.clock.now())
     view = bulk_act(store.reader, "c_1")
     assert (view.state, view.refused, view.left) == (BulkState.RUNNING, 3, 2)
-    assert upkeep_module.do_pieces(store)
+    assert upkeep_module.do_pieces(store, store.clock.now())
     assert bulk_act(store.reader, "c_1").state is BulkState.DONE
+
+
+def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
+    """A look while the rate makes the next piece wait is a read, and no commit."""
+    store.open_session("worker")
+    pieces = []
+    monkeypatch.setattr(upkeep_module, "do_piece", lambda _: pieces.append(1) or do_piece(store))
+    begin = BeginBulk(
+        id="c_1",
+        verb=BulkVerb.RETRY,
+        which=b"{}",
+        automations=(),
+        runs=("r_1", "r_2"),
+        actor="cli:ann@box",
+        reason=None,
+        rate="1/h",
+        piece=1,
+        every_ms=3_600_000,
+    )
+    store.apply(begin)
+    for _ in range(3):
+        upkeep_module.do_pieces(store, store.clock.now())
+    assert len(pieces) == 1

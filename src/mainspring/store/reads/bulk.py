@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.states import BulkState
 from mainspring.store.base import Reader
+from mainspring.store.held import HELD
 from mainspring.store.reads.bounds import NEWEST
 
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -52,9 +54,9 @@ def bulk_acts(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> 
     return [_view(row) for row in reader.read("list_bulk_acts", (NEWEST if cursor is None else cursor, limit))]
 
 
-def running(reader: Reader, limit: int = 20) -> list[BulkView]:
-    """Return the bulk acts that go on now, the one first whose next piece is due first."""
-    return [_view(row) for row in reader.read("list_running_bulk_acts", (limit,))]
+def is_due(reader: Reader, now: int) -> bool:
+    """Tell whether there is a piece to take at `now` (ms): one that is due, that nobody has, and whose store is not held."""
+    return bool(reader.read("list_due_bulk_acts", (now, now + AHEAD_MS))) and not reader.read("read_meta", (HELD,))
 
 
 def bulk_act(reader: Reader, id: str) -> BulkView | None:

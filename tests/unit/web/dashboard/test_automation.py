@@ -103,6 +103,18 @@ async def test_automation_is_paused_resumed_and_retired_by_buttons(world):
 
 
 @pytest.mark.asyncio
+async def test_reason_of_a_refused_retire_stays_in_its_form(world):
+    """Whoever wrote too much cuts it, and does not write it again; the form is open, and the other one is not."""
+    why = "moved to the <new> ledger " * 100
+    answer = await world.press("/a/pay", "retire", reason=why)
+    assert answer.status_code == 409
+    form = answer.text.partition('<summary class="button">Retire')[2]
+    assert form.partition("</form>")[0].count("moved to the &lt;new&gt; ledger") == 100
+    assert '<details open><summary class="button">Retire' in answer.text
+    assert '<details open><summary class="button">Retire' not in await world.get("/a/pay")
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("span", ["soon", "999999999d", "-1h"])
 async def test_span_that_is_none_is_told_at_its_field(world, span):
     """With what was typed still there, and nothing done."""

@@ -1,2 +1,0 @@
-select seq, id, verb, state, which, automations, rate, actor, reason, total, done, refused, reached, made_at, changed_at, ended_at, due_at
-from bulk_acts where state = {{running}} order by due_at, seq limit ?
