@@ -9,8 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil
-from time import monotonic
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
@@ -170,13 +168,9 @@ class Upkeep:
 
 def do_pieces(store: ProcessStore, now: int) -> bool:
     """Do what is due of bulk acts at `now`, at most a few pieces; True if there was something."""
-    done, began = 0, monotonic()
-
-    def is_time() -> bool:  # a piece takes its time, and the next one may be due when it is noted
-        return is_due(store.reader, now + ceil((monotonic() - began) * 1_000))
-
+    done = 0
     # A look costs no commit: most of the time there is no bulk act at all, or its rate makes the next piece wait.
-    while done < _PIECES_A_ROUND and is_time() and do_piece(store):
+    while done < _PIECES_A_ROUND and is_due(store.reader, now) and do_piece(store):
         done += 1
     return done > 0
 
