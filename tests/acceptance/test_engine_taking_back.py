@@ -10,7 +10,7 @@ import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.registry import Registry
-from mainspring.service import bulk, mending
+from mainspring.service import bulk, chosen, mending
 from mainspring.store.commands.sessions import Bury
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.booking import Ledger, booking
@@ -371,7 +371,7 @@ async def test_hundreds_of_stopped_runs_are_taken_back_by_one_filter(tmp_path):
         await engine.when(lambda: count(RunState.NEEDS_ATTENTION), lambda found: found == len(runs))
 
         def cancel_all(store: Any, act: Any) -> bulk.BulkAnswer:
-            found = bulk.select(engine.reads, bulk.RunFilter(states=(RunState.NEEDS_ATTENTION,)))
+            found = chosen.select(engine.reads, chosen.RunFilter(states=(RunState.NEEDS_ATTENTION,)))
             return bulk.cancel_each(store, found, act=act)
 
         answer = await engine.app.do(cancel_all)

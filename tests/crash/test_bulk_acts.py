@@ -15,8 +15,9 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.states import BulkState, RunState
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
-from mainspring.service import bulk, bulk_act
+from mainspring.service import bulk_act
 from mainspring.service.actor import Actor, act_of
+from mainspring.service.chosen import RunFilter, choose
 from mainspring.service.starting import start
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.acts import StoredActs
@@ -85,7 +86,7 @@ def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
     ids = [start(store, store.clock, definition, b"{}", act=act.part(str(n))).run for n in range(RUNS)]
     begun: Counter[str] = Counter()
     fail_all(store, begun)
-    chosen = bulk.choose(StoredActs(store.reader), bulk.RunFilter(states=(RunState.FAILED,)))
+    chosen = choose(StoredActs(store.reader), RunFilter(states=(RunState.FAILED,)))
     bulk_act.begin(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
     deaths = []
     for order in KILLS if ALL else SOME:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainspring.service.bulk import BulkAnswer, Due
 
 _SHOWN = 20
+_SPANS = ("since", "until", "ended_since", "ended_until")
 
 at_option = click.option("--at", metavar="TIME", help="not before then: 10m, 2026-01-05T03:00")
 rate_option = click.option("--rate", metavar="RATE", help="spread the starts evenly: 10/s, 60/m")
@@ -30,6 +31,9 @@ class Which(NamedTuple):
     name: str | None
     queue: str | None
     since: str | None
+    until: str | None
+    ended_since: str | None
+    ended_until: str | None
     error: str | None
     limit: int | None
     dry_run: bool
@@ -37,7 +41,16 @@ class Which(NamedTuple):
     @property
     def is_filter(self) -> bool:
         """Whether anything was said by which runs are selected."""
-        return bool(self.states or self.name or self.queue or self.since or self.error or self.limit)
+        return any((self.states, self.name, self.queue, self.error, self.limit, *self.spans.values()))
+
+    @property
+    def spans(self) -> dict[str, str | None]:
+        """What was said of when they were created and when they ended."""
+        return {name: getattr(self, name) for name in _SPANS}
+
+    def spans_at(self, invocation: Invocation) -> dict[str, int | None]:
+        """Return the same as instants (ms), as a filter takes them. Raises OptionError."""
+        return {f"{name}_at": params.since_at(invocation, text) for name, text in self.spans.items()}
 
     @property
     def is_one(self) -> bool:
@@ -59,6 +72,9 @@ def which_runs(states: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Cal
             params.name,
             click.option("-q", "--queue", type=QUEUE, help="only of this queue"),
             params.since,
+            params.until,
+            params.ended_since,
+            params.ended_until,
             params.error,
             click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest"),
             click.option("--dry-run", is_flag=True, help="only say which runs would be acted upon"),
@@ -71,18 +87,22 @@ def which_runs(states: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Cal
     return add
 
 
-def chosen_runs(invocation: Invocation, which: Which, states: tuple[RunState, ...]) -> list[str]:
+def chosen_runs(
+    invocation: Invocation, which: Which, states: tuple[RunState, ...], *, stands: bool = False
+) -> list[str]:
     """Return the runs that are named, or else those of the filter (in `states` where it names none), oldest first.
+
+    `stands` = of a filter only those that stand still as `failed list` has them.
 
     Raises:
         UsageError: runs and a filter, or neither: an act on everything there is has to be said.
     """
-    from mainspring.service.bulk import RunFilter, select
+    from mainspring.service.chosen import RunFilter, select
 
     if bool(which.runs) == which.is_filter:
         ctx = click.get_current_context()
         raise click.UsageError(
-            "name runs, or say which by --state, --name, --queue, --since, --error or --limit", ctx=ctx
+            "name runs, or say which by --state, --name, --queue, --error, --limit or a span of time", ctx=ctx
         )
     if which.runs:
         return [invocation.run_id(run) for run in which.runs]
@@ -90,19 +110,22 @@ def chosen_runs(invocation: Invocation, which: Which, states: tuple[RunState, ..
         states=params.states_of(which.states) or states,
         name=which.name,
         queue=which.queue,
-        since_at=params.since_at(invocation, which.since),
         limit=which.limit,
         error=which.error,
+        stands=stands,
+        **which.spans_at(invocation),
     )
     return select(invocation.reads, wanted)
 
 
-def continue_runs(invocation: Invocation, which: Which, *, at: str | None, rate: str | None) -> int:
-    """Continue runs from where they failed; a filter wants a confirmation. Return the exit code."""
+def continue_runs(
+    invocation: Invocation, which: Which, *, at: str | None, rate: str | None, stands: bool = False
+) -> int:
+    """Continue runs from where they failed; a filter wants a confirmation. Return the exit code. For `stands` see `chosen_runs`."""
     from mainspring.service import bulk
 
     due = _due(invocation, at, rate)
-    found = chosen_runs(invocation, which, bulk.RETRYABLE)
+    found = chosen_runs(invocation, which, bulk.RETRYABLE, stands=stands)
     if not which.dry_run:
         confirm_continuing(invocation, found, named=bool(which.runs))
     answer = bulk.retry_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, due=due)

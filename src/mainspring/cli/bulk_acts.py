@@ -1,6 +1,7 @@
-"""`mainspring bulk list|show|pause|resume|stop`: acts on many runs that go on by themselves."""
+"""`mainspring bulk list|show|pause|resume|stop`: acts on many runs or deliveries that go on by themselves."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,11 @@ from mainspring.cli.output import Column
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import BulkMove, BulkState
 from mainspring.insight import words
+from mainspring.insight.bulk_words import LEFT_OUT
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk import Which
+    from mainspring.service.chosen import Chosen
     from mainspring.store.base import Reader
     from mainspring.store.reads.bulk import BulkView
 
@@ -33,52 +36,75 @@ background_option = click.option(
 )
 
 
-def begin(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str | None) -> None:
-    """Ask for an act on all runs of a filter; wants a yes, after saying how many they are. Asked for again under one id, it goes on."""
-    from mainspring.domain.bulk import MOST
-    from mainspring.domain.rate import parse_rate
-    from mainspring.insight.bulk_words import head_of
+def begin_runs(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str | None) -> None:
+    """Ask for an act on all runs of a filter; wants a yes, after saying how many they are."""
     from mainspring.service import bulk_act
-    from mainspring.service.bulk import RunFilter, choose
+    from mainspring.service.chosen import choose
 
     if which.runs or not which.is_filter:
         ctx = click.get_current_context()
-        raise click.UsageError("--background takes a filter: --state, --name, --queue, --since, --error, --limit", ctx)
-    act = invocation.act
-    if not which.dry_run and bulk_act.was_begun(invocation.reads, verb, act=act):
-        _tell_begun(invocation, act.command, _known(invocation, act.command).total)
+        fields = "--state, --name, --queue, --error, --limit or a span of time"
+        raise click.UsageError(f"--background takes a filter: {fields}", ctx)
+
+    def choosing() -> "Chosen":
+        wanted = bulk_act.runs_for(
+            verb,
+            params.states_of(which.states),
+            which.limit,
+            name=which.name,
+            queue=which.queue,
+            error=which.error,
+            **which.spans_at(invocation),
+        )
+        return choose(invocation.reads, wanted)
+
+    said = {field: getattr(which, field) for field in ("name", "queue", "error", "limit")}
+    begin(invocation, verb, choosing, {"state": which.states, **said, **which.spans}, rate, dry_run=which.dry_run)
+
+
+def begin(
+    invocation: Invocation,
+    verb: BulkVerb,
+    choosing: "Callable[[], Chosen]",
+    said: dict[str, Any],
+    rate: str | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Ask for an act on what is chosen by what was `said`; asked for again under one id, it goes on."""
+    from mainspring.domain.bulk import MOST
+    from mainspring.domain.rate import parse_rate
+    from mainspring.insight.bulk_words import head_of, parts_of
+    from mainspring.service import bulk_act
+
+    act, told = invocation.act, {name: value for name, value in said.items() if value}
+    limit = None if rate is None else parse_rate(rate)
+    if not dry_run and bulk_act.was_begun(invocation.reads, verb, act=act):
+        _tell_begun(invocation, verb, act.command, _known(invocation, act.command).total)
         return
-    wanted = RunFilter(
-        states=params.states_of(which.states) or bulk_act.STATES[verb],
-        name=which.name,
-        queue=which.queue,
-        since_at=params.since_at(invocation, which.since),
-        limit=which.limit or MOST + 1,
-        error=which.error,
-    )
-    chosen = choose(invocation.reads, wanted)
-    said = {field: getattr(which, field) for field in ("name", "queue", "since", "error", "limit")}
-    told = {name: value for name, value in {"state": which.states, **said}.items() if value}
-    is_more = len(chosen.runs) > MOST
-    number = f"more than {MOST:,} runs" if is_more else words.many(f"{len(chosen.runs):,}", "run")
-    if which.dry_run:
-        document = {"bulk": None, "runs": len(chosen.runs)}
+    chosen = choosing()
+    is_more = len(chosen.ids) > MOST
+    number = f"more than {MOST:,} {parts_of(verb)}" if is_more else parts_of(verb, len(chosen.ids))
+    if chosen.left_out:
+        number += f" ({chosen.left_out:,} more fit and are left out: {LEFT_OUT})"
+    if dry_run:
+        document = {"bulk": None, parts_of(verb): len(chosen.ids)}
         invocation.output.document(document, f"{head_of(verb, told)}: {number}; nothing was done.")
         return
     if not is_more:  # else there is nothing to say yes to
         invocation.confirm(f"{head_of(verb, told)}: {number}")
-    limit = None if rate is None else parse_rate(rate)
     id = bulk_act.begin(invocation.store, verb, chosen, told, act=act, rate=limit)
-    _tell_begun(invocation, id, len(chosen.runs))
+    _tell_begun(invocation, verb, id, len(chosen.ids))
 
 
-def _tell_begun(invocation: Invocation, id: str, runs: int) -> None:
-    number = words.many(f"{runs:,}", "run")
-    invocation.output.document({"bulk": id, "runs": runs}, f"Bulk act {id} goes on: {number}.")
+def _tell_begun(invocation: Invocation, verb: BulkVerb, id: str, count: int) -> None:
+    from mainspring.insight.bulk_words import parts_of
+
+    invocation.output.document({"bulk": id, parts_of(verb): count}, f"Bulk act {id} goes on: {parts_of(verb, count)}.")
     invocation.output.hint(f"How far it is: mainspring bulk show {id}")
 
 
-@command("list", "list acts on many runs, newest first")
+@command("list", "list acts on many, newest first")
 @lists.options(*(state.value for state in BulkState))
 @pass_invocation
 def list_command(
@@ -109,14 +135,14 @@ def list_command(
         Column("BY", lambda view: words.one_line(view.actor, 24)),
         Column("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view)), 60)),
     ]
-    invocation.output.rows(found, columns, empty="No act on many runs was asked for with --background.")
+    invocation.output.rows(found, columns, empty="No act on many runs or deliveries was asked for.")
 
 
-@command("show", "show an act on many runs: how far it is, what was refused")
+@command("show", "show an act on many: how far it is, what was refused")
 @click.argument("bulk", type=_BULK)
 @pass_invocation
 def show(invocation: Invocation, bulk: str) -> None:
-    """Of the refused runs the first are shown, each with its reason; --json has no more of them either."""
+    """Of what was refused the first are shown, each with its reason; --json has no more of them either."""
     from mainspring.insight.bulk_words import head_of, stands, which_of
     from mainspring.store.reads.bulk import bulk_parts
 
@@ -129,7 +155,7 @@ def show(invocation: Invocation, bulk: str) -> None:
         output.line(stands(view, invocation.clock.now()))
         output.line(f"by {words.one_line(view.actor)}{f', at {view.rate}' if view.rate else ''}")
         for one in refused:
-            output.warn(f"{one.run}: {words.one_line(one.why or '')}")
+            output.warn(f"{one.id}: {words.one_line(one.why or '')}")
 
     output.document({"bulk": view, "refused": refused}, text)
 

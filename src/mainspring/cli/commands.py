@@ -45,7 +45,7 @@ _TRIGGERS: Final = {
     "list": Leaf(f"{_CLI}.triggers:list_command", "list triggers: what they listen to, and what arrived"),
     "show": Leaf(f"{_CLI}.triggers_show:show", "show a trigger with what it holds, or a delivery as it came"),
     "test": Leaf(f"{_CLI}.triggers_try:test", "say what an event would do, without storing it"),
-    "replay": Leaf(f"{_CLI}.triggers:replay", "let a delivery arrive once more"),
+    "replay": Leaf(f"{_CLI}.triggers:replay", "let deliveries arrive once more"),
 }
 _QUEUES: Final = {
     "list": Leaf(f"{_CLI}.queues:list_command", "list queues with their limits and load"),
@@ -112,7 +112,7 @@ TREE: Final[Tree] = {
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
-    "bulk": Noun("acts on many runs that go on by themselves", _BULK),
+    "bulk": Noun("acts on many runs or deliveries that go on by themselves", _BULK),
     "incidents": Noun("what is wrong, and who looks after it", _INCIDENTS),
     "monitors": Noun("monitors: what is watched, and what is wrong", _MONITORS),
     "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),

@@ -8,7 +8,7 @@ import click
 from mainspring.cli import messages as outbox
 from mainspring.cli import params
 from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, print_bulk, rate_option, which_runs
-from mainspring.cli.bulk_acts import background_option, begin
+from mainspring.cli.bulk_acts import background_option, begin_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import OK
 from mainspring.cli.lazy import command
@@ -119,9 +119,9 @@ def retry(
     if background:
         if at is not None:
             raise click.UsageError("--background begins at once: leave --at out", click.get_current_context())
-        begin(invocation, BulkVerb.RETRY, which, rate=rate)
+        begin_runs(invocation, BulkVerb.RETRY, which, rate=rate)
         return OK
-    return continue_runs(invocation, which, at=at, rate=rate)
+    return continue_runs(invocation, which, at=at, rate=rate, stands=True)
 
 
 @command("discard", "give up those that need a person")
@@ -137,11 +137,11 @@ def discard(invocation: Invocation, *, which: Which, rate: str | None, messages:
     if messages:
         return outbox.act_on(invocation, which, discard=True)
     if background:
-        begin(invocation, BulkVerb.DISCARD, which, rate=rate)
+        begin_runs(invocation, BulkVerb.DISCARD, which, rate=rate)
         return OK
     if rate is not None:
         raise click.UsageError("--rate stands with --background", click.get_current_context())
-    found = chosen_runs(invocation, which, bulk.DISCARDABLE)
+    found = chosen_runs(invocation, which, bulk.DISCARDABLE, stands=True)
     if not which.dry_run:
         invocation.confirm(f"Give up {words.many(len(found), 'run')}")
     answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)

@@ -136,6 +136,15 @@ since = click.option(
     callback=once,
     help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00",
 )
+
+
+def _moment(flag: str, told: str) -> Callable[[F], F]:
+    return click.option(flag, metavar="TIME", multiple=True, callback=once, help=told)
+
+
+until = _moment("--until", "only before then")
+ended_since = _moment("--ended-since", "only what ended, or stood still for a person, from then on")
+ended_until = _moment("--ended-until", "only what ended, or stood still for a person, before then")
 error = click.option(
     "--error", metavar="FINGERPRINT", multiple=True, callback=_fingerprint, help="only those that failed by this error"
 )

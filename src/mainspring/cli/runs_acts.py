@@ -4,9 +4,11 @@ import click
 
 from mainspring.cli import params
 from mainspring.cli.bulk import Which, chosen_runs, print_bulk, which_runs
+from mainspring.cli.bulk_acts import background_option, begin_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.values import json_value, sealing_for
+from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import RunState
 from mainspring.insight import words
 
@@ -18,17 +20,27 @@ _STATES = tuple(state.value for state in RunState)
 @click.option(
     "--undo/--keep", "undo", default=None, help="take back what they did, or leave it; else as on_cancel= says"
 )
+@click.option("--rate", metavar="RATE", help="with --background: so many at a time: 10/s, 60/m")
+@background_option
 @pass_invocation
-def cancel(invocation: Invocation, *, which: Which, undo: bool | None) -> int:
+def cancel(invocation: Invocation, *, which: Which, undo: bool | None, rate: str | None, background: bool) -> int:
     """One that nobody runs ends at once; another is told where it stands and may clean up.
 
     One that needs a person is first taken back if its on_cancel= says so. --undo also takes back one that failed; --keep ends it as it is.
 
-    Name runs, or say which by --state, --name, --queue, --since; a filter wants -y. With --dry-run nothing is done.
+    Name runs, or say which by --state, --name, --queue, --error and spans of time; a filter wants -y. With --dry-run nothing is done.
+    With --background it is a bulk act, which processes do piece by piece: mainspring bulk list.
     """
     from mainspring.service import bulk
     from mainspring.service.run import cancel as cancel_one
 
+    if background:
+        if undo is not None:
+            raise click.UsageError("--background goes by on_cancel=: leave --undo and --keep out")
+        begin_runs(invocation, BulkVerb.CANCEL, which, rate=rate)
+        return 0
+    if rate is not None:
+        raise click.UsageError("--rate stands with --background")
     if which.is_one:
         run = invocation.run_id(which.runs[0])
         cancel_one(invocation.store, run, act=invocation.act, undo=undo)

@@ -1,14 +1,16 @@
 """`mainspring triggers list|replay`: what automations listen to, whether they do, and what arrived."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mainspring.cli import lists, params
+from mainspring.cli.bulk_acts import begin
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
 
@@ -102,16 +104,59 @@ def list_command(
             output.hint(f"{line.name}:\n  {line.curl}")
 
 
-@command("replay", "let a delivery arrive once more")
-@click.argument("event", metavar="DELIVERY")
+@command("replay", "let deliveries arrive once more")
+@click.argument("event", metavar="[DELIVERY]", required=False)
+@click.option("--trigger", type=TRIGGER, help="all for this trigger")
+@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="all in this state")
+@params.since
+@params.until
+@click.option("--verified", metavar="TEXT", help="all of which their verifier said so, as SENDER shows it")
+@click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest")
+@click.option("--rate", metavar="RATE", help="of a filter: so many at a time: 10/s, 60/m")
+@click.option("--dry-run", is_flag=True, help="of a filter: only say how many would arrive")
 @pass_invocation
-def replay(invocation: Invocation, event: str) -> None:
-    """As a new delivery, whose filter and pace decide anew; it starts a run of its own. The old one keeps its place and its run."""
+def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dry_run: bool, **said: Any) -> None:
+    """As new deliveries, whose filter and pace decide anew; each starts a run of its own. The old ones keep their place and their run.
+
+    DELIVERY comes at once. Those of a filter are a bulk act, which wants -y and goes on piece by piece: mainspring bulk list. What was
+    turned away at a door, what nobody has decided on yet and what came once more already is left out of it.
+    """
+    is_filter = any(said.values())
+    if (event is not None) == is_filter:
+        raise click.UsageError(
+            "name one DELIVERY, or say which by --trigger, --state, --since, --until, --verified, --limit"
+        )
+    if event is None:
+        _replay_all(invocation, said, rate, dry_run=dry_run)
+    elif rate is not None or dry_run:
+        raise click.UsageError("--rate and --dry-run stand with a filter")
+    else:
+        _replay_one(invocation, event)
+
+
+def _replay_one(invocation: Invocation, event: str) -> None:
     from mainspring.service.trigger import replay as act
     from mainspring.store.reads.triggers import delivery
 
     found = delivery(invocation.reader, event)
-    taken = act(invocation.store, invocation.clock, found.id, act=invocation.act)
+    taken = act(invocation.store, invocation.clock.now(), found.id, act=invocation.act)
     data = {"delivery": taken.delivery, "replay_of": found.id, "trigger": found.trigger, "state": taken.state}
     invocation.output.document(data, taken.delivery)
     invocation.output.hint(f"see what becomes of it: mainspring triggers show {taken.delivery}")
+
+
+def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:
+    from mainspring.domain.bulk import MOST, BulkVerb
+    from mainspring.service.replaying import DeliveryFilter, choose
+
+    if said["trigger"] is not None:
+        said["trigger"] = named_trigger(trigger_names(invocation.reader), said["trigger"])
+    wanted = DeliveryFilter(
+        trigger=said["trigger"],
+        state=said["state"] and DeliveryState(said["state"]),
+        since_at=params.since_at(invocation, said["since"]) or 0,
+        until_at=params.since_at(invocation, said["until"]),
+        verified=said["verified"],
+        limit=said["limit"] or MOST + 1,
+    )
+    begin(invocation, BulkVerb.REPLAY, lambda: choose(invocation.reader, wanted), said, rate, dry_run=dry_run)

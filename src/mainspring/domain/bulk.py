@@ -1,4 +1,4 @@
-"""Bulk acts: what may be done to many runs at once, and in which pieces, so that a rate is kept. Pure."""
+"""Bulk acts: what may be done to many runs or deliveries at once, and in which pieces, so that a rate is kept. Pure."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ import msgspec
 from mainspring.domain.rate import Rate
 
 MOST: Final = 20_000
-"""Runs of one bulk act."""
+"""Parts of one bulk act."""
 _PIECE = 100
 _LARGEST_PIECE = 500
 _SECOND = timedelta(seconds=1)
@@ -18,15 +18,21 @@ _MS = timedelta(milliseconds=1)
 
 
 class BulkVerb(StrEnum):
-    """What is done to each run."""
+    """What is done to each of its parts: runs, but for the last, deliveries."""
 
     RETRY = "retry"
     CANCEL = "cancel"
     DISCARD = "discard"
+    REPLAY = "replay"
+
+
+def noun_of(verb: BulkVerb) -> str:
+    """Return what its parts are, in the words of people: a run, or a delivery."""
+    return "delivery" if verb is BulkVerb.REPLAY else "run"
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """So many runs at a time (one commit notes them), and the next ones not before `every_ms` later."""
+    """So many parts at a time (one commit notes them), and the next ones not before `every_ms` later."""
 
     size: int
     every_ms: int

@@ -1,50 +1,76 @@
 """What a bulk act is, in words, and the command line that asks for it. Pure."""
 
 import shlex
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb
+from mainspring.domain.bulk import MOST, BulkVerb, noun_of
 from mainspring.domain.states import BulkState
 from mainspring.insight.words import many, one_line, span
 from mainspring.store.reads.bulk import BulkView
 
-_FLAGS = (
-    *(("state", "--state"), ("name", "--name"), ("queue", "--queue"), ("since", "--since"), ("error", "--error")),
-    ("limit", "--limit"),
-)
+_FLAGS = {
+    "trigger": "--trigger",
+    "state": "--state",
+    "name": "--name",
+    "queue": "--queue",
+    "since": "--since",
+    "until": "--until",
+    "ended_since": "--ended-since",
+    "ended_until": "--ended-until",
+    "error": "--error",
+    "verified": "--verified",
+    "limit": "--limit",
+}
+_SAID = {
+    "name": "of",
+    "trigger": "for",
+    "queue": "in queue",
+    "error": "by error",
+    "verified": "of which is said",
+    "since": "since",
+    "until": "until",
+    "ended_since": "ended since",
+    "ended_until": "ended until",
+}
+_COMMANDS = {BulkVerb.CANCEL: ["runs", "cancel"], BulkVerb.REPLAY: ["triggers", "replay"]}
+LEFT_OUT: Final = "turned away at a door, not decided on yet, or come once more already"
+"""Why deliveries that fit are not replayed."""
 _LONGEST = 80
 _BARE = 3
-_HEADS = {BulkVerb.RETRY: "Retry", BulkVerb.CANCEL: "Cancel", BulkVerb.DISCARD: "Discard"}
+_HEADS = {BulkVerb.RETRY: "Retry", BulkVerb.CANCEL: "Cancel", BulkVerb.DISCARD: "Discard", BulkVerb.REPLAY: "Replay"}
 
 
 def which_of(view: BulkView) -> dict[str, Any]:
-    """Return by what its runs were chosen."""
+    """Return by what its parts were chosen."""
     found: dict[str, Any] = msgspec.json.decode(view.which)
     return found
 
 
 def head_of(verb: BulkVerb, which: dict[str, Any]) -> str:
     """Return a bulk act in a few words: "Retry failed runs of pay"."""
-    states = " and ".join(one_line(state).replace("_", " ") for state in which.get("state") or ())
+    states = which.get("state") or ()
+    named = " and ".join(
+        one_line(state).replace("_", " ") for state in ([states] if isinstance(states, str) else states)
+    )
     newest = f"the newest {which['limit']:,}" if which.get("limit") else ""
-    said = [_HEADS[verb], " ".join(f"{newest} {states} runs".split())]
-    if which.get("name"):
-        said.append(f"of {one_line(which['name'], _LONGEST)}")
-    if which.get("queue"):
-        said.append(f"in queue {one_line(which['queue'], _LONGEST)}")
-    if which.get("error"):
-        said.append(f"by error {one_line(which['error'], _LONGEST)}")
-    if which.get("since"):
-        said.append(f"since {one_line(which['since'], _LONGEST)}")
+    said = [_HEADS[verb], " ".join(f"{newest} {named} {parts_of(verb)}".split())]
+    said += [f"{word} {one_line(which[field], _LONGEST)}" for field, word in _SAID.items() if which.get(field)]
     return " ".join(said)
+
+
+def parts_of(verb: BulkVerb, number: int | None = None) -> str:
+    """Return "runs" or "deliveries"; of a number "1 run", "1,204 deliveries"."""
+    noun = noun_of(verb)
+    plural = "deliveries" if verb is BulkVerb.REPLAY else f"{noun}s"
+    return plural if number is None else many(f"{number:,}", noun, plural)
 
 
 def command_of(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
     """Return the command line that asks for such an act; what it means has to be said there, also where it is all there is."""
-    words = ["mainspring", "runs" if verb is BulkVerb.CANCEL else "failed", verb.value]
-    for name, flag in _FLAGS:
+    words = ["mainspring", *_COMMANDS.get(verb, ["failed", verb.value])]
+    for name, flag in _FLAGS.items():
         value = which.get(name)
         if name == "state" and verb is BulkVerb.DISCARD:
             continue  # it knows one state only
@@ -52,14 +78,13 @@ def command_of(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
             words += [flag, str(each)]
     if len(words) == _BARE:
         words += ["--limit", str(MOST)]
-    if verb is not BulkVerb.CANCEL:
-        words += [*(["--rate", rate] if rate else []), "--background"]
-    return shlex.join(words)
+    words += ["--rate", rate] if rate else []
+    return shlex.join(words if verb is BulkVerb.REPLAY else [*words, "--background"])
 
 
 def stands(view: BulkView, now: int) -> str:
     """Return how it stands, in a sentence."""
-    told = f"{view.done:,} of {many(f'{view.total:,}', 'run')} done"
+    told = f"{view.done:,} of {parts_of(view.verb, view.total)} done"
     if view.refused:
         told += f", {view.refused:,} refused"
     if view.state is BulkState.RUNNING:

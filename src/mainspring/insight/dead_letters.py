@@ -35,7 +35,7 @@ class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of them: by runs in these states, of one automation, that failed since, whose fingerprint begins so.
+    """Which of them: by runs in these states, of one automation, that stand still since then, whose fingerprint begins so.
 
     `sees` = of which automations whoever asks sees anything; `gone` = also those by which no run stands still any more.
     """
@@ -68,7 +68,7 @@ def dead_letters(
         place = (-group.last_at, group.fingerprint)
         if after is not None and place <= after:
             continue
-        number = _standing(reader, group, new.get(group.fingerprint, []), w.state)
+        number = _standing(reader, group, new.get(group.fingerprint, []), w)
         if not w.gone and not number.number and not number.more:
             yield place, None
             continue
@@ -104,17 +104,19 @@ def standing_by(reader: Reader, wanted: Wanted, *, limit: int, cursor: int | Non
         fresh = standing_among(reader, sorted({run for runs in new.values() for run in runs}))
         fits = [row for row in fresh.values() if row.state in wanted.states]
         found = [(0, row) for row in sorted(fits, key=lambda row: -row.seq)]
-    return found + standing_runs(reader, causes, state=wanted.state, limit=limit, cursor=cursor)
+    since_at = wanted.since_at or 0
+    return found + standing_runs(reader, causes, state=wanted.state, since_at=since_at, limit=limit, cursor=cursor)
 
 
-def _standing(reader: Reader, group: Group, new: list[str], state: RunState | None) -> Capped:
+def _standing(reader: Reader, group: Group, new: list[str], wanted: Wanted) -> Capped:
     """Count the runs that stand still by an error, over all its automations together, until there are so many."""
+    state = wanted.state
     fresh = [row for row in standing_among(reader, new).values() if state in (None, row.state)] if new else []
     number, more = len(fresh), False
     for name in group.automations:
         if number >= _LOOKS:
             return Capped(number, more=True)
-        one = standing(reader, (name, group.fingerprint), _LOOKS, state)
+        one = standing(reader, (name, group.fingerprint), _LOOKS, state, wanted.since_at or 0)
         number, more = number + one.number, more or one.more
     return Capped(number, more)
 

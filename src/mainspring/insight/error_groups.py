@@ -66,7 +66,7 @@ def grouped_with_new(
     error: str | None,
     sees: Sees = _all,
 ) -> tuple[list[Group], dict[str, list[str]]]:
-    """Return the same as `grouped`, and by fingerprint the runs whose failure no watcher has grouped yet."""
+    """Return the same as `grouped`, and by fingerprint the runs that failed since then and whose failure no watcher has grouped yet."""
     state = states[0] if len(states) == 1 else None
     stored = errors(reader, name, error=error, since_at=since_at, state=state, limit=_MOST)
     found = [_group(one, one.number, one.first_at, one.last_at, one.last_run) for one in stored if sees(one.automation)]
@@ -80,7 +80,7 @@ def grouped_with_new(
         first, last = one.told[0], one.told[-1]
         if last.at >= (since_at or 0) and one.fingerprint.startswith(error or ""):
             found.append(_group(one, len(one.told), first.at, last.at, last.run))
-            new.setdefault(one.fingerprint, []).extend(each.run for each in one.told)
+            new.setdefault(one.fingerprint, []).extend(each.run for each in one.told if each.at >= (since_at or 0))
     groups: dict[str, Group] = {}
     for each in found:
         known = groups.setdefault(each.fingerprint, each)

@@ -59,12 +59,19 @@ def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
     )
 
 
-def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
-    """Return the fingerprint of a failure and its line: where and what, or the reason where that is all there is."""
+def error_of(one: UntoldFault) -> Fingerprint:
+    """Return the fingerprint of a failure: of its reason where that is all there is."""
     if one.failure is None:
         reason = "" if one.reason is None else one.reason.value
-        return Fingerprint(reason or one.state.value, "", reason, "", reason), reason.replace("_", " ")
-    found = fingerprint_of(one.failure)
+        return Fingerprint(reason or one.state.value, "", reason, "", reason)
+    return fingerprint_of(one.failure)
+
+
+def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
+    """Return the fingerprint of a failure and its line: where and what, or the reason."""
+    found = error_of(one)
+    if one.failure is None:
+        return found, found.code.replace("_", " ")
     words = redact(line_of(one.failure))
     step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
     line = words if step in ("", one.automation) else f"{step}: {words}"

@@ -1,4 +1,4 @@
-"""One act on many runs: a filter selects ids, a dry run counts them, then each is acted upon and audited on its own.
+"""One act on many runs: a dry run counts them, then each is acted upon and audited on its own. See `chosen` for which.
 
 The command ids of the parts derive from that of the whole, so that repeating the whole, with the same runs or a selection that has
 shifted, acts once on each run. What one run refuses does not keep the others.
@@ -12,37 +12,20 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError, OptionError
-from mainspring.domain.fingerprint import fingerprint_of
 from mainspring.domain.plain import LATEST
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import IDLE, REOPENABLE, RunState
 from mainspring.service import run as one
 from mainspring.service.actor import Act
-from mainspring.service.reads import Reads
 from mainspring.store.base import Store
 
 _MICROSECOND = timedelta(microseconds=1)
-_PAGE = 500
 _AT_ONCE = 32
 """Acts that wait for a commit together: they share one, as whatever waits does."""
 
 CANCELLABLE: Final = tuple(sorted({*IDLE, RunState.RUNNING, RunState.NEEDS_ATTENTION}))
 RETRYABLE: Final = tuple(sorted(REOPENABLE))
 DISCARDABLE: Final = (RunState.NEEDS_ATTENTION,)
-
-
-class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs: in one of `states`, of automation `name`, in `queue`, created at or after `since_at` (ms); the newest `limit`.
-
-    `error` = the fingerprint of what they failed by, or a beginning of it.
-    """
-
-    states: tuple[RunState, ...]
-    name: str | None = None
-    queue: str | None = None
-    since_at: int | None = None
-    limit: int | None = None
-    error: str | None = None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -79,41 +62,6 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     done: int = 0
     refused: dict[str, str] = {}
-
-
-class Chosen(msgspec.Struct, frozen=True):
-    """Runs, oldest first, and of which automations they are."""
-
-    runs: tuple[str, ...]
-    automations: tuple[str, ...]
-
-
-def select(reads: Reads, wanted: RunFilter) -> list[str]:
-    """Return the ids of the runs that the filter means, oldest first."""
-    return list(choose(reads, wanted).runs)
-
-
-def choose(reads: Reads, wanted: RunFilter, sees: Callable[[str], bool] = lambda _: True) -> Chosen:
-    """Return the runs that the filter means, as far as whoever asks `sees` their automations."""
-    found: list[tuple[str, str]] = []
-    cursor: int | None = None
-    while wanted.limit is None or len(found) < wanted.limit:
-        page = reads.list_runs(
-            states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=_PAGE, cursor=cursor
-        )
-        rows = [row for row in page.runs if wanted.queue in (None, row.queue) and sees(row.automation)]
-        known = None if wanted.error is None else _with_error(reads, [row.id for row in rows], wanted.error)
-        found += [(row.id, row.automation) for row in rows if known is None or row.id in known]
-        cursor = page.cursor
-        if cursor is None:
-            break
-    found = found[: wanted.limit][::-1]
-    return Chosen(tuple(run for run, _ in found), tuple(sorted({name for _, name in found})))
-
-
-def _with_error(reads: Reads, runs: list[str], error: str) -> set[str]:
-    found = reads.failures_of(runs)
-    return {run for run, failure in found.items() if fingerprint_of(failure).id.startswith(error)}
 
 
 def cancel_each(

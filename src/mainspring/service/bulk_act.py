@@ -1,24 +1,28 @@
 """A bulk act on record: asked for once, done in pieces by whichever process has time, paused, resumed or stopped by people.
 
-Its runs are those of the moment in which it was asked for: what was counted is what is done. Each of its acts has the command id of the
-whole and the run's, and an audit row of its own, so that a piece which is done twice, after a crash or by two processes, counts once.
+Its parts, runs or deliveries, are those of the moment in which it was asked for: what was counted is what is done. Each of its acts has
+the command id of the whole and the part's, and an audit row of its own, so that a piece which is done twice, after a crash or by two
+processes, counts once.
 """
 
 from collections.abc import Callable
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb, pieces_of
+from mainspring.domain.bulk import MOST, BulkVerb, noun_of, pieces_of
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import BulkMove, RunState
 from mainspring.service import run as one
 from mainspring.service.actor import Act, Actor
-from mainspring.service.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, Chosen, act_on_each
+from mainspring.service.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, act_on_each
+from mainspring.service.chosen import Chosen, RunFilter
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
+from mainspring.service.trigger import replay
 from mainspring.store.base import Store
 from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
 
@@ -37,24 +41,43 @@ _DO: Final[dict[BulkVerb, Callable[..., None]]] = {
     BulkVerb.CANCEL: one.cancel,
     BulkVerb.DISCARD: one.discard,
 }
+_LISTS: Final = {
+    BulkVerb.RETRY: "mainspring failed list",
+    BulkVerb.CANCEL: "mainspring runs list",
+    BulkVerb.DISCARD: "mainspring failed list --state needs_attention",
+    BulkVerb.REPLAY: "mainspring triggers show NAME",
+}
+_AS_LISTED: Final = {BulkVerb.RETRY, BulkVerb.DISCARD}
+"""Done to what stands still as the list of what failed has it."""
+
+
+def runs_for(verb: BulkVerb, states: tuple[RunState, ...], limit: int | None, **rest: Any) -> RunFilter:
+    """Return the filter of an act on runs; without states it means all that the verb fits. One more than fits into one act may be found.
+
+    Raises:
+        ArgumentError: its parts are no runs.
+    """
+    if verb not in STATES:
+        raise ArgumentError(f"no run is to be had for {verb.value}")
+    return RunFilter(states=states or STATES[verb], limit=limit or MOST + 1, stands=verb in _AS_LISTED, **rest)
 
 
 def was_begun(reads: Reads, verb: BulkVerb, *, act: Act) -> bool:
-    """Tell whether this act was asked for before: its runs are those of then, whatever the same filter means by now."""
+    """Tell whether this act was asked for before: its parts are those of then, whatever the same filter means by now."""
     return was_done(reads, act, verb.value, f"bulk:{act.command}")
 
 
 def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *, act: Act, rate: Rate | None) -> str:
-    """Put an act on the chosen runs on record and return its id, which is the act's command id. `which` = by what they were chosen.
+    """Put an act on what was chosen on record and return its id, which is the act's command id. `which` = by what they were chosen.
 
     Raises:
         ArgumentError: they are none, or too many.
     """
-    if not chosen.runs:
-        raise ArgumentError("no run fits, so there is nothing to do", hint="Look again: mainspring failed list")
-    if len(chosen.runs) > MOST:
+    if not chosen.ids:
+        raise ArgumentError(f"no {noun_of(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
+    if len(chosen.ids) > MOST:
         raise ArgumentError(
-            f"more than {MOST:,} runs fit", hint="Take them in parts: say an automation, an error, a time or a limit."
+            f"more than {MOST:,} fit", hint="Take them in parts: say an automation, a trigger, a time or a limit."
         )
     pieces, written = pieces_of(rate), None if rate is None else str(rate)
     command = BeginBulk(
@@ -62,14 +85,14 @@ def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *
         verb=verb,
         which=msgspec.json.encode(which),
         automations=chosen.automations,
-        runs=tuple(dict.fromkeys(chosen.runs)),
+        parts=tuple(dict.fromkeys(chosen.ids)),
         actor=str(act.actor),
         reason=act.reason,
         rate=written,
         piece=pieces.size,
         every_ms=pieces.every_ms,
     )
-    detail = {"runs": len(command.runs), "which": which, "rate": written}
+    detail = {"parts": len(command.parts), "which": which, "rate": written}
     perform(store, act, verb.value, f"bulk:{act.command}", command, detail)
     return act.command
 
@@ -90,10 +113,17 @@ def do_piece(store: Store) -> bool:
     if piece.bulk is None:
         return False
     act = Act(Actor.of(piece.actor), piece.reason, piece.bulk)
-    do = _DO[piece.verb]
-    answer = act_on_each(piece.runs, lambda run: do(store, run, act=act.part(run)), dry_run=False)
-    to = piece.runs[-1] if piece.runs else piece.reached
+    do = partial(_do, store, piece, act)
+    answer = act_on_each(piece.parts, do, dry_run=False)
+    to = piece.parts[-1] if piece.parts else piece.reached
     store.apply(
         NotePiece(bulk=piece.bulk, reached=piece.reached, to=to, done=answer.done, refused=dict(answer.refused))
     )
     return True
+
+
+def _do(store: Store, piece: BulkPiece, act: Act, part: str) -> None:
+    if piece.verb is BulkVerb.REPLAY:
+        replay(store, piece.at, part, act=act.part(part))
+    else:
+        _DO[piece.verb](store, part, act=act.part(part))

@@ -6,6 +6,7 @@ from typing import Protocol
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
+from mainspring.store.reads.incidents import LastFault
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
@@ -30,6 +31,10 @@ class Reads(Protocol):
 
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
         """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
+        ...
+
+    def last_faults(self, runs: Sequence[str]) -> list[LastFault]:
+        """Return the last failure of each of these runs, where somebody may have to hear of it."""
         ...
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:

@@ -1,6 +1,5 @@
 """Acts on what arrived: let a delivery arrive once more."""
 
-from mainspring.domain.clock import Clock
 from mainspring.domain.ids import derived_id
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
@@ -9,13 +8,13 @@ from mainspring.store.commands.results import TakenIn
 from mainspring.store.commands.triggers import Replay
 
 
-def replay(store: Store, clock: Clock, delivery: str, *, act: Act) -> TakenIn:
-    """Let a delivery arrive once more, as a new one: its filter and its pace decide anew, and it starts a run of its own.
+def replay(store: Store, now_at: int, delivery: str, *, act: Act) -> TakenIn:
+    """Let a delivery arrive once more at `now_at` (ms), as a new one: its filter and its pace decide anew, and it starts a run of its own.
 
     Raises:
         NotFoundError: there is no such delivery, or nothing is triggered by it any more.
         ConflictError: it was turned away at the door, so its body was not kept.
     """
-    command = Replay(derived_id("d", clock.now(), act.command), delivery)
+    command = Replay(derived_id("d", now_at, act.command), delivery)
     taken: TakenIn = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})
     return taken

@@ -13,8 +13,8 @@ from mainspring.app.working import Working
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.states import BulkState
-from mainspring.service.bulk_act import do_piece
 from mainspring.engine.registry import Registry
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
@@ -181,7 +181,7 @@ def test_round_does_a_few_pieces_of_bulk_acts(store):
         verb=BulkVerb.RETRY,
         which=b"{}",
         automations=(),
-        runs=runs,
+        parts=runs,
         actor="cli:ann@box",
         reason=None,
         rate=None,
@@ -206,7 +206,7 @@ def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
         verb=BulkVerb.RETRY,
         which=b"{}",
         automations=(),
-        runs=("r_1", "r_2"),
+        parts=("r_1", "r_2"),
         actor="cli:ann@box",
         reason=None,
         rate="1/h",

@@ -35,6 +35,10 @@ def test_head_names_what_was_chosen():
     assert head_of(BulkVerb.RETRY, which) == "Retry failed runs of pay by error 3f9a since 1d"
     assert head_of(BulkVerb.DISCARD, {}) == "Discard runs"
     assert head_of(BulkVerb.CANCEL, {"limit": 1_500, "name": "pay"}) == "Cancel the newest 1,500 runs of pay"
+    assert head_of(BulkVerb.RETRY, {"ended_since": "24h"}) == "Retry runs ended since 24h"
+    which = {"trigger": "pay/webhook", "state": "failed", "verified": "github", "until": "1h"}
+    said = "Replay failed deliveries for pay/webhook of which is said github until 1h"
+    assert head_of(BulkVerb.REPLAY, which) == said
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,10 @@ def test_head_names_what_was_chosen():
         (BulkVerb.RETRY, {"name": "a b", "state": ["failed"]}, "10/s", "failed retry --state failed --name 'a b' --rate 10/s --background"),
         (BulkVerb.DISCARD, {"error": "3f"}, None, "failed discard --error 3f --background"),
         (BulkVerb.DISCARD, {"state": ["needs_attention"]}, None, "failed discard --limit 20000 --background"),
-        (BulkVerb.CANCEL, {"name": "pay"}, None, "runs cancel --name pay"),
+        (BulkVerb.CANCEL, {"name": "pay", "until": "1h"}, "1/s", "runs cancel --name pay --until 1h --rate 1/s --background"),
+        (BulkVerb.RETRY, {"name": "pay", "ended_since": "24h"}, None, "failed retry --name pay --ended-since 24h --background"),
+        (BulkVerb.REPLAY, {"state": "failed", "verified": "a b"}, "9/s", "triggers replay --state failed --verified 'a b' --rate 9/s"),
+        (BulkVerb.REPLAY, {}, None, "triggers replay --limit 20000"),
         (BulkVerb.RETRY, {"name": "pay", "limit": 5}, None, "failed retry --name pay --limit 5 --background"),
         (BulkVerb.RETRY, {"limit": 5}, None, "failed retry --limit 5 --background"),
     ],
@@ -58,5 +65,7 @@ def test_sentence_says_how_far_it_is():
     assert stands(VIEW, 60_000) == "240 of 1,000 runs done, 10 refused; 750 left, some 3m more."
     paused = msgspec.structs.replace(VIEW, state=BulkState.PAUSED, refused=0)
     assert stands(paused, 60_000) == "240 of 1,000 runs done; 760 left as they are."
+    one = msgspec.structs.replace(VIEW, verb=BulkVerb.REPLAY, total=1, done=1, refused=0, state=BulkState.DONE)
+    assert stands(one, 60_000) == "1 of 1 delivery done."
     done = msgspec.structs.replace(VIEW, state=BulkState.DONE, done=1_000, refused=0)
     assert stands(done, 60_000) == "1,000 of 1,000 runs done."

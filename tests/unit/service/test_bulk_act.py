@@ -7,7 +7,7 @@ from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import BulkMove, BulkState, RunState
 from mainspring.service import bulk, bulk_act
-from mainspring.service.bulk import Chosen, RunFilter
+from mainspring.service.chosen import Chosen, RunFilter, choose
 from mainspring.store.commands.bulk import TakePiece
 from mainspring.store.reads.bulk import bulk_act as shown
 from tests.contract.store.process import fail, halt
@@ -25,8 +25,8 @@ def runs(store, begin):
 
 
 def ask(store, act, runs, verb=BulkVerb.RETRY, rate=None):
-    chosen = Chosen(tuple(runs), ("backup",))
-    return bulk_act.begin(store, verb, chosen, {"name": "backup"}, act=act, rate=rate)
+    which = Chosen(tuple(runs), ("backup",))
+    return bulk_act.begin(store, verb, which, {"name": "backup"}, act=act, rate=rate)
 
 
 def do_all(store):
@@ -61,7 +61,7 @@ def test_piece_of_a_dead_process_is_done_once(store, clock, reads, act, runs):
     """It took the piece and acted on one run: the next one acts on the others, and counts all."""
     ask(store, act("all"), runs[:3])
     piece = store.apply(TakePiece("dead", bulk_act.LEASE_MS))
-    bulk.retry_each(store, piece.runs[:1], act=act("all"))
+    bulk.retry_each(store, piece.parts[:1], act=act("all"))
     assert not bulk_act.do_piece(store)
     clock.forward(bulk_act.LEASE_MS)
     do_all(store)
@@ -116,5 +116,5 @@ def test_nothing_and_too_much_are_refused(store, act):
 def test_choice_keeps_to_what_is_seen(reads, runs):
     """Runs of other automations are for this visitor as if they were not there."""
     wanted = RunFilter(states=bulk.RETRYABLE)
-    assert bulk.choose(reads, wanted).automations == ("backup",)
-    assert bulk.choose(reads, wanted, lambda _: False) == Chosen((), ())
+    assert choose(reads, wanted).automations == ("backup",)
+    assert choose(reads, wanted, lambda _: False) == Chosen((), ())

@@ -1,4 +1,4 @@
-"""Bulk acts: one act on many runs, done in pieces by whichever process has time."""
+"""Bulk acts: one act on many runs or deliveries, done in pieces by whichever process has time."""
 
 import msgspec
 
@@ -7,17 +7,18 @@ from mainspring.domain.states import BulkMove
 
 
 class BeginBulk(msgspec.Struct, frozen=True, kw_only=True):
-    """Put an act on many runs on record; the first piece is due at once. Answer: Done.
+    """Put an act on many on record; the first piece is due at once. Answer: Done.
 
-    `id` = the command id by which it was asked for; begun under it once, it is not begun again. `which` = JSON, by what its runs were
-    chosen; `automations` = of whom they are. `rate` is for people, `piece` runs every `every_ms` keep it.
+    `id` = the command id by which it was asked for; begun under it once, it is not begun again. `parts` = ids of runs, or of deliveries
+    for a replay; `which` = JSON, by what they were chosen; `automations` = of whom they are. `rate` is for people, `piece` parts every
+    `every_ms` keep it.
     """
 
     id: str
     verb: BulkVerb
     which: bytes
     automations: tuple[str, ...]
-    runs: tuple[str, ...]
+    parts: tuple[str, ...]
     actor: str
     reason: str | None
     rate: str | None
@@ -26,14 +27,18 @@ class BeginBulk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BulkPiece(msgspec.Struct, frozen=True, tag="bulk_piece"):
-    """What is to be done next of a bulk act: `verb` to each of `runs`, which stand behind `reached`. None = nothing is due."""
+    """What is to be done next of a bulk act: `verb` to each of `parts`, which stand behind `reached`. None = nothing is due.
+
+    `at` = when it was taken, by the store's clock (ms).
+    """
 
     bulk: str | None = None
     verb: BulkVerb = BulkVerb.RETRY
     actor: str = ""
     reason: str | None = None
     reached: str = ""
-    runs: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    at: int = 0
 
 
 class TakePiece(msgspec.Struct, frozen=True):
@@ -47,7 +52,7 @@ class TakePiece(msgspec.Struct, frozen=True):
 
 
 class NotePiece(msgspec.Struct, frozen=True):
-    """Say what became of a piece: its runs stand behind `reached` and end with `to`; `refused` = run -> why. Answer: Done.
+    """Say what became of a piece: its parts stand behind `reached` and end with `to`; `refused` = part -> why. Answer: Done.
 
     A piece that two processes did counts once: each of its acts has a command id of its own, so they were answered alike.
     """

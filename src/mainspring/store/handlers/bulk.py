@@ -19,7 +19,7 @@ _NOTHING = BulkPiece()
 
 
 def begin_bulk(tx: Transaction, command: BeginBulk) -> Done:
-    """Put it on record with its runs."""
+    """Put it on record with its parts."""
     c = command
     row = {
         "id": c.id,
@@ -31,13 +31,13 @@ def begin_bulk(tx: Transaction, command: BeginBulk) -> Done:
         "every_ms": c.every_ms,
         "actor": c.actor,
         "reason": c.reason,
-        "total": len(c.runs),
+        "total": len(c.parts),
         "now": tx.now,
         "due_at": tx.now,
     }
     if tx.change("insert_bulk_act", row):
-        tx.change("insert_bulk_parts", (c.id, json.dumps(c.runs)))
-        if not c.runs:
+        tx.change("insert_bulk_parts", (c.id, json.dumps(c.parts)))
+        if not c.parts:
             tx.change("end_bulk_act", (tx.now, c.id))
     return DONE
 
@@ -55,8 +55,8 @@ def take_piece(tx: Transaction, command: TakePiece) -> BulkPiece:
             return _NOTHING
         tx.change("lease_bulk_act", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
     bulk, verb, actor, reason, reached, size = found
-    runs = tuple(row[0] for row in tx.all("list_bulk_todo", (bulk, reached, size)))
-    return BulkPiece(bulk, BulkVerb(verb), actor, reason, reached, runs)
+    parts = tuple(row[0] for row in tx.all("list_bulk_todo", (bulk, reached, size)))
+    return BulkPiece(bulk, BulkVerb(verb), actor, reason, reached, parts, tx.now)
 
 
 def note_piece(tx: Transaction, command: NotePiece) -> Done:
@@ -67,8 +67,8 @@ def note_piece(tx: Transaction, command: NotePiece) -> Done:
     if found is None or found[1] != c.reached:
         return DONE
     state, _, total, done, refused, every_ms, due_at = found
-    for run, why in c.refused.items():
-        tx.change("refuse_bulk_part", (why, c.bulk, run))
+    for part, why in c.refused.items():
+        tx.change("refuse_bulk_part", (why, c.bulk, part))
     next_at = max(min(due_at, tx.now), tx.now - every_ms) + every_ms
     tx.change("note_bulk_piece", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
     is_whole = done + refused + c.done + len(c.refused) >= total

@@ -9,8 +9,10 @@ from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Result
 from mainspring.store.held import RESTORED_AT, decision_key
+from mainspring.store.reads import incidents as reads_incidents
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
+from mainspring.store.reads.incidents import LastFault
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
@@ -43,6 +45,10 @@ class StoredActs:
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
         """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
         return reads_runs.failures_of(self._reader, runs)
+
+    def last_faults(self, runs: Sequence[str]) -> list[LastFault]:
+        """Return the last failure of each of these runs, where somebody may have to hear of it."""
+        return reads_incidents.last_faults(self._reader, runs)
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:
         """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""

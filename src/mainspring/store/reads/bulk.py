@@ -1,4 +1,4 @@
-"""Reads of bulk acts: lists, one, and what became of each of its runs."""
+"""Reads of bulk acts: lists, one, and what became of each of its parts."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 class BulkView(msgspec.Struct, frozen=True):
-    """One act on many runs. `which` = JSON, by what they were chosen; up to the run `reached` all was acted upon or refused."""
+    """One act on many runs or deliveries. `which` = JSON, by what they were chosen; up to the part `reached` all was done or refused."""
 
     seq: int
     id: str
@@ -37,14 +37,14 @@ class BulkView(msgspec.Struct, frozen=True):
 
     @property
     def left(self) -> int:
-        """How many runs are still to be acted upon."""
+        """How many parts are still to be acted upon."""
         return self.total - self.done - self.refused
 
 
 class BulkPart(msgspec.Struct, frozen=True):
-    """One run of a bulk act; `why` it was refused. `is_done` = it was acted upon."""
+    """One part of a bulk act, by the id of the run or delivery; `why` it was refused. `is_done` = it was acted upon."""
 
-    run: str
+    id: str
     is_done: bool
     why: str | None
 
@@ -68,9 +68,9 @@ def bulk_act(reader: Reader, id: str) -> BulkView | None:
 def bulk_parts(
     reader: Reader, bulk: BulkView, *, refused: bool = False, limit: int = 50, cursor: str | None = None
 ) -> list[BulkPart]:
-    """Return runs of one, oldest first, behind the run `cursor`: all, or those that were refused."""
+    """Return parts of one, oldest first, behind the part `cursor`: all, or those that were refused."""
     rows = reader.read("list_bulk_refused" if refused else "list_bulk_parts", (bulk.id, cursor or "", limit))
-    return [BulkPart(run, why is None and run <= bulk.reached, why) for run, why in rows]
+    return [BulkPart(id, why is None and id <= bulk.reached, why) for id, why in rows]
 
 
 def _view(row: tuple[Any, ...]) -> BulkView:

@@ -1,5 +1,6 @@
 """Reads of what is wrong: untold failures, groups of errors, incidents with what became of them and what was told."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +30,12 @@ class Fault(msgspec.Struct, frozen=True):
     ident: str | None
     failure: Failure | None
     at: int
+
+
+class LastFault(Fault, frozen=True, kw_only=True):
+    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here."""
+
+    fingerprint: str | None
 
 
 class ErrorView(msgspec.Struct, frozen=True):
@@ -99,19 +106,20 @@ class Unsent(msgspec.Struct, frozen=True):
 
 def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
     """Return failures that no watcher has grouped, oldest first."""
-    return [
-        Fault(
-            seq,
-            run,
-            automation,
-            RunState(state),
-            None if reason is None else FailureReason(reason),
-            ident,
-            msgspec.json.decode(failure, type=Failure) if failure else None,
-            at,
-        )
-        for seq, run, automation, state, reason, ident, failure, at in reader.read("list_untold_faults", (limit,))
-    ]
+    return [Fault(*_fault(row)) for row in reader.read("list_untold_faults", (limit,))]
+
+
+def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:
+    """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
+    rows = reader.read("list_last_faults", (msgspec.json.encode(runs).decode(),))
+    return [LastFault(*_fault(row[:-1]), fingerprint=row[-1]) for row in rows]
+
+
+def _fault(row: tuple[Any, ...]) -> list[Any]:
+    seq, run, automation, state, reason, ident, failure, at = row
+    why = None if reason is None else FailureReason(reason)
+    known = msgspec.json.decode(failure, type=Failure) if failure else None
+    return [seq, run, automation, RunState(state), why, ident, known, at]
 
 
 def incidents(

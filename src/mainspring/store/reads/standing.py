@@ -20,9 +20,9 @@ _PARTS = 20
 """So many parts of the failures of one cause are looked through for a page."""
 
 
-def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None) -> Capped:
-    """Return how many runs stand still by one error; it looks at the newest `cap` failures."""
-    wanted = (*cause, cap, None if state is None else state.value)
+def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None, since_at: int = 0) -> Capped:
+    """Return how many runs stand still by one error since then (ms); it looks at the newest `cap` failures."""
+    wanted = (*cause, cap, None if state is None else state.value, since_at)
     number, looked_at = reader.read("count_standing_of_error", wanted)[0]
     return Capped(number, looked_at >= cap)
 
@@ -32,19 +32,27 @@ def standing_runs(
     causes: Sequence[Cause],
     *,
     state: RunState | None = None,
+    since_at: int = 0,
     limit: int = 50,
     cursor: int | None = None,
 ) -> list[tuple[int, RunRow]]:
-    """Return runs that stand still by these, the newest failure first, each with its place; `cursor` = the place of the last one before."""
+    """Return runs that stand still by these since then, the newest failure first, each with its place.
+
+    `cursor` = the place of the last one before.
+    """
     before = NEWEST if cursor is None else cursor
     first = max(_LEAST, limit // max(len(causes), 1))
-    found = heapq.merge(*(_of(reader, cause, before, state, first) for cause in causes), key=lambda one: -one[0])
+    parts = (_of(reader, cause, before, (state, since_at), first) for cause in causes)
+    found = heapq.merge(*parts, key=lambda one: -one[0])
     return [one for one, _ in zip(found, range(limit), strict=False)]
 
 
-def _of(reader: Reader, cause: Cause, before: int, state: RunState | None, part: int) -> Iterator[tuple[int, RunRow]]:
+def _of(
+    reader: Reader, cause: Cause, before: int, fits: tuple[RunState | None, int], part: int
+) -> Iterator[tuple[int, RunRow]]:
+    state, since_at = fits
     for _ in range(_PARTS):
-        wanted = (*cause, before, part, None if state is None else state.value)
+        wanted = (*cause, before, part, None if state is None else state.value, since_at)
         rows: list[tuple[Any, ...]] = reader.read("list_standing_of_error", wanted)
         for place, *row in rows:
             if row[0] is not None:

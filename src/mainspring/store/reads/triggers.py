@@ -39,12 +39,15 @@ def deliveries(
     triggers: Sequence[str] | None = None,
     state: DeliveryState | None = None,
     since_at: int = 0,
+    until_at: int | None = None,
+    verified: str | None = None,
     limit: int = 50,
     cursor: int | None = None,
     at_most: int | None = None,
 ) -> DeliveryPage:
-    """Return a page of deliveries, newest first, for one trigger or for these; `since_at` = received at or after.
+    """Return a page of deliveries, newest first, for one trigger or for these; received at or after `since_at`, before `until_at`.
 
+    `verified` = those of which their verifier said so: whose they are, or why they were turned away.
     `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
     """
     before = NEWEST if cursor is None else cursor
@@ -57,11 +60,18 @@ def deliveries(
         low = max(first, top - at_most)
     wanted = None if state is None else state.value
     names = None if triggers is None else msgspec.json.encode(triggers).decode()
-    rows = reader.read("list_deliveries", (before, trigger, wanted, since_at, limit + 1, low, names))
+    rows = reader.read(
+        "list_deliveries", (before, trigger, wanted, since_at, limit + 1, low, names, until_at, verified)
+    )
     found = [DeliveryRow(*_with_state(row)) for row in rows]
     if len(found) > limit:
         return DeliveryPage(found[:limit], found[limit - 1].seq)
     return DeliveryPage(found, low if low > max(first, 1) else None)
+
+
+def replayed(reader: Reader, ids: Sequence[str]) -> set[str]:
+    """Return those of these deliveries that were let arrive once more."""
+    return {row[0] for row in reader.read("list_replayed", (msgspec.json.encode(ids).decode(),))}
 
 
 def trigger_names(reader: Reader) -> list[str]:

@@ -8,6 +8,7 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import RunState
 from mainspring.service import bulk
+from mainspring.service.chosen import RunFilter, select
 from mainspring.web.api.bodies import Because, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts
@@ -19,13 +20,19 @@ _Some = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 
 
 class Which(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: `runs`, or the newest `limit` of a filter. `error` = the fingerprint of what they failed by, or a beginning of it."""
+    """Which runs: `runs`, or the newest `limit` of a filter. `error` = the fingerprint of what they failed by, or a beginning of it.
+
+    Spans: created from `since` to before `until`; ended, or standing still for a person, from `ended_since` to before `ended_until`.
+    """
 
     runs: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
     since: Instant | None = None
+    until: Instant | None = None
+    ended_since: Instant | None = None
+    ended_until: Instant | None = None
     error: Word | None = None
     limit: _Some = 1_000
     dry_run: bool = False
@@ -33,7 +40,8 @@ class Which(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def is_filter(self) -> bool:
         """Whether something says which."""
-        return any((self.state, self.name, self.queue, self.since, self.error))
+        spans = (self.since, self.until, self.ended_since, self.ended_until)
+        return any((self.state, self.name, self.queue, self.error, *spans))
 
 
 class RetryWhich(Which, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,7 +113,9 @@ def _chosen(call: AnyCall, body: Which, states: tuple[RunState, ...]) -> list[st
         NotFoundError: a run that is named is not there, for this visitor.
     """
     if bool(body.runs) == body.is_filter:
-        raise ArgumentError("which runs?", hint="Name runs, or say which by state, name, queue, since or error.")
+        raise ArgumentError(
+            "which runs?", hint="Name runs, or say which by state, name, queue, error or a span of time."
+        )
     if body.runs:
         return [call.run(run).id for run in body.runs]
     if not call.visitor.is_for_all:
@@ -113,13 +123,16 @@ def _chosen(call: AnyCall, body: Which, states: tuple[RunState, ...]) -> list[st
             raise ArgumentError("of which automation?", hint="Say it by name: you see some automations only.")
         if not call.visitor.may_see(body.name):
             call.missing("automation", body.name)
-    return bulk.select(
+    return select(
         call.site.reads,
-        bulk.RunFilter(
+        RunFilter(
             states=body.state or states,
             name=body.name,
             queue=body.queue,
             since_at=ms(body.since),
+            until_at=ms(body.until),
+            ended_since_at=ms(body.ended_since),
+            ended_until_at=ms(body.ended_until),
             limit=body.limit,
             error=body.error,
         ),

@@ -1,15 +1,19 @@
-"""Acts on many runs that go on by themselves: asked for by a filter, looked at, paused, resumed, stopped."""
+"""Acts on many runs or deliveries that go on by themselves: asked for by a filter, looked at, paused, resumed, stopped."""
 
-from typing import Annotated
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from mainspring.domain.bulk import MOST, BulkVerb
 from mainspring.domain.plain import iso
 from mainspring.domain.rate import parse_rate
-from mainspring.domain.states import BulkMove, RunState
+from mainspring.domain.states import BulkMove, DeliveryState, RunState
 from mainspring.service import bulk_act
-from mainspring.service.bulk import RunFilter, choose
+from mainspring.service.chosen import Chosen, choose
+from mainspring.service.replaying import DeliveryFilter
+from mainspring.service.replaying import choose as choose_deliveries
 from mainspring.store.reads import bulk as stored
 from mainspring.store.reads.bulk import BulkPart, BulkView
 from mainspring.web.api.bodies import Because, Done, Numbered, Slice, Word
@@ -18,72 +22,133 @@ from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Instant, Page
 
 _WITHIN_S = 60.0
+_NO_FILTER = {"verb", "reason", "rate", "dry_run"}
 _LOOKS = 20
 """So many parts of the whole list are looked through for those that a visitor sees; `next` goes on from there."""
 
 
 class Asked(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done to which runs: the newest `limit` in one of these states (left out: all that the verb fits), of this automation, in
-    this queue, created since, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
+    this queue, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
+
+    Spans: created from `since` to before `until`; ended, or standing still for a person, from `ended_since` to before `ended_until`.
     """
 
-    verb: BulkVerb
+    verb: Literal["retry", "cancel", "discard"]
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
     since: Instant | None = None
+    until: Instant | None = None
+    ended_since: Instant | None = None
+    ended_until: Instant | None = None
     error: Word | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
     rate: Word | None = None
     dry_run: bool = False
 
 
+class AskedReplay(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries arrive once more: the newest `limit` for this trigger, in this state, received from `since` to before `until`, of
+    which their verifier said `verified`; at a `rate` ("60/m"), or as it goes.
+    """
+
+    trigger: Word | None = None
+    state: DeliveryState | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    verified: Word | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
+    rate: Word | None = None
+    dry_run: bool = False
+
+
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """`count` runs fit; `bulk` = the act that goes on now, None after a dry run. `more` = more fit than one act takes."""
+    """`count` fit; `bulk` = the act that goes on now, None after a dry run. `more` = more fit than one act takes.
+
+    `left_out` = deliveries that fit and are not replayed: turned away, not decided on, or come once more already.
+    """
 
     bulk: str | None
     count: int
     more: bool
     automations: tuple[str, ...]
+    left_out: int = 0
 
 
 class PartsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of its runs: all, or those that were refused."""
+    """Which of its parts: all, or those that were refused."""
 
     refused: bool = False
 
 
 def begin(call: Call[None, Asked]) -> Begun:
     """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
+    body = call.body
+
+    def chosen() -> Chosen:
+        wanted = bulk_act.runs_for(
+            BulkVerb(body.verb),
+            body.state,
+            body.limit,
+            name=body.name,
+            queue=body.queue,
+            since_at=ms(body.since),
+            until_at=ms(body.until),
+            ended_since_at=ms(body.ended_since),
+            ended_until_at=ms(body.ended_until),
+            error=body.error,
+        )
+        return choose(call.site.reads, wanted, call.visitor.may_see)
+
+    return _begun(call, BulkVerb(body.verb), chosen)
+
+
+def replay(call: Call[None, AskedReplay]) -> Begun:
+    """Let all deliveries that a filter means arrive once more, piece by piece and at a rate; a dry run counts them."""
+    body = call.body
+
+    def chosen() -> Chosen:
+        wanted = DeliveryFilter(
+            trigger=body.trigger,
+            state=body.state,
+            since_at=ms(body.since) or 0,
+            until_at=ms(body.until),
+            verified=body.verified,
+            limit=body.limit or MOST + 1,
+        )
+        return choose_deliveries(call.site.reader, wanted, call.visitor.may_see)
+
+    return _begun(call, BulkVerb.REPLAY, chosen)
+
+
+def _begun(call: Call[None, Any], verb: BulkVerb, choosing: Callable[[], Chosen]) -> Begun:
+    """Put the act on record, unless it is there already, or only count."""
     body, act = call.body, call.act()
     rate = None if body.rate is None else parse_rate(body.rate)
-    if not body.dry_run and bulk_act.was_begun(call.site.reads, body.verb, act=act):
+    if not body.dry_run and bulk_act.was_begun(call.site.reads, verb, act=act):
         known = _known(call, act.command)
         return Begun(bulk=known.id, count=known.total, more=False, automations=known.automations)
-    states = body.state or bulk_act.STATES[body.verb]
-    wanted = RunFilter(
-        states=states,
-        name=body.name,
-        queue=body.queue,
-        since_at=ms(body.since),
-        limit=body.limit or MOST + 1,
-        error=body.error,
+    chosen = choosing()
+    counted = Begun(
+        bulk=None,
+        count=len(chosen.ids),
+        more=len(chosen.ids) > MOST,
+        automations=chosen.automations,
+        left_out=chosen.left_out,
     )
-    chosen = choose(call.site.reads, wanted, call.visitor.may_see)
-    counted = Begun(bulk=None, count=len(chosen.runs), more=len(chosen.runs) > MOST, automations=chosen.automations)
     if body.dry_run:
         return counted
-    which = {
-        "state": body.state,
-        "name": body.name,
-        "queue": body.queue,
-        "since": None if body.since is None else iso(ms(body.since) or 0),
-        "error": body.error,
-        "limit": body.limit,
-    }
-    told = {name: value for name, value in which.items() if value}
-    bulk = bulk_act.begin(call.site.store, body.verb, chosen, told, act=act, rate=rate)
+    bulk = bulk_act.begin(call.site.store, verb, chosen, _which(body), act=act, rate=rate)
     return msgspec.structs.replace(counted, bulk=bulk)
+
+
+def _which(body: Asked | AskedReplay) -> dict[str, Any]:
+    """Return by what they were chosen, as it is kept for people."""
+    told = {name: getattr(body, name) for name in body.__struct_fields__ if name not in _NO_FILTER}
+    return {
+        name: iso(ms(value) or 0) if isinstance(value, datetime) else value for name, value in told.items() if value
+    }
 
 
 def listed(call: Call[Numbered, None]) -> Page[BulkView]:
@@ -114,11 +179,11 @@ def _known(call: AnyCall, id: str) -> BulkView:
 
 
 def parts(call: Call[PartsQuery, None]) -> Page[BulkPart]:
-    """List the runs of a bulk act, oldest first, with why they were refused."""
+    """List the parts of a bulk act, runs or deliveries, oldest first, with why they were refused."""
     view, query = shown(call), call.query
     found = stored.bulk_parts(call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor)
     page = found[: query.limit]
-    return Page(page, page[-1].run if len(found) > query.limit else None)
+    return Page(page, page[-1].id if len(found) > query.limit else None)
 
 
 def pause(call: Call[None, Because]) -> Done:
@@ -151,9 +216,10 @@ def _sees(call: AnyCall, bulk: BulkView) -> bool:
 
 ROUTES = (
     acts("/bulk", begin, Asked, Begun, within_s=_WITHIN_S),
+    acts("/deliveries/replay", replay, AskedReplay, Begun, within_s=_WITHIN_S),
     reads("/bulk", listed, Page[BulkView], query=Numbered),
     reads("/bulk/{bulk}", shown, BulkView),
-    reads("/bulk/{bulk}/runs", parts, Page[BulkPart], query=PartsQuery),
+    reads("/bulk/{bulk}/parts", parts, Page[BulkPart], query=PartsQuery),
     acts("/bulk/{bulk}/pause", pause, Because, Done),
     acts("/bulk/{bulk}/resume", resume, Because, Done),
     acts("/bulk/{bulk}/stop", stop, Because, Done),

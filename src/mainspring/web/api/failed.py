@@ -14,7 +14,7 @@ _LOOKS = 100
 
 
 class FailedQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which errors: of this automation, by runs in this state, that came since, whose fingerprint begins with `error`.
+    """Which errors: of this automation, by runs in this state that stand still since then, whose fingerprint begins with `error`.
 
     `gone` = also those by which no run stands still any more.
     """
@@ -27,10 +27,11 @@ class FailedQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class StandingQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of the runs: of this automation, in this state."""
+    """Which of the runs: of this automation, in this state, that stand still since then."""
 
     name: Word | None = None
     state: RunState | None = None
+    since: Instant | None = None
 
 
 def listed(call: Call[FailedQuery, None]) -> Page[DeadLetters]:
@@ -66,7 +67,13 @@ def _place(cursor: str) -> Place:
 def runs(call: Call[StandingQuery, None]) -> Page[RunRow]:
     """List the runs that stand still by an error, the newest failure first."""
     query = call.query
-    wanted = Wanted(states=_states(query.state), name=query.name, error=call.names["error"], sees=call.visitor.may_see)
+    wanted = Wanted(
+        states=_states(query.state),
+        name=query.name,
+        since_at=ms(query.since),
+        error=call.names["error"],
+        sees=call.visitor.may_see,
+    )
     found = standing_by(call.site.reader, wanted, limit=query.limit + 1, cursor=query.cursor)
     opening = call.site.opening
     is_more = sum(place > 0 for place, _ in found) > query.limit

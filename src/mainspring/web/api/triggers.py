@@ -35,11 +35,16 @@ class TriggersQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class DeliveriesQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries: for this trigger, in this state, received at or after `since`."""
+    """Which deliveries: for this trigger, in this state, received from `since` to before `until`.
+
+    `verified` = those of which their verifier said so: whose they are, or why they were turned away.
+    """
 
     trigger: Word | None = None
     state: DeliveryState | None = None
     since: Instant | None = None
+    until: Instant | None = None
+    verified: Word | None = None
 
 
 class TriggerShown(TriggerLine, frozen=True, kw_only=True):
@@ -113,6 +118,8 @@ def deliveries(call: Call[DeliveriesQuery, None]) -> Page[DeliveryRow]:
         triggers=_triggers(call),
         state=query.state,
         since_at=ms(query.since) or 0,
+        until_at=ms(query.until),
+        verified=query.verified,
         limit=query.limit,
         cursor=query.cursor,
         at_most=_AT_MOST,
@@ -144,7 +151,7 @@ def delivery(call: AnyCall) -> DeliveryView:
 def replay(call: Call[None, Because]) -> Replayed:
     """Let a delivery arrive once more, as a new one whose filter and pace decide anew."""
     site, act = call.site, call.act()
-    taken = trigger.replay(site.store, site.clock, _named(call).id, act=act)
+    taken = trigger.replay(site.store, site.clock.now(), _named(call).id, act=act)
     return Replayed(command=act.command, delivery=taken.delivery, state=taken.state, run=taken.run)
 
 

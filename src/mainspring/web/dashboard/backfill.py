@@ -54,6 +54,7 @@ def show(call: Call[Range, Form | None]) -> View:
         "ranges": {text: clock_text(now - days * _DAY_MS, zone) for text, days in _RANGES.items()},
         "told": None,
         "wrong_range": "",
+        "typed": call.body or {},
     }
     if query.from_ is not None and schedules:
         try:

@@ -1,11 +1,12 @@
-"""`/bulk` and `/bulk/{bulk}`: acts on many runs that go on by themselves: how far each is, what was refused; pause, resume, stop."""
+"""`/bulk` and `/bulk/{bulk}`: acts on many that go on by themselves: how far each is, what was refused; pause, resume, stop."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 from mainspring.domain.access import Role
+from mainspring.domain.bulk import noun_of
 from mainspring.domain.states import BULK_MOVES, BulkMove
-from mainspring.insight.bulk_words import command_of, head_of, stands, which_of
+from mainspring.insight.bulk_words import command_of, head_of, parts_of, stands, which_of
 from mainspring.store.reads.bulk import BulkPart, BulkView
 from mainspring.web.api import bulk_acts
 from mainspring.web.api.bodies import Because, Numbered
@@ -44,6 +45,8 @@ def show(call: Call[PartsQuery, Form | None]) -> View:
     values = {
         "bulk": view,
         "head": head,
+        "noun_of_part": noun_of(view.verb),
+        "nouns_of_parts": parts_of(view.verb),
         "stands": stands(view, call.site.clock.now()),
         "share": shares(view),
         "parts_found": parts.items,
@@ -56,7 +59,7 @@ def show(call: Call[PartsQuery, Form | None]) -> View:
 
 
 def rows(call: Call[PartsQuery, None]) -> Iterator[BulkPart]:
-    """Give its runs."""
+    """Give its parts."""
     return pages_of(call, bulk_acts.parts)
 
 

@@ -1,44 +1,93 @@
-"""`/deliveries`: what arrived and what became of it; one of them as it came, to be let arrive once more."""
+"""`/deliveries`: what arrived and what became of it; one of them, or all of a filter, to be let arrive once more."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from mainspring.domain.access import Role
+from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import DeliveryState
 from mainspring.insight.arrived import headers_of, value_text
+from mainspring.insight.bulk_words import command_of
 from mainspring.store.trigger_views import DeliveryRow
-from mainspring.web.api import triggers
+from mainspring.web.api import bulk_acts, triggers
 from mainspring.web.api.bodies import Because, Numbered, Word
+from mainspring.web.api.bulk_acts import AskedReplay, Begun
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.shape import Page
 from mainspring.web.api.triggers import DeliveriesQuery
+from mainspring.web.dashboard.asked_for_all import Counted, counted, rate_of
 from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.moments import SPANS, Since, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
 from mainspring.web.paths import part
 
+_FILTER = ("trigger", "state", "since", "verified")
 _WIDE = 20_000
 """Characters of a body that a page shows."""
 
 
 class DeliveriesLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries: for this trigger, in this state, so long ago at most."""
+    """Which deliveries: for this trigger, in this state, so long ago at most, of which their verifier said `verified`.
+
+    `ask`, `rate`, `reason` = the replay of all of them that is counted before it is asked for.
+    """
 
     trigger: Word | None = None
     state: DeliveryState | None = None
     since: Since | None = None
+    verified: Word | None = None
+    ask: Literal["replay"] | None = None
+    rate: str = ""
+    reason: str = ""
 
 
 def show(call: Call[DeliveriesLooking, Form | None]) -> View:
     """List deliveries, newest first."""
     found = _listed(looked(call))
-    values = {"deliveries": found.items, "next": found.next, "query": call.query}
-    return View("Deliveries", values | {"states": list(DeliveryState), "spans": SPANS})
+    query, asked = call.query, None
+    if query.ask and call.visitor.may(Role.OPERATOR):
+        asked = _counted(call)
+    values: dict[str, Any] = {
+        "deliveries": found.items,
+        "next": found.next,
+        "query": query,
+        "states": list(DeliveryState),
+        "spans": SPANS,
+        "counted": asked,
+        "filter_fields": [(name, value) for name in _FILTER if (value := getattr(query, name))],
+    }
+    if asked is not None:
+        values["nouns"] = ""  # what was counted stands still until somebody decides
+    return View("Deliveries", values)
 
 
 def rows(call: Call[DeliveriesLooking, None]) -> Iterator[DeliveryRow]:
     """Give them all."""
     return pages_of(call, _listed)
+
+
+def replay_all(call: Call[Any, Form]) -> str:
+    """Let all that the filter means arrive once more."""
+    asked = _to_replay(call, rate=rate_of(call.body.get("rate", "")), reason=reason_of(call))
+    begun = press(call, bulk_acts.replay, asked)
+    return f"/bulk/{begun.bulk}"
+
+
+def _counted(call: Call[DeliveriesLooking, Any]) -> Counted:
+    query = call.query
+
+    def count() -> Begun:
+        begun: Begun = press(call, bulk_acts.replay, _to_replay(call, dry_run=True))
+        return begun
+
+    line = command_of(BulkVerb.REPLAY, {one: getattr(query, one) for one in _FILTER}, query.rate.strip() or None)
+    return counted(BulkVerb.REPLAY, line, query.rate, count)
+
+
+def _to_replay(call: Call[DeliveriesLooking, Any], **rest: Any) -> AskedReplay:
+    query = call.query
+    since = past_moment(call, query.since)
+    return AskedReplay(trigger=query.trigger, state=query.state, since=since, verified=query.verified, **rest)
 
 
 def show_one(call: AnyCall) -> View:
@@ -63,6 +112,7 @@ def _listed(call: Call[DeliveriesLooking, None]) -> Page[DeliveryRow]:
         trigger=query.trigger,
         state=query.state,
         since=past_moment(call, query.since),
+        verified=query.verified,
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -77,6 +127,7 @@ PAGES = (
         rows=rows,
         query=DeliveriesLooking,
         nouns=("deliveries",),
+        buttons={"replay": Button(Role.OPERATOR, replay_all)},
         at="/triggers",
     ),
     PageRoute(

@@ -2,34 +2,47 @@
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from mainspring.domain.access import Role
+from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.errors import OptionError
 from mainspring.domain.plain import decoded
 from mainspring.domain.states import RunState
+from mainspring.insight.bulk_words import command_of
+from mainspring.service.bulk import CANCELLABLE
 from mainspring.store.views import RunRow
-from mainspring.web.api import runs
+from mainspring.web.api import bulk_acts, runs
 from mainspring.web.api.bodies import Numbered, Word
+from mainspring.web.api.bulk_acts import Asked, Begun
 from mainspring.web.api.call import Call
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.shape import Page
+from mainspring.web.dashboard.asked_for_all import Counted, counted, rate_of
 from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.moments import past_moment
-from mainspring.web.dashboard.page import Form, PageRoute, View
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, press, reason_of
 
 _CHILD = "child of "
+_NAMED = ("name", "queue", "since")
 _SPANS = ("1h", "8h", "24h", "7d", "30d")
 
 
 class RunsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As the API's, but for `since`, which may be a span back from now ("24h")."""
+    """As the API's, but for `since`, which may be a span back from now ("24h").
+
+    `ask`, `rate`, `reason` = the act on all of them that is counted before it is asked for.
+    """
 
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
     since: Word | None = None
+    ask: Literal["cancel"] | None = None
+    rate: str = ""
+    reason: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -50,6 +63,9 @@ def show(call: Call[RunsLooking, Form | None]) -> View:
         found = runs.listed(_asked(call))
     except OptionError as error:  # told beside the field, with the other filters as they were
         wrong = f"{error.message}. {error.hint}"
+    asked = None
+    if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
+        asked = _counted(call)
     values = {
         "rows": [_row(one, now) for one in found.items],
         "next": found.next,
@@ -60,16 +76,54 @@ def show(call: Call[RunsLooking, Form | None]) -> View:
         "states": [(state, _toggled(query.state, state)) for state in RunState],
         "spans": _SPANS,
         "command": _command(query),
+        "counted": asked,
+        "can_cancel": not wrong and bool(_cancelled_of(query.state)),
+        "filter_fields": [("state", state) for state in query.state]
+        + [(name, value) for name in _NAMED if (value := getattr(query, name))],
     }
+    if asked is not None:
+        values["nouns"] = ""  # what was counted stands still until somebody decides
     return View("Runs", values, 400 if wrong else 200)
+
+
+def cancel(call: Call[Any, Form]) -> str:
+    """Ask all that the filter means, and that have not ended, to stop."""
+    asked = _to_cancel(call, rate=rate_of(call.body.get("rate", "")), reason=reason_of(call))
+    begun = press(call, bulk_acts.begin, asked)
+    return f"/bulk/{begun.bulk}"
+
+
+def _counted(call: Call[RunsLooking, Any]) -> Counted:
+    query = call.query
+    said = {"state": _cancelled_of(query.state) if query.state else ()} | {one: getattr(query, one) for one in _NAMED}
+
+    def count() -> Begun:
+        begun: Begun = press(call, bulk_acts.begin, _to_cancel(call, dry_run=True))
+        return begun
+
+    line = command_of(BulkVerb.CANCEL, said, query.rate.strip() or None)
+    return counted(BulkVerb.CANCEL, line, query.rate, count)
+
+
+def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> Asked:
+    """Return what the API is asked for: of the rows of the list those that have not ended. Raises OptionError: none of them can be."""
+    query = call.query
+    states = _cancelled_of(query.state)
+    if not states:
+        raise OptionError("only what has not ended can be cancelled")
+    since = past_moment(call, query.since)
+    return Asked(verb="cancel", state=states, name=query.name, queue=query.queue, since=since, **rest)
+
+
+def _cancelled_of(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
+    """Return those of the states of the filter in which a run can be cancelled; of none that is chosen, all."""
+    return tuple(state for state in CANCELLABLE if not states or state in states)
 
 
 def _command(query: RunsLooking) -> str:
     """Return what follows `mainspring runs list` for the same list."""
     parts = [f"--state {state}" for state in query.state]
-    parts += [
-        f"--{name} {shlex.quote(value)}" for name in ("name", "queue", "since") if (value := getattr(query, name))
-    ]
+    parts += [f"--{name} {shlex.quote(value)}" for name in _NAMED if (value := getattr(query, name))]
     return "".join(f" {one}" for one in parts)
 
 
@@ -110,4 +164,14 @@ def _toggled(chosen: tuple[RunState, ...], state: RunState) -> list[RunState]:
     return [one for one in RunState if (one in chosen) != (one is state)]
 
 
-PAGES = (PageRoute(path="/runs", template="runs.html", show=show, rows=rows, query=RunsLooking, nouns=("runs",)),)
+PAGES = (
+    PageRoute(
+        path="/runs",
+        template="runs.html",
+        show=show,
+        rows=rows,
+        query=RunsLooking,
+        nouns=("runs",),
+        buttons={"cancel": Button(Role.OPERATOR, cancel)},
+    ),
+)

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from mainspring.domain.access import Role
 from mainspring.domain.told_states import TriggerState
 from mainspring.insight.gatherings import gathering_text
 from mainspring.web.api import triggers
@@ -50,6 +51,7 @@ def show_one(call: AnyCall) -> View:
         "waits": waits,
         "deliveries": newest.items,
         "next": newest.next,
+        "may_act": call.visitor.may(Role.OPERATOR),
     }
     return View(line.name, values)
 

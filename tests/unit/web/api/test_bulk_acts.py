@@ -12,7 +12,7 @@ async def test_act_is_counted_then_asked_for_once(world):
     """A dry run counts; under one key it is one act, also when nothing fits any more."""
     runs = fall(world, 3)
     dry = await world.post("/bulk", verb="retry", name="pay", dry_run=True)
-    assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["pay"]}
+    assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["pay"], "left_out": 0}
     begun = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
     assert (begun["bulk"], begun["count"]) == ("k1", 3)
     assert do_piece(world.store)
@@ -20,8 +20,8 @@ async def test_act_is_counted_then_asked_for_once(world):
     assert (again["bulk"], again["count"]) == ("k1", 3)
     shown = await world.get("/bulk/k1")
     assert (shown["state"], shown["done"], shown["reason"], shown["which"]) == ("done", 3, "mended", {"name": "pay"})
-    parts = (await world.get("/bulk/k1/runs", limit=2))["items"]
-    assert parts == [{"run": run, "is_done": True, "why": None} for run in sorted(runs)[:2]]
+    parts = (await world.get("/bulk/k1/parts", limit=2))["items"]
+    assert parts == [{"id": run, "is_done": True, "why": None} for run in sorted(runs)[:2]]
     assert [one["id"] for one in (await world.get("/bulk"))["items"]] == ["k1"]
 
 
@@ -70,7 +70,7 @@ async def test_visitor_of_some_automations_reaches_their_acts_only(world):
     assert (begun["count"], begun["automations"]) == (2, ["pay"])
     await world.post("/bulk", key="all", verb="retry")
     assert [one["id"] for one in (await world.get("/bulk", who="payer"))["items"]] == ["mine"]
-    for path in ("/bulk/all", "/bulk/all/runs"):
+    for path in ("/bulk/all", "/bulk/all/parts"):
         assert (await world.ask("GET", path, who="payer")).status_code == 404
     assert (await world.ask("POST", "/bulk/all/pause", who="payer", json={})).status_code == 404
     assert (await world.ask("POST", "/bulk", who="payer", json={"verb": "retry", "name": "backup"})).status_code == 422

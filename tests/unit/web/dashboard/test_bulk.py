@@ -7,8 +7,8 @@ import pytest
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.service.actor import Actor, act_of
-from mainspring.service.bulk import Chosen
 from mainspring.service.bulk_act import begin, do_piece
+from mainspring.service.chosen import Chosen
 from mainspring.store.reads.bulk import bulk_act
 from tests.unit.web.dashboard.failing import fall, fall_of_backup
 from tests.unit.web.dashboard.page_world import said

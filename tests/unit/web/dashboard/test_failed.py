@@ -2,15 +2,22 @@
 
 import json
 import re
+from contextlib import closing
 
+import apsw
 import pytest
 
+from mainspring.domain.states import RunState
 from mainspring.service.bulk_act import do_piece
 from mainspring.service.run import retry
-from mainspring.store.reads.bulk import bulk_acts
+from mainspring.store.reads.bulk import bulk_acts, bulk_parts
 from mainspring.web.api import failed
-from tests.unit.web.dashboard.failing import HOSTILE, fall, fall_of_backup, fingerprint_of, group
+from tests.contract.store.process import finish
+from tests.unit.web.dashboard.failing import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group
 from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.run_world import claimed
+
+HOUR = 3_600_000
 
 
 @pytest.mark.asyncio
@@ -76,15 +83,57 @@ async def test_act_is_counted_then_done_in_pieces(world):
     }
 
 
+def change(world, text):
+    """Change what stands in the store, as if it had been so long ago."""
+    with closing(apsw.Connection(str(world.store.path))) as connection:
+        connection.execute(text)
+
+
+def listed_runs(world, text):
+    """The runs that a page of one error lists."""
+    return set(re.findall(r'href="/r/([^"]+)"', text.partition("<h2>Runs that stand still by it</h2>")[2]))
+
+
 @pytest.mark.asyncio
-async def test_act_says_that_its_time_is_of_when_runs_were_created(world):
-    """A run that failed within an hour may be older: its error is listed, and whoever acts is told that the run is not meant."""
-    fall(world)
-    assert "1 run of 1 automation, created in the last 1h: each is continued" in await world.get(
-        "/failed?since=1h&ask=retry"
-    )
-    assert "No run that was created in the last 1h fits" in await world.get("/failed?since=1h&ask=retry&name=backup")
-    assert "1 run of 1 automation: each is continued" in await world.get("/failed?ask=retry")
+@pytest.mark.parametrize("is_grouped", [True, False])
+async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
+    """In each filter: a run that was created long ago and failed within the hour is in both, one that failed long ago is in neither."""
+    (old,) = fall(world)
+    if is_grouped:
+        group(world)
+    begun = claimed(world)
+    change(world, f"update faults set at = at - {2 * HOUR}")
+    change(world, f"update runs set created_at = created_at - {2 * HOUR}")
+    world.store.apply(finish(begun, RunState.FAILED, failure=DENIED))
+    fall_of_backup(world, 2)
+    if is_grouped:
+        group(world)
+    error = re.search(r"error=(\w+)", await world.get("/failed?name=pay"))[1]
+    for query, runs, counted in (
+        (f"error={error}", {old, begun.id}, "2 runs of 1 automation"),
+        (f"error={error}&since=1h", {begun.id}, "1 run of 1 automation"),
+        ("since=1h", None, "3 runs of 2 automations"),
+        ("", None, "4 runs of 2 automations"),
+        ("state=needs_attention&since=1h", None, "2 runs of 1 automation"),
+    ):
+        text = await world.get(f"/failed?{query}&ask=retry")
+        assert f"{counted}: each is continued" in text, query
+        if runs is not None:
+            assert listed_runs(world, text) == runs, query
+            assert f">{len(runs)}</a></td>" in text, query
+    await world.press(f"/failed?error={error}&since=1h", "retry", rate="")
+    (act,) = bulk_acts(world.store.reader)
+    assert [one.id for one in bulk_parts(world.store.reader, act)] == [begun.id]
+    assert "--ended-since 1h" in await world.get("/failed?since=1h&ask=retry")
+
+
+@pytest.mark.asyncio
+async def test_failed_child_is_neither_listed_nor_acted_upon(world):
+    """Its failure is its parent's to tell, and to go on from."""
+    (run,) = fall(world)
+    change(world, "delete from faults")
+    assert run in await world.get("/runs?state=failed")
+    assert "No run fits" in await world.get("/failed?ask=retry&name=pay")
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,104 @@
+"""Which runs an act on many is for: a filter, read page by page to its end, of what whoever asks may see."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.fingerprint import fingerprint_of
+from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.operations.failures import error_of
+from mainspring.service.reads import Reads
+from mainspring.store.reads.incidents import LastFault
+from mainspring.store.views import RunRow
+
+_PAGE: Final = 500
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs: in one of `states`, of automation `name`, in `queue`; the newest `limit`. Spans begin at their first instant (ms).
+
+    `since_at`, `until_at` = when they were created; `ended_since_at`, `ended_until_at` = when they ended, or stood still for a person.
+    `error` = the fingerprint of what they failed by, or a beginning of it. `stands` = those that stand still by an error and whose own it
+    is to tell, as the list of what failed has them: not a child, of which its parent tells.
+    """
+
+    states: tuple[RunState, ...]
+    name: str | None = None
+    queue: str | None = None
+    since_at: int | None = None
+    until_at: int | None = None
+    ended_since_at: int | None = None
+    ended_until_at: int | None = None
+    limit: int | None = None
+    error: str | None = None
+    stands: bool = False
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it asks when they ended."""
+        return self.ended_since_at is not None or self.ended_until_at is not None
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Ids, oldest first, and of which automations they are. `left_out` = of those that fit, so many are not acted upon."""
+
+    ids: tuple[str, ...]
+    automations: tuple[str, ...]
+    left_out: int = 0
+
+
+def select(reads: Reads, wanted: RunFilter) -> list[str]:
+    """Return the ids of the runs that the filter means, oldest first."""
+    return list(choose(reads, wanted).ids)
+
+
+def choose(reads: Reads, wanted: RunFilter, sees: Callable[[str], bool] = lambda _: True) -> Chosen:
+    """Return the runs that the filter means, as far as whoever asks `sees` their automations."""
+    found: list[RunRow] = []
+    cursor: int | None = None
+    while wanted.limit is None or len(found) < wanted.limit:
+        page = reads.list_runs(
+            states=wanted.states, name=wanted.name, since_at=wanted.since_at, limit=_PAGE, cursor=cursor
+        )
+        rows = [row for row in page.runs if _fits(row, wanted) and sees(row.automation)]
+        found += _that_failed_so(reads, rows, wanted) if wanted.stands or wanted.error or wanted.has_end else rows
+        cursor = page.cursor
+        if cursor is None:
+            break
+    found = found[: wanted.limit][::-1]
+    return Chosen(tuple(row.id for row in found), tuple(sorted({row.automation for row in found})))
+
+
+def _fits(row: RunRow, wanted: RunFilter) -> bool:
+    return wanted.queue in (None, row.queue) and _within(row.created_at, None, wanted.until_at)
+
+
+def _that_failed_so(reads: Reads, rows: Sequence[RunRow], wanted: RunFilter) -> list[RunRow]:
+    """Return those that ended when, and by what, is wanted."""
+    faults = {one.run: one for one in reads.last_faults([row.id for row in rows])}
+    error = wanted.error or ""
+    if wanted.stands:
+        rows = [row for row in rows if (fault := faults.get(row.id)) and _told_as(fault).startswith(error)]
+    elif error:
+        failures = reads.failures_of([row.id for row in rows])
+        rows = [row for row in rows if row.id in failures and fingerprint_of(failures[row.id]).id.startswith(error)]
+    if not wanted.has_end:
+        return list(rows)
+    span = (wanted.ended_since_at, wanted.ended_until_at)
+    return [row for row in rows if _within(_end_of(row, faults.get(row.id)), *span)]
+
+
+def _told_as(fault: LastFault) -> str:
+    return error_of(fault).id if fault.fingerprint is None else fault.fingerprint
+
+
+def _end_of(row: RunRow, fault: LastFault | None) -> int | None:
+    """Return when it ended, or stood still; None = it goes on."""
+    return row.finished_at if fault is None or row.state not in REOPENABLE else fault.at
+
+
+def _within(at: int | None, since_at: int | None, until_at: int | None) -> bool:
+    return (since_at is None and until_at is None) or (
+        at is not None and (since_at is None or at >= since_at) and (until_at is None or at < until_at)
+    )

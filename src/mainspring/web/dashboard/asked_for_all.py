@@ -1,0 +1,70 @@
+"""The act on all that the filter of a page means: first it is counted, then it is asked for, and goes on by itself at a page of its own."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.bulk import MOST, BulkVerb
+from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.rate import parse_rate
+from mainspring.insight.bulk_words import LEFT_OUT, parts_of
+from mainspring.insight.words import many, span
+from mainspring.web.api.bulk_acts import Begun
+
+_LONGEST_RATE = 40
+_DONE: Final = {
+    BulkVerb.RETRY: "continued from where it failed",
+    BulkVerb.CANCEL: "asked to stop, and ends as its automation says",
+    BulkVerb.DISCARD: "given up: it fails, with all that follows",
+    BulkVerb.REPLAY: "let arrive once more, as a delivery whose filter and pace decide anew",
+}
+HARMFUL: Final = frozenset({BulkVerb.CANCEL, BulkVerb.DISCARD})
+"""What nobody can take back."""
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act would do: `said` in words, `fault` = why it cannot be asked for so. `line` = the command line that asks for it."""
+
+    verb: BulkVerb
+    line: str
+    number: int = 0
+    automations: tuple[str, ...] = ()
+    said: str = ""
+    fault: str = ""
+
+    @property
+    def is_harmful(self) -> bool:
+        """Whether nobody can take it back."""
+        return self.verb in HARMFUL
+
+
+def rate_of(typed: str) -> str | None:
+    """Return the rate that was typed; None = as fast as it goes. Raises OptionError."""
+    written = typed.strip()[:_LONGEST_RATE] or None
+    if written is not None:
+        parse_rate(written)
+    return written
+
+
+def counted(verb: BulkVerb, line: str, rate: str, count: Callable[[], Begun]) -> Counted:
+    """Return what an act would do, as `count` finds it; nothing is done."""
+    try:
+        written = rate_of(rate)
+        begun = count()
+        if begun.more:
+            raise ArgumentError(f"more than {MOST:,} {parts_of(verb)} fit: take them in parts")
+    except MainspringError as error:
+        return Counted(verb=verb, line=line, fault=error.message)
+    left_out = f" {begun.left_out:,} more fit and are left out: {LEFT_OUT}." if begun.left_out else ""
+    if not begun.count:
+        none = parts_of(verb, 1).partition(" ")[2]
+        return Counted(verb=verb, line=line, said=f"No {none} fits, so there is nothing to do.{left_out}")
+    takes = ""
+    if written is not None:
+        each = parse_rate(written)
+        takes = f" It takes some {span(round(begun.count * (each.per / timedelta(milliseconds=1)) / each.count))}."
+    which = f"{parts_of(verb, begun.count)} of {many(len(begun.automations), 'automation')}"
+    said = f"{which}: each is {_DONE[verb]}.{takes}{left_out}"
+    return Counted(verb=verb, line=line, number=begun.count, automations=begun.automations, said=said)
