@@ -35,8 +35,8 @@ _FAILED: Final = {
     "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
 }
 _BULK: Final = {
-    "list": Leaf(f"{_CLI}.bulk_acts:list_command", "list acts on many runs, newest first"),
-    "show": Leaf(f"{_CLI}.bulk_acts:show", "show an act on many runs: how far it is, what was refused"),
+    "list": Leaf(f"{_CLI}.bulk_acts:list_command", "list acts on many, newest first"),
+    "show": Leaf(f"{_CLI}.bulk_acts:show", "show an act on many: how far it is, what was refused"),
     "pause": Leaf(f"{_CLI}.bulk_acts:pause", "do nothing more of it for now"),
     "resume": Leaf(f"{_CLI}.bulk_acts:resume", "go on with it"),
     "stop": Leaf(f"{_CLI}.bulk_acts:stop", "end it: the rest is left as it is"),

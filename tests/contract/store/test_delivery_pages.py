@@ -6,6 +6,7 @@ import pytest
 
 from mainspring.domain.ids import new_id
 from mainspring.domain.states import DeliveryState
+from mainspring.store.commands.triggers import Replay
 from mainspring.store.reads import triggers as reads
 from tests.contract.store.arrivals import announced, hook, taking_in
 
@@ -57,3 +58,21 @@ def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows):
     """Nothing is there: that is found out part by part."""
     assert walked(store, triggers=["nowhere"]) == ([], 3)
     assert reads.trigger_names(store.reader) == list(TRIGGERS)
+
+
+def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, rows):
+    """From an instant on to before another; of those of whom that was said, and of no others."""
+    ids = [row.id for row in rows]
+    since_at, until_at = rows[6].received_at, rows[2].received_at
+    assert walked(store, None, since_at=since_at, until_at=until_at)[0] == ids[3:7]
+    store.do(taking_in(store, "said", verified="github"))
+    assert [row.verified for row in reads.deliveries(store.reader, verified="github").deliveries] == ["github"]
+    assert reads.deliveries(store.reader, verified="git").deliveries == []
+
+
+def test_what_came_once_more_is_known(store, rows):
+    """By the repeat that names it; a repeat itself has not come once more."""
+    first, second = rows[0].id, rows[1].id
+    store.do(Replay("d_again", first))
+    assert reads.replayed(store.reader, [first, second, "d_again", "d_none"]) == {first}
+    assert reads.replayed(store.reader, []) == set()

@@ -3,9 +3,12 @@
 import msgspec
 
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.operations.failures import error_of, failures_of
+from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.runs import CancelRun, ParentLink, Reopen
 from mainspring.store.commands.sessions import Bury, CloseSession
 from mainspring.store.commands.wrapped import RecordRun
+from mainspring.store.reads.incidents import last_faults, untold_faults
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt
 
 FAILED, HALTED = RunState.FAILED, RunState.NEEDS_ATTENTION
@@ -115,3 +118,21 @@ def test_what_could_not_be_committed_is_no_row(store, second):
     assert faults(second) == []
     second.do(finish(again))
     assert faults(second) == []
+
+
+def test_last_failure_of_each_run_is_found(store):
+    """Of one that failed twice the second one, grouped or not; one that never failed has none."""
+    twice, once, none = store.begin(), store.begin(), store.begin()
+    store.do(halt(twice, "s1", FailureReason.IN_DOUBT))
+    store.do(audited(Reopen(twice.id)))
+    store.do(fail(store.claim_one(), "s1"), halt(once, "s1", FailureReason.DRIFT))
+    found = {one.run: one for one in last_faults(store.reader, [twice.id, once.id, none.id, "r_none"])}
+    assert {run: (one.state, one.fingerprint) for run, one in found.items()} == {
+        twice.id: (FAILED, None),
+        once.id: (HALTED, None),
+    }
+    groups = failures_of(untold_faults(store.reader), lambda text: text).groups
+    store.do(Observe(looked_at=store.clock.now(), groups=groups))
+    (told,) = last_faults(store.reader, [twice.id])
+    assert told.fingerprint == error_of(found[twice.id]).id
+    assert last_faults(store.reader, []) == []

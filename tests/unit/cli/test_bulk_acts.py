@@ -1,5 +1,8 @@
 """`failed retry --background`, and `bulk` list, show, pause, resume, stop."""
 
+from contextlib import closing
+
+import apsw
 import pytest
 
 from mainspring.service.bulk_act import do_piece
@@ -63,3 +66,29 @@ def test_background_takes_a_filter(cli, stage):
     for words in ([], [run.id], ["--state", "failed", "--at", "10m"]):
         assert cli("failed", "retry", *words, "--background", "-y").code == 2
     assert cli("failed", "discard", "--name", "backup", "--rate", "1/s", "-y").code == 2
+
+
+def test_all_runs_of_a_filter_are_cancelled(cli, stage):
+    """Paced, paused and stopped as any other bulk act; a run by name, a word on undo, and a rate alone do not go with it."""
+    stage.begin()
+    words = ("runs", "cancel", "--name", "backup", "--until", "2099-01-01", "--rate", "60/m", "--background")
+    assert "Cancel runs of backup until 2099-01-01: 1 run; nothing was done" in cli(*words, "--dry-run").out
+    bulk = cli(*words, "-y", "--json").json["bulk"]
+    assert do_piece(stage.store)
+    shown = cli("bulk", "show", bulk, "--json").json["bulk"]
+    assert (shown["verb"], shown["rate"], shown["done"], shown["state"]) == ("cancel", "60/m", 1, "done")
+    for wrong in (["--undo", "--background"], ["--rate", "1/s"]):
+        assert cli("runs", "cancel", "--name", "backup", "-y", *wrong).code == 2
+
+
+def test_failed_runs_are_chosen_by_when_they_failed(cli, stage):
+    """However long ago they were created."""
+    run = stage.begin()
+    with closing(apsw.Connection(str(stage.store.path))) as connection:
+        connection.execute("update runs set created_at = created_at - 7200000")
+    stage.do(fail(run))
+    words = ("failed", "retry", "--background", "--dry-run", "--json")
+    assert cli(*words, "--since", "1h").json["runs"] == 0
+    assert cli(*words, "--ended-since", "1h").json["runs"] == 1
+    assert cli(*words, "--ended-until", "1h").json["runs"] == 0
+    assert cli("failed", "retry", "--ended-since", "1h", "--dry-run", "--json").json["runs"] == [run.id]

@@ -7,6 +7,7 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.insight.arrived import harmless_headers
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.triggers import RefuseArrival
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in
@@ -153,3 +154,27 @@ def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> Non
     said = cli("triggers", "replay", taken.delivery)
     assert said.code == 3
     assert "triggers list" in said.err
+
+
+def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
+    """Counted first, wanting a yes, once for one command id; one delivery and a filter do not go together, nor does neither."""
+    taken = take_in(shop)
+    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    words = ("triggers", "replay", "--trigger", "bot", "--since", "1d")
+    dry = cli(*words, "--dry-run")
+    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more fit and are left out: turned away" in dry.out
+    for _ in range(2):
+        begun = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
+        assert begun == {"bulk": "night", "deliveries": 1}
+    assert do_piece(shop.store)
+    repeats = [one["replay_of"] for one in cli("triggers", "show", "bot", "--json").json["deliveries"]]
+    assert repeats.count(taken.delivery) == 1
+    assert "1 of 1 delivery done." in cli("bulk", "show", "night").out
+    assert cli("triggers", "replay", "--state", "failed", "-y").code != 0
+    for wrong in (
+        [],
+        [taken.delivery, "--state", "failed"],
+        [taken.delivery, "--rate", "1/s"],
+        [taken.delivery, "--dry-run"],
+    ):
+        assert cli("triggers", "replay", *wrong, "-y").code == 2

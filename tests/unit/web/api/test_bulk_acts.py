@@ -5,6 +5,7 @@ import pytest
 from mainspring.service.bulk_act import do_piece
 from tests.api_world import BACKUP
 from tests.unit.web.api.test_failed import fall
+from tests.unit.web.dashboard.shop import Shop
 
 
 @pytest.mark.asyncio
@@ -74,3 +75,49 @@ async def test_visitor_of_some_automations_reaches_their_acts_only(world):
         assert (await world.ask("GET", path, who="payer")).status_code == 404
     assert (await world.ask("POST", "/bulk/all/pause", who="payer", json={})).status_code == 404
     assert (await world.ask("POST", "/bulk", who="payer", json={"verb": "retry", "name": "backup"})).status_code == 422
+
+
+@pytest.mark.asyncio
+async def test_all_runs_of_a_filter_are_cancelled(world):
+    """By state, queue and span; what has ended is not among them, and each is asked to stop once."""
+    fall(world, 1)
+    waiting = [world.begin() for _ in range(2)]
+    world.begin(BACKUP, b"{}")
+    wanted = {"verb": "cancel", "name": "pay", "queue": "default", "state": ["queued", "running"]}
+    assert (await world.post("/bulk", **wanted, dry_run=True))["count"] == 2
+    assert (await world.post("/bulk", **wanted, until="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
+    assert (await world.post("/bulk", verb="cancel", ended_since="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
+    await world.post("/bulk", key="stop", **wanted)
+    assert do_piece(world.store)
+    shown = await world.get("/bulk/stop")
+    assert (shown["verb"], shown["done"], shown["which"]["queue"]) == ("cancel", 2, "default")
+    states = {one["id"]: one["state"] for one in (await world.get("/runs", name="pay"))["items"]}
+    assert {states[run] for run in waiting} == {"cancelled"}
+    assert [one["state"] for one in (await world.get("/runs", name="backup"))["items"]] == ["queued"]
+    answer = await world.ask("POST", "/bulk", json={"verb": "replay"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.asyncio
+async def test_all_deliveries_of_a_filter_arrive_once_more(world):
+    """Counted first, asked for once, on record; what was turned away is left out; who sees some asks for those."""
+    shop = Shop(world)
+    ids = [shop.arrive(f"k{n}") for n in range(3)]
+    shop.turn_away()
+    wanted = {"trigger": "shop/webhook", "state": "started", "verified": "github"}
+    dry = await world.post("/deliveries/replay", **wanted, dry_run=True)
+    assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["shop"], "left_out": 0}
+    assert (await world.post("/deliveries/replay", trigger="shop/webhook", dry_run=True))["left_out"] == 1
+    for _ in range(2):
+        begun = await world.post("/deliveries/replay", key="again", **wanted, rate="100/s", reason="mended")
+        assert (begun["bulk"], begun["count"]) == ("again", 3)
+    assert do_piece(world.store)
+    shown = await world.get("/bulk/again")
+    assert (shown["state"], shown["done"], shown["which"]) == ("done", 3, wanted)
+    found = (await world.get("/deliveries", trigger="shop/webhook", state="received"))["items"]
+    assert sorted(one["replay_of"] for one in found) == sorted(ids)
+    assert (await world.post("/deliveries/replay", **wanted, dry_run=True))["count"] == 0
+    answer = await world.ask("POST", "/deliveries/replay", who="payer", json={"dry_run": True})
+    assert answer.json()["count"] == 0
+    assert (await world.ask("POST", "/deliveries/replay", who="payer", json=wanted)).status_code == 422
+    assert (await world.get("/deliveries", verified="bad_signature"))["items"][0]["state"] == "refused"

@@ -8,7 +8,9 @@ import re
 import pytest
 
 from mainspring.domain.states import RunState
+from mainspring.store.reads.bulk import bulk_acts, bulk_parts
 from tests.api_world import BACKUP
+from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.run_world import HOSTILE, claimed, failed
 
 
@@ -87,3 +89,56 @@ async def test_rows_leave_in_the_present_filter(world):
     found = list(csv.DictReader(io.StringIO((await browser.get("/runs?as=csv")).text)))
     assert len(found) == 2
     assert found[1]["reason"] == "permanent_error"
+
+
+@pytest.mark.asyncio
+async def test_all_that_match_are_counted_then_cancelled(world):
+    """The rows of the list that have not ended are the runs of the act, in its filter; it is asked for once and goes on by itself."""
+    failed(world)
+    going = [world.begin(), claimed(world).id]
+    world.begin(BACKUP, b"{}")
+    path = "/runs?name=pay&since=1h&ask=cancel&rate=600/m&reason=%3Cb%3E"
+    text = await world.get(path)
+    assert "2 runs of 1 automation: each is asked to stop" in text
+    assert "mainspring runs cancel --name pay --since 1h --rate 600/m --background" in text
+    assert 'value="&lt;b&gt;" required' in text
+    assert 'data-nouns=""' in text
+    assert bulk_acts(world.store.reader) == []
+    for _ in range(2):
+        answer = await world.press(path, "cancel", page="p1", rate="600/m", reason="enough")
+    (act,) = bulk_acts(world.store.reader)
+    assert answer.request.url.path == f"/bulk/{act.id}"
+    assert said(answer.text) == "Begun: cancel. It goes on by itself."
+    assert [one.id for one in bulk_parts(world.store.reader, act)] == sorted(going)
+    shown = listed(await world.get("/runs?name=pay&since=1h&state=queued&state=running"))
+    assert sorted(shown) == sorted(going)
+
+
+@pytest.mark.asyncio
+async def test_cancelling_is_offered_where_it_can_be_done(world):
+    """Of what has ended nothing can be cancelled; who only looks is offered nothing; what is wrong is told in its place."""
+    bad = failed(world)
+    assert "count first" not in await world.get("/runs?state=failed")
+    assert bad in await world.get("/runs?state=failed&ask=cancel")
+    assert "No run fits" in await world.get("/runs?ask=cancel")
+    world.begin()
+    assert await world.who_sees("count first", "/runs") == [True, False]
+    assert await world.who_sees("1 run of 1 automation", "/runs?ask=cancel") == [True, False]
+    assert "is not a rate" in await world.get("/runs?ask=cancel&rate=often")
+    answer = await world.press("/runs", "cancel", rate="often", reason="x")
+    assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
+    assert (await world.press("/runs?state=failed", "cancel", rate="", reason="x")).status_code == 409
+    assert bulk_acts(world.store.reader) == []
+
+
+@pytest.mark.asyncio
+async def test_visitor_of_some_automations_cancels_its_own(world):
+    """Neither others' runs nor their number."""
+    mine = world.begin()
+    world.begin(BACKUP, b"{}")
+    text = await world.get("/runs?ask=cancel", who="payer")
+    assert "1 run of 1 automation" in text
+    assert "backup" not in text
+    await world.press("/runs?ask=cancel", "cancel", who="payer", rate="", reason="x")
+    (act,) = bulk_acts(world.store.reader)
+    assert [one.id for one in bulk_parts(world.store.reader, act)] == [mine]

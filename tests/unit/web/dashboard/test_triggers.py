@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.runs import Claim
+from mainspring.store.reads.bulk import bulk_acts
 from tests.contract.store.process import wait_for
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.page_world import said
@@ -142,3 +144,53 @@ async def test_what_came_from_outside_is_text(world, shop, payload):
         text = await world.get(path)
         assert payload not in text, path
         assert payload in html.unescape(text), path
+
+
+@pytest.mark.asyncio
+async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
+    """The rows of the page, but for those that were turned away; asked for once, it has a page of its own, and so does each of them."""
+    ids = [shop.arrive(f"k{n}") for n in range(3)]
+    shop.turn_away(HOSTILE)
+    path = "/deliveries?trigger=shop/webhook&since=24h&ask=replay&rate=600/m"
+    text = await world.get(path)
+    assert "3 deliveries of 1 automation: each is let arrive once more" in text
+    assert "1 more fit and are left out: turned away at a door" in text
+    assert "mainspring triggers replay --trigger shop/webhook --since 24h --rate 600/m" in text
+    assert "<script>alert" not in text
+    for _ in range(2):
+        answer = await world.press(path, "replay", page="p1", rate="600/m", reason="<b>mended</b>")
+    (act,) = bulk_acts(world.store.reader)
+    assert answer.request.url.path == f"/bulk/{act.id}"
+    assert said(answer.text) == "Begun: replay. It goes on by itself."
+    assert "0 of 3 deliveries done; 3 left." in answer.text
+    assert "&lt;b&gt;mended" in answer.text
+    assert all(f'href="/deliveries/{id}"' in answer.text for id in ids)
+    assert do_piece(world.store)
+    rows = json.loads((await (await world.browser()).get("/deliveries?as=json&state=received")).content)
+    assert sorted(one["replay_of"] for one in rows) == sorted(ids)
+    assert "No delivery fits, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
+
+
+@pytest.mark.asyncio
+async def test_replay_of_all_is_for_those_who_may(world, shop):
+    """Who only looks counts nothing; a visitor of some counts its own; what is wrong is told in its place, and nothing happens."""
+    shop.arrive()
+    assert await world.who_sees("count first", "/deliveries") == [True, False]
+    assert await world.who_sees("1 delivery of 1 automation", "/deliveries?ask=replay") == [True, False]
+    theirs = await world.get("/deliveries?ask=replay", who="payer")
+    assert "No delivery fits, so there is nothing to do.<" in theirs
+    assert "shop" not in theirs
+    assert "is not a rate" in await world.get("/deliveries?ask=replay&rate=often")
+    assert (await world.press("/deliveries", "replay", rate="often")).status_code == 409
+    assert (await world.press("/deliveries?verified=nobody", "replay", rate="")).status_code == 409
+    assert bulk_acts(world.store.reader) == []
+
+
+@pytest.mark.asyncio
+async def test_deliveries_are_filtered_by_what_was_said_of_their_sender(world, shop):
+    """As the list shows it."""
+    id, away = shop.arrive(), shop.turn_away()
+    text = await world.get("/deliveries", verified="bad_signature")
+    assert away in text
+    assert id not in text
+    assert 'name="verified" value="bad_signature"' in text

@@ -1,0 +1,89 @@
+"""Which runs a filter means: by when they were created and when they ended, by their error, and as the list of what failed has them."""
+
+from itertools import product
+
+import pytest
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.states import RunState
+from mainspring.operations.failures import error_of, failures_of
+from mainspring.service.bulk import CANCELLABLE, RETRYABLE
+from mainspring.service.chosen import Chosen, RunFilter, choose, select
+from mainspring.store.commands.incidents import Observe
+from mainspring.store.commands.runs import Claim, ParentLink, Reopen, StartRun
+from mainspring.store.reads.incidents import untold_faults
+from tests.contract.store.process import audited, fail, finish, halt
+
+HOUR = 3_600_000
+DENIED = Failure("ClientError", "denied", "403")
+
+
+@pytest.fixture
+def runs(store, begin, clock):
+    """Six runs, created an hour apart: three failed an hour apart when all were there, one by another error, one is halted, one runs."""
+    made = []
+    for _ in range(6):
+        made.append(begin())
+        clock.forward(HOUR)
+    for run in made[:3]:
+        clock.forward(HOUR)
+        store.apply(fail(run))
+    store.apply(finish(made[3], RunState.FAILED, failure=DENIED))
+    store.apply(halt(made[4]))
+    return [run.id for run in made]
+
+
+def test_runs_are_chosen_by_when_they_were_created(reads, runs):
+    """From an instant on, to before another."""
+    created = [reads.story(run).run.created_at for run in runs]
+    for first, last in product((None, 1, 3), (None, 2, 4)):
+        since_at, until_at = (None if one is None else created[one] for one in (first, last))
+        wanted = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
+        assert select(reads, wanted) == runs[first or 0 : last]
+
+
+def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
+    """However long ago they were created; what goes on has no end, so no span of ends means it."""
+    ends = {one.run: one.at for one in reads.last_faults(runs)}
+    assert ends.keys() == set(runs[:5])
+    for since_at, until_at in product([0, *ends.values()], [None, *ends.values()]):
+        wanted = RunFilter(states=tuple(RunState), ended_since_at=since_at, ended_until_at=until_at)
+        fits = [run for run in runs[:5] if ends[run] >= since_at and (until_at is None or ends[run] < until_at)]
+        assert select(reads, wanted) == fits
+    assert select(reads, RunFilter(states=CANCELLABLE, ended_since_at=0)) == [runs[4]]
+
+
+def test_run_that_goes_on_again_has_no_end(store, reads, runs):
+    """What it failed by is over."""
+    store.apply(audited(Reopen(runs[0])))
+    assert select(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
+
+
+def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
+    """It is a failed run, and stands in no list of what failed: an act on that list does not reach it."""
+    link = ParentLink(runs[5], "root/child#1", 1)
+    values = {"automation": "backup", "kind": "task", "version": 1, "input": b"[1]", "codec": "json", "trigger": "x"}
+    store.apply(StartRun(id="r_child", parent=link, **values))
+    (child,) = store.apply(Claim(act().command, 5)).runs
+    store.apply(fail(child))
+    assert "r_child" in select(reads, RunFilter(states=RETRYABLE))
+    assert select(reads, RunFilter(states=RETRYABLE, stands=True)) == runs[:5]
+
+
+@pytest.mark.parametrize("stands", [True, False])
+@pytest.mark.parametrize("is_grouped", [True, False])
+def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, stands, is_grouped):
+    """Whether a watcher has grouped what failed or not."""
+    error = error_of(reads.last_faults(runs[3:4])[0]).id
+    if is_grouped:
+        found = failures_of(untold_faults(store.reader), lambda text: text)
+        store.apply(Observe(looked_at=clock.now(), groups=found.groups))
+    for written in (error, error[:6]):
+        assert select(reads, RunFilter(states=RETRYABLE, stands=stands, error=written)) == [runs[3]]
+    assert choose(reads, RunFilter(states=RETRYABLE, stands=stands, error="zzzz")) == Chosen((), ())
+
+
+def test_limit_takes_the_newest_that_whoever_asks_sees(reads, runs):
+    """Oldest first all the same."""
+    assert select(reads, RunFilter(states=RETRYABLE, limit=2, stands=True)) == runs[3:5]
+    assert choose(reads, RunFilter(states=RETRYABLE), lambda _: False) == Chosen((), ())

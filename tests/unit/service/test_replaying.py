@@ -1,0 +1,147 @@
+"""Which deliveries a replay of many is for, and that each arrives once more once."""
+
+import pytest
+
+from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.ids import new_id
+from mainspring.domain.rate import parse_rate
+from mainspring.domain.states import BulkState, DeliveryState
+from mainspring.service import bulk_act
+from mainspring.service.actor import Act
+from mainspring.service.chosen import Chosen
+from mainspring.service.replaying import DeliveryFilter, choose
+from mainspring.service.trigger import replay
+from mainspring.store.commands.bulk import TakePiece
+from mainspring.store.commands.triggers import RefuseArrival
+from mainspring.store.reads.bulk import bulk_act as shown
+from mainspring.store.reads.bulk import bulk_parts
+from mainspring.store.reads.triggers import deliveries
+from tests.contract.store.arrivals import announced, hook, taking_in
+from tests.unit.service.conftest import ACTOR, rows_of
+
+TRIGGER = "backup/webhook"
+
+
+class Arrivals:
+    """Lets things arrive for a webhook of `backup`."""
+
+    def __init__(self, store, clock):
+        self.store, self.clock, self.number = store, clock, 0
+        store.apply(announced(hook("backup", "/in"), hook("other", "/other"), names=("backup", "other")))
+
+    def name(self, prefix):
+        self.number += 1
+        return new_id(prefix, self.clock.now(), self.number)
+
+    def arrive(self, trigger=TRIGGER, **options):
+        """Take in one that no run can be started for; return its id."""
+        values = {"start": None, "id": self.name("d"), "trigger": trigger}
+        made = taking_in(self, self.name("k"), **(values | options))
+        self.store.apply(made)
+        return made.id
+
+    def turn_away(self):
+        """Refuse one at the door; return its id."""
+        made = RefuseArrival(id=self.name("d"), trigger=TRIGGER, why="bad_signature", note="another", body=b"x")
+        self.store.apply(made)
+        return made.id
+
+    def listed(self):
+        return deliveries(self.store.reader, limit=500).deliveries
+
+
+@pytest.fixture
+def arrivals(store, clock):
+    return Arrivals(store, clock)
+
+
+def ask(store, act, ids, rate=None):
+    return bulk_act.begin(store, BulkVerb.REPLAY, Chosen(tuple(ids), ("backup",)), {}, act=act, rate=rate)
+
+
+def do_all(store):
+    while bulk_act.do_piece(store):
+        pass
+
+
+def test_filter_chooses_oldest_first(store, clock, arrivals):
+    """By trigger, state, span, what the verifier said, and of what is seen; at most its limit of the newest."""
+    first = arrivals.arrive(verified="github")
+    clock.forward(1_000)
+    second = arrivals.arrive(refused="no such field")
+    clock.forward(1_000)
+    other = arrivals.arrive("other/webhook")
+
+    def chosen(sees=lambda _: True, **wanted):
+        return choose(store.reader, DeliveryFilter(**wanted), sees)
+
+    assert chosen() == Chosen((first, second, other), ("backup", "other"))
+    assert chosen(trigger=TRIGGER).ids == (first, second)
+    assert chosen(state=DeliveryState.REFUSED).ids == (second,)
+    assert chosen(verified="github").ids == (first,)
+    assert chosen(since_at=clock.now() - 1_000, until_at=clock.now()).ids == (second,)
+    assert chosen(limit=1).ids == (other,)
+    assert chosen(lambda name: name == "backup") == Chosen((first, second), ("backup",))
+    assert chosen(lambda name: name == "backup", trigger="other/webhook") == Chosen((), ())
+
+
+def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, arrivals):
+    """Turned away at the door, above all by its signature; not decided on; come once more already, for its repeat stands for it."""
+    arrivals.turn_away()
+    arrivals.arrive(filtered=True)
+    came = arrivals.arrive()
+    replay(store, clock.now(), came, act=act("once"))
+    fresh = arrivals.arrive()
+    assert choose(store.reader, DeliveryFilter()) == Chosen((fresh,), ("backup",), 4)
+    assert choose(store.reader, DeliveryFilter(verified="bad_signature")) == Chosen((), (), 1)
+
+
+def test_each_arrives_once_more_and_is_on_record(store, reads, act, arrivals):
+    """As a delivery of its own, which names the one that it repeats; by who asked and why, under an id made of the whole and its own."""
+    ids = [arrivals.arrive() for _ in range(3)]
+    ask(store, act("all", reason="mended"), ids)
+    assert len(arrivals.listed()) == 3
+    do_all(store)
+    view = shown(store.reader, "all")
+    assert (view.state, view.done, view.refused) == (BulkState.DONE, 3, 0)
+    assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)
+    rows = [row for row in reads.audit_rows(limit=50) if row.subject == f"delivery:{ids[0]}"]
+    assert [(row.command, row.verb, row.actor, row.reason) for row in rows] == [
+        (f"all/{ids[0]}", "replay", str(ACTOR), "mended")
+    ]
+
+
+def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act, arrivals):
+    """It let one arrive once more and died: the next one lets the others, and counts all."""
+    ids = [arrivals.arrive() for _ in range(3)]
+    ask(store, act("all"), ids)
+    piece = store.apply(TakePiece("dead", bulk_act.LEASE_MS))
+    replay(store, piece.at, ids[0], act=Act(ACTOR, None, "all").part(ids[0]))
+    clock.forward(bulk_act.LEASE_MS)
+    do_all(store)
+    assert shown(store.reader, "all").done == 3
+    assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)
+    assert rows_of(reads).count(("replay", f"delivery:{ids[0]}")) == 1
+
+
+def test_refused_signature_is_never_replayed(store, act, arrivals):
+    """Not even where it is asked for by its id: it is refused, with the reason beside it."""
+    away, fine = arrivals.turn_away(), arrivals.arrive()
+    ask(store, act("all"), [away, fine])
+    do_all(store)
+    view = shown(store.reader, "all")
+    assert (view.done, view.refused) == (1, 1)
+    (part,) = bulk_parts(store.reader, view, refused=True)
+    assert (part.id, "turned away at the door" in part.why) == (away, True)
+    assert [one.replay_of for one in arrivals.listed() if one.replay_of] == [fine]
+
+
+def test_rate_is_kept(store, clock, act, arrivals):
+    """One a second, however often somebody looks."""
+    ask(store, act("all"), [arrivals.arrive() for _ in range(3)], parse_rate("60/m"))
+    done = []
+    for _ in range(4):
+        do_all(store)
+        done.append(shown(store.reader, "all").done)
+        clock.forward(1_000)
+    assert done == [1, 2, 3, 3]
