@@ -4,6 +4,7 @@ joserfc checks the signature and authlib the claims (OpenID Connect Core 3.1.3.7
 for us, for this very sign-in, and lately. Imported late: it needs the extra `oidc`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -65,7 +66,9 @@ def read_keys(data: bytes) -> KeySet:
     return KeySet(keys)
 
 
-def claims_of(answer: Answer, keys: KeySet, asked: Asked, *, issuer: str, client_id: str, now_s: int) -> Any:
+def claims_of(
+    answer: Answer, keys: KeySet, asked: Asked, *, issuer: str, client_id: str, now_s: int
+) -> Mapping[str, Any] | None:
     """Return the claims of an id token; None = it names a key that is not among these.
 
     Raises:
@@ -90,7 +93,8 @@ def claims_of(answer: Answer, keys: KeySet, asked: Asked, *, issuer: str, client
         raise ArgumentError("the provider's answer is for nobody") from None
     if claims["iat"] < now_s - _OLDEST_S:
         raise ArgumentError("the provider's answer is for another time")
-    return claims
+    found: Mapping[str, Any] = claims
+    return found
 
 
 def _signing_key(said: dict[str, Any]) -> Key | None:
