@@ -8,6 +8,7 @@ import time
 from base64 import b64decode, urlsafe_b64encode
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from joserfc import jws
@@ -81,7 +82,7 @@ FORGERIES = {
 
 class OidcProvider:
     """`claims` = what it says of whoever signs in there; `lies` replaces parts of the id token, `forgery` its signature,
-    `says` parts of what it says of itself; what is asked of the paths in `away` is not answered.
+    `shown` the key that others are told; `says` parts of what it says of itself; what is asked of the paths in `away` is not answered.
     """
 
     def __init__(self, client_id: str, secret: str | None) -> None:
@@ -91,6 +92,7 @@ class OidcProvider:
         self.says: dict[str, object] = {}
         self.forgery: str | None = None
         self.key = key_of("ES256", "first")
+        self.shown: Any = None
         self.away: set[str] = set()
         self.asked: list[str] = []
         self.status = 200
@@ -101,7 +103,10 @@ class OidcProvider:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.answer_to(
-                    self, public(outer.key) if self.path == "/keys" else json.dumps(outer.described()).encode()
+                    self,
+                    public(outer.shown or outer.key)
+                    if self.path == "/keys"
+                    else json.dumps(outer.described()).encode(),
                 )
 
             def do_POST(self) -> None:

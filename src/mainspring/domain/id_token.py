@@ -93,8 +93,7 @@ def claims_of(
         raise ArgumentError("the provider's answer is for nobody") from None
     if claims["iat"] < now_s - _OLDEST_S:
         raise ArgumentError("the provider's answer is for another time")
-    found: Mapping[str, Any] = claims
-    return found
+    return read.claims
 
 
 def _signing_key(said: dict[str, Any]) -> Key | None:

@@ -121,6 +121,20 @@ async def test_key_that_the_provider_changed_counts_from_the_next_sign_in_on(sit
 
 
 @pytest.mark.asyncio
+async def test_key_that_the_provider_took_back_counts_for_an_hour_at_most(site, provider, monkeypatch):
+    """Also where a clock was put back: then nobody knows how old what we have is."""
+    began = site.clock.now()
+    assert (await come_back(site.browser(), provider)).status_code == 303
+    provider.shown = key_of("ES256", "second")
+    for later, status in ((3_599_000, 303), (3_601_000, 403), (-60_000, 403)):
+        now = began + later
+        monkeypatch.setattr(site.clock, "now", lambda now=now: now)
+        provider.lies = {"iat": now // 1_000, "exp": now // 1_000 + 60}
+        assert (await come_back(site.browser(), provider)).status_code == status
+    assert provider.asked.count("/keys") == 3
+
+
+@pytest.mark.asyncio
 async def test_keys_that_are_away_let_nobody_in(site, provider):
     """What cannot be checked is not believed; the next sign-in looks again."""
     provider.away = {"/keys"}
