@@ -215,7 +215,7 @@ def _announced_since(known: Known, since_at: int | None) -> bool:
 
 def _problem_row(problem: "Problem") -> dict[str, Any]:
     """Return the row of what did not load: it has no name but its place."""
-    nothing = {
+    nothing: dict[str, Any] = {
         "kind": "?",
         "since_at": None,
         "why": "",

@@ -108,6 +108,12 @@ def moment(at: int, now: int, zone: str = "UTC") -> str:
     return f"{_local(at, zone).strftime(pattern)} ({ago(at, now)})"
 
 
+def clock_time(at: int, now: int, zone: str) -> str:
+    """Return an instant to the minute on the clock of a zone, which is named: "14:00 UTC", with the date where it is another day."""
+    pattern = "%H:%M" if _local(at, zone).date() == _local(now, zone).date() else "%Y-%m-%d %H:%M"
+    return f"{_local(at, zone).strftime(pattern)} {zone}"
+
+
 def many(number: object, noun: str, plural: str | None = None) -> str:
     """Return "1 run", "3 runs"."""
     return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
