@@ -94,9 +94,7 @@ async def test_run_that_nobody_decided_on_is_said_though_all_is_well(world):
     """After its error was over by itself, with a link to it; to whoever sees it, and no more once a person ended it."""
     fail_run(world)
     assert "nobody has decided" not in await world.get("/")
-    world.store.apply(
-        Observe(looked_at=world.clock.now(), well=(Subject("pay", IncidentKind.PERMANENT_ERROR, "f1"),))
-    )
+    world.store.apply(Observe(looked_at=world.clock.now(), well=(Subject("pay", IncidentKind.PERMANENT_ERROR, "f1"),)))
     world.site.kept.forget()
     for who in ("ana", "payer"):
         text = await world.get("/", who=who)
