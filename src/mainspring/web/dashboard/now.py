@@ -28,8 +28,6 @@ def show(call: Call[Looking, Form | None]) -> View:
     values: dict[str, Any] = {
         "now": found,
         "head": found.head,
-        "left": undecided_text(found.undecided_failures) if found.undecided_failures.number else "",
-        "left_path": _LEFT,
         "facts": _facts(found, len(opened), len(others)),
         "open": opened[:_OPEN],
         "more_open": len(opened) - _OPEN,
@@ -48,6 +46,7 @@ def _facts(found: now.Now, opened: int, looked_after: int) -> list[tuple[str, st
     asked = many(len(found.questions), "question waits", "questions wait")
     facts = [
         (opened, many(opened, "open incident"), "/incidents?state=open"),
+        (found.undecided_failures.number, undecided_text(found.undecided_failures), _LEFT),
         (looked_after, f"{looked_after} looked after", "/incidents?state=acknowledged&state=snoozed"),
         (len(found.questions), f"{asked} for an answer", "/waiting"),
         (True, f"{running} running", "/runs?state=running"),
