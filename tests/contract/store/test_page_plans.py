@@ -64,6 +64,13 @@ _PARAMS = {
     "list_bulk_parts": ("c", "", 1),
     "list_bulk_refused": ("c", "", 1),
     "list_audit_of_doors": (1, 1, "[]", 1),
+    "list_audit_among": (9, 1, 1, None, None, None, "a"),
+    "list_audit_of_actor": (9, 1, 1, None, None, None, "a", "cli:a"),
+    "list_audit_of_verb": (9, 1, 1, None, None, None, "a", "start"),
+    "list_audit_of_subject": (9, 1, 1, "[]", None, None, "a", "run:r"),
+    "audit_reach": ("actor", "cli:a", 9, 1),
+    "next_audit_actor": ("a", "b"),
+    "audit_at_number": (1,),
 }
 
 
