@@ -23,7 +23,8 @@ _PLACES: Final = 50
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which acts. `who` = an actor ("web:ana"), or the name of some: "ann" is web:ann, api:ann and cli:ann@box.
 
-    `automation` = with it, its runs or its incidents, as far as those are kept. From `since_at` on, before `until_at`.
+    `subject` = "noun:name", or the id of a run. `automation` = with it, its runs or its incidents, as far as those are kept. From `since_at`
+    on, before `until_at`.
     """
 
     who: str | None = None
@@ -68,7 +69,8 @@ def _orders(read: Snapshot, which: AuditFilter) -> Iterator[tuple[str, str, tupl
     listed = None if actors is None else msgspec.json.encode(actors).decode()
     way = None if which.way is None else str(which.way)
     if which.subject is not None:
-        yield "subject", which.subject, (listed, way, which.act, which.automation)
+        subject = which.subject if ":" in which.subject else f"run:{which.subject}"
+        yield "subject", subject, (listed, way, which.act, which.automation)
     elif actors is not None:
         for one in actors:
             yield "actor", one, (None, None, which.act, which.automation)
