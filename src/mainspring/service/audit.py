@@ -4,10 +4,10 @@ from mainspring.service.reads import Reads
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
 from mainspring.store.views import AuditCheck
 
+_ALL = AuditFilter()
 
-def audit_list(
-    reads: Reads, which: AuditFilter = AuditFilter(), *, limit: int = 50, cursor: int | None = None
-) -> AuditPage:
+
+def audit_list(reads: Reads, which: AuditFilter = _ALL, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
     """Return a page of the acts that fit, refused ones too."""
     return reads.audit_page(which, limit=limit, cursor=cursor)
 

@@ -23,8 +23,8 @@ _PLACES: Final = 50
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which acts. `who` = an actor ("web:ana"), or the name of some: "ann" is web:ann, api:ann and cli:ann@box.
 
-    `subject` = "noun:name", or the id of a run. `automation` = with it, its runs or its incidents, as far as those are kept. From `since_at`
-    on, before `until_at`.
+    `subject` = "noun:name", or the id of a run. `automation` = with it, its runs or its incidents, as far as those are kept.
+    From `since_at` on, before `until_at`.
     """
 
     who: str | None = None

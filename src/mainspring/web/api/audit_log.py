@@ -13,7 +13,7 @@ _WITHIN_S = 60.0
 
 
 class AuditQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which acts: by whom (`web:ana`, or a name at whatever door), by which way, what, with which `subject` (`lock:x`, or a run's id), when.
+    """Which acts: by whom (`web:ana`, or a name at whatever door), by which way, what, with what (`lock:x`, or the id of a run), when.
 
     `automation` = with it, its runs or its incidents.
     """
