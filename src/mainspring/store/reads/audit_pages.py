@@ -57,10 +57,10 @@ def audit_page(reader: Reader, which: AuditFilter, *, limit: int = 50, cursor: i
             rows = read(f"list_audit_of_{order}", (*values, value)) if order else read("list_audit_among", values)
             found += [AuditView(*row) for row in rows]
             looked_to = max(looked_to, lowest)
-    rows = sorted((row for row in found if row.seq >= looked_to), key=lambda row: -row.seq)
-    if len(rows) > limit:
-        return AuditPage(rows[:limit], rows[limit - 1].seq)
-    return AuditPage(rows, None if looked_to <= max(last, 1) else looked_to)
+    wanted = sorted((row for row in found if row.seq >= looked_to), key=lambda row: -row.seq)
+    if len(wanted) > limit:
+        return AuditPage(wanted[:limit], wanted[limit - 1].seq)
+    return AuditPage(wanted, None if looked_to <= max(last, 1) else looked_to)
 
 
 def _orders(read: Snapshot, which: AuditFilter) -> Iterator[tuple[str, str, tuple[Any, ...]]]:

@@ -83,5 +83,7 @@ def shape(address):
     """Return what addresses of one kind have in common: their page, the names in their query, which rows are wanted, and how."""
     path, query = urlsplit(address)[2:4]
     found = find(path.encode())
-    names = {f"as={value}" if name in ("as", "of") else name for name, value in parse_qsl(query, keep_blank_values=True)}
+    names = {
+        f"as={value}" if name in ("as", "of") else name for name, value in parse_qsl(query, keep_blank_values=True)
+    }
     return (path if found is None else found[0].path, *sorted(names))
