@@ -78,12 +78,24 @@ def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a whole table."""
     with plans_on_a_file(tmp_path) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
+        check_filtered_by_index(plans)
 
 
 def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
     with plans_on_a_server(postgres, _HISTORY) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
+        check_filtered_by_index(plans)
+
+
+def check_filtered_by_index(plans):
+    """Acts of one actor, verb or subject are read along its index, never along all acts until enough of them fit."""
+    for key in ("actor", "verb", "subject"):
+        for name in (f"list_audit_of_{key}", "audit_reach"):
+            plan = "\n".join(plans.of(name, _PARAMS[name]))
+            assert f"audit_log_{key}" in plan, plan
+            assert "audit_log_pkey" not in plan, plan
+            assert "SEARCH audit_log USING INTEGER PRIMARY KEY" not in plan, plan
 
 
 def saying(*lines):

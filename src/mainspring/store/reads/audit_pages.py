@@ -14,7 +14,7 @@ from mainspring.store.base import Reader, Snapshot
 from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.views import AuditView
 
-LOOKED_AT: Final = 10_000
+LOOKED_AT: Final = 5_000
 """So many acts of one order are looked at for one page, however seldom what is asked for is among them."""
 _PLACES: Final = 50
 """On so many machines, by one door, whoever has a name is looked for."""
