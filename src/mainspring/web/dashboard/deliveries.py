@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import msgspec
+
 from mainspring.domain.access import Role
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import DeliveryState
@@ -39,6 +41,13 @@ class DeliveriesLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fiel
     ask: Literal["replay"] | None = None
     rate: str = ""
     reason: str = ""
+
+
+class Header(msgspec.Struct, frozen=True):
+    """One header of a delivery; those that prove who sent it are not told."""
+
+    name: str
+    value: str
 
 
 def show(call: Call[DeliveriesLooking, Form | None]) -> View:
@@ -100,6 +109,12 @@ def show_one(call: AnyCall) -> View:
     return View(f"Delivery {found.id}", values)
 
 
+def headers(call: AnyCall) -> list[Header]:
+    """Give the headers that it came with."""
+    found = headers_of(triggers.delivery(call).headers)
+    return [Header(name, text) for name, text in found.items()]
+
+
 def replay(call: Call[Any, Form]) -> str:
     """Let it arrive once more."""
     done = press(call, triggers.replay, Because(reason=reason_of(call)))
@@ -134,6 +149,7 @@ PAGES = (
         path="/deliveries/{delivery}",
         template="delivery.html",
         show=show_one,
+        tables={"headers": headers},
         nouns=("deliveries",),
         buttons={"replay": Button(Role.OPERATOR, replay)},
         at="/triggers",

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import msgspec
+
 from mainspring.domain.access import Role
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.errors import OptionError
@@ -68,6 +70,14 @@ def rows(call: Call[FailedPage, None]) -> Iterator[DeadLetters]:
     return pages_of(_listing(call), failed.listed)
 
 
+def rows_of_runs(call: Call[FailedPage, None]) -> Iterator[RunRow]:
+    """Give the runs of the error that is filtered for."""
+    query = call.query
+    if not query.error or not failed.listed(_listing(call)).items:
+        return iter(())
+    return pages_of(_standing(call), failed.runs)
+
+
 def retry(call: Call[Any, Form]) -> str:
     """Continue all that the filter means."""
     return _begin(call, BulkVerb.RETRY)
@@ -126,9 +136,15 @@ def _listing(call: Call[FailedPage, None]) -> Call[FailedQuery, None]:
 
 
 def _runs(call: Call[FailedPage, Any]) -> Page[RunRow]:
+    asked = _standing(call)
+    query = msgspec.structs.replace(asked.query, limit=_RUNS, cursor=call.query.after)
+    return failed.runs(msgspec.structs.replace(asked, query=query))
+
+
+def _standing(call: Call[FailedPage, Any]) -> Call[StandingQuery, None]:
     q = call.query
-    query = StandingQuery(limit=_RUNS, cursor=q.after, name=q.name, state=q.state, since=past_moment(call, q.since))
-    return failed.runs(call.asking(query, error=q.error or ""))
+    query = StandingQuery(name=q.name, state=q.state, since=past_moment(call, q.since))
+    return call.asking(query, error=q.error or "")
 
 
 PAGES = (
@@ -137,6 +153,7 @@ PAGES = (
         template="failed.html",
         show=show,
         rows=rows,
+        tables={"runs": rows_of_runs},
         query=FailedPage,
         nouns=("runs", "incidents"),
         buttons={"retry": Button(Role.OPERATOR, retry), "discard": Button(Role.OPERATOR, discard)},
