@@ -70,11 +70,13 @@ def _judged(site: "Site", now: int) -> Stand:
     folder = None if settings.store.is_remote else settings.store.path.parent
     free = free_bytes(folder) if folder is not None and folder.exists() else None
     environment = settings.project.environment
-    incidents = unresolved(reader)
-    found = judge(reader, now, incidents, store=settings.store.shown, environment=environment, free=free)
+    incidents, views = unresolved(reader), status.automations(reader)
+    found = judge(
+        reader, now, incidents, store=settings.store.shown, environment=environment, free=free, automations=views
+    )
     return Stand(
         verdict=PartVerdict(found.sentence, found.count, found.untold),
         incidents=incidents,
-        views=status.automations(reader),
+        views=views,
         free=free,
     )
