@@ -28,7 +28,7 @@ _OVER = {RunState.FAILED, RunState.CANCELLED}
 
 
 class _Source(NamedTuple):
-    """Runs in the order of one index: what stands behind "from", the values in it, and what is compared with a place."""
+    """Runs in the order of one index: what stands behind "from", the values in it, and by what they are compared with a place."""
 
     text: str
     values: tuple[Any, ...] = ()
@@ -73,7 +73,7 @@ def run_page(
 
 def _part(one: _Source, filters: Iterable[str]) -> str:
     conditions = " and ".join([f"{one.place} < ?", f"{one.place} >= ?", *filters])
-    text = f"select seq from {one.text} and {conditions} order by seq desc limit ?"  # noqa: S608 - our words
+    text = f"select seq from {one.text} and {conditions} order by {one.place} desc limit ?"  # noqa: S608 - our words
     return f"select seq from ({text}) as part"  # noqa: S608
 
 
@@ -102,6 +102,6 @@ def _lowest(reader: Reader, sources: Sequence[_Source], before: int) -> int:
     """Return the number down to which all sources are looked at; 0 = to their end."""
     found = []
     for one in sources:
-        text = f"select seq from {one.text} and {one.place} < ? order by seq desc limit 1 offset ?"  # noqa: S608 - our words
+        text = f"select seq from {one.text} and {one.place} < ? order by {one.place} desc limit 1 offset ?"  # noqa: S608 - our words
         found += [row[0] for row in reader.read_text(text, (*one.values, before, LOOKED_AT))]
     return max(found, default=0)

@@ -32,10 +32,10 @@ _ALL = ("runs where 1 = 1", "seq")
 
 
 def place_in(state: RunState) -> str:
-    """Return what is compared where runs of a state are wanted from a place in commit order on.
+    """Return by what runs of a state are compared with a place in commit order, and put into that order.
 
-    The index of those that run does not hold it. They are few, so each is looked at; a server that plans for any values would first
-    gather all places in range, which may be those of all runs there are.
+    The index of those that run does not hold it. They are few, so each is looked at; a server that plans for any values would gather all
+    places in range, or walk down them, and they may be those of all runs there are.
     """
     return "+seq" if state is RunState.RUNNING else "seq"
 
@@ -120,7 +120,7 @@ def list_runs(
     # State by state: each is one range of an index, however many runs the other states have.
     for source, place in [(IN_STATE[state], place_in(state)) for state in dict.fromkeys(states)] or [_ALL]:
         conditions = " and ".join((source, *clauses, *([] if cursor is None else [f"{place} < ?"])))
-        text = f"select {_COLUMNS} from {conditions} order by seq desc limit ?"  # noqa: S608 - our words
+        text = f"select {_COLUMNS} from {conditions} order by {place} desc limit ?"  # noqa: S608 - our words
         rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
     rows.sort(key=lambda row: -row.seq)
     # Commit order is the order of creation: the first one that is too old ends the list.
