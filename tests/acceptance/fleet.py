@@ -18,6 +18,8 @@ from typing import Any
 
 import psycopg
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 _SHOWN = 4_000
@@ -142,10 +144,7 @@ class Fleet:
 
     def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command on a machine that does not work, however it ends."""
-        command = [sys.executable, "-m", "mainspring", *words]
-        return subprocess.run(
-            command, cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=PATIENCE, text=True
-        )
+        return warm.call(words, cwd=self.folder, env=self.env, timeout=PATIENCE)
 
     def script(self, code: str, *words: str) -> None:
         """Run a program of a machine that does not work."""

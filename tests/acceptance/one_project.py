@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests import warm
 from tests.acceptance.looking import PAUSE_S, states_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,10 +43,7 @@ class Project:
         }
 
     def call(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "mainspring", *words],
-            cwd=self.folder, env=self.env(**env), capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        done = warm.call(words, cwd=self.folder, env=self.env(**env), timeout=PATIENCE)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.acceptance.looking import PAUSE_S, states_of
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
@@ -88,10 +89,7 @@ class Team:
 
     def end(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
         """Call the program and return how it ended."""
-        return subprocess.run(
-            [sys.executable, "-m", "mainspring", *words, "--json"],
-            cwd=self.folder, env=self.env, capture_output=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        return warm.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=PATIENCE, text=False)
 
     def call(self, *words: str) -> Any:
         """Call the program and return what it prints as JSON."""

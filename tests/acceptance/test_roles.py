@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -70,10 +72,7 @@ class Site:
         return up
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "mainspring", *words, "--json"],
-            cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        return warm.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=PATIENCE)
 
     def call(self, *words: str) -> Any:
         done = self.run(*words)

@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import mainspring
+from tests import warm
 
 FAULTS = """
 import mainspring as ms
@@ -39,8 +39,7 @@ def call(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         "HOME": str(folder),
         "MAINSPRING_STORE_URL": str(folder / "state.db"),
     }
-    words = [sys.executable, "-m", "mainspring", *args]
-    return subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return warm.call(args, cwd=folder, env=env, timeout=60)
 
 
 def project(folder: Path, rule: str = "faults:of_bank", isolate: str = "process") -> None:

@@ -15,6 +15,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
+from tests import warm
 from tests.acceptance.engine_world import World
 
 AUTOMATIONS = """
@@ -68,18 +69,9 @@ def test_worker_process_carries_the_tags_of_flag_or_file(tmp_path, way):
     env = os.environ | {"PYTHONPATH": str(Path(ms.__file__).parent.parent)}
 
     def call(*args: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "mainspring", *args],
-            cwd=tmp_path,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = warm.call(args, cwd=tmp_path, env=env, timeout=60)
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return str(done.stdout)
 
     run = json.loads(call("run", "train", "n=1", "--detach", "--json"))["run"]
     up = subprocess.Popen(

@@ -9,6 +9,8 @@ from typing import Any
 
 import apsw
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 
@@ -40,6 +42,9 @@ class Place:
 
     def call(self, *words: str, input: bytes | None = None, **more: Any) -> subprocess.CompletedProcess[bytes]:
         """Make one call and wait for its end."""
+        if not more.keys() - {"env"}:
+            env = {**self.env, "MAINSPRING_STORE_URL": str(self.store), **more.get("env", {})}
+            return warm.call(words, cwd=self.folder, env=env, timeout=PATIENCE, input=input, text=False)
         if input is not None:
             more["stdin"] = subprocess.PIPE
         process = self.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 PATIENCE = 60
@@ -44,10 +46,9 @@ class Lab:
 
     def call(self, *words: str, code: int = 0) -> str:
         """Make one call of the command line and return what it printed."""
-        process = self.start("-m", "mainspring", *words)
-        out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == code, out + err
-        return out
+        done = warm.call(words, cwd=self.folder, env=self.env, timeout=PATIENCE)
+        assert done.returncode == code, done.stdout + done.stderr
+        return str(done.stdout)
 
     def run(self, example: str, name: str, *arguments: str, code: int = 0) -> Any:
         """Run an example's workflow to its end and return its result."""

@@ -24,7 +24,7 @@ from mainspring.domain.roles import Role
 from mainspring.domain.sealing import PLAIN
 from mainspring.engine.parentage import set_death_signal
 from mainspring.store.base import Changes, StoreBrokenError
-from mainspring.store.commands.sessions import Beat
+from mainspring.store.usage import Usage
 
 BEAT_S = 2.0
 _AGAIN_S = 1.0
@@ -125,9 +125,10 @@ class PostProcess:
             await asyncio.to_thread(self.store.close)
 
     async def _beat(self) -> None:
+        usage = Usage()
         while True:
             await asyncio.sleep(BEAT_S)
-            self.store.submit(Beat(), self._answered)
+            self.store.submit(usage.beat(), self._answered)
 
     def _answered(self, _result: Any) -> None:
         self._answered_at = time.monotonic()

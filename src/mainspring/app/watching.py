@@ -23,6 +23,7 @@ from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.incident import Incident
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.roles import Role
+from mainspring.insight.late_causes import with_causes
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
@@ -186,6 +187,7 @@ def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None =
         redact=HIDDEN.redact,
         secrets=due_secrets_of(settings),
         at_once=at_once,
+        explain=partial(with_causes, redact=HIDDEN.redact, zone=settings.project.timezone),
     )
 
 

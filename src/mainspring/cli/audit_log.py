@@ -1,5 +1,6 @@
 """`mainspring audit-log list|verify`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -8,10 +9,12 @@ from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.domain.access import Way
 from mainspring.domain.plain import decoded
 from mainspring.insight import words
 
 if TYPE_CHECKING:
+    from mainspring.store.reads.audit_pages import AuditFilter
     from mainspring.store.views import AuditView
 
 _PAGE = 500
@@ -23,6 +26,24 @@ def _state(view: "AuditView") -> str:
     return "refused" if isinstance(answer, dict) and answer.get("type") == "refused" else "done"
 
 
+def _fits(view: "AuditView", states: tuple[str, ...], name: str | None) -> bool:
+    return (not states or _state(view) in states) and (name is None or name in view.subject or name in view.actor)
+
+
+def _found(
+    invocation: Invocation, which: "AuditFilter", cursor: int | None, limit: int, fits: Callable[["AuditView"], bool]
+) -> "list[AuditView]":
+    """Return the newest acts that fit, at most one more than `limit`."""
+    found: list[AuditView] = []
+    while len(found) <= limit:
+        page = invocation.reads.audit_page(which, limit=_PAGE, cursor=cursor)
+        found += filter(fits, page.rows)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found
+
+
 @command("list", "list acts of people and programs, newest first")
 @click.option("--state", "states", type=click.Choice(["done", "refused"]), multiple=True, help="only these")
 @click.option(
@@ -32,34 +53,61 @@ def _state(view: "AuditView") -> str:
     callback=params.once,
     help="only acts whose subject or actor holds this text",
 )
+@click.option("--who", metavar="NAME", multiple=True, callback=params.once, help="only by this actor: web:ana, or ann")
+@click.option("--act", metavar="ACT", multiple=True, callback=params.once, help="only this act: retry, pause, ...")
+@click.option(
+    "--subject",
+    metavar="SUBJECT",
+    multiple=True,
+    callback=params.once,
+    help="only with this: a run, or noun:name, as lock:nightly",
+)
+@click.option(
+    "--automation",
+    type=params.AUTOMATION,
+    multiple=True,
+    callback=params.once,
+    help="only with this automation, its runs or its incidents",
+)
+@click.option("--way", type=click.Choice([way.value for way in Way]), help="only what came in so")
 @params.since
+@click.option(
+    "--until", metavar="TIME", multiple=True, callback=params.once, help="only before then, written as --since is"
+)
 @params.limit
 @click.option("--after", type=int, metavar="SEQ", help="continue the list behind this act")
 @pass_invocation
 def list_command(
     invocation: Invocation,
+    *,
     states: tuple[str, ...],
     name: str | None,
+    who: str | None,
+    act: str | None,
+    subject: str | None,
+    automation: str | None,
+    way: str | None,
     since: str | None,
+    until: str | None,
     limit: int,
     after: int | None,
 ) -> None:
     """Refused acts stand there too."""
-    since_at, cursor = params.since_at(invocation, since), after
+    from mainspring.store.reads.audit_pages import AuditFilter
+
+    since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
     found: list[AuditView] = []
     if invocation.is_there():
-        while len(found) <= limit:
-            page = invocation.reads.audit_rows(limit=_PAGE, cursor=cursor)
-            found += [
-                view
-                for view in page
-                if (not states or _state(view) in states)
-                and (name is None or name in view.subject or name in view.actor)
-                and (since_at is None or view.at >= since_at)
-            ]
-            if len(page) < _PAGE or (since_at is not None and page[-1].at < since_at):
-                break
-            cursor = page[-1].seq
+        which = AuditFilter(
+            who=who,
+            act=act,
+            subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
+            automation=automation,
+            way=None if way is None else Way(way),
+            since_at=since_at,
+            until_at=until_at,
+        )
+        found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
     now = invocation.clock.now()
     columns = [
         Column("SEQ", lambda view: str(view.seq), right=True),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from mainspring.cli import params
+from mainspring.cli import auto_state, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
 from mainspring.domain.paused import is_paused
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mainspring.domain.definition import Definition
     from mainspring.domain.incident import Incident
     from mainspring.engine.problem import Problem
+    from mainspring.insight.standings import Standing
     from mainspring.store.views import AutomationView
 
 _INCIDENTS = 1_000
@@ -79,7 +81,7 @@ def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] 
 
 
 def state_of(known: Known, now: int) -> str:
-    """Return "paused", "retired", "problem" or "ready"."""
+    """Return "paused", "retired", "problem" or "ready": whether its schedules start anything. How it stands is told by `auto_state`."""
     view = known.view
     if view is not None and view.retired_at is not None:
         return "retired"
@@ -117,7 +119,7 @@ def next_at(definition: "Definition | None", start: int | None) -> int | None:
 @click.option(
     "--state",
     "states",
-    type=click.Choice(["ready", "paused", "retired", "problem"]),
+    type=click.Choice(auto_state.STATES),
     multiple=True,
     help="only in this state",
 )
@@ -136,24 +138,26 @@ def list_command(
     limit: int,
     modules: tuple[str, ...],
 ) -> None:
-    """Retired ones are shown with --state retired only; --state problem lists by its place what did not load, too. --since looks
-    at the last announcement by a worker.
+    """STATE tells whether it comes in time, WRONG whether it is well. Retired ones are shown with --state retired only; --state problem
+    lists by its place what did not load, too. --since looks at the last announcement by a worker.
     """
     now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
     problems = _problems(invocation, known, modules)
     _tell(invocation, problems)
-    wanted = states or ("ready", "paused", "problem")
+    wanted = states or tuple(state for state in auto_state.STATES if state != AutomationState.RETIRED)
     since_at = params.since_at(invocation, since)
-    found = [one for one in known if state_of(one, now) in wanted and _announced_since(one, since_at)]
+    asked = [one for one in known if (name is None or name in one.name) and _announced_since(one, since_at)]
+    standings = auto_state.told(invocation, asked, now)
     wrong = _wrong_kinds(invocation)
-    rows = [row_data(one, now) | {"wrong": wrong.get(one.name)} for one in found]
-    rows += [_problem_row(one) for one in problems if "problem" in states]
-    rows = [row for row in rows if name is None or name in row["name"]][:limit]
-    colours = {"ready": "green", "paused": "yellow", "problem": "red", "retired": None}
+    rows = [row_data(one, standings.get(one.name), now) | {"wrong": wrong.get(one.name)} for one in asked]
+    rows = [row for row in rows if row["state"] in wanted]
+    if AutomationState.PROBLEM in states:
+        rows += [_problem_row(one) for one in problems if name is None or name in one.where]
+    rows = rows[:limit]
     columns = [
         Column("AUTOMATION", lambda row: words.one_line(row["name"])),
         Column("KIND", lambda row: row["kind"]),
-        Column("STATE", lambda row: row["state"], lambda row: colours[row["state"]]),
+        Column("STATE", lambda row: auto_state.shown(row["state"]), lambda row: auto_state.COLOURS.get(row["state"])),
         Column(
             "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
         ),
@@ -174,13 +178,15 @@ def _wrong_kinds(invocation: Invocation) -> dict[str, str]:
     return {name: one.subject.kind.value for name, one in loudest(found).items()}
 
 
-def row_data(known: Known, now: int) -> dict[str, Any]:
-    """Return the row of a list."""
-    definition, state = known.definition, state_of(known, now)
+def row_data(known: Known, standing: "Standing | None", now: int) -> dict[str, Any]:
+    """Return the row of a list; `standing` = how it stands, None where no worker announced it."""
+    definition = known.definition
     return {
         "name": known.name,
         "kind": str(definition.kind) if definition else (known.view.kind if known.view else "?"),
-        "state": state,
+        "state": auto_state.word(known, standing),
+        "since_at": standing.since_at if standing else None,
+        "why": standing.why if standing else "",
         "version": definition.version if definition else 0,
         "schedule": schedule_text(definition) if definition and definition.schedules else None,
         "triggers": triggers_of(definition),
@@ -209,8 +215,10 @@ def _announced_since(known: Known, since_at: int | None) -> bool:
 
 def _problem_row(problem: "Problem") -> dict[str, Any]:
     """Return the row of what did not load: it has no name but its place."""
-    nothing = {
+    nothing: dict[str, Any] = {
         "kind": "?",
+        "since_at": None,
+        "why": "",
         "version": 0,
         "schedule": None,
         "triggers": {},
@@ -218,7 +226,7 @@ def _problem_row(problem: "Problem") -> dict[str, Any]:
         "owner": None,
         "wrong": None,
     }
-    return {"name": problem.where, "state": "problem", **nothing, "problem": problem.what}
+    return {"name": problem.where, "state": AutomationState.PROBLEM.value, **nothing, "problem": problem.what}
 
 
 @command("show", "show an automation with all its options")

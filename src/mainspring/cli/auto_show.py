@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
+from mainspring.cli import auto_state
 from mainspring.cli.auto import Known, row_data
 from mainspring.cli.cadence import cadence_text, cadences
+from mainspring.domain.told_states import AutomationState
 from mainspring.insight import words
 from mainspring.insight.option_rows import option_rows, option_text
 
@@ -29,7 +31,8 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
     rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
     options: list[dict[str, Any]] = [asdict(row) for row in option_rows(definition)] if definition else []
-    data = row_data(known, now) | {
+    standing = auto_state.told(invocation, [known], now, alone=True).get(known.name)
+    data = row_data(known, standing, now) | {
         "where": definition.where if definition else None,
         "command": definition.command if definition else None,
         "parameters": definition.parameters if definition else None,
@@ -59,7 +62,10 @@ def _print(
     invocation: "Invocation", known: Known, data: dict[str, Any], options: list[dict[str, Any]], now: int
 ) -> None:
     output, view = invocation.output, known.view
-    output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {data['state']}")
+    state = output.paint(auto_state.shown(data["state"]), auto_state.COLOURS.get(data["state"]))
+    output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {state}")
+    if data["why"] and data["state"] in (AutomationState.LATE, AutomationState.SILENT, AutomationState.LEARNING):
+        output.line(f"  stands    {words.one_line(data['why'], 200)}")
     _print_definition(invocation, known, data)
     _print_times(invocation, known, data)
     _print_trust(invocation, data["trust"])

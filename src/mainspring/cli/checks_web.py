@@ -12,6 +12,7 @@ _FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web.oidc]."
 def provider(invocation: Invocation) -> Iterator[Check]:
     """If a provider is named, people can sign in by it: nothing that it needs is missing."""
     from mainspring.domain.errors import ConfigError
+    from mainspring.domain.oidc import check_installed
     from mainspring.resources.secret import Secrets
 
     settings = invocation.settings
@@ -26,6 +27,7 @@ def provider(invocation: Invocation) -> Iterator[Check]:
         yield Check("provider", "warning", text, _FIX)
         return
     try:
+        check_installed()
         if oidc.client_secret is not None:
             Secrets(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
     except ConfigError as error:

@@ -9,7 +9,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.insight import words
-from mainspring.insight.verdict import Verdict, judge, nothing_yet, unresolved
+from mainspring.insight.verdict import Verdict, judge, mark, nothing_yet, unresolved
 
 _POLL = 0.2
 
@@ -115,6 +115,7 @@ def verdict_now(invocation: Invocation) -> Verdict:
             store=store,
             environment=environment,
             free=_free(invocation),
+            zone=invocation.zone,
         ),
         nothing_yet(store=store, environment=environment),
     )
@@ -148,7 +149,7 @@ def _wait(invocation: Invocation, timeout: str) -> Verdict:
 
 def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
     output = invocation.output
-    icon, colour = (words.GOOD, "green") if found.healthy else (words.BAD, "red")
+    icon, colour = mark(found)
     output.line(f"{output.paint(icon, colour)} {found.sentence}")
     for problem in problems:
         output.line(f"  {words.shown(problem)}")

@@ -9,7 +9,7 @@ from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import REOPENABLE, RunState, SessionState
 from mainspring.insight import words
 from mainspring.insight.open_incidents import SHOWN, OpenIncidents
-from mainspring.insight.verdict import Verdict
+from mainspring.insight.verdict import Verdict, mark
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.session_view import SessionView
@@ -86,7 +86,7 @@ def look(reader: Reader, verdict: Verdict) -> Frame:
 
 def lines_of(frame: Frame, now: int, height: int | None = None) -> list[Line]:
     """Return the frame as lines, cut to `height` lines (None = all): the verdict is whole, the parts share what is left."""
-    icon, colour = (words.GOOD, "green") if frame.verdict.healthy else (words.BAD, "red")
+    icon, colour = mark(frame.verdict)
     head = [Line(f"{icon} {frame.verdict.sentence}", colour), Line(f"store {frame.verdict.store}", "dim")]
     # What no incident says; those that are open have a part of their own.
     told = min(frame.verdict.incidents, SHOWN + 1)

@@ -41,7 +41,7 @@ def list_command(
     invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
 ) -> None:
     """--name looks at host and role, --since at the start. A supervisor is shown with the roles that it keeps. --json has the automations
-    that each one serves, with their versions.
+    that each one serves, with their versions. MEMORY is what its process holds, CORE how much of one core it takes; children are left out.
     """
     from mainspring.store.reads.status import sessions
 
@@ -70,6 +70,8 @@ def list_command(
         Column("VERSION", lambda view: f"deploy {view.deploy}" if view.deploy else "-"),
         Column("RUNS", lambda view: str(view.running), right=True),
         Column("OF", lambda view: str(view.capacity or "-"), right=True),
+        Column("MEMORY", lambda view: words.memory(view.memory), right=True),
+        Column("CORE", lambda view: words.of_core(view.processor), right=True),
         Column("BEAT", lambda view: words.ago(view.beat_at, now)),
         Column("SINCE", lambda view: words.ago(view.opened_at, now)),
     ]

@@ -43,6 +43,18 @@ class Role(StrEnum):
         return _ORDER[self] >= _ORDER[least]
 
 
+class Way(StrEnum):
+    """By which door an act came in."""
+
+    CLI = "cli"
+    WEB = WEB
+    API = API
+    APP = "app"
+    """A program that uses the library."""
+    LINK = "link"
+    """A link in a message."""
+
+
 class Source(StrEnum):
     """By what somebody came in at the pages."""
 

@@ -1,24 +1,16 @@
-"""What is said between us and a provider of identities (OpenID Connect, authorisation code with PKCE). Pure.
+"""What is said between us and a provider of identities (OpenID Connect, authorisation code with PKCE), without what is signed. Pure."""
 
-An id token comes over TLS straight from the provider's token endpoint, which we asked, and TLS says who answered; what is judged is whether
-it is for us, for this very sign-in, and of now (OpenID Connect Core 3.1.3.7, 6). A token that came any other way is none.
-"""
-
-import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, Final
 
 import msgspec
 
 from mainspring.domain.access import Role
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, ConfigError
 from mainspring.domain.notify_url import is_safe_url
 
-WELL_KNOWN = "/.well-known/openid-configuration"
-_SKEW_S = 120
-_OLDEST_S = 600
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading JSON of others raises."""
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -27,6 +19,7 @@ class Provider(msgspec.Struct, frozen=True):
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
+    jwks_uri: str
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
 
     @property
@@ -47,6 +40,24 @@ class Asked(msgspec.Struct, frozen=True):
     until_at: int
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What a provider gives for a code; the access token is not used, but the id token may vouch for it."""
+
+    id_token: str
+    access_token: str | None = None
+
+
+def check_installed() -> None:
+    """Do nothing if what reads an id token is there. Raises ConfigError with the line that installs what is missing."""
+    try:
+        import authlib.oidc.core  # noqa: F401, PLC0415 - an extra
+        import joserfc.jwt  # noqa: F401, PLC0415 - likewise
+    except ImportError as missing:
+        raise ConfigError(
+            f"[web.oidc] needs {missing.name}, which is not installed", hint="pip install 'mainspring[oidc]'"
+        ) from None
+
+
 def read_provider(data: bytes, issuer: str) -> Provider:
     """Return what a provider says of itself.
 
@@ -55,71 +66,27 @@ def read_provider(data: bytes, issuer: str) -> Provider:
     """
     try:
         found = msgspec.json.decode(data, type=Provider)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ArgumentError(f"the provider does not say how it is asked: {error}") from None
     if found.issuer != issuer:
         raise ArgumentError(
             "the provider speaks for another issuer", hint="Set web.oidc.issuer exactly as it names itself."
         )
-    if not (is_safe_url(found.authorization_endpoint) and is_safe_url(found.token_endpoint)):
+    if not all(map(is_safe_url, (found.authorization_endpoint, found.token_endpoint, found.jwks_uri))):
         raise ArgumentError("the provider names an address that is not https")
     return found
 
 
-def leave_for(provider: Provider, client_id: str, back: str, asked: Asked) -> str:
-    """Return the address that the browser is sent to."""
-    challenge = urlsafe_b64encode(hashlib.sha256(asked.verifier.encode()).digest()).decode().rstrip("=")
-    values = {
-        "response_type": "code",
-        "client_id": client_id,
-        "redirect_uri": back,
-        "scope": "openid email profile",
-        "state": asked.state,
-        "nonce": asked.nonce,
-        "code_challenge": challenge,
-        "code_challenge_method": "S256",
-    }
-    joint = "&" if "?" in provider.authorization_endpoint else "?"
-    return f"{provider.authorization_endpoint}{joint}{urlencode(values)}"
-
-
-def claims_of(answer: bytes) -> dict[str, Any]:
-    """Return the claims of the id token in a token endpoint's answer.
+def read_answer(data: bytes) -> Answer:
+    """Return what a provider gives for a code.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is no id token in it.
     """
     try:
-        token = msgspec.json.decode(answer, type=dict[str, Any])["id_token"]
-        _, body, _ = token.split(".")
-        return msgspec.json.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=dict[str, Any])
-    except (KeyError, ValueError, AttributeError, TypeError, msgspec.DecodeError):
+        return msgspec.json.decode(data, type=Answer)
+    except UNREADABLE:
         raise ArgumentError("the provider's answer holds no id token") from None
-
-
-def check_claims(claims: Mapping[str, Any], *, issuer: str, client_id: str, nonce: str, now_s: int) -> None:
-    """Take claims that are for us, for this sign-in, and of now.
-
-    Raises:
-        ArgumentError: they are not; says which of it.
-    """
-    audience = claims.get("aud")
-    several = audience if isinstance(audience, list) else [audience]
-    expires, issued = _number(claims.get("exp")), _number(claims.get("iat"))
-    wrong = [
-        text
-        for text, is_right in (
-            ("another issuer", claims.get("iss") == issuer),
-            ("another client", client_id in several and claims.get("azp", client_id) == client_id),
-            ("several clients", len(several) == 1 or "azp" in claims),
-            ("another sign-in", claims.get("nonce") == nonce),
-            ("another time", expires is not None and now_s < expires + _SKEW_S),
-            ("another time", issued is not None and now_s - _OLDEST_S <= issued <= now_s + _SKEW_S),
-        )
-        if not is_right
-    ]
-    if wrong:
-        raise ArgumentError(f"the provider's answer is for {wrong[0]}")
 
 
 def name_of(claims: Mapping[str, Any], claim: str) -> str:
@@ -144,7 +111,3 @@ def role_of(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> 
     groups = [said] if isinstance(said, str) else said if isinstance(said, list) else []
     found = {Role(roles[group]) for group in groups if isinstance(group, str) and group in roles}
     return max(found, key=list(Role).index, default=None)
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

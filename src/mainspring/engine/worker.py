@@ -1,8 +1,7 @@
 """The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
 
 Invariants. All state here is touched in the loop's thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is
-loaded once: a claimed run that is still parked here goes on without replay. Each beat looks for what is ready or due, whether or not there
-was news of it.
+loaded once: a claimed run that is still parked here goes on without replay. Each beat looks for what is ready or due, with or without news.
 """
 
 import asyncio
@@ -36,7 +35,8 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt
-from mainspring.store.commands.sessions import Beat, ClearSuspect
+from mainspring.store.commands.sessions import ClearSuspect
+from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
 _ROUND_S = 0.5
@@ -89,6 +89,7 @@ class Worker(RunServices):
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
         self._cleared: set[str] = set()
         self._rounds = 0
+        self._usage = Usage()
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): after its commit `on_crash_point` is called, once."""
@@ -157,7 +158,7 @@ class Worker(RunServices):
         now = self.clock.now()
         self._rounds += 1
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
-            self.store.submit(Beat(), ignore)
+            self.store.submit(self._usage.beat(), ignore)
             self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
         self._straights.take_up_all(now)
         for driver in list(self.drivers.values()):

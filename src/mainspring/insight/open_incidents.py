@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mainspring.domain.incident import Incident, IncidentKind, Severity
 from mainspring.domain.states import IncidentState
-from mainspring.insight.words import many, one_line
+from mainspring.insight.words import clock_time, many, one_line, verdict_head
 
 SHOWN = 10
 _STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, IncidentKind.LATE_START})
@@ -18,6 +18,8 @@ class OpenIncidents:
         self.open = [one for one in told if one.state is IncidentState.OPEN]
         self.looked_after = len(told) - len(self.open)
         """Acknowledged or snoozed: somebody knows."""
+        self.put_off = [one for one in told if one not in self.open and one.severity is Severity.PAGE]
+        """Of these what wakes people: while it lasts nothing is well."""
 
     def sentences(self) -> Iterator[str]:
         """Yield what is open, the loudest and oldest first."""
@@ -35,6 +37,19 @@ class OpenIncidents:
             yield f"{many(len(self.open), 'open incident')} ({by}: mainspring incidents list)"
         if self.looked_after:
             yield f"{many(self.looked_after, 'incident')} looked after"
+
+    def head(self, count: int, now: int, zone: str) -> str:
+        """Return in a few words whether anything needs a person; `count` = what does: "1 problem is snoozed until 14:00 UTC by ana"."""
+        if count or not self.put_off:
+            return verdict_head(count)
+        is_one, all_snoozed = len(self.put_off) == 1, all(one.state is IncidentState.SNOOZED for one in self.put_off)
+        said = "snoozed" if all_snoozed else "looked after"
+        until_at = min((one.snoozed_until for one in self.put_off if one.snoozed_until is not None), default=None)
+        until = "" if until_at is None else f"{'' if is_one else ', the first'} until {clock_time(until_at, now, zone)}"
+        by = self.put_off[0].by if is_one else None
+        # Of "web:ana" only who it is: the way that she came in tells nobody more.
+        who = f" by {one_line(by.partition(':')[2] or by, 80)}" if by else ""
+        return f"{many(len(self.put_off), 'problem is', 'problems are')} {said}{until}{who}"
 
     @property
     def lost_processes(self) -> frozenset[str]:

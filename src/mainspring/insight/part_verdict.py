@@ -6,22 +6,38 @@ import msgspec
 
 from mainspring.domain.incident import Incident
 from mainspring.insight.open_incidents import OpenIncidents
-from mainspring.insight.words import many, verdict_head
-from mainspring.store.views import AutomationView
+from mainspring.insight.standing_runs import NONE, StandingRuns
+from mainspring.insight.words import many
+from mainspring.store.views import AutomationView, Capped
 
 
 class PartVerdict(msgspec.Struct, frozen=True):
-    """`count` = what needs a person; `untold` = of it what no incident says."""
+    """`head` = how the sentence begins, in a few words; `count` = what needs a person; `untold` = of it what no incident says.
 
+    `put_off` = incidents of severity page that somebody looks after, `undecided_failures` = runs that failed and were left; see `Verdict`.
+    """
+
+    head: str
     sentence: str
     count: int
     untold: list[str]
+    put_off: int = 0
+    undecided_failures: Capped = NONE
 
 
-def judge_part(told: Sequence[Incident], views: Sequence[AutomationView], questions: int = 0) -> PartVerdict:
-    """Return the verdict on what is seen: incidents that are not resolved, and automations."""
+def judge_part(
+    told: Sequence[Incident],
+    views: Sequence[AutomationView],
+    runs: StandingRuns,
+    questions: int = 0,
+    *,
+    now: int,
+    zone: str,
+) -> PartVerdict:
+    """Return the verdict on what is seen: incidents that are not resolved, automations, and `runs` of theirs that stand still."""
     found, alive = OpenIncidents(told), [view for view in views if view.retired_at is None]
-    untold = [
+    untold = [*runs.untold()]
+    untold += [
         f"{view.name} failed to load. See: mainspring auto show {view.name}"
         for view in alive
         if view.problem and view.name not in found.lost_definitions
@@ -30,4 +46,6 @@ def judge_part(told: Sequence[Incident], views: Sequence[AutomationView], questi
     parts = [*found.parts(), many(len(alive), "automation")]
     if questions:
         parts.append(f"{many(questions, 'question waits', 'questions wait')} for an answer")
-    return PartVerdict(f"{verdict_head(count)}: {', '.join(parts)}.", count, untold)
+    head = found.head(count, now, zone)
+    sentence = f"{head}{runs.aside()}: {', '.join(parts)}."
+    return PartVerdict(head, sentence, count, untold, len(found.put_off), runs.undecided)

@@ -15,8 +15,9 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.open_incidents import OpenIncidents
+from mainspring.insight.standing_runs import DAY_MS, NONE, standing_runs
 from mainspring.insight.trigger_faults import faults_of_triggers
-from mainspring.insight.words import many, one_line, verdict_head
+from mainspring.insight.words import BAD, GOOD, WARN, many, one_line
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
@@ -26,7 +27,6 @@ from mainspring.store.reads.runs import questions
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
-DAY_MS = 86_400_000
 _SHOWN = 10
 _INCIDENTS = 10_000
 
@@ -46,6 +46,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     needs_attention: int
     questions: int
+    head: str = "All is well"
+    """The beginning of the sentence: whether anything needs a person."""
     incidents: int = 0
     """Open ones, those folded into another left out; `looked_after` = acknowledged or snoozed."""
     looked_after: int = 0
@@ -53,6 +55,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Of the problems, those that no incident says."""
     count: int = 0
     """How many things need a person, each incident by itself."""
+    put_off: int = 0
+    """Of what is looked after that of severity page: while there is any, not all is well."""
+    undecided_failures: Capped = NONE
+    """Runs that failed within a week by an error that is over, and on which nobody has decided; it stops before 1,000."""
     notice: str | None = None
     """What is to be known of the way to the store."""
 
@@ -77,11 +83,15 @@ def judge(
     store: str,
     environment: str,
     free: int | None = None,
+    zone: str = "UTC",
     automations: Sequence[AutomationView] | None = None,
 ) -> Verdict:
-    """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `automations` = all of them, where they are read.
+    """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
 
-    An incident that somebody acknowledged or snoozed is counted, and is no problem. A failed run that nobody told of counts for a day.
+    `automations` = all of them, where they are read.
+
+    An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
+    well". A failed run that nobody told of counts for a day; one that nobody has decided on though its error is over is told for a week.
     """
     told = OpenIncidents(*incidents)
     known = status.automations(reader) if automations is None else automations
@@ -89,15 +99,18 @@ def judge(
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)
     asked = questions(reader)
+    runs = standing_runs(reader, now)
     paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = []
     if status.meta(reader, HELD) is not None:
         untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
-    untold += _of_runs(reader, now)
+    untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
     problems = [*told.sentences(), *untold]
+    count = len(told.open) + len(untold)
+    head = told.head(count, now, zone)
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
@@ -112,18 +125,13 @@ def judge(
         "incidents": len(told.open),
         "looked_after": told.looked_after,
         "untold": untold,
-        "count": len(told.open) + len(untold),
+        "count": count,
+        "head": head,
+        "put_off": len(told.put_off),
+        "undecided_failures": runs.undecided,
     }
-    sentence = _sentence(list(told.parts()), figures)
+    sentence = f"{head}{runs.aside()}: {_parts(list(told.parts()), figures)}."
     return Verdict(healthy=not problems, sentence=sentence, problems=problems, **figures)
-
-
-def _of_runs(reader: Reader, now: int) -> Iterator[str]:
-    halted, failed = wrong.unattended(reader), wrong.untold_failures(reader, now - DAY_MS)
-    if halted.number:
-        yield f"{_runs(halted)} {_need(halted)} a person. See: mainspring failed list --state needs_attention"
-    if failed.number:
-        yield f"{_runs(failed)} failed within a day. See: mainspring failed list --since 24h"
 
 
 def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
@@ -162,6 +170,13 @@ def _of_surroundings(
             yield f"{fault.text}. {fault.fix}"
 
 
+def mark(found: Verdict) -> tuple[str, str]:
+    """Return the icon of a verdict and its colour at a terminal: what somebody only put off is not well."""
+    if not found.healthy:
+        return BAD, "red"
+    return (WARN, "yellow") if found.put_off else (GOOD, "green")
+
+
 def nothing_yet(*, store: str, environment: str) -> Verdict:
     """Return the verdict where there is no store."""
     return Verdict(
@@ -180,7 +195,7 @@ def nothing_yet(*, store: str, environment: str) -> Verdict:
     )
 
 
-def _sentence(told: list[str], figures: dict[str, Any]) -> str:
+def _parts(told: list[str], figures: dict[str, Any]) -> str:
     parts = [
         *told,
         many(figures["automations"], "automation"),
@@ -191,12 +206,4 @@ def _sentence(told: list[str], figures: dict[str, Any]) -> str:
         parts.append(f"{figures['paused']} paused")
     if figures["questions"]:
         parts.append(f"{many(figures['questions'], 'question waits', 'questions wait')} for an answer")
-    return f"{verdict_head(figures['count'])}: {', '.join(parts)}."
-
-
-def _runs(number: Capped) -> str:
-    return many(number, "run")
-
-
-def _need(number: Capped) -> str:
-    return "needs" if str(number) == "1" else "need"
+    return ", ".join(parts)

@@ -29,6 +29,7 @@ COLOURS: Final[dict[str, str]] = {
     RunState.FAILED: "red",
     RunState.CANCELLED: "white",
 }
+_MIB, _GIB = 1024**2, 1024**3
 GOOD, BAD, WARN = "✓", "✗", "!"
 
 _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -107,6 +108,12 @@ def moment(at: int, now: int, zone: str = "UTC") -> str:
     return f"{_local(at, zone).strftime(pattern)} ({ago(at, now)})"
 
 
+def clock_time(at: int, now: int, zone: str) -> str:
+    """Return an instant to the minute on the clock of a zone, which is named: "14:00 UTC", with the date where it is another day."""
+    pattern = "%H:%M" if _local(at, zone).date() == _local(now, zone).date() else "%Y-%m-%d %H:%M"
+    return f"{_local(at, zone).strftime(pattern)} {zone}"
+
+
 def many(number: object, noun: str, plural: str | None = None) -> str:
     """Return "1 run", "3 runs"."""
     return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
@@ -123,6 +130,18 @@ def percent(share: float | None) -> str:
         return "-"
     shown = f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
     return shown.replace("%", " %")
+
+
+def memory(size: int | None) -> str:
+    """Return bytes in as many digits as tell something: "84 MiB", "1.2 GiB"; "-" for none."""
+    if size is None:
+        return "-"
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / _MIB:.0f} MiB"
+
+
+def of_core(share: float | None) -> str:
+    """Return how much of one core is taken: "3 %", "170 %" where it is more than one; "-" for none."""
+    return "-" if share is None else f"{share * 100:.0f} %"
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ Any number of watchers may look. Nothing here is remembered that another one wou
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact
 from mainspring.operations.sight import see, signs_of
+from mainspring.store.base import Reader
 from mainspring.store.commands.incidents import Digest, ErrorGroup, Found, Observe, Reminder
 from mainspring.store.commands.incidents import Told as Grouped
 from mainspring.store.process_store import ProcessStore
@@ -36,11 +37,16 @@ _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS = 12 * 3_600_000, 60_000
 """A digest whose time came while nobody looked is told so long afterwards."""
 _AT_ONCE = 200
 """So many findings are written in one commit."""
+Explain = Callable[[Sequence[Finding], Reader, int], Sequence[Finding]]
+
+
+def _as_they_are(findings: Sequence[Finding], _reader: Reader, _now: int) -> Sequence[Finding]:
+    return findings
 
 
 class Watch:
     """Looks at one store, again and again; for one thread. `at_once` = how much history one look reads (None = all of it);
-    `own` = what is set of monitors for some automations alone, `secrets` = those that are due.
+    `own` = what is set of monitors for some automations alone, `secrets` = those that are due; `explain` puts causes to findings.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Watch:
         own: OwnTunings = NO_OWN,
         secrets: Sequence[DueSecret] = (),
         at_once: int | None = 100,
+        explain: Explain = _as_they_are,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -61,6 +68,7 @@ class Watch:
         self._own = own
         self._routing = routing
         self._redact = redact
+        self._explain = explain
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
         self.seen = Facts()
         """What the last look read."""
@@ -79,7 +87,7 @@ class Watch:
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact, own=self._own)
         self.seen, self.seen_at = seen.facts, now
         judged = judge_all(seen.facts, self._tunings, now, self._own)
-        told = (with_question(one, reader, self._redact) for one in judged.findings)
+        told = self._explain([with_question(one, reader, self._redact) for one in judged.findings], reader, now)
         channels = judge_channels(reads.channels(reader), self._routing.channels, now)
         findings = [*told, *(one.finding for one in channels if one.finding is not None)]
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)

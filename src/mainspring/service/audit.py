@@ -1,22 +1,15 @@
 """Reading the audit log: what was done, by whom and why, and whether the record is whole."""
 
-import msgspec
-
 from mainspring.service.reads import Reads
-from mainspring.store.views import AuditCheck, AuditView
+from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
+from mainspring.store.views import AuditCheck
+
+_ALL = AuditFilter()
 
 
-class AuditPage(msgspec.Struct, frozen=True):
-    """Acts on record, newest first; `cursor` continues the list where it ends (None = that was all)."""
-
-    rows: list[AuditView]
-    cursor: int | None
-
-
-def audit_list(reads: Reads, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
-    """Return a page of acts, refused ones too."""
-    rows = reads.audit_rows(limit=limit + 1, cursor=cursor)
-    return AuditPage(rows[:limit], rows[limit - 1].seq if len(rows) > limit else None)
+def audit_list(reads: Reads, which: AuditFilter = _ALL, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
+    """Return a page of the acts that fit, refused ones too."""
+    return reads.audit_page(which, limit=limit, cursor=cursor)
 
 
 def audit_verify(reads: Reads) -> AuditCheck:

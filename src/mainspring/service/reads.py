@@ -6,6 +6,7 @@ from typing import Protocol
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
+from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
@@ -54,6 +55,10 @@ class Reads(Protocol):
 
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
         """Return acts on record, newest first."""
+        ...
+
+    def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
+        """Return a page of the acts on record that fit, newest first."""
         ...
 
     def verify_audit(self) -> AuditCheck:

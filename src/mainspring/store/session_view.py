@@ -9,7 +9,8 @@ class SessionView(msgspec.Struct, frozen=True):
     """One process's life; `running` runs are its own now. `queues` None = every queue, or not yet said; `automations` = name -> version.
 
     `posts` = the roles of the processes that a supervisor keeps; `capacity` = how many runs a worker takes at once;
-    `blocked` = what its process says of its loop.
+    `blocked` = what its process says of its loop; `memory` = bytes that it holds, `processor` = how much of one core it took between its
+    last two beats, children left out: None where it does not beat.
     """
 
     id: int
@@ -32,6 +33,8 @@ class SessionView(msgspec.Struct, frozen=True):
     running: int
     automations: dict[str, int] = {}
     blocked: BlockedLoop | None = None
+    memory: int | None = None
+    processor: float | None = None
 
 
 class Worker(msgspec.Struct, frozen=True):

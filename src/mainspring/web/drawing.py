@@ -12,7 +12,7 @@ from starlette.requests import Request
 from mainspring.domain.clock import Clock
 from mainspring.domain.failure import error_name
 from mainspring.domain.plain import iso
-from mainspring.insight.words import ago, instant, one_line, percent, span
+from mainspring.insight.words import ago, instant, memory, of_core, one_line, percent, span
 from mainspring.web.bar import FIRST, MORE
 from mainspring.web.marks import icon_of, tone_of
 from mainspring.web.paths import part
@@ -50,6 +50,8 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
         "error": error_name,
         "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
         "percent": percent,
+        "memory": memory,
+        "of_core": of_core,
     }
 
 

@@ -9,7 +9,9 @@ from mainspring.domain.access import Visitor
 from mainspring.domain.incident import Incident
 from mainspring.insight.part_verdict import PartVerdict, judge_part
 from mainspring.insight.seen_incidents import seen
+from mainspring.insight.standing_runs import StandingRuns, standing_runs
 from mainspring.insight.verdict import Unresolved, judge, unresolved
+from mainspring.store.base import Reader
 from mainspring.store.reads import status
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.views import AutomationView
@@ -21,19 +23,30 @@ _FRESH_MS: Final = 1_000
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
-    """What was judged, and by which incidents. `free` = bytes beside the store, None on a server."""
+    """What was judged at the instant `at` (ms), and by which incidents. `free` = bytes beside the store, None on a server."""
 
     verdict: PartVerdict
     incidents: Unresolved
     views: list[AutomationView]
     free: int | None
+    at: int
+    zone: str
+    reader: Reader
+    parts: dict[tuple[str, ...], StandingRuns] = {}
+    """Runs that stand still as far as those see who see these automations: read when one of them asks."""
 
     def of(self, visitor: Visitor, questions: int = 0) -> PartVerdict:
         """Return the verdict on what a visitor sees."""
         if visitor.is_for_all:
             return self.verdict
         views = [one for one in self.views if visitor.may_see(one.name)]
-        return judge_part(self.told_to(visitor), views, questions)
+        runs = self._runs_of(tuple(view.name for view in views))
+        return judge_part(self.told_to(visitor), views, runs, questions, now=self.at, zone=self.zone)
+
+    def _runs_of(self, names: tuple[str, ...]) -> StandingRuns:
+        if names not in self.parts:
+            self.parts[names] = standing_runs(self.reader, self.at, names)
+        return self.parts[names]
 
     def told_to(self, visitor: Visitor) -> list[Incident]:
         """Return the incidents that a visitor sees."""
@@ -70,13 +83,25 @@ def _judged(site: "Site", now: int) -> Stand:
     folder = None if settings.store.is_remote else settings.store.path.parent
     free = free_bytes(folder) if folder is not None and folder.exists() else None
     environment = settings.project.environment
-    incidents, views = unresolved(reader), status.automations(reader)
+    incidents, views, zone = unresolved(reader), status.automations(reader), settings.project.timezone
     found = judge(
-        reader, now, incidents, store=settings.store.shown, environment=environment, free=free, automations=views
+        reader,
+        now,
+        incidents,
+        store=settings.store.shown,
+        environment=environment,
+        free=free,
+        zone=zone,
+        automations=views,
     )
     return Stand(
-        verdict=PartVerdict(found.sentence, found.count, found.untold),
+        verdict=PartVerdict(
+            found.head, found.sentence, found.count, found.untold, found.put_off, found.undecided_failures
+        ),
         incidents=incidents,
         views=views,
         free=free,
+        at=now,
+        zone=zone,
+        reader=reader,
     )

@@ -3,30 +3,18 @@
 What is under way is remembered here, bounded, and only the browser that left can come back. A process that ends forgets it: one more try.
 """
 
-import asyncio
 import hmac
 from collections import OrderedDict
-from typing import Any, Final
-from urllib.parse import quote_plus
+from typing import TYPE_CHECKING, Any
 
-import httpx2
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from mainspring.config.web_settings import OidcSettings
-from mainspring.domain.errors import ArgumentError, MainspringError
-from mainspring.domain.oidc import (
-    WELL_KNOWN,
-    Asked,
-    Provider,
-    check_claims,
-    claims_of,
-    leave_for,
-    name_of,
-    read_provider,
-    role_of,
-)
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError
+from mainspring.domain.oidc import Asked, check_installed, name_of, role_of
 from mainspring.resources.secret import Secrets
 from mainspring.service.key_text import hash_of, new_key
 from mainspring.service.people import NAME
@@ -35,16 +23,15 @@ from mainspring.web.gate import path_of
 from mainspring.web.pages import Pages, told
 from mainspring.web.sign_in_pages import SignInPages
 
-WITHIN_S: Final = 10.0
-_LARGEST = 256 * 1024
-_KNOWN_MS = 3_600_000
+if TYPE_CHECKING:
+    from mainspring.web.identity_provider import IdentityProvider
+
 _LASTS_MS = 600_000
 _MOST = 1_000
-_SECRET = "secret:"  # a prefix
 
 
 class OidcPages:
-    """`back` = the address of `/oidc/back` as browsers see it."""
+    """`back` = the address of `/oidc/back` as browsers see it. `fault` = why nobody can come in so; None = they can."""
 
     def __init__(
         self, settings: OidcSettings, pages: Pages, sign_in: SignIn, enter: SignInPages, secrets: Secrets, back: str
@@ -53,11 +40,13 @@ class OidcPages:
         self._pages = pages
         self._sign_in = sign_in
         self._enter = enter
-        self._secrets = secrets
-        self._back = back
         self._cookie = f"{pages.site.cookie}-oidc"
         self._under_way: OrderedDict[str, Asked] = OrderedDict()
-        self._provider: tuple[int, Provider] | None = None
+        self.fault: ConfigError | None = None
+        try:
+            self._provider = _provider(settings, secrets, pages.clock, back)
+        except ConfigError as error:
+            self.fault = error
 
     def routes(self) -> list[Route]:
         """Return the paths that are answered."""
@@ -68,10 +57,8 @@ class OidcPages:
 
     async def start(self, request: Request) -> Response:
         """Send the browser to the provider."""
-        try:
-            provider = await self._found()
-        except MainspringError as error:
-            return self._failed(request, error)
+        if self.fault is not None:
+            return self._failed(request, self.fault)
         clock, browser = self._pages.clock, new_key(self._pages.clock, "")
         asked = Asked(
             state=new_key(clock, ""),
@@ -81,10 +68,14 @@ class OidcPages:
             next=request.query_params.get("next", "")[:2_000],
             until_at=clock.now() + _LASTS_MS,
         )
+        try:
+            address = await self._provider.address(asked)
+        except MainspringError as error:
+            return self._failed(request, error)
         self._under_way[asked.state] = asked
         while len(self._under_way) > _MOST:
             self._under_way.popitem(last=False)
-        response = RedirectResponse(leave_for(provider, self._client, self._back, asked), 303)
+        response = RedirectResponse(address, 303)
         how: dict[str, Any] = {
             "path": "/",
             "secure": self._pages.site.is_secure,
@@ -116,9 +107,8 @@ class OidcPages:
 
     async def _entered(self, request: Request, code: str, asked: Asked) -> str:
         """Return the key of a new session."""
-        settings, now_s = self._settings, self._pages.clock.now() // 1_000
-        claims = claims_of(await self._redeem(await self._found(), code, asked))
-        check_claims(claims, issuer=settings.issuer or "", client_id=self._client, nonce=asked.nonce, now_s=now_s)
+        settings = self._settings
+        claims = await self._provider.claims(code, asked)
         name = name_of(claims, settings.name_claim)
         if not NAME.fullmatch(name):
             raise ArgumentError("what the provider calls you cannot be a name here", hint="See web.oidc.name_claim.")
@@ -127,38 +117,6 @@ class OidcPages:
             raise ArgumentError("none of your groups may come in here", hint="An admin names groups in [web.oidc].")
         came = self._enter.came(request)
         return await self._pages.run(lambda: self._sign_in.by_provider(name, role, None, came))
-
-    async def _redeem(self, provider: Provider, code: str, asked: Asked) -> bytes:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._back,
-            "client_id": self._client,
-            "code_verifier": asked.verifier,
-        }
-        named = self._settings.client_secret
-        secret = None if named is None else self._secrets.get(named.removeprefix(_SECRET))
-        async with _client() as client:
-            if secret is not None and provider.takes_basic:
-                return await _read(
-                    client, "POST", provider.token_endpoint, data=form, auth=_quoted(self._client, secret)
-                )
-            if secret is not None:
-                form["client_secret"] = secret
-            return await _read(client, "POST", provider.token_endpoint, data=form)
-
-    async def _found(self) -> Provider:
-        """Return what the provider says of itself, asked for once an hour."""
-        now, issuer = self._pages.clock.now(), self._settings.issuer or ""
-        if self._provider is None or now - self._provider[0] >= _KNOWN_MS:
-            async with _client() as client:
-                data = await _read(client, "GET", issuer.rstrip("/") + WELL_KNOWN)
-            self._provider = now, read_provider(data, issuer)
-        return self._provider[1]
-
-    @property
-    def _client(self) -> str:
-        return self._settings.client_id or ""
 
     def _failed(self, request: Request, error: MainspringError) -> Response:
         said = told(error)[1]
@@ -175,27 +133,9 @@ def provider_name(settings: OidcSettings) -> str | None:
     return settings.issuer.partition("://")[2].partition("/")[0]
 
 
-def _quoted(client: str, secret: str) -> tuple[str, str]:
-    return quote_plus(client), quote_plus(secret)
+def _provider(settings: OidcSettings, secrets: Secrets, clock: Clock, back: str) -> "IdentityProvider":
+    """Return the provider as it is asked. Raises ConfigError: what that needs is not installed."""
+    check_installed()
+    from mainspring.web.identity_provider import IdentityProvider  # noqa: PLC0415 - needs an extra
 
-
-def _client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers={"accept": "application/json"})
-
-
-async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: Any) -> bytes:
-    """Return what a provider answers; raises ArgumentError where it answers otherwise, never with what was sent."""
-    body = bytearray()
-    try:
-        # The client's own limit is one of each part: who sends a byte now and then would be waited for without end.
-        async with asyncio.timeout(WITHIN_S), client.stream(method, url, **options) as answer:
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > _LARGEST:
-                    raise ArgumentError("the provider's answer is too large")
-            status = answer.status_code
-    except (httpx2.HTTPError, TimeoutError) as error:
-        raise ArgumentError(f"the provider does not answer ({type(error).__name__}): try again") from None
-    if status != 200:
-        raise ArgumentError(f"the provider answers with {status}")
-    return bytes(body)
+    return IdentityProvider(settings, secrets, clock, back)

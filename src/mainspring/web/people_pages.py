@@ -1,9 +1,10 @@
 """Pages on who may come in: `/people` for admins, `/me` for whoever signed in."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -15,12 +16,17 @@ from mainspring.service.actor import Act
 from mainspring.service.sign_in import Came, SignIn
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import people as reads
+from mainspring.web.api.people import person_shown, session_shown, token_shown
+from mainspring.web.dashboard.exports import KINDS, MOST, download
 from mainspring.web.pages import Pages, form_of, told, visitor_of
 
 _DAY_MS = 86_400_000
 _DAYS = ("30", "90", "365", "")
 _MOST_DAYS = 3_650
 _FEW_DIGITS = re.compile(r"[0-9]{1,4}")
+
+
+Tables = dict[str, Callable[[], Iterable[msgspec.Struct]]]
 
 
 class _Asked(NamedTuple):
@@ -68,6 +74,8 @@ class PeoplePages:
                 request, "told.html", 403, said=said, title="Not allowed", verdict=verdict, wrong=True
             )
         status, said, token = 200, "", ""
+        if request.method == "GET" and "as" in request.query_params:
+            return await self._leaving(request, "people", self._tables())
         if request.method == "POST":
             status, said = await self._done(request, self._acts)
             if status == 200 and form_of(request)["act"] == "make-token":
@@ -93,6 +101,26 @@ class PeoplePages:
         values |= {"roles": list(Role), "days": _DAYS, "at": "/people", "wrong": status != 200}
         return self._pages.page(request, "people.html", status, said=said, token=token, now=now, **values)
 
+    def _tables(self) -> Tables:
+        """Return what gives the rows of each table of `/people`, as the API tells them."""
+        reader, now = self._store.reader, self._pages.clock.now()
+        return {
+            "people": lambda: [person_shown(one) for one in reads.people(reader)],
+            "tokens": lambda: [token_shown(one) for one in reads.tokens(reader)],
+            "sessions": lambda: [session_shown(one) for one in reads.web_sessions(reader, now, limit=MOST)],
+        }
+
+    async def _leaving(self, request: Request, name: str, tables: Tables) -> Response:
+        """Return a table as CSV or JSON."""
+        kind, of = request.query_params["as"], request.query_params.get("of", "")
+        rows = tables.get(of)
+        if rows is None or kind not in KINDS:
+            return PlainTextResponse("this page has no such table, or not in this form\n", 400)
+        try:
+            return await self._pages.run(lambda: download(rows(), kind, f"{name}-{of}"))
+        except MainspringError as error:
+            return PlainTextResponse(f"{told(error)[1]}\n", 503)
+
     async def me(self, request: Request) -> Response:
         """Show who asks, and let it change its password and end its sessions."""
         visitor = visitor_of(request)
@@ -100,6 +128,12 @@ class PeoplePages:
         if own is None or own.visitor(self._pages.clock.now()) != visitor:  # a token came, with or without a cookie
             return PlainTextResponse("this page is for people who signed in\n", 404)
         status, said = 200, ""
+        if request.method == "GET" and "as" in request.query_params:
+            now, reader = self._pages.clock.now(), self._store.reader
+            mine: Tables = {
+                "sessions": lambda: [session_shown(one) for one in reads.web_sessions(reader, now, visitor.name)]
+            }
+            return await self._leaving(request, "me", mine)
         if request.method == "POST":
             came = self._came(request)
             known: dict[str, Callable[[_Asked], str]] = {

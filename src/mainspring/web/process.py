@@ -22,6 +22,7 @@ from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
 from mainspring.web.listening import listen, server
 from mainspring.web.look import Look
+from mainspring.web.pages import told
 from mainspring.web.patience import PatientProtocol
 from mainspring.web.routes import Routes
 from mainspring.web.token import VARIABLE, find_token
@@ -57,6 +58,8 @@ async def serve(process: PostProcess) -> int:
     project = process.project
     incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
     ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
+    if ways.fault is not None:
+        process.log.warning("nobody can sign in by the provider of identities: %s", told(ways.fault)[1])
     site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]

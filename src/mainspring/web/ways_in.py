@@ -24,7 +24,7 @@ from mainspring.web.sign_in_pages import SignInPages
 
 
 class WaysIn:
-    """One of a web process. `is_alone` = only this machine reaches its pages."""
+    """One of a web process. `is_alone` = only this machine reaches its pages; `fault` = why the provider lets nobody in."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class WaysIn:
         self._enter = SignInPages(pages, self.sign_in, provider)
         back = f"{self._start}/oidc/back"
         self._oidc = OidcPages(oidc, pages, self.sign_in, self._enter, secrets, back) if provider is not None else None
+        self.fault = None if self._oidc is None else self._oidc.fault
         self._people = PeoplePages(pages, store, self.sign_in, self._enter.came)
 
     def routes(self) -> list[Route]:

@@ -7,6 +7,8 @@ from mainspring.domain.errors import StoreError
 from mainspring.store.commands.automations import BreakLock, PauseAutomation, SetMeta, SetQueue, TakeLock
 from mainspring.store.commands.results import DONE, Numbered
 from mainspring.store.commands.runs import CancelRun
+from mainspring.store.reads import audit_pages
+from mainspring.store.reads.audit_pages import AuditFilter, audit_page
 from mainspring.store.reads.status import audit_rows_of
 from tests.contract.store.process import audited
 
@@ -115,3 +117,75 @@ def test_parts_of_an_act_are_found_by_its_id(store):
         store.do(audited(SetMeta(command, "1"), command))
     assert [one.command for one in store.read("parts_of_act", "c.1")] == ["c.1/a", "c.1/b"]
     assert store.read("parts_of_act", "c.3") == []
+
+
+def act(store, clock, actor, verb, subject):
+    """Put an act on record, a second after the last."""
+    clock.forward(1_000)
+    store.do(msgspec.structs.replace(audited(SetMeta("x", verb), verb=verb), actor=actor, subject=subject))
+
+
+@pytest.fixture
+def log(store, clock):
+    """Six acts, a second apart, and the instant before them; one of them is with a run of `a`."""
+    began = clock.now()
+    run = store.start("a").run
+    for actor, verb, subject in (
+        ("cli:ann@box", "pause", "automation:a"),
+        ("cli:ann@lap", "retry", f"run:{run}"),
+        ("web:ann", "retry", "run:gone"),
+        ("api:annabel", "cancel", "run:gone"),
+        ("cli:bob@box", "pause", "automation:b"),
+        ("link:bob", "acknowledge", "incident:i"),
+    ):
+        act(store, clock, actor, verb, subject)
+    return began
+
+
+FITTING = [
+    ({}, [6, 5, 4, 3, 2, 1]),
+    ({"who": "ann"}, [3, 2, 1]),
+    ({"who": "cli:ann@box"}, [1]),
+    ({"who": "cli:ann@box", "way": "web"}, []),
+    ({"who": "ann", "way": "cli"}, [2, 1]),
+    ({"who": "an"}, []),
+    ({"act": "pause"}, [5, 1]),
+    ({"act": "pause", "who": "bob"}, [5]),
+    ({"act": "pause", "automation": "b"}, [5]),
+    ({"subject": "run:gone"}, [4, 3]),
+    ({"subject": "run:gone", "who": "ann"}, [3]),
+    ({"subject": "run:gone", "act": "cancel", "way": "api"}, [4]),
+    ({"automation": "a"}, [2, 1]),
+    ({"way": "link"}, [6]),
+    ({"way": "app"}, []),
+]
+
+
+def test_log_is_filtered(store, log):
+    """By whom, at which door, what, with which, from and until when; a name means whoever has it, and no longer one."""
+    for which, expected in FITTING:
+        page = audit_page(store.reader, AuditFilter(**which))
+        assert ([row.seq for row in page.rows], page.cursor) == (expected, None), which
+    for since, until, seqs in ((0, 9, "654321"), (3, 9, "6543"), (0, 3, "21"), (2, 4, "32"), (7, 9, ""), (0, 1, "")):
+        at = AuditFilter(since_at=log + since * 1000, until_at=log + until * 1000)
+        assert "".join(str(row.seq) for row in audit_page(store.reader, at).rows) == seqs, (since, until)
+
+
+def test_pages_of_a_filter_are_whole(store, log, monkeypatch):
+    """However little is looked at for one page, all pages together hold what fits, each once, newest first."""
+    for reach in (1, 2):
+        monkeypatch.setattr(audit_pages, "LOOKED_AT", reach)
+        for which, expected in FITTING:
+            assert paged(store.reader, AuditFilter(**which)) == expected, (reach, which)
+
+
+def paged(reader, which):
+    """Return what all pages of one row hold; an endless list ends in an error."""
+    found, cursor = [], None
+    for _ in range(20):
+        page = audit_page(reader, which, limit=1, cursor=cursor)
+        found += [row.seq for row in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            return found
+    raise AssertionError(which)

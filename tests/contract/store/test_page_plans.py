@@ -45,7 +45,8 @@ _PARAMS = {
     "list_automations_of_runs": ("[]",),
     "list_runs_of_error": ("a", "f", "[]", 50),
     "list_moves_since": (0, 100),
-    "count_unattended": (100,),
+    "count_unattended": (100, None),
+    "count_undecided": (0, None, 50, 20),
     "count_failed_since": (0, 100),
     "count_standing_of_error": ("a", "f", 1, None),
     "list_standing_of_error": ("a", "f", 1, 1, None),
@@ -64,6 +65,13 @@ _PARAMS = {
     "list_bulk_parts": ("c", "", 1),
     "list_bulk_refused": ("c", "", 1),
     "list_audit_of_doors": (1, 1, "[]", 1),
+    "list_audit_among": (9, 1, 1, None, None, None, "a"),
+    "list_audit_of_actor": (9, 1, 1, None, None, None, "a", "cli:a"),
+    "list_audit_of_verb": (9, 1, 1, None, None, None, "a", "start"),
+    "list_audit_of_subject": (9, 1, 1, "[]", None, None, "a", "run:r"),
+    "audit_reach": ("actor", "cli:a", 9, 1),
+    "next_audit_actor": ("a", "b"),
+    "audit_at_number": (1,),
 }
 
 
@@ -71,12 +79,24 @@ def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a whole table."""
     with plans_on_a_file(tmp_path) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
+        check_filtered_by_index(plans)
 
 
 def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
     with plans_on_a_server(postgres, _HISTORY) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
+        check_filtered_by_index(plans)
+
+
+def check_filtered_by_index(plans):
+    """Acts of one actor, verb or subject are read along its index, never along all acts until enough of them fit."""
+    for key in ("actor", "verb", "subject"):
+        for name in (f"list_audit_of_{key}", "audit_reach"):
+            plan = "\n".join(plans.of(name, _PARAMS[name]))
+            assert f"audit_log_{key}" in plan, plan
+            assert "audit_log_pkey" not in plan, plan
+            assert "SEARCH audit_log USING INTEGER PRIMARY KEY" not in plan, plan
 
 
 def saying(*lines):

@@ -1,16 +1,20 @@
 """auto list, show, next, pause, resume, retire."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.options import options_of
+from mainspring.domain.options import options_of, parse_options
 from mainspring.engine.announcing import PROBLEMS, problems_as_data
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
+from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
 from mainspring.store.commands.incidents import Found, Observe
-from tests.unit.cli.conftest import BACKUP
+from tests.unit.cli.conftest import BACKUP, ORDER
 
 HELLO = """
 import mainspring as ms
@@ -26,15 +30,42 @@ def test_list_shows_state_schedule_and_next(cli, stage):
     """From the store, by name."""
     rows = cli("auto", "list", "--json").json
     assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
-        ("backup", "script", "ready"),
-        ("order", "workflow", "ready"),
+        ("backup", "script", "on_time"),
+        ("order", "workflow", "on_demand"),
     ]
     assert rows[0]["schedule"].endswith("(Europe/Berlin)")
     assert rows[0]["next_at"].endswith("T02:00:00.000Z") or rows[0]["next_at"].endswith("T01:00:00.000Z")
 
 
+def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage, store_path):
+    """What nobody heard of for too long is silent, and why is said; one that nobody expects is on demand."""
+    options = parse_options(Kind.TASK, {"silence": "1m"}, "sync")
+    stage.announce(BACKUP, ORDER, Definition(kind=Kind.TASK, name="sync", options=options))
+    with closing(sqlite3.connect(store_path)) as file, file:
+        file.execute("update automations set announced_at = announced_at - 3600000 where name = 'sync'")
+    (row,) = cli("auto", "list", "--state", "silent", "--json").json
+    assert row["name"] == "sync"
+    assert row["why"] == standings(stage.store.reader, ["sync"], stage.now)["sync"].why
+    assert "no success" in row["why"]
+    said = cli("auto", "list").out
+    assert "on time" in said
+    assert "on demand" in said
+    assert "silent" in said
+    out = cli("auto", "show", "sync").out
+    assert "sync  task  silent" in out
+    assert f"  stands    {row['why']}" in out
+    assert "  stands " not in cli("auto", "show", "backup").out
+
+
+def test_what_no_worker_announced_is_not_judged(cli, folder):
+    """The store knows nothing of it; what does not load is a problem all the same."""
+    (folder / "one.py").write_text(HELLO)
+    assert [row["state"] for row in cli("auto", "list", "-m", "one.py", "--json").json] == ["unannounced"]
+    assert cli("auto", "list", "-m", "one.py", "--state", "on_time", "--json").json == []
+
+
 def test_list_says_what_is_wrong_with_each(cli, stage):
-    """As the page of automations does: ready and failing is not well."""
+    """As the page of automations does: in time and failing is not well."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR)
     finding = Finding(subject=subject, severity=Severity.PAGE, text="failed", since_at=stage.now)
     stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding),)))

@@ -1,5 +1,7 @@
 """doctor: what keeps people from coming in by a provider of identities."""
 
+import sys
+
 import pytest
 
 from tests.unit.cli.test_doctor import checks
@@ -42,3 +44,13 @@ def test_secret_of_the_provider_has_to_be_there(told, monkeypatch):
     assert "oidc" in text
     monkeypatch.setenv("MAINSPRING_SECRET_OIDC", "hidden")
     assert told(**lines)[0] == "ok"
+
+
+def test_missing_extra_is_a_problem_once_a_provider_is_named(told, cli, monkeypatch):
+    """With the line that installs it; who names none needs nothing."""
+    monkeypatch.setitem(sys.modules, "joserfc.jwt", None)
+    assert told()[0] == "ok"
+    state, text = told(**WHOLE)
+    assert state == "problem"
+    assert "[web.oidc] needs joserfc.jwt, which is not installed" in text
+    assert checks(cli)["provider"]["fix"] == "pip install 'mainspring[oidc]'"

@@ -77,6 +77,31 @@ def test_audit_log_lists_acts_and_pages(cli, stage):
     assert cli("audit-log", "list", "--name", "automation:", "--json").json[0]["verb"] == "start"
 
 
+def test_audit_log_is_filtered(cli, stage):
+    """By whom, what, with which, by which way and when; what no filter can mean is told."""
+    run = stage.start()
+    cli("runs", "cancel", run)
+
+    def verbs(*options):
+        return [row["verb"] for row in cli("audit-log", "list", *options, "--json").json]
+
+    (cancel, _) = cli("audit-log", "list", "--json").json
+    for options, expected in (
+        (("--act", "cancel"), ["cancel"]),
+        (("--act", "retry"), []),
+        (("--who", cancel["actor"]), ["cancel"]),
+        (("--subject", run), ["cancel"]),
+        (("--subject", f"run:{run}", "--way", "web"), []),
+        (("--automation", "backup"), ["cancel", "start"]),
+        (("--way", "cli", "--act", "cancel"), ["cancel"]),
+        (("--until", "2001-01-01"), []),
+        (("--since", "1h"), ["cancel", "start"]),
+    ):
+        assert verbs(*options) == expected, options
+    assert cli("audit-log", "list", "--way", "door").code == 2
+    assert cli("audit-log", "list", "--until", "soon").code == 2
+
+
 def test_audit_verify_finds_a_change(cli, stage, monkeypatch):
     """A whole chain is 0 with its last hash; a broken one ends with 9."""
     stage.start()

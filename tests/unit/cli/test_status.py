@@ -162,13 +162,15 @@ def test_bare_call_tells_incidents(cli, look):
 
 
 def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, look):
-    """It is counted, so that it is not forgotten."""
+    """It is counted, so that it is not forgotten; what wakes people is told in place of "all is well"."""
     look(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
     cli("incidents", "ack", "i_1")
     said = cli("status", "--json")
     assert said.code == 0
     assert (said.json["incidents"], said.json["looked_after"]) == (0, 1)
+    assert said.json["sentence"].startswith("1 problem is looked after by ")
     assert "1 incident looked after" in said.json["sentence"]
+    assert cli("status").out.startswith("! 1 problem is looked after by ")
 
 
 def test_what_is_an_incident_is_told_once(cli, stage, look):

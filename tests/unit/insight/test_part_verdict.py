@@ -1,18 +1,29 @@
 """The verdict on a part of a project says nothing of the rest."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 from mainspring.insight.part_verdict import judge_part
-from mainspring.store.views import AutomationView
+from mainspring.insight.standing_runs import StandingRuns
+from mainspring.store.views import AutomationView, Capped
 
 OPEN = Incident(
     id="i1", subject=Subject("pay", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.PAGE, text="t", hint=None, facts={},
     since_at=0, opened_at=0, changed_at=0, seen_at=0,
 )  # fmt: skip
+HOUR = 3_600_000
+SNOOZED = replace(OPEN, state=IncidentState.SNOOZED, snoozed_until=14 * HOUR, by="web:ana")
+ACKNOWLEDGED = replace(OPEN, state=IncidentState.ACKNOWLEDGED, by="bob")
+UNRESOLVED = [state for state in IncidentState if state is not IncidentState.RESOLVED]
 PAY = AutomationView("pay", "task", 1, b"{}", "f", 1, None, None, None, None, None, None, 0)
+
+
+def part(told, views):
+    return judge_part(told, views, StandingRuns(), now=0, zone="UTC")
 
 
 @pytest.mark.parametrize(
@@ -26,17 +37,81 @@ PAY = AutomationView("pay", "task", 1, b"{}", "f", 1, None, None, None, None, No
             "All is well: 1 automation, 2 questions wait for an answer.",
         ),
         ([OPEN], [PAY], 0, "1 thing needs you: 1 open incident (1 page: mainspring incidents list), 1 automation."),
-        ([replace(OPEN, state=IncidentState.SNOOZED)], [PAY], 0, "All is well: 1 incident looked after, 1 automation."),
+        ([SNOOZED], [PAY], 0, "1 problem is snoozed until 14:00 UTC by ana: 1 incident looked after, 1 automation."),
+        ([replace(SNOOZED, severity=Severity.NOTIFY)], [PAY], 0, "All is well: 1 incident looked after, 1 automation."),
         ([], [replace(PAY, problem="SyntaxError")], 0, "1 thing needs you: 1 automation."),
     ],
 )
 def test_sentence_says_what_is_seen(told, views, questions, sentence):
     """What is open, looked after, or does not load; retired automations count for nothing."""
-    assert judge_part(told, views, questions).sentence == sentence
+    assert judge_part(told, views, StandingRuns(), questions, now=0, zone="UTC").sentence == sentence
 
 
 def test_what_an_incident_says_is_not_said_twice():
     """An automation that does not load, of which an incident tells."""
     lost = replace(OPEN, subject=Subject("pay", IncidentKind.DEFINITION_LOST))
-    assert judge_part([lost], [replace(PAY, problem="SyntaxError")]).untold == []
-    assert judge_part([], [replace(PAY, problem="SyntaxError")]).count == 1
+    assert part([lost], [replace(PAY, problem="SyntaxError")]).untold == []
+    assert part([], [replace(PAY, problem="SyntaxError")]).count == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "head"),
+    [
+        ([SNOOZED], "1 problem is snoozed until 14:00 UTC by ana"),
+        ([replace(SNOOZED, snoozed_until=60 * HOUR)], "1 problem is snoozed until 1970-01-03 12:00 UTC by ana"),
+        ([ACKNOWLEDGED], "1 problem is looked after by bob"),
+        ([replace(ACKNOWLEDGED, by=None)], "1 problem is looked after"),
+        ([replace(ACKNOWLEDGED, by="web:a\nb\x1b[31m")], "1 problem is looked after by a b\\x1b[31m"),
+        ([SNOOZED, replace(SNOOZED, snoozed_until=13 * HOUR)], "2 problems are snoozed, the first until 13:00 UTC"),
+        ([SNOOZED, ACKNOWLEDGED], "2 problems are looked after, the first until 14:00 UTC"),
+        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are looked after"),
+        ([SNOOZED, OPEN], "1 thing needs you"),
+        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "All is well"),
+    ],
+)
+def test_what_wakes_people_is_not_well_because_somebody_put_it_off(told, head):
+    """It is said who did, and until when; what is open comes before it, what is quieter than a page is only counted."""
+    found = part(told, [PAY])
+    assert found.head == head
+    assert found.sentence.startswith(f"{head}: ")
+    assert (found.put_off > 0) == ("problem" in head or OPEN in told)
+
+
+def test_instants_are_told_on_the_clock_of_the_project():
+    """And its zone is named."""
+    found = judge_part([SNOOZED], [PAY], StandingRuns(), now=0, zone="Europe/Berlin")
+    assert found.head == "1 problem is snoozed until 15:00 Europe/Berlin by ana"
+
+
+@given(
+    st.lists(st.builds(replace, st.just(OPEN), state=st.sampled_from(UNRESOLVED), severity=st.sampled_from(Severity))),
+)
+def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
+    """Whatever somebody did about it."""
+    is_loud = any(one.severity is Severity.PAGE or one.state is IncidentState.OPEN for one in told)
+    assert part(told, [PAY]).head.startswith("All is well") == (not is_loud)
+
+
+@pytest.mark.parametrize(
+    ("runs", "sentence", "count"),
+    [
+        (
+            StandingRuns(undecided=Capped(1, more=False)),
+            "All is well; 1 older run failed and nobody has decided on it (",
+            0,
+        ),
+        (
+            StandingRuns(undecided=Capped(40, more=True)),
+            "All is well; 40+ older runs failed and nobody has decided on them (",
+            0,
+        ),
+        (StandingRuns(halted=Capped(1, more=False)), "1 thing needs you: ", 1),
+        (StandingRuns(*[Capped(2, more=False)] * 3), "2 things need you; 2 older runs failed", 2),
+    ],
+)
+def test_runs_that_nobody_decided_on_are_told_and_are_no_problem(runs, sentence, count):
+    """What needs a person is one; a failure of which a later success made an end is only said, with the command that lists it."""
+    found = judge_part([], [PAY], runs, now=0, zone="UTC")
+    assert found.sentence.startswith(sentence)
+    assert found.count == count
+    assert ("(mainspring failed list --state failed --since 7d)" in found.sentence) == bool(runs.undecided.number)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mainspring.domain.access import API, Way
 from mainspring.domain.errors import OptionError
 from mainspring.service.actor import Actor, act_of
 from tests.contract.store.clock import FakeClock
@@ -49,3 +50,9 @@ def test_part_of_an_act_has_a_derived_command_id():
     assert (act.part("r_1").actor, act.part("r_1").reason) == (act.actor, "why")
     with pytest.raises(OptionError):
         act_of(act.actor, FakeClock(), command=act.part("r_1").command)
+
+
+def test_every_door_is_a_way():
+    """By which the audit log is filtered; those of visitors too."""
+    actors = (Actor.cli("ann", "box"), Actor.web("ana"), Actor.link("ann"), Actor.app(17, "box"), Actor(API, "bot"))
+    assert {one.door for one in actors} == set(Way)

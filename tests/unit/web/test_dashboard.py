@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -40,7 +41,7 @@ def told() -> dict[str, set[str]]:
         10_000,
         RunFigures(Counter(counts), ["a"], [("a", 1)]),
         [load("q", concurrency=8, tags={"gpu": TagLoad(3, 2.5)})],
-        [session("worker", 9_000)],
+        [msgspec.structs.replace(session("worker", 9_000), memory=1, processor=0.5)],
         [desk("a/queue", None, 2_500)],
         {"a/webhook": 9_000},
         {("a/webhook", "accepted"): 3},

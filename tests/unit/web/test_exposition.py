@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,19 @@ def test_runs_are_told_by_outcome_and_reason():
     assert value("mainspring_step_errors_total", automation="backup") == 3
     assert value("mainspring_run_failures_total", automation="backup", reason="in_doubt") == 1
     assert value("mainspring_run_failures_total", automation="backup", reason="value") is None
+
+
+def test_of_what_processes_take_the_most_of_each_role_is_told():
+    """What no process of a role said is absent, and the dead take nothing."""
+    workers = [
+        msgspec.structs.replace(session("worker", NOW), memory=memory, processor=share)
+        for memory, share in ((300, 0.25), (200, 1.5), (None, None))
+    ]
+    dead = msgspec.structs.replace(session("worker", NOW, "dead"), memory=900, processor=9.0)
+    value = told({}, sessions=[*workers, dead, session("exec", NOW)])
+    assert value("mainspring_session_memory_bytes", role="worker") == 300
+    assert value("mainspring_session_processor_ratio", role="worker") == 1.5
+    assert value("mainspring_session_memory_bytes", role="exec") is None
 
 
 def test_durations_are_a_histogram():

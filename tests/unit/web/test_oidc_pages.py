@@ -1,17 +1,14 @@
 """Signing in by a provider, with a real one on loopback: who it says, once, in the browser that left, for us."""
 
-import asyncio
+import sys
 
-import httpx2
 import pytest
 from msgspec.structs import replace
 
 from mainspring.config.web_settings import OidcSettings
 from mainspring.domain.access import Role
-from mainspring.domain.errors import ArgumentError
 from mainspring.store.reads import people as reads
-from mainspring.web import oidc_pages
-from tests.oidc_provider import OidcProvider
+from tests.oidc_provider import DISCOVERY, FORGERIES, OidcProvider, key_of
 from tests.unit.web.ways_site import Site
 
 SECRET = "what only the client knows: +&%"
@@ -88,6 +85,81 @@ async def test_what_is_not_for_us_lets_nobody_in(site, provider, lies):
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("forgery", FORGERIES)
+async def test_what_the_provider_did_not_sign_lets_nobody_in(site, provider, forgery):
+    """Whoever answers in its place, or changes what it says, has none of its keys."""
+    provider.forgery = forgery
+    browser = site.browser()
+    answer = await come_back(browser, provider)
+    assert answer.status_code == 403
+    assert "sign" in answer.text
+    assert (await browser.get("/me")).status_code == 303
+    assert reads.web_sessions(site.store.reader, site.clock.now()) == []
+
+
+@pytest.mark.asyncio
+async def test_key_that_the_provider_changed_counts_from_the_next_sign_in_on(site, provider, monkeypatch):
+    """Keys are asked for once an hour, and once more for one that is not among them, but not again and again."""
+    began = site.clock.now()
+    for _ in range(2):
+        assert (await come_back(site.browser(), provider)).status_code == 303
+    assert provider.asked.count("/keys") == 1
+    provider.key = key_of("ES256", "second")
+    assert (await come_back(site.browser(), provider)).status_code == 403
+    monkeypatch.setattr(site.clock, "now", lambda: began + 30_000)
+    for _ in range(2):
+        assert (await come_back(site.browser(), provider)).status_code == 303
+    assert provider.asked.count("/keys") == 2
+    provider.forgery = "a key that it does not show"
+    for _ in range(2):
+        assert (await come_back(site.browser(), provider)).status_code == 403
+    assert provider.asked.count("/keys") == 2
+    monkeypatch.setattr(site.clock, "now", lambda: began + 60_000)
+    for _ in range(2):
+        assert (await come_back(site.browser(), provider)).status_code == 403
+    assert (provider.asked.count("/keys"), provider.asked.count(DISCOVERY)) == (3, 1)
+
+
+@pytest.mark.asyncio
+async def test_key_that_the_provider_took_back_counts_for_an_hour_at_most(site, provider, monkeypatch):
+    """Also where a clock was put back: then nobody knows how old what we have is."""
+    began = site.clock.now()
+    assert (await come_back(site.browser(), provider)).status_code == 303
+    provider.shown = key_of("ES256", "second")
+    for later, status in ((3_599_000, 303), (3_601_000, 403), (-60_000, 403)):
+        now = began + later
+        monkeypatch.setattr(site.clock, "now", lambda now=now: now)
+        provider.lies = {"iat": now // 1_000, "exp": now // 1_000 + 60}
+        assert (await come_back(site.browser(), provider)).status_code == status
+    assert provider.asked.count("/keys") == 3
+
+
+@pytest.mark.asyncio
+async def test_keys_that_are_away_let_nobody_in(site, provider):
+    """What cannot be checked is not believed; the next sign-in looks again."""
+    provider.away = {"/keys"}
+    answer = await come_back(site.browser(), provider)
+    assert answer.status_code == 403
+    assert "the provider answers with 503" in answer.text
+    provider.away = set()
+    assert (await come_back(site.browser(), provider)).status_code == 303
+
+
+@pytest.mark.asyncio
+async def test_sign_in_says_what_is_not_installed(tmp_path, provider, monkeypatch):
+    """The form for names and passwords stays."""
+    monkeypatch.setitem(sys.modules, "authlib.oidc.core", None)
+    oidc = OidcSettings(issuer=provider.issuer, client_id="mainspring", **OPTIONS)
+    site = Site(tmp_path / "s.db", oidc=oidc)
+    answer = await site.browser().get("/oidc/start")
+    assert answer.status_code == 404
+    assert "pip install &#39;mainspring[oidc]&#39;" in answer.text
+    assert (await site.browser().sign_in()).status_code == 303
+    assert "mainspring[oidc]" in site.ways.fault.hint
+    site.store.close()
+
+
+@pytest.mark.asyncio
 async def test_answer_counts_once_and_in_the_browser_that_left(site, provider):
     """A link to come back that somebody sends signs nobody in as that somebody."""
     left, other = site.browser(), site.browser()
@@ -140,20 +212,3 @@ async def test_provider_that_is_away_is_told(tmp_path, provider):
     assert "the provider does not answer" in answer.text
     assert 'name="password"' in answer.text
     site.store.close()
-
-
-@pytest.mark.asyncio
-async def test_provider_that_sends_a_byte_now_and_then_is_not_waited_for(monkeypatch):
-    """The whole answer has its time, not each part of it."""
-
-    async def endless():
-        while True:
-            yield b" "
-            await asyncio.sleep(0)
-
-    monkeypatch.setattr(oidc_pages, "WITHIN_S", 0.01)
-    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, content=endless()))
-    async with httpx2.AsyncClient(transport=transport) as client:
-        monkeypatch.setattr(oidc_pages, "_LARGEST", 2**40)
-        with pytest.raises(ArgumentError, match="does not answer"):
-            await oidc_pages._read(client, "GET", "https://login.example.com")

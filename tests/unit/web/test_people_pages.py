@@ -55,6 +55,25 @@ async def test_admin_adds_changes_and_removes_a_person(site, reader):
 
 
 @pytest.mark.asyncio
+async def test_tables_leave_as_the_api_tells_them(site, reader):
+    """For admins, without passwords and hashes; one's own page has one's own sessions; what there is not is refused."""
+    ana, bob = await entered(site), await entered(site, "bob")
+    made = (await ana.press("/people", "make-token", name="ci", role="viewer")).text
+    secret = re.search(r"ms_[A-Za-z0-9_-]{43}", made)[0]
+    for of, names in (("people", {"ana", "bob"}), ("tokens", {"ci"}), ("sessions", {"ana", "bob"})):
+        answer = await ana.get(f"/people?as=json&of={of}")
+        assert {one["name"] for one in answer.json()} == names
+        assert answer.headers["content-disposition"] == f'attachment; filename="people-{of}.json"'
+        text = answer.text + (await ana.get(f"/people?as=csv&of={of}")).text
+        assert not re.search("scrypt|hash", text)
+        assert secret not in text
+        assert (await bob.get(f"/people?as=json&of={of}")).status_code == 403
+    assert {one["name"] for one in (await bob.get("/me?as=json&of=sessions")).json()} == {"bob"}
+    for path in ("/people?as=xml&of=people", "/people?as=csv", "/people?as=csv&of=roles", "/me?as=csv&of=tokens"):
+        assert (await ana.get(path)).status_code == 400
+
+
+@pytest.mark.asyncio
 async def test_button_that_is_pressed_twice_acts_once(site, reader):
     """The same page says the same command; another act on that page is another command."""
     ana = await entered(site)

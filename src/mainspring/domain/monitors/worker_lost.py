@@ -7,9 +7,9 @@ what blocks it: whoever takes its runs next is blocked there too, and that is on
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from mainspring.domain.fingerprint import place_of
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
@@ -45,26 +45,69 @@ def judge(facts: Facts, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judge
     severity = loudest(facts.expected(now_at))
     blocked = list(_blocked(facts, severity, tuning, now_at))
     yield from blocked
-    explained = {Role.WORKER} if any(one.finding is not None or one.unsure for one in blocked) else set()
-    for role, (why, since_at) in sorted(_needed(facts, now_at).items()):
-        stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
-        those = [one for one in facts.processes if one.role in stands_for]
-        died_at = facts.last_died.get(role.value, 0)
-        is_told = Subject("", IncidentKind.WORKER_LOST, role.value) in facts.open
-        within_ms = _PAUSES_MS if is_told else STEADY_MS
-        counted = [one for one in those if _is_steady(one) or not _follows_death(one, died_at, within_ms)]
-        alive = [one for one in counted if _is_alive(one, tuning, now_at)]
-        # A supervisor that is started again and again begins no new waiting each time.
-        begun_at = 0 if is_told and facts.last_seen.get(role.value) else since_at
-        seen_at = max([begun_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
-        judged = _of_role(role, why, seen_at, those, alive, died_at, severity, tuning, now_at)
-        yield Judged(judged.subject, judged.figures) if role in explained else judged
-        if alive:
+    is_explained = any(one.finding is not None or one.unsure for one in blocked)
+    posts = {
+        role: _post(role, why, since_at, facts, tuning, now_at)
+        for role, (why, since_at) in sorted(_needed(facts, now_at).items())
+    }
+    together = set() if is_explained else _lost_with_worker(posts, facts, tuning)
+    for role, post in posts.items():
+        judged = _of_role(post, together if role is Role.WORKER else (), severity, tuning, now_at)
+        is_told_by_other = role in together or (is_explained and role is Role.WORKER)
+        yield Judged(judged.subject, judged.figures) if is_told_by_other else judged
+        if post.alive:
             yield from (
                 _of_process(one, severity, tuning, now_at)
-                for one in those
+                for one in post.those
                 if not one.gone and one.blocked is None and not _is_alive(one, tuning, now_at)
             )
+
+
+class _Post(NamedTuple):
+    """A role that is needed: why, when somebody of it was last seen, who has it or had it, who of them lives, when the last one died."""
+
+    role: Role
+    why: str
+    seen_at: int
+    those: list[Process]
+    alive: list[Process]
+    died_at: int
+
+    @property
+    def subject(self) -> Subject:
+        return Subject("", IncidentKind.WORKER_LOST, self.role.value)
+
+
+def _post(role: Role, why: str, since_at: int, facts: Facts, tuning: WorkerLostTuning, now_at: int) -> _Post:
+    stands_for = _STANDS_FOR.get(role, frozenset({role.value}))
+    those = [one for one in facts.processes if one.role in stands_for]
+    died_at = facts.last_died.get(role.value, 0)
+    is_told = Subject("", IncidentKind.WORKER_LOST, role.value) in facts.open
+    within_ms = _PAUSES_MS if is_told else STEADY_MS
+    counted = [one for one in those if _is_steady(one) or not _follows_death(one, died_at, within_ms)]
+    alive = [one for one in counted if _is_alive(one, tuning, now_at)]
+    # A supervisor that is started again and again begins no new waiting each time.
+    begun_at = 0 if is_told and facts.last_seen.get(role.value) else since_at
+    seen_at = max([begun_at, *(one.beat_at for one in counted), facts.last_seen.get(role.value, 0)])
+    return _Post(role, why, seen_at, those, alive, died_at)
+
+
+def _lost_with_worker(posts: Mapping[Role, _Post], facts: Facts, tuning: WorkerLostTuning) -> set[Role]:
+    """Return the roles that were lost when the worker was, as where `mainspring up` ended: that is one thing, told of the worker.
+
+    What was told by itself before stays so.
+    """
+    worker = posts.get(Role.WORKER)
+    if worker is None or worker.alive:
+        return set()
+    return {
+        role
+        for role, post in posts.items()
+        if role is not Role.WORKER
+        and not post.alive
+        and abs(post.seen_at - worker.seen_at) < ms(tuning.silent)
+        and post.subject not in facts.open
+    }
 
 
 def _blocked(facts: Facts, severity: Severity, tuning: WorkerLostTuning, now_at: int) -> Iterator[Judged]:
@@ -168,17 +211,11 @@ def _follows_death(one: Process, died_at: int, within_ms: int) -> bool:
 
 
 def _of_role(
-    role: Role,
-    why: str,
-    seen_at: int,
-    those: list[Process],
-    alive: list[Process],
-    died_at: int,
-    severity: Severity,
-    tuning: WorkerLostTuning,
-    now_at: int,
+    post: _Post, together: Collection[Role], severity: Severity, tuning: WorkerLostTuning, now_at: int
 ) -> Judged:
-    subject = Subject("", IncidentKind.WORKER_LOST, role.value)
+    """Judge a role; `together` = those that were lost with it."""
+    role, why, seen_at, those, alive, died_at = post
+    subject = post.subject
     figures: dict[str, Any] = {"role": role.value, "needed": why, "alive": len(alive), "seen_at": seen_at}
     figures["missing_ms"] = 0 if alive else now_at - seen_at
     figures["longest_ms"] = ms(tuning.missing)
@@ -197,7 +234,7 @@ def _of_role(
     finding = Finding(
         subject=subject,
         severity=severity,
-        text=f"no {role.value} {what} for {about(now_at - seen_at)}{why_so} ({why})",
+        text=f"{' and '.join(f'no {one}' for one in (role.value, *sorted(together)))} {what} for {about(now_at - seen_at)}{why_so} ({why})",
         since_at=seen_at,
         hint=hint,
         facts=figures,
@@ -238,7 +275,8 @@ MONITOR = Monitor(
         "life at seen_at. Right after a death (once it is told, within 10 minutes) only a life of 30 s counts: what dies "
         "whenever it is started is not alive. "
         "Beside others of its role a process is wrong that gave no sign for 30 s. A process that says that its loop is blocked is "
-        "wrong after 30 s (at once where that place was told), by the place; it stands for the role, and is well when the loop turns."
+        "wrong after 30 s (at once where that place was told), by the place; it stands for the role, and is well when the loop turns. "
+        "What was lost within 30 s of the last worker is told with that."
     ),
     tuning=WorkerLostTuning(),
     judge=judge,

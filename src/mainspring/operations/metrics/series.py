@@ -4,7 +4,7 @@ Names and labels are public: docs/reference/metrics.md lists them, and a test co
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mainspring.domain.states import SessionState
@@ -36,6 +36,8 @@ HELP = {
     "mainspring_slot_late_seconds": "For how long such a due time has passed; absent where none has.",
     "mainspring_sessions": "Processes that use the store.",
     "mainspring_session_silent_seconds": "For how long the process of a role was not heard of that is silent the longest.",
+    "mainspring_session_memory_bytes": "Memory of the process of a role that holds the most, children left out.",
+    "mainspring_session_processor_ratio": "How much of one core the process of a role takes that takes the most, children left out.",
     "mainspring_store_silent_seconds": "Since when nothing was committed: every process that lives commits a sign each few seconds.",
     "mainspring_store_free_bytes": "Space that is left on the disk of the store's file; absent with a server.",
     "mainspring_store_file_bytes": "Size of the store's file; absent with a server.",
@@ -138,16 +140,24 @@ def _of_sessions(found: Figures) -> Iterator[tuple[str, list[Sample]]]:
         "mainspring_sessions",
         [Sample({"role": role, "state": state}, number) for (role, state), number in sorted(counted.items())],
     )
-    silent: dict[str, float] = {}
-    for one in found.sessions:
-        if one.state != SessionState.DEAD:
-            silent[one.role] = max(silent.get(one.role, 0.0), (found.now - one.beat_at) / 1000)
-    yield "mainspring_session_silent_seconds", [Sample({"role": role}, since) for role, since in sorted(silent.items())]
+    live = [one for one in found.sessions if one.state != SessionState.DEAD]
+    silent = ((one.role, max(0.0, (found.now - one.beat_at) / 1000)) for one in live)
+    yield "mainspring_session_silent_seconds", _most_of_roles(silent)
+    yield "mainspring_session_memory_bytes", _most_of_roles((one.role, one.memory) for one in live)
+    yield "mainspring_session_processor_ratio", _most_of_roles((one.role, one.processor) for one in live)
     last = max((one.beat_at for one in found.sessions), default=None)
     yield (
         "mainspring_store_silent_seconds",
         [] if last is None else [Sample({}, max(0, found.now - last) / 1000)],
     )
+
+
+def _most_of_roles(said: Iterable[tuple[str, float | None]]) -> list[Sample]:
+    most: dict[str, float] = {}
+    for role, figure in said:
+        if figure is not None:
+            most[role] = max(most.get(role, 0), figure)
+    return [Sample({"role": role}, figure) for role, figure in sorted(most.items())]
 
 
 def _of_space(space: Space | None) -> Iterator[tuple[str, list[Sample]]]:

@@ -22,7 +22,15 @@ class OpenSession(msgspec.Struct, frozen=True):
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """Say that the committing thread and the loop move. Answer: Done (a dead session raises FencedError)."""
+    """Say that the committing thread and the loop move. Answer: Done (a dead session raises FencedError).
+
+    What is not said here of its process stays as it was said before.
+    """
+
+    memory: int | None = None
+    """Bytes that it holds."""
+    processor: int | None = None
+    """Thousandths of one core that it took since the beat before."""
 
 
 class NoteBlocked(msgspec.Struct, frozen=True):

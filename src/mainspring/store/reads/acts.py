@@ -11,6 +11,7 @@ from mainspring.store.commands.results import Result
 from mainspring.store.held import RESTORED_AT, decision_key
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
+from mainspring.store.reads.audit_pages import AuditFilter, AuditPage, audit_page
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
@@ -73,6 +74,10 @@ class StoredActs:
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
         """Return acts on record, newest first."""
         return reads_status.audit_rows(self._reader, limit=limit, cursor=cursor)
+
+    def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
+        """Return a page of the acts on record that fit, newest first."""
+        return audit_page(self._reader, which, limit=limit, cursor=cursor)
 
     def verify_audit(self) -> AuditCheck:
         """Walk the whole chain of the audit log."""

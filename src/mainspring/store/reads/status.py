@@ -118,6 +118,8 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
             *row[16:18],
             served.get(row[0], {}),
             _blocked(row[18]),
+            row[19],
+            None if row[20] is None else row[20] / 1000,
         ]
         for row in rows
     ]

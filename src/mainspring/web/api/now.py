@@ -12,7 +12,7 @@ from mainspring.insight.seen_incidents import is_seen
 from mainspring.insight.soon import Asked, Due, Moving, Silent, Strip
 from mainspring.store.reads.runs import questions
 from mainspring.store.reads.status import sessions
-from mainspring.store.views import RunRow
+from mainspring.store.views import Capped, RunRow
 from mainspring.web.api import runs
 from mainspring.web.api.call import AnyCall
 from mainspring.web.api.route import reads
@@ -25,15 +25,21 @@ _INCIDENTS = 1_000
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """One sentence, and what it stands on. `count` = what needs a person; `untold` = of it what no incident says.
+    """One sentence, and what it stands on. `head` = how it begins; `count` = what needs a person; `untold` = of it what no incident says.
+
+    `put_off` = incidents of severity page that somebody looks after: while there is any, not all is well; `undecided_failures` = runs that
+    failed within a week by an error that is over, and on which nobody has decided.
 
     `incidents` = those that are not resolved, what is open and loud first; `running` = the newest 10, `has_more_running` = there are
     others; `strips` = the newest runs of at most 30 automations, those that are not well first; `health` = of the house itself.
     """
 
     sentence: str
+    head: str
     count: int
     untold: list[str]
+    put_off: int
+    undecided_failures: Capped
     incidents: list[Incident]
     silent: list[Silent]
     questions: list[Asked]
@@ -56,8 +62,11 @@ def shown(call: AnyCall) -> Now:
     running = _running(call)
     return Now(
         sentence=verdict.sentence,
+        head=verdict.head,
         count=verdict.count,
         untold=verdict.untold,
+        put_off=verdict.put_off,
+        undecided_failures=verdict.undecided_failures,
         incidents=told,
         silent=soon.silent(told),
         questions=soon.asked(reader, waits),

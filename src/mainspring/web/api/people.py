@@ -99,7 +99,7 @@ class SessionsEnded(msgspec.Struct, frozen=True, kw_only=True):
 
 def listed(call: Call[Slice, None]) -> Page[PersonShown]:
     """List people who may come in."""
-    return slice_of([_person(one) for one in stored.people(call.site.reader)], lambda one: one.name, call.query)
+    return slice_of([person_shown(one) for one in stored.people(call.site.reader)], lambda one: one.name, call.query)
 
 
 def add(call: Call[None, NewPerson]) -> Done:
@@ -144,7 +144,7 @@ def end_sessions(call: Call[None, Because]) -> SessionsEnded:
 def sessions(call: Call[Slice, None]) -> Page[SessionShown]:
     """List who is signed in at the pages."""
     found = stored.web_sessions(call.site.reader, call.site.clock.now(), limit=_MOST_SESSIONS)
-    return slice_of([_session(one) for one in found], lambda one: one.id, call.query)
+    return slice_of([session_shown(one) for one in found], lambda one: one.id, call.query)
 
 
 def end_session(call: Call[None, Because]) -> Done:
@@ -156,7 +156,7 @@ def end_session(call: Call[None, Because]) -> Done:
 
 def tokens(call: Call[Slice, None]) -> Page[TokenShown]:
     """List tokens of programs; what they are is told once, when they are made."""
-    return slice_of([_token(one) for one in stored.tokens(call.site.reader)], lambda one: one.name, call.query)
+    return slice_of([token_shown(one) for one in stored.tokens(call.site.reader)], lambda one: one.name, call.query)
 
 
 def make_token(call: Call[None, NewToken]) -> TokenMade:
@@ -175,15 +175,18 @@ def revoke_token(call: Call[None, Because]) -> Done:
     return Done(act.command)
 
 
-def _person(one: stored.PersonView) -> PersonShown:
+def person_shown(one: stored.PersonView) -> PersonShown:
+    """Return a person without its password."""
     return PersonShown(**{name: getattr(one, name) for name in PersonShown.__struct_fields__})
 
 
-def _session(one: stored.WebSessionView) -> SessionShown:
+def session_shown(one: stored.WebSessionView) -> SessionShown:
+    """Return a session without what opens it."""
     return SessionShown(**{name: getattr(one, name) for name in SessionShown.__struct_fields__})
 
 
-def _token(one: stored.TokenView) -> TokenShown:
+def token_shown(one: stored.TokenView) -> TokenShown:
+    """Return a token without what opens by it."""
     return TokenShown(**{name: getattr(one, name) for name in TokenShown.__struct_fields__})
 
 

@@ -6,9 +6,11 @@ import msgspec
 
 from mainspring import __version__
 from mainspring.domain.states import RunState, SessionState
+from mainspring.insight.standing_runs import standing_runs
 from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import runs, status
+from mainspring.store.views import Capped
 from mainspring.web.api.call import AnyCall
 from mainspring.web.api.route import reads
 
@@ -16,7 +18,7 @@ _MOST = 1_000
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of the moment; none counts beyond 1,000. `held` = restored.
+    """The figures of the moment; none counts beyond 1,000. `held` = restored; `undecided_failures` as in `Now`.
 
     `incidents` = those that are not resolved, by severity; what is part of another one counts there.
     """
@@ -30,6 +32,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     retrying: int
     needs_attention: int
+    undecided_failures: Capped
     questions: int
     incidents: dict[str, int]
     processes: dict[str, int]
@@ -53,6 +56,7 @@ def standing(call: AnyCall) -> Standing:
         waiting=status.count_in(reader, RunState.WAITING).number,
         retrying=status.count_in(reader, RunState.RETRYING).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+        undecided_failures=standing_runs(reader, call.site.clock.now()).undecided,
         questions=len(runs.questions(reader, _MOST)),
         incidents=dict(incidents),
         processes=processes,

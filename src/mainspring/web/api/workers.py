@@ -1,5 +1,7 @@
 """Processes that use the store; drain, quarantine."""
 
+from typing import Any
+
 import msgspec
 
 from mainspring.domain.errors import ConflictError
@@ -32,12 +34,22 @@ class Freed(msgspec.Struct, frozen=True):
 
 def listed(call: Call[WorkersQuery, None]) -> Page[SessionView]:
     """List processes that use the store, the oldest first, with what each serves and has."""
-    found = [
-        one
-        for one in sessions(call.site.reader, live=not call.query.ended, limit=_MOST)
-        if call.query.role in (None, one.role)
-    ]
-    return slice_of(found, lambda one: str(one.id).zfill(_WIDTH), call.query)
+    return part_of(found(call), call.query)
+
+
+def found(call: Call[WorkersQuery, Any]) -> list[SessionView]:
+    """Return processes of every role: those that live, with those that ended where they are asked for."""
+    live = sessions(call.site.reader, limit=_MOST)
+    if not call.query.ended:
+        return live
+    known = {one.id for one in live}  # what lives for long may be older than all of the newest
+    return [*live, *(one for one in sessions(call.site.reader, live=False, limit=_MOST) if one.id not in known)]
+
+
+def part_of(processes: list[SessionView], query: WorkersQuery) -> Page[SessionView]:
+    """Return those that are asked for, the oldest first."""
+    wanted = [one for one in processes if query.role in (None, one.role)]
+    return slice_of(wanted, lambda one: str(one.id).zfill(_WIDTH), query)
 
 
 def drain(call: Call[None, Because]) -> Done:

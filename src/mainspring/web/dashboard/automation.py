@@ -23,6 +23,7 @@ from mainspring.web.api.incidents import ErrorsQuery, IncidentsQuery
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.standings import RUNS, DueQuery, FiguresQuery
 from mainspring.web.dashboard.automation_rows import days_of, judged_rows, source_rows
+from mainspring.web.dashboard.automation_tables import DAYS, TABLES
 from mainspring.web.dashboard.automations import CALM
 from mainspring.web.dashboard.moments import coming_moment, zone_for
 from mainspring.web.dashboard.page import Button, Form, Looking, PageRoute, View, looked, press, reason_of
@@ -33,7 +34,6 @@ from mainspring.web.pictures.strip import strip_of
 
 _TOLD = frozenset(AutomationState) - CALM
 """States that want a word above all else."""
-_DAYS: Final = 30
 _DUE: Final = 40
 _NEXT: Final = 10
 _ERRORS: Final = 20
@@ -103,7 +103,7 @@ def _newest(call: Call[Any, Any], name: str) -> list[RunRow]:
 
 
 def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
-    figures = standings.figures(call.asking(FiguresQuery(days=_DAYS)))
+    figures = standings.figures(call.asking(FiguresQuery(days=DAYS)))
     return {
         "days": days_of(figures.hours, zone),
         "heat": heat_of(figures.hours, zone),
@@ -168,6 +168,7 @@ PAGES = (
         template="automation.html",
         show=show,
         rows=rows,
+        tables=TABLES,
         at="/automations",
         nouns=("automations", "runs", "incidents"),
         buttons={

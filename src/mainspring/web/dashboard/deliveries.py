@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.access import Role
 from mainspring.domain.states import DeliveryState
 from mainspring.insight.arrived import headers_of, value_text
@@ -29,6 +31,13 @@ class DeliveriesLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fiel
     since: Since | None = None
 
 
+class Header(msgspec.Struct, frozen=True):
+    """One header of a delivery; those that prove who sent it are not told."""
+
+    name: str
+    value: str
+
+
 def show(call: Call[DeliveriesLooking, Form | None]) -> View:
     """List deliveries, newest first."""
     found = _listed(looked(call))
@@ -49,6 +58,12 @@ def show_one(call: AnyCall) -> View:
     values["data"] = None if found.data is None else value_text(found.data, _WIDE)
     values["source_is_run"] = found.source is not None and found.source.startswith("r_")
     return View(f"Delivery {found.id}", values)
+
+
+def headers(call: AnyCall) -> list[Header]:
+    """Give the headers that it came with."""
+    found = headers_of(triggers.delivery(call).headers)
+    return [Header(name, text) for name, text in found.items()]
 
 
 def replay(call: Call[Any, Form]) -> str:
@@ -83,6 +98,7 @@ PAGES = (
         path="/deliveries/{delivery}",
         template="delivery.html",
         show=show_one,
+        tables={"headers": headers},
         nouns=("deliveries",),
         buttons={"replay": Button(Role.OPERATOR, replay)},
         at="/triggers",

@@ -21,7 +21,7 @@ from mainspring.web.api.call import Call, Site
 from mainspring.web.api.door import raw_path
 from mainspring.web.api.problem import Problem
 from mainspring.web.dashboard.done import told_of
-from mainspring.web.dashboard.exports import KINDS, exported
+from mainspring.web.dashboard.exports import KINDS, download
 from mainspring.web.dashboard.page import Button, PageRoute, View
 from mainspring.web.dashboard.table import find
 from mainspring.web.dashboard.verdict import bar_verdict
@@ -97,11 +97,9 @@ class Dashboard:
         if rows is None:
             told = f"no table {of[:20]!r}" if of is not None else "no list"
             return await self._told(request, 400, f"this page has {told} that could be had as {kind}")
-        data = await self._pages.run(lambda: exported(rows(call), kind))
         name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
         name = name if of is None else f"{name}-{of}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-        return Response(data, 200, headers, KINDS[kind])
+        return await self._pages.run(lambda: download(rows(call), kind, name))
 
     async def _pressed(self, request: Request, page: PageRoute, call: Call[Any, Any]) -> Response:
         form = form_of(request)

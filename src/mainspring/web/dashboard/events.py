@@ -13,7 +13,7 @@ from mainspring.web.api import events
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.events import Event, EventsQuery
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
+from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of, tables_of
 from mainspring.web.paths import part
 
 _WIDE = 20_000
@@ -73,6 +73,7 @@ PAGES = (
         path="/events/{event}",
         template="event.html",
         show=show_one,
+        tables=tables_of(events.shown, "runs", "deliveries"),
         whole=True,
         nouns=("deliveries",),
         at="/events",

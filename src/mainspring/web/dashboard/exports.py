@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
+from starlette.responses import Response
 
 from mainspring.domain.plain import plain
 from mainspring.web.api.call import Call
@@ -19,6 +20,12 @@ MOST: Final = 10_000
 """Rows of one export; whoever wants more asks the API page by page."""
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def download(rows: Iterable[msgspec.Struct], kind: str, name: str) -> Response:
+    """Return rows as a file of this kind and name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    return Response(exported(rows, kind), 200, headers, KINDS[kind])
 
 
 def exported(rows: Iterable[msgspec.Struct], kind: str) -> bytes:

@@ -86,6 +86,14 @@ def rows(call: Call[FailedPage, None]) -> Iterator[DeadLetters]:
     return pages_of(_listing(call), failed.listed)
 
 
+def rows_of_runs(call: Call[FailedPage, None]) -> Iterator[RunRow]:
+    """Give the runs of the error that is filtered for."""
+    query = call.query
+    if not query.error or not failed.listed(_listing(call)).items:
+        return iter(())
+    return pages_of(_standing(call), failed.runs)
+
+
 def retry(call: Call[Any, Form]) -> str:
     """Continue all that the filter means."""
     return _begin(call, BulkVerb.RETRY)
@@ -164,9 +172,14 @@ def _listing(call: Call[FailedPage, None]) -> Call[FailedQuery, None]:
 
 
 def _runs(call: Call[FailedPage, Any]) -> Page[RunRow]:
-    q = call.query
-    query = StandingQuery(limit=_RUNS, cursor=q.after, name=q.name, state=q.state)
-    return failed.runs(call.asking(query, error=q.error or ""))
+    asked = _standing(call)
+    query = msgspec.structs.replace(asked.query, limit=_RUNS, cursor=call.query.after)
+    return failed.runs(msgspec.structs.replace(asked, query=query))
+
+
+def _standing(call: Call[FailedPage, Any]) -> Call[StandingQuery, None]:
+    query = StandingQuery(name=call.query.name, state=call.query.state)
+    return call.asking(query, error=call.query.error or "")
 
 
 def _said(query: FailedPage) -> dict[str, Any]:
@@ -180,6 +193,7 @@ PAGES = (
         template="failed.html",
         show=show,
         rows=rows,
+        tables={"runs": rows_of_runs},
         query=FailedPage,
         nouns=("runs", "incidents"),
         buttons={"retry": Button(Role.OPERATOR, retry), "discard": Button(Role.OPERATOR, discard)},

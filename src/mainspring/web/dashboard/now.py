@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mainspring.domain.incident import Incident
-from mainspring.domain.states import IncidentState
+from mainspring.domain.states import IncidentState, RunState
 from mainspring.insight.soon import CELLS
-from mainspring.insight.words import many, verdict_head
+from mainspring.insight.standing_runs import DAYS, undecided_text
+from mainspring.insight.words import many
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
 from mainspring.web.continued import run_of
@@ -16,6 +17,7 @@ from mainspring.web.pictures.strip import brief_strip_of
 
 _OPEN, _LOOKED_AFTER = 10, 10
 _LINKED: Final = 5
+_LEFT: Final = f"/failed?state={RunState.FAILED}&since={DAYS}d"
 
 
 def show(call: Call[Looking, Form | None]) -> View:
@@ -25,7 +27,7 @@ def show(call: Call[Looking, Form | None]) -> View:
     others = [one for one in found.incidents if one.state is not IncidentState.OPEN]
     values: dict[str, Any] = {
         "now": found,
-        "head": verdict_head(found.count),
+        "head": found.head,
         "facts": _facts(found, len(opened), len(others)),
         "open": opened[:_OPEN],
         "more_open": len(opened) - _OPEN,
@@ -44,6 +46,7 @@ def _facts(found: now.Now, opened: int, looked_after: int) -> list[tuple[str, st
     asked = many(len(found.questions), "question waits", "questions wait")
     facts = [
         (opened, many(opened, "open incident"), "/incidents?state=open"),
+        (found.undecided_failures.number, undecided_text(found.undecided_failures), _LEFT),
         (looked_after, f"{looked_after} looked after", "/incidents?state=acknowledged&state=snoozed"),
         (len(found.questions), f"{asked} for an answer", "/waiting"),
         (True, f"{running} running", "/runs?state=running"),

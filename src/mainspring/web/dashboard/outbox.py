@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mainspring.domain.access import Role
-from mainspring.store.reads.outbox import OutboxMessage
+from mainspring.store.reads.outbox import OutboxMessage, OutboxQueue
 from mainspring.web.api import outbox
 from mainspring.web.api.bodies import Slice
 from mainspring.web.api.call import Call
@@ -23,6 +23,11 @@ def show(call: Call[Slice, Form | None]) -> View:
 def rows(call: Call[Slice, None]) -> Iterator[OutboxMessage]:
     """Give all messages that were refused."""
     return pages_of(call, outbox.refused)
+
+
+def rows_of_queues(call: Call[Slice, None]) -> list[OutboxQueue]:
+    """Give all queues with something unsent."""
+    return outbox.listed(call).items
 
 
 def send_again(call: Call[Any, Form]) -> None:
@@ -46,6 +51,7 @@ PAGES = (
         template="outbox.html",
         show=show,
         rows=rows,
+        tables={"queues": rows_of_queues},
         query=Slice,
         whole=True,
         nouns=("outbox",),

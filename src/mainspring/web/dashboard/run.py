@@ -6,24 +6,24 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.errors import NotFoundError
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.plain import decoded
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState, RunState
+from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState
 from mainspring.insight.steps import StepLine, lines_of
-from mainspring.service.difference import last_good
 from mainspring.store.reads.status import schedules
 from mainspring.store.views import RunView
 from mainspring.web.api import runs
 from mainspring.web.api.call import Call
-from mainspring.web.api.runs import Differences, DiffQuery
 from mainspring.web.dashboard import run_log
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
 from mainspring.web.dashboard.run_acts import BUTTONS
+from mainspring.web.dashboard.run_beside import DIFFERENCES, diff_of, drift_of, has_good
 from mainspring.web.dashboard.run_log import WHOLE, RunLooking
-from mainspring.web.dashboard.run_step import step_values
+from mainspring.web.dashboard.run_step import chosen_step, step_values
 from mainspring.web.dashboard.run_summary import summary_of
+from mainspring.web.dashboard.run_tables import TABLES
 from mainspring.web.dashboard.run_values import values_of
 from mainspring.web.dashboard.runs import progress_of
 from mainspring.web.pictures.bars import bars
@@ -32,10 +32,6 @@ _SHOWN: Final = 60
 """Steps on the page, if there are no more."""
 _MARKED, _NEWEST = 30, 15
 """Else so many that did not end well, however old, and so many of the newest."""
-_COMPARED: Final = 200
-_COMPARABLE: Final = 2_000
-"""Steps of a run that is compared by itself, and when somebody asks."""
-_DIFFERENCES: Final = 40
 
 
 def show(call: Call[RunLooking, Form | None]) -> View:
@@ -45,12 +41,12 @@ def show(call: Call[RunLooking, Form | None]) -> View:
     run, now = story.run, call.site.clock.now()
     lines = lines_of(story)
     counted = [line for line in lines if line.superseded is None]
-    chosen = _chosen(call.query, run, counted)
+    chosen = chosen_step(call.query, run, counted)
     zone = _zone(call, run)
     log, older = run_log.shown(call, chosen, zone)
     typed: Form = call.body or {}
     summary = summary_of(story, told, lines)
-    diff = _diff(call, run)
+    diff = diff_of(call, run)
     values: dict[str, Any] = {
         "run": run,
         "told": summary,
@@ -75,8 +71,9 @@ def show(call: Call[RunLooking, Form | None]) -> View:
         "holds_up": told.holds_up,
         "parent": _parent(call, run),
         "diff": diff,
-        "is_comparable": diff is None and _has_good(call, run),
-        "drift": _drift(run),
+        "most_differences": DIFFERENCES,
+        "is_comparable": diff is None and has_good(call, run),
+        "drift": drift_of(run),
         "hints": _hints(run),
     }
     return View(summary.title, values)
@@ -85,19 +82,7 @@ def show(call: Call[RunLooking, Form | None]) -> View:
 def rows(call: Call[RunLooking, None]) -> Iterator[LogLine]:
     """Give the lines of its log."""
     story = runs.outline(call)
-    return run_log.all_of(call, _chosen(call.query, story.run, lines_of(story)))
-
-
-def _chosen(query: RunLooking, run: RunView, lines: list[StepLine]) -> str | None:
-    """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
-    if query.step is None:
-        again = [line.ident for line in lines if line.state == RunState.RETRYING]
-        return run.failed_ident if run.state in REOPENABLE else again[-1] if again else None
-    if query.step == WHOLE:
-        return None
-    known = {line.ident for line in lines}
-    named = [line.ident for line in lines if line.name == query.step]
-    return named[-1] if named and query.step not in known else query.step
+    return run_log.all_of(call, chosen_step(call.query, story.run, lines_of(story)))
 
 
 def _nouns(run: RunView) -> str:
@@ -143,45 +128,6 @@ def _parent(call: Call[Any, Any], run: RunView) -> RunView | None:
         return None
 
 
-def _diff(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
-    """Return what differs from the last good run, or from the one that is asked for; None = there is none, or nobody asked.
-
-    Raises:
-        ConflictError: it was asked for, and there is too much to compare within a page.
-    """
-    wanted = call.query.compare
-    if wanted is None and run.state not in REOPENABLE:
-        return None
-    try:
-        other = call.run(last_good(call.site.reads, run) if wanted in (None, "last") else wanted)
-    except NotFoundError:
-        if wanted is not None:
-            raise
-        return None
-    if max(run.steps, other.steps) > (_COMPARED if wanted is None else _COMPARABLE):
-        if wanted is None:
-            return None
-        hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
-        raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
-    found = runs.diff(call.asking(DiffQuery(other=other.id)))
-    return msgspec.structs.replace(found, differences=found.differences[:_DIFFERENCES])
-
-
-def _has_good(call: Call[Any, Any], run: RunView) -> bool:
-    """Tell whether there is a run to compare it with."""
-    try:
-        last_good(call.site.reads, run)
-    except NotFoundError:
-        return False
-    return True
-
-
-def _drift(run: RunView) -> list[dict[str, str]]:
-    """Return where the input of a step is another one than was saved."""
-    changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
-    return [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
-
-
 def _hints(run: RunView) -> dict[str, list[str]]:
     """Return what the engine noticed: steps without a key of their own, saved steps that today's code did not ask for."""
     detail = decoded(run.detail)
@@ -195,6 +141,7 @@ PAGES = (
         template="run.html",
         show=show,
         rows=rows,
+        tables=TABLES,
         query=RunLooking,
         buttons=BUTTONS,
         at="/runs",

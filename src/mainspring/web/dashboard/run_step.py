@@ -6,11 +6,13 @@ import msgspec
 
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.journal import AttemptRecord, Outcome
-from mainspring.domain.states import AttemptState, RunState
+from mainspring.domain.states import REOPENABLE, AttemptState, RunState
+from mainspring.insight.steps import StepLine
 from mainspring.store.views import RunView, StepView
 from mainspring.web.api import runs
 from mainspring.web.api.call import Call
 from mainspring.web.dashboard.page import looked
+from mainspring.web.dashboard.run_log import WHOLE, RunLooking
 from mainspring.web.dashboard.run_summary import Trouble, trouble_of
 from mainspring.web.dashboard.run_values import Value, values_of
 
@@ -42,12 +44,22 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     saved_at: int | None
 
 
+def chosen_step(query: RunLooking, run: RunView, lines: list[StepLine]) -> str | None:
+    """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
+    if query.step is None:
+        again = [line.ident for line in lines if line.state == RunState.RETRYING]
+        return run.failed_ident if run.state in REOPENABLE else again[-1] if again else None
+    if query.step == WHOLE:
+        return None
+    known = {line.ident for line in lines}
+    named = [line.ident for line in lines if line.name == query.step]
+    return named[-1] if named and query.step not in known else query.step
+
+
 def step_values(call: Call[Any, Any], run: RunView, ident: str) -> Step | None:
     """Return a step; None = the run has none of this identity, as one that was never begun."""
-    asked = looked(call)
-    try:
-        found = runs.step(msgspec.structs.replace(asked, names={**asked.names, "step": ident}))
-    except NotFoundError:
+    found = _step(call, ident)
+    if found is None:
         return None
     newest: Outcome | AttemptRecord = found.outcomes[0] if found.outcomes else found.attempts[-1]
     attempts = _attempts(found, run)
@@ -64,6 +76,20 @@ def step_values(call: Call[Any, Any], run: RunView, ident: str) -> Step | None:
         ),
         saved_at=None if saved is None else saved.at,
     )
+
+
+def attempts_of(call: Call[Any, Any], run: RunView, ident: str) -> list[Attempt]:
+    """Return all attempts of a step, in order; none of one that was never begun."""
+    found = _step(call, ident)
+    return [] if found is None else _attempts(found, run)
+
+
+def _step(call: Call[Any, Any], ident: str) -> StepView | None:
+    asked = looked(call)
+    try:
+        return runs.step(msgspec.structs.replace(asked, names={**asked.names, "step": ident}))
+    except NotFoundError:
+        return None
 
 
 def _attempts(step: StepView, run: RunView) -> list[Attempt]:

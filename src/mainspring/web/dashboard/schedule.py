@@ -48,6 +48,11 @@ def rows(call: Call[ScheduleQuery, None]) -> Iterator[AgendaLine]:
     return iter(schedule.soonest(call, starts=_STARTS).agenda.lines)
 
 
+def irregular(call: Call[ScheduleQuery, None]) -> list[SlotView]:
+    """Give what did not start in time."""
+    return schedule.irregular(call).items
+
+
 def _told(one: SlotView) -> str:
     """Return what became of a due time."""
     return one.verdict if one.run is None else f"made up for, {span(one.made_at - one.slot_at)} late"
@@ -59,6 +64,7 @@ PAGES = (
         template="schedule.html",
         show=show,
         rows=rows,
+        tables={"irregular": irregular},
         query=ScheduleQuery,
         nouns=("automations",),
     ),

@@ -68,6 +68,11 @@ def rows(call: AnyCall) -> list[ChannelShown]:
     return channels.listed(looked(call)).items
 
 
+def routes(call: AnyCall) -> tuple[Route, ...]:
+    """Give the routes of the configuration."""
+    return call.site.settings.notify.route
+
+
 def test(call: Call[Any, Form]) -> None:
     """Tell a channel that this is a test. Raises ConflictError where it does not take it, with what it answered."""
     name = call.body.get("channel", "")
@@ -150,6 +155,7 @@ PAGES = (
         template="settings.html",
         show=show,
         rows=rows,
+        tables={"routes": routes},
         whole=True,
         nouns=("incidents", "audit-log"),
         buttons={"test": Button(Role.OPERATOR, test)},

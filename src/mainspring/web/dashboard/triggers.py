@@ -6,12 +6,13 @@ from typing import Any
 
 from mainspring.domain.told_states import TriggerState
 from mainspring.insight.gatherings import gathering_text
+from mainspring.store.trigger_views import DeliveryRow
 from mainspring.web.api import triggers
 from mainspring.web.api.bodies import Limit
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.triggers import DeliveriesQuery, TriggerShown, TriggersQuery
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.page import Form, PageRoute, View, looked
+from mainspring.web.dashboard.page import Form, PageRoute, View, looked, tables_of
 
 _LAST: Limit = 20
 
@@ -54,6 +55,16 @@ def show_one(call: AnyCall) -> View:
     return View(line.name, values)
 
 
+def rows_of_one(call: AnyCall) -> Iterator[DeliveryRow]:
+    """Give what came for it."""
+    name = triggers.shown(call).trigger.name
+    return pages_of(call.asking(DeliveriesQuery(trigger=name)), triggers.deliveries)
+
+
+def _figures(call: AnyCall) -> list[TriggerShown]:
+    return [triggers.shown(call).trigger]
+
+
 PAGES = (
     PageRoute(
         path="/triggers",
@@ -67,6 +78,8 @@ PAGES = (
         path="/triggers/{trigger}",
         template="trigger.html",
         show=show_one,
+        rows=rows_of_one,
+        tables={"figures": _figures, **tables_of(triggers.shown, "held", "gatherings")},
         nouns=("deliveries", "automations", "workers"),
         at="/triggers",
     ),

@@ -6,7 +6,7 @@ from mainspring.domain.access import Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.incident import Severity
 from mainspring.domain.states import IncidentState
-from mainspring.insight.words import verdict_head
+from mainspring.insight.words import many
 from mainspring.web.api.call import Site
 
 
@@ -25,9 +25,11 @@ def bar_verdict(site: Site, visitor: Visitor) -> BarVerdict:
         stand = site.kept.of(site)
     except MainspringError:
         return BarVerdict("bad", "bad", "the store does not answer", 1)
-    count = stand.of(visitor).count
-    if not count:
+    found = stand.of(visitor)
+    if not found.count:
+        if found.put_off:  # by whom and until when is said where there is room
+            return BarVerdict("warn", "warn", f"{many(found.put_off, 'problem')} looked after", 0)
         return BarVerdict("good", "good", "all is well", 0)
     is_loud = any(one.state is IncidentState.OPEN and one.severity is Severity.PAGE for one in stand.told_to(visitor))
     tone = "bad" if is_loud else "warn"
-    return BarVerdict(tone, tone, verdict_head(count), count)
+    return BarVerdict(tone, tone, found.head, found.count)

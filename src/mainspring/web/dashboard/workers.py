@@ -7,7 +7,6 @@ from typing import Any
 from mainspring.domain.access import Role
 from mainspring.domain.states import SessionState
 from mainspring.insight.health import is_silent
-from mainspring.store.reads.status import sessions
 from mainspring.store.session_view import SessionView
 from mainspring.web.api import workers
 from mainspring.web.api.bodies import Because
@@ -16,15 +15,15 @@ from mainspring.web.api.workers import WorkersQuery
 from mainspring.web.dashboard.exports import pages_of
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
 
-_MOST = 1_000
 _MOST_NAMED = 50
 """Automations of one process that are named."""
 
 
 def show(call: Call[WorkersQuery, Form | None]) -> View:
     """List processes, and how many there are of each role."""
-    found = workers.listed(looked(call))
-    live = sessions(call.site.reader, limit=_MOST)
+    processes = workers.found(looked(call))
+    live = [one for one in processes if one.ended_at is None]
+    found = workers.part_of(processes, call.query)
     roles = Counter(one.role for one in live)
     return View(
         "Workers",

@@ -33,7 +33,20 @@ def test_missing_role_is_told_after_five_minutes() -> None:
     known = facts(process("scheduler", T0 + 6 * MINUTE), last_seen={"worker": T0 + MINUTE})
     assert roles(known, T0 + 6 * MINUTE - 1) == []
     assert roles(known, T0 + 6 * MINUTE) == ["worker"]
-    assert roles(facts(), T0 + 5 * MINUTE) == ["scheduler", "worker"]
+
+
+def test_what_was_lost_with_the_worker_is_told_with_it() -> None:
+    """Where `up` ends nobody lives: that is one thing. What was lost apart from it, told before or stays away longer is another."""
+    now_at = T0 + 6 * MINUTE
+    at_once = facts(last_seen={"worker": T0 + 20_000, "scheduler": T0})
+    assert roles(at_once, T0 + 5 * MINUTE) == []
+    (one,) = found(LOST, at_once, now_at)
+    assert one.subject.fingerprint == "worker"
+    assert one.text.startswith("no worker and no scheduler gives a sign of life for ")
+    assert roles(facts(last_seen={"worker": T0 + 30_000, "scheduler": T0}), now_at) == ["scheduler", "worker"]
+    told = frozenset({Subject("", IncidentKind.WORKER_LOST, "scheduler")})
+    assert roles(facts(last_seen={"worker": T0, "scheduler": T0}, open=told), now_at) == ["scheduler", "worker"]
+    assert roles(facts(process(beat_at=now_at), last_seen={"scheduler": T0}), now_at) == ["scheduler"]
     assert roles(facts(process("app", T0 + HOUR)), T0 + HOUR) == []
 
 

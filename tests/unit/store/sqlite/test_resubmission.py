@@ -133,6 +133,7 @@ COMMANDS: list[Any] = [
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.Beat(),
+    sessions.Beat(1024, 500),
     sessions.NoteBlocked(4_000, ("a.py:1 f",)),
     sessions.NoteBlocked(),
     sessions.DrainSession(1),

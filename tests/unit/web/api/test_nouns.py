@@ -176,6 +176,23 @@ async def test_audit_log_is_listed_and_walked(world):
 
 
 @pytest.mark.asyncio
+async def test_audit_log_is_filtered(world):
+    """By whom, what, with which, by which way and when; what no filter can mean is refused."""
+    run = world.begin()
+    await world.post(f"/runs/{run}/cancel")
+
+    async def verbs(**query):
+        return [one["verb"] for one in (await world.get("/audit-log", **query))["items"]]
+
+    assert await verbs(subject=run) == await verbs(subject=f"run:{run}") == await verbs(way="api") == ["cancel"]
+    assert await verbs(automation="pay") == ["cancel", "start"]
+    assert await verbs(act="start", who="ann") == ["start"]
+    assert await verbs(act="start", until="2001-01-01T00:00:00Z") == []
+    assert (await world.ask("GET", "/audit-log?way=door")).status_code == 400
+    assert (await world.ask("GET", "/audit-log?since=yesterday")).status_code == 400
+
+
+@pytest.mark.asyncio
 async def test_what_is_unchanged_is_not_sent_again(world):
     """An answer has a tag; with it the same answer is empty, and another one whole."""
     first = await world.ask("GET", "/runs")

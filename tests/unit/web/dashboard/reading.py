@@ -10,14 +10,18 @@ UNLABELLED = {"hidden", "submit", "button"}
 
 
 class Read(HTMLParser):
-    """A page that was read. `links`, `sent` = where links and forms lead, forms with their method; `faults` = what is built badly."""
+    """A page that was read. `links`, `sent` = where links and forms lead, forms with their method; `faults` = what is built badly.
+
+    A table that does not leave as CSV and JSON is a fault: the links to it stand behind it, before the next table or heading.
+    """
 
     def __init__(self, at, text):
         super().__init__()
         self._at, self._text, self._ids, self._labels, self._wanting, self._inside = at, text, [], set(), [], 0
-        self._level = 0
+        self._level, self._table, self._wants = 0, [], set()
         self.links, self.sent, self.faults = [], [], []
         self.feed(text)
+        self._leave()
         self.faults += [f"the id {one} twice" for one in {one for one in self._ids if self._ids.count(one) > 1}]
         self.faults += [f"no label: {name}" for id, name in self._wanting if id not in self._labels]
         self.faults += [f"leads to #{one}, which is not there" for one in self._own() if one not in self._ids]
@@ -28,6 +32,10 @@ class Read(HTMLParser):
         self.faults += [f"{name} on {tag}" for name in found if name == "style" or name.startswith("on")]
         if tag == "a" and "href" in found:
             self.links.append(urljoin(self._at, found["href"]))
+            self._wants -= {value for name, value in parse_qsl(urlsplit(found["href"]).query) if name == "as"}
+        elif tag == "table":
+            self._leave()
+            self._table = []
         elif tag == "form":
             self.sent.append((found.get("method", "get"), urljoin(self._at, found.get("action") or self._at)))
         elif tag == "label":
@@ -36,11 +44,28 @@ class Read(HTMLParser):
         elif tag in ("input", "select", "textarea") and found.get("type") not in UNLABELLED:
             if not self._inside and "aria-label" not in found:
                 self._wanting.append((found.get("id"), found.get("name")))
+        elif tag == "th":
+            self._table.append("")
         elif re.fullmatch("h[1-6]", tag):
+            self._leave()
             self._head(int(tag[1]))
 
     def handle_endtag(self, tag):
         self._inside -= tag == "label"
+        if tag == "table":
+            self._wants = {"csv", "json"}
+
+    def handle_data(self, data):
+        if self.lasttag == "th" and self._table:
+            self._table[-1] += data
+
+    def _leave(self):
+        """Look whether the last table has its links."""
+        if self._wants:
+            self.faults.append(
+                f"the table of {' '.join(self._table)} does not leave as {' and '.join(sorted(self._wants))}"
+            )
+        self._wants = set()
 
     def _head(self, level):
         if level > self._level + 1 and not (self._level == 0 and level == 1):
@@ -55,8 +80,10 @@ class Read(HTMLParser):
 
 
 def shape(address):
-    """Return what addresses of one kind have in common: their page, the names in their query, how the rows are wanted."""
+    """Return what addresses of one kind have in common: their page, the names in their query, which rows are wanted, and how."""
     path, query = urlsplit(address)[2:4]
     found = find(path.encode())
-    names = {f"as={value}" if name == "as" else name for name, value in parse_qsl(query, keep_blank_values=True)}
+    names = {
+        f"as={value}" if name in ("as", "of") else name for name, value in parse_qsl(query, keep_blank_values=True)
+    }
     return (path if found is None else found[0].path, *sorted(names))

@@ -5,11 +5,13 @@ import re
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 from mainspring.service import incident
+from mainspring.store.commands.incidents import Observe
 from mainspring.store.reads.status import audit_rows
 from tests.api_world import BACKUP
+from tests.contract.store.process import fail, halt
 from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.run_world import asking, claimed
@@ -72,11 +74,50 @@ async def test_button_acts_once_and_is_told(world):
     for _ in range(2):
         done = await world.press("/", "acknowledge", incident="i_1", page="p1")
         assert said(done.text) == "Done: acknowledge incident i_1."
-    assert heading(done.text) == "All is well"
+    assert heading(done.text) == "1 problem is looked after by ana"
     assert "acknowledged by web:ana" in done.text
     assert [row.verb for row in audit_rows(world.store.reader)][:2] == ["acknowledge", "sign in"]
     snoozed = await world.press("/", "snooze", incident="i_1", span="4h")
     assert (said(snoozed.text), state_of(world)) == ("Done: snooze incident i_1.", IncidentState.SNOOZED)
+
+
+async def test_page_that_was_put_off_is_not_called_well(world):
+    """Neither in the sentence nor in bar, title and icon."""
+    find_wrong(world)
+    answer = await world.press("/", "snooze", incident="i_1", span="4h")
+    assert re.fullmatch(r"1 problem is snoozed until (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC by ana", heading(answer.text))
+    assert "ll is well" not in answer.text
+    assert "1 problem looked after" in answer.text
+    assert re.search(r'<link rel="icon" href="/assets/warn-\w+\.svg">', answer.text)
+
+
+async def test_run_that_nobody_decided_on_is_said_though_all_is_well(world):
+    """After its error was over by itself, with a link to it, to whoever sees it."""
+    fail_run(world)
+    assert "nobody has decided" not in await world.get("/")
+    world.store.apply(Observe(looked_at=world.clock.now(), well=(Subject("pay", IncidentKind.PERMANENT_ERROR, "f1"),)))
+    world.site.kept.forget()
+    for who in ("ana", "payer"):
+        text = await world.get("/", who=who)
+        assert heading(text) == "All is well"
+        assert '<a href="/failed?state=failed&amp;since=7d">1 older run failed and nobody has decided on it</a>' in text
+        assert '<link rel="icon" href="/assets/good-' in text
+    assert "it broke" not in text
+    assert "E: m" in await world.get("/failed", state="failed", since="7d")
+    find_wrong(world, "pay", "i_2", text="mine")
+    assert heading(await world.get("/", who="payer")) == "1 thing needs you"
+
+
+async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alone(world):
+    """A run that needs a person, and one that failed, each before a watcher told of it."""
+    world.store.apply(halt(claimed(world), "s1"))
+    world.store.apply(fail(claimed(world, BACKUP), "s1"))
+    world.site.kept.forget()
+    text = await world.get("/", who="payer")
+    assert heading(text) == "1 thing needs you"
+    assert "1 run needs a person" in text
+    assert "failed within a day" not in text
+    assert heading(await world.get("/")) == "2 things need you"
 
 
 async def test_one_look_reads_what_is_wrong_once(world):

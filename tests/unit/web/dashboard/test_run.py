@@ -16,7 +16,7 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import ParentLink, StartRun
 from mainspring.store.reads.runs import run_view
-from mainspring.web.dashboard import run as run_page
+from mainspring.web.dashboard import run_beside
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
 from tests.turned_codec import Turned
@@ -219,7 +219,10 @@ async def test_log_is_filtered_and_read_backwards(world):
     """By step, level and text; by default at the step that failed; older lines are a link away; all of it can be taken along."""
     run = failed(world)
     world.store.apply(SaveLines(run, tuple(lines("dump", f"row {n}", at=n) for n in range(1, 251))))
-    assert log_of(await world.get(f"/r/{run}", level="error")) == ["403 AccessDenied"]
+    (errors_only,) = re.findall(r'href="([^"]+)">errors only', await world.get(f"/r/{run}"))
+    text = await world.get(errors_only.partition("#")[0])
+    assert log_of(text) == log_of(await world.get(f"/r/{run}", level="error")) == ["403 AccessDenied"]
+    assert f'href="/r/{run}#log">all levels' in text
     assert log_of(await world.get(f"/r/{run}", q="CONN")) == ["connecting"]
     assert "No line fits." in await world.get(f"/r/{run}", q="nothing")
     text = await world.get(f"/r/{run}", step="dump")
@@ -261,7 +264,7 @@ async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
     assert "Beside" not in await world.get(f"/r/{good.id}")
     text = await world.get(f"/r/{good.id}", compare=bad)
     assert "Beside another run" in text
-    monkeypatch.setattr(run_page, "_COMPARABLE", 1)
+    monkeypatch.setattr(run_beside, "_COMPARABLE", 1)
     assert f"mainspring runs diff {bad} {good.id}" in said(await world.get(f"/r/{good.id}", compare=bad, status=409))
     assert "no earlier run of pay succeeded" in said(await world.get(f"/r/{good.id}", compare="last", status=404))
 

@@ -9,7 +9,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definition import Definition, Kind
 from mainspring.store.commands.runs import Claim
-from mainspring.store.commands.sessions import NoteBlocked
+from mainspring.store.commands.sessions import Beat, CloseSession, NoteBlocked
 from mainspring.store.reads.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.api_world import BACKUP, PAY, announce
@@ -47,6 +47,36 @@ async def test_page_shows_who_lives_and_what_each_has(world, other):
     rows = json.loads(await world.get("/workers", role="worker", **{"as": "json"}))
     assert [row["id"] for row in rows] == [world.store.session, other.session]
     assert "No process uses the store in this role" in await world.get("/workers", role="watcher")
+
+
+@pytest.mark.asyncio
+async def test_page_shows_what_each_process_takes(world, other):
+    """Memory and its share of a core, as its newest beat said; of one that said nothing, and of one that ended, nothing."""
+    assert 'data-name="Memory" class="number">-<' in await world.get("/workers")
+    other.apply(Beat(300 * 1024**2, 1_250))
+    text = await world.get("/workers")
+    assert 'data-name="Memory" class="number">300 MiB<br><span class="quiet">125 % of a core</span>' in text
+    rows = json.loads(await world.get("/workers", **{"as": "json"}))
+    assert [(row["memory"], row["processor"]) for row in rows] == [(None, None), (300 * 1024**2, 1.25)]
+    other.apply(CloseSession())
+    assert "300 MiB" not in await world.get("/workers", ended="true")
+
+
+@pytest.mark.asyncio
+async def test_who_lives_is_listed_beside_any_number_of_ended_ones(world, tmp_path):
+    """Which a crontab line leaves one of each minute: only of those the newest are told."""
+    await world.get("/workers")
+    copied = "uuid || n, 'exec', 'closed', host, hostname, pid, pid_started, lock_path, opened_at, beat_at, opened_at"
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
+        file.execute(
+            "with recursive line(n) as (select 1 union all select n + 1 from line where n < 1100) insert into sessions"
+            f" (uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at, ended_at) select {copied}"
+            " from sessions, line"
+        )
+    text = await world.get("/workers", ended="true", limit="1")
+    assert f'data-name="Session" class="number">{world.store.session}</td>' in text
+    assert "<b>1</b><span>worker</span>" in text
+    assert "<span>exec</span>" not in text
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,47 @@
+"""How automations stand, in the words of the pages; of those that no worker announced only whether they load."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from mainspring.domain.told_states import AutomationState
+
+if TYPE_CHECKING:
+    from mainspring.cli.auto import Known
+    from mainspring.cli.context import Invocation
+    from mainspring.insight.standings import Standing
+
+UNANNOUNCED: Final = "unannounced"
+"""It is in the code, and no worker has told of it: the store knows nothing to judge it by."""
+STATES: Final = (*(state.value for state in AutomationState), UNANNOUNCED)
+COLOURS: Final = {
+    AutomationState.ON_TIME.value: "green",
+    AutomationState.LATE.value: "yellow",
+    AutomationState.SILENT.value: "red",
+    AutomationState.PAUSED.value: "yellow",
+    AutomationState.PROBLEM.value: "red",
+}
+
+
+def told(invocation: "Invocation", known: "Iterable[Known]", now: int, *, alone: bool = False) -> "dict[str, Standing]":
+    """Return how each of these stands at the instant `now`; `alone` = it is one, which is judged as closely as its page does."""
+    from mainspring.config.monitoring import own_tunings_of, tunings_of
+    from mainspring.insight.standings import Standing, standings
+
+    monitors, announced = invocation.settings.monitors, [one.name for one in known if one.view is not None]
+    nothing: dict[str, Standing] = {}
+    if not announced:
+        return nothing
+    tunings, own = tunings_of(monitors), own_tunings_of(monitors)
+    return invocation.read(lambda reader: standings(reader, announced, now, tunings, own, alone=alone), nothing)
+
+
+def word(known: "Known", standing: "Standing | None") -> str:
+    """Return the state of an automation, one of STATES."""
+    if standing is not None:
+        return standing.state.value
+    return AutomationState.PROBLEM.value if known.problem else UNANNOUNCED
+
+
+def shown(state: str) -> str:
+    """Return a state as it is read: "on time"."""
+    return state.replace("_", " ")

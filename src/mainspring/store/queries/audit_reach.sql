@@ -1,0 +1,6 @@
+-- The number of an act that lies so many behind (?4) the first of one actor, verb or subject (?1 says which, ?2 whose) below a number.
+select case ?1
+    when 'actor' then (select seq from audit_log where actor = ?2 and seq < ?3 order by seq desc limit 1 offset ?4)
+    when 'verb' then (select seq from audit_log where verb = ?2 and seq < ?3 order by seq desc limit 1 offset ?4)
+    else (select seq from audit_log where subject = ?2 and seq < ?3 order by seq desc limit 1 offset ?4)
+end

@@ -1,0 +1,95 @@
+"""A late start names what keeps its run from starting, on every store."""
+
+from functools import partial
+
+import pytest
+
+from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.route import Routing
+from mainspring.insight.late_causes import cause_of, with_causes
+from mainspring.operations.watch import Watch
+from mainspring.store.commands.automations import MakeSlot, PauseQueue, ScheduleRow, SetQueue
+from mainspring.store.commands.runs import SlotLink
+from mainspring.store.reads.status import blocker
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def watch(store):
+    explain = partial(with_causes, redact=lambda text: text.replace("hush", "***"), zone="UTC")
+    return Watch(store, store.clock, tunings=DEFAULTS, routing=Routing(), redact=str, explain=explain)
+
+
+def late_run(store, **options):
+    """Let a slot come and its run wait, half an hour long; return the run."""
+    due_at = store.clock.now() + HOUR
+    store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, None, "k"),))
+    start = store.starting(slot=SlotLink("a", due_at), **options)
+    store.clock.forward(HOUR)
+    store.do(MakeSlot("a", due_at, due_at + HOUR, "run", start, None))
+    store.clock.forward(HOUR // 2)
+    return start.id
+
+
+def late(store):
+    """Return the incident of the late start."""
+    (found,) = [one for one in store.read("incidents") if one.subject == Subject("a", IncidentKind.LATE_START)]
+    return found
+
+
+def test_late_start_names_its_blocker(store, watch):
+    """As `explain` does: who paused the queue and why; secrets are hidden; it is told as it is at each look."""
+    run = late_run(store)
+    store.do(PauseQueue("default", True, "cli:bob@box", "disk hush"))
+    watch.look()
+    cause = "Queue default was paused now by cli:bob@box: disk ***."
+    assert late(store).text.endswith(f"its run {run} was made and nobody takes it. {cause}")
+    assert late(store).facts["blocker"] == cause
+    store.do(PauseQueue("default", False, "cli:bob@box"))
+    store.clock.forward(60_000)
+    watch.look()
+    assert late(store).text.endswith("nobody takes it")
+    assert "blocker" not in late(store).facts
+
+
+def test_nobody_who_made_no_run_is_explained(store, watch):
+    """Without a run there is nothing that a claim would meet."""
+    due_at = store.clock.now() + HOUR
+    store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, None, "k"),))
+    store.clock.forward(2 * HOUR)
+    watch.look()
+    assert late(store).text.endswith("no run was made for it")
+
+
+def test_cause_names_no_run_and_no_key_of_others(store):
+    """Whoever sees one automation reads its incidents: what holds places or keys may be another's."""
+    store.announce("a", "b")
+    store.do(SetQueue("slow", concurrency=1))
+    busy = store.begin(automation="b", queue="slow")
+    waits = store.start("a", queue="slow").run
+    assert (
+        cause_of(blocker(store.reader, waits), store.clock.now(), "UTC")
+        == "Queue slow runs 1 at once, and that many run."
+    )
+    holder = store.begin(automation="b", queue="keys", partition="secret-key")
+    held = store.start("a", queue="keys", partition="secret-key").run
+    cause = cause_of(blocker(store.reader, held), store.clock.now(), "UTC")
+    assert cause == "Another run with its partition key is not over."
+    store.do(PauseQueue("keys", True, "ana"))
+    assert "was paused" in cause_of(blocker(store.reader, held), store.clock.now(), "UTC")
+    for run in (busy.id, holder.id):
+        assert cause_of(blocker(store.reader, run), store.clock.now(), "UTC") == ""
+
+
+def test_look_explains_no_more_than_some(store):
+    """Of many that are late at once: a look stays short."""
+    run = late_run(store)
+    store.do(PauseQueue("default", True, "bob"))
+    watch = Watch(store, store.clock, tunings=DEFAULTS, routing=Routing(), redact=str)
+    watch.look()
+    finding = late(store)
+    assert finding.facts["run"] == run
+    told = with_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
+    assert ["blocker" in one.facts for one in told] == [True] * 20 + [False] * 10

@@ -1,0 +1,61 @@
+"""`/audit-log`: what is listed, by which filters, how it leaves."""
+
+import json
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.unit.web.dashboard.run_world import HOSTILE, failed
+
+
+def acts(text):
+    """Return verb and subject of the acts of a page's table, in order."""
+    found = re.findall(r'<td data-name="What"><a [^>]+>([^<]+)</a> <a [^>]+><code>([^<]+)</code>', text)
+    return [f"{verb} {subject}" for verb, subject in found]
+
+
+@pytest.mark.asyncio
+async def test_log_is_filtered_by_what_its_rows_say(world):
+    """By whom, by which way, what, with what, when; each cell leads to those like it, and the command line lists the same."""
+    run = failed(world)
+    await world.press(f"/r/{run}", "retry", who="olga", offer="retry", reason="again")
+    text = await world.get("/audit-log?who=olga&act=retry")
+    assert acts(text) == [f"retry run:{run}"]
+    assert "mainspring audit-log list --who olga --act retry" in text
+    for link in re.findall(r'<td data-name="(?:Who|What)">.*?href="([^"]+)"', text):
+        assert acts(await world.get(link.replace("&amp;", "&"))) == [f"retry run:{run}"]
+    assert acts(await world.get("/audit-log", subject=run)) == [f"retry run:{run}"]
+    assert acts(await world.get("/audit-log", automation="pay")) == [f"retry run:{run}", "start automation:pay"]
+    assert acts(await world.get("/audit-log", way="cli")) == ["start automation:pay"]
+    assert acts(await world.get("/audit-log", act="retry", since="1h")) == [f"retry run:{run}"]
+    assert acts(await world.get("/audit-log", act="retry", until="1h")) == []
+    told = json.loads(await world.get("/audit-log", act="retry", **{"as": "json"}))
+    assert [(one["verb"], one["actor"]) for one in told] == [("retry", "web:olga")]
+
+
+@pytest.mark.asyncio
+async def test_filter_that_nothing_fits_leads_back(world):
+    """It stands in its fields, as text."""
+    text = await world.get(f"/audit-log?{urlencode({'who': HOSTILE, 'way': 'link'})}")
+    assert "No act fits." in text
+    assert HOSTILE not in text
+    assert "<option selected>link" in text
+    assert "No act fits." not in await world.get("/audit-log")
+
+
+@pytest.mark.asyncio
+async def test_bad_time_is_told_at_its_place(world):
+    """The other filters stay as they were; a way that there is not is refused."""
+    text = await world.get("/audit-log?until=soon&who=ana", status=400)
+    assert re.search(r'id="wrong-until" role="alert">.*Write a span such as 2h', text)
+    assert 'value="ana"' in text
+    await world.get("/audit-log", way="door", status=400)
+
+
+@pytest.mark.asyncio
+async def test_log_is_of_no_automation(world):
+    """Who sees some only does not find it, in no filter."""
+    browser = await world.browser("payer")
+    for query in ("", "?automation=pay", "?automation=pay&as=csv"):
+        assert (await browser.get(f"/audit-log{query}")).status_code == 404
