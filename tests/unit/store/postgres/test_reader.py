@@ -7,11 +7,13 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.postgres import connection as connection_module
 from mainspring.store.postgres.reader import PostgresReader
+from mainspring.store.postgres.texts import TEXTS
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess
 
 SAID = """
-select current_setting('search_path'), current_setting('statement_timeout'), current_setting('default_transaction_read_only')
+select current_setting('search_path'), current_setting('statement_timeout'), current_setting('default_transaction_read_only'),
+       current_setting('jit')
 """
 
 
@@ -93,13 +95,16 @@ def test_no_read_writes(reader):
     assert "mail" in names(reader.read("list_queues", (None,)))
 
 
-def test_each_read_is_broken_off_after_its_time_and_leaves_nothing_in_a_line_that_others_share(reader):
-    """The bounds hold in every transaction; of a line that goes to others next, in those alone."""
-    assert reader.read_text(SAID)[0][1] == "10s"
+def test_what_is_so_for_all_reads_holds_in_each_and_nothing_of_it_is_left_in_a_line_that_others_share(
+    reader, monkeypatch
+):
+    """A read is broken off after its time, and nothing is compiled for it; of a line that goes to others next, in its own transaction."""
+    ours = (reader._address.schema, "10s", "on", "off")
+    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SAID))
+    assert reader.read("said")[0][1:2] + reader.read("said")[0][3:] == ("10s", "off")
     with reader.snapshot() as read:
-        read("list_queues", (None,))
-        assert reader.read_text(SAID)[0][1] == "10s"
+        assert [read("said")[0][:2], read("said")[0][3]] == [ours[:2], "off"]
     with reader._pool.connection() as line:
-        path, longest, is_read_only = line.execute(SAID).fetchone()
-    ours = (reader._address.schema, "10s", "on")
-    assert (path, longest, is_read_only) == (ours if reader.notice is None else ('"$user", public', "0", "off"))
+        assert line.execute(SAID).fetchone() == (
+            ours if reader.notice is None else ('"$user", public', "0", "off", "on")
+        )
