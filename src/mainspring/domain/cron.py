@@ -105,6 +105,7 @@ class Cron:
         self.counts_elapsed = self._skips_gaps or minute.startswith("*")
         """Whether it goes on evenly whatever the clocks do, rather than at fixed times of the day."""
 
+    @lru_cache(maxsize=4_096)  # noqa: B019 - of few expressions, and a page walks from slot to slot each time it moves
     def next_after(self, at: int) -> int | None:
         """Return the first slot after the instant `at`, None if the calendar ends before it."""
         try:

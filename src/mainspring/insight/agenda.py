@@ -150,7 +150,9 @@ def _times(planned: list[Planned], now: int, until_at: int, hours: list[int]) ->
     for one in planned if not planned[0].paused else ():
         slots = _slots(one.schedule, now - now % HOUR_MS - 1, until_at - 1)
         is_whole, begin = len(slots) <= _MOST_STARTS, max(now, one.from_at)
-        times = [slot + jitter_of(one.name, slot, one.jitter) for slot in slots[:_MOST_STARTS] if slot >= begin]
+        times = [slot for slot in slots[:_MOST_STARTS] if slot >= begin]
+        if one.jitter is not None:
+            times = [slot + jitter_of(one.name, slot, one.jitter) for slot in times]
         count += _counted(times, until_at, hours, is_whole=is_whole)
         is_about = is_about or not is_whole
         if is_whole:

@@ -4,6 +4,7 @@ Reads only, each bounded: what is beyond the bounds is said to be there, and can
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -170,7 +171,12 @@ def _acts(reader: Reader, since_at: int, sees: Sees) -> tuple[list[PersonsAct], 
 def _counts(row: AuditView) -> bool:
     if row.verb in _OWN_AFFAIRS:
         return False
-    return not isinstance(msgspec.json.decode(row.result, type=Result), Refused)
+    return not _is_refused(row.result)
+
+
+@lru_cache(maxsize=1_024)  # nearly all were done, and say nothing more
+def _is_refused(result: bytes) -> bool:
+    return isinstance(msgspec.json.decode(result, type=Result), Refused)
 
 
 def _owners(reader: Reader, rows: Sequence[AuditView]) -> Callable[[str], str | None]:

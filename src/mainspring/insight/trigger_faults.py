@@ -1,6 +1,6 @@
 """What is wrong with triggers and with what arrived, as sentences with what to do; `status` tells the urgent ones, `doctor` all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -12,6 +12,7 @@ from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.insight.words import coarse, many, one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
+from mainspring.store.session_view import SessionView
 from mainspring.store.trigger_views import GatheringView
 
 _SHOWN = 5
@@ -33,9 +34,9 @@ class Fault(msgspec.Struct, frozen=True):
     away: str | None = None
 
 
-def faults_of_triggers(reader: Reader, now: int) -> list[Fault]:
-    """Return what is wrong at the instant `now` (ms)."""
-    lines = trigger_lines(reader, now, "", with_last=False)
+def faults_of_triggers(reader: Reader, now: int, sessions: Sequence[SessionView] | None = None) -> list[Fault]:
+    """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
+    lines = trigger_lines(reader, now, "", with_last=False, sessions=sessions)
     return [*_of_states(lines, now), *_of_deliveries(lines), *_late(reader, now), *_undecided(reader, now)]
 
 

@@ -1,5 +1,6 @@
 """Each trigger as people see it: what it listens to, whether it does, and what arrived. Facts are read once for all of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ from mainspring.domain.webhook import Webhook
 from mainspring.insight.curl import curl_line
 from mainspring.insight.source_words import source_words
 from mainspring.store.base import Reader
+from mainspring.store.reads import status
 from mainspring.store.reads import triggers as reads
-from mainspring.store.reads.status import sessions
+from mainspring.store.session_view import SessionView
 from mainspring.store.trigger_views import Arrived, DeskView
 from mainspring.triggers.known import KnownTrigger, KnownTriggers
 
@@ -45,11 +47,18 @@ class TriggerLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trigger_lines(
-    reader: Reader, now: int, base: str, *, known: KnownTriggers | None = None, with_last: bool = True
+    reader: Reader,
+    now: int,
+    base: str,
+    *,
+    known: KnownTriggers | None = None,
+    with_last: bool = True,
+    sessions: Sequence[SessionView] | None = None,
 ) -> list[TriggerLine]:
     """Return all triggers that are declared, by name; `with_last` = also when the last delivery came, if that was before today.
 
-    `base` = where webhooks are taken in, without a slash at its end. `known` is where they are read into, for who needs more of them.
+    `base` = where webhooks are taken in, without a slash at its end. `known` is where they are read into, for who needs more of them;
+    `sessions` = the live ones, where they are read.
     """
     known = KnownTriggers(reader) if known is None else known
     known.look()
@@ -57,7 +66,8 @@ def trigger_lines(
     desks: dict[str, list[DeskView]] = {}
     for desk in reads.desks(reader):
         desks.setdefault(desk.trigger, []).append(desk)
-    roles = {one.role for one in sessions(reader, limit=_MOST_SESSIONS) if one.state == SessionState.ALIVE}
+    live = status.sessions(reader, limit=_MOST_SESSIONS) if sessions is None else sessions
+    roles = {one.role for one in live if one.state == SessionState.ALIVE}
     lines = []
     for one in known:
         of_day = arrived.by_trigger.get(one.name, Arrived())

@@ -84,14 +84,18 @@ def judge(
     environment: str,
     free: int | None = None,
     zone: str = "UTC",
+    automations: Sequence[AutomationView] | None = None,
 ) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
+
+    `automations` = all of them, where they are read.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
     well". A failed run that nobody told of counts for a day; one that nobody has decided on though its error is over is told for a week.
     """
     told = OpenIncidents(*incidents)
-    views = [view for view in status.automations(reader) if view.retired_at is None]
+    known = status.automations(reader) if automations is None else automations
+    views = [view for view in known if view.retired_at is None]
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)
     asked = questions(reader)
@@ -103,7 +107,7 @@ def judge(
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
-    untold += _of_surroundings(reader, free, told, now)
+    untold += _of_surroundings(reader, sessions, free, told, now)
     problems = [*told.sentences(), *untold]
     count = len(told.open) + len(untold)
     head = told.head(count, now, zone)
@@ -154,12 +158,14 @@ def _of_standstill(
     yield from standstill.of_runs(groups, sessions, queues, paused, now)
 
 
-def _of_surroundings(reader: Reader, free: int | None, told: OpenIncidents, now: int) -> Iterator[str]:
+def _of_surroundings(
+    reader: Reader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
+) -> Iterator[str]:
     for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
     if not told.has_lost_store:
         yield from standstill.of_space(free)
-    for fault in faults_of_triggers(reader, now):
+    for fault in faults_of_triggers(reader, now, sessions):
         if fault.is_urgent and fault.away not in told.away:
             yield f"{fault.text}. {fault.fix}"
 

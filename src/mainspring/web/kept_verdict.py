@@ -83,14 +83,23 @@ def _judged(site: "Site", now: int) -> Stand:
     folder = None if settings.store.is_remote else settings.store.path.parent
     free = free_bytes(folder) if folder is not None and folder.exists() else None
     environment = settings.project.environment
-    incidents, zone = unresolved(reader), settings.project.timezone
-    found = judge(reader, now, incidents, store=settings.store.shown, environment=environment, free=free, zone=zone)
+    incidents, views, zone = unresolved(reader), status.automations(reader), settings.project.timezone
+    found = judge(
+        reader,
+        now,
+        incidents,
+        store=settings.store.shown,
+        environment=environment,
+        free=free,
+        zone=zone,
+        automations=views,
+    )
     return Stand(
         verdict=PartVerdict(
             found.head, found.sentence, found.count, found.untold, found.put_off, found.undecided_failures
         ),
         incidents=incidents,
-        views=status.automations(reader),
+        views=views,
         free=free,
         at=now,
         zone=zone,

@@ -4,6 +4,7 @@ It listens before the store answers: that it lives is true all the same.
 """
 
 import asyncio
+import gc
 import ipaddress
 import os
 import socket
@@ -30,6 +31,8 @@ from mainspring.web.ways_in import WaysIn
 _MOST_AT_ONCE = MOST + 600
 """Connections: streams, which last, and others. Of their requests the entrance answers far fewer at a time: probes find a place."""
 _AGAIN_S = 0.2
+_COLLECT_AFTER = 20_000
+"""New objects between two looks for cycles. A page makes as many, and leaves few in cycles."""
 
 
 async def serve(process: PostProcess) -> int:
@@ -62,6 +65,8 @@ async def serve(process: PostProcess) -> int:
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
     routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
     app = ways.around(routes.app())
+    gc.freeze()  # the code stays: a look through all of it keeps a page waiting for as long as the page takes
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
     pages, hooks = server(app, PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
     serving = [process.loop.create_task(pages.serve(sockets=[listener])), process.loop.create_task(hooks.serve())]
     process.log.info("listening on http://%s", web.bind)

@@ -1,11 +1,13 @@
 """Views as plain JSON data."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mainspring.domain.plain import iso, plain
+from mainspring.domain.plain import LATEST, iso, plain
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import RunState
 
@@ -67,3 +69,10 @@ def test_values_that_are_no_json_are_told_as_they_can_be():
         "for": "5m", "file": "/a", "x": {"base64": "/w=="},
     }  # fmt: skip
     assert plain(Sealing(Turned()).seal(b"12")) == {"sealed": "turned", "base64": "MjE="}
+
+
+@given(st.integers(-62_135_596_800_000, LATEST - 1))
+def test_iso_is_what_a_calendar_says(at):
+    """Of the first year as of the last, before 1970 as after."""
+    told = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is told without a zone
+    assert iso(at) == f"{told.isoformat(timespec='milliseconds')}Z"

@@ -1,6 +1,8 @@
 """Reads: a few short connections, beside the one that writes and never in its way.
 
 Each read is one message to the server and back: a transaction of its own that may not write, and that is broken off after ten seconds.
+What is so for all reads is said once, when a connection is made: said with each it costs more, on both sides, than a small read itself.
+Through a pooler each transaction has to say it, for the next one may be another's.
 """
 
 import atexit
@@ -8,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from mainspring.domain.errors import StoreUnavailableError
@@ -50,6 +53,8 @@ class PostgresReader:
     def _configure(self, connection: Connection) -> None:
         prepare(connection)
         self.notice = POOLED if is_pooled(connection) else None
+        if not is_pooled(connection):
+            run(connection.cursor(), TEXTS["open_reads"], self._opening)
 
     def read(self, query: str, params: Params = ()) -> Rows:
         """Return all rows of a statement of `queries/`."""
@@ -61,6 +66,8 @@ class PostgresReader:
 
     def _fetch(self, text: str, params: Params) -> Rows:
         with self._connection() as connection:
+            if not is_pooled(connection):
+                return run(connection.cursor(), text, params).fetchall()
             with connection.pipeline():
                 connection.execute("begin read only")
                 run(connection.cursor(), TEXTS["open_read"], self._opening)
@@ -72,17 +79,21 @@ class PostgresReader:
     def snapshot(self) -> Iterator[Snapshot]:
         """Give a `read` whose calls all see the same commit."""
         with self._connection() as connection:
-            with connection.pipeline():
-                connection.execute("begin isolation level repeatable read read only")
-                run(connection.cursor(), TEXTS["open_read"], self._opening)
-            try:
 
-                def read(query: str, params: Params = ()) -> Rows:
+            def read(query: str, params: Params = ()) -> Rows:
+                if _is_begun(connection):
                     return run(connection.cursor(), TEXTS[query], params).fetchall()
+                with connection.pipeline():
+                    connection.execute("begin isolation level repeatable read read only")
+                    if is_pooled(connection):
+                        run(connection.cursor(), TEXTS["open_read"], self._opening)
+                    found = run(connection.cursor(), TEXTS[query], params)
+                return found.fetchall()
 
+            try:
                 yield read
             finally:
-                if not connection.closed:
+                if not connection.closed and _is_begun(connection):
                     connection.execute("rollback")
 
     @contextmanager
@@ -107,3 +118,7 @@ class PostgresReader:
         """
         atexit.unregister(self.close)
         self._pool.close(timeout=1.0)
+
+
+def _is_begun(connection: Connection) -> bool:
+    return connection.info.transaction_status != TransactionStatus.IDLE

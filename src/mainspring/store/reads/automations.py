@@ -13,6 +13,7 @@ from mainspring.store.views import AutomationView
 
 _BUCKET = "ms<=2^"
 _REASON = "reason:"
+_STATES = {state.value: state for state in RunState}
 
 
 class RunMark(msgspec.Struct, frozen=True):
@@ -74,8 +75,11 @@ def automations_of(reader: Reader, names: Iterable[str]) -> list[AutomationView]
 def newest_runs(reader: Reader, names: Iterable[str], limit: int) -> dict[str, list[RunMark]]:
     """Return the newest runs of each, at most so many, newest first."""
     found: dict[str, list[RunMark]] = {name: [] for name in names}
-    for automation, run, state, *rest in reader.read("list_newest_runs", (_listed(found), limit)):
-        found[automation].append(RunMark(run, RunState(state), *rest))
+    # A page of automations has thousands: written out it takes a third of the time.
+    for automation, run, state, reason, slot_at, made_at, begun_at, ended_at in reader.read(
+        "list_newest_runs", (_listed(found), limit)
+    ):
+        found[automation].append(RunMark(run, _STATES[state], reason, slot_at, made_at, begun_at, ended_at))
     return found
 
 

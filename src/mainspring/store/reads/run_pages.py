@@ -4,7 +4,7 @@ Runs of some automations are the newest of each of them, put together; runs of o
 a page holds fewer than were asked for and there is a cursor, the rest lies behind what was looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.reads.runs import IN_STATE, row_of
+from mainspring.store.reads.runs import IN_STATE, place_in, row_of
 from mainspring.store.views import RunPage, RunRow, columns
 
 LOOKED_AT: Final = 10_000
@@ -28,10 +28,11 @@ _OVER = {RunState.FAILED, RunState.CANCELLED}
 
 
 class _Source(NamedTuple):
-    """Runs in the order of one index: what stands behind "from", and the values in it."""
+    """Runs in the order of one index: what stands behind "from", the values in it, and by what they are compared with a place."""
 
     text: str
     values: tuple[Any, ...] = ()
+    place: str = "seq"
 
 
 def run_page(
@@ -54,12 +55,11 @@ def run_page(
         filters["queue = ?"] = queue
     before = NEWEST if cursor is None else cursor
     lowest = _lowest(reader, sources, before) if filters else 0
-    conditions = " and ".join(["seq < ?", "seq >= ?", *filters])
     values = (before, lowest, *filters.values(), limit + 1)
     rows: list[RunRow] = []
     for first in range(0, len(sources), _AT_ONCE):
         some = sources[first : first + _AT_ONCE]
-        parts = [_part(one, conditions) for one in some]
+        parts = [_part(one, filters) for one in some]
         text = f"select {_COLUMNS} from runs where seq in ({' union all '.join(parts)}) order by seq desc limit ?"  # noqa: S608 - our words
         found = reader.read_text(text, (*(value for one in some for value in (*one.values, *values)), limit + 1))
         rows += [row_of(row) for row in found]
@@ -71,8 +71,9 @@ def run_page(
     return RunPage(wanted, None if lowest == 0 or len(wanted) < len(rows) else lowest)
 
 
-def _part(one: _Source, conditions: str) -> str:
-    text = f"select seq from {one.text} and {conditions} order by seq desc limit ?"  # noqa: S608 - our words
+def _part(one: _Source, filters: Iterable[str]) -> str:
+    conditions = " and ".join([f"{one.place} < ?", f"{one.place} >= ?", *filters])
+    text = f"select seq from {one.text} and {conditions} order by {one.place} desc limit ?"  # noqa: S608 - our words
     return f"select seq from ({text}) as part"  # noqa: S608
 
 
@@ -88,7 +89,7 @@ def _sources(states: Sequence[RunState], names: Sequence[str | None]) -> list[_S
 def _of(state: RunState, name: str | None) -> _Source:
     """Return the runs of a state, of one automation or of all: each is one range of an index, or nearly all of one."""
     if name is None:
-        return _Source(IN_STATE[state])
+        return _Source(IN_STATE[state], place=place_in(state))
     if state is RunState.SUCCEEDED:
         return _Source("runs where automation = ? and state = {{succeeded}}", (name,))
     return _Source(
@@ -101,6 +102,6 @@ def _lowest(reader: Reader, sources: Sequence[_Source], before: int) -> int:
     """Return the number down to which all sources are looked at; 0 = to their end."""
     found = []
     for one in sources:
-        text = f"select seq from {one.text} and seq < ? order by seq desc limit 1 offset ?"  # noqa: S608 - our words
+        text = f"select seq from {one.text} and {one.place} < ? order by {one.place} desc limit 1 offset ?"  # noqa: S608 - our words
         found += [row[0] for row in reader.read_text(text, (*one.values, before, LOOKED_AT))]
     return max(found, default=0)

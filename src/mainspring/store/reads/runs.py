@@ -28,6 +28,16 @@ _UNLISTED = {
 _LISTED = "runs indexed by runs_state where state = {{%s}} and state not in ({{running}}, {{succeeded}})"
 IN_STATE = {state: _UNLISTED.get(state, _LISTED % state.value) for state in RunState}
 """What stands behind "from" for the runs of each state."""
+_ALL = ("runs where 1 = 1", "seq")
+
+
+def place_in(state: RunState) -> str:
+    """Return by what runs of a state are compared with a place in commit order, and put into that order.
+
+    The index of those that run does not hold it. They are few, so each is looked at; a server that plans for any values would gather all
+    places in range, or walk down them, and they may be those of all runs there are.
+    """
+    return "+seq" if state is RunState.RUNNING else "seq"
 
 
 def run_view(reader: Reader, run: str) -> RunView:
@@ -105,12 +115,12 @@ def list_runs(
         clauses.append("automation = ?")
         params.append(name)
     if cursor is not None:
-        clauses.append("seq < ?")
         params.append(cursor)
     rows: list[RunRow] = []
     # State by state: each is one range of an index, however many runs the other states have.
-    for source in [IN_STATE[state] for state in dict.fromkeys(states)] or ["runs where 1 = 1"]:
-        text = f"select {_COLUMNS} from {' and '.join((source, *clauses))} order by seq desc limit ?"  # noqa: S608 - our words
+    for source, place in [(IN_STATE[state], place_in(state)) for state in dict.fromkeys(states)] or [_ALL]:
+        conditions = " and ".join((source, *clauses, *([] if cursor is None else [f"{place} < ?"])))
+        text = f"select {_COLUMNS} from {conditions} order by {place} desc limit ?"  # noqa: S608 - our words
         rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
     rows.sort(key=lambda row: -row.seq)
     # Commit order is the order of creation: the first one that is too old ends the list.

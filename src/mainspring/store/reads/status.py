@@ -50,7 +50,10 @@ def queue_views(reader: Reader) -> list[QueueView]:
 
 def automations(reader: Reader, name: str | None = None) -> list[AutomationView]:
     """Return all definitions, or the one of this name."""
-    return [AutomationView(*row) for row in reader.read("list_automations", (name,))]
+    if name is None:
+        return [AutomationView(*row) for row in reader.read("list_automations", (None,))]
+    # A statement for both would look at all of them for one.
+    return [AutomationView(*row) for row in reader.read("list_automations_of", (json.dumps([name]),))]
 
 
 def automation_names(reader: Reader) -> list[str]:

@@ -204,7 +204,7 @@ def _spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
 
 
 def _span(at: int, rows: list[HourRow]) -> HourFigures:
-    took = quantile.merged(row.took for row in rows)
+    took = rows[0].took if len(rows) == 1 else quantile.merged(row.took for row in rows)
     return HourFigures(
         hour_at=at,
         started=sum(row.started for row in rows),

@@ -1,6 +1,7 @@
 """Tables of the page of one automation: its days, what monitors say of it, what starts it beside its schedules."""
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -53,10 +54,10 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
 def days_of(hours: Iterable[HourFigures], zone: str) -> list[DayRow]:
     """Return hours as days, the newest first."""
     tz = zone_of(zone)
-    found: dict[str, list[HourFigures]] = {}
+    found: dict[date, list[HourFigures]] = {}
     for one in hours:
-        found.setdefault(f"{to_local(one.hour_at, tz):%Y-%m-%d}", []).append(one)
-    return [_day(day, those) for day, those in sorted(found.items(), reverse=True)]
+        found.setdefault(to_local(one.hour_at, tz).date(), []).append(one)
+    return [_day(day.isoformat(), those) for day, those in sorted(found.items(), reverse=True)]
 
 
 def _day(day: str, hours: list[HourFigures]) -> DayRow:

@@ -1,6 +1,6 @@
 """A strip: the newest runs as cells, the newest at the right; as high as each took beside the others, in the tone of its state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Final, NamedTuple
 
@@ -39,32 +39,38 @@ class Strip(NamedTuple):
 
 def strip_of(runs: Sequence[RunMark], places: int, now: int) -> Strip:
     """Draw runs, newest first, at the right of so many places; each cell leads to its run."""
-    cells = _cells(runs[:places], places, now)
-    return Strip(places * (_CELL + _GAP) - _GAP, HEIGHT, cells, [], _in_words(runs[:places]))
+    return brief_strip_of(runs, places, now, None)
 
 
-def brief_strip_of(runs: Sequence[RunMark], places: int, now: int, links: int = 0) -> Strip:
-    """Draw runs as one of many strips on a page: but so many of the newest that stopped lead to their runs, for links are heavy."""
-    found = strip_of(runs, places, now)
-    stopped = [run.run for run in runs[:places] if run.state in REOPENABLE][:links]
+def brief_strip_of(runs: Sequence[RunMark], places: int, now: int, links: int | None = 0) -> Strip:
+    """Draw runs as one of many strips on a page: but so many of the newest that stopped lead to their runs, for links are heavy.
+
+    None = all runs lead there.
+    """
+    shown = runs[:places]
+    linked = shown if links is None else [run for run in shown if run.state in REOPENABLE][:links]
+    leads = {run.run for run in linked}
+    cells: list[Cell] = []
     drawn: dict[str, list[str]] = {}
-    for one in found.linked:
-        if one.run not in stopped:
-            drawn.setdefault(one.tone, []).append(f"M{one.x} {one.y:g}h{one.width}V{found.height}h-{one.width}z")
+    for run, x, height, ms in _columns(shown, places, now):
+        y, tone = round(HEIGHT - height, 1), tone_of(run.state)
+        if run.run in leads:
+            cells.append(Cell(x, y, _CELL, height, tone, run.run, _said(run, ms)))
+        else:
+            drawn.setdefault(tone, []).append(f"M{x} {y:g}h{_CELL}V{HEIGHT}h-{_CELL}z")
     paths = [(tone, "".join(parts)) for tone, parts in drawn.items()]
-    return found._replace(linked=[one for one in found.linked if one.run in stopped], paths=paths)
+    return Strip(places * (_CELL + _GAP) - _GAP, HEIGHT, cells, paths, _in_words(shown))
 
 
-def _cells(shown: Sequence[RunMark], places: int, now: int) -> list[Cell]:
+def _columns(shown: Sequence[RunMark], places: int, now: int) -> Iterator[tuple[RunMark, int, float, int]]:
+    """Give each run, oldest first, with its place from the left, how high it stands and what it took."""
     took = [_took(one, now) for one in shown]
     longest = max(took, default=0) or 1
-    cells = []
-    for place, (one, ms) in enumerate(zip(shown, took, strict=True)):
+    for place in range(len(shown) - 1, -1, -1):
+        ms = took[place]
         # The root keeps one long run from making all others flat.
         height = round(HEIGHT * max(sqrt(ms / longest), _LEAST), 1)
-        x = (places - 1 - place) * (_CELL + _GAP)
-        cells.append(Cell(x, round(HEIGHT - height, 1), _CELL, height, tone_of(one.state), one.run, _said(one, ms)))
-    return cells[::-1]
+        yield shown[place], (places - 1 - place) * (_CELL + _GAP), height, ms
 
 
 def _took(one: RunMark, now: int) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.cron import to_local, zone_of
-from mainspring.insight.agenda import Agenda, AgendaLine, ClockDay, Start, day_starts
+from mainspring.insight.agenda import SPAN_MS, Agenda, AgendaLine, ClockDay, Start, day_starts
 from mainspring.insight.words import instant
 
 WIDTH: Final = 2016
@@ -14,7 +14,9 @@ WIDTH: Final = 2016
 HEIGHT: Final = 24
 _TOP, _BAR = 4, 16
 _LEAST = 6
+_LEAST_MS = (_LEAST - 1) * SPAN_MS // WIDTH
 _TALLEST = 60
+_UNITS_PER_MS = WIDTH / SPAN_MS
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -98,7 +100,9 @@ def _path(agenda: Agenda, starts: Iterable[Start]) -> str:
     parts: list[tuple[int, int]] = []
     for one in starts:
         begin = _x(agenda, one.start_at)
-        end = min(max(_x(agenda, one.end_at), begin + _LEAST), WIDTH)
+        # What is shorter than the least bar is most of what there is: where it ends need not be asked.
+        is_short = one.end_at - one.start_at <= _LEAST_MS
+        end = min(begin + _LEAST if is_short else max(_x(agenda, one.end_at), begin + _LEAST), WIDTH)
         if parts and begin < parts[-1][1]:
             parts[-1] = (parts[-1][0], max(end, parts[-1][1]))
         else:
@@ -107,8 +111,7 @@ def _path(agenda: Agenda, starts: Iterable[Start]) -> str:
 
 
 def _x(agenda: Agenda, at: int) -> int:
-    share = (at - agenda.from_at) / (agenda.until_at - agenda.from_at)
-    return round(WIDTH * min(max(share, 0), 1))
+    return min(max(round((at - agenda.from_at) * _UNITS_PER_MS), 0), WIDTH)
 
 
 def _day(at: int, zone: str) -> str:

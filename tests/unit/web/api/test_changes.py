@@ -110,6 +110,26 @@ async def test_stream_tells_which_nouns_changed(world):
 
 
 @pytest.mark.asyncio
+async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(world):
+    """Also where a page was drawn in the same second: it would be told of nothing more, and go on showing that."""
+    steps = Steps()
+    changes = Changes(world.gate, world.site, steps.pause)
+    ann = Listener(changes, world, "ann")
+    assert "retry" in await ann.next()
+    await ann.nouns()
+    await steps.waits.wait()
+    assert world.site.kept.of(world.site).verdict.count == 0
+    world.find_wrong()
+    assert world.site.kept.of(world.site).verdict.count == 0
+    steps.look()
+    assert "incidents" in await ann.nouns()
+    assert world.site.kept.of(world.site).verdict.count == 1
+    ann.gone.set()
+    await ann.over()
+    changes.close()
+
+
+@pytest.mark.asyncio
 async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
     """Not even that something did, nor by a sign of life that comes later for it; what is its own is heard of."""
     steps = Steps()

@@ -1,0 +1,110 @@
+"""Reads beside the writer, through a line of our own and through one that a pooler shares."""
+
+import psycopg
+import pytest
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store.commands.automations import SetQueue
+from mainspring.store.postgres import connection as connection_module
+from mainspring.store.postgres.reader import PostgresReader
+from mainspring.store.postgres.texts import TEXTS
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import PostgresProcess
+
+SAID = """
+select current_setting('search_path'), current_setting('statement_timeout'), current_setting('default_transaction_read_only'),
+       current_setting('jit')
+"""
+
+
+@pytest.fixture
+def process(postgres):
+    found = PostgresProcess(postgres.new_store(), FakeClock()).open()
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=["own line", "pooled"])
+def reader(request, process, monkeypatch):
+    """A reader of a store with one queue."""
+    if request.param == "pooled":
+        monkeypatch.setattr(connection_module, "_stands_before_a_pooler", lambda connection: True)
+    process.do(SetQueue("mail", 2))
+    found = PostgresReader(process.database.address)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What is sent from now on and waited for, on any connection: a statement by itself, or many together."""
+    found = []
+    execute, pipeline = psycopg.RawCursor.execute, psycopg.Connection.pipeline
+
+    def executed(cursor, query, *args, **options):
+        if cursor.connection.info.pipeline_status == psycopg.pq.PipelineStatus.OFF:
+            found.append("one")
+        return execute(cursor, query, *args, **options)
+
+    def together(connection):
+        found.append("many")
+        return pipeline(connection)
+
+    monkeypatch.setattr(psycopg.RawCursor, "execute", executed)
+    monkeypatch.setattr(psycopg.Connection, "pipeline", together)
+    return found
+
+
+def names(rows):
+    return [row[0] for row in rows]
+
+
+def test_read_waits_once_and_a_snapshot_once_for_each_of_its_reads_and_its_end(reader, sent):
+    """Whatever a line has to be told first; of a line of our own a read is one statement."""
+    reader.read("list_queues", (None,))
+    sent.clear()
+    reader.read("list_queues", (None,))
+    assert sent == ["one" if reader.notice is None else "many"]
+    sent.clear()
+    with reader.snapshot() as read:
+        assert names(read("list_queues", (None,))) == names(read("list_queues", (None,))) != []
+    assert sent == ["many", "one", "one"]
+    sent.clear()
+    with reader.snapshot():
+        pass
+    assert sent == []
+
+
+def test_reads_see_what_is_committed_and_a_snapshot_sees_one_commit(process, reader):
+    """A commit in the middle of a snapshot is not seen by it."""
+    with reader.snapshot() as read:
+        before = names(read("list_queues", (None,)))
+        process.do(SetQueue("slow", 1))
+        assert names(read("list_queues", (None,))) == before
+        assert names(reader.read("list_queues", (None,))) == sorted([*before, "slow"])
+    assert names(reader.read("list_queues", (None,))) == sorted([*before, "slow"])
+
+
+def test_no_read_writes(reader):
+    """Neither by itself nor in a snapshot; and a reader that was refused reads on."""
+    with pytest.raises(StoreUnavailableError, match="read-only"):
+        reader.read_text("delete from queues")
+    with pytest.raises(StoreUnavailableError, match="read-only"), reader.snapshot() as read:
+        read("list_queues", (None,))
+        read("prune_waits", ("[]",))
+    assert "mail" in names(reader.read("list_queues", (None,)))
+
+
+def test_what_is_so_for_all_reads_holds_in_each_and_nothing_of_it_is_left_in_a_line_that_others_share(
+    reader, monkeypatch
+):
+    """A read is broken off after its time, and nothing is compiled for it; of a line that goes to others next, in its own transaction."""
+    ours = (reader._address.schema, "10s", "on", "off")
+    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SAID))
+    assert reader.read("said")[0][1:2] + reader.read("said")[0][3:] == ("10s", "off")
+    with reader.snapshot() as read:
+        assert [read("said")[0][:2], read("said")[0][3]] == [ours[:2], "off"]
+    with reader._pool.connection() as line:
+        assert line.execute(SAID).fetchone() == (
+            ours if reader.notice is None else ('"$user", public', "0", "off", "on")
+        )
