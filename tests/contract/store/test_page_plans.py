@@ -45,6 +45,7 @@ _PARAMS = {
     "list_automations_of_runs": ("[]",),
     "list_runs_of_error": ("a", "f", "[]", 50),
     "list_moves_since": (0, 100),
+    "count_suspects": (),
     "count_unattended": (100, None),
     "count_undecided": (0, None, 50, 20),
     "count_failed_since": (0, 100),
@@ -91,7 +92,8 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
 
 
 def check_filtered_by_index(plans):
-    """Acts of one actor, verb or subject are read along its index, never along all acts until enough of them fit."""
+    """Acts of one actor, verb or subject are read along its index, never along all acts until enough of them fit; so are suspects."""
+    assert "runs_suspect" in "\n".join(plans.of("count_suspects"))
     for key in ("actor", "verb", "subject"):
         for name in (f"list_audit_of_{key}", "audit_reach"):
             plan = "\n".join(plans.of(name, _PARAMS[name]))
