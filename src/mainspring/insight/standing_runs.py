@@ -50,5 +50,10 @@ def standing_runs(reader: Reader, now: int, automations: Collection[str] | None 
     return StandingRuns(
         wrong.unattended(reader, automations),
         wrong.untold_failures(reader, now - DAY_MS, automations),
-        wrong.undecided_failures(reader, now - DAYS * DAY_MS, automations),
+        undecided(reader, now, automations),
     )
+
+
+def undecided(reader: Reader, now: int, automations: Collection[str] | None = None) -> Capped:
+    """Return of that only how many failed and were left."""
+    return wrong.undecided_failures(reader, now - DAYS * DAY_MS, automations)
