@@ -246,8 +246,8 @@ def undecided_failures(reader: Reader, since_at: int, automations: Collection[st
     It looks at the errors that ended last, and at the newest failures of each.
     """
     wanted = (since_at, _listed(automations), _ERRORS, _FAILURES)
-    number, errors_seen, failures_seen = reader.read("count_undecided", wanted)[0]
-    return Capped(number, bool(number) and (errors_seen >= _ERRORS or failures_seen >= _FAILURES))
+    number, errors_seen, is_cut = reader.read("count_undecided", wanted)[0]
+    return Capped(number, bool(number and (errors_seen >= _ERRORS or is_cut)))
 
 
 def errors(

@@ -23,8 +23,8 @@ _PARTS = 20
 def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None, since_at: int = 0) -> Capped:
     """Return how many runs stand still by one error since then (ms); it looks at the newest `cap` failures."""
     wanted = (*cause, cap, None if state is None else state.value, since_at)
-    number, looked_at = reader.read("count_standing_of_error", wanted)[0]
-    return Capped(number, looked_at >= cap)
+    number, came = reader.read("count_standing_of_error", wanted)[0]
+    return Capped(number, came >= cap)
 
 
 def standing_runs(
