@@ -8,8 +8,9 @@ from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Reopen
 from mainspring.store.reads.incidents import undecided_failures, untold_faults
-from mainspring.store.reads.standing import standing
+from mainspring.store.reads.standing import standing, standing_runs
 from tests.contract.store.process import audited, fail, halt
+from tests.counted_reads import counted as counted_reads
 
 FAILED, HALTED = IncidentKind.PERMANENT_ERROR, IncidentKind.NEEDS_ATTENTION
 
@@ -113,8 +114,12 @@ def test_failures_of_before_do_not_make_a_count_uncertain(store, counted):
     fall(store, 21)
     store.clock.forward(1_000)
     since_at = store.clock.now()
-    fall(store, 2)
+    runs = fall(store, 2)
     end(store)
     assert counted(since_at) == "2"
     cause = ("a", "f1")
     assert [str(standing(store.reader, cause, cap, since_at=since_at)) for cap in (1, 2, 3, 50)] == ["1+", "2+", "2", "2"]
+    asked = counted_reads(store.reader)
+    found = standing_runs(store.reader, [cause], since_at=since_at, limit=5)
+    assert {row.id for _, row in found} == set(runs)
+    assert len(asked) == 2, "what is too old is not looked through to its end"

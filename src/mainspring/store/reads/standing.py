@@ -54,10 +54,11 @@ def _of(
     for _ in range(_PARTS):
         wanted = (*cause, before, part, None if state is None else state.value, since_at)
         rows: list[tuple[Any, ...]] = reader.read("list_standing_of_error", wanted)
-        for place, *row in rows:
+        for place, _, *row in rows:
             if row[0] is not None:
                 yield place, row_of(tuple(row))
-        if len(rows) < part:
+        # What came before all of a part that is too old is too old as well.
+        if len(rows) < part or all(row[1] < since_at for row in rows):
             return
         before, part = rows[-1][0], min(2 * part, _PART)
 
