@@ -7,8 +7,8 @@ from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Reopen
-from mainspring.store.reads.incidents import undecided_failures, untold_faults
-from mainspring.store.reads.standing import standing, standing_runs
+from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
 from tests.contract.store.process import audited, fail, halt
 from tests.counted_reads import counted as counted_reads
 
@@ -118,7 +118,12 @@ def test_failures_of_before_do_not_make_a_count_uncertain(store, counted):
     end(store)
     assert counted(since_at) == "2"
     cause = ("a", "f1")
-    assert [str(standing(store.reader, cause, cap, since_at=since_at)) for cap in (1, 2, 3, 50)] == ["1+", "2+", "2", "2"]
+    assert [str(standing(store.reader, cause, cap, since_at=since_at)) for cap in (1, 2, 3, 50)] == [
+        "1+",
+        "2+",
+        "2",
+        "2",
+    ]
     asked = counted_reads(store.reader)
     found = standing_runs(store.reader, [cause], since_at=since_at, limit=5)
     assert {row.id for _, row in found} == set(runs)
