@@ -93,7 +93,7 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
 
 
 def check_few_by_their_index(plans):
-    """What is few is read along its own index: suspects, what those runs failed by that need a person, acts of one actor, verb or subject."""
+    """What is few is read along its own index: suspects, errors of runs that need a person, acts of one actor, verb or subject."""
     assert "runs_suspect" in "\n".join(plans.of("count_suspects"))
     plan = "\n".join(plans.of("list_faults_that_need_attention"))
     assert "runs_state" in plan, plan
