@@ -28,6 +28,7 @@ _AUTO: Final = {
     "next": Leaf(f"{_CLI}.auto_next:next_command", "show when it starts next, or would between two times"),
     "backfill": Leaf(f"{_CLI}.auto_backfill:backfill_command", "make the runs of due times of the past"),
     "graph": Leaf(f"{_CLI}.auto_graph:graph", "show what starts what"),
+    "paths": Leaf(f"{_CLI}.auto_paths:paths", "show which way its runs go, and which failures end them"),
 }
 _FAILED: Final = {
     "list": Leaf(f"{_CLI}.failed:list_command", "list runs that failed or need a person"),

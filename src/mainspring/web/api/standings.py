@@ -14,6 +14,7 @@ from mainspring.insight.automation_lines import STRIP, AutomationLine, automatio
 from mainspring.insight.dependencies import Edge, Node
 from mainspring.insight.due_times import DueTime, PastDue
 from mainspring.insight.neighbours import neighbours_of
+from mainspring.insight.run_paths import RunPaths, run_paths
 from mainspring.insight.standings import Standing, standings
 from mainspring.insight.trust import Trust, trust_of
 from mainspring.insight.verdict import unresolved
@@ -173,6 +174,11 @@ def graph(call: AnyCall) -> Neighbours:
     return Neighbours(nodes, edges, {each: one.state for each, one in states.items()})
 
 
+def paths(call: AnyCall) -> RunPaths:
+    """Show from which step to which the newest 50 runs of a workflow went, how often, and which failures nothing takes up."""
+    return run_paths(call.site.reader, named(call), call.visitor.may_see)
+
+
 def trust(call: AnyCall) -> Trust:
     """Tell how far an automation can be trusted: thirty days of it beside the thirty before."""
     return trust_of(call.site.reader, named(call).name, call.site.clock.now())
@@ -281,6 +287,7 @@ ROUTES = (
     reads("/standings", listed, Page[AutomationLine], query=StandingsQuery),
     reads("/automations/{automation}/standing", standing, Standing),
     reads("/automations/{automation}/graph", graph, Neighbours),
+    reads("/automations/{automation}/paths", paths, RunPaths),
     reads("/automations/{automation}/trust", trust, Trust),
     reads("/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
     reads("/automations/{automation}/due", due, DueShown, query=DueQuery),

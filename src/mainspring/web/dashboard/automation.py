@@ -11,6 +11,7 @@ from mainspring.domain.told_states import AutomationState
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import p_of, starts_of
 from mainspring.insight.option_rows import option_rows, option_text
+from mainspring.insight.run_paths import way_word
 from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.standings import Standing
 from mainspring.store.reads.automations import RunMark
@@ -31,6 +32,8 @@ from mainspring.web.pictures.expected import expected_of, window_of
 from mainspring.web.pictures.heat import heat_of
 from mainspring.web.pictures.layers import BOX, layers_of
 from mainspring.web.pictures.strip import strip_of
+from mainspring.web.pictures.ways import BOX as WAYS_BOX
+from mainspring.web.pictures.ways import ways_of
 
 _TOLD = frozenset(AutomationState) - CALM
 """States that want a word above all else."""
@@ -89,7 +92,12 @@ def _of_runs(call: Call[Looking, Form | None], view: AutomationView, now: int) -
         for one in _newest(call, view.name)
     ]
     wanted = ErrorsQuery(automation=view.name, limit=_ERRORS)
+    paths = standings.paths(looked(call))
     return {
+        "paths": paths,
+        "ways": ways_of(paths),
+        "ways_box": WAYS_BOX,
+        "way_word": way_word,
         "runs": newest,
         "strip": strip_of(newest, RUNS, now),
         "p50": p_of(newest, 0.5),

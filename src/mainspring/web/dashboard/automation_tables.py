@@ -9,6 +9,7 @@ from mainspring.domain.incident import Incident
 from mainspring.domain.monitors.judged import Judged
 from mainspring.insight.announced import definition_of
 from mainspring.insight.dependencies import Edge
+from mainspring.insight.run_paths import PathEdge
 from mainspring.insight.trust import RecurringCause
 from mainspring.store.reads.incidents import ErrorView
 from mainspring.web.api import automations, incidents, standings
@@ -68,10 +69,15 @@ def _neighbours(call: Call[Any, None]) -> list[Edge]:
     return standings.graph(call).edges
 
 
+def _paths(call: Call[Any, None]) -> list[PathEdge]:
+    return standings.paths(call).edges
+
+
 TABLES: Final[dict[str, Callable[[Call[Any, None]], Iterable[msgspec.Struct]]]] = {
     "incidents": _incidents,
     "causes": _causes,
     "errors": _errors,
+    "paths": _paths,
     "days": _days,
     "hours": _hours,
     "past": lambda call: _due(call).past[::-1],

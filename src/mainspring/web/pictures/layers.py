@@ -1,12 +1,21 @@
-"""A graph in layers, from left to right: each node one layer behind the last of those that lead to it. A cycle ends where it closes."""
+"""A graph in layers, from left to right: each node one layer behind the last of those that lead to it. A cycle ends where it closes.
 
-from collections.abc import Sequence
+An edge over several layers goes along a lane of its own in each of them, as all do that lead to the same node: none runs behind a box.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 BOX: Final = (140, 34)
 _GAP = (40, 14)
 _EDGE = 1
 _LONGEST = 17
+_BESIDE = 14
+_DIP = 22
+
+Stop = str | tuple[str]
+"""What an edge passes in one layer: a node, or the lane to the node that is named."""
 
 
 class Box(NamedTuple):
@@ -19,15 +28,17 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An edge as a path; `back` = it leads back, as part of a cycle."""
+    """An edge as a path, and a place for a word on it; `back` = it leads back, as part of a cycle."""
 
     path: str
     said: str
     back: bool
+    x: int
+    y: int
 
 
 class Layers(NamedTuple):
-    """Boxes are of the size BOX."""
+    """Boxes are of the size that was asked for; lines in the order of the edges."""
 
     width: int
     height: int
@@ -35,25 +46,53 @@ class Layers(NamedTuple):
     lines: list[Line]
 
 
-def layers_of(nodes: Sequence[str], edges: Sequence[tuple[str, str, str]]) -> Layers:
+def layers_of(
+    nodes: Sequence[str],
+    edges: Sequence[tuple[str, str, str]],
+    box: tuple[int, int] = BOX,
+    gap: tuple[int, int] = _GAP,
+) -> Layers:
     """Draw nodes and edges (from, to, in words)."""
     depth = _depths(nodes, edges)
-    columns: dict[int, list[str]] = {}
+    ways = [_stops(a, b, depth) for a, b, _ in edges]
+    columns: dict[int, dict[Stop, None]] = {}
     for name in sorted(nodes, key=lambda name: (depth[name], name)):
-        columns.setdefault(depth[name], []).append(name)
-    columns = _untangled(columns, edges)
-    tallest = max((len(names) for names in columns.values()), default=0)
-    step_x, step_y = BOX[0] + _GAP[0], BOX[1] + _GAP[1]
-    places: dict[str, tuple[int, int]] = {}
-    for column, names in columns.items():
-        top = (tallest - len(names)) * step_y // 2
-        places |= {name: (_EDGE + column * step_x, _EDGE + top + row * step_y) for row, name in enumerate(names)}
+        columns.setdefault(depth[name], {})[name] = None
+    for (a, _, _), way in zip(edges, ways, strict=True):
+        for column, stop in enumerate(way[1:-1], depth[a] + 1):
+            columns[column][stop] = None
+    rows = _untangled(columns, (hop for way in ways if len(way) > 1 for hop in _hops(way, depth)))
+    tallest = max((len(stops) for stops in rows.values()), default=0)
+    step_x, step_y = box[0] + gap[0], box[1] + gap[1]
+    places: dict[tuple[int, Stop], tuple[int, int]] = {}
+    for column, stops in rows.items():
+        top = (tallest - len(stops)) * step_y // 2
+        for row, stop in enumerate(stops):
+            places[column, stop] = (_EDGE + column * step_x, _EDGE + top + row * step_y)
+    seen: dict[tuple[str, str], int] = {}
+    lines = []
+    for (a, b, words), way in zip(edges, ways, strict=True):
+        beside = seen[a, b] = seen.get((a, b), -1) + 1
+        on_way = [places[column, stop] for column, stop in enumerate(way, depth[a])] if depth[a] < depth[b] else []
+        ends = places[depth[a], a], places[depth[b], b]
+        lines.append(_forward(on_way, box, min(beside * _BESIDE, box[1] // 2 - 3), words) if on_way else _backward(*ends, box, words))
     return Layers(
-        width=max(len(columns) * step_x - _GAP[0], 0) + 2 * _EDGE,
-        height=max(tallest * step_y - _GAP[1], 0) + 2 * _EDGE,
-        boxes=[Box(name, _cut(name), *places[name]) for name in nodes],
-        lines=[_line(places[a], places[b], words, back=depth[a] >= depth[b]) for a, b, words in edges],
+        width=max(len(rows) * step_x - gap[0], 0) + 2 * _EDGE,
+        height=max(tallest * step_y - gap[1], 0) + 2 * _EDGE + (_DIP if any(line.back for line in lines) else 0),
+        boxes=[Box(name, _cut(name), *places[depth[name], name]) for name in nodes],
+        lines=lines,
     )
+
+
+def _stops(a: str, b: str, depth: dict[str, int]) -> list[Stop]:
+    """Return what an edge passes, layer by layer, its ends too."""
+    return [a, *([(b,)] * max(depth[b] - depth[a] - 1, 0)), b]
+
+
+def _hops(way: Sequence[Stop], depth: dict[str, int]) -> Iterable[tuple[tuple[int, Stop], tuple[int, Stop]]]:
+    """Return the parts of a way from layer to layer; of one that leads back there are none."""
+    first, last = depth[str(way[0])], depth[str(way[-1])]
+    return pairwise(enumerate(way, first)) if first < last else ()
 
 
 def _depths(nodes: Sequence[str], edges: Sequence[tuple[str, str, str]]) -> dict[str, int]:
@@ -79,28 +118,43 @@ def _depths(nodes: Sequence[str], edges: Sequence[tuple[str, str, str]]) -> dict
     return found
 
 
-def _untangled(columns: dict[int, list[str]], edges: Sequence[tuple[str, str, str]]) -> dict[int, list[str]]:
+def _untangled(
+    columns: dict[int, dict[Stop, None]], hops: Iterable[tuple[tuple[int, Stop], tuple[int, Stop]]]
+) -> dict[int, list[Stop]]:
     """Return the layers, each in the order of the middle of what leads to it: fewer lines cross."""
-    found: dict[int, list[str]] = {}
-    row: dict[str, float] = {}
+    above: dict[tuple[int, Stop], dict[tuple[int, Stop], None]] = {}
+    for before, after in hops:
+        above.setdefault(after, {})[before] = None
+    found: dict[int, list[Stop]] = {}
+    row: dict[tuple[int, Stop], float] = {}
     for column in sorted(columns):
         middle = {}
-        for place, name in enumerate(columns[column]):
-            before = [row[a] for a, b, _ in edges if b == name and a in row]
-            middle[name] = sum(before) / len(before) if before else float(place)
-        found[column] = sorted(columns[column], key=lambda name: (middle[name], name))
-        row |= {name: place - len(found[column]) / 2 for place, name in enumerate(found[column])}
+        for place, stop in enumerate(columns[column]):
+            before_it = [row[one] for one in above.get((column, stop), ())]
+            middle[stop] = sum(before_it) / len(before_it) if before_it else float(place)
+        found[column] = sorted(columns[column], key=lambda stop: (middle[stop], isinstance(stop, tuple), str(stop)))
+        row |= {(column, stop): place - len(found[column]) / 2 for place, stop in enumerate(found[column])}
     return found
 
 
-def _line(a: tuple[int, int], b: tuple[int, int], said: str, *, back: bool) -> Line:
-    from_x, from_y = a[0] + BOX[0], a[1] + BOX[1] // 2
-    to_x, to_y = b[0], b[1] + BOX[1] // 2
-    if back:
-        from_x, to_x = a[0] + BOX[0] // 2, b[0] + BOX[0] // 2
-        return Line(f"M{from_x} {from_y}L{to_x} {to_y}", said, back)
-    bend = _GAP[0] // 2
-    return Line(f"M{from_x} {from_y}C{from_x + bend} {from_y} {to_x - bend} {to_y} {to_x} {to_y}", said, back)
+def _forward(stops: Sequence[tuple[int, int]], box: tuple[int, int], beside: int, said: str) -> Line:
+    middles = [(x, y + box[1] // 2 + beside) for x, y in stops]
+    parts = []
+    for (from_x, from_y), (to_x, to_y) in pairwise(middles):
+        bend = (to_x - from_x - box[0]) // 2
+        start = f"{'L' if parts else 'M'}{from_x + box[0]} {from_y}"
+        parts.append(f"{start}C{from_x + box[0] + bend} {from_y} {to_x - bend} {to_y} {to_x} {to_y}")
+    (from_x, from_y), (to_x, to_y) = middles[:2]
+    return Line("".join(parts), said, back=False, x=(from_x + box[0] + to_x) // 2, y=(from_y + to_y) // 2)
+
+
+def _backward(a: tuple[int, int], b: tuple[int, int], box: tuple[int, int], said: str) -> Line:
+    """Draw an edge below the boxes, from one to the other or to itself."""
+    aside = box[0] // 6 if a == b else 0
+    from_x, to_x = a[0] + box[0] // 2 + aside, b[0] + box[0] // 2 - aside
+    from_y, to_y = a[1] + box[1], b[1] + box[1]
+    path = f"M{from_x} {from_y}C{from_x} {from_y + _DIP} {to_x} {to_y + _DIP} {to_x} {to_y}"
+    return Line(path, said, back=True, x=(from_x + to_x) // 2, y=(from_y + to_y) // 2 + _DIP * 3 // 4)
 
 
 def _cut(name: str) -> str:

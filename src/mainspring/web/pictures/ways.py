@@ -1,0 +1,91 @@
+"""The ways of runs from step to step as a picture: what is drawn of `insight.run_paths`, where it is small enough for one."""
+
+from typing import Final, NamedTuple
+
+from mainspring.insight.run_paths import END, START, PathEdge, PathNode, RunPaths, way_word
+from mainspring.insight.words import many, one_line
+from mainspring.web.marks import tone_of
+from mainspring.web.pictures.layers import layers_of
+
+BOX: Final = (136, 42)
+_GAP = (64, 20)
+_LONGEST = 17
+_MOST_NODES, _MOST_EDGES = 40, 120
+
+
+class NodeBox(NamedTuple):
+    """A box with its name, how many runs came to it, and in how many it failed for good; `tone` = that of an end."""
+
+    node: PathNode
+    text: str
+    came: str
+    fell: str
+    tone: str
+    x: int
+    y: int
+
+
+class WayLine(NamedTuple):
+    """A line with its number at (`x`, `y`); `look` = "went", "fell" (a failure went on) or "missing"."""
+
+    edge: PathEdge
+    path: str
+    look: str
+    said: str
+    x: int
+    y: int
+
+
+class Ways(NamedTuple):
+    """The picture and its size."""
+
+    width: int
+    height: int
+    boxes: list[NodeBox]
+    lines: list[WayLine]
+
+
+def ways_of(paths: RunPaths) -> Ways | None:
+    """Draw the ways of runs; None = there are none, or too many to be seen."""
+    if not paths.edges or len(paths.nodes) > _MOST_NODES or len(paths.edges) > _MOST_EDGES:
+        return None
+    is_forked = sum(edge.before == START for edge in paths.edges) > 1  # else the start says nothing
+    nodes = [node for node in paths.nodes if node.key != START or is_forked]
+    ways = [edge for edge in paths.edges if edge.before != START or is_forked]
+    # By number, so that what came first stands above what came later.
+    keys = {node.key: f"{place:02}" for place, node in enumerate(nodes)}
+    drawn = layers_of(list(keys.values()), [(keys[one.before], keys[one.after], "") for one in ways], BOX, _GAP)
+    return Ways(
+        width=drawn.width,
+        height=drawn.height,
+        boxes=[_box(node, at.x, at.y) for node, at in zip(nodes, drawn.boxes, strict=True)],
+        lines=[
+            WayLine(edge, line.path, _look(edge), _said(edge), line.x, line.y)
+            for edge, line in zip(ways, drawn.lines, strict=True)
+        ],
+    )
+
+
+def _box(node: PathNode, x: int, y: int) -> NodeBox:
+    is_end = node.kind == END
+    name = one_line(node.name.replace("_", " ") if is_end else node.name, _LONGEST)
+    calls = f" · {node.calls:,}x" if node.calls > node.runs else ""
+    fell = f"{node.failed} failed" if node.failed else ""
+    return NodeBox(
+        node,
+        name,
+        f"{node.runs}{calls}" if fell else many(node.runs, "run") + calls,
+        fell,
+        tone_of(node.name) if is_end else "",
+        x,
+        y,
+    )
+
+
+def _look(edge: PathEdge) -> str:
+    return "missing" if edge.is_missing else "fell" if edge.failed else "went"
+
+
+def _said(edge: PathEdge) -> str:
+    word = way_word(edge)
+    return f"{edge.step} to {edge.then.replace('_', ' ')}: {many(edge.runs, 'run')}{', ' + word if word else ''}"
