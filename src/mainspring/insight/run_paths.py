@@ -46,8 +46,8 @@ class PathNode(msgspec.Struct, frozen=True, kw_only=True):
 class PathEdge(msgspec.Struct, frozen=True, kw_only=True):
     """That `runs` went on from `step` to `then`; `before` and `after` = the keys of both.
 
-    `failed` = the step had failed for good; `is_missing` = each such failure ended the run. `run`, `ident` = the newest of them, at the step;
-    `error` = the fingerprint by which that one stands still.
+    `failed` = the step had failed for good; `is_missing` = each such failure ended the run. `run`, `ident` = the newest of them, at
+    the step; `error` = the fingerprint by which that one stands still.
     """
 
     step: str
@@ -130,7 +130,7 @@ class _Counted:
             if one.kind is not OutcomeKind.TIMER:
                 node = self._step(run, one)
                 for earlier in before(one.asked_after):
-                    self._go(run, start if earlier is None else self._step(run, earlier), earlier, node, one.ident)
+                    self._go(run, start if earlier is None else self._step(run, earlier), earlier, node, one)
                 node.calls += 1
                 if one.state is OutcomeState.FAILED:
                     node.failures.add(run.run)
@@ -151,7 +151,7 @@ class _Counted:
         step: _Node,
         outcome: Passed | None,
         then: _Node,
-        ident: str | None,
+        following: Passed | None,
         *,
         is_lost: bool = False,
     ) -> None:
@@ -159,15 +159,20 @@ class _Counted:
         step.is_taken_up |= failed and not is_lost
         if step is then and not failed:
             return  # called many times: its count says so
-        at = outcome.ident if outcome is not None and (failed or ident is None) else ident
-        self._ways.setdefault((step.key, then.key, failed), _Way(run, at)).runs.add(run.run)
+        at = outcome if failed or following is None else following
+        self._ways.setdefault((step.key, then.key, failed), _Way(run, self._ident(at))).runs.add(run.run)
 
     def _step(self, run: PassedRun, one: Passed) -> _Node:
-        name = one.name
-        if one.kind is OutcomeKind.CHILD and not self._may_see(name):
-            name = "another automation"
+        name = "another automation" if self._is_hidden(one) else one.name
         label = name if one.kind in _PLAIN else f"{one.kind} {name}"
-        return self._node(run, f"{one.kind}:{name}", label, str(one.kind), one.ident)
+        return self._node(run, f"{one.kind}:{name}", label, str(one.kind), self._ident(one))
+
+    def _is_hidden(self, one: Passed) -> bool:
+        return one.kind is OutcomeKind.CHILD and not self._may_see(one.name)
+
+    def _ident(self, one: Passed | None) -> str | None:
+        """Return by what a step is found in its run; that of a child has its name in it."""
+        return None if one is None or self._is_hidden(one) else one.ident
 
     def _node(self, run: PassedRun, key: str, name: str, kind: str, ident: str | None) -> _Node:
         node = self._nodes.get(key)

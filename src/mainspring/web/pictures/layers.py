@@ -14,6 +14,7 @@ _LONGEST = 17
 _BESIDE = 14
 _DIP = 22
 
+Point = tuple[int, int]
 Stop = str | tuple[str]
 """What an edge passes in one layer: a node, or the lane to the node that is named."""
 
@@ -28,13 +29,12 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An edge as a path, and a place for a word on it; `back` = it leads back, as part of a cycle."""
+    """An edge as a path; `back` = it leads back, as part of a cycle. `curve` = the four points of its first curve."""
 
     path: str
     said: str
     back: bool
-    x: int
-    y: int
+    curve: tuple[Point, Point, Point, Point]
 
 
 class Layers(NamedTuple):
@@ -49,8 +49,8 @@ class Layers(NamedTuple):
 def layers_of(
     nodes: Sequence[str],
     edges: Sequence[tuple[str, str, str]],
-    box: tuple[int, int] = BOX,
-    gap: tuple[int, int] = _GAP,
+    box: Point = BOX,
+    gap: Point = _GAP,
 ) -> Layers:
     """Draw nodes and edges (from, to, in words)."""
     depth = _depths(nodes, edges)
@@ -64,7 +64,7 @@ def layers_of(
     rows = _untangled(columns, (hop for way in ways if len(way) > 1 for hop in _hops(way, depth)))
     tallest = max((len(stops) for stops in rows.values()), default=0)
     step_x, step_y = box[0] + gap[0], box[1] + gap[1]
-    places: dict[tuple[int, Stop], tuple[int, int]] = {}
+    places: dict[tuple[int, Stop], Point] = {}
     for column, stops in rows.items():
         top = (tallest - len(stops)) * step_y // 2
         for row, stop in enumerate(stops):
@@ -75,7 +75,11 @@ def layers_of(
         beside = seen[a, b] = seen.get((a, b), -1) + 1
         on_way = [places[column, stop] for column, stop in enumerate(way, depth[a])] if depth[a] < depth[b] else []
         ends = places[depth[a], a], places[depth[b], b]
-        lines.append(_forward(on_way, box, min(beside * _BESIDE, box[1] // 2 - 3), words) if on_way else _backward(*ends, box, words))
+        lines.append(
+            _forward(on_way, box, min(beside * _BESIDE, box[1] // 2 - 3), words)
+            if on_way
+            else _backward(*ends, box, words)
+        )
     return Layers(
         width=max(len(rows) * step_x - gap[0], 0) + 2 * _EDGE,
         height=max(tallest * step_y - gap[1], 0) + 2 * _EDGE + (_DIP if any(line.back for line in lines) else 0),
@@ -137,24 +141,28 @@ def _untangled(
     return found
 
 
-def _forward(stops: Sequence[tuple[int, int]], box: tuple[int, int], beside: int, said: str) -> Line:
+def _forward(stops: Sequence[Point], box: Point, beside: int, said: str) -> Line:
     middles = [(x, y + box[1] // 2 + beside) for x, y in stops]
-    parts = []
+    curves = []
     for (from_x, from_y), (to_x, to_y) in pairwise(middles):
         bend = (to_x - from_x - box[0]) // 2
-        start = f"{'L' if parts else 'M'}{from_x + box[0]} {from_y}"
-        parts.append(f"{start}C{from_x + box[0] + bend} {from_y} {to_x - bend} {to_y} {to_x} {to_y}")
-    (from_x, from_y), (to_x, to_y) = middles[:2]
-    return Line("".join(parts), said, back=False, x=(from_x + box[0] + to_x) // 2, y=(from_y + to_y) // 2)
+        begin = from_x + box[0]
+        curves.append(((begin, from_y), (begin + bend, from_y), (to_x - bend, to_y), (to_x, to_y)))
+    return Line(f"M{'L'.join(map(_written, curves))}", said, back=False, curve=curves[0])
 
 
-def _backward(a: tuple[int, int], b: tuple[int, int], box: tuple[int, int], said: str) -> Line:
+def _backward(a: Point, b: Point, box: Point, said: str) -> Line:
     """Draw an edge below the boxes, from one to the other or to itself."""
     aside = box[0] // 6 if a == b else 0
     from_x, to_x = a[0] + box[0] // 2 + aside, b[0] + box[0] // 2 - aside
     from_y, to_y = a[1] + box[1], b[1] + box[1]
-    path = f"M{from_x} {from_y}C{from_x} {from_y + _DIP} {to_x} {to_y + _DIP} {to_x} {to_y}"
-    return Line(path, said, back=True, x=(from_x + to_x) // 2, y=(from_y + to_y) // 2 + _DIP * 3 // 4)
+    curve = ((from_x, from_y), (from_x, from_y + _DIP), (to_x, to_y + _DIP), (to_x, to_y))
+    return Line(f"M{_written(curve)}", said, back=True, curve=curve)
+
+
+def _written(curve: Sequence[Point]) -> str:
+    (x, y), *rest = curve
+    return f"{x} {y}C{' '.join(f'{x} {y}' for x, y in rest)}"
 
 
 def _cut(name: str) -> str:

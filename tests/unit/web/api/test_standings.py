@@ -69,7 +69,7 @@ async def test_what_a_visitor_may_not_see_is_not_there(world):
     announce(world, "pay-more", triggers={"run": Trigger(source=OnRun(automation="hidden"))})
     assert [one["name"] for one in (await world.get("/standings", who="payer"))["items"]] == ["pay", "pay-more"]
     assert "hidden" not in str(await world.get("/standings", who="payer"))
-    for path in ("standing", "trust", "figures", "due", "graph"):
+    for path in ("standing", "trust", "figures", "due", "graph", "paths"):
         assert (await world.ask("GET", f"/automations/backup/{path}", who="payer")).status_code == 404, path
         assert (await world.ask("GET", f"/automations/none/{path}")).status_code == 404, path
     assert await world.get("/automations/pay-more/graph", who="payer") == {"nodes": [], "edges": [], "states": {}}

@@ -10,13 +10,13 @@ from mainspring.store.commands.automations import Announce, AutomationRow, Sched
 from tests.api_world import BACKUP, PAY
 
 
-def define(world, name, *, after=None, **options):
+def define(world, name, *, after=None, kind=Kind.TASK, **options):
     """Announce an automation; `after` = that whose end starts it."""
     more = {key: options.pop(key) for key in ("doc", "guide") if key in options}
-    parsed = parse_options(Kind.TASK, options, name)
+    parsed = parse_options(kind, options, name)
     triggers = {} if after is None else {"run": Trigger(source=OnRun(automation=after))}
     made = Definition(
-        kind=Kind.TASK, name=name, options=parsed, schedules=schedules_of(parsed, name), triggers=triggers, **more
+        kind=kind, name=name, options=parsed, schedules=schedules_of(parsed, name), triggers=triggers, **more
     )
     rows = [
         AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, made)

@@ -4,14 +4,18 @@ import re
 
 import pytest
 
+from mainspring.domain.definition import Kind
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim, Finish
 from mainspring.store.reads.status import automations
+from tests.contract.store.process import fail, finish, outcome
 from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.run_world import ORDER, claimed
 
 
 def end(world, state=RunState.SUCCEEDED, number=1):
@@ -66,6 +70,56 @@ async def test_automation_shows_what_is_due_and_what_follows(world):
     assert '<a href="/a/pay">pay</a> starts <a href="/a/tidy">tidy</a>' in text
     assert "mainspring monitors show silence tidy" in text
     assert 'href="/automations?owner=ann"' in text
+
+
+def walk(world, *steps, is_lost=False, **options):
+    """Let a run of pay-order go from step to step; `is_lost` = the last one failed, and the run with it."""
+    run = claimed(world, ORDER, b"{}")
+    for rank, name in enumerate(steps, 1):
+        failing = {"failure": BOOM, "state": OutcomeState.FAILED} if is_lost and rank == len(steps) else {}
+        world.store.apply(outcome(run, rank, name, asked_after=rank - 1, **failing, **options))
+    world.store.apply(fail(run, steps[-1], rank=len(steps)) if is_lost else finish(run, rank=len(steps)))
+    return run.id
+
+
+BOOM = Failure("ValueError", "boom", "it broke")
+
+
+@pytest.mark.asyncio
+async def test_automation_shows_which_way_its_runs_go(world):
+    """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
+    define(world, "pay-order", kind=Kind.WORKFLOW)
+    assert "Which way its runs go" not in await world.get("/a/pay-order")
+    good, bad = walk(world, "check", "charge"), walk(world, "check", "charge", is_lost=True)
+    text = await world.get("/a/pay-order")
+    assert "charge failed in 1 of 2 runs and nothing in the code takes it up: it ended the run" in text
+    assert 'class="edge missing"' in text
+    assert f'href="/r/{bad}?step=charge"' in text
+    assert 'href="/runs?name=pay-order&amp;state=succeeded"' in text
+    assert "Of the newest 2 runs that ended" in text
+    assert "mainspring auto paths pay-order" in text
+    rows = (await world.get("/a/pay-order?as=csv&of=paths")).splitlines()
+    assert rows[0].startswith("step,then,runs,failed,is_missing,run")
+    assert f"charge,succeeded,1,False,False,{good}" in "\n".join(rows)
+    end(world)
+    assert "Which way its runs go" not in await world.get("/a/pay"), "a task is one step"
+
+
+@pytest.mark.asyncio
+async def test_steps_with_hostile_names_and_hidden_children_are_text(world):
+    """Neither does a name do harm, nor is that of another automation told to whom may not see it."""
+    define(world, "pay-order", kind=Kind.WORKFLOW)
+    walk(world, "<script>alert(1)</script>", "'\"><img src=x>&?#", is_lost=True)
+    walk(world, "backup-all", kind=OutcomeKind.CHILD)
+    text = await world.get("/a/pay-order")
+    assert "child backup-all" in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    for path in ("/a/pay-order", "/a/pay-order?as=json&of=paths", "/a/pay-order?as=csv&of=paths"):
+        hidden = await world.get(path, who="payer")
+        assert "backup-all" not in hidden
+        assert "child another automation" in hidden
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,146 @@
+"""Ways of runs: from step to step as they were asked for, counted by run; a failure that nothing takes up is told, one that is taken up is not."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState, RunState
+from mainspring.insight.run_paths import END, MOST, START, paths_of
+from mainspring.store.reads.paths import Passed, PassedRun
+
+DONE, FAILED = OutcomeState.SUCCEEDED, OutcomeState.FAILED
+
+
+def passed(*steps):
+    """Return outcomes in rank order, of (name, asked_after, state, kind); what is left out: after the one before, well, a step."""
+    found = []
+    for rank, step in enumerate(steps, 1):
+        name, asked_after, state, kind = (*step, *(rank - 1, DONE, OutcomeKind.STEP)[len(step) - 1 :])
+        found.append(Passed(rank, f"{name}#{rank}", name, kind, state, asked_after))
+    return found
+
+
+def run(id, *steps, state=RunState.SUCCEEDED, by=None, is_cut=False):
+    """Return a run; `by` = the name of what ended it."""
+    outcomes = passed(*steps)
+    ident = next((one.ident for one in outcomes if one.name == by), None)
+    return PassedRun(id, state, ident, None, outcomes, is_cut)
+
+
+def ways(*runs, may_see=lambda name: True):
+    """Return (from, to) -> runs; a way after a failure has "!" or, where it is missing, "!!" behind its first name."""
+    found = paths_of("a", runs, may_see).edges
+    return {(f"{one.step}{'!' * (one.failed + one.is_missing)}", one.then): one.runs for one in found}
+
+
+def test_ways_are_counted_by_run():
+    """One after the other, to each end; the step at the newest run is named."""
+    new, old = run("r2", ("charge",), ("mail",)), run("r1", ("charge",), state=RunState.CANCELLED)
+    assert ways(new, old) == {
+        ("start", "charge"): 2,
+        ("charge", "mail"): 1,
+        ("charge", "cancelled"): 1,
+        ("mail", "succeeded"): 1,
+    }
+    found = paths_of("a", [new, old], bool)
+    assert [(one.name, one.runs) for one in found.nodes][:3] == [("start", 2), ("charge", 2), ("mail", 1)]
+    assert [(one.run, one.ident) for one in found.edges][:2] == [("r2", "charge#1"), ("r2", "mail#2")]
+    assert ways(run("r", state=RunState.FAILED)) == {("start", "failed"): 1}
+
+
+def test_what_was_asked_side_by_side_stands_side_by_side():
+    """In whatever order it ended; a sleep hands on what it stood on, what was given up stands nowhere."""
+    side = run("r", ("charge",), ("crm", 1), ("mail", 1), ("close", 3))
+    assert ways(side) == {
+        ("start", "charge"): 1,
+        ("charge", "crm"): 1,
+        ("charge", "mail"): 1,
+        ("crm", "close"): 1,
+        ("mail", "close"): 1,
+        ("close", "succeeded"): 1,
+    }
+    sleeping = run(
+        "r",
+        ("charge",),
+        ("timer", 1, DONE, OutcomeKind.TIMER),
+        ("slow", 1, OutcomeState.CANCELLED),
+        ("stop", 1, DONE, OutcomeKind.CANCEL),
+        ("close", 2),
+    )
+    assert ways(sleeping) == {("start", "charge"): 1, ("charge", "close"): 1, ("close", "succeeded"): 1}
+    many = [("timer", n - n % 2, DONE, OutcomeKind.TIMER) for n in range(100)]
+    assert ways(run("r", *many)) == {("start", "succeeded"): 1}
+
+
+def test_step_that_is_called_many_times_is_one():
+    """With how often; it follows itself only where it failed."""
+    looped = run("r", ("load",), ("load",), ("load", 2, FAILED), ("load",))
+    assert ways(looped) == {("start", "load"): 1, ("load!", "load"): 1, ("load", "succeeded"): 1}
+    (load,) = [one for one in paths_of("a", [looped], bool).nodes if one.kind == "step"]
+    assert (load.runs, load.calls, load.failed) == (1, 4, 1)
+
+
+def test_failure_that_nothing_takes_up_is_told():
+    """Where each ended its run; what went on beside it did not lead there."""
+    lost = [run(f"r{n}", ("charge", 0, FAILED), ("crm", 0), state=RunState.FAILED, by="charge") for n in range(3)]
+    found = paths_of("a", [*lost, run("r", ("charge",))], bool)
+    assert ways(*lost)["charge!!", "failed"] == 3
+    assert ("crm", "failed") not in ways(*lost)
+    assert found.missing == ["charge failed in 3 of 4 runs and nothing in the code takes it up: each ended the run"]
+    assert paths_of("a", lost[:1], bool).missing[0].endswith("it ended the run")
+
+
+def test_failure_that_is_taken_up_is_not_told():
+    """By another step, by an undo, by code that ends well or with an error of its own, in some of the runs; or by a person."""
+    failing = ("charge", 0, FAILED)
+    lost = run("r0", failing, state=RunState.FAILED, by="charge")
+    caught = run("r1", failing, ("apologise",))
+    undone = run("r2", failing, ("undo charge", 1, DONE, OutcomeKind.UNDO), state=RunState.FAILED, by="charge")
+    for taken in (caught, undone, run("r3", failing), run("r4", failing, state=RunState.FAILED)):
+        found = paths_of("a", [lost, taken], bool)
+        assert found.missing == []
+        assert any(one.failed and not one.is_missing for one in found.edges)
+    assert ways(caught)["charge!", "apologise"] == 1
+    assert ways(undone) == {("start", "charge"): 1, ("charge!", "undo charge"): 1, ("undo charge", "failed"): 1}
+    assert ways(lost, caught)["charge!", "failed"] == 1
+    assert ways(run("r", failing, state=RunState.NEEDS_ATTENTION))["charge!", "needs_attention"] == 1
+
+
+def test_run_of_which_only_the_beginning_was_read_has_no_end():
+    """And it is said of how many that is so."""
+    found = paths_of("a", [run("r", ("load",), is_cut=True)], bool)
+    assert [(one.step, one.then) for one in found.edges] == [("start", "load")]
+    assert found.cut == 1
+
+
+def test_child_is_named_to_whom_may_see_it():
+    """Else it is another automation."""
+    child = run("r", ("ship", 0, DONE, OutcomeKind.CHILD))
+    assert ("start", "child ship") in ways(child)
+    hidden = paths_of("a", [child], lambda name: name != "ship")
+    assert {one.then for one in hidden.edges} == {"child another automation", "succeeded"}
+    assert "ship" not in str(hidden)
+
+
+def test_names_that_are_made_at_run_time_are_cut():
+    """So many ways are told, and how many are not."""
+    found = paths_of("a", [run(f"r{n}", *((f"s{n}-{m}",) for m in range(20))) for n in range(50)], bool)
+    assert (len(found.edges), found.left_out) == (MOST, 50 * 21 - MOST)
+
+
+outcomes = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 9), st.sampled_from([DONE, FAILED])), max_size=10
+).map(lambda steps: [(name, min(after, rank), state) for rank, (name, after, state) in enumerate(steps)])
+runs = st.lists(st.tuples(outcomes, st.sampled_from([RunState.SUCCEEDED, RunState.FAILED])), max_size=4)
+
+
+@given(runs)
+def test_every_run_goes_from_the_start_to_an_end(drawn):
+    """Each step is reached, no way has more runs than there are, and ends have as many as ended so."""
+    found = paths_of("a", [run(f"r{n}", *steps, state=state) for n, (steps, state) in enumerate(drawn)], bool)
+    reached = {one.after for one in found.edges} | {one.key for one in found.nodes if one.kind == START}
+    assert {one.key for one in found.nodes} == reached
+    assert all(one.runs <= len(drawn) for one in found.edges)
+    ended = {one.name: one.runs for one in found.nodes if one.kind == END}
+    assert sum(ended.values()) == len(drawn)
+    assert ended.get(RunState.FAILED, 0) == sum(state is RunState.FAILED for _, state in drawn)
