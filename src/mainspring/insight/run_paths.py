@@ -119,6 +119,7 @@ class _Counted:
     def __init__(self, may_see: Callable[[str], bool]) -> None:
         self._may_see = may_see
         self._nodes: dict[str, _Node] = {}
+        self._steps: dict[tuple[OutcomeKind, str], _Node] = {}
         self._ways: dict[tuple[str, str, bool], _Way] = {}
 
     def add(self, run: PassedRun) -> None:
@@ -126,11 +127,14 @@ class _Counted:
         outcomes = [one for one in run.passed if one.kind not in STOPS and one.state is not OutcomeState.CANCELLED]
         before = _before_in(outcomes)
         start = self._node(run, START, START, START, None)
+        reached = set[tuple[int, str]]()
         for one in outcomes:
             if one.kind is not OutcomeKind.TIMER:
                 node = self._step(run, one)
-                for earlier in before(one.asked_after):
+                # Each item of a map follows on the same steps: they are gone through once.
+                for earlier in before(one.asked_after) if (one.asked_after, node.key) not in reached else ():
                     self._go(run, start if earlier is None else self._step(run, earlier), earlier, node, one)
+                reached.add((one.asked_after, node.key))
                 node.calls += 1
                 if one.state is OutcomeState.FAILED:
                     node.failures.add(run.run)
@@ -159,20 +163,21 @@ class _Counted:
         step.is_taken_up |= failed and not is_lost
         if step is then and not failed:
             return  # called many times: its count says so
-        at = outcome if failed or following is None else following
-        self._ways.setdefault((step.key, then.key, failed), _Way(run, self._ident(at))).runs.add(run.run)
+        way = self._ways.get((step.key, then.key, failed))
+        if way is None:
+            at = outcome if failed or following is None else following
+            way = self._ways[step.key, then.key, failed] = _Way(run, self._ident(at))
+        way.runs.add(run.run)
 
     def _step(self, run: PassedRun, one: Passed) -> _Node:
-        name = "another automation" if self._is_hidden(one) else one.name
-        label = name if one.kind in _PLAIN else f"{one.kind} {name}"
-        return self._node(run, f"{one.kind}:{name}", label, str(one.kind), self._ident(one))
-
-    def _is_hidden(self, one: Passed) -> bool:
-        return one.kind is OutcomeKind.CHILD and not self._may_see(one.name)
-
-    def _ident(self, one: Passed | None) -> str | None:
-        """Return by what a step is found in its run; that of a child has its name in it."""
-        return None if one is None or self._is_hidden(one) else one.ident
+        node = self._steps.get((one.kind, one.name))
+        if node is None:
+            name = "another automation" if self._is_hidden(one) else one.name
+            label = name if one.kind in _PLAIN else f"{one.kind} {name}"
+            node = self._node(run, f"{one.kind}:{name}", label, str(one.kind), self._ident(one))
+            self._steps[one.kind, one.name] = node
+        node.runs.add(run.run)
+        return node
 
     def _node(self, run: PassedRun, key: str, name: str, kind: str, ident: str | None) -> _Node:
         node = self._nodes.get(key)
@@ -180,6 +185,13 @@ class _Counted:
             node = self._nodes[key] = _Node(key, name, kind, run.run, ident)
         node.runs.add(run.run)
         return node
+
+    def _is_hidden(self, one: Passed) -> bool:
+        return one.kind is OutcomeKind.CHILD and not self._may_see(one.name)
+
+    def _ident(self, one: Passed | None) -> str | None:
+        """Return by what a step is found in its run; that of a child has its name in it."""
+        return None if one is None or self._is_hidden(one) else one.ident
 
     def found(self) -> list[PathNode]:
         """Return the nodes in the order in which they first came: the start, steps, ends."""

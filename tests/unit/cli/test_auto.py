@@ -6,14 +6,17 @@ from contextlib import closing
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.options import options_of, parse_options
+from mainspring.domain.states import OutcomeState
 from mainspring.engine.announcing import PROBLEMS, problems_as_data
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
 from mainspring.store.commands.incidents import Found, Observe
+from tests.contract.store.process import fail, outcome
 from tests.unit.cli.conftest import BACKUP, ORDER
 
 HELLO = """
@@ -188,3 +191,20 @@ def test_list_takes_since(cli, stage):
     """By the last announcement."""
     assert [row["name"] for row in cli("auto", "list", "--since", "1h", "--json").json] == ["backup", "order"]
     assert cli("auto", "list", "--since", "2999-01-01", "--json").json == []
+
+
+def test_ways_of_runs_are_shown(cli, stage):
+    """From step to step, with what nothing takes up; of a task, of a workflow that never ran, and as data."""
+    assert "No run of it has ended yet" in cli("auto", "paths", "order").err
+    assert "backup is one step" in cli("auto", "paths", "backup").err
+    run = stage.begin(ORDER, b'{"customer":1}')
+    boom = Failure("ValueError", "boom", "it broke")
+    stage.do(outcome(run, 1, "charge\x1b[2J", state=OutcomeState.FAILED, failure=boom))
+    stage.do(fail(run, "charge\x1b[2J", rank=1))
+    said = cli("auto", "paths", "order")
+    assert "no error path" in said.out
+    assert "failed in 1 of 1 runs and nothing in the code takes it up: it ended the run." in said.err
+    assert "\x1b[2J" not in said.out + said.err
+    found = cli("auto", "paths", "order", "--json").json
+    assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)
+    assert "'order'" in cli("auto", "paths", "oder").err

@@ -1,4 +1,4 @@
-"""Ways of runs: from step to step as they were asked for, counted by run; a failure that nothing takes up is told, one that is taken up is not."""
+"""Ways of runs: from step to step as they were asked for, counted by run; what nothing takes up is told, what is taken up is not."""
 
 from hypothesis import given
 from hypothesis import strategies as st

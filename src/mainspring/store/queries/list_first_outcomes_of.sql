@@ -1,2 +1,2 @@
 select run, rank, ident, name, kind, state, asked_after, superseded is null
-from journal where run in (select value from json_each(?1)) and rank <= ?2 order by run, rank
+from json_each(?1) as wanted cross join journal on run = wanted.value and rank <= ?2 order by run, rank

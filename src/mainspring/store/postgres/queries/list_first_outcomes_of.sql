@@ -1,0 +1,6 @@
+-- Each run by itself: else all that was ever saved may be walked over for a few of them.
+select first.run, first.rank, first.ident, first.name, first.kind, first.state, first.asked_after, first.counts
+from json_each(?1) as wanted cross join lateral (
+    select run, rank, ident, name, kind, state, asked_after, superseded is null as counts
+    from journal where journal.run = wanted.value and rank <= ?2 order by rank limit ?2) as first
+order by first.run, first.rank
