@@ -168,6 +168,8 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert do_piece(world.store)
     rows = json.loads((await (await world.browser()).get("/deliveries?as=json&state=received")).content)
     assert sorted(one["replay_of"] for one in rows) == sorted(ids)
+    text = await world.get(f"/bulk/{act.id}")
+    assert all(f'href="/deliveries/{one["id"]}"' in text for one in rows)
     assert "No delivery fits, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
 
 
