@@ -41,6 +41,7 @@ def took_text(row: Any, now: int) -> str:
 
 @command("list", "list runs, newest first")
 @params.filters
+@params.until
 @click.option("--after", type=params.RUN, help="continue the list behind this run")
 @pass_invocation
 def list_command(
@@ -48,6 +49,7 @@ def list_command(
     states: tuple[str, ...],
     name: str | None,
     since: str | None,
+    until: str | None,
     limit: int,
     after: str | None,
 ) -> None:
@@ -55,12 +57,18 @@ def list_command(
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.views import RunPage
 
-    since_at = params.since_at(invocation, since)
+    since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
 
     def question(reader: Any) -> RunPage:
         cursor = None if after is None else reads_runs.run_view(reader, invocation.run_id(after)).seq
         return reads_runs.list_runs(
-            reader, states=params.states_of(states), name=name, since_at=since_at, limit=limit, cursor=cursor
+            reader,
+            states=params.states_of(states),
+            name=name,
+            since_at=since_at,
+            until_at=until_at,
+            limit=limit,
+            cursor=cursor,
         )
 
     found = invocation.read(question, RunPage([], None))

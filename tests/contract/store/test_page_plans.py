@@ -52,6 +52,8 @@ _PARAMS = {
     "list_standing_of_error": ("a", "f", 1, 1, None, 0),
     "list_last_faults": ("[]",),
     "list_replayed": ('["d_1"]',),
+    "created_at_number": (1,),
+    "newest_run": (),
     "list_act_details": ('["c/d_1"]',),
     "list_standing_among": ("[]",),
     "list_failures_of": ("[]",),

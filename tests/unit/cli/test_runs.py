@@ -45,6 +45,8 @@ def test_list_filters(cli, stage):
     assert ids("--name", "order") == {queued}
     assert ids("--since", "1h") == {failed.id, queued}
     assert ids("--since", "2100-01-01") == set()
+    assert ids("--until", "2001-01-01") == set()
+    assert ids("--until", "2100-01-01") == ids("--limit", "50")
 
 
 @pytest.mark.parametrize("args", [["--state", "done"], ["--since", "soon"], ["--limit", "0"]])
