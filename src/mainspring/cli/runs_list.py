@@ -24,14 +24,15 @@ def run_columns(now: int) -> list[Column]:
 
 
 def steps_text(row: Any) -> str:
-    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes."""
+    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes; "3+" while it runs."""
     from mainspring.domain.plain import decoded
+    from mainspring.domain.states import RunState
 
     progress = decoded(row.progress)
     if isinstance(progress, list) and len(progress) == 2:
         done, total = progress
         return f"{done}/{total}" if total is not None else str(done)
-    return str(row.steps)
+    return f"{row.steps}+" if row.state is RunState.RUNNING else str(row.steps)
 
 
 def took_text(row: Any, now: int) -> str:

@@ -165,8 +165,10 @@ def story(reader: Reader, run: str) -> RunStory:
 
 
 def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+    # The row of a run learns of them when it is put away; while it runs they are ahead of it.
+    saved = max((one.rank for one in outcomes), default=0)
     return RunStory(
-        run=run,
+        run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
         attempts=attempts,
         checkpoints={row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run.id,))},

@@ -47,13 +47,17 @@ class RunsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A run, how long it took or has been going, how much of it is done, and of which one it is a child."""
+    """A run, how long it took or has been going, how much of it is done, and of which one it is a child.
+
+    `is_going` = it runs, so that more of it may be saved than its row knows of.
+    """
 
     run: RunRow
     took: int | None
     done: int | None
     total: int | None
     parent: str | None
+    is_going: bool
 
 
 def show(call: Call[RunsLooking, Form | None]) -> View:
@@ -150,7 +154,7 @@ def _row(run: RunRow, now: int) -> Row:
     took = None if run.started_at is None or end is None else max(end - run.started_at, 0)
     done, total = progress_of(run.progress)
     parent = run.trigger.removeprefix(_CHILD) if run.trigger.startswith(_CHILD) else None
-    return Row(run, took, done, total, parent)
+    return Row(run, took, done, total, parent, run.state is RunState.RUNNING)
 
 
 def progress_of(data: bytes | None) -> tuple[int | None, int | None]:

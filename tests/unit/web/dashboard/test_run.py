@@ -245,7 +245,12 @@ async def test_running_run_moves_by_itself(world):
     assert "mainspring runs logs" in text
     assert f"{run.id} -f" in text
     assert "load#1</a> 3 of 9" in text
-    world.store.apply(finish(run, result=b'{"sent":2}'))
+    assert "Journal: 0 outcomes" in text
+    world.store.apply(outcome(run, 1, "load"))
+    assert "Journal: 1 outcome<" in await world.get(f"/r/{run.id}")
+    assert ">0+</a>" in await world.get("/runs", name="pay")
+    world.store.apply(finish(run, rank=1, result=b'{"sent":2}'))
+    assert ">1</a>" in await world.get("/runs", name="pay")
     text = await world.get(f"/r/{run.id}")
     assert 'data-nouns=""' in text
     assert "It ended well" in text
