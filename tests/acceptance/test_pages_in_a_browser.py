@@ -130,6 +130,21 @@ def test_chart_of_the_first_hour_has_all_of_the_time_and_its_legend_a_place_of_i
     page.close()
 
 
+def test_bar_of_a_phone_shows_the_page_that_one_is_on(browser: Browser, shop: Site) -> None:
+    """Whichever it is; the page itself is not moved for it."""
+    page = page_of(browser, shop, width=360, height=740)
+    for path in ("/", "/runs", "/schedule"):
+        page.goto(shop.address + path)
+        bar = page.locator(".bar-line > nav").bounding_box()
+        here = page.locator(".bar-line > nav [aria-current]").bounding_box()
+        assert bar is not None
+        assert here is not None
+        assert bar["x"] <= here["x"] + 1, path
+        assert here["x"] + here["width"] <= bar["x"] + bar["width"] + 1, path
+        assert page.evaluate("scrollY") == 0
+    page.close()
+
+
 def test_question_is_answered_by_a_press(browser: Browser, shop: Site) -> None:
     """From the list of what waits for a person."""
     run = shop.run("ask")

@@ -49,6 +49,10 @@ async def test_automation_shows_its_runs_each_as_a_link(world):
     assert re.search(r"<b>66\.7 %</b>", text)
     assert "1 of 3 failed" in text
     assert "p50 of the newest 3 runs" in text
+    assert await world.who_sees('href="/audit-log?since=30d&amp;automation=pay"', "/a/pay", "ana", "payer") == [
+        True,
+        False,
+    ]
     assert 'data-chart="/api/v1/automations/pay/figures?days=30&amp;hours=3"' in text
     assert re.search(r"/assets/chart-\w+\.js", text)
 
