@@ -98,8 +98,12 @@ async def test_visitor_of_some_automations_hears_their_questions_alone(world):
 @pytest.mark.asyncio
 async def test_secret_in_evidence_is_not_shown(world):
     """On the page and in its files; the rest of it is."""
-    asking(world, evidence={"password": "pw-123456", "amount": 31337})
+    run = asking(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
     for query in ({}, {"as": "json"}):
         text = await world.get("/waiting", **query)
         assert "pw-123456" not in text
         assert "31337" in text
+    for path in ("/", "/handover", f"/r/{run}"):
+        text = await world.get(path)
+        assert "Use password=***" in text, path
+        assert "pw-123456" not in text, path
