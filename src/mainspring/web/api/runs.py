@@ -27,12 +27,13 @@ _QUESTIONS = 500
 
 
 class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: in one of these states, of the automation `name`, in this queue, created at or after `since`."""
+    """Which runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`."""
 
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
     since: Instant | None = None
+    until: Instant | None = None
 
 
 class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +59,7 @@ def listed(call: Call[RunsQuery, None]) -> Page[RunRow]:
         names=_names(call),
         queue=query.queue,
         since_at=ms(query.since),
+        until_at=ms(query.until),
         limit=query.limit,
         cursor=query.cursor,
     )

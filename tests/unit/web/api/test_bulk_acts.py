@@ -22,7 +22,7 @@ async def test_act_is_counted_then_asked_for_once(world):
     shown = await world.get("/bulk/k1")
     assert (shown["state"], shown["done"], shown["reason"], shown["which"]) == ("done", 3, "mended", {"name": "pay"})
     parts = (await world.get("/bulk/k1/parts", limit=2))["items"]
-    assert parts == [{"id": run, "is_done": True, "why": None} for run in sorted(runs)[:2]]
+    assert parts == [{"id": run, "is_done": True, "why": None, "repeat": None} for run in sorted(runs)[:2]]
     assert [one["id"] for one in (await world.get("/bulk"))["items"]] == ["k1"]
 
 
@@ -111,11 +111,14 @@ async def test_all_deliveries_of_a_filter_arrive_once_more(world):
     for _ in range(2):
         begun = await world.post("/deliveries/replay", key="again", **wanted, rate="100/s", reason="mended")
         assert (begun["bulk"], begun["count"]) == ("again", 3)
+    assert [one["repeat"] for one in (await world.get("/bulk/again/parts"))["items"]] == [None] * 3
     assert do_piece(world.store)
     shown = await world.get("/bulk/again")
     assert (shown["state"], shown["done"], shown["which"]) == ("done", 3, wanted)
     found = (await world.get("/deliveries", trigger="shop/webhook", state="received"))["items"]
     assert sorted(one["replay_of"] for one in found) == sorted(ids)
+    parts = (await world.get("/bulk/again/parts"))["items"]
+    assert {one["repeat"]: one["id"] for one in parts} == {one["id"]: one["replay_of"] for one in found}
     assert (await world.post("/deliveries/replay", **wanted, dry_run=True))["count"] == 0
     answer = await world.ask("POST", "/deliveries/replay", who="payer", json={"dry_run": True})
     assert answer.json()["count"] == 0

@@ -6,7 +6,7 @@ import pytest
 from mainspring.store.reads.runs import questions
 from tests.api_world import BACKUP
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import ask, claimed
+from tests.unit.web.dashboard.run_world import ask, asking, claimed
 
 
 @pytest.mark.asyncio
@@ -93,3 +93,17 @@ async def test_visitor_of_some_automations_hears_their_questions_alone(world):
     assert await world.who_sees("Delete all?", "/waiting", "ana", "payer") == [True, False]
     answer = await world.press("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
     assert answer.status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_secret_in_evidence_is_not_shown(world):
+    """On the page and in its files; the rest of it is."""
+    run = asking(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
+    for query in ({}, {"as": "json"}):
+        text = await world.get("/waiting", **query)
+        assert "pw-123456" not in text
+        assert "31337" in text
+    for path in ("/", "/handover", f"/r/{run}"):
+        text = await world.get(path)
+        assert "Use password=***" in text, path
+        assert "pw-123456" not in text, path
