@@ -9,7 +9,7 @@ from mainspring.domain.journal import Outcome
 from mainspring.web.api import runs
 from mainspring.web.api.bodies import Numbered
 from mainspring.web.api.call import Call
-from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.exports import MOST, pages_of
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
 from mainspring.web.dashboard.run_values import Value, values_of
 
@@ -36,7 +36,7 @@ def show(call: Call[Numbered, Form | None]) -> View:
 
 def rows(call: Call[Numbered, None]) -> Iterator[Outcome]:
     """Give them all."""
-    return pages_of(call, runs.journal)
+    return pages_of(call, runs.journal, most=MOST)
 
 
 def _entry(one: Outcome) -> Entry:
