@@ -17,7 +17,7 @@ _AT_ONCE = 50
 def within(
     query: Numbered, read: Callable[[int, int | None], list[R]], number: Callable[[R], int], weight: Callable[[R], int]
 ) -> tuple[list[R], str | None]:
-    """Return the rows of a page and its `next`. `read` takes how many, and behind which `number`; `weight` = the bytes of a row's values."""
+    """Return the rows of a page and its `next`. `read` takes how many and behind which `number`; `weight` = a row's bytes."""
     found: list[R] = []
     cursor, weighs = query.cursor, 0
     while len(found) < query.limit:

@@ -24,7 +24,8 @@ _PART = 256 * 1024
 MOST: Final = 10_000
 """Rows of one export; whoever wants more asks the API page by page."""
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first four as East Asian keyboards write them, and spreadsheets there read them."""
 
 
 def download(rows: Iterable[msgspec.Struct], kind: str, name: str) -> Response:
@@ -49,9 +50,7 @@ def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
     yield bytes(part)
 
 
-def pages_of(
-    call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]], *, most: int = _PAGES
-) -> Iterator[R]:
+def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]], *, most: int = _PAGES) -> Iterator[R]:
     """Give all items of a list of the API, page by page; of one in which few are seen, those of its `most` newest pages."""
     query = msgspec.structs.replace(call.query, limit=_AT_ONCE)
     for _ in range(most):
