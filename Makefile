@@ -16,8 +16,8 @@ DEMO_PY := .venv-demo/bin/python
 BENCH_PY := .venv-bench/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
 PYTEST := $(PY) -m pytest
-# Two workers: the suites start processes of their own. Tests of one @pytest.mark.xdist_group stay together.
-TEST_ARGS ?= -n 2 --dist loadgroup --durations=20
+# Three workers for two cores: tests wait for processes and disks as often as they compute. Tests of one @pytest.mark.xdist_group stay together.
+TEST_ARGS ?= -n 3 --dist loadgroup --durations=20
 SEEDS ?= 10000
 # What reads the tree and runs nothing: found in seconds, before an hour of tests.
 HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_public_api.py tests/unit/web/test_look.py

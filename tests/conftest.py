@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.lent_stores import LentStores
 from tests.pgbouncer import Pooler
 from tests.postgres_server import PostgresServer, binaries, version_to_test
 
@@ -41,3 +42,17 @@ def postgres() -> Iterator[PostgresServer]:
     if pooler is not None:
         pooler.close()
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def lent_stores(postgres: PostgresServer) -> LentStores:
+    """Empty stores of that server, for tests that leave their form alone."""
+    return LentStores(postgres)
+
+
+@pytest.fixture
+def lent_store(lent_stores: LentStores) -> Iterator[str]:
+    """One of them, for this test."""
+    url = lent_stores.lend()
+    yield url
+    lent_stores.take_back(url)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio
 @pytest.fixture(params=["file", "server"])
 def place(request, tmp_path):
     """Where the store is."""
-    return tmp_path if request.param == "file" else request.getfixturevalue("postgres").new_store()
+    return tmp_path if request.param == "file" else request.getfixturevalue("lent_store")
 
 
 def lines(engine, run, sealing=PLAIN):

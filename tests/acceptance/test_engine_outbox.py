@@ -27,7 +27,7 @@ NO_SENDER: Any = {"schedules": False}
 @pytest.fixture(params=["file", "server"])
 def place(request, tmp_path):
     """Where the store is: all of this holds for both databases."""
-    return tmp_path if request.param == "file" else request.getfixturevalue("postgres").new_store()
+    return tmp_path if request.param == "file" else request.getfixturevalue("lent_store")
 
 
 def sent(engine: Engine, run: ms.Handle | str) -> list[str]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio
 @pytest.fixture(params=["file", "server"])
 def place(request, tmp_path):
     """Where the store is: all of this holds for both databases."""
-    return tmp_path if request.param == "file" else request.getfixturevalue("postgres").new_store()
+    return tmp_path if request.param == "file" else request.getfixturevalue("lent_store")
 
 
 class Sent:

@@ -27,7 +27,7 @@ _WIDE = "".join(chr(0x20000 + random.Random(place).randrange(40_000)) for place 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    return World(tmp_path if request.param == "sqlite" else request.getfixturevalue("postgres").new_store())
+    return World(tmp_path if request.param == "sqlite" else request.getfixturevalue("lent_store"))
 
 
 @pytest.fixture

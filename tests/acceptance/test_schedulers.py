@@ -71,6 +71,10 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
             row = database.execute("select count(*) from slots").fetchone()
             return int(row[0]) if row else 0
 
+        def all_are_there() -> bool:
+            rows = database.execute("select pid from sessions where ended_at is null").fetchall()
+            return {process.pid for process in running} <= {pid for (pid,) in rows}
+
         try:
             for number in range(1, KILLS + 1):
                 until(lambda want=number: count() >= want * SCHEDULES, (tmp_path / "log").read_text())  # type: ignore[misc]
@@ -79,6 +83,7 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
                 victim.wait()
                 running.append(start())
             until(lambda: count() >= SECONDS * SCHEDULES, (tmp_path / "log").read_text())
+            until(all_are_there, "not all schedulers came")  # one that is told to end while Python starts just dies
         finally:
             for process in running:
                 process.terminate()

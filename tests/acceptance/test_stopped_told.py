@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.stopping import WAYS, Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("stopped"), pytest.mark.slow, pytest.mark.timeout(180)]
 Begun = dict[str, "Future[Site]"]
 
 

@@ -16,6 +16,8 @@ from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
 from tests.simulation.silent_ways import FULL, LOST, PAGE, WAYS, headline, page
 
+pytestmark = pytest.mark.xdist_group("month")  # what is made for all of them is made once
+
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory):

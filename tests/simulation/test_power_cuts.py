@@ -29,6 +29,8 @@ from mainspring.store.sqlite.store import SqliteStore
 from tests.simulation.power import PowerVFS, images
 from tests.simulation.stores import FOLDER
 
+pytestmark = pytest.mark.xdist_group("power")  # what is made for all of them is made once
+
 CUTS = int(os.environ.get("CUTS", "3000"))
 BUDGET_S = 45.0 if CUTS <= 3000 else float("inf")
 FLOOR = 0.4

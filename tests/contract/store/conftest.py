@@ -22,19 +22,23 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=DATABASES)
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Opener]:
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Opener]]:
     """Makes an empty database."""
     numbers = itertools.count(1)
+    lent: list[str] = []
 
     def sqlite() -> Opener:
         path = tmp_path / f"{next(numbers)}.db"
         return lambda clock: SqliteProcess(path, clock)
 
     def postgres() -> Opener:
-        url = request.getfixturevalue("postgres").new_store()
+        lent.append(request.getfixturevalue("lent_stores").lend())
+        url = lent[-1]
         return lambda clock: PostgresProcess(url, clock)
 
-    return sqlite if request.param == "sqlite" else postgres
+    yield sqlite if request.param == "sqlite" else postgres
+    for url in lent:
+        request.getfixturevalue("lent_stores").take_back(url)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from tests.postgres_server import PostgresServer
 from tests.unit.domain import corpus_services, corpus_system, corpus_web
 from tests.unit.domain.corpus import AUTH, VALID, Case, P, raised
 
+pytestmark = pytest.mark.xdist_group("corpus")  # what is made for all of them is made once
+
 
 class Looked(NamedTuple):
     case: Case

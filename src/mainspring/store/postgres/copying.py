@@ -40,6 +40,7 @@ class PostgresRows:
         self._connection = connection
         self._address = address
         self._kinds: _Kinds = {}
+        self._seen_ids: dict[str, int] = {}
 
     @property
     def shown(self) -> str:
@@ -81,7 +82,12 @@ class PostgresRows:
         return cursor
 
     def last_ids(self) -> dict[str, int]:
-        """Return the highest ids that were ever given."""
+        """Return the highest ids that were ever given; within one transaction of the caller's, up to when they were first asked for.
+
+        A counter heeds no snapshot: whoever works with the store meanwhile moves it on.
+        """
+        if self._seen_ids and not self._is_idle:
+            return self._seen_ids
         found = {}
         for name, column in self._counters():
             # Asked through this function it needs no more than the right to use the sequence, which whoever works with the store has.
@@ -89,6 +95,7 @@ class PostgresRows:
             (given,) = self._rows(text, (self._sequence(name, column),))[0]
             (kept,) = self._rows(f'select coalesce(max("{column}"), 0) from {self._name(name)}')[0]  # noqa: S608 - names of ours
             found[name] = max(int(given), int(kept))
+        self._seen_ids = found
         return found
 
     def set_last_ids(self, ids: Mapping[str, int]) -> None:
@@ -147,10 +154,14 @@ class PostgresRows:
             found = self._connection.execute(text, params)
             return found.fetchall() if found.description else []
 
+    @property
+    def _is_idle(self) -> bool:
+        return self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """Begin one, unless the caller did."""
-        if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        if not self._is_idle:
             yield
             return
         with self._connection.transaction():

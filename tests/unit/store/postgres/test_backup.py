@@ -43,6 +43,19 @@ def read(address: Address, text: str) -> list[Any]:
         return connection.execute(text).fetchall()
 
 
+def test_backup_is_good_though_ids_are_given_meanwhile(tmp_path: Path, postgres: PostgresServer) -> None:
+    """A counter heeds no snapshot: a process that begins while a copy is compared made the copy look as if it lacked something."""
+    address = read_address(postgres.new_store())
+    make_runs(address, "one")
+
+    def meanwhile(place: str) -> None:
+        if place == "move.copied":
+            make_runs(address, "two")
+
+    failpoints.install(meanwhile)
+    assert back_up(address, tmp_path, clock=SystemClock()).rows["runs"] == 1
+
+
 def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Path, postgres: PostgresServer) -> None:
     """After each part, and when the new schema is full but does not yet have the name, the old store is as it was."""
     address = read_address(postgres.new_store())

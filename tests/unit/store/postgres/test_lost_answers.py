@@ -21,6 +21,7 @@ from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.store import PostgresStore
 from tests.contract.store.overlap import Sender, wait_until
+from tests.lent_stores import LentStores
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 from tests.unit.store.sqlite.stores import StandingClock, do, starting
@@ -35,6 +36,12 @@ def proxy(postgres):
     line = Proxy(postgres.port)
     yield line
     line.close()
+
+
+@pytest.fixture(scope="module")
+def stores(postgres):
+    """Of these tests alone: what a store is called depends on the clock that opened it."""
+    return LentStores(postgres)
 
 
 @pytest.fixture(autouse=True)
@@ -65,14 +72,15 @@ def contents(url: str) -> dict[str, list[str]]:
 QUIET: dict[int, tuple[Any, dict[str, list[str]]]] = {}
 
 
-def quiet(postgres: Any, number: int) -> tuple[Any, dict[str, list[str]]]:
+def quiet(stores: LentStores, number: int) -> tuple[Any, dict[str, list[str]]]:
     """Return the answer and the rows of an undisturbed commit."""
     if number not in QUIET:
-        url = postgres.new_store()
+        url = stores.lend()
         database = filled(opener(url))
         answer = do(database, COMMANDS[number])
         QUIET[number] = answer, contents(url)
         database.close()
+        stores.take_back(url)
     return QUIET[number]
 
 
@@ -89,10 +97,10 @@ def ids(number: int) -> str:
 
 @pytest.mark.parametrize("number", range(len(COMMANDS)), ids=ids)
 @pytest.mark.parametrize("cut", ["after", "late"])
-def test_a_command_whose_answer_was_lost_has_one_effect(postgres, proxy, number, cut):
+def test_a_command_whose_answer_was_lost_has_one_effect(stores, proxy, number, cut):
     """The server committed, or does so only while the command is sent again: the second try waits for that and tells the same."""
-    expected, rows = quiet(postgres, number)
-    url = postgres.new_store()
+    expected, rows = quiet(stores, number)
+    url = stores.lend()
     database = filled(opener(through(url, proxy)))
     proxy.arm(cut)
     failpoints.install(proxy.pass_place)
@@ -111,6 +119,7 @@ def test_a_command_whose_answer_was_lost_has_one_effect(postgres, proxy, number,
         assert answer == expected
     assert contents(url) == rows
     database.close()
+    stores.take_back(url)
 
 
 def test_a_command_that_never_reached_the_server_is_sent_again(postgres, proxy):

@@ -19,6 +19,8 @@ from tests.unit.web.dashboard.page_world import PageWorld
 from tests.unit.web.dashboard.reading import Read, shape
 from tests.unit.web.dashboard.shop import SHOP, Shop, with_channels
 
+pytestmark = pytest.mark.xdist_group("links")  # what is made for all of them is made once
+
 OTHERS = ("/me", "/people", "/sign-out")
 """Pages that are not in the table."""
 OF_THE_SHOP = {"/triggers/{trigger}", "/deliveries/{delivery}"}
