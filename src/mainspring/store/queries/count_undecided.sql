@@ -1,7 +1,7 @@
 -- Runs that failed since an instant (?1) and stand still although their error is over: a watcher found it well, and nobody said so. Errors of
 -- which something is told, or was ended by a person, are left out. Of the ?3 errors that ended last the newest ?4 failures are looked at:
 -- how many runs stand still, of how many errors, and the most failures that were looked at of one. ?2 = JSON list of automations, null = all.
-select coalesce(sum(standing), 0), count(*), coalesce(max(looked_at), 0) from (
+select cast(coalesce(sum(standing), 0) as bigint), count(*), coalesce(max(looked_at), 0) from (
     select (
         select count(*) from (
             select seq, run, at from faults where faults.automation = past.automation and faults.fingerprint = past.fingerprint
