@@ -33,7 +33,7 @@ def _fits(view: "AuditView", states: tuple[str, ...], name: str | None) -> bool:
 def _found(
     invocation: Invocation, which: "AuditFilter", cursor: int | None, limit: int, fits: Callable[["AuditView"], bool]
 ) -> "list[AuditView]":
-    """Return the newest acts that fit, at most one more than `limit`."""
+    """Return the newest acts that fit: all, or more than `limit` of them."""
     found: list[AuditView] = []
     while len(found) <= limit:
         page = invocation.reads.audit_page(which, limit=_PAGE, cursor=cursor)

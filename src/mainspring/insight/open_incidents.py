@@ -18,7 +18,7 @@ class OpenIncidents:
         self.open = [one for one in told if one.state is IncidentState.OPEN]
         self.looked_after = len(told) - len(self.open)
         """Acknowledged or snoozed: somebody knows."""
-        self.put_off = [one for one in told if one not in self.open and one.severity is Severity.PAGE]
+        self.put_off = [one for one in told if one.state is not IncidentState.OPEN and one.severity is Severity.PAGE]
         """Of these what wakes people: while it lasts nothing is well."""
 
     def sentences(self) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from mainspring.insight.words import many
 from mainspring.store.base import Reader
-from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import standing as stored
 from mainspring.store.views import Capped
 
 DAY_MS: Final = 86_400_000
@@ -48,7 +48,12 @@ def undecided_text(number: Capped) -> str:
 def standing_runs(reader: Reader, now: int, automations: Collection[str] | None = None) -> StandingRuns:
     """Return what stands still at the instant `now` (ms), of these automations; None = of all."""
     return StandingRuns(
-        wrong.unattended(reader, automations),
-        wrong.untold_failures(reader, now - DAY_MS, automations),
-        wrong.undecided_failures(reader, now - DAYS * DAY_MS, automations),
+        stored.unattended(reader, automations),
+        stored.untold_failures(reader, now - DAY_MS, automations),
+        undecided_runs(reader, now, automations),
     )
+
+
+def undecided_runs(reader: Reader, now: int, automations: Collection[str] | None = None) -> Capped:
+    """Return of that only how many failed and were left."""
+    return stored.undecided_failures(reader, now - DAYS * DAY_MS, automations)

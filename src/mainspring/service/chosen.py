@@ -76,7 +76,8 @@ def _fits(row: RunRow, wanted: RunFilter) -> bool:
 
 def _that_failed_so(reads: Reads, rows: Sequence[RunRow], wanted: RunFilter) -> list[RunRow]:
     """Return those that ended when, and by what, is wanted."""
-    faults = {one.run: one for one in reads.last_faults([row.id for row in rows])}
+    is_asked = wanted.stands or wanted.has_end
+    faults = {one.run: one for one in reads.last_faults([row.id for row in rows])} if is_asked else {}
     error = wanted.error or ""
     if wanted.stands:
         rows = [row for row in rows if (fault := faults.get(row.id)) and _told_as(fault).startswith(error)]

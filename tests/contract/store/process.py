@@ -25,6 +25,7 @@ from mainspring.store.reads import incidents as reads_incidents
 from mainspring.store.reads import logs as reads_logs
 from mainspring.store.reads import outbox as reads_outbox
 from mainspring.store.reads import runs as reads_runs
+from mainspring.store.reads import standing as reads_standing
 from mainspring.store.reads import status as reads_status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.sqlite.database import SqliteDatabase
@@ -246,7 +247,15 @@ class StoredProcess(Process):
 
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a read by its name."""
-        for module in (reads_history, reads_incidents, reads_logs, reads_outbox, reads_runs, reads_status):
+        for module in (
+            reads_history,
+            reads_incidents,
+            reads_logs,
+            reads_outbox,
+            reads_runs,
+            reads_standing,
+            reads_status,
+        ):
             if hasattr(module, name):
                 return getattr(module, name)(self.reader, *args, **options)
         raise AttributeError(name)

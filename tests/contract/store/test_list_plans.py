@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.reads import incidents, marks, part_marks, run_pages, status, triggers
+from mainspring.store.reads import marks, part_marks, run_pages, standing, status, triggers
 from mainspring.store.reads.incident_list import incident_page
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
@@ -68,7 +68,7 @@ def asked(texts):
                 run_pages.run_page(reader, states=states, names=names, queue=queue)
     triggers.deliveries(reader, triggers=["a/event"], at_most=100)
     incident_page(reader, states=(IncidentState.RESOLVED,), automation="a")
-    incidents.unattended(reader)
+    standing.unattended(reader)
     marks.marks_of(reader, 1)
     part_marks.marks_of_part(reader, 1, lambda name: True)
     status.automation_names(reader)

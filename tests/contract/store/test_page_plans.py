@@ -45,6 +45,8 @@ _PARAMS = {
     "list_automations_of_runs": ("[]",),
     "list_runs_of_error": ("a", "f", "[]", 50),
     "list_moves_since": (0, 100),
+    "count_suspects": (),
+    "list_faults_that_need_attention": (),
     "count_unattended": (100, None),
     "count_undecided": (0, None, 50, 20),
     "count_failed_since": (0, 100),
@@ -80,18 +82,22 @@ def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a whole table."""
     with plans_on_a_file(tmp_path) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
-        check_filtered_by_index(plans)
+        check_few_by_their_index(plans)
 
 
 def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
     with plans_on_a_server(postgres, _HISTORY) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
-        check_filtered_by_index(plans)
+        check_few_by_their_index(plans)
 
 
-def check_filtered_by_index(plans):
-    """Acts of one actor, verb or subject are read along its index, never along all acts until enough of them fit."""
+def check_few_by_their_index(plans):
+    """What is few is read along its own index: suspects, errors of runs that need a person, acts of one actor, verb or subject."""
+    assert "runs_suspect" in "\n".join(plans.of("count_suspects"))
+    plan = "\n".join(plans.of("list_faults_that_need_attention"))
+    assert "runs_state" in plan, plan
+    assert "faults_run" in plan, plan
     for key in ("actor", "verb", "subject"):
         for name in (f"list_audit_of_{key}", "audit_reach"):
             plan = "\n".join(plans.of(name, _PARAMS[name]))

@@ -7,8 +7,10 @@ from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Reopen
-from mainspring.store.reads.incidents import undecided_failures, untold_faults
+from mainspring.store.reads.incidents import untold_faults
+from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
 from tests.contract.store.process import audited, fail, halt
+from tests.counted_reads import counted as counted_reads
 
 FAILED, HALTED = IncidentKind.PERMANENT_ERROR, IncidentKind.NEEDS_ATTENTION
 
@@ -105,3 +107,24 @@ def test_count_stops_where_it_has_looked_at_enough(store, counted):
     fall(store, 21)
     end(store)
     assert counted() == "20+"
+
+
+def test_failures_of_before_do_not_make_a_count_uncertain(store, counted):
+    """However often it failed by that error before the span that is asked for: of that span all are counted."""
+    fall(store, 21)
+    store.clock.forward(1_000)
+    since_at = store.clock.now()
+    runs = fall(store, 2)
+    end(store)
+    assert counted(since_at) == "2"
+    cause = ("a", "f1")
+    assert [str(standing(store.reader, cause, cap, since_at=since_at)) for cap in (1, 2, 3, 50)] == [
+        "1+",
+        "2+",
+        "2",
+        "2",
+    ]
+    asked = counted_reads(store.reader)
+    found = standing_runs(store.reader, [cause], since_at=since_at, limit=5)
+    assert {row.id for _, row in found} == set(runs)
+    assert len(asked) == 2, "what is too old is not looked through to its end"

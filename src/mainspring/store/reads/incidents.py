@@ -1,6 +1,6 @@
 """Reads of what is wrong: untold failures, groups of errors, incidents with what became of them and what was told."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,12 +13,9 @@ from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.views import Capped
 
 MOST = 1_000
 """So many failures are grouped in one look."""
-_ERRORS, _FAILURES = 50, 20
-"""So many errors, and failures of each, are looked at for those that nobody decided on."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -227,29 +224,6 @@ def undecided(reader: Reader) -> set[tuple[str, str]]:
     return {(automation, fingerprint) for automation, fingerprint in reader.read("list_faults_that_need_attention")}
 
 
-def untold_failures(reader: Reader, since_at: int, automations: Collection[str] | None = None) -> Capped:
-    """Return how many runs failed since an instant, are failed still, and were told of by no watcher; it stops at `MOST`.
-
-    `automations` = only theirs, None = those of all; so with the next two.
-    """
-    return _capped(reader.read("count_untold_failures", (since_at, MOST + 1, _listed(automations)))[0][0])
-
-
-def unattended(reader: Reader, automations: Collection[str] | None = None) -> Capped:
-    """Return how many runs need a person and are part of no incident that is not resolved; it stops at `MOST`."""
-    return _capped(reader.read("count_unattended", (MOST + 1, _listed(automations)))[0][0])
-
-
-def undecided_failures(reader: Reader, since_at: int, automations: Collection[str] | None = None) -> Capped:
-    """Return how many runs failed since an instant and are failed still, though a watcher found their error over and nobody said so.
-
-    It looks at the errors that ended last, and at the newest failures of each.
-    """
-    wanted = (since_at, _listed(automations), _ERRORS, _FAILURES)
-    number, errors_seen, failures_seen = reader.read("count_undecided", wanted)[0]
-    return Capped(number, bool(number) and (errors_seen >= _ERRORS or failures_seen >= _FAILURES))
-
-
 def errors(
     reader: Reader,
     automation: str | None = None,
@@ -288,11 +262,3 @@ def incident_of(row: tuple[Any, ...]) -> Incident:
         note=note,
         parent=parent,
     )
-
-
-def _listed(automations: Collection[str] | None) -> str | None:
-    return None if automations is None else msgspec.json.encode(sorted(automations)).decode()
-
-
-def _capped(number: int) -> Capped:
-    return Capped(min(number, MOST), number > MOST)

@@ -1,7 +1,9 @@
-"""Reads of runs that stand still by one error: counted up to a cap, listed page by page, each however many failures there ever were."""
+"""Reads of runs that stand still: by one error, counted up to a cap and listed page by page, however many failures there ever were; and
+those of which nothing is told, counted.
+"""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,13 +20,17 @@ _LEAST, _PART = 5, 200
 """A part of the failures of one cause begins small, for of many causes few are needed of each, and grows."""
 _PARTS = 20
 """So many parts of the failures of one cause are looked through for a page."""
+_MOST = 1_000
+"""Where counting of what nothing is told of stops."""
+_ERRORS, _FAILURES = 50, 20
+"""So many errors, and failures of each, are looked at for those that nobody decided on."""
 
 
 def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None, since_at: int = 0) -> Capped:
     """Return how many runs stand still by one error since then (ms); it looks at the newest `cap` failures."""
     wanted = (*cause, cap, None if state is None else state.value, since_at)
-    number, looked_at = reader.read("count_standing_of_error", wanted)[0]
-    return Capped(number, looked_at >= cap)
+    number, came = reader.read("count_standing_of_error", wanted)[0]
+    return Capped(number, came >= cap)
 
 
 def standing_runs(
@@ -54,10 +60,11 @@ def _of(
     for _ in range(_PARTS):
         wanted = (*cause, before, part, None if state is None else state.value, since_at)
         rows: list[tuple[Any, ...]] = reader.read("list_standing_of_error", wanted)
-        for place, *row in rows:
+        for place, _, *row in rows:
             if row[0] is not None:
                 yield place, row_of(tuple(row))
-        if len(rows) < part:
+        # What came before all of a part that is too old is too old as well.
+        if len(rows) < part or all(row[1] < since_at for row in rows):
             return
         before, part = rows[-1][0], min(2 * part, _PART)
 
@@ -66,3 +73,35 @@ def standing_among(reader: Reader, runs: Sequence[str]) -> dict[str, RunRow]:
     """Return those of the runs that stand still."""
     rows = reader.read("list_standing_among", (msgspec.json.encode(runs).decode(),))
     return {row[1]: row_of(row) for row in rows}
+
+
+def untold_failures(reader: Reader, since_at: int, automations: Collection[str] | None = None) -> Capped:
+    """Return how many runs failed since an instant, are failed still, and were told of by no watcher; it stops at 1,000.
+
+    `automations` = only theirs, None = those of all; so with the next two.
+    """
+    return _capped(reader.read("count_untold_failures", (since_at, _MOST + 1, _listed(automations)))[0][0])
+
+
+def unattended(reader: Reader, automations: Collection[str] | None = None) -> Capped:
+    """Return how many runs need a person and are part of no incident that is not resolved; it stops at 1,000."""
+    return _capped(reader.read("count_unattended", (_MOST + 1, _listed(automations)))[0][0])
+
+
+def undecided_failures(reader: Reader, since_at: int, automations: Collection[str] | None = None) -> Capped:
+    """Return how many runs failed since an instant and are failed still, though a watcher found their error over and nobody said so.
+
+    It looks at the errors that ended last, and at the newest failures of each.
+    """
+    wanted = (since_at, _listed(automations), _ERRORS, _FAILURES)
+    number, errors_seen, is_cut = reader.read("count_undecided", wanted)[0]
+    # A sum of counts is a decimal on a server, which leaves as text.
+    return Capped(int(number), bool(number and (errors_seen >= _ERRORS or is_cut)))
+
+
+def _listed(automations: Collection[str] | None) -> str | None:
+    return None if automations is None else msgspec.json.encode(sorted(automations)).decode()
+
+
+def _capped(number: int) -> Capped:
+    return Capped(min(number, _MOST), number > _MOST)

@@ -51,8 +51,7 @@ def queue_views(reader: Reader) -> list[QueueView]:
 def automations(reader: Reader, name: str | None = None) -> list[AutomationView]:
     """Return all definitions, or the one of this name."""
     if name is None:
-        return [AutomationView(*row) for row in reader.read("list_automations", (None,))]
-    # A statement for both would look at all of them for one.
+        return [AutomationView(*row) for row in reader.read("list_automations")]
     return [AutomationView(*row) for row in reader.read("list_automations_of", (json.dumps([name]),))]
 
 
@@ -261,7 +260,7 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
         view = view_of(found[0])
         holder = read("read_hold", (view.queue, view.partition)) if view.partition is not None else []
         queue = read("list_queues", (view.queue,))
-        automation = read("list_automations", (view.automation,))
+        automation = read("list_automations_of", (json.dumps([view.automation]),))
         return Blocker(
             run=view,
             held=bool(read("read_meta", (HELD,))),

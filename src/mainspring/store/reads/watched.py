@@ -97,13 +97,13 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
         ended = read("sum_rollups", (ended_from - ended_from % 60_000,))
         hour = read("sum_rollups", (now_at - _HOUR_MS - now_at % 60_000,)) if ended_from != now_at - _HOUR_MS else ended
         return WatchedRows(
-            automations=[AutomationView(*row) for row in read("list_automations", (None,))],
+            automations=[AutomationView(*row) for row in read("list_automations")],
             schedules=[PlannedView(*row) for row in read("watch_schedules")],
             listeners=[ListenerView(*row) for row in read("watch_triggers")],
             pauses_ended=_pairs(read("watch_pauses", (now_at,))),
             succeeded_in=_pairs(read("watch_successes")),
-            ended={row[0]: (row[2], row[3]) for row in ended},
-            started={row[0]: row[1] for row in hour},
+            ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
+            started={row[0]: int(row[1]) for row in hour},
             running=_pairs(read("watch_running")),
             waiting=[
                 (automation, queue, number, since)

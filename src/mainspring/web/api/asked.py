@@ -42,7 +42,13 @@ def query_of(request: Request, kind: type[msgspec.Struct] | None) -> Any:
             raise WrongError(problem(400, "bad_query", f"{name!r} comes twice", at=f"$.{name}"))
         else:
             values[name] = value
-    return _typed(values, kind, "bad_query", strict=False)
+    found = _typed(values, kind, "bad_query", strict=False)
+    for one in msgspec.structs.fields(kind):
+        # The word "null" reads as nothing where no text is taken: a filter that is meant would be none.
+        if one.encode_name in values and getattr(found, one.name) is None:
+            at = f"$.{one.encode_name}"
+            raise WrongError(problem(400, "bad_query", "null is nothing to ask for", at=at, hint=_hint(kind, at)))
+    return found
 
 
 async def body_of(request: Request, kind: type[msgspec.Struct] | None, largest: int) -> Any:

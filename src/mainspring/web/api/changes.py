@@ -155,9 +155,8 @@ class Changes:
                 _part(asked, visitors)  # who came meanwhile was let in by itself
                 changed = {part: _changed(self._before.get(part, {}), now) for part, now in marks.items()}
                 self._before = marks
-            if any(
-                changed.values()
-            ):  # who is told of it and asks is answered by what is so now, not by what was judged before
+            if any(changed.values()):
+                # Who is told of it and asks is answered by what is so now, not by what was judged before.
                 self._site.kept.forget()
             # Counted by looks alone: a sign that is late because of others' news would tell of those.
             self._tell(changed, look, is_beat=look % _BEATS == 0)

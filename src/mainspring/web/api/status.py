@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring import __version__
 from mainspring.domain.states import RunState, SessionState
-from mainspring.insight.standing_runs import standing_runs
+from mainspring.insight.standing_runs import undecided_runs
 from mainspring.store.held import HELD
 from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import runs, status
@@ -56,7 +56,7 @@ def standing(call: AnyCall) -> Standing:
         waiting=status.count_in(reader, RunState.WAITING).number,
         retrying=status.count_in(reader, RunState.RETRYING).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
-        undecided_failures=standing_runs(reader, call.site.clock.now()).undecided,
+        undecided_failures=undecided_runs(reader, call.site.clock.now()),
         questions=len(runs.questions(reader, _MOST)),
         incidents=dict(incidents),
         processes=processes,

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb
+from mainspring.domain.bulk import MOST, BulkVerb, noun_of
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.rate import parse_rate
 from mainspring.insight.bulk_words import LEFT_OUT, parts_of
@@ -59,8 +59,8 @@ def counted(verb: BulkVerb, line: str, rate: str, count: Callable[[], Begun]) ->
         return Counted(verb=verb, line=line, fault=error.message)
     left_out = f" {begun.left_out:,} more fit and are left out: {LEFT_OUT}." if begun.left_out else ""
     if not begun.count:
-        none = parts_of(verb, 1).partition(" ")[2]
-        return Counted(verb=verb, line=line, said=f"No {none} fits, so there is nothing to do.{left_out}")
+        said = f"No {noun_of(verb)} fits, so there is nothing to do.{left_out}"
+        return Counted(verb=verb, line=line, said=said)
     takes = ""
     if written is not None:
         each = parse_rate(written)

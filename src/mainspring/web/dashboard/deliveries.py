@@ -13,7 +13,7 @@ from mainspring.insight.bulk_words import command_of
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.web.api import bulk_acts, triggers
 from mainspring.web.api.bodies import Because, Numbered, Word
-from mainspring.web.api.bulk_acts import AskedReplay, Begun
+from mainspring.web.api.bulk_acts import AskedReplay
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.shape import Page
 from mainspring.web.api.triggers import DeliveriesQuery
@@ -84,13 +84,10 @@ def replay_all(call: Call[Any, Form]) -> str:
 
 def _counted(call: Call[DeliveriesLooking, Any]) -> Counted:
     query = call.query
-
-    def count() -> Begun:
-        begun: Begun = press(call, bulk_acts.replay, _to_replay(call, dry_run=True))
-        return begun
-
     line = command_of(BulkVerb.REPLAY, {one: getattr(query, one) for one in _FILTER}, query.rate.strip() or None)
-    return counted(BulkVerb.REPLAY, line, query.rate, count)
+    return counted(
+        BulkVerb.REPLAY, line, query.rate, lambda: press(call, bulk_acts.replay, _to_replay(call, dry_run=True))
+    )
 
 
 def _to_replay(call: Call[DeliveriesLooking, Any], **rest: Any) -> AskedReplay:

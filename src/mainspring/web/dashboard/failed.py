@@ -14,7 +14,7 @@ from mainspring.insight.dead_letters import DeadLetters
 from mainspring.store.views import RunRow
 from mainspring.web.api import bulk_acts, failed
 from mainspring.web.api.bodies import Number, Slice, Word
-from mainspring.web.api.bulk_acts import Asked, Begun
+from mainspring.web.api.bulk_acts import Asked
 from mainspring.web.api.call import Call
 from mainspring.web.api.failed import FailedQuery, StandingQuery
 from mainspring.web.api.shape import Page
@@ -98,12 +98,8 @@ def _counted(call: Call[FailedPage, Any], verb: BulkVerb) -> Counted:
     """Return what an act on all that the filter means would do; nothing is done."""
     query = call.query
     said = {"state": query.state, "name": query.name, "ended_since": query.since, "error": query.error}
-
-    def count() -> Begun:
-        begun: Begun = press(call, bulk_acts.begin, _asked(call, verb, dry_run=True))
-        return begun
-
-    return counted(verb, command_of(verb, said, query.rate.strip() or None), query.rate, count)
+    line = command_of(verb, said, query.rate.strip() or None)
+    return counted(verb, line, query.rate, lambda: press(call, bulk_acts.begin, _asked(call, verb, dry_run=True)))
 
 
 def _asked(call: Call[FailedPage, Any], verb: BulkVerb, **rest: Any) -> Asked:

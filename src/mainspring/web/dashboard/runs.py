@@ -16,7 +16,7 @@ from mainspring.service.bulk import CANCELLABLE
 from mainspring.store.views import RunRow
 from mainspring.web.api import bulk_acts, runs
 from mainspring.web.api.bodies import Numbered, Word
-from mainspring.web.api.bulk_acts import Asked, Begun
+from mainspring.web.api.bulk_acts import Asked
 from mainspring.web.api.call import Call
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.shape import Page
@@ -96,13 +96,10 @@ def cancel(call: Call[Any, Form]) -> str:
 def _counted(call: Call[RunsLooking, Any]) -> Counted:
     query = call.query
     said = {"state": _cancelled_of(query.state) if query.state else ()} | {one: getattr(query, one) for one in _NAMED}
-
-    def count() -> Begun:
-        begun: Begun = press(call, bulk_acts.begin, _to_cancel(call, dry_run=True))
-        return begun
-
     line = command_of(BulkVerb.CANCEL, said, query.rate.strip() or None)
-    return counted(BulkVerb.CANCEL, line, query.rate, count)
+    return counted(
+        BulkVerb.CANCEL, line, query.rate, lambda: press(call, bulk_acts.begin, _to_cancel(call, dry_run=True))
+    )
 
 
 def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> Asked:

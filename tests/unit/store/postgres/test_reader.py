@@ -1,6 +1,5 @@
 """Reads beside the writer, through a line of our own and through one that a pooler shares."""
 
-import psycopg
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
@@ -35,44 +34,28 @@ def reader(request, process, monkeypatch):
     found.close()
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """What is sent from now on and waited for, on any connection: a statement by itself, or many together."""
-    found = []
-    execute, pipeline = psycopg.RawCursor.execute, psycopg.Connection.pipeline
-
-    def executed(cursor, query, *args, **options):
-        if cursor.connection.info.pipeline_status == psycopg.pq.PipelineStatus.OFF:
-            found.append("one")
-        return execute(cursor, query, *args, **options)
-
-    def together(connection):
-        found.append("many")
-        return pipeline(connection)
-
-    monkeypatch.setattr(psycopg.RawCursor, "execute", executed)
-    monkeypatch.setattr(psycopg.Connection, "pipeline", together)
-    return found
-
-
 def names(rows):
     return [row[0] for row in rows]
 
 
-def test_read_waits_once_and_a_snapshot_once_for_each_of_its_reads_and_its_end(reader, sent):
+def test_read_waits_once_and_a_snapshot_once_for_each_of_its_reads_and_its_end(reader, messages):
     """Whatever a line has to be told first; of a line of our own a read is one statement."""
+
+    def sent():
+        found = ["many" if one == "many" else "one" for one in messages]
+        messages.clear()
+        return found
+
     reader.read("list_queues", (None,))
-    sent.clear()
+    sent()
     reader.read("list_queues", (None,))
-    assert sent == ["one" if reader.notice is None else "many"]
-    sent.clear()
+    assert sent() == ["one" if reader.notice is None else "many"]
     with reader.snapshot() as read:
         assert names(read("list_queues", (None,))) == names(read("list_queues", (None,))) != []
-    assert sent == ["many", "one", "one"]
-    sent.clear()
+    assert sent() == ["many", "one", "one"]
     with reader.snapshot():
         pass
-    assert sent == []
+    assert sent() == []
 
 
 def test_reads_see_what_is_committed_and_a_snapshot_sees_one_commit(process, reader):

@@ -1,6 +1,5 @@
 """How often a group asks the server, and what it may believe of what was asked before."""
 
-import psycopg
 import pytest
 
 from mainspring.domain.states import RunState
@@ -20,26 +19,6 @@ def worker(postgres):
     process.announce("a")
     yield process
     process.close()
-
-
-@pytest.fixture
-def messages(monkeypatch):
-    """What is sent from now on and waited for: a statement by itself, or many together. Not the hint, which has its own time."""
-    found = []
-    execute, pipeline = psycopg.RawCursor.execute, psycopg.Connection.pipeline
-
-    def executed(cursor, query, *args, **options):
-        if cursor.connection.info.pipeline_status == psycopg.pq.PipelineStatus.OFF and "pg_notify" not in query:
-            found.append(query)
-        return execute(cursor, query, *args, **options)
-
-    def together(connection):
-        found.append("many")
-        return pipeline(connection)
-
-    monkeypatch.setattr(psycopg.RawCursor, "execute", executed)
-    monkeypatch.setattr(psycopg.Connection, "pipeline", together)
-    return found
 
 
 def test_claim_asks_at_once_what_it_must_know(worker, messages):

@@ -75,6 +75,8 @@ def test_api_does_what_its_document_says(site, mode):
     _, url = site
     with httpx2.Client(trust_env=False) as client:
         told = client.get(f"{url}{BASE}/openapi.json", headers=KEY).json()
+    # Each request has a key: one that is wrong for the want of it would be right by then.
+    del told["security"]
     schema = schemathesis.openapi.from_dict(told)
     is_wrong = mode is GenerationMode.NEGATIVE
     cases = [

@@ -99,6 +99,17 @@ async def test_lists_take_their_filters_and_no_others(world):
 
 
 @pytest.mark.asyncio
+async def test_null_is_no_filter_that_means_all(world):
+    """Where a word is taken it is that word; elsewhere it is refused at its place, and never left out."""
+    world.begin()
+    assert (await world.get("/runs", name="null"))["items"] == []
+    for path, name in (("/runs", "cursor"), ("/runs", "since"), ("/audit-log", "way"), ("/deliveries", "state")):
+        answer = await world.ask("GET", path, params={name: "null"})
+        assert (answer.status_code, answer.json()["at"]) == (400, f"$.{name}"), path
+    assert "cli" in (await world.ask("GET", "/audit-log", params={"way": "Null"})).json()["hint"]
+
+
+@pytest.mark.asyncio
 async def test_visitor_of_some_automations_sees_no_others(world):
     """In lists, by id, in acts and in bulk: what is not theirs is not there."""
     mine, other = world.begin(), world.begin(BACKUP, b"{}")
