@@ -220,7 +220,7 @@ def sums_since(reader: Reader, since_at: int) -> list[Sums]:
     details: dict[str, dict[str, int]] = {}
     for automation, what, n in parts:
         details.setdefault(automation, {})[what] = int(n)  # a sum is a decimal on a server
-    return [Sums(name, *map(int, sums), details.get(name, {})) for name, *sums in totals]
+    return [Sums(*(name, *map(int, sums), details.get(name, {}))) for name, *sums in totals]
 
 
 def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:
