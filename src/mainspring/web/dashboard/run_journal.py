@@ -10,7 +10,7 @@ from mainspring.insight.hidden_values import hidden
 from mainspring.web.api import runs
 from mainspring.web.api.bodies import Numbered
 from mainspring.web.api.call import Call
-from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.exports import MOST, pages_of
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
 from mainspring.web.dashboard.run_values import Value, values_of
 
@@ -37,7 +37,7 @@ def show(call: Call[Numbered, Form | None]) -> View:
 
 def rows(call: Call[Numbered, None]) -> Iterator[Outcome]:
     """Give them all, their values as they are shown."""
-    for one in pages_of(call, runs.journal):
+    for one in pages_of(call, runs.journal, most=MOST):
         yield msgspec.structs.replace(one, input=hidden(one.input), output=hidden(one.output))
 
 

@@ -45,6 +45,10 @@ async def test_bad_wishes_are_refused(world):
     for body, status in (({}, 422), ({"rate": "often"}, 422), ({"limit": 0}, 400), ({"verb": "burn"}, 400)):
         answer = await world.ask("POST", "/bulk", json={"verb": "discard"} | body)
         assert answer.status_code == status, (body, answer.text)
+    fall(world, 1)
+    for is_dry in (True, False):  # its next piece would be due when no calendar has a day, and no list could show it
+        asked = {"verb": "retry", "rate": "1/9999999d", "dry_run": is_dry}
+        assert (await world.ask("POST", "/bulk", json=asked)).status_code == 422
     assert (await world.get("/bulk"))["items"] == []
 
 

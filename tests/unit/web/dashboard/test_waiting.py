@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
+from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.reads.runs import questions
 from tests.api_world import BACKUP
+from tests.contract.store.process import suspend
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.run_world import ask, asking, claimed
 
@@ -107,3 +109,18 @@ async def test_secret_in_evidence_is_not_shown(world):
         text = await world.get(path)
         assert "Use password=***" in text, path
         assert "pw-123456" not in text, path
+
+
+@pytest.mark.asyncio
+async def test_question_without_an_end_hides_no_other(world):
+    """Whoever asks "within" a million years is answered like the others, on every page that tells until when."""
+    run = claimed(world)
+    asked = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
+    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=asked))
+    world.store.apply(suspend(run))
+    asking(world, text="Charge it?")
+    text = await world.get("/waiting")
+    assert ("For ever?" in text, "Charge it?" in text) == (True, True)
+    for path in (f"/r/{run.id}", "/", "/waiting?as=csv", "/waiting?as=json", "/runs", "/api/v1/questions"):
+        await world.get(path)
+    assert "9999-01-01" in await world.get("/waiting?as=csv")
