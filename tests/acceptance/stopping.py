@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from mainspring.domain.incident import IncidentKind
 from tests.acceptance.receiver import Receiver
@@ -61,7 +61,9 @@ if "mainspring.app.watcher_process" in sys.orig_argv:
 
 
 class Site(Place):
-    """A project whose messages `people` get. `servers` end with it."""
+    """A project whose messages `people` get. `servers` end with it. `made` = all there are: one whose way fails has to end, too."""
+
+    made: ClassVar[list["Site"]] = []
 
     def __init__(self, folder: Path, code: str = "", **monitors: str) -> None:
         folder.mkdir()
@@ -76,6 +78,7 @@ class Site(Place):
         )
         self.env |= self.people.settings
         self.ups: list[subprocess.Popen[bytes]] = []
+        self.made.append(self)
 
     def up(self, roles: str) -> int:
         """Start a supervisor of these roles; return its process."""
@@ -152,7 +155,7 @@ class Way(NamedTuple):
 
 def kill_worker(folder: Path) -> Site:
     """Worker and supervisor die at once, and nothing starts them again."""
-    site = Site(folder, LISTENS, worker_lost='{ missing = "3s" }')
+    site = Site(folder, LISTENS, worker_lost='{ missing = "8s" }')
     up = site.up("worker")
     worker = site.one_of("worker")
     site.up("watcher")
@@ -219,7 +222,7 @@ def _is_read(site: Site) -> bool:
 
 def kill_each_watcher(folder: Path) -> Site:
     """Whatever watcher comes is killed as soon as it has come, until somebody was told."""
-    site = Site(folder, worker_lost='{ missing = "3s" }')
+    site = Site(folder, worker_lost='{ missing = "8s" }')
     site.up("scheduler,watcher")
     killed: set[int] = set()
 
@@ -236,7 +239,7 @@ def kill_each_watcher(folder: Path) -> Site:
 
 def break_watcher(folder: Path) -> Site:
     """Something in the environment ends each watcher before its first line."""
-    site = Site(folder, worker_lost='{ missing = "3s" }')
+    site = Site(folder, worker_lost='{ missing = "8s" }')
     (folder / "hook").mkdir()
     (folder / "hook" / "sitecustomize.py").write_text(NO_WATCHER)
     site.env["PYTHONPATH"] = f"{folder}/hook:{ROOT}/src"
@@ -246,7 +249,7 @@ def break_watcher(folder: Path) -> Site:
 
 def stop_scheduler(folder: Path) -> Site:
     """Its process is there and does not move; then it goes on."""
-    site = Site(folder, worker_lost='{ missing = "3s", silent = "10s" }')
+    site = Site(folder, worker_lost='{ missing = "10s", silent = "10s" }')
     site.up("scheduler,watcher")
     site.one_of("watcher")
     scheduler = site.one_of("scheduler")

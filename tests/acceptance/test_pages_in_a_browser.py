@@ -109,6 +109,42 @@ def test_every_page_can_be_used_by_everybody(browser: Browser, shop: Site) -> No
     page.close()
 
 
+def test_chart_of_the_first_hour_has_all_of_the_time_and_its_legend_a_place_of_its_own(
+    browser: Browser, shop: Site
+) -> None:
+    """At the width of a phone: the newest hour is at the right edge of thirty days, and nothing stands on what follows."""
+    page = page_of(browser, shop, width=360, height=740)
+    page.add_init_script(
+        "window.drawn = []; addEventListener('DOMContentLoaded', () => { const made = uPlot;"
+        " window.uPlot = class extends made { constructor(...all) { super(...all); drawn.push(this); } }; });"
+    )
+    page.goto(f"{shop.address}/a/order")
+    legend = page.locator(".chart .u-legend").bounding_box()
+    following = page.get_by_text("Days as a table").bounding_box()
+    assert legend is not None
+    assert following is not None
+    assert legend["y"] + legend["height"] <= following["y"]
+    from_at, to_at, hour_at = page.evaluate("[drawn[0].scales.x.min, drawn[0].scales.x.max, drawn[0].data[0].at(-2)]")
+    assert to_at - from_at > 29 * 86_400
+    assert from_at <= hour_at <= to_at
+    page.close()
+
+
+def test_bar_of_a_phone_shows_the_page_that_one_is_on(browser: Browser, shop: Site) -> None:
+    """Whichever it is; the page itself is not moved for it."""
+    page = page_of(browser, shop, width=360, height=740)
+    for path in ("/", "/runs", "/schedule"):
+        page.goto(shop.address + path)
+        bar = page.locator(".bar-line > nav").bounding_box()
+        here = page.locator(".bar-line > nav [aria-current]").bounding_box()
+        assert bar is not None
+        assert here is not None
+        assert bar["x"] <= here["x"] + 1, path
+        assert here["x"] + here["width"] <= bar["x"] + bar["width"] + 1, path
+        assert page.evaluate("scrollY") == 0
+    page.close()
+
+
 def test_question_is_answered_by_a_press(browser: Browser, shop: Site) -> None:
     """From the list of what waits for a person."""
     run = shop.run("ask")

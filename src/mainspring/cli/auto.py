@@ -100,11 +100,12 @@ def schedule_text(definition: "Definition | None") -> str:
 
 
 def makes_from(known: Known, now: int) -> int | None:
-    """Return from when on its schedules make runs again: now, the end of its pause, or None = not before somebody acts."""
-    state = state_of(known, now)
-    if state == "paused" and known.view is not None:
-        return known.view.paused_until
-    return now if state == "ready" else None
+    """Return from when on its schedules make runs again, also of one that no worker announced; None = not before somebody acts."""
+    from mainspring.insight.due_times import makes_from as seen
+
+    if known.view is not None:
+        return seen(known.view, now)
+    return None if known.problem else now
 
 
 def next_at(definition: "Definition | None", start: int | None) -> int | None:

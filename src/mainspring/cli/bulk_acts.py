@@ -72,7 +72,7 @@ def begin(
     dry_run: bool,
 ) -> None:
     """Ask for an act on what is chosen by what was `said`; asked for again under one id, it goes on."""
-    from mainspring.domain.bulk import MOST
+    from mainspring.domain.bulk import MOST, check_rate
     from mainspring.domain.rate import parse_rate
     from mainspring.insight.bulk_words import head_of, parts_of
     from mainspring.service import bulk_act
@@ -83,6 +83,7 @@ def begin(
         _tell_begun(invocation, verb, act.command, _known(invocation, act.command).total)
         return
     chosen = choosing()
+    check_rate(limit, len(chosen.ids))
     is_more = len(chosen.ids) > MOST
     number = f"more than {MOST:,} {parts_of(verb)}" if is_more else parts_of(verb, len(chosen.ids))
     if chosen.left_out:

@@ -24,14 +24,15 @@ def run_columns(now: int) -> list[Column]:
 
 
 def steps_text(row: Any) -> str:
-    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes."""
+    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes; "3+" while it runs."""
     from mainspring.domain.plain import decoded
+    from mainspring.domain.states import RunState
 
     progress = decoded(row.progress)
     if isinstance(progress, list) and len(progress) == 2:
         done, total = progress
         return f"{done}/{total}" if total is not None else str(done)
-    return str(row.steps)
+    return f"{row.steps}+" if row.state is RunState.RUNNING else str(row.steps)
 
 
 def took_text(row: Any, now: int) -> str:
@@ -41,6 +42,7 @@ def took_text(row: Any, now: int) -> str:
 
 @command("list", "list runs, newest first")
 @params.filters
+@params.until
 @click.option("--after", type=params.RUN, help="continue the list behind this run")
 @pass_invocation
 def list_command(
@@ -48,6 +50,7 @@ def list_command(
     states: tuple[str, ...],
     name: str | None,
     since: str | None,
+    until: str | None,
     limit: int,
     after: str | None,
 ) -> None:
@@ -55,12 +58,18 @@ def list_command(
     from mainspring.store.reads import runs as reads_runs
     from mainspring.store.views import RunPage
 
-    since_at = params.since_at(invocation, since)
+    since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
 
     def question(reader: Any) -> RunPage:
         cursor = None if after is None else reads_runs.run_view(reader, invocation.run_id(after)).seq
         return reads_runs.list_runs(
-            reader, states=params.states_of(states), name=name, since_at=since_at, limit=limit, cursor=cursor
+            reader,
+            states=params.states_of(states),
+            name=name,
+            since_at=since_at,
+            until_at=until_at,
+            limit=limit,
+            cursor=cursor,
         )
 
     found = invocation.read(question, RunPage([], None))

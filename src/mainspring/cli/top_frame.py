@@ -162,6 +162,9 @@ def _queue(one: QueueView, now: int) -> Line:
 
 def _worker(one: SessionView, now: int) -> Line:
     host = words.one_line(one.hostname, 40)
-    beat = f"sign of life {words.ago(one.beat_at, now)}"
-    text = f"  {one.role:<11} pid {one.pid} of {host}, {one.state}, {words.many(one.running, 'run')}, {beat}"
+    # Who only looks after others, or wraps a command, never beats.
+    has_beaten = one.beat_at > one.opened_at
+    beat = f"sign of life {words.ago(one.beat_at, now)}" if has_beaten else f"since {words.ago(one.opened_at, now)}"
+    held = "" if one.memory is None else f", {words.memory(one.memory)}"
+    text = f"  {one.role:<11} pid {one.pid} of {host}, {one.state}, {words.many(one.running, 'run')}{held}, {beat}"
     return Line(text, "" if one.state == SessionState.ALIVE else "yellow")

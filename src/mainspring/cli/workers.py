@@ -72,7 +72,7 @@ def list_command(
         Column("OF", lambda view: str(view.capacity or "-"), right=True),
         Column("MEMORY", lambda view: words.memory(view.memory), right=True),
         Column("CORE", lambda view: words.of_core(view.processor), right=True),
-        Column("BEAT", lambda view: words.ago(view.beat_at, now)),
+        Column("BEAT", lambda view: words.ago(view.beat_at, now) if view.beat_at > view.opened_at else "-"),
         Column("SINCE", lambda view: words.ago(view.opened_at, now)),
     ]
     invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.errors import OptionError
 from mainspring.domain.rate import Rate
 
 MOST: Final = 20_000
@@ -15,6 +16,8 @@ _PIECE = 100
 _LARGEST_PIECE = 500
 _SECOND = timedelta(seconds=1)
 _MS = timedelta(milliseconds=1)
+_LONGEST_MS = timedelta(days=36_525) // _MS
+"""No calendar reaches to where the next piece of a slower one is due, so no list that holds it could be shown."""
 
 
 class BulkVerb(StrEnum):
@@ -44,3 +47,16 @@ def pieces_of(rate: Rate | None) -> Pieces:
         return Pieces(_PIECE, 0)
     size = min(max(1, rate.count * _SECOND // rate.per), _LARGEST_PIECE)
     return Pieces(size, ceil(size * (rate.per / _MS) / rate.count))
+
+
+def check_rate(rate: Rate | None, number: int) -> None:
+    """Take a rate for so many parts.
+
+    Raises:
+        OptionError: nobody lives to see the last of them.
+    """
+    if rate is not None and number * (rate.per // _MS) > _LONGEST_MS * rate.count:
+        raise OptionError(
+            f"at {rate} the last of {number:,} would be done after more than a hundred years",
+            hint="Choose a higher rate.",
+        )

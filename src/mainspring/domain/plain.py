@@ -31,9 +31,9 @@ def is_instant(name: str) -> bool:
 
 
 def iso(at: int) -> str:
-    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"."""
+    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"; one that no calendar reaches, as LATEST: lists tell of others too."""
     # Put together of parts: an answer has thousands, and a datetime each takes six times as long.
-    minute, rest = divmod(at, 60_000)
+    minute, rest = divmod(min(at, LATEST), 60_000)
     second, ms = divmod(rest, 1_000)
     return f"{_minute(minute)}{_SECONDS[second]}{_MILLISECONDS[ms]}"
 

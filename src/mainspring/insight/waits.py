@@ -1,4 +1,4 @@
-"""What a run waits for, in sentences, and the commands that give it. Pure."""
+"""What a run waits for, in sentences without secrets, and the commands that give it."""
 
 import shlex
 from collections.abc import Callable, Iterable
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.journal import Fact
+from mainspring.insight.hidden_values import hidden_data
 from mainspring.insight.remedies import ANSWER, SIGNAL, Can
 from mainspring.insight.words import one_line
 from mainspring.store.views import RunStory, WaitView
@@ -35,9 +36,14 @@ def asks(wait: WaitView) -> tuple[str, str]:
 
 
 def question_of(wait: WaitView) -> dict[str, Any]:
-    """Return what a wait asks: its text, choices and default; nothing, where it is sealed or asks nothing."""
+    """Return what a wait asks: its text, choices and default; nothing, where it is sealed or asks nothing.
+
+    Its text has no secret in it; its choices are as they have to be said.
+    """
     found = _decoded(wait.question)
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return found | {"text": hidden_data(found["text"])} if "text" in found else found
 
 
 def choices(wait: WaitView) -> list[str]:
@@ -87,7 +93,7 @@ def question_text(question: dict[str, Any]) -> str:
     """Return a question with its choices."""
     choices = [one_line(choice, 40) for choice in question.get("choices") or []]
     listed = f" [{', '.join(choices)}]" if choices else ""
-    return f"{one_line(question.get('text', ''), 200)}{listed}"
+    return f"{one_line(hidden_data(question.get('text', '')), 200)}{listed}"
 
 
 def commands(story: RunStory) -> list[Can]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from mainspring.domain.plain import LATEST
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import RunState
 from mainspring.domain.text import escape
@@ -148,4 +149,5 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _local(at: int, zone: str) -> datetime:
-    return (_EPOCH + timedelta(milliseconds=at)).astimezone(ZoneInfo(zone))
+    """Return an instant on the clock of a zone; who sleeps, or asks within, a million years is told of as far as calendars reach."""
+    return (_EPOCH + timedelta(milliseconds=min(at, LATEST))).astimezone(ZoneInfo(zone))

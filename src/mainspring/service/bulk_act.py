@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb, noun_of, pieces_of
+from mainspring.domain.bulk import MOST, BulkVerb, check_rate, noun_of, pieces_of
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import BulkMove, RunState
@@ -72,6 +72,7 @@ def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *
 
     Raises:
         ArgumentError: they are none, or too many.
+        OptionError: at this rate there is no end of it.
     """
     if not chosen.ids:
         raise ArgumentError(f"no {noun_of(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
@@ -79,6 +80,7 @@ def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *
         raise ArgumentError(
             f"more than {MOST:,} fit", hint="Take them in parts: say an automation, a trigger, a time or a limit."
         )
+    check_rate(rate, len(chosen.ids))
     pieces, written = pieces_of(rate), None if rate is None else str(rate)
     command = BeginBulk(
         id=act.command,

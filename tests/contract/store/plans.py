@@ -56,8 +56,8 @@ def plans_on_a_server(postgres: Any, history: str) -> Iterator[Plans]:
     address = read_address(url)
     with connect(address) as connection:
         migrate(connection, address)
-    where, _, schema = url.partition("?schema=")
-    options = f"-c search_path={schema} -c plan_cache_mode=force_generic_plan -c synchronous_commit=off"
+    where = postgres.url("postgres")  # never by a pooler that stands before it: it takes no such options
+    options = f"-c search_path={address.schema} -c plan_cache_mode=force_generic_plan -c synchronous_commit=off"
     with psycopg.connect(where, autocommit=True, options=options, cursor_factory=psycopg.RawCursor) as ours:
         for statement in history.split(";"):
             ours.execute(statement.encode())

@@ -11,6 +11,7 @@ from mainspring.store.commands.journal import RecordStall, SaveAttempt, SaveChec
 from mainspring.store.commands.results import CLAIM_LOST, DONE
 from mainspring.store.commands.runs import Annotate, ParentLink, Release, RunKey
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.reads.watched import watched as all_watched
 from tests.contract.store.process import ask, complete, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
 
@@ -137,11 +138,15 @@ def test_resent_group_answers_the_same(store, end):
 
 
 def test_figures_are_counted_once(store, clock):
-    """A resent group adds nothing to the figures."""
+    """A resent group adds nothing to the figures; they are whole numbers wherever they are read, for a sum is a decimal on a server."""
     run = store.begin()
     clock.forward(40)
     store.twice(outcome(run, 1), finish(run))
     (sums,) = store.read("sums_since", clock.now() - 60_000)
+    assert {type(one) for one in msgspec.structs.astuple(sums)[1:-1]} == {int}
+    rows = all_watched(store.reader, clock.now(), ended_from=clock.now() - 60_000, cap=9, steady_ms=0)
+    counted = [*rows.started.values(), *(one for both in rows.ended.values() for one in both)]
+    assert {type(one) for one in counted} == {int}
     assert (sums.started, sums.succeeded, sums.steps, sums.took_ms, sums.took_max_ms) == (1, 1, 1, 40, 40)
     assert sums.details == {"ms<=2^6": 1}
 

@@ -7,6 +7,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.store.reads import run_pages
 from mainspring.store.reads.run_pages import run_page
+from mainspring.store.reads.runs import list_runs
 from tests.contract.store.process import fail, finish
 
 S = RunState
@@ -62,3 +63,20 @@ def test_page_ends_where_what_is_asked_for_is_too_old(store, rows, clock):
     late = store.start("a", queue="slow").run
     for asked in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
         assert walked(store, since_at=clock.now(), **asked) == ([late], 1)
+
+
+def test_page_ends_before_an_instant(store, rows, clock):
+    """What was created from then on is left out, page by page, by whatever else is asked for; with a beginning it is a span."""
+    clock.forward(1_000)
+    at = clock.now()
+    late = [store.start("a", queue="slow").run, store.start("b").run]
+    clock.forward(1_000)
+    for asked in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
+        everything = walked(store, **asked)[0]
+        assert walked(store, until_at=at, **asked)[0] == [one for one in everything if one not in late], asked
+        assert walked(store, until_at=at + 1, **asked)[0] == everything, asked
+    assert walked(store, since_at=at, until_at=at)[0] == []
+    assert walked(store, since_at=at, until_at=at + 1)[0] == late[::-1]
+    assert [row.id for row in list_runs(store.reader, until_at=at, limit=50).runs] == [row.id for row in rows]
+    page = list_runs(store.reader, until_at=at, limit=2)
+    assert list_runs(store.reader, until_at=at, limit=1, cursor=page.cursor).runs == [rows[2]]

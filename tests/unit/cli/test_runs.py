@@ -45,6 +45,8 @@ def test_list_filters(cli, stage):
     assert ids("--name", "order") == {queued}
     assert ids("--since", "1h") == {failed.id, queued}
     assert ids("--since", "2100-01-01") == set()
+    assert ids("--until", "2001-01-01") == set()
+    assert ids("--until", "2100-01-01") == ids("--limit", "50")
 
 
 @pytest.mark.parametrize("args", [["--state", "done"], ["--since", "soon"], ["--limit", "0"]])
@@ -66,10 +68,12 @@ def test_second_name_is_not_dropped_in_silence(cli, stage, args):
 
 def test_plain_table_is_aligned_and_uncoloured(cli, stage):
     """Not a terminal: one header, aligned columns, no escape codes, icon and word of the state."""
+    stage.begin()
     run = stage.start()
     lines = cli("runs", "list").out.splitlines()
+    assert " 0+ " in lines[2]
     assert lines[0].split() == ["RUN", "STATE", "AUTOMATION", "STEPS", "CREATED", "TOOK"]
-    assert lines[1].startswith(f"{run}  … queued  backup")
+    assert lines[1].startswith(f"{run}  … queued   backup")
     assert all(len(line) <= 80 for line in lines)
 
 

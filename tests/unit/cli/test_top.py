@@ -11,6 +11,7 @@ import termios
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from mainspring.cli.top_detail import look_into
 from mainspring.cli.top_frame import Place, lines_of, look
@@ -69,6 +70,20 @@ def test_what_no_incident_says_is_said(cli, stage):
     lines = [line.text for line in lines_of(frame(stage), stage.now)]
     assert lines[0].startswith("✓ All is well")
     assert not any("Incidents" in line for line in lines)
+
+
+def test_process_says_what_it_holds(busy):
+    """As its last beat told it; of one that never beats nothing is said but since when it lives."""
+    found = frame(busy)
+    (one,) = found.workers
+
+    def said(**told):
+        shown = replace(found, workers=[replace(one, **told)])
+        return next(line.text for line in lines_of(shown, one.opened_at + 60_000) if " pid " in line.text)
+
+    assert said(beat_at=one.opened_at).endswith("alive, 1 run, since 1m ago")
+    beaten = said(memory=84 * 1024**2, beat_at=one.opened_at + 50_000)
+    assert beaten.endswith("alive, 1 run, 84 MiB, sign of life 10s ago")
 
 
 @pytest.mark.parametrize("number", [0, 1, 12])

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.bulk import Pieces, pieces_of
+from mainspring.domain.bulk import MOST, Pieces, check_rate, pieces_of
+from mainspring.domain.errors import OptionError
+from mainspring.domain.plain import LATEST
 from mainspring.domain.rate import Rate, parse_rate
 
 RATES = st.builds(Rate, st.integers(1, 10**6), st.timedeltas(timedelta(seconds=1), timedelta(days=30)))
@@ -25,3 +28,22 @@ def test_pieces_are_never_faster_than_the_rate(rate):
     pieces = pieces_of(rate)
     assert pieces.size >= 1
     assert pieces.size * rate.per <= rate.count * timedelta(milliseconds=pieces.every_ms)
+
+
+def test_rate_that_has_no_end_is_refused():
+    """By how many parts there are: one a month is slow for three and no rate for twenty thousand."""
+    check_rate(None, MOST)
+    check_rate(parse_rate("1/30d"), 3)
+    for rate, number in (("1/30d", MOST), ("1/9999999d", 1), ("1/999999999d", 2)):
+        with pytest.raises(OptionError, match="more than a hundred years"):
+            check_rate(parse_rate(rate), number)
+
+
+@given(st.builds(Rate, st.integers(1, 10**9), st.timedeltas(timedelta(microseconds=1))), st.integers(1, MOST))
+def test_piece_of_a_rate_that_is_taken_can_be_shown(rate, number):
+    """When the next one is due stands in every list of bulk acts."""
+    try:
+        check_rate(rate, number)
+    except OptionError:
+        return
+    assert pieces_of(rate).every_ms < LATEST // 2

@@ -76,3 +76,10 @@ def test_iso_is_what_a_calendar_says(at):
     """Of the first year as of the last, before 1970 as after."""
     told = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is told without a zone
     assert iso(at) == f"{told.isoformat(timespec='milliseconds')}Z"
+
+
+@given(st.integers(LATEST, 2**63 - 1))
+def test_instant_that_no_calendar_reaches_is_told_all_the_same(at):
+    """A run may sleep so long, and stands in lists with others."""
+    assert iso(at) == "9999-01-01T00:00:00.000Z"
+    assert plain({"due_at": at, "x": 1}) == {"due_at": "9999-01-01T00:00:00.000Z", "x": 1}

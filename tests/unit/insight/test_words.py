@@ -45,6 +45,15 @@ def test_moment_shows_the_date_only_on_another_day():
     assert words.moment(START + 86_400_000, START, "Europe/Berlin") == "2026-01-06 04:15:00 (in 1d)"
 
 
+def test_instant_beyond_all_calendars_is_told():
+    """Whoever sleeps so long is told of, in each zone."""
+    for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        for at in (10**15, 2**63 - 1):
+            assert words.instant(at, zone)[:4] in ("9999", "9998")
+            assert words.moment(at, START, zone)[:4] in ("9999", "9998")
+            assert words.clock_time(at, START, zone)[:4] in ("9999", "9998")
+
+
 def test_every_state_has_icon_and_colour():
     """A state is a word, an icon and a colour."""
     assert set(words.ICONS) == set(words.COLOURS) == set(RunState)

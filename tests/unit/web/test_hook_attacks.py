@@ -1,6 +1,7 @@
 """What strangers send to a public listener: over real connections, and each time it goes on answering who is genuine."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import tracemalloc
@@ -158,7 +159,9 @@ async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeyp
                 while not closed.done():
                     writer.write(bytes([next(drops)]))
                     await asyncio.sleep(0.02)
-                assert await closed == b""
+                # A byte that was on its way when it was closed has the line reset.
+                with contextlib.suppress(ConnectionResetError):
+                    assert await closed == b""
 
 
 async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, monkeypatch):

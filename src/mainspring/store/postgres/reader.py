@@ -6,6 +6,7 @@ Through a pooler each transaction has to say it, for the next one may be another
 """
 
 import atexit
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +41,7 @@ class PostgresReader:
             connection_class=Connection,
             kwargs={"autocommit": True, "cursor_factory": psycopg.RawCursor},
             configure=self._configure,
+            check=_check,
             min_size=0,
             max_size=MOST,
             timeout=_PATIENCE,
@@ -118,6 +120,17 @@ class PostgresReader:
         """
         atexit.unregister(self.close)
         self._pool.close(timeout=1.0)
+
+
+def _check(connection: Connection) -> None:
+    """Take a connection out of the pool if it was cut while nobody had it: the read that found out would be lost for it.
+
+    Raises psycopg.Error. Nothing is sent, unless something came in that nobody had asked for: an end mostly, or what was said before it.
+    """
+    came = select.poll()
+    came.register(connection.fileno(), select.POLLIN)
+    if came.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 def _is_begun(connection: Connection) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from mainspring.domain.access import Way
 from mainspring.store.base import Reader, Snapshot
 from mainspring.store.reads.bounds import NEWEST
+from mainspring.store.reads.by_time import number_at
 from mainspring.store.views import AuditView
 
 LOOKED_AT: Final = 5_000
@@ -110,14 +111,4 @@ def _on_machines(read: Snapshot, head: str) -> Iterable[str]:
 
 
 def _number_at(read: Snapshot, at: int) -> int:
-    """Return the number of the first act that is not before an instant, by halves; behind the newest where there is none."""
-    newest = read("last_audit")
-    low, high = 0, newest[0][0] if newest else 0
-    while low < high:
-        half = (low + high + 1) // 2
-        rows = read("audit_at_number", (half,))
-        if not rows or rows[0][0] < at:
-            low = half
-        else:
-            high = half - 1
-    return low + 1
+    return number_at(read, at, newest="last_audit", time_at="audit_at_number")

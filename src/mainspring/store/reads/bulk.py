@@ -14,6 +14,13 @@ from mainspring.store.reads.bounds import NEWEST
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
+class _Replay(msgspec.Struct):
+    delivery: str
+
+
+_detail = msgspec.json.Decoder(_Replay).decode
+
+
 class BulkView(msgspec.Struct, frozen=True):
     """One act on many runs or deliveries. `which` = JSON, by what they were chosen; up to the part `reached` all was done or refused."""
 
@@ -42,11 +49,15 @@ class BulkView(msgspec.Struct, frozen=True):
 
 
 class BulkPart(msgspec.Struct, frozen=True):
-    """One part of a bulk act, by the id of the run or delivery; `why` it was refused. `is_done` = it was acted upon."""
+    """One part of a bulk act, by the id of the run or delivery; `why` it was refused. `is_done` = it was acted upon.
+
+    `repeat` = the delivery as which this one arrived once more.
+    """
 
     id: str
     is_done: bool
     why: str | None
+    repeat: str | None = None
 
 
 def bulk_acts(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
@@ -70,7 +81,16 @@ def bulk_parts(
 ) -> list[BulkPart]:
     """Return parts of one, oldest first, behind the part `cursor`: all, or those that were refused."""
     rows = reader.read("list_bulk_refused" if refused else "list_bulk_parts", (bulk.id, cursor or "", limit))
-    return [BulkPart(id, why is None and id <= bulk.reached, why) for id, why in rows]
+    done = [id for id, why in rows if why is None and id <= bulk.reached]
+    repeats = _repeats(reader, bulk, done) if bulk.verb is BulkVerb.REPLAY and done else {}
+    return [BulkPart(id, why is None and id <= bulk.reached, why, repeats.get(id)) for id, why in rows]
+
+
+def _repeats(reader: Reader, bulk: BulkView, parts: list[str]) -> dict[str, str]:
+    """Return the new delivery of each part that was replayed, as the act on it has it on record."""
+    commands = {f"{bulk.id}/{part}": part for part in parts}
+    rows = reader.read("list_act_details", (msgspec.json.encode(list(commands)).decode(),))
+    return {commands[command]: _detail(detail).delivery for command, detail in rows if detail is not None}
 
 
 def _view(row: tuple[Any, ...]) -> BulkView:

@@ -12,7 +12,7 @@ import msgspec
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.reads.runs import IN_STATE, place_in, row_of
+from mainspring.store.reads.runs import IN_STATE, first_created_at, place_in, row_of
 from mainspring.store.views import RunPage, RunRow, columns
 
 LOOKED_AT: Final = 10_000
@@ -42,10 +42,14 @@ def run_page(
     names: Sequence[str] | None = None,
     queue: str | None = None,
     since_at: int | None = None,
+    until_at: int | None = None,
     limit: int = 50,
     cursor: int | None = None,
 ) -> RunPage:
-    """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue, created since."""
+    """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue.
+
+    Created from `since_at` to before `until_at` (ms).
+    """
     if names is not None and (len(names) > _EACH or set(states) & _OVER):
         listed = msgspec.json.encode(names).decode()
         sources, filters = _sources(states, [None]), {_AMONG: listed}
@@ -54,6 +58,8 @@ def run_page(
     if queue is not None:
         filters["queue = ?"] = queue
     before = NEWEST if cursor is None else cursor
+    if until_at is not None:
+        before = min(before, first_created_at(reader, until_at))
     lowest = _lowest(reader, sources, before) if filters else 0
     values = (before, lowest, *filters.values(), limit + 1)
     rows: list[RunRow] = []

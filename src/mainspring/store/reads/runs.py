@@ -11,6 +11,7 @@ from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
+from mainspring.store.reads.by_time import number_at
 from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, stall_of
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
@@ -105,10 +106,14 @@ def list_runs(
     states: tuple[RunState, ...] = (),
     name: str | None = None,
     since_at: int | None = None,
+    until_at: int | None = None,
     limit: int = 50,
     cursor: int | None = None,
 ) -> RunPage:
-    """Return a page of runs, newest first, after `cursor`; `since_at` = created at or after."""
+    """Return a page of runs, newest first, after `cursor`; created from `since_at` to before `until_at`."""
+    if until_at is not None:
+        first = first_created_at(reader, until_at)
+        cursor = first if cursor is None else min(cursor, first)
     clauses: list[str] = []
     params: list[Any] = []
     if name is not None:
@@ -127,6 +132,12 @@ def list_runs(
     wanted = [row for row in rows if since_at is None or row.created_at >= since_at]
     more = len(wanted) > limit
     return RunPage(wanted[:limit], wanted[limit - 1].seq if more else None)
+
+
+def first_created_at(reader: Reader, at: int) -> int:
+    """Return the number of the first run that was not created before an instant: commit order is the order of creation."""
+    with reader.snapshot() as read:
+        return number_at(read, at, newest="newest_run", time_at="created_at_number")
 
 
 def failures_of(reader: Reader, runs: Sequence[str]) -> dict[str, Failure]:
@@ -154,8 +165,10 @@ def story(reader: Reader, run: str) -> RunStory:
 
 
 def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+    # The row of a run learns of them when it is put away; while it runs they are ahead of it.
+    saved = max((one.rank for one in outcomes), default=0)
     return RunStory(
-        run=run,
+        run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
         attempts=attempts,
         checkpoints={row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run.id,))},

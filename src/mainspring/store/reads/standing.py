@@ -95,7 +95,8 @@ def undecided_failures(reader: Reader, since_at: int, automations: Collection[st
     """
     wanted = (since_at, _listed(automations), _ERRORS, _FAILURES)
     number, errors_seen, is_cut = reader.read("count_undecided", wanted)[0]
-    return Capped(number, bool(number and (errors_seen >= _ERRORS or is_cut)))
+    # A sum of counts is a decimal on a server, which leaves as text.
+    return Capped(int(number), bool(number and (errors_seen >= _ERRORS or is_cut)))
 
 
 def _listed(automations: Collection[str] | None) -> str | None:

@@ -219,8 +219,8 @@ def sums_since(reader: Reader, since_at: int) -> list[Sums]:
         parts = read("sum_rollup_details", (since_at - since_at % 60_000,))
     details: dict[str, dict[str, int]] = {}
     for automation, what, n in parts:
-        details.setdefault(automation, {})[what] = n
-    return [Sums(*(*row, details.get(row[0], {}))) for row in totals]
+        details.setdefault(automation, {})[what] = int(n)  # a sum is a decimal on a server
+    return [Sums(*(name, *map(int, sums), details.get(name, {}))) for name, *sums in totals]
 
 
 def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:

@@ -102,8 +102,8 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
             listeners=[ListenerView(*row) for row in read("watch_triggers")],
             pauses_ended=_pairs(read("watch_pauses", (now_at,))),
             succeeded_in=_pairs(read("watch_successes")),
-            ended={row[0]: (row[2], row[3]) for row in ended},
-            started={row[0]: row[1] for row in hour},
+            ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
+            started={row[0]: int(row[1]) for row in hour},
             running=_pairs(read("watch_running")),
             waiting=[
                 (automation, queue, number, since)

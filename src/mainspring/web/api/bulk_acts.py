@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb
+from mainspring.domain.bulk import MOST, BulkVerb, check_rate
 from mainspring.domain.plain import iso
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import BulkMove, DeliveryState, RunState
@@ -130,6 +130,7 @@ def _begun(call: Call[None, Any], verb: BulkVerb, choosing: Callable[[], Chosen]
         known = _known(call, act.command)
         return Begun(bulk=known.id, count=known.total, more=False, automations=known.automations)
     chosen = choosing()
+    check_rate(rate, len(chosen.ids))
     counted = Begun(
         bulk=None,
         count=len(chosen.ids),

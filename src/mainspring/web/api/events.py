@@ -15,6 +15,7 @@ from mainspring.web.api.bodies import Because, Numbered, Word
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import acts, reads
 from mainspring.web.api.shape import Page
+from mainspring.web.api.weighty import within
 
 
 class EventsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,11 +49,14 @@ class EventPublished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listed(call: Call[EventsQuery, None]) -> Page[EventView]:
-    """List events that were published, newest first."""
+    """List events that were published, newest first; of large ones a page holds fewer, `next` goes on."""
     query, opening = call.query, call.site.opening
-    found = stored_events(call.site.reader, query.name, limit=query.limit + 1, cursor=query.cursor)
-    told = [msgspec.structs.replace(one, data=opening.value(one.data)) for one in found[: query.limit]]
-    return Page(told, str(told[-1].seq) if len(found) > query.limit else None)
+
+    def read(limit: int, cursor: int | None) -> list[EventView]:
+        return stored_events(call.site.reader, query.name, limit=limit, cursor=cursor)
+
+    found, onward = within(query, read, lambda one: one.seq, lambda one: len(one.data))
+    return Page([msgspec.structs.replace(one, data=opening.value(one.data)) for one in found], onward)
 
 
 def shown(call: AnyCall) -> EventShown:

@@ -22,17 +22,19 @@ from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import reads
 from mainspring.web.api.shape import Instant, Page
+from mainspring.web.api.weighty import within
 
 _QUESTIONS = 500
 
 
 class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: in one of these states, of the automation `name`, in this queue, created at or after `since`."""
+    """Which runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`."""
 
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
     since: Instant | None = None
+    until: Instant | None = None
 
 
 class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +60,7 @@ def listed(call: Call[RunsQuery, None]) -> Page[RunRow]:
         names=_names(call),
         queue=query.queue,
         since_at=ms(query.since),
+        until_at=ms(query.until),
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -126,11 +129,16 @@ def stages_in(call: AnyCall, story: RunStory) -> list[Stage]:
 
 
 def journal(call: Call[Numbered, None]) -> Page[Outcome]:
-    """List the saved outcomes of a run, superseded ones too, newest first."""
-    run, query = call.run(), call.query
-    found = run_journal(call.site.reader, run.id, limit=query.limit + 1, cursor=query.cursor)
-    shown, opening = found[: query.limit], call.site.opening
-    return Page([opening.outcome(one) for one in shown], str(shown[-1].rank) if len(found) > query.limit else None)
+    """List the saved outcomes of a run, superseded ones too, newest first; of large ones a page holds fewer, `next` goes on."""
+    run, opening = call.run(), call.site.opening
+
+    def read(limit: int, cursor: int | None) -> list[Outcome]:
+        return run_journal(call.site.reader, run.id, limit=limit, cursor=cursor)
+
+    found, onward = within(
+        call.query, read, lambda one: one.rank, lambda one: len(one.input or b"") + len(one.output or b"")
+    )
+    return Page([opening.outcome(one) for one in found], onward)
 
 
 def blocker(call: AnyCall) -> Blocker:

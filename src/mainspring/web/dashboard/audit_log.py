@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from mainspring.domain.access import Way
-from mainspring.domain.errors import OptionError
 from mainspring.store.views import AuditView
 from mainspring.web.api import audit_log
 from mainspring.web.api.audit_log import AuditQuery
@@ -13,7 +12,7 @@ from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import Call
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.moments import past_moment
+from mainspring.web.dashboard.moments import misread_moment, past_moment
 from mainspring.web.dashboard.page import Form, PageRoute, View
 
 _SPANS: Final = ("8h", "24h", "7d", "30d")
@@ -35,7 +34,7 @@ class AuditLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def show(call: Call[AuditLooking, Form | None]) -> View:
     """List acts, newest first, refused ones too."""
     found: Page[AuditView] = Page([])
-    wrong = {name: told for name in ("since", "until") if (told := _wrong(call, name))}
+    wrong = {name: told for name in ("since", "until") if (told := misread_moment(call, getattr(call.query, name)))}
     if not wrong:  # else it is told beside the field, with the other filters as they were
         found = audit_log.listed(_asked(call))
     filters = {name: value for name in _FILTERS if (value := getattr(call.query, name)) is not None}
@@ -72,15 +71,6 @@ def _asked(call: Call[AuditLooking, Form | None] | Call[AuditLooking, None]) -> 
         until=past_moment(call, query.until),
     )
     return call.asking(asked)
-
-
-def _wrong(call: Call[AuditLooking, Form | None], name: str) -> str:
-    """Return what is wrong with a time; "" = nothing."""
-    try:
-        past_moment(call, getattr(call.query, name))
-    except OptionError as error:
-        return f"{error.message}. {error.hint}"
-    return ""
 
 
 PAGES = (

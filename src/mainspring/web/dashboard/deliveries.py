@@ -19,24 +19,25 @@ from mainspring.web.api.shape import Page
 from mainspring.web.api.triggers import DeliveriesQuery
 from mainspring.web.dashboard.asked_for_all import Counted, counted, rate_of
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.moments import SPANS, Since, past_moment
+from mainspring.web.dashboard.moments import SPANS, misread_moment, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
 from mainspring.web.paths import part
 
-_FILTER = ("trigger", "state", "since", "verified")
+_FILTER = ("trigger", "state", "since", "until", "verified")
 _WIDE = 20_000
 """Characters of a body that a page shows."""
 
 
 class DeliveriesLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries: for this trigger, in this state, so long ago at most, of which their verifier said `verified`.
+    """As the API's, but for `since` and `until`, which may be spans back from now ("24h").
 
     `ask`, `rate`, `reason` = the replay of all of them that is counted before it is asked for.
     """
 
     trigger: Word | None = None
     state: DeliveryState | None = None
-    since: Since | None = None
+    since: Word | None = None
+    until: Word | None = None
     verified: Word | None = None
     ask: Literal["replay"] | None = None
     rate: str = ""
@@ -52,9 +53,11 @@ class Header(msgspec.Struct, frozen=True):
 
 def show(call: Call[DeliveriesLooking, Form | None]) -> View:
     """List deliveries, newest first."""
-    found = _listed(looked(call))
     query, asked = call.query, None
-    if query.ask and call.visitor.may(Role.OPERATOR):
+    wrong = {name: told for name in ("since", "until") if (told := misread_moment(call, getattr(query, name)))}
+    # What is wrong is told beside the field, with the other filters as they were.
+    found: Page[DeliveryRow] = Page([]) if wrong else _listed(looked(call))
+    if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
         asked = _counted(call)
     values: dict[str, Any] = {
         "deliveries": found.items,
@@ -63,11 +66,12 @@ def show(call: Call[DeliveriesLooking, Form | None]) -> View:
         "states": list(DeliveryState),
         "spans": SPANS,
         "counted": asked,
+        "wrong_at": wrong,
         "filter_fields": [(name, value) for name in _FILTER if (value := getattr(query, name))],
     }
     if asked is not None:
         values["nouns"] = ""  # what was counted stands still until somebody decides
-    return View("Deliveries", values)
+    return View("Deliveries", values, 400 if wrong else 200)
 
 
 def rows(call: Call[DeliveriesLooking, None]) -> Iterator[DeliveryRow]:
@@ -92,8 +96,10 @@ def _counted(call: Call[DeliveriesLooking, Any]) -> Counted:
 
 def _to_replay(call: Call[DeliveriesLooking, Any], **rest: Any) -> AskedReplay:
     query = call.query
-    since = past_moment(call, query.since)
-    return AskedReplay(trigger=query.trigger, state=query.state, since=since, verified=query.verified, **rest)
+    since, until = past_moment(call, query.since), past_moment(call, query.until)
+    return AskedReplay(
+        trigger=query.trigger, state=query.state, since=since, until=until, verified=query.verified, **rest
+    )
 
 
 def show_one(call: AnyCall) -> View:
@@ -124,6 +130,7 @@ def _listed(call: Call[DeliveriesLooking, None]) -> Page[DeliveryRow]:
         trigger=query.trigger,
         state=query.state,
         since=past_moment(call, query.since),
+        until=past_moment(call, query.until),
         verified=query.verified,
         limit=query.limit,
         cursor=query.cursor,

@@ -6,11 +6,13 @@ import msgspec
 
 from mainspring.domain.definition import Definition
 from mainspring.domain.sealing import sealed_in
+from mainspring.domain.secret_looks import KEY
 from mainspring.resources.hidden import HIDDEN
 from mainspring.store.views import RunView
 from mainspring.web.api.call import Call
 
 _SECRET = "not shown: it holds a secret, or is named like one"
+_SECRET_IN_IT = "not all of it is shown: it holds a secret, or something named like one"
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -47,7 +49,14 @@ def earlier_of(call: Call[Any, Any], definition: Definition, run: str | None, *,
 
 
 def without_secret_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the schema of arguments without defaults that may not be shown, and a note for each of those."""
+    """Return the schema of arguments without defaults that may not be shown, and a note for each of those that is an argument's own."""
+    kept, notes = _without(schema)
+    if "$defs" in schema:
+        kept = {**kept, "$defs": {name: _without(part)[0] for name, part in schema["$defs"].items()}}
+    return kept, notes
+
+
+def _without(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     properties, notes = {}, {}
     for name, part in schema.get("properties", {}).items():
         if "default" in part and _is_secret(name, part["default"]):
@@ -61,9 +70,19 @@ def _shown(view: RunView, values: dict[str, Any], schema: dict[str, Any]) -> Ear
     is_open = schema.get("additionalProperties", False) is not False
     taken = {name: one for name, one in values.items() if is_open or name in schema.get("properties", {})}
     notes = {name: _SECRET for name, one in taken.items() if _is_secret(name, one)}
+    partly = {name: kept for name in notes if (kept := _without_secrets(name, taken[name]))}
+    notes |= dict.fromkeys(partly, _SECRET_IN_IT)
     gone = [name for name in values if name not in taken]
     said = f"It also had {', '.join(gone)}, which is not taken any more." if gone else ""
-    return Earlier(view, {name: one for name, one in taken.items() if name not in notes}, said, notes)
+    return Earlier(view, {name: one for name, one in taken.items() if name not in notes} | partly, said, notes)
+
+
+def _without_secrets(name: str, value: Any) -> dict[str, Any]:
+    """Return the fields of an object that may be shown, those in its objects too; none of what is no object, or a secret by its name."""
+    if not isinstance(value, dict) or KEY.search(name) or any(HIDDEN.redact(key) != key for key in value):
+        return {}
+    parts = {key: _without_secrets(key, one) for key, one in value.items() if _is_secret(key, one)}
+    return {key: parts.get(key, one) for key, one in value.items() if key not in parts or parts[key]}
 
 
 def _is_secret(name: str, value: Any) -> bool:

@@ -12,7 +12,7 @@ from mainspring.store.views import EventView
 from mainspring.web.api import events
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.events import Event, EventsQuery
-from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.exports import MOST, pages_of
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of, tables_of
 from mainspring.web.paths import part
 
@@ -29,7 +29,7 @@ def show(call: Call[EventsQuery, Form | None]) -> View:
 
 def rows(call: Call[EventsQuery, None]) -> Iterator[EventView]:
     """Give them all."""
-    return pages_of(call, events.listed)
+    return pages_of(call, events.listed, most=MOST)
 
 
 def show_one(call: AnyCall) -> View:

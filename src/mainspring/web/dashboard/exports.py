@@ -1,13 +1,16 @@
-"""Rows for other programs: what a page lists in its present filter, as CSV or JSON, written as the API tells it."""
+"""Rows for other programs: what a page lists in its present filter, as CSV or JSON, written as the API tells it.
+
+They leave as they are read, part by part: a process that puts a list of large values together before it sends it has no memory left.
+"""
 
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from mainspring.domain.plain import plain
 from mainspring.web.api.call import Call
@@ -15,29 +18,42 @@ from mainspring.web.api.shape import Page
 
 R = TypeVar("R", bound=msgspec.Struct)
 _AT_ONCE, _PAGES = 500, 100
+_PART = 256 * 1024
+"""Bytes that are sent together, and somewhat more."""
 
 MOST: Final = 10_000
 """Rows of one export; whoever wants more asks the API page by page."""
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first four as East Asian keyboards write them, and spreadsheets there read them."""
 
 
 def download(rows: Iterable[msgspec.Struct], kind: str, name: str) -> Response:
-    """Return rows as a file of this kind and name."""
+    """Return rows as a file of this kind and name. It blocks; what cannot be read is raised here, or ends the file before its end."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    return Response(exported(rows, kind), 200, headers, KINDS[kind])
+    parts = exported(rows, kind)
+    first, second = next(parts), next(parts, None)
+    if second is None:
+        return Response(first, 200, headers, KINDS[kind])
+    return StreamingResponse(chain((first, second), parts), 200, headers, KINDS[kind])
 
 
-def exported(rows: Iterable[msgspec.Struct], kind: str) -> bytes:
-    """Return rows as bytes of this kind, at most MOST of them."""
-    found: list[dict[str, Any]] = [plain(row) for row in islice(rows, MOST)]
-    return msgspec.json.encode(found) if kind == "json" else _csv(found)
+def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
+    """Give rows as bytes of this kind, at most MOST of them; at least one part."""
+    told = (plain(row) for row in islice(rows, MOST))
+    part = bytearray()
+    for piece in (_json if kind == "json" else _csv)(told):
+        part += piece
+        if len(part) >= _PART:
+            yield bytes(part)
+            part.clear()
+    yield bytes(part)
 
 
-def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]]) -> Iterator[R]:
-    """Give all items of a list of the API, page by page; of one in which few are seen, those of its newest pages."""
+def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]], *, most: int = _PAGES) -> Iterator[R]:
+    """Give all items of a list of the API, page by page; of one in which few are seen, those of its `most` newest pages."""
     query = msgspec.structs.replace(call.query, limit=_AT_ONCE)
-    for _ in range(_PAGES):
+    for _ in range(most):
         found = listed(msgspec.structs.replace(call, query=query))
         yield from found.items
         if found.next is None:
@@ -50,12 +66,24 @@ def _type_of(query: Any) -> Any:
     return next(one.type for one in msgspec.structs.fields(query) if one.name == "cursor")
 
 
-def _csv(rows: list[dict[str, Any]]) -> bytes:
+def _json(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    before = b"["
+    for row in rows:
+        yield before + msgspec.json.encode(row)
+        before = b","
+    yield b"[]" if before == b"[" else b"]"
+
+
+def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    first = next(rows, {})
+    yield _line(list(first))
+    for row in chain([first] if first else [], rows):
+        yield _line([_cell(row[name]) for name in first])
+
+
+def _line(cells: list[str]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text)
-    names = list(rows[0]) if rows else []
-    writer.writerow(names)
-    writer.writerows([_cell(row[name]) for name in names] for row in rows)
+    csv.writer(text).writerow(cells)
     return text.getvalue().encode("utf-8", "replace")
 
 

@@ -30,6 +30,15 @@ def past_moment(call: Call[Any, Any], text: str | None) -> datetime | None:
     return datetime.fromtimestamp(min(max(at, 0), LATEST) / 1000, UTC)
 
 
+def misread_moment(call: Call[Any, Any], text: str | None) -> str:
+    """Return what is wrong with a time from or until when a list looks; "" = nothing."""
+    try:
+        past_moment(call, text)
+    except OptionError as error:
+        return f"{error.message}. {error.hint}"
+    return ""
+
+
 def coming_moment(call: Call[Any, Any], text: str, field: str) -> datetime:
     """Return until when something is to be so: a span from now on, or a date and time in the project's zone.
 

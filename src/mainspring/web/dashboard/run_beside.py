@@ -6,7 +6,8 @@ import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.states import REOPENABLE
-from mainspring.service.difference import last_good
+from mainspring.insight.hidden_values import hidden_at
+from mainspring.service.difference import Difference, last_good
 from mainspring.store.views import RunView
 from mainspring.web.api import runs
 from mainspring.web.api.call import Call
@@ -48,7 +49,11 @@ def diff_of(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
             return None
         hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
         raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
-    return runs.diff(call.asking(DiffQuery(other=other.id)))
+    found = runs.diff(call.asking(DiffQuery(other=other.id)))
+    shown = [
+        Difference(one.path, hidden_at(one.path, one.other), hidden_at(one.path, one.this)) for one in found.differences
+    ]
+    return Differences(found.other, found.this, shown)
 
 
 def has_good(call: Call[Any, Any], run: RunView) -> bool:
@@ -64,4 +69,8 @@ def drift_of(run: RunView) -> list[Drifted]:
     """Return where the input of a step is another one than was saved."""
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
     found = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
-    return [Drifted(str(one.get("path", "?")), one.get("was", ""), one.get("now", "")) for one in found]
+    return [_drifted(str(one.get("path", "?")), one.get("was", ""), one.get("now", "")) for one in found]
+
+
+def _drifted(path: str, was: Any, now: Any) -> Drifted:
+    return Drifted(path, *(hidden_at(path, one) if isinstance(one, str) else one for one in (was, now)))

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.journal import Outcome
+from mainspring.insight.hidden_values import hidden
 from mainspring.web.api import runs
 from mainspring.web.api.bodies import Numbered
 from mainspring.web.api.call import Call
-from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.exports import MOST, pages_of
 from mainspring.web.dashboard.page import Form, PageRoute, View, looked
 from mainspring.web.dashboard.run_values import Value, values_of
 
@@ -35,8 +36,9 @@ def show(call: Call[Numbered, Form | None]) -> View:
 
 
 def rows(call: Call[Numbered, None]) -> Iterator[Outcome]:
-    """Give them all."""
-    return pages_of(call, runs.journal)
+    """Give them all, their values as they are shown."""
+    for one in pages_of(call, runs.journal, most=MOST):
+        yield msgspec.structs.replace(one, input=hidden(one.input), output=hidden(one.output))
 
 
 def _entry(one: Outcome) -> Entry:

@@ -1,4 +1,4 @@
-"""Stored values as a page shows them: laid out, cut where they are large, and told of where they are sealed."""
+"""Stored values as a page shows them: without secrets, laid out, cut where they are large, and told of where they are sealed."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.domain.monitors.words import about_bytes
 from mainspring.domain.sealing import sealed_in
+from mainspring.insight.hidden_values import hidden
 from mainspring.insight.words import shown
 
 LARGEST: Final = 20_000
@@ -46,9 +47,9 @@ def values_of(**named: bytes | None) -> list[Value]:
 def _laid_out(data: bytes) -> str:
     if len(data) > _INDENT_AT_MOST:
         data = data[:_INDENT_AT_MOST]
-        return data.decode("utf-8", "replace")
+    kept = hidden(data) or b""
     try:
-        msgspec.json.decode(data)  # laying out alone would take what is no JSON as well
-        return msgspec.json.format(data, indent=2).decode()
+        msgspec.json.decode(kept)  # laying out alone would take what is no JSON as well
+        return msgspec.json.format(kept, indent=2).decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return data.decode("utf-8", "replace")
+        return kept.decode("utf-8", "replace")

@@ -22,16 +22,16 @@ from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.asked_for_all import Counted, counted, rate_of
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.moments import past_moment
+from mainspring.web.dashboard.moments import misread_moment, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, press, reason_of
 
 _CHILD = "child of "
-_NAMED = ("name", "queue", "since")
+_NAMED = ("name", "queue", "since", "until")
 _SPANS = ("1h", "8h", "24h", "7d", "30d")
 
 
 class RunsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As the API's, but for `since`, which may be a span back from now ("24h").
+    """As the API's, but for `since` and `until`, which may be spans back from now ("24h").
 
     `ask`, `rate`, `reason` = the act on all of them that is counted before it is asked for.
     """
@@ -40,29 +40,32 @@ class RunsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: Word | None = None
     queue: Word | None = None
     since: Word | None = None
+    until: Word | None = None
     ask: Literal["cancel"] | None = None
     rate: str = ""
     reason: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A run, how long it took or has been going, how much of it is done, and of which one it is a child."""
+    """A run, how long it took or has been going, how much of it is done, and of which one it is a child.
+
+    `is_going` = it runs, so that more of it may be saved than its row knows of.
+    """
 
     run: RunRow
     took: int | None
     done: int | None
     total: int | None
     parent: str | None
+    is_going: bool
 
 
 def show(call: Call[RunsLooking, Form | None]) -> View:
     """List runs."""
-    query, now, wrong = call.query, call.site.clock.now(), ""
-    found: Page[RunRow] = Page([])
-    try:
-        found = runs.listed(_asked(call))
-    except OptionError as error:  # told beside the field, with the other filters as they were
-        wrong = f"{error.message}. {error.hint}"
+    query, now = call.query, call.site.clock.now()
+    wrong = {name: told for name in ("since", "until") if (told := misread_moment(call, getattr(query, name)))}
+    # What is wrong is told beside the field, with the other filters as they were.
+    found: Page[RunRow] = Page([]) if wrong else runs.listed(_asked(call))
     asked = None
     if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
         asked = _counted(call)
@@ -70,8 +73,8 @@ def show(call: Call[RunsLooking, Form | None]) -> View:
         "rows": [_row(one, now) for one in found.items],
         "next": found.next,
         "query": query,
-        "wrong_since": wrong,
-        "is_filtered": bool(query.state or query.name or query.queue or query.since),
+        "wrong_at": wrong,
+        "is_filtered": bool(query.state or any(getattr(query, name) for name in _NAMED)),
         "chosen": list(query.state),
         "states": [(state, _toggled(query.state, state)) for state in RunState],
         "spans": _SPANS,
@@ -108,8 +111,8 @@ def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> Asked:
     states = _cancelled_of(query.state)
     if not states:
         raise OptionError("only what has not ended can be cancelled")
-    since = past_moment(call, query.since)
-    return Asked(verb="cancel", state=states, name=query.name, queue=query.queue, since=since, **rest)
+    since, until = past_moment(call, query.since), past_moment(call, query.until)
+    return Asked(verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **rest)
 
 
 def _cancelled_of(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
@@ -136,6 +139,7 @@ def _asked(call: Call[RunsLooking, Any]) -> Call[RunsQuery, None]:
         name=query.name,
         queue=query.queue,
         since=past_moment(call, query.since),
+        until=past_moment(call, query.until),
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -147,7 +151,7 @@ def _row(run: RunRow, now: int) -> Row:
     took = None if run.started_at is None or end is None else max(end - run.started_at, 0)
     done, total = progress_of(run.progress)
     parent = run.trigger.removeprefix(_CHILD) if run.trigger.startswith(_CHILD) else None
-    return Row(run, took, done, total, parent)
+    return Row(run, took, done, total, parent, run.state is RunState.RUNNING)
 
 
 def progress_of(data: bytes | None) -> tuple[int | None, int | None]:

@@ -9,6 +9,7 @@ import msgspec
 from mainspring.domain.access import Role
 from mainspring.domain.plain import decoded
 from mainspring.domain.sealing import sealed_in
+from mainspring.insight.hidden_values import hidden, hidden_data
 from mainspring.insight.waits import choices, default_of
 from mainspring.store.views import WaitView
 from mainspring.web.api import runs
@@ -60,8 +61,9 @@ def show(call: Call[WaitingPage, Form | None]) -> View:
 
 
 def rows(call: Call[WaitingPage, None]) -> Iterator[WaitView]:
-    """Give them all."""
-    yield from runs.questions(call).items
+    """Give them all, what they say as it is shown."""
+    for one in runs.questions(call).items:
+        yield msgspec.structs.replace(one, question=hidden(one.question))
 
 
 def answer(call: Call[Any, Form]) -> None:
@@ -76,7 +78,7 @@ def answer(call: Call[Any, Form]) -> None:
 def _question(call: Call[WaitingPage, Form | None], wait: WaitView) -> Question:
     run = call.site.opening.run(call.run(wait.run))
     asked = decoded(wait.question)
-    said: dict[str, Any] = asked if isinstance(asked, dict) else {}
+    said: dict[str, Any] = hidden_data(asked) if isinstance(asked, dict) else {}
     is_sealed = wait.question is not None and sealed_in(wait.question) is not None
     facts, evidence = _evidence(None if is_sealed else said.get("evidence"))
     who = said.get("who")

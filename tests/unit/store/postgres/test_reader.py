@@ -91,3 +91,17 @@ def test_what_is_so_for_all_reads_holds_in_each_and_nothing_of_it_is_left_in_a_l
         assert line.execute(SAID).fetchone() == (
             ours if reader.notice is None else ('"$user", public', "0", "off", "on")
         )
+
+
+def test_lines_that_were_cut_while_nobody_read_cost_no_read(process, reader, postgres, monkeypatch):
+    """The server, or what stands between, ends lines that are idle: all of them at once, and the next reads go over new ones."""
+    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SAID))
+    reader._pool.resize(2, 2)
+    reader._pool.wait()
+    with reader._pool.connection() as one, reader._pool.connection() as other:
+        lines = [line.execute("select pg_backend_pid()").fetchone()[0] for line in (one, other)]
+    for line in lines:
+        postgres.execute(f"select pg_terminate_backend({line}, 5000)")
+    assert reader.read("said")[0][1] == "10s"
+    with reader.snapshot() as read:
+        assert names(read("list_queues", (None,))) == names(reader.read("list_queues", (None,))) != []

@@ -22,7 +22,7 @@ async def test_act_is_counted_then_asked_for_once(world):
     shown = await world.get("/bulk/k1")
     assert (shown["state"], shown["done"], shown["reason"], shown["which"]) == ("done", 3, "mended", {"name": "pay"})
     parts = (await world.get("/bulk/k1/parts", limit=2))["items"]
-    assert parts == [{"id": run, "is_done": True, "why": None} for run in sorted(runs)[:2]]
+    assert parts == [{"id": run, "is_done": True, "why": None, "repeat": None} for run in sorted(runs)[:2]]
     assert [one["id"] for one in (await world.get("/bulk"))["items"]] == ["k1"]
 
 
@@ -45,6 +45,10 @@ async def test_bad_wishes_are_refused(world):
     for body, status in (({}, 422), ({"rate": "often"}, 422), ({"limit": 0}, 400), ({"verb": "burn"}, 400)):
         answer = await world.ask("POST", "/bulk", json={"verb": "discard"} | body)
         assert answer.status_code == status, (body, answer.text)
+    fall(world, 1)
+    for is_dry in (True, False):  # its next piece would be due when no calendar has a day, and no list could show it
+        asked = {"verb": "retry", "rate": "1/9999999d", "dry_run": is_dry}
+        assert (await world.ask("POST", "/bulk", json=asked)).status_code == 422
     assert (await world.get("/bulk"))["items"] == []
 
 
@@ -111,11 +115,14 @@ async def test_all_deliveries_of_a_filter_arrive_once_more(world):
     for _ in range(2):
         begun = await world.post("/deliveries/replay", key="again", **wanted, rate="100/s", reason="mended")
         assert (begun["bulk"], begun["count"]) == ("again", 3)
+    assert [one["repeat"] for one in (await world.get("/bulk/again/parts"))["items"]] == [None] * 3
     assert do_piece(world.store)
     shown = await world.get("/bulk/again")
     assert (shown["state"], shown["done"], shown["which"]) == ("done", 3, wanted)
     found = (await world.get("/deliveries", trigger="shop/webhook", state="received"))["items"]
     assert sorted(one["replay_of"] for one in found) == sorted(ids)
+    parts = (await world.get("/bulk/again/parts"))["items"]
+    assert {one["repeat"]: one["id"] for one in parts} == {one["id"]: one["replay_of"] for one in found}
     assert (await world.post("/deliveries/replay", **wanted, dry_run=True))["count"] == 0
     answer = await world.ask("POST", "/deliveries/replay", who="payer", json={"dry_run": True})
     assert answer.json()["count"] == 0

@@ -92,6 +92,8 @@ async def test_lists_take_their_filters_and_no_others(world):
     assert [row["id"] for row in (await world.get("/runs", state=["queued", "failed"]))["items"]] == ids[::-1]
     assert (await world.get("/runs", queue="other"))["items"] == []
     assert (await world.get("/runs", since="2100-01-01T00:00:00Z"))["items"] == []
+    assert (await world.get("/runs", until="2001-01-01T00:00:00Z"))["items"] == []
+    assert len((await world.get("/runs", until="2100-01-01T00:00:00Z"))["items"]) > 0
     for query in ({"sate": "queued"}, {"state": "quequed"}, {"limit": 501}, {"limit": [1, 2]}, {"cursor": "x"}):
         answer = await world.ask("GET", "/runs", params=query)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_query"), query

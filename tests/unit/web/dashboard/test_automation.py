@@ -52,6 +52,11 @@ async def test_automation_shows_its_runs_each_as_a_link(world):
     assert "of 3 ends succeeded<br>before: -" in text
     assert re.search(r"<b>66\.7 %</b>", text)
     assert "1 of 3 failed" in text
+    assert "p50 of the newest 3 runs" in text
+    assert await world.who_sees('href="/audit-log?since=30d&amp;automation=pay"', "/a/pay", "ana", "payer") == [
+        True,
+        False,
+    ]
     assert 'data-chart="/api/v1/automations/pay/figures?days=30&amp;hours=3"' in text
     assert re.search(r"/assets/chart-\w+\.js", text)
 
@@ -66,6 +71,8 @@ async def test_automation_shows_what_is_due_and_what_follows(world):
     assert "Look &lt;first&gt;." in text
     assert len(re.findall(r"\d{4}-\d\d-\d\d 03:00:00 CES?T", text)) == 10
     assert "Next 10, Europe/Berlin" in text
+    assert "None of its due times is over yet" in text
+    assert "No schedule says when it is due" not in text
     assert "No success in the window in which one was expected." in text
     assert '<a href="/a/pay">pay</a> starts <a href="/a/tidy">tidy</a>' in text
     assert "mainspring monitors show silence tidy" in text

@@ -1,11 +1,14 @@
 """What all pages have alike: bad queries are told, lists can be had as CSV and JSON, what was done is told above the page."""
 
 import asyncio
+import csv
 import html
+import io
 import json
 import re
 import shlex
 
+import msgspec
 import pytest
 
 from mainspring.store.commands.automations import TakeLock
@@ -14,8 +17,9 @@ from mainspring.web.api.bodies import Numbered
 from mainspring.web.api.call import Call
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard import done, door
-from mainspring.web.dashboard.exports import pages_of
+from mainspring.web.dashboard.exports import MOST, exported, pages_of
 from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.shop import Shop
 
 
 @pytest.mark.asyncio
@@ -42,6 +46,55 @@ async def test_rows_leave_as_csv_and_json(world):
     lines = (await browser.get("/audit-log?as=csv")).text.splitlines()
     assert lines[0].startswith("seq,at,command,actor,verb,subject")
     assert len(lines) == len(rows) + 1
+
+
+class Row(msgspec.Struct, frozen=True):
+    name: str
+    data: bytes
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_rows_leave_as_they_are_read(kind):
+    """A list of large values is never put together in memory; whole it is one file, however many parts it has."""
+    read = []
+
+    def rows(number, size):
+        for n in range(number):
+            read.append(n)
+            yield Row(f"n{n}", b'"%s"' % (b"x" * size))
+
+    parts = exported(rows(50, 100_000), kind)
+    first = next(parts)
+    assert (len(read), len(first) < 500_000) == (3, True)
+    whole = b"".join([first, *parts])
+    found = json.loads(whole) if kind == "json" else list(csv.DictReader(io.StringIO(whole.decode())))
+    assert [one["name"] for one in found] == [f"n{n}" for n in range(50)]
+    read.clear()
+    assert b"".join(exported(rows(MOST + 10, 1), kind)).count(b"n") >= MOST
+    assert len(read) == MOST
+    assert b"".join(exported([], kind)) == (b"[]" if kind == "json" else b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"]
+)
+def test_cell_that_would_be_computed_is_text(text):
+    """Also inside of a value, of which a text is a cell as well; what begins otherwise stays as it is."""
+    whole = b"".join(exported([Row(text, msgspec.json.encode(text)), Row(f"a{text}", b"[1]")], "csv")).decode()
+    _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
+    assert (computed, plain) == ([f"'{text}", f"'{text}"], [f"a{text}", "[1]"])
+
+
+@pytest.mark.asyncio
+async def test_large_events_leave_whole(world):
+    """In one part or in several."""
+    shop = Shop(world)
+    ids = [shop.publish("big", {"x": "y" * 200_000}, key=str(n)) for n in range(3)][::-1]
+    browser = await world.browser()
+    answer = await browser.get("/events?as=json")
+    assert [one["id"] for one in answer.json()] == ids
+    assert answer.headers["content-disposition"] == 'attachment; filename="events.json"'
+    assert answer.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.asyncio

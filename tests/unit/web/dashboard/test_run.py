@@ -245,7 +245,12 @@ async def test_running_run_moves_by_itself(world):
     assert "mainspring runs logs" in text
     assert f"{run.id} -f" in text
     assert "load#1</a> 3 of 9" in text
-    world.store.apply(finish(run, result=b'{"sent":2}'))
+    assert "Journal: 0 outcomes" in text
+    world.store.apply(outcome(run, 1, "load"))
+    assert "Journal: 1 outcome<" in await world.get(f"/r/{run.id}")
+    assert ">0+</a>" in await world.get("/runs", name="pay")
+    world.store.apply(finish(run, rank=1, result=b'{"sent":2}'))
+    assert ">1</a>" in await world.get("/runs", name="pay")
     text = await world.get(f"/r/{run.id}")
     assert 'data-nouns=""' in text
     assert "It ended well" in text
@@ -353,3 +358,25 @@ async def test_sealed_values_say_so(world):
     assert "sealed by codec &#39;turned&#39;" in section(text, "Input and output")
     assert "77123" not in text
     assert "32177" not in text
+
+
+@pytest.mark.asyncio
+async def test_secret_is_nowhere_in_what_a_run_took_and_gave(world):
+    """Input, values of steps, the journal, what differs, and each of these as a file; what stands beside it is there."""
+    claimed(world, data=b'{"amount":1}')
+    world.store.apply(finish(claimed(world, data=b'{"amount":7,"password":"pw-first"}')))
+    run = claimed(world, data=b'{"amount":31337,"password":"pw-123456"}')
+    at = {"started_at": world.clock.now(), "at": world.clock.now()}
+    world.store.apply(
+        outcome(run, 1, "upload", input=b'[{"token":"tk-123456"}]', output=b'{"secret":"sc-123456"}', **at)
+    )
+    world.store.apply(fail(run, "upload", rank=1))
+    path = f"/r/{run.id}"
+    found = [await world.get(path, step="upload"), await world.get(f"{path}/journal")]
+    found += [await world.get(path, of="differences", **{"as": "json"})]
+    found += [await world.get(f"{path}/journal", **{"as": kind}) for kind in ("csv", "json")]
+    for text in found:
+        assert not re.search("pw-first|pw-123456|tk-123456|sc-123456", text)
+        assert "***" in text
+    assert "31337" in found[0]
+    assert "31337" in found[2]

@@ -169,6 +169,13 @@ async def test_secret_is_not_shown_again(world, monkeypatch):
     assert "pw-123456" not in text
     assert text.count("it holds a secret") == 2
     assert value_of(text, "i.to.street") == "s"
+    world.begin(
+        ORDER, msgspec.json.encode(data | {"day": "2026-01-05", "to": {"street": "correct-horse-staple", "zip": 1}})
+    )
+    text = await world.get(PATH)
+    assert "correct-horse" not in text
+    assert "not all of it is shown" in text
+    assert (value_of(text, "i.to.street"), value_of(text, "i.to.zip")) == ("", "1")
     act = act_of(Actor.cli("ann", "box"), world.clock)
     start(world.store, world.clock, PAY, b'{"amount":31337}', act=act, sealing=Sealing(Turned()))
     text = await world.get("/a/pay/run")
@@ -234,3 +241,22 @@ async def test_form_has_bounds(world):
     assert await send(**{f"i.n{number}": "1" for number in range(MOST_FIELDS - 10)}) == 409
     assert await send(**{f"i.n{number}": "1" for number in range(MOST_FIELDS)}) == 413
     assert await send("/sign-in", name="x" * 100_000) == 413
+
+
+@pytest.mark.asyncio
+async def test_default_that_is_a_secret_is_not_shown_in_a_nested_object_either(world):
+    """What is named like one, at any depth; other defaults are."""
+    card = {
+        "type": "object",
+        "properties": {"token": {"default": "tk-123456"}, "bank": {"type": "string", "default": "b1"}},
+    }
+    schema = {
+        "type": "object",
+        "properties": {"card": {"$ref": "#/$defs/Card"}},
+        "required": ["card"],
+        "$defs": {"Card": card},
+    }
+    announce(world.store, Definition(kind=Kind.TASK, name="charge", parameters=schema))
+    text = await world.get("/a/charge/run")
+    assert "tk-123456" not in text
+    assert "b1" in text

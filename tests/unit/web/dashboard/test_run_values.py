@@ -37,3 +37,11 @@ def test_any_bytes_are_shown_harmless(data):
     """What is no JSON too."""
     found = value_of("input", data)
     assert found.text.isprintable()
+
+
+def test_secret_in_a_value_is_not_shown():
+    """By its name, also where it is laid out on many lines."""
+    found = value_of("input", b'{"order":{"id":7,"password":"pw-123456"}}')
+    assert "pw-123456" not in found.text
+    assert '"password": "***"' in found.text
+    assert '"id": 7' in found.text

@@ -41,6 +41,8 @@ async def test_runs_are_listed_by_each_filter(world):
     assert listed(await world.get("/runs", name="backup")) == [other]
     assert listed(await world.get("/runs", queue="none")) == []
     assert listed(await world.get("/runs", since="2999-01-01T00:00:00Z")) == []
+    assert listed(await world.get("/runs", until="2020-01-01")) == []
+    assert len(listed(await world.get("/runs", until="2999-01-01"))) == len(listed(await world.get("/runs")))
     assert listed(await world.get("/runs", since="2020-01-01", state=["failed", "running"])) == [other, bad]
 
 
@@ -56,6 +58,8 @@ async def test_list_goes_on_where_it_ended(world):
 @pytest.mark.asyncio
 async def test_bad_filter_is_told_at_its_place(world):
     """The others stay as they were."""
+    text = await world.get("/runs", until=HOSTILE, status=400)
+    assert re.search(r'id="wrong-until" role="alert">.*Write a span such as 2h', text)
     text = await world.get("/runs", since=HOSTILE, name="pay", status=400)
     assert re.search(r'id="wrong-since" role="alert">.*Write a span such as 2h', text)
     assert 'name="name" maxlength="1000" value="pay"' in text
@@ -110,6 +114,7 @@ async def test_all_that_match_are_counted_then_cancelled(world):
     assert answer.request.url.path == f"/bulk/{act.id}"
     assert said(answer.text) == "Begun: cancel. It goes on by itself."
     assert [one.id for one in bulk_parts(world.store.reader, act)] == sorted(going)
+    assert "so there is nothing to do" in await world.get("/runs?until=2020-01-01&ask=cancel")
     shown = listed(await world.get("/runs?name=pay&since=1h&state=queued&state=running"))
     assert sorted(shown) == sorted(going)
 

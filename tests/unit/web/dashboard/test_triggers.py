@@ -28,6 +28,8 @@ async def test_empty_pages_teach_the_next_command(world):
     assert "mainspring triggers list" in await world.get("/deliveries")
     assert "app.publish" in await world.get("/events")
     assert "No delivery fits" in await world.get("/deliveries", state="held", since="1h")
+    assert "No delivery fits" in await world.get("/deliveries", until="2020-01-01")
+    assert 'id="wrong-until" role="alert"' in await world.get("/deliveries", until="<b>soon", status=400)
     assert "No trigger fits" in await world.get("/triggers", automation="x")
     assert "None" not in await world.get("/triggers")
 
@@ -157,6 +159,8 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert "1 more fit and are left out: turned away at a door" in text
     assert "mainspring triggers replay --trigger shop/webhook --since 24h --rate 600/m" in text
     assert "<script>alert" not in text
+    before = "/deliveries?until=2020-01-01&ask=replay"
+    assert "mainspring triggers replay --until 2020-01-01" in await world.get(before)
     for _ in range(2):
         answer = await world.press(path, "replay", page="p1", rate="600/m", reason="<b>mended</b>")
     (act,) = bulk_acts(world.store.reader)
@@ -168,6 +172,8 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert do_piece(world.store)
     rows = json.loads((await (await world.browser()).get("/deliveries?as=json&state=received")).content)
     assert sorted(one["replay_of"] for one in rows) == sorted(ids)
+    text = await world.get(f"/bulk/{act.id}")
+    assert all(f'href="/deliveries/{one["id"]}"' in text for one in rows)
     assert "No delivery fits, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
 
 

@@ -3,10 +3,12 @@
 import msgspec
 import pytest
 
+from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.reads.runs import questions
 from tests.api_world import BACKUP
+from tests.contract.store.process import suspend
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import ask, claimed
+from tests.unit.web.dashboard.run_world import ask, asking, claimed
 
 
 @pytest.mark.asyncio
@@ -93,3 +95,32 @@ async def test_visitor_of_some_automations_hears_their_questions_alone(world):
     assert await world.who_sees("Delete all?", "/waiting", "ana", "payer") == [True, False]
     answer = await world.press("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
     assert answer.status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_secret_in_evidence_is_not_shown(world):
+    """On the page and in its files; the rest of it is."""
+    run = asking(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
+    for query in ({}, {"as": "json"}):
+        text = await world.get("/waiting", **query)
+        assert "pw-123456" not in text
+        assert "31337" in text
+    for path in ("/", "/handover", f"/r/{run}"):
+        text = await world.get(path)
+        assert "Use password=***" in text, path
+        assert "pw-123456" not in text, path
+
+
+@pytest.mark.asyncio
+async def test_question_without_an_end_hides_no_other(world):
+    """Whoever asks "within" a million years is answered like the others, on every page that tells until when."""
+    run = claimed(world)
+    asked = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
+    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=asked))
+    world.store.apply(suspend(run))
+    asking(world, text="Charge it?")
+    text = await world.get("/waiting")
+    assert ("For ever?" in text, "Charge it?" in text) == (True, True)
+    for path in (f"/r/{run.id}", "/", "/waiting?as=csv", "/waiting?as=json", "/runs", "/api/v1/questions"):
+        await world.get(path)
+    assert "9999-01-01" in await world.get("/waiting?as=csv")

@@ -38,6 +38,9 @@
     ctx.restore();
   }
 
+  // The legend stands below, on as many lines as it needs: the place grows with it, the chart does not.
+  const size = (place) => ({ width: place.clientWidth, height: parseFloat(getComputedStyle(place).minHeight) });
+
   function draw(place, found) {
     const hours = found.hours.filter((one) => one.p50_ms !== null);
     if (!hours.length) { place.textContent = "No run ended in this time."; return; }
@@ -47,14 +50,13 @@
       [null, ...hours.map((one) => one.p50_ms / 1000), null],
       [null, ...hours.map((one) => one.p95_ms / 1000), null],
     ];
-    const whole = [data[0][0] - DAY_S, data[0][0] + DAY_S];  // of one instant nothing can be said of how far it reaches
     const quiet = colour("quiet"), own = colour("warn"), axis = { stroke: quiet, grid: { show: false }, ticks: { stroke: quiet, width: 1 } };
     const line = (label, tone, width) => ({ label, stroke: colour(tone), width, points: { show: hours.length < 100 }, value: (_, v) => took(v) });
     drawn.get(place)?.chart.destroy();
     place.textContent = "";
     const chart = new uPlot({
-      width: place.clientWidth, height: place.clientHeight,
-      scales: { x: { range: (_, from, to) => (hours.length === 1 ? whole : [from, to]) }, y: { distr: 3, log: 2 } },
+      ...size(place),
+      scales: { x: { range: (_, from, to) => [from, to] }, y: { distr: 3, log: 2 } },
       axes: [{ ...axis, values: (_, all, index, space, step) => instants(all, step) }, { ...axis, size: 64, values: (_, all) => all.map((v) => (v === null ? "" : took(v))) }],
       series: [{ label: "hour", value: (_, at) => (at == null ? "-" : `${day(new Date(at * 1000))} ${time(new Date(at * 1000))}`) }, line("p50 about", "good", 1.5), line("p95 about", "busy", 1.5)],
       hooks: { draw: [(one) => marks(one, found.marks, own, quiet)] },
@@ -73,7 +75,7 @@
   }
 
   const wide = new ResizeObserver((all) => {
-    for (const { target } of all) drawn.get(target)?.chart.setSize({ width: target.clientWidth, height: target.clientHeight });
+    for (const { target } of all) drawn.get(target)?.chart.setSize(size(target));
   });
   function all() { for (const one of document.querySelectorAll("[data-chart]")) { wide.observe(one); show(one); } }
 

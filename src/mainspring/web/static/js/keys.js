@@ -24,4 +24,8 @@
     else if (Date.now() - went < 1500) document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
   });
   for (const one of document.querySelectorAll("[data-theme-switch], [data-keys]")) one.hidden = false;
+
+  // On a phone the bar is moved sideways: the page that one is on is to be seen in it.
+  const bar = document.querySelector(".bar-line > nav"), here = bar?.querySelector("[aria-current]");
+  if (here) bar.scrollLeft = here.offsetLeft - bar.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2;
 })();

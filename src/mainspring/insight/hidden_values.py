@@ -1,0 +1,37 @@
+"""Stored values as pages may show them: without the secrets in them, whatever whoever stored them thought of that."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.redaction import MASK
+from mainspring.domain.sealing import sealed_in
+from mainspring.domain.secret_looks import KEY
+from mainspring.resources.hidden import HIDDEN
+
+_PARTS: Final = re.compile(r"[.\[]")
+
+
+def hidden(data: bytes | None) -> bytes | None:
+    """Return a stored value with its secrets hidden; one without a secret, or that is sealed, as it is."""
+    if data is None or sealed_in(data) is not None:
+        return data
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return HIDDEN.redact(data.decode("utf-8", "replace")).encode("utf-8", "replace")
+    kept = hidden_data(found)
+    return data if kept == found else msgspec.json.encode(kept)
+
+
+def hidden_data(found: Any) -> Any:
+    """Return JSON data with its secrets hidden."""
+    return HIDDEN.redactor.redact_data(found)
+
+
+def hidden_at(path: str, text: str) -> str:
+    """Return the JSON text of one value of many without its secrets; `path` = the names that lead to it ("input.card.token")."""
+    *above, name = _PARTS.split(path)
+    is_secret = any(KEY.search(one) for one in above) or (KEY.search(name) and text[:1] in ('"', "[", "{"))
+    return MASK if is_secret else HIDDEN.redact(text)

@@ -1,0 +1,52 @@
+"""Stored values without their secrets: by what they are, by what they are called, wherever they stand."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.redaction import Redactor
+from mainspring.domain.sealing import Sealing
+from mainspring.insight.hidden_values import hidden, hidden_at
+from mainspring.resources.hidden import HIDDEN
+from tests.turned_codec import Turned
+
+VALUE = "correct-horse-staple"
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch):
+    monkeypatch.setattr(HIDDEN, "redactor", Redactor([VALUE]))
+
+
+def test_secret_is_hidden_by_its_value_and_by_its_name():
+    """At any depth; what stands beside it is kept."""
+    found = hidden(msgspec.json.encode({"to": [{"password": "pw-123456", "zip": 1}], "note": f"by {VALUE}"}))
+    assert msgspec.json.decode(found) == {"to": [{"password": "***", "zip": 1}], "note": "by ***"}
+    assert hidden(f"not JSON, {VALUE}".encode()) == b"not JSON, ***"
+
+
+@pytest.mark.parametrize("data", [None, b'{"big": 123456789012345678901234567890, "a":1.0}', b"{", b""])
+def test_value_without_a_secret_is_kept_to_the_byte(data):
+    """Numbers too that JSON readers would round."""
+    assert hidden(data) == data
+
+
+def test_sealed_value_stays_sealed():
+    """Nobody looks into it."""
+    sealed = Sealing(Turned()).seal(f'"{VALUE}"'.encode())
+    assert hidden(sealed) == sealed
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("input.amount", "1", "1"),
+        ("input.card.token", '"abc"', "***"),
+        ("input.credentials.user", '"ana"', "***"),
+        ("step pay result.tokens", "4096", "4096"),
+        ("input.note", f'"by {VALUE}"', '"by ***"'),
+        ("input.secrets[0]", '"abc"', "***"),
+    ],
+)
+def test_one_value_of_many_is_hidden_by_the_names_that_lead_to_it(path, text, expected):
+    """As if it stood among the others still; a number is no secret."""
+    assert hidden_at(path, text) == expected

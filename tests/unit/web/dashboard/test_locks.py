@@ -1,0 +1,46 @@
+"""`/locks`: what is held, by which run; one is taken away by a press, once, with a reason."""
+
+import json
+
+import pytest
+
+from mainspring.store.commands.automations import TakeLock
+from tests.unit.web.dashboard.page_world import said
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.mark.asyncio
+async def test_nobody_holds_a_lock(world):
+    """How one is taken is said."""
+    assert "mainspring exec --lock NAME" in await world.get("/locks")
+
+
+@pytest.mark.asyncio
+async def test_holder_that_is_a_step_leads_to_its_run(world):
+    """Who holds one otherwise is named; what they are called does no harm."""
+    run = world.begin()
+    world.store.apply(TakeLock("printer", f"{run}/print#1 (attempt 2)"))
+    world.store.apply(TakeLock(HOSTILE, HOSTILE, HOSTILE))
+    text = await world.get("/locks")
+    assert f'<a href="/r/{run}">{run}/print#1 (attempt 2)</a>' in text
+    assert text.count('<a href="/r/') == 1
+    assert HOSTILE not in text
+    rows = json.loads(await world.get("/locks", **{"as": "json"}))
+    assert {one["name"] for one in rows} == {"printer", HOSTILE}
+
+
+@pytest.mark.asyncio
+async def test_lock_is_taken_away_once_and_told(world):
+    """By whoever may; it stands in the audit log with its reason, and the other one is still held."""
+    for name in ("printer", "scanner"):
+        world.store.apply(TakeLock(name, "ann@box"))
+    for _ in range(2):
+        answer = await world.press("/locks", "break", lock="printer", reason="it is stuck", page="p1")
+    assert said(answer.text) == "Done: break lock printer."
+    assert "scanner" in answer.text
+    assert "Take printer away" not in answer.text
+    assert "it is stuck" in await world.get("/audit-log", act="break")
+    assert await world.who_sees("Take scanner away", "/locks") == [True, False]
+    answer = await world.press("/locks", "break", lock="nothing", reason="x")
+    assert answer.status_code == 404
