@@ -15,7 +15,8 @@ def passed(*steps):
     """Return outcomes in rank order, of (name, asked_after, state, kind); what is left out: after the one before, well, a step."""
     found = []
     for rank, step in enumerate(steps, 1):
-        name, asked_after, state, kind = (*step, *(rank - 1, DONE, OutcomeKind.STEP)[len(step) - 1 :])
+        left_out = (rank - 1, DONE, OutcomeKind.STEP)[len(step) - 1 :]
+        name, asked_after, state, kind = tuple(step) + left_out
         found.append(Passed(rank, f"{name}#{rank}", name, kind, state, asked_after))
     return found
 

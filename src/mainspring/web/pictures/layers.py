@@ -61,7 +61,7 @@ def layers_of(
     for (a, _, _), way in zip(edges, ways, strict=True):
         for column, stop in enumerate(way[1:-1], depth[a] + 1):
             columns[column][stop] = None
-    rows = _untangled(columns, (hop for way in ways if len(way) > 1 for hop in _hops(way, depth)))
+    rows = _untangled(columns, (hop for way in ways for hop in _hops(way, depth)))
     tallest = max((len(stops) for stops in rows.values()), default=0)
     step_x, step_y = box[0] + gap[0], box[1] + gap[1]
     places: dict[tuple[int, Stop], Point] = {}

@@ -103,7 +103,7 @@ async def test_automation_shows_which_way_its_runs_go(world):
     assert 'class="edge missing"' in text
     assert f'href="/r/{bad}?step=charge"' in text
     assert 'href="/runs?name=pay-order&amp;state=succeeded"' in text
-    assert "Of the newest 2 runs that ended" in text
+    assert 'Of the newest <a href="/runs?name=pay-order">2 runs</a> that ended' in text
     assert "mainspring auto paths pay-order" in text
     rows = (await world.get("/a/pay-order?as=csv&of=paths")).splitlines()
     assert rows[0].startswith("step,then,runs,failed,is_missing,run")
