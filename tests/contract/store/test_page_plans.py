@@ -93,7 +93,8 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     with plans_on_a_server(postgres, _HISTORY) as plans:
         check_no_walk(plans, _PARAMS, _LARGE)
         check_few_by_their_index(plans)
-        for name in ("list_newest_runs", "watch_ends"):  # a rare automation's runs are not looked for among those of all
+        # A rare automation's runs are not looked for among those of all.
+        for name in ("list_newest_runs", "watch_ends"):
             plan = "\n".join(plans.of(name))
             assert ("runs_automation" in plan, "runs_pkey" in plan) == (True, False), plan
 
