@@ -70,6 +70,8 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
     works.start("long")
     works.until(lambda: effects.exists() and effects.stat().st_size >= 3, "no step is done")
     (worker,) = works.workers()
+    # Who opens the store later makes a log anew in its place.
+    works.until(lambda: works.place.rows("select 1 from sessions where role = 'scheduler'"), "no scheduler came")
     lose(works.place.store)
     done = effects.stat().st_size
     works.until(lambda: not is_alive(worker), "the worker goes on", within=5)
