@@ -1,6 +1,7 @@
 """A run that was rolled back and is continued: what was taken back is not taken for done."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -58,10 +59,13 @@ def trip_of(keys: Keys, **options: Any) -> tuple[Registry, Any]:
     return registry, trip
 
 
-async def again(engine: Engine, run: ms.Handle, *ends: RunState) -> Any:
-    """Return the run's row at the end that follows the one it has now."""
+async def again(engine: Engine, run: ms.Handle, act: Awaitable[Any]) -> Any:
+    """Act, and return the run's row when it has failed once more."""
     before = engine.view(run).claim
-    return await engine.when(lambda: engine.view(run), lambda view: view.claim > before and view.state in ends)
+    await act
+    return await engine.when(
+        lambda: engine.view(run), lambda view: view.claim > before and view.state is RunState.FAILED
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"on_failure": "undo"}])
@@ -91,8 +95,7 @@ async def test_each_generation_is_taken_back_once(tmp_path):
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         for _ in range(2):
-            await engine.app.retry(run.id)
-            await again(engine, run, RunState.FAILED)
+            await again(engine, run, engine.app.retry(run.id))
     assert keys.done == ["before", *["a", "between", "b"] * 3]
     assert keys.undone == ["b", "a"] * 3
     assert len(set(keys.keys["undo a"])) == 3
@@ -105,8 +108,7 @@ async def test_step_of_an_earlier_generation_that_still_counts_is_taken_back_onc
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
-        await engine.act(mending.retry_from, run.id, "b")
-        await again(engine, run, RunState.FAILED)
+        await again(engine, run, engine.act(mending.retry_from, run.id, "b"))
         await engine.app.cancel(run.id, undo=True)
         await engine.until(run, RunState.CANCELLED)
     assert keys.undone == ["b", "a", "b"]
@@ -122,11 +124,9 @@ async def test_undo_in_a_later_generation_took_back_what_counted_then(tmp_path):
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         keys.rolls = True
-        await engine.act(mending.retry_from, run.id, "b")
-        await again(engine, run, RunState.FAILED)
+        await again(engine, run, engine.act(mending.retry_from, run.id, "b"))
         assert keys.undone == ["b", "a", "b"]
-        await engine.app.retry(run.id)
-        view = await again(engine, run, RunState.FAILED)
+        view = await again(engine, run, engine.app.retry(run.id))
     assert view.generation == 2
     assert keys.undone == ["b", "a", "b", "b", "a"]
     assert keys.done == ["before", "a", "between", "b", "b", "a", "between", "b"]
