@@ -5,5 +5,5 @@ from json_each(?1) as wanted cross join lateral (
     select * from (
         select automation, id, state, started_at, finished_at, output_size, seq from runs
         where runs.automation >= wanted.value and runs.automation <= wanted.value order by runs.automation desc, seq desc limit 200) as looked_at
-    where finished_at is not null order by seq desc limit ?2) as ended
+    where finished_at is not null order by looked_at.automation desc, seq desc limit ?2) as ended
 order by ended.automation, ended.seq desc
