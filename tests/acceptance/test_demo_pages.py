@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,4 @@ def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str])
         process.terminate()
         process.wait(30)
         os.close(leader)
+        shutil.rmtree(out, ignore_errors=True)  # the demo begins in no folder that has something else in it
