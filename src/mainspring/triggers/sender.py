@@ -119,20 +119,25 @@ class Sender:
                 return
             failpoints.hit("sender.taken")
             for queue in taken.queues:
-                if queue.name in self._at_work:  # this process stood still for longer than its lease
-                    continue
-                task = self._loop.create_task(self._serve(lease, queue, since))
+                task = self._loop.create_task(self._serve(lease, queue, since, self._at_work.get(queue.name)))
                 self._at_work[queue.name] = task
                 task.add_done_callback(lambda done, name=queue.name: self._served(name, done))  # type: ignore[misc]
 
     def _served(self, name: str, task: "asyncio.Task[None]") -> None:
-        del self._at_work[name]
+        if self._at_work.get(name) is task:
+            del self._at_work[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.warning("what became of messages to %s could not be saved: %s", name, self._faults.of(error))
 
-    async def _serve(self, lease: str, queue: LeasedQueue, since: float) -> None:
-        """Send what was leased, and say what became of it."""
+    async def _serve(self, lease: str, queue: LeasedQueue, since: float, before: "asyncio.Task[None] | None") -> None:
+        """Send what was leased, and say what became of it; after whoever is `before` with the same queue.
+
+        That one has given it back and its answer is not heard of yet, or it stood still for longer than its lease.
+        """
+        if before is not None:
+            with contextlib.suppress(Exception):  # told by `_served`
+                await before
         batch = _Batch(queue, since + _SENDS_FOR_S)
         source: QueueSource | None = None
         away: str | None = None

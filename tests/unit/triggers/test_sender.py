@@ -15,7 +15,7 @@ from mainspring.domain.outgoing import Message
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.resources.fault_text import FaultText
 from mainspring.store.commands.automations import Announce, AutomationRow
-from mainspring.store.commands.outbox import SendAgain
+from mainspring.store.commands.outbox import SendAgain, SettleQueue
 from mainspring.store.commands.runs import Claim, Complete, StartRun
 from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
 from mainspring.triggers import broker_links
@@ -79,6 +79,28 @@ class FakeBroker:
         return Source(self, queue)
 
 
+class SlowLoop:
+    """The part of a store that a Sender submits to; its loop hears that the first queue was settled only together with the next answer."""
+
+    def __init__(self, store):
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._unheard = []
+        self.settled = 0
+
+    def submit(self, command, on_done):
+        def done(result):
+            self._unheard.append((on_done, result))
+            if isinstance(command, SettleQueue):
+                self.settled += 1
+                if self.settled == 1:
+                    return
+            heard, self._unheard = self._unheard, []
+            self._loop.call_soon_threadsafe(lambda: [tell(said) for tell, said in heard])
+
+        self._store.submit(command, done)
+
+
 class Outbox:
     """A store into which steps have put messages, and Senders before one fake broker."""
 
@@ -108,11 +130,12 @@ class Outbox:
         )
         self.store.apply(Complete(run, claimed.claim, "a", "s", "s", 1, 2, 3, b"[]", b"1", posts=messages))
 
-    def sender(self, brokers=BROKERS, sealing=None):
+    def sender(self, brokers=BROKERS, sealing=None, store=None):
         faults = FaultText(NoSecrets())
         links = BrokerLinks(brokers, faults.get, opens=self.broker.opens)
         loop = asyncio.get_running_loop()
-        found = Sender(loop, self.store, self.store.reader, self.clock, sealing or self.sealing, links, faults)
+        store = store or self.store
+        found = Sender(loop, store, self.store.reader, self.clock, sealing or self.sealing, links, faults)
         self._senders.append(found)
         found.start()
         return found
@@ -169,6 +192,19 @@ async def test_later_messages_use_the_same_link(tmp_path):
         assert box.broker.connects == 1
         await sender.close()
         assert box.broker.closed == 1
+
+
+async def test_queue_that_is_taken_again_before_its_end_was_heard_of_is_served(tmp_path):
+    """A busy loop hears at once that the queue was given back and that it has it once more: what came meanwhile waits for no lease to end."""
+    async with outbox(tmp_path) as box:
+        store = SlowLoop(box.store)
+        box.post(("m1", "b/q", 1))
+        sender = box.sender(store=store)
+        await box.until(lambda: store.settled == 1)
+        box.post(("m2", "b/q", 2))
+        sender.changed()
+        await box.until_empty()
+        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1", "m2"]
 
 
 async def test_several_senders_send_each_message_once(tmp_path):
