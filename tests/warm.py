@@ -96,8 +96,8 @@ class _Template:
         """Return how the call of these files ended; None = it was killed after so many seconds, and this template is of no more use."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
         self._line.sendmsg([b"call"], rights)
-        self._line.settimeout(timeout)
         pid = int(self._line.recv(64))
+        self._line.settimeout(timeout)
         try:
             return os.waitstatus_to_exitcode(int(self._line.recv(64)))
         except TimeoutError:
@@ -174,9 +174,7 @@ if __name__ == "__main__":
     gc.freeze()
     sys.argv = ["mainspring", *_next_call(socket.socket(fileno=int(sys.argv[1])))]
     code = _main()
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]  # as Python ends: idle threads of an executor are told so, and would be waited for in vain
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

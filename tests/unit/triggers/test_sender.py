@@ -195,7 +195,7 @@ async def test_later_messages_use_the_same_link(tmp_path):
 
 
 async def test_queue_that_is_taken_again_before_its_end_was_heard_of_is_served(tmp_path):
-    """A busy loop hears at once that the queue was given back and that it has it once more: what came meanwhile waits for no lease to end."""
+    """A busy loop hears at once that the queue was given back and leased anew: what came meanwhile waits for no lease to end."""
     async with outbox(tmp_path) as box:
         store = SlowLoop(box.store)
         box.post(("m1", "b/q", 1))
