@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import socket
+import stat
 import sys
 import time
 from pathlib import Path
@@ -161,7 +162,7 @@ def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
 
 
 def holders(lock_path: Path) -> list[int]:
-    """Return the other processes that have the file open, as far as this user may see."""
+    """Return the other processes that have the file open as one who holds it has, as far as this user may see; not who only looks at it."""
     try:
         state = lock_path.stat()
     except FileNotFoundError:
@@ -175,7 +176,10 @@ def holders(lock_path: Path) -> list[int]:
             for entry in folder.iterdir():
                 with contextlib.suppress(OSError):
                     other = entry.stat()
-                    if (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino):
+                    is_it = (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino)
+                    if (
+                        is_it and entry.lstat().st_mode & stat.S_IWUSR
+                    ):  # `is_free` reads, in whoever buries at the same time
                         found.append(pid)
                         break
     return found

@@ -108,6 +108,19 @@ def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, child
     assert is_free(lock.path) is None
 
 
+def test_whoever_only_looks_at_a_lock_is_not_killed_for_a_remain(path, children):
+    """Workers and watchers of one host bury at once: each has the file of a dead session open for a moment, to see whether it is free."""
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
+    heir = sleeper(children, pass_fds=[lock.descriptor])
+    with lock.path.open("rb") as seen:
+        looker = sleeper(children, stdin=seen)
+    lock.close(ended=False)
+    assert holders(lock.path) == [heir.pid]
+    assert kill_remains(FoundSession(1, "worker", 2**22 + 1, lock.path, ()))
+    assert gone(heir)
+    assert looker.poll() is None
+
+
 def test_an_ended_session_takes_its_lock_file_along(path):
     """What is in order leaves nothing behind."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
