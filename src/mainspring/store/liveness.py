@@ -177,9 +177,8 @@ def holders(lock_path: Path) -> list[int]:
                 with contextlib.suppress(OSError):
                     other = entry.stat()
                     is_it = (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino)
-                    if (
-                        is_it and entry.lstat().st_mode & stat.S_IWUSR
-                    ):  # `is_free` reads, in whoever buries at the same time
+                    # Opened for writing, as by SessionLock: `is_free` only reads, in whoever buries at the same time.
+                    if is_it and entry.lstat().st_mode & stat.S_IWUSR:
                         found.append(pid)
                         break
     return found
