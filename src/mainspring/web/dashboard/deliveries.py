@@ -89,7 +89,10 @@ def _counted(call: Call[DeliveriesLooking, Any]) -> Counted:
     query = call.query
     line = command_of(BulkVerb.REPLAY, {one: getattr(query, one) for one in _FILTER}, query.rate.strip() or None)
     return counted(
-        BulkVerb.REPLAY, line, query.rate, lambda: press(call, bulk_acts.replay, _to_replay(call, dry_run=True))
+        BulkVerb.REPLAY,
+        line,
+        query.rate,
+        lambda rate: press(call, bulk_acts.replay, _to_replay(call, rate=rate, dry_run=True)),
     )
 
 

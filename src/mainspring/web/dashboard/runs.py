@@ -100,7 +100,10 @@ def _counted(call: Call[RunsLooking, Any]) -> Counted:
     said = {"state": _cancelled_of(query.state) if query.state else ()} | {one: getattr(query, one) for one in _NAMED}
     line = command_of(BulkVerb.CANCEL, said, query.rate.strip() or None)
     return counted(
-        BulkVerb.CANCEL, line, query.rate, lambda: press(call, bulk_acts.begin, _to_cancel(call, dry_run=True))
+        BulkVerb.CANCEL,
+        line,
+        query.rate,
+        lambda rate: press(call, bulk_acts.begin, _to_cancel(call, rate=rate, dry_run=True)),
     )
 
 
