@@ -47,7 +47,9 @@ def named_trigger(names: Collection[str], name: str) -> str:
 
     found = [name] if name in names else [one for one in names if name_parts(one)[0] == name]
     if not found:
-        raise UnknownNameError("trigger", name, names)
+        error = UnknownNameError("trigger", name, names)
+        error.hint = error.hint or "Nothing that a worker announced has a trigger yet: mainspring auto list"
+        raise error
     if len(found) > 1:
         raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(found)}")
     return found[0]

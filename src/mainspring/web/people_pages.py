@@ -115,7 +115,8 @@ class PeoplePages:
         kind, of = request.query_params["as"], request.query_params.get("of", "")
         rows = tables.get(of)
         if rows is None or kind not in KINDS:
-            return PlainTextResponse("this page has no such table, or not in this form\n", 400)
+            ways = " or ".join(f"?as={one}&of={table}" for table in tables for one in KINDS)
+            return PlainTextResponse(f"this page has no such table, or not in this form: ask for {ways}\n", 400)
         try:
             return await self._pages.run(lambda: download(rows(), kind, f"{name}-{of}"))
         except MainspringError as error:

@@ -7,6 +7,7 @@ after SQLite ended the transaction by itself would else be committed alone.
 """
 
 import contextlib
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _CREATE = f"""create table if not exists {TABLE}
 _FIND = f"select result from {TABLE} where key = ?"  # noqa: S608 - a name of ours
 _SAVE = f"insert into {TABLE} (key, result, run, step, at) values (?, ?, ?, ?, ?)"  # noqa: S608 - a name of ours
 _LOOK_UP_STEPS = 10_000  # of SQLite's machine: about a millisecond
+_LOOK_AGAIN_S = 0.005
 _TOGETHER = "What the step writes is committed together with its result, by the engine, when the step returns."
 
 
@@ -66,10 +68,21 @@ class SqliteEffectDatabase:
                 f"the database {self.name!r} is a store of the engine, which is never lent to steps\nat {self.path}",
                 hint=f"Name a file of your own in databases.{self.name}.url.",
             )
-        if raw.pragma("journal_mode") != "wal":
-            raw.pragma("journal_mode", "wal")
+        self._keep_log(raw)
         raw.pragma("synchronous", "full")
         raw.pragma("foreign_keys", True)
+
+    def _keep_log(self, raw: apsw.Connection) -> None:
+        """Have the file keep a write-ahead log. Of two who ask for that at once SQLite refuses one without any waiting: it looks again."""
+        until = time.monotonic() + self._busy_ms / 1_000
+        while raw.pragma("journal_mode") != "wal":
+            try:
+                raw.pragma("journal_mode", "wal")
+                return
+            except apsw.BusyError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(_LOOK_AGAIN_S)
 
     def locked(self, fault: apsw.Error) -> Transient:
         """Return the error of an attempt that waited in vain."""

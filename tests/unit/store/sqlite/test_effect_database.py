@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import apsw
@@ -121,6 +123,26 @@ def test_nothing_is_committed_alone_after_the_database_ended_the_transaction(pat
     with pytest.raises(apsw.ConstraintError):
         connection.raw.execute("insert into t values (2)")
     assert rows(path) == []
+
+
+def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
+    """Whoever comes first has it keep a write-ahead log: of two who ask for that at once SQLite refuses one without any waiting."""
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(40):
+            file = tmp_path / f"{number}.db"
+            with contextlib.closing(apsw.Connection(str(file))) as raw:
+                raw.execute("create table t (a primary key)")
+            start = threading.Barrier(4)
+
+            def use(file=file, start=start):
+                start.wait(20)
+                opened = SqliteEffectDatabase("default", file).open()
+                opened.begin()
+                opened.commit()
+                opened.close()
+
+            for one in [pool.submit(use) for _ in range(4)]:
+                one.result()
 
 
 def test_missing_file_is_refused_and_not_made(tmp_path):
