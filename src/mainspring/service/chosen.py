@@ -66,13 +66,19 @@ def choose(reads: Reads, wanted: RunFilter, sees: Callable[[str], bool] = lambda
             limit=_PAGE,
             cursor=cursor,
         )
-        rows = [row for row in page.runs if wanted.queue in (None, row.queue) and sees(row.automation)]
+        rows = [row for row in page.runs if _fits(row, wanted) and sees(row.automation)]
         found += _that_failed_so(reads, rows, wanted) if wanted.stands or wanted.error or wanted.has_end else rows
         cursor = page.cursor
         if cursor is None:
             break
     found = found[: wanted.limit][::-1]
     return Chosen(tuple(row.id for row in found), tuple(sorted({row.automation for row in found})))
+
+
+def _fits(row: RunRow, wanted: RunFilter) -> bool:
+    # Where a span ends is found by commit order, which is that of time but for clocks that were put back.
+    is_early = wanted.until_at is None or row.created_at < wanted.until_at
+    return is_early and wanted.queue in (None, row.queue)
 
 
 def _that_failed_so(reads: Reads, rows: Sequence[RunRow], wanted: RunFilter) -> list[RunRow]:

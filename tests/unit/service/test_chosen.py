@@ -58,6 +58,16 @@ def test_runs_that_came_later_are_not_read(store, runs):
     assert read == runs[1::-1]
 
 
+def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads, begin, clock):
+    """Then commit order is not that of time, by which the store looks for the end of a span: of what is acted on each is looked at."""
+    made = []
+    for hours in (0, 2, -3, 0, 0):
+        clock.forward(hours * HOUR)
+        made.append(begin().id)
+    until_at = reads.story(made[1]).run.created_at
+    assert select(reads, RunFilter(states=CANCELLABLE, until_at=until_at)) == [made[0], *made[2:]]
+
+
 def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
     """However long ago they were created; what goes on has no end, so no span of ends means it."""
     ends = {one.run: one.at for one in reads.last_faults(runs)}
