@@ -12,6 +12,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{for_ever}}         the last instant there is
     {{backfills}}        a pattern that fits the triggers of runs which a backfill made
+    {{condition.audit_fits}}   a condition that several statements have, from `store/conditions`
 """
 
 import re
@@ -116,6 +117,8 @@ def _words() -> dict[str, str]:
         table[f"incident.{each.value}"] = f"'{state.value}'"
     for verb, (_, end) in BULK_MOVES.items():
         table[f"bulk.{verb.value}"] = f"'{end.value}'"
+    for file in (resources.files(_SHARED) / "conditions").iterdir():
+        table[f"condition.{file.name.removesuffix('.sql')}"] = file.read_text(encoding="utf-8").strip()
     return table
 
 

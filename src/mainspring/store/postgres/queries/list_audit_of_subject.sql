@@ -1,10 +1,5 @@
 -- From one place of its index to another: told that the subject is one, the server may walk along all acts until enough of them fit.
 select seq, at, command, actor, verb, subject, reason, detail, result, hash from audit_log
 where (subject, seq) < (?8, ?1) and (subject, seq) >= (?8, ?2)
-  and (cast(?4 as text) is null or actor in (select value from json_each(?4)))
-  and (cast(?5 as text) is null or actor like ?5 || ':%')
-  and (cast(?6 as text) is null or verb = ?6)
-  and (cast(?7 as text) is null or subject = 'automation:' || ?7
-       or subject like 'run:%' and coalesce((select automation from runs where id = substr(subject, 5)), '') = ?7
-       or subject like 'incident:%' and coalesce((select automation from incidents where id = substr(subject, 10)), '') = ?7)
+  and {{condition.audit_fits}}
 order by subject desc, seq desc limit ?3
