@@ -71,9 +71,7 @@ def _found(
 )
 @click.option("--way", type=click.Choice([way.value for way in Way]), help="only what came in so")
 @params.since
-@click.option(
-    "--until", metavar="TIME", multiple=True, callback=params.once, help="only before then, written as --since is"
-)
+@params.until
 @params.limit
 @click.option("--after", type=int, metavar="SEQ", help="continue the list behind this act")
 @pass_invocation

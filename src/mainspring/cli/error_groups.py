@@ -1,42 +1,31 @@
 """What failed, as lines: the runs with the fingerprints of their errors, and one line for each error."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.output import Column
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
-from mainspring.domain.states import RunState
 from mainspring.insight import words
 from mainspring.insight.error_groups import Group
 
 if TYPE_CHECKING:
+    from mainspring.service.chosen import RunFilter
     from mainspring.store.base import Reader
     from mainspring.store.views import RunView
 
-_PAGE = 200
 _SHOWN_AUTOMATIONS = 3
 
 Found = tuple["RunView", Fingerprint | None]
 
 
-def failed_runs(
-    reader: "Reader", states: tuple[RunState, ...], name: str | None, since_at: int | None, error: str | None = None
-) -> Iterator[Found]:
-    """Yield runs in these states, newest first, each with the fingerprint of its error, which begins with `error`."""
-    from mainspring.store.reads.runs import list_runs, run_view
+def failed_runs(reader: "Reader", wanted: "RunFilter") -> list[Found]:
+    """Return the runs that an act on the same filter means, newest first, each with the fingerprint of its error."""
+    from mainspring.service.chosen import select
+    from mainspring.store.reads.acts import StoredActs
+    from mainspring.store.reads.runs import run_view
 
-    cursor: int | None = None
-    while True:
-        page = list_runs(reader, states=states, name=name, since_at=since_at, limit=_PAGE, cursor=cursor)
-        for row in page.runs:
-            view = run_view(reader, row.id)
-            found = None if view.failure is None else fingerprint_of(view.failure)
-            if error is None or (found is not None and found.id.startswith(error)):
-                yield view, found
-        cursor = page.cursor
-        if cursor is None:
-            return
+    views = [run_view(reader, run) for run in reversed(select(StoredActs(reader), wanted))]
+    return [(view, None if view.failure is None else fingerprint_of(view.failure)) for view in views]
 
 
 def print_groups(invocation: Invocation, groups: list[Group]) -> None:

@@ -1,6 +1,5 @@
 """`mainspring failed list|retry|discard`: what failed or needs a person, and acts on all of it at once."""
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +29,7 @@ _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple
 @_state
 @params.name
 @params.since
+@params.ended_since
 @params.error
 @click.option("--by", type=click.Choice(["run", "error"]), default="run", help="a line for each run, or for each error")
 @params.limit
@@ -41,28 +41,39 @@ def list_command(
     states: tuple[str, ...],
     name: str | None,
     since: str | None,
+    ended_since: str | None,
     error: str | None,
     by: str,
     limit: int,
     messages: bool,
 ) -> None:
-    """Newest first, each with its error. The next step for one of them: mainspring explain RUN.
+    """Newest first, each with its error: those that retry and discard mean. The next step for one of them: mainspring explain RUN.
 
     --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
-    went on since. --error shows, or retries, the runs of one.
+    went on since, and --since is of when it came last. --error shows, or retries, the runs of one.
     """
     from mainspring.cli.error_groups import failed_runs, print_groups
     from mainspring.insight.error_groups import grouped
+    from mainspring.service.chosen import RunFilter
 
     if messages:
         outbox.print_refused(invocation, limit)
         return
-    wanted, since_at = params.states_of(states or _STOPPED), params.since_at(invocation, since)
+    wanted = RunFilter(
+        states=params.states_of(states or _STOPPED),
+        name=name,
+        since_at=params.since_at(invocation, since),
+        ended_since_at=params.since_at(invocation, ended_since),
+        error=error,
+        limit=limit,
+        stands=True,
+    )
     if by == "error":
-        groups = invocation.rows(lambda reader: grouped(reader, wanted, name, since_at, error))
+        came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
+        groups = invocation.rows(lambda reader: grouped(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
         return
-    found = invocation.rows(lambda reader: list(islice(failed_runs(reader, wanted, name, since_at, error), limit)))
+    found = invocation.rows(lambda reader: failed_runs(reader, wanted))
     _print_runs(invocation, found)
 
 

@@ -1,5 +1,6 @@
 """What is said between us and a provider of identities (OpenID Connect, authorisation code with PKCE), without what is signed. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,13 @@ from mainspring.domain.notify_url import is_safe_url
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading JSON of others raises."""
+_WORD: Final = re.compile(r"[a-z_]{1,40}")
+_OF_CLIENT: Final = "See web.oidc.client_id and web.oidc.client_secret: the provider does not know us by them."
+_HINTS: Final = {
+    "invalid_client": _OF_CLIENT,
+    "unauthorized_client": _OF_CLIENT,
+    "invalid_grant": "Begin anew; if it stays so, see that the provider knows web.public_url with /oidc/back behind it.",
+}
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -87,6 +95,22 @@ def read_answer(data: bytes) -> Answer:
         return msgspec.json.decode(data, type=Answer)
     except UNREADABLE:
         raise ArgumentError("the provider's answer holds no id token") from None
+
+
+def refused(told: str, word: Any) -> ArgumentError:
+    """Return that a provider refuses, and by which word (RFC 6749 4.1.2.1 and 5.2); whatever else stands in its place is not repeated."""
+    if not isinstance(word, str) or not _WORD.fullmatch(word):
+        return ArgumentError(told)
+    return ArgumentError(f"{told}: {word}", hint=_HINTS.get(word))
+
+
+def read_refusal(data: bytes) -> Any:
+    """Return the word by which a provider refuses to give anything; None = it says none."""
+    try:
+        said = msgspec.json.decode(data)
+    except UNREADABLE:
+        return None
+    return said.get("error") if isinstance(said, dict) else None
 
 
 def name_of(claims: Mapping[str, Any], claim: str) -> str:

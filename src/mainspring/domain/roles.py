@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 from mainspring.domain.errors import OptionError, UnknownNameError
 
@@ -17,6 +18,10 @@ class Role(StrEnum):
     """Buries the dead, deletes what is past its retention, takes in the spool."""
     WEB = "web"
     """Answers probes and tells figures over HTTP."""
+
+
+BEATING: Final = frozenset({*Role, "dev", "app"})
+"""Of processes that say again and again that they live; who only looks after others, or wraps a command, need not."""
 
 
 def read_role(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from mainspring.domain.roles import Role
+from mainspring.domain.roles import BEATING, Role
 from mainspring.domain.states import SessionState
 from mainspring.insight.channel_lines import ChannelLine
 from mainspring.insight.standstill import LITTLE, SILENT_MS
@@ -28,7 +28,7 @@ class Organ(msgspec.Struct, frozen=True):
 
 def is_silent(one: SessionView, now: int) -> bool:
     """Tell whether a process that should beat gives no sign of life; who only looks after others, or wraps a command, does not beat."""
-    beats = one.role in {*Role, *_WORKERS} and one.ended_at is None and one.state != SessionState.DEAD
+    beats = one.role in BEATING and one.ended_at is None and one.state != SessionState.DEAD
     return beats and now - one.beat_at > SILENT_MS
 
 

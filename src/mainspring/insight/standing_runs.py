@@ -31,13 +31,13 @@ class StandingRuns(NamedTuple):
             need = "needs" if str(self.halted) == "1" else "need"
             yield f"{many(self.halted, 'run')} {need} a person. See: mainspring failed list --state needs_attention"
         if self.failed.number:
-            yield f"{many(self.failed, 'run')} failed within a day. See: mainspring failed list --since 24h"
+            yield f"{many(self.failed, 'run')} failed within a day. See: mainspring failed list --ended-since 24h"
 
     def aside(self) -> str:
         """Return what the sentence says behind its head: nothing, or "; 2 older runs failed and nobody has decided on them (...)"."""
         if not self.undecided.number:
             return ""
-        return f"; {undecided_text(self.undecided)} (mainspring failed list --state failed --since {DAYS}d)"
+        return f"; {undecided_text(self.undecided)} (mainspring failed list --state failed --ended-since {DAYS}d)"
 
 
 def undecided_text(number: Capped) -> str:

@@ -24,10 +24,11 @@ class Reads(Protocol):
         states: tuple[RunState, ...] = (),
         name: str | None = None,
         since_at: int | None = None,
+        until_at: int | None = None,
         limit: int = 50,
         cursor: int | None = None,
     ) -> RunPage:
-        """Return a page of runs, newest first."""
+        """Return a page of runs, newest first; created from `since_at` to before `until_at`."""
         ...
 
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:

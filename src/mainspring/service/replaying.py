@@ -54,15 +54,17 @@ def choose(reader: Reader, wanted: DeliveryFilter, sees: Callable[[str], bool] =
             cursor=cursor,
             at_most=_LOOKED_AT,
         )
-        fit = [row for row in page.deliveries if _may_come(row)]
-        again = replayed(reader, [row.id for row in fit]) if fit else set()
-        fit = [row for row in fit if row.id not in again]
-        left_out += len(page.deliveries) - len(fit)
-        found += fit
+        again = replayed(reader, [row.id for row in page.deliveries if _may_come(row)])
+        for row in page.deliveries:
+            if len(found) == wanted.limit:
+                break
+            if _may_come(row) and row.id not in again:
+                found.append(row)
+            else:
+                left_out += 1
         cursor = page.cursor
         if cursor is None:
             break
-    found = found[: wanted.limit]
     automations = {name_parts(row.trigger)[0] for row in found}
     return Chosen(tuple(row.id for row in reversed(found)), tuple(sorted(automations)), left_out)
 

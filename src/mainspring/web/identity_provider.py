@@ -6,7 +6,7 @@ Each answer has its bounds (size, time, no other address), and none is told with
 import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
 import httpx2
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
@@ -18,7 +18,7 @@ from mainspring.config.web_settings import OidcSettings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.id_token import claims_of, read_keys
-from mainspring.domain.oidc import Answer, Asked, Provider, read_answer, read_provider
+from mainspring.domain.oidc import Answer, Asked, Provider, read_answer, read_provider, read_refusal, refused
 from mainspring.resources.secret import Secrets
 
 WITHIN_S: Final = 10.0
@@ -133,5 +133,5 @@ async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: An
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
         raise ArgumentError(f"the provider does not answer ({type(error).__name__}): try again") from None
     if status != 200:
-        raise ArgumentError(f"the provider answers with {status}")
+        raise refused(f"the provider answers with {status} at {urlsplit(url).path}", read_refusal(bytes(body)))
     return bytes(body)

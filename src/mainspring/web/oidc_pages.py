@@ -14,7 +14,7 @@ from starlette.routing import Route
 from mainspring.config.web_settings import OidcSettings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError
-from mainspring.domain.oidc import Asked, check_installed, name_of, role_of
+from mainspring.domain.oidc import Asked, check_installed, name_of, refused, role_of
 from mainspring.resources.secret import Secrets
 from mainspring.service.key_text import hash_of, new_key
 from mainspring.service.people import NAME
@@ -94,7 +94,7 @@ class OidcPages:
         if asked is None or not is_same or self._pages.clock.now() >= asked.until_at:
             return self._failed(request, ArgumentError("this sign-in did not begin here, or took too long: begin anew"))
         if "code" not in said:
-            return self._failed(request, ArgumentError("the provider did not let you in"))
+            return self._failed(request, refused("the provider did not let you in", said.get("error")))
         if said.get("iss", self._settings.issuer) != self._settings.issuer:
             return self._failed(request, ArgumentError("another provider answered"))
         try:

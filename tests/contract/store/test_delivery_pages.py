@@ -70,6 +70,18 @@ def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, row
     assert reads.deliveries(store.reader, verified="git").deliveries == []
 
 
+def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
+    """A page of last year is at hand, however much has come since."""
+    until_at = clock.now()
+    clock.forward(60_000)
+    for n in range(5):
+        store.do(taking_in(store, f"later{n}"))
+    page = reads.deliveries(store.reader, until_at=until_at, limit=2, at_most=3)
+    assert [row.id for row in page.deliveries] == [row.id for row in rows[:2]]
+    assert walked(store, until_at=until_at)[0] == [row.id for row in rows]
+    assert walked(store, until_at=rows[-1].received_at)[0] == []
+
+
 def test_what_came_once_more_is_known(store, rows):
     """By the repeat that names it; a repeat itself has not come once more."""
     first, second = rows[0].id, rows[1].id

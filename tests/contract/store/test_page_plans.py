@@ -55,6 +55,7 @@ _PARAMS = {
     "list_last_faults": ("[]",),
     "list_replayed": ('["d_1"]',),
     "created_at_number": (1,),
+    "received_at_number": (1,),
     "newest_run": (),
     "list_act_details": ('["c/d_1"]',),
     "list_standing_among": ("[]",),

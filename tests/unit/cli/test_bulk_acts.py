@@ -92,3 +92,19 @@ def test_failed_runs_are_chosen_by_when_they_failed(cli, stage):
     assert cli(*words, "--ended-since", "1h").json["runs"] == 1
     assert cli(*words, "--ended-until", "1h").json["runs"] == 0
     assert cli("failed", "retry", "--ended-since", "1h", "--dry-run", "--json").json["runs"] == [run.id]
+    assert [row["id"] for row in cli("failed", "list", "--ended-since", "1h", "--json").json] == [run.id]
+    assert cli("failed", "list", "--since", "1h", "--json").json == []
+
+
+def test_list_of_what_failed_has_what_retry_means(cli, stage):
+    """What `status` counts is there, by the command that it names; a child that failed is its parent's to tell."""
+    run, child = stage.begin(), stage.begin()
+    with closing(apsw.Connection(str(stage.store.path))) as connection:
+        connection.execute("update runs set created_at = created_at - 172800000")
+        connection.execute("update runs set parent = ?1, parent_ident = 'root/x#1' where id = ?2", (run.id, child.id))
+    for one in (run, child):
+        stage.do(fail(one))
+    (problem,) = [one for one in cli("status", "--json").json["problems"] if "failed within a day" in one]
+    assert problem == "1 run failed within a day. See: mainspring failed list --ended-since 24h"
+    assert [row["id"] for row in cli("failed", "list", "--ended-since", "24h", "--json").json] == [run.id]
+    assert cli("failed", "retry", "--ended-since", "24h", "--dry-run", "--json").json["runs"] == [run.id]

@@ -114,4 +114,4 @@ def test_runs_that_nobody_decided_on_are_told_and_are_no_problem(runs, sentence,
     found = judge_part([], [PAY], runs, now=0, zone="UTC")
     assert found.sentence.startswith(sentence)
     assert found.count == count
-    assert ("(mainspring failed list --state failed --since 7d)" in found.sentence) == bool(runs.undecided.number)
+    assert ("(mainspring failed list --state failed --ended-since 7d)" in found.sentence) == bool(runs.undecided.number)

@@ -11,6 +11,7 @@ from mainspring.service.bulk import CANCELLABLE, RETRYABLE
 from mainspring.service.chosen import Chosen, RunFilter, choose, select
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.runs import Claim, ParentLink, Reopen, StartRun
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.incidents import untold_faults
 from tests.contract.store.process import audited, fail, finish, halt
 
@@ -40,6 +41,31 @@ def test_runs_are_chosen_by_when_they_were_created(reads, runs):
         since_at, until_at = (None if one is None else created[one] for one in (first, last))
         wanted = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
         assert select(reads, wanted) == runs[first or 0 : last]
+
+
+def test_runs_that_came_later_are_not_read(store, runs):
+    """There may be a million of them: whoever asks for those before an instant waits for no page of others."""
+    read = []
+
+    class Seen(StoredActs):
+        def list_runs(self, **wanted):
+            page = super().list_runs(**wanted)
+            read.extend(row.id for row in page.runs)
+            return page
+
+    until_at = Seen(store.reader).story(runs[2]).run.created_at
+    assert select(Seen(store.reader), RunFilter(states=tuple(RunState), until_at=until_at)) == runs[:2]
+    assert read == runs[1::-1]
+
+
+def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads, begin, clock):
+    """Then commit order is not that of time, by which the store looks for the end of a span: of what is acted on each is looked at."""
+    made = []
+    for hours in (0, 2, -3, 0, 0):
+        clock.forward(hours * HOUR)
+        made.append(begin().id)
+    until_at = reads.story(made[1]).run.created_at
+    assert select(reads, RunFilter(states=CANCELLABLE, until_at=until_at)) == [made[0], *made[2:]]
 
 
 def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):

@@ -96,6 +96,17 @@ def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, a
     assert choose(store.reader, DeliveryFilter(verified="bad_signature")) == Chosen((), (), 1)
 
 
+def test_what_lies_behind_the_limit_is_not_said_to_be_left_out(store, arrivals):
+    """Of the newest so many it is told what is left out among them, not of all that was read besides."""
+    arrivals.turn_away()
+    older = arrivals.arrive()
+    arrivals.turn_away()
+    newest = arrivals.arrive()
+    assert choose(store.reader, DeliveryFilter(limit=1)) == Chosen((newest,), ("backup",))
+    assert choose(store.reader, DeliveryFilter(limit=2)) == Chosen((older, newest), ("backup",), 1)
+    assert choose(store.reader, DeliveryFilter(limit=3)) == Chosen((older, newest), ("backup",), 2)
+
+
 def test_each_arrives_once_more_and_is_on_record(store, reads, act, arrivals):
     """As a delivery of its own, which names the one that it repeats; by who asked and why, under an id made of the whole and its own."""
     ids = [arrivals.arrive() for _ in range(3)]

@@ -140,7 +140,7 @@ async def test_keys_that_are_away_let_nobody_in(site, provider):
     provider.away = {"/keys"}
     answer = await come_back(site.browser(), provider)
     assert answer.status_code == 403
-    assert "the provider answers with 503" in answer.text
+    assert "the provider answers with 503 at /keys" in answer.text
     provider.away = set()
     assert (await come_back(site.browser(), provider)).status_code == 303
 
@@ -199,6 +199,29 @@ async def test_provider_that_fails_is_told(site, provider, status, answer):
     assert "the provider" in back.text
     assert SECRET not in back.text
     assert code not in back.text
+
+
+@pytest.mark.asyncio
+async def test_refusal_is_told_by_its_word(site, provider):
+    """With what to look at where it is ours to mend; what is no such word is not repeated."""
+    browser = site.browser()
+    for word, is_told in (("access_denied", True), ("<b>Call me</b>", False), ("", False)):
+        start = await browser.get("/oidc/start")
+        _, state = provider.sign_in(start.headers["location"])
+        back = await browser.get("/oidc/back", params={"error": word, "state": state})
+        assert back.status_code == 403
+        assert (f"did not let you in: {word}" in back.text, "Call me" in back.text) == (is_told, False)
+    for answer, told in (
+        (b'{"error":"invalid_client"}', "with 401 at /token: invalid_client. See web.oidc.client_id"),
+        (b'{"error":["Call me"]}', "with 401 at /token"),
+        (b"Call me", "with 401 at /token"),
+    ):
+        provider.status, provider.answer = 200, None
+        start = await browser.get("/oidc/start")
+        code, state = provider.sign_in(start.headers["location"])
+        provider.status, provider.answer = 401, answer
+        back = await browser.get("/oidc/back", params={"code": code, "state": state})
+        assert (told in back.text, "Call me" in back.text) == (True, False), back.text
 
 
 @pytest.mark.asyncio

@@ -35,12 +35,13 @@ class StoredActs:
         states: tuple[RunState, ...] = (),
         name: str | None = None,
         since_at: int | None = None,
+        until_at: int | None = None,
         limit: int = 50,
         cursor: int | None = None,
     ) -> RunPage:
-        """Return a page of runs, newest first."""
+        """Return a page of runs, newest first; created from `since_at` to before `until_at`."""
         return reads_runs.list_runs(
-            self._reader, states=states, name=name, since_at=since_at, limit=limit, cursor=cursor
+            self._reader, states=states, name=name, since_at=since_at, until_at=until_at, limit=limit, cursor=cursor
         )
 
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:

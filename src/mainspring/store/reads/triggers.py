@@ -12,6 +12,7 @@ from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
 from mainspring.store.handlers.triggers import mark_of
 from mainspring.store.reads.bounds import LAST, NEWEST
+from mainspring.store.reads.by_time import number_at
 from mainspring.store.trigger_views import (
     Arrived,
     ArrivedSince,
@@ -28,6 +29,8 @@ CAP = 10_000
 """Where counting stops."""
 _SKEW_MS = 3_600_000
 """Ids are made by the clocks of many machines; commit order is looked for so much earlier."""
+_OVERLAP_MS = 10_000
+"""Commits of several processes overlap, so what was received may be by so much out of order."""
 _SHOWN = 5
 _STATE = 4
 
@@ -50,13 +53,17 @@ def deliveries(
     `verified` = those of which their verifier said so: whose they are, or why they were turned away.
     `at_most` = so many are looked at: a page of what is seldom may hold less than `limit`, or nothing, and goes on all the same.
     """
-    before = NEWEST if cursor is None else cursor
     first = _first_from(reader, since_at) if since_at else 0
     if first is None:
         return DeliveryPage([], None)
+    before = NEWEST if cursor is None else cursor
+    if until_at is not None:
+        with reader.snapshot() as read:
+            end_at = until_at + _OVERLAP_MS
+            before = min(before, number_at(read, end_at, newest="newest_delivery", time_at="received_at_number"))
     low = first
     if at_most is not None:
-        top = int(reader.read("newest_delivery")[0][0]) + 1 if cursor is None else cursor
+        top = int(reader.read("newest_delivery")[0][0]) + 1 if before == NEWEST else before
         low = max(first, top - at_most)
     wanted = None if state is None else state.value
     names = None if triggers is None else msgspec.json.encode(triggers).decode()

@@ -12,6 +12,7 @@ from mainspring.domain.rate import parse_rate
 from mainspring.insight.bulk_words import LEFT_OUT, parts_of
 from mainspring.insight.words import many, span
 from mainspring.web.api.bulk_acts import Begun
+from mainspring.web.pages import told
 
 _LONGEST_RATE = 40
 _DONE: Final = {
@@ -48,15 +49,15 @@ def rate_of(typed: str) -> str | None:
     return written
 
 
-def counted(verb: BulkVerb, line: str, rate: str, count: Callable[[], Begun]) -> Counted:
-    """Return what an act would do, as `count` finds it; nothing is done."""
+def counted(verb: BulkVerb, line: str, rate: str, count: Callable[[str | None], Begun]) -> Counted:
+    """Return what an act would do, as `count` finds it at this rate; nothing is done."""
     try:
         written = rate_of(rate)
-        begun = count()
+        begun = count(written)
         if begun.more:
             raise ArgumentError(f"more than {MOST:,} {parts_of(verb)} fit: take them in parts")
     except MainspringError as error:
-        return Counted(verb=verb, line=line, fault=error.message)
+        return Counted(verb=verb, line=line, fault=told(error)[1])
     left_out = f" {begun.left_out:,} more fit and are left out: {LEFT_OUT}." if begun.left_out else ""
     if not begun.count:
         said = f"No {noun_of(verb)} fits, so there is nothing to do.{left_out}"

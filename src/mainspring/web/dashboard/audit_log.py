@@ -12,7 +12,7 @@ from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import Call
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.moments import misread_moment, past_moment
+from mainspring.web.dashboard.moments import misread_moments, past_moment
 from mainspring.web.dashboard.page import Form, PageRoute, View
 
 _SPANS: Final = ("8h", "24h", "7d", "30d")
@@ -33,10 +33,8 @@ class AuditLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def show(call: Call[AuditLooking, Form | None]) -> View:
     """List acts, newest first, refused ones too."""
-    found: Page[AuditView] = Page([])
-    wrong = {name: told for name in ("since", "until") if (told := misread_moment(call, getattr(call.query, name)))}
-    if not wrong:  # else it is told beside the field, with the other filters as they were
-        found = audit_log.listed(_asked(call))
+    wrong = misread_moments(call)
+    found: Page[AuditView] = Page([]) if wrong else audit_log.listed(_asked(call))
     filters = {name: value for name in _FILTERS if (value := getattr(call.query, name)) is not None}
     line = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in filters.items())
     values = {

@@ -19,7 +19,7 @@ from mainspring.web.api.shape import Page
 from mainspring.web.api.triggers import DeliveriesQuery
 from mainspring.web.dashboard.asked_for_all import Counted, counted, rate_of
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.moments import SPANS, misread_moment, past_moment
+from mainspring.web.dashboard.moments import SPANS, misread_moments, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, looked, press, reason_of
 from mainspring.web.paths import part
 
@@ -54,8 +54,7 @@ class Header(msgspec.Struct, frozen=True):
 def show(call: Call[DeliveriesLooking, Form | None]) -> View:
     """List deliveries, newest first."""
     query, asked = call.query, None
-    wrong = {name: told for name in ("since", "until") if (told := misread_moment(call, getattr(query, name)))}
-    # What is wrong is told beside the field, with the other filters as they were.
+    wrong = misread_moments(call)
     found: Page[DeliveryRow] = Page([]) if wrong else _listed(looked(call))
     if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
         asked = _counted(call)
@@ -90,7 +89,10 @@ def _counted(call: Call[DeliveriesLooking, Any]) -> Counted:
     query = call.query
     line = command_of(BulkVerb.REPLAY, {one: getattr(query, one) for one in _FILTER}, query.rate.strip() or None)
     return counted(
-        BulkVerb.REPLAY, line, query.rate, lambda: press(call, bulk_acts.replay, _to_replay(call, dry_run=True))
+        BulkVerb.REPLAY,
+        line,
+        query.rate,
+        lambda rate: press(call, bulk_acts.replay, _to_replay(call, rate=rate, dry_run=True)),
     )
 
 

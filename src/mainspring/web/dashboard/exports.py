@@ -1,4 +1,4 @@
-"""Rows for other programs: what a page lists in its present filter, as CSV or JSON, written as the API tells it.
+"""Rows for other programs: what a page lists in its present filter, as CSV or JSON, written as the API tells it, but without secrets.
 
 They leave as they are read, part by part: a process that puts a list of large values together before it sends it has no memory left.
 """
@@ -13,6 +13,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from mainspring.domain.plain import plain
+from mainspring.insight.hidden_values import hidden
 from mainspring.web.api.call import Call
 from mainspring.web.api.shape import Page
 
@@ -40,7 +41,7 @@ def download(rows: Iterable[msgspec.Struct], kind: str, name: str) -> Response:
 
 def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
     """Give rows as bytes of this kind, at most MOST of them; at least one part."""
-    told = (plain(row) for row in islice(rows, MOST))
+    told = (plain(_shown(row)) for row in islice(rows, MOST))
     part = bytearray()
     for piece in (_json if kind == "json" else _csv)(told):
         part += piece
@@ -48,6 +49,12 @@ def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
             yield bytes(part)
             part.clear()
     yield bytes(part)
+
+
+def _shown(row: msgspec.Struct) -> msgspec.Struct:
+    """Return a row with its stored values as a page may show them: a file goes further than the page."""
+    stored = {name: value for name in row.__struct_fields__ if isinstance(value := getattr(row, name), bytes)}
+    return msgspec.structs.replace(row, **{name: hidden(value) for name, value in stored.items()}) if stored else row
 
 
 def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]], *, most: int = _PAGES) -> Iterator[R]:

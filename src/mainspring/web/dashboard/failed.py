@@ -99,7 +99,9 @@ def _counted(call: Call[FailedPage, Any], verb: BulkVerb) -> Counted:
     query = call.query
     said = {"state": query.state, "name": query.name, "ended_since": query.since, "error": query.error}
     line = command_of(verb, said, query.rate.strip() or None)
-    return counted(verb, line, query.rate, lambda: press(call, bulk_acts.begin, _asked(call, verb, dry_run=True)))
+    return counted(
+        verb, line, query.rate, lambda rate: press(call, bulk_acts.begin, _asked(call, verb, rate=rate, dry_run=True))
+    )
 
 
 def _asked(call: Call[FailedPage, Any], verb: BulkVerb, **rest: Any) -> Asked:

@@ -30,13 +30,15 @@ def past_moment(call: Call[Any, Any], text: str | None) -> datetime | None:
     return datetime.fromtimestamp(min(max(at, 0), LATEST) / 1000, UTC)
 
 
-def misread_moment(call: Call[Any, Any], text: str | None) -> str:
-    """Return what is wrong with a time from or until when a list looks; "" = nothing."""
-    try:
-        past_moment(call, text)
-    except OptionError as error:
-        return f"{error.message}. {error.hint}"
-    return ""
+def misread_moments(call: Call[Any, Any]) -> dict[str, str]:
+    """Return what is wrong with the times from and until when a list looks, by field: told beside it, with the others as they were."""
+    found = {}
+    for name in ("since", "until"):
+        try:
+            past_moment(call, getattr(call.query, name))
+        except OptionError as error:
+            found[name] = f"{error.message}. {error.hint}"
+    return found
 
 
 def coming_moment(call: Call[Any, Any], text: str, field: str) -> datetime:

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.journal import Outcome
-from mainspring.insight.hidden_values import hidden
 from mainspring.web.api import runs
 from mainspring.web.api.bodies import Numbered
 from mainspring.web.api.call import Call
@@ -36,9 +35,8 @@ def show(call: Call[Numbered, Form | None]) -> View:
 
 
 def rows(call: Call[Numbered, None]) -> Iterator[Outcome]:
-    """Give them all, their values as they are shown."""
-    for one in pages_of(call, runs.journal, most=MOST):
-        yield msgspec.structs.replace(one, input=hidden(one.input), output=hidden(one.output))
+    """Give them all."""
+    return pages_of(call, runs.journal, most=MOST)
 
 
 def _entry(one: Outcome) -> Entry:

@@ -22,7 +22,7 @@ from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.shape import Page
 from mainspring.web.dashboard.asked_for_all import Counted, counted, rate_of
 from mainspring.web.dashboard.exports import pages_of
-from mainspring.web.dashboard.moments import misread_moment, past_moment
+from mainspring.web.dashboard.moments import misread_moments, past_moment
 from mainspring.web.dashboard.page import Button, Form, PageRoute, View, press, reason_of
 
 _CHILD = "child of "
@@ -63,8 +63,7 @@ class Row(msgspec.Struct, frozen=True):
 def show(call: Call[RunsLooking, Form | None]) -> View:
     """List runs."""
     query, now = call.query, call.site.clock.now()
-    wrong = {name: told for name in ("since", "until") if (told := misread_moment(call, getattr(query, name)))}
-    # What is wrong is told beside the field, with the other filters as they were.
+    wrong = misread_moments(call)
     found: Page[RunRow] = Page([]) if wrong else runs.listed(_asked(call))
     asked = None
     if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
@@ -101,7 +100,10 @@ def _counted(call: Call[RunsLooking, Any]) -> Counted:
     said = {"state": _cancelled_of(query.state) if query.state else ()} | {one: getattr(query, one) for one in _NAMED}
     line = command_of(BulkVerb.CANCEL, said, query.rate.strip() or None)
     return counted(
-        BulkVerb.CANCEL, line, query.rate, lambda: press(call, bulk_acts.begin, _to_cancel(call, dry_run=True))
+        BulkVerb.CANCEL,
+        line,
+        query.rate,
+        lambda rate: press(call, bulk_acts.begin, _to_cancel(call, rate=rate, dry_run=True)),
     )
 
 

@@ -1,6 +1,5 @@
 """`/waiting`: what runs ask people, with what they were shown for it; a press answers."""
 
-from collections.abc import Iterator
 from shlex import quote
 from typing import Annotated, Any, Final
 
@@ -9,7 +8,7 @@ import msgspec
 from mainspring.domain.access import Role
 from mainspring.domain.plain import decoded
 from mainspring.domain.sealing import sealed_in
-from mainspring.insight.hidden_values import hidden, hidden_data
+from mainspring.insight.hidden_values import hidden_data
 from mainspring.insight.waits import choices, default_of
 from mainspring.store.views import WaitView
 from mainspring.web.api import runs
@@ -60,10 +59,9 @@ def show(call: Call[WaitingPage, Form | None]) -> View:
     return View("Waiting", values)
 
 
-def rows(call: Call[WaitingPage, None]) -> Iterator[WaitView]:
-    """Give them all, what they say as it is shown."""
-    for one in runs.questions(call).items:
-        yield msgspec.structs.replace(one, question=hidden(one.question))
+def rows(call: Call[WaitingPage, None]) -> list[WaitView]:
+    """Give them all."""
+    return runs.questions(call).items
 
 
 def answer(call: Call[Any, Form]) -> None:

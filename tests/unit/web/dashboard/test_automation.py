@@ -93,6 +93,18 @@ BOOM = Failure("ValueError", "boom", "it broke")
 
 
 @pytest.mark.asyncio
+async def test_ways_that_are_not_shown_are_counted(world):
+    """Names that are made at run time may be many: of those the page has the first, and says of how many."""
+    define(world, "pay-order", kind=Kind.WORKFLOW)
+    walk(world, *(f"a{n}" for n in range(60)))
+    assert "The first 100 of" not in await world.get("/a/pay-order")
+    walk(world, *(f"b{n}" for n in range(60)))
+    text = await world.get("/a/pay-order")
+    assert "There are too many steps for a picture." in text
+    assert "The first 100 of 122; as CSV and JSON 122." in text
+
+
+@pytest.mark.asyncio
 async def test_automation_shows_which_way_its_runs_go(world):
     """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
     define(world, "pay-order", kind=Kind.WORKFLOW)

@@ -141,6 +141,11 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
     """A rate that is none, nothing that fits, a discard of what has ended; nothing happens."""
     fall(world)
     assert "is not a rate" in await world.get("/failed?name=pay&ask=retry&rate=often")
+    slow = await world.get("/failed?ask=retry&rate=1/40000d")
+    assert ("more than a hundred years. Choose a higher rate." in slow, 'name="act" value="retry"' in slow) == (
+        True,
+        False,
+    )
     assert "No run fits" in await world.get("/failed?name=pay&ask=discard")
     assert "has ended" in await world.get("/failed?state=failed&ask=discard")
     answer = await world.press("/failed?name=pay", "retry", rate="often")

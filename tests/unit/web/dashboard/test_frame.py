@@ -85,6 +85,26 @@ def test_cell_that_would_be_computed_is_text(text):
     assert (computed, plain) == ([f"'{text}", f"'{text}"], [f"a{text}", "[1]"])
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_stored_values_leave_without_their_secrets(kind):
+    """Of whichever table: what is named like a secret, and what looks like one; the row's own words stay."""
+    rows = [Row("token", b'{"password":"pw-123456","id":7}'), Row("b", b"curl -u x --password pw-123456")]
+    whole = b"".join(exported(rows, kind)).decode()
+    assert "pw-123456" not in whole
+    found = json.loads(whole) if kind == "json" else list(csv.DictReader(io.StringIO(whole)))
+    assert [one["name"] for one in found] == ["token", "b"]
+    assert "7" in str(found[0]["data"])
+
+
+@pytest.mark.asyncio
+async def test_event_leaves_as_its_page_shows_it(world):
+    """Neither with what is named like a secret: the file goes further than the page."""
+    event = Shop(world).publish("paid", {"password": "pw-123456", "id": 7})
+    for path in ("/events", f"/events/{event}", "/events?as=json", "/events?as=csv"):
+        text = (await (await world.browser()).get(path)).text
+        assert ("pw-123456" in text, "paid" in text) == (False, True), path
+
+
 @pytest.mark.asyncio
 async def test_large_events_leave_whole(world):
     """In one part or in several."""
