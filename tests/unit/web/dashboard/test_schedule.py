@@ -23,6 +23,11 @@ def announce(world, **schedules):
     world.store.apply(announcement(registry, world.clock.now()))
 
 
+def far_off(world):
+    """A time once a day, half a day from now: the seven days are counted from the full hour, so one that just passed is not among them."""
+    return f"0 {(world.clock.now() // 3_600_000 + 12) % 24} * * *"
+
+
 @pytest.mark.asyncio
 async def test_page_teaches_how_to_get_a_schedule(world):
     """As long as there is none."""
@@ -34,9 +39,7 @@ async def test_page_teaches_how_to_get_a_schedule(world):
 @pytest.mark.asyncio
 async def test_starts_are_drawn_and_counted(world):
     """Each line with its picture, its words in text, and its number as a link."""
-    announce(
-        world, nightly={"cron": "0 3 * * *", "tz": "Europe/Berlin"}, often={"every": "1m"}, tired={"cron": "0 * * * *"}
-    )
+    announce(world, nightly={"cron": far_off(world), "tz": "UTC"}, often={"every": "1m"}, tired={"cron": "0 * * * *"})
     world.store.apply(PauseAutomation("tired", None, "ann", None))
     text = await world.get("/schedule")
     assert '<a href="/a/nightly">7</a>' in text
@@ -68,7 +71,7 @@ async def test_what_did_not_start_in_time_is_told(world):
 @pytest.mark.asyncio
 async def test_visitor_sees_its_own_automations_alone(world):
     """Neither names nor numbers of others."""
-    announce(world, payday={"cron": "0 3 * * *"}, secret={"cron": "0 * * * *"})
+    announce(world, payday={"cron": far_off(world), "tz": "UTC"}, secret={"cron": "0 * * * *"})
     now = world.clock.now()
     world.store.apply(MakeSlot("secret", now - 600_000, now + 60_000, "missed", None, None))
     text = await world.get("/schedule", who="payer")
