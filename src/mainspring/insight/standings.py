@@ -57,6 +57,8 @@ def standings(
 ) -> dict[str, Standing]:
     """Return how each stands at the instant `now` (ms); `alone` = it is one, of which all that was learned and every judge are wanted."""
     wanted = list(names)
+    if not wanted:
+        return {}
     facts = _closely(reader, wanted[0], now, tunings, own) if alone else _together(reader, wanted, now)
     kinds = JUDGES if alone else _WHEN
     verdicts: dict[str, list[Judged]] = {}

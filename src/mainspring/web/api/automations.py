@@ -196,12 +196,13 @@ def told(view: AutomationView, visitor: Visitor) -> AutomationView:
 
 
 def named(call: AnyCall) -> AutomationView:
-    """Return the automation that the path names. Raises NotFoundError."""
+    """Return the automation that the path names, read once for all that a page asks of it. Raises NotFoundError."""
     name = call.names["automation"]
-    found = automations(call.site.reader, name)
-    if not found or not call.visitor.may_see(name):
+    if name not in call.seen:
+        call.seen.update((view.name, view) for view in automations(call.site.reader, name))
+    if name not in call.seen or not call.visitor.may_see(name):
         call.missing("automation", name)
-    return found[0]
+    return call.seen[name]
 
 
 def definition_of(view: AutomationView) -> Definition:

@@ -23,7 +23,7 @@ from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import missing, run_view
 from mainspring.store.reads.status import automation_names
-from mainspring.store.views import RunView
+from mainspring.store.views import AutomationView, RunView
 from mainspring.web.kept_verdict import KeptVerdict
 
 Q = TypeVar("Q")
@@ -64,7 +64,7 @@ class Site(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, Generic[Q, B], frozen=True):
-    """A request. `names` = those in its path; `command` = its Idempotency-Key."""
+    """A request. `names` = those in its path; `command` = its Idempotency-Key; `seen` = the automations that it read, by name."""
 
     site: Site
     visitor: Visitor
@@ -72,6 +72,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
     query: Q
     body: B
     command: str | None = None
+    seen: dict[str, AutomationView] = {}
 
     def act(self) -> Act:
         """Return who acts, why and under which command id.
@@ -85,7 +86,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
 
     def asking(self, query: K, **names: str) -> "Call[K, None]":
         """Return a look of the same visitor with another query; `names` = those of its path where they are others."""
-        return Call(self.site, self.visitor, {**self.names, **names}, query, None)
+        return Call(self.site, self.visitor, {**self.names, **names}, query, None, seen=self.seen)
 
     def run(self, id: str | None = None) -> RunView:
         """Return the run that the path names, or that of an id, as it is stored.

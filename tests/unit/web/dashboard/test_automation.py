@@ -42,6 +42,16 @@ async def test_automation_without_runs_teaches_how_to_start_it(world):
 
 
 @pytest.mark.asyncio
+async def test_automation_that_a_page_is_about_is_read_once(world, monkeypatch):
+    """A dozen parts of the page name it, and each reads what it needs; what a press changed is read anew by the page after it."""
+    read, asked = world.store.reader.read, []
+    monkeypatch.setattr(world.store.reader, "read", lambda *words: asked.append(words) or read(*words))
+    await world.get("/a/pay")
+    assert asked.count(("list_automations_of", ('["pay"]',))) == 1
+    assert "is paused" in (await world.press("/a/pay", "pause", reason="out of order")).text
+
+
+@pytest.mark.asyncio
 async def test_automation_shows_its_runs_each_as_a_link(world):
     """In the strip, in the figures, in the heat grid, in the table of days."""
     good, bad = end(world, number=2), end(world, RunState.FAILED)
