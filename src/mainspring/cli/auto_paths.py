@@ -56,4 +56,5 @@ def _print(invocation: Invocation, found: "RunPaths", *, is_workflow: bool) -> N
         output.hint(f"{sentence}.")
     if found.edges:
         cut = f"; of {found.cut} only the first 100 steps" if found.cut else ""
-        output.hint(f"Of the newest {words.many(found.runs, 'run')} that ended{cut}.")
+        more = f"; {words.many(found.left_out, 'way is', 'ways are')} left out" if found.left_out else ""
+        output.hint(f"Of the newest {words.many(found.runs, 'run')} that ended{cut}{more}.")

@@ -193,8 +193,8 @@ def test_list_takes_since(cli, stage):
     assert cli("auto", "list", "--since", "2999-01-01", "--json").json == []
 
 
-def test_ways_of_runs_are_shown(cli, stage):
-    """From step to step, with what nothing takes up; of a task, of a workflow that never ran, and as data."""
+def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
+    """From step to step, with what nothing takes up; of a task, of a workflow that never ran, and as data; of many the first."""
     assert "No run of it has ended yet" in cli("auto", "paths", "order").err
     assert "backup is one step" in cli("auto", "paths", "backup").err
     run = stage.begin(ORDER, b'{"customer":1}')
@@ -208,3 +208,5 @@ def test_ways_of_runs_are_shown(cli, stage):
     found = cli("auto", "paths", "order", "--json").json
     assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)
     assert "'order'" in cli("auto", "paths", "oder").err
+    monkeypatch.setattr("mainspring.insight.run_paths.MOST", 1)
+    assert "ended; 1 way is left out." in cli("auto", "paths", "order").err

@@ -99,7 +99,8 @@ class Dashboard:
             return await self._told(request, 400, f"this page has {told} that could be had as {kind}")
         name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
         name = name if of is None else f"{name}-{of}"
-        return await self._pages.run(lambda: download(rows(call), kind, name))
+        is_head = request.method == "HEAD"
+        return await self._pages.run(lambda: download(rows(call), kind, name, is_head=is_head))
 
     async def _pressed(self, request: Request, page: PageRoute, call: Call[Any, Any]) -> Response:
         form = form_of(request)

@@ -29,11 +29,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 """The last four are the first four as East Asian keyboards write them, and spreadsheets there read them."""
 
 
-def download(rows: Iterable[msgspec.Struct], kind: str, name: str) -> Response:
-    """Return rows as a file of this kind and name. It blocks; what cannot be read is raised here, or ends the file before its end."""
+def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: bool = False) -> Response:
+    """Return rows as a file of this kind and name; `is_head` = what it would be is asked for, and not its rows.
+
+    It blocks; what cannot be read is raised here, or ends the file before its end.
+    """
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
     parts = exported(rows, kind)
-    first, second = next(parts), next(parts, None)
+    first = next(parts)
+    if is_head:  # its length would be known by its rows alone
+        return StreamingResponse(iter(()), 200, headers, KINDS[kind])
+    second = next(parts, None)
     if second is None:
         return Response(first, 200, headers, KINDS[kind])
     return StreamingResponse(chain((first, second), parts), 200, headers, KINDS[kind])

@@ -93,6 +93,11 @@ async def test_rows_leave_in_the_present_filter(world):
     found = list(csv.DictReader(io.StringIO((await browser.get("/runs?as=csv")).text)))
     assert len(found) == 2
     assert found[1]["reason"] == "permanent_error"
+    head, whole = [await browser.ask(method, "/runs?as=csv") for method in ("HEAD", "GET")]
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-disposition"):
+        assert head.headers[name] == whole.headers[name]
+    assert "content-length" not in head.headers
 
 
 @pytest.mark.asyncio
