@@ -1,5 +1,6 @@
 """The store's file, or a file that belongs to it, is taken away under processes that use it: nothing is committed into the lost one."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,9 @@ async def long(run: ms.Run) -> None:
 @ms.task
 def quick() -> None: ...
 """
+
+OR_MADE_ANEW = "(removed|replaced by another one) while it was in use"
+"""Whoever opens the store in the moment between makes these files anew, and the others find that."""
 
 
 def removed(store: Path) -> None:
@@ -59,8 +63,8 @@ def without_index(store: Path) -> None:
     [
         (removed, "the store's file was removed"),
         (replaced, "the store's file was replaced by another one"),
-        (without_log, "the store's write-ahead log was removed"),
-        (without_index, "the store's shared index was removed"),
+        (without_log, f"the store's write-ahead log was {OR_MADE_ANEW}"),
+        (without_index, f"the store's shared index was {OR_MADE_ANEW}"),
     ],
 )
 def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], said: str) -> None:
@@ -78,9 +82,9 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
     assert effects.stat().st_size - done < 40
     assert works.supervisor.wait(5) == 1
     log = works.log.read_text()
-    assert said in log
+    assert re.search(said, log), log
     assert str(works.place.store) in log
-    assert log.count("Traceback") == 0
+    assert "Traceback" not in log, log
     assert works.place.store.exists() == (lose is not removed)
 
 

@@ -32,7 +32,7 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"],
         cwd=demo,
-        env={**os.environ, "PYTHONPATH": str(Path(mainspring.__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(mainspring.__file__).parent.parent), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -69,17 +69,18 @@ class SqliteReader:
         """Lend a connection. One that had a fault is not lent again."""
         if self._closed:
             raise StoreUnavailableError("the store was closed")
-        self._presence.check()
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
             connection = connect(self._path, read_only=True)
+        self._see(connection)
         until = time.monotonic() + _LONGEST
         connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
         try:
             yield connection
         except apsw.Error as fault:
             connection.close(True)
+            self._presence.check()
             if isinstance(fault, apsw.InterruptError):
                 raise StoreUnavailableError(f"a read took longer than {_LONGEST:.0f} s and was broken off") from fault
             raise translate(fault, self._path) or fault from fault
@@ -93,6 +94,14 @@ class SqliteReader:
                 self._idle.append(connection)
         if not keep:
             connection.close()
+
+    def _see(self, connection: apsw.Connection) -> None:
+        """Look whether it is the store's own file that is open: it may have been replaced a moment before it was opened."""
+        try:
+            self._presence.check()
+        except BaseException:
+            connection.close(True)
+            raise
 
     def close(self) -> None:
         """Close the connections; the ones that are lent close when they come back."""

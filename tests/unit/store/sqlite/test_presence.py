@@ -1,7 +1,9 @@
 """A file that was removed or replaced under an open connection is noticed before anything is acknowledged into it."""
 
+import apsw
 import pytest
 
+import mainspring.store.sqlite.reader as reader_module
 from mainspring.domain.clock import SystemClock
 from mainspring.store.base import StoreGoneError
 from mainspring.store.commands.sessions import Beat
@@ -49,6 +51,32 @@ def test_reader_answers_nothing_from_a_replaced_file(path, tmp_path):
     other.replace(path)
     with pytest.raises(StoreGoneError, match="replaced by another one"):
         reader.read_text("select count(*) from runs")
+    reader.close()
+
+
+def test_reader_asks_nothing_of_a_file_that_was_put_there_as_it_opened(path, tmp_path, monkeypatch):
+    """Neither rows of another store nor the complaint that it has no such table: the store is gone, and that is said."""
+    open_database(path).close()
+    reader, real = SqliteReader(path), reader_module.connect
+
+    def late(*words, **options):
+        path.rename(tmp_path / "kept.db")
+        apsw.Connection(str(path)).execute("create table other (x)")
+        return real(*words, **options)
+
+    monkeypatch.setattr(reader_module, "connect", late)
+    with pytest.raises(StoreGoneError, match="replaced by another one"):
+        reader.read_text("select count(*) from runs")
+    reader.close()
+
+
+def test_fault_of_a_reader_whose_file_was_replaced_is_told_as_that(path, tmp_path):
+    """It asks while the file goes: what the statement finds wrong is not what is wrong."""
+    open_database(path).close()
+    reader = SqliteReader(path)
+    with pytest.raises(StoreGoneError, match="removed"), reader.snapshot() as read:
+        path.rename(tmp_path / "kept.db")
+        read("list_runs_of_error", ("too few",))
     reader.close()
 
 
