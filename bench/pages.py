@@ -41,6 +41,7 @@ _FILTERED = (
     "/api/v1/runs?name=team3-load-003",
     "/api/v1/runs?queue=slow",
     "/api/v1/runs?queue=nowhere",
+    "/api/v1/runs?healed=true",
     "/api/v1/runs?limit=500",
     "/api/v1/runs?since=2020-01-01T00:00:00Z&state=succeeded",
     "/api/v1/deliveries?state=refused",

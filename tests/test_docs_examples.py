@@ -2,17 +2,15 @@
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-import click
 import pytest
 
-from mainspring.cli.main import root
 from mainspring.engine.scripts import load_scripts
+from tests.command_lines import unknown_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
@@ -56,16 +54,7 @@ def test_shown_scripts_can_be_loaded(page, tmp_path):
 def test_shown_command_lines_exist(page):
     """Each command and option that a page shows is one of the program's."""
     for line in SHOWN.findall(page.read_text(encoding="utf-8")):
-        words = shlex.split(line, comments=True)
-        command: click.Command = root
-        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-            found = command.get_command(click.Context(command), words[0])
-            assert found is not None, f"{page.name}: {line}"
-            command, words = found, words[1:]
-        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
-        before = words[: words.index("--")] if "--" in words else words
-        unknown = [word for word in before if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in known]
-        assert unknown == [], f"{page.name}: {line}"
+        assert unknown_in(line) == [], f"{page.name}: {line}"
 
 
 def test_pages_have_runnable_blocks():

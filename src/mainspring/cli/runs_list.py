@@ -1,5 +1,6 @@
 """`mainspring runs list`."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.output import Column
+from mainspring.cli.queues import QUEUE
 from mainspring.insight import words
 
 
@@ -42,6 +44,8 @@ def took_text(row: Any, now: int) -> str:
 
 @command("list", "list runs, newest first")
 @params.filters
+@click.option("-q", "--queue", type=QUEUE, help="only of this queue")
+@click.option("--healed", is_flag=True, help="only those of which a step succeeded at a later attempt than its first")
 @params.until
 @click.option("--after", type=params.RUN, help="continue the list behind this run")
 @pass_invocation
@@ -49,28 +53,38 @@ def list_command(
     invocation: Invocation,
     states: tuple[str, ...],
     name: str | None,
+    queue: str | None,
+    *,
+    healed: bool,
     since: str | None,
     until: str | None,
     limit: int,
     after: str | None,
 ) -> None:
     """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
-    from mainspring.store.reads import runs as reads_runs
+    from mainspring.store.reads.run_pages import run_page
+    from mainspring.store.reads.runs import run_view
     from mainspring.store.views import RunPage
 
     since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
 
     def question(reader: Any) -> RunPage:
-        cursor = None if after is None else reads_runs.run_view(reader, invocation.run_id(after)).seq
-        return reads_runs.list_runs(
+        cursor = None if after is None else run_view(reader, invocation.run_id(after)).seq
+        ask = partial(
+            run_page,
             reader,
             states=params.states_of(states),
-            name=name,
+            names=None if name is None else [name],
+            queue=queue,
+            healed=healed,
             since_at=since_at,
             until_at=until_at,
-            limit=limit,
-            cursor=cursor,
         )
+        found = ask(limit=limit, cursor=cursor)
+        while found.cursor is not None and len(found.runs) < limit:  # one look is bounded
+            more = ask(limit=limit - len(found.runs), cursor=found.cursor)
+            found = RunPage([*found.runs, *more.runs], more.cursor)
+        return found
 
     found = invocation.read(question, RunPage([], None))
     page = invocation.opened(lambda opening: opening.page(found))

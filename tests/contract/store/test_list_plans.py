@@ -1,6 +1,7 @@
 """Reads for pages go by an index, whatever they are asked for: none walks over all runs, deliveries or figures there are."""
 
 import re
+from itertools import product
 
 import pytest
 
@@ -11,7 +12,7 @@ from mainspring.store.reads.incident_list import incident_page
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 
-_LARGE = ("runs", "deliveries", "rollups", "incidents", "faults")
+_LARGE = ("runs", "journal", "deliveries", "rollups", "incidents", "faults")
 _LIST = re.compile(r"(--.*\n)*select [^()]+? from (runs|deliveries|incidents)\b")
 _RUNNING = "from runs where state = 'running'"
 _HISTORY = """
@@ -20,6 +21,9 @@ insert into runs (id, automation, kind, version, state, queue, place, created_at
 select 'old-' || n, 'a' || n % 50, 'task', 1, case n % 50 when 0 then 'failed' when 1 then 'running' else 'succeeded' end, 'q' || n % 3,
        n, n, n, n, 1, 0, 'json',
        '[]', 'test' from generate_series(1, 20000) as n;
+insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us)
+select 'old-' || n, 1, 'load', 'load', 'step', 'succeeded', 1, case n % 500 when 0 then 2 else 1 end, 0, 1, '[]', '[]', n, n, 1
+from generate_series(1, 20000) as n;
 insert into deliveries (id, trigger, key, state, received_at, changed_at)
 select 'd_' || n, 'a' || n % 50 || '/event', 'k' || n, 'started', n, n from generate_series(1, 20000) as n;
 insert into rollups (session, automation, minute_at, started, succeeded)
@@ -64,8 +68,8 @@ def asked(texts):
     reader, state = Noting(texts), RunState
     for states in ((), (state.QUEUED,), (state.RUNNING,), (state.SUCCEEDED,), (state.FAILED, state.NEEDS_ATTENTION)):
         for names in (None, ["a"], [f"a{n}" for n in range(45)]):
-            for queue in (None, "slow"):
-                run_pages.run_page(reader, states=states, names=names, queue=queue)
+            for queue, healed in product((None, "slow"), (False, True)):
+                run_pages.run_page(reader, states=states, names=names, queue=queue, healed=healed)
     triggers.deliveries(reader, triggers=["a/event"], at_most=100)
     incident_page(reader, states=(IncidentState.RESOLVED,), automation="a")
     standing.unattended(reader)

@@ -4,23 +4,36 @@ from itertools import product
 
 import pytest
 
-from mainspring.domain.states import RunState
+from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.reads import run_pages
 from mainspring.store.reads.run_pages import run_page
 from mainspring.store.reads.runs import list_runs
-from tests.contract.store.process import fail, finish
+from tests.contract.store.process import fail, finish, outcome
 
 S = RunState
 STATES = ((), (S.QUEUED,), (S.RUNNING, S.FAILED), (S.SUCCEEDED,))
 
 
 @pytest.fixture
-def rows(store):
-    """Twelve runs of two automations in two queues, in five states; all of them, newest first."""
+def made(store):
+    """Twelve runs of two automations in two queues, in five states, and the ids of those that a retry healed."""
     store.do(*[store.starting("ab"[n % 2], queue="slow" if n % 3 == 0 else "default") for n in range(12)])
     claimed = store.claim(7).runs
-    store.do(*[finish(run) for run in claimed[:3]], *[fail(run) for run in claimed[3:5]])
-    return store.list_runs(limit=50).runs
+    # A step at the second attempt heals; one that is over with its last attempt does not, nor does one that went well at once.
+    store.do(
+        *[outcome(run, 1, "load", attempt=n % 3 + 1) for n, run in enumerate(claimed[:3])],
+        *[outcome(run, 1, "load", attempt=3, state=OutcomeState.FAILED) for run in claimed[3:4]],
+        *[outcome(run, rank, "load", attempt=2) for run in claimed[6:7] for rank in (1, 2)],
+    )
+    store.do(*[finish(run, rank=1) for run in claimed[:3]], *[fail(run) for run in claimed[4:5]])
+    store.do(*[fail(run, rank=1) for run in claimed[3:4]])
+    return store.list_runs(limit=50).runs, {claimed[n].id for n in (1, 2, 6)}
+
+
+@pytest.fixture
+def rows(made):
+    """All of them, newest first."""
+    return made[0]
 
 
 def walked(store, **asked):
@@ -35,19 +48,23 @@ def walked(store, **asked):
 
 
 @pytest.mark.parametrize(("looked_at", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "crowd"])
-def test_pages_hold_what_is_asked_for_once_each(store, rows, monkeypatch, looked_at, each):
+def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked_at, each):
     """Whatever is asked for, and however little of it is looked at for one page."""
+    rows, of_retries = made
     monkeypatch.setattr(run_pages, "LOOKED_AT", looked_at)
     monkeypatch.setattr(run_pages, "_EACH", each)
-    for states, names, queue in product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere")):
+    asked = product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere"), (False, True))
+    for states, names, queue, healed in asked:
         wanted = [
             row.id
             for row in rows
             if (not states or row.state in states)
             and (names is None or row.automation in names)
             and queue in (None, row.queue)
+            and (not healed or row.id in of_retries)
         ]
-        assert walked(store, states=states, names=names, queue=queue)[0] == wanted, (states, names, queue)
+        found, _ = walked(store, states=states, names=names, queue=queue, healed=healed)
+        assert found == wanted, (states, names, queue, healed)
 
 
 def test_page_of_a_queue_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):

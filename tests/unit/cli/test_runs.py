@@ -9,7 +9,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.store.commands.inbox import Deliver
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import Annotate
-from tests.contract.store.process import fail, finish, halt, outcome
+from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 from tests.unit.cli.conftest import BACKUP, ORDER
 
 NASTY = "\x1b[2J\x9b31mgone\u202e"
@@ -46,7 +46,20 @@ def test_list_filters(cli, stage):
     assert ids("--since", "1h") == {failed.id, queued}
     assert ids("--since", "2100-01-01") == set()
     assert ids("--until", "2001-01-01") == set()
+    assert (ids("--queue", "default"), ids("-q", "mail")) == ({failed.id, queued}, set())
     assert ids("--until", "2100-01-01") == ids("--limit", "50")
+
+
+def test_list_shows_what_a_retry_healed(cli, stage, monkeypatch):
+    """However far back it lies: one look is bounded, and the list is not."""
+    monkeypatch.setattr("mainspring.store.reads.run_pages.LOOKED_AT", 2)
+    first, second = stage.begin(), stage.begin()
+    stage.do(outcome(first, 1, attempt=3))
+    stage.do(outcome(second, 1, attempt=2, state=OutcomeState.FAILED, failure=BOOM))
+    for _ in range(7):
+        stage.start()
+    assert [row["id"] for row in cli("runs", "list", "--healed", "--json").json] == [first.id]
+    assert cli("runs", "list", "--healed", "--name", "order").out == ""
 
 
 @pytest.mark.parametrize("args", [["--state", "done"], ["--since", "soon"], ["--limit", "0"]])

@@ -1,10 +1,11 @@
-"""Lists of runs in a filter that no index has for itself: of some automations, of one queue. What one page looks at is bounded.
+"""Lists of runs in a filter that no index has for itself: of some automations, of one queue, healed. What one page looks at is bounded.
 
-Runs of some automations are the newest of each of them, put together; runs of one queue are looked for among so many of the newest. Where
-a page holds fewer than were asked for and there is a cursor, the rest lies behind what was looked at.
+Runs of some automations are the newest of each of them, put together; runs of one queue, and healed ones, are looked for among so many of
+the newest. Where a page holds fewer than were asked for and there is a cursor, the rest lies behind what was looked at.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,13 +17,16 @@ from mainspring.store.reads.runs import IN_STATE, first_created_at, place_in, ro
 from mainspring.store.views import RunPage, RunRow, columns
 
 LOOKED_AT: Final = 10_000
-"""So many of the newest runs of a state, or of an automation, are looked at for those of a queue."""
+"""So many of the newest runs of a state, or of an automation, are looked at for those of a queue, or that were healed."""
 _EACH: Final = 40
 """Of up to so many automations the newest runs are looked up one by one; of more, among the newest of all."""
 _AT_ONCE: Final = 400
 _COLUMNS = columns(RunRow)
 # As a bare condition a server would compare each run with each name.
 _AMONG = "(automation in (select value from json_each(?))) is not false"
+# A value that is asked for run by run: as a condition (exists) a server may turn it round and begin at all that was ever healed.
+_HEALED = """(select 1 from journal indexed by journal_healed
+    where journal.run = runs.id and journal.state = {{succeeded}} and journal.attempt > 1 limit 1) = 1"""
 _OVER = {RunState.FAILED, RunState.CANCELLED}
 """States whose runs of one automation have no index."""
 
@@ -41,6 +45,7 @@ def run_page(
     states: Sequence[RunState] = (),
     names: Sequence[str] | None = None,
     queue: str | None = None,
+    healed: bool = False,
     since_at: int | None = None,
     until_at: int | None = None,
     limit: int = 50,
@@ -48,20 +53,22 @@ def run_page(
 ) -> RunPage:
     """Return a page of runs, newest first, after `cursor`: of these automations (None = of all), in this queue.
 
-    Created from `since_at` to before `until_at` (ms).
+    `healed` = those alone of which a step succeeded at a later attempt than its first. Created from `since_at` to before `until_at` (ms).
     """
     if names is not None and (len(names) > _EACH or set(states) & _OVER):
         listed = msgspec.json.encode(names).decode()
-        sources, filters = _sources(states, [None]), {_AMONG: listed}
+        sources, filters = _sources(states, [None]), {_AMONG: [listed]}
     else:
         sources, filters = _sources(states, [None] if names is None else names), {}
     if queue is not None:
-        filters["queue = ?"] = queue
+        filters["queue = ?"] = [queue]
+    if healed:
+        filters[_HEALED] = []
     before = NEWEST if cursor is None else cursor
     if until_at is not None:
         before = min(before, first_created_at(reader, until_at))
     lowest = _lowest(reader, sources, before) if filters else 0
-    values = (before, lowest, *filters.values(), limit + 1)
+    values = (before, lowest, *chain.from_iterable(filters.values()), limit + 1)
     rows: list[RunRow] = []
     for first in range(0, len(sources), _AT_ONCE):
         some = sources[first : first + _AT_ONCE]

@@ -28,11 +28,15 @@ _QUESTIONS = 500
 
 
 class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`."""
+    """Which runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`.
+
+    `healed` = those alone of which a step succeeded at a later attempt than its first.
+    """
 
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
+    healed: bool = False
     since: Instant | None = None
     until: Instant | None = None
 
@@ -52,13 +56,14 @@ class Differences(msgspec.Struct, frozen=True):
 
 
 def listed(call: Call[RunsQuery, None]) -> Page[RunRow]:
-    """List runs, newest first; of a queue as many as are found among the newest, `next` goes on behind them."""
+    """List runs, newest first; of a queue, and healed ones, as many as are found among the newest, `next` goes on behind them."""
     query = call.query
     page = run_page(
         call.site.reader,
         states=query.state,
         names=_names(call),
         queue=query.queue,
+        healed=query.healed,
         since_at=ms(query.since),
         until_at=ms(query.until),
         limit=query.limit,

@@ -1,4 +1,4 @@
-"""`/runs`: runs, newest first, by state, automation, queue and age: the rows that the numbers of other pages lead to."""
+"""`/runs`: runs, newest first, by state, automation, queue, age and whether a retry healed them; numbers of other pages lead to them."""
 
 import shlex
 from collections.abc import Iterator
@@ -39,6 +39,7 @@ class RunsLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     state: tuple[RunState, ...] = ()
     name: Word | None = None
     queue: Word | None = None
+    healed: bool = False
     since: Word | None = None
     until: Word | None = None
     ask: Literal["cancel"] | None = None
@@ -66,21 +67,22 @@ def show(call: Call[RunsLooking, Form | None]) -> View:
     wrong = misread_moments(call)
     found: Page[RunRow] = Page([]) if wrong else runs.listed(_asked(call))
     asked = None
-    if query.ask and not wrong and call.visitor.may(Role.OPERATOR):
+    if query.ask and not wrong and not query.healed and call.visitor.may(Role.OPERATOR):
         asked = _counted(call)
     values = {
         "rows": [_row(one, now) for one in found.items],
         "next": found.next,
         "query": query,
         "wrong_at": wrong,
-        "is_filtered": bool(query.state or any(getattr(query, name) for name in _NAMED)),
+        "is_filtered": bool(query.state or query.healed or any(getattr(query, name) for name in _NAMED)),
         "chosen": list(query.state),
         "states": [(state, _toggled(query.state, state)) for state in RunState],
         "spans": _SPANS,
         "command": _command(query),
         "counted": asked,
-        "can_cancel": not wrong and bool(_cancelled_of(query.state)),
+        "can_cancel": not wrong and not query.healed and bool(_cancelled_of(query.state)),
         "filter_fields": [("state", state) for state in query.state]
+        + ([("healed", "true")] if query.healed else [])
         + [(name, value) for name in _NAMED if (value := getattr(query, name))],
     }
     if asked is not None:
@@ -108,8 +110,14 @@ def _counted(call: Call[RunsLooking, Any]) -> Counted:
 
 
 def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> Asked:
-    """Return what the API is asked for: of the rows of the list those that have not ended. Raises OptionError: none of them can be."""
+    """Return what the API is asked for: of the rows of the list those that have not ended.
+
+    Raises:
+        OptionError: none of them can be, or acts on all have no such filter.
+    """
     query = call.query
+    if query.healed:
+        raise OptionError("what a retry healed cannot be chosen for an act on all", hint="Take that filter out.")
     states = _cancelled_of(query.state)
     if not states:
         raise OptionError("only what has not ended can be cancelled")
@@ -126,6 +134,7 @@ def _command(query: RunsLooking) -> str:
     """Return what follows `mainspring runs list` for the same list."""
     parts = [f"--state {state}" for state in query.state]
     parts += [f"--{name} {shlex.quote(value)}" for name in _NAMED if (value := getattr(query, name))]
+    parts += ["--healed"] if query.healed else []
     return "".join(f" {one}" for one in parts)
 
 
@@ -140,6 +149,7 @@ def _asked(call: Call[RunsLooking, Any]) -> Call[RunsQuery, None]:
         state=query.state,
         name=query.name,
         queue=query.queue,
+        healed=query.healed,
         since=past_moment(call, query.since),
         until=past_moment(call, query.until),
         limit=query.limit,

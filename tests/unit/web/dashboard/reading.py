@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from mainspring.web.dashboard.table import find
+from tests.command_lines import unknown_in
 
 UNLABELLED = {"hidden", "submit", "button"}
 
@@ -12,13 +13,14 @@ UNLABELLED = {"hidden", "submit", "button"}
 class Read(HTMLParser):
     """A page that was read. `links`, `sent` = where links and forms lead, forms with their method; `faults` = what is built badly.
 
-    A table that does not leave as CSV and JSON is a fault: the links to it stand behind it, before the next table or heading.
+    A command line that the program does not take is a fault. So is a table that does not leave as CSV and JSON: the links to it stand
+    behind it, before the next table or heading.
     """
 
     def __init__(self, at, text):
         super().__init__()
         self._at, self._text, self._ids, self._labels, self._wanting, self._inside = at, text, [], set(), [], 0
-        self._level, self._table, self._wants = 0, [], set()
+        self._level, self._table, self._wants, self._lines = 0, [], set(), None
         self.links, self.sent, self.faults = [], [], []
         self.feed(text)
         self._leave()
@@ -30,7 +32,9 @@ class Read(HTMLParser):
         found = dict(attrs)
         self._ids += [found["id"]] if "id" in found else []
         self.faults += [f"{name} on {tag}" for name in found if name == "style" or name.startswith("on")]
-        if tag == "a" and "href" in found:
+        if tag == "div" and found.get("class") == "command":
+            self._lines = ""
+        elif tag == "a" and "href" in found:
             self.links.append(urljoin(self._at, found["href"]))
             self._wants -= {value for name, value in parse_qsl(urlsplit(found["href"]).query) if name == "as"}
         elif tag == "table":
@@ -52,10 +56,15 @@ class Read(HTMLParser):
 
     def handle_endtag(self, tag):
         self._inside -= tag == "label"
+        if tag == "code" and self._lines is not None:
+            self._look_at(self._lines)
+            self._lines = None
         if tag == "table":
             self._wants = {"csv", "json"}
 
     def handle_data(self, data):
+        if self._lines is not None:
+            self._lines += data
         if self.lasttag == "th" and self._table:
             self._table[-1] += data
 
@@ -66,6 +75,12 @@ class Read(HTMLParser):
                 f"the table of {' '.join(self._table)} does not leave as {' and '.join(sorted(self._wants))}"
             )
         self._wants = set()
+
+    def _look_at(self, lines):
+        """Look whether the program takes the command lines that are shown."""
+        for line in re.split(r"; |\n", lines):
+            said = line.removeprefix("mainspring ")
+            self.faults += [f"{one} in the line {line}" for one in (unknown_in(said) if said != line else [])]
 
     def _head(self, level):
         if level > self._level + 1 and not (self._level == 0 and level == 1):

@@ -1,17 +1,21 @@
 """`/runs`: what is listed, by which filters, to whom."""
 
 import csv
+import html
 import io
 import json
 import re
 
 import pytest
 
+from mainspring.domain.definition import Kind
 from mainspring.domain.states import RunState
 from mainspring.store.reads.bulk import bulk_acts, bulk_parts
 from tests.api_world import BACKUP
+from tests.contract.store.process import outcome
+from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import HOSTILE, claimed, failed
+from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, claimed, failed
 
 
 def listed(text):
@@ -44,6 +48,26 @@ async def test_runs_are_listed_by_each_filter(world):
     assert listed(await world.get("/runs", until="2020-01-01")) == []
     assert len(listed(await world.get("/runs", until="2999-01-01"))) == len(listed(await world.get("/runs")))
     assert listed(await world.get("/runs", since="2020-01-01", state=["failed", "running"])) == [other, bad]
+
+
+@pytest.mark.asyncio
+async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
+    """The number on the page of the automation leads to them; an act on all has no such filter, and is neither offered nor done."""
+    define(world, "pay-order", kind=Kind.WORKFLOW)
+    healed, at_once = claimed(world, ORDER, b"{}"), claimed(world, ORDER, b"{}")
+    world.store.apply(outcome(healed, 1, "charge", attempt=2))
+    world.store.apply(outcome(at_once, 1, "charge"))
+    link = re.search(r'href="([^"]+)"><b>1</b><span>steps healed by retry', await world.get("/a/pay-order"))
+    where = html.unescape(link[1])
+    text = await world.get(where)
+    assert listed(text) == [healed.id]
+    assert "mainspring runs list --name pay-order --since 30d --healed" in text
+    assert len(listed(await world.get("/runs"))) == 2
+    offered = "All of them that have not ended"
+    assert (offered in text, offered in await world.get("/runs?name=pay-order")) == (False, True)
+    answer = await world.press(where, "cancel", reason="all", rate="")
+    assert "cannot be chosen for an act on all" in said(answer.text)
+    assert bulk_acts(world.store.reader) == []
 
 
 @pytest.mark.asyncio
