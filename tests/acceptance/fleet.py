@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import psycopg
 
 from tests import warm
+from tests.acceptance.looking import looks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -166,14 +166,12 @@ class Fleet:
 
     def until(self, holds: Callable[[], Any], within: float = PATIENCE) -> Any:
         """Look until it holds."""
-        until = time.monotonic() + within
-        while not (found := holds()):
-            if time.monotonic() > until:
-                logs = "\n".join(f"{one.name}\n{one.log.read_text()[-_SHOWN:]}" for one in self.machines)
-                sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
-                raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
-            time.sleep(0.01)
-        return found
+        for _ in looks(within):
+            if found := holds():
+                return found
+        logs = "\n".join(f"{one.name}\n{one.log.read_text()[-_SHOWN:]}" for one in self.machines)
+        sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
+        raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
 
     def noted(self) -> list[tuple[str, str, str]]:
         """Return machine, key and text of each effect."""

@@ -1,12 +1,22 @@
-"""Looks into a store from outside, many a second: a command line for each look would keep a core from those that are looked at."""
+"""Looks from outside at what other processes do: each look takes the processor from those that are looked at."""
 
 import contextlib
+import time
+from collections.abc import Iterator
 
 import apsw
 import psycopg
 
-PAUSE_S = 0.02
-"""Between two looks."""
+_PAUSE_S = 0.02
+"""Between two looks, at least."""
+
+
+def looks(within_s: float) -> Iterator[None]:
+    """Give turns to look until so many seconds are over; before the next one twice as long passes as the look took."""
+    until = time.monotonic() + within_s
+    while (began := time.monotonic()) < until:
+        yield
+        time.sleep(max(_PAUSE_S, 2 * (time.monotonic() - began)))
 
 
 def states_of(store: str) -> dict[str, str]:

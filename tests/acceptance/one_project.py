@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests import warm
-from tests.acceptance.looking import PAUSE_S, states_of
+from tests.acceptance.looking import looks, states_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -63,11 +62,9 @@ class Project:
         return process
 
     def until(self, what: Callable[[], Any], *, patience_s: float = PATIENCE) -> Any:
-        until = time.monotonic() + patience_s
-        while time.monotonic() < until:
+        for _ in looks(patience_s):
             if found := what():
                 return found
-            time.sleep(PAUSE_S)
         raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
 
     def states(self) -> dict[str, str]:

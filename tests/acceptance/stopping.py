@@ -9,12 +9,12 @@ import os
 import resource
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from mainspring.domain.incident import IncidentKind
+from tests.acceptance.looking import looks
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import is_alive
 from tests.acceptance.wrapping import ROOT, Place
@@ -94,11 +94,10 @@ class Site(Place):
         return []
 
     def until(self, fact: Callable[[], Any], what: str) -> Any:
-        until = time.monotonic() + WITHIN_S
-        while not (found := fact()):
-            assert time.monotonic() < until, f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}"
-            time.sleep(0.1)
-        return found
+        for _ in looks(WITHIN_S):
+            if found := fact():
+                return found
+        raise AssertionError(f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}")
 
     def one_of(self, role: str) -> int:
         """Wait for a process of this role."""

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.acceptance.looking import looks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90
@@ -153,17 +154,11 @@ def _add_backup(newcomer: Newcomer, every: str) -> None:
 
 
 def _await_backup(newcomer: Newcomer, within: float) -> None:
-    until = time.monotonic() + within
-    while not any(run["state"] == "succeeded" for run in newcomer.runs("backup")):
-        assert time.monotonic() < until, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
-        time.sleep(0.1)
+    came = any(run["state"] == "succeeded" for _ in looks(within) for run in newcomer.runs("backup"))
+    assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
 
 
 def _await_worker(newcomer: Newcomer) -> None:
-    until = time.monotonic() + PATIENCE
-    while True:
-        workers = json.loads(newcomer.types("workers", "list", "--json"))
-        if any(worker["role"] == "worker" for worker in workers):
-            return
-        assert time.monotonic() < until, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
-        time.sleep(0.05)
+    listed = (json.loads(newcomer.types("workers", "list", "--json")) for _ in looks(PATIENCE))
+    came = any(worker["role"] == "worker" for workers in listed for worker in workers)
+    assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import warm
-from tests.acceptance.looking import PAUSE_S, states_of
+from tests.acceptance.looking import looks, states_of
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 
@@ -99,11 +98,9 @@ class Team:
 
     def until(self, what: Any) -> Any:
         """Ask again and again until there is an answer."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
+        for _ in looks(PATIENCE):
             if found := what():
                 return found
-            time.sleep(PAUSE_S)
         logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("log*")))
         raise AssertionError(f"it did not come\n{logs}")
 

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import warm
+from tests.acceptance.looking import looks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -95,10 +95,10 @@ class Site:
         return len(self.call("runs", "list", "--name", "beat", "--limit", "1000"))
 
     def until(self, fact: Any, what: str) -> Any:
-        until = time.monotonic() + PATIENCE
-        while not (found := fact()):
-            assert time.monotonic() < until, f"{what}\n{self.logs()}"
-        return found
+        for _ in looks(PATIENCE):
+            if found := fact():
+                return found
+        raise AssertionError(f"{what}\n{self.logs()}")
 
     def is_whole(self) -> bool:
         return self.run("status", "--here").returncode == 0

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.store import PostgresStore
+from tests.acceptance.looking import looks
 from tests.acceptance.test_roles import Site
 from tests.postgres_server import PostgresServer
 
@@ -31,10 +31,7 @@ PATIENCE = 60.0
 
 
 def until(fact: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
+    assert any(fact() for _ in looks(PATIENCE)), what
 
 
 def declared() -> Registry:

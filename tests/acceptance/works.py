@@ -4,10 +4,10 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.acceptance.looking import looks
 from tests.acceptance.wrapping import Place
 
 CONFIG = """
@@ -62,10 +62,7 @@ class Works:
 
     def until(self, fact: Callable[[], object], what: str, within: float = 30.0) -> None:
         """Look until it holds."""
-        until = time.monotonic() + within
-        while not fact():
-            assert time.monotonic() < until, f"{what}\n{self.log.read_text()[-4_000:]}"
-            time.sleep(0.02)
+        assert any(fact() for _ in looks(within)), f"{what}\n{self.log.read_text()[-4_000:]}"
 
     def until_state(self, run: str, state: str, name: str) -> None:
         """Wait until a run, called `name` for people, is in a state."""

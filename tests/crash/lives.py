@@ -7,6 +7,7 @@ sessions, upkeep, children. A life ends when it is killed; it also dies with the
 """
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -93,6 +94,7 @@ def live(life: Life, registry: Registry) -> None:
     log = os.open(life.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(log, number)
+    faulthandler.register(signal.SIGUSR2)  # a test that waits in vain asks where it stands
     os.environ |= {SOCKET: life.effects, TRIAL: life.trial, LIFE: str(life.number), HOLD: life.hold}
     os.environ["CRASH_FOLDER"] = life.folder
     failpoints.install(_counting(life, failpoints.parse(life.failpoint)))

@@ -1,5 +1,6 @@
 """The template of the lives, and each life, as a test sees them: started, watched through pidfd, stopped, killed."""
 
+import contextlib
 import json
 import os
 import select
@@ -61,13 +62,27 @@ class Process:
             return []
 
     def stopped(self, within: float = 5.0) -> bool:
-        """Tell whether it stands still (SIGSTOP); False if it has ended instead."""
+        """Tell whether it stands still (SIGSTOP), each thread of it, waiting so many seconds for it; False also if it has ended."""
         until = time.monotonic() + within
-        while time.monotonic() < until:
-            state = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
-            if state.split()[0] in "TZX":
-                return state.split()[0] == "T"
-        return False
+        while (states := self._states()) != {"T"}:
+            if states & {"Z", "X"} or time.monotonic() > until:
+                return False
+            time.sleep(0.0002)
+        return True
+
+    def tell(self) -> str:
+        """Let it write to its log where it stands, in each thread; return their states."""
+        self.send(signal.SIGUSR2)
+        time.sleep(0.5)
+        return ", ".join(sorted(self._states()))
+
+    def _states(self) -> set[str]:
+        """Return the states of its threads. The first one may stand still while another one is still to come to it."""
+        found = set()
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+                found.add((task / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0])
+        return found
 
 
 class Template:

@@ -19,7 +19,7 @@ from tests.crash.scenarios import ALL, SCENARIOS, carry
 from tests.crash.trials import Scenario, Trial, World
 
 GONE = 75
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 _TABLES = ("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "audit_log", "events", "run_keys", "slots")
 HAUNTED = (
     "one_task",
@@ -139,6 +139,7 @@ class Haunting(Trial):
         if zombie.ended(1.0 if self.unfenced else _PATIENCE):
             self.code = zombie.code
         else:
+            assert self.unfenced, f"it woke and does not end: {zombie.tell()}"
             zombie.kill()
 
     def _delivered_and_over(self) -> bool:

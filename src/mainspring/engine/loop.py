@@ -16,7 +16,7 @@ import threading
 import zlib
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from typing import Any, NoReturn, Protocol
 
@@ -265,9 +265,9 @@ _EFFECTS = {
 }
 
 
-def _hear(event: str, _args: tuple[Any, ...]) -> None:
+def _hear(event: str, _args: tuple[Any, ...], effects: Mapping[str, str] = _EFFECTS) -> None:
     """Look at what the interpreter tells of before it happens; it is asked for nothing outside of a drive, and in no other thread."""
-    what = _EFFECTS.get(event)
+    what = effects.get(event)  # our own: at its end the interpreter tells of events when modules have lost their names
     if what is not None and type(events._get_running_loop()) is DeterministicLoop:
         raise BodyError(
             f"a workflow body cannot {what}: it would happen again whenever the run is continued. "

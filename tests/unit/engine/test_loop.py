@@ -1,7 +1,12 @@
 """The loop of one body, and what it shares with the loops of all others."""
 
 import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import mainspring
 from mainspring.engine.body import Body
 
 
@@ -32,3 +37,24 @@ def test_sets_of_one_body_iterate_by_creation_number():
         loop = _begun(run).loop
         orders.append([future.number for future in {loop.create_future() for _ in range(50)}])
     assert orders[0] == orders[1] == orders[2]
+
+
+LATE = """
+import mainspring.engine.loop as loop
+loop._refuse_effects()
+
+class Late:
+    def __init__(self, *kept): self.kept = kept
+    def __del__(self, open=open, print=print):
+        print(self.kept[0]._EFFECTS)
+        open("/dev/null").close()
+
+loop.__dict__["late"] = Late(loop)
+"""
+
+
+def test_end_of_the_interpreter_is_silent():
+    """It tells of what objects do that die last, when our modules have lost their names."""
+    env = {**os.environ, "PYTHONPATH": str(Path(mainspring.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", LATE], env=env, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("None\n", "")
