@@ -157,7 +157,7 @@ async def main(path: str, record: str) -> None:
     sys.stdout.flush()
     async with listening:
         await ended.wait()
-    os._exit(0)  # held clients are not waited for
+        os._exit(0)  # held clients are not waited for, as the end of this block would do
 
 
 # -- what tests use ----------------------------------------------------------------------------------------------------
