@@ -130,6 +130,7 @@ async def test_run_of_another_codec_needs_a_person_and_is_not_harmed(tmp_path):
     async with world.engine(registry, AT_ONCE, codec=codec) as engine:
         run = await engine.start(work["drifting"], SECRET)
         await engine.until(run, RunState.WAITING)
+        engine.working.worker.drain()  # it is not the one that hears of it
         await engine.app.signal(run.id, "later")
     async with world.engine(registry, codec=Keystream(id="other")) as engine:
         with pytest.raises(ConflictError, match="sealed by codec 'keystream'"):

@@ -112,6 +112,9 @@ class Filtering:
         for trigger, rows in waiting.items():
             known = self._known.get(trigger)
             mine = [row for row in rows if row.id not in self._asked]
+            # In this order: what could not be sealed since this look began was put there before it was let go of.
+            unsealed = {row.id for row, _ in self._unsealed.copy()}
+            mine = [row for row in mine if row.id not in unsealed]
             if known is None or not mine:
                 continue
             deaths = self._suspects.deaths(mine)

@@ -1,6 +1,7 @@
 """Filters in a worker: asked again when their verdict was not kept, and never twice at once."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import Decide
 from mainspring.triggers import filtering
 from mainspring.triggers.filtering import Filtering
+from tests.acceptance import looking
 from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
 
@@ -30,6 +32,10 @@ class Worker:
         self.asked: list[int] = []
         self.said: list[Any] = []
         self.enough = asyncio.Event()
+        self.gate = threading.Event()
+        """Filters answer once it is open."""
+        self.gate.set()
+        self.let_go = False
         self._answers = answers
         with Registry() as registry:
 
@@ -49,7 +55,7 @@ class Worker:
 
     def _ask(self, event: ms.Event) -> bool:
         self.asked.append(event.n)
-        return True
+        return self.gate.wait(10)
 
     def submit(self, command: Any, answered: Any) -> None:
         if self._answers and isinstance(command, Decide):
@@ -105,6 +111,32 @@ async def test_codec_that_fails_asks_no_filter_again_each_second(bench, caplog):
     await asyncio.wait_for(worker.enough.wait(), 10)
     assert bench.states() == ["started"] * 3
     worker.filtering.close()
+
+
+async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_during_a_look(bench):
+    """The look has read the delivery as undecided, and then it is let go of: the next look passes it over."""
+    worker = Worker(bench, [], sealing=Sealing(Moody()))
+    filtering, read = worker.filtering, worker.filtering._waiting.read
+    worker.gate.clear()
+    bench.publish()
+    filtering.look()
+    while not worker.asked:
+        await asyncio.sleep(0)
+
+    def read_first(*words: Any) -> Any:
+        filtering._waiting.read = read
+        found = read(*words)
+        worker.gate.set()
+        worker.let_go = any(filtering._unsealed and not filtering._asked for _ in looking.looks(10))
+        return found
+
+    filtering._waiting.read = read_first
+    filtering.look()
+    seen = worker.looks
+    while worker.looks < seen + 3:
+        await asyncio.sleep(0)
+    assert (worker.let_go, worker.asked) == (True, [1])
+    filtering.close()
 
 
 async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
