@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from tests import warm
-from tests.acceptance.looking import looks
+from tests.looking import looks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0

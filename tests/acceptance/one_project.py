@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import warm
-from tests.acceptance.looking import looks, states_of
+from tests.looking import looks, states_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0

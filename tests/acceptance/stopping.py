@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from mainspring.domain.incident import IncidentKind
-from tests.acceptance.looking import looks
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import is_alive
 from tests.acceptance.wrapping import ROOT, Place
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker
+from tests.looking import looks
 
 WITHIN_S = 90.0
 LONGEST_FILE = 64 * 1024

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.looking import looks
+from tests.looking import looks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90

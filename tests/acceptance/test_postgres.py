@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import warm
-from tests.acceptance.looking import looks, states_of
+from tests.looking import looks, states_of
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 

@@ -20,8 +20,8 @@ from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.store import PostgresStore
-from tests.acceptance.looking import looks
 from tests.acceptance.test_roles import Site
+from tests.looking import looks
 from tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.acceptance.looking import looks
 from tests.acceptance.wrapping import Place
+from tests.looking import looks
 
 CONFIG = """
 [project]

@@ -4,8 +4,8 @@ import json
 import socket
 from pathlib import Path
 
-from tests.acceptance.looking import looks
 from tests.crash.effects import Effects
+from tests.looking import looks
 
 
 def test_world_ends_though_an_answer_is_withheld(tmp_path: Path) -> None:

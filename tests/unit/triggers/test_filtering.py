@@ -16,7 +16,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import Decide
 from mainspring.triggers import filtering
 from mainspring.triggers.filtering import Filtering
-from tests.acceptance import looking
+from tests import looking
 from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
 

@@ -138,11 +138,13 @@ def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
                 start.wait(20)
                 opened = SqliteEffectDatabase("default", file).open()
                 opened.begin()
+                opened.execute("insert into t values (?)", (threading.get_ident(),))
                 opened.commit()
                 opened.close()
 
             for one in [pool.submit(use) for _ in range(4)]:
                 one.result()
+            assert len(set(rows(file))) == 4
 
 
 def test_missing_file_is_refused_and_not_made(tmp_path):
