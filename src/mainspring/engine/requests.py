@@ -121,6 +121,7 @@ class Request:
 
     `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
     first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking.
+    `detached`: a child that is to be started although the body no longer waits for it.
     """
 
     __slots__ = (
@@ -129,6 +130,7 @@ class Request:
         "asked_at",
         "call",
         "decode",
+        "detached",
         "ident",
         "kind",
         "name",
@@ -159,6 +161,7 @@ class Request:
         self.asked_at = 0
         self.open = True
         self.offered = False
+        self.detached = False
         self.outcome: Any = None
         self.task: asyncio.Task[Any] | None = None
 

@@ -24,6 +24,7 @@ from mainspring.engine.asking import Asker
 from mainspring.engine.body import Body
 from mainspring.engine.requests import AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
 from mainspring.engine.run_log import RunLog
+from mainspring.engine.unawaited_calls import tracked
 from mainspring.engine.undoing import undo_all
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Run(Asker):
 
     # -- waits ---------------------------------------------------------------------------------------------------------
 
+    @tracked
     async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WITHIN) -> Any:
         """Wait for the next message of this name; return its value.
 
@@ -110,6 +112,7 @@ class Run(Asker):
         read = functools.partial(decode, annotation=type, what=f"signal {signal}")
         return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at), read, until_at)
 
+    @tracked
     async def event(
         self,
         name: str,
@@ -139,6 +142,7 @@ class Run(Asker):
         )
         return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
 
+    @tracked
     async def ask(
         self,
         question: str,
@@ -215,6 +219,7 @@ class Run(Asker):
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
+    @tracked
     async def rollback(self, reason: str) -> NoReturn:
         """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back)."""
         await undo_all(self._body)
