@@ -166,7 +166,7 @@ def _of_surroundings(
     if not told.has_lost_store:
         yield from standstill.of_space(free)
     for fault in faults_of_triggers(reader, now, sessions):
-        if fault.is_urgent and fault.away not in told.away:
+        if fault.is_urgent and not told.tells_of(fault.kind, fault.trigger):
             yield f"{fault.text}. {fault.fix}"
 
 

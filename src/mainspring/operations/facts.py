@@ -37,6 +37,7 @@ from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.kept_times import KeptTimes
 from mainspring.operations.learned import Learned
+from mainspring.operations.lost_deliveries import by_automation, read_lost_deliveries
 from mainspring.operations.processes import PASSING, processes_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
@@ -169,6 +170,7 @@ class FactsReader:
             if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in PASSING:
                 for name in session.automations:
                     served[name] = served.get(name, 0) + 1
+        lost = by_automation(read_lost_deliveries(self._reader, rows.listeners)) if rows.listeners else {}
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
@@ -188,6 +190,7 @@ class FactsReader:
                 questions=tuple(questions.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
                 stalls=tuple(rows.stalls.get(one.name, ())),
+                lost_deliveries=lost.get(one.name, ()),
             )
             for one in rows.automations
         ]

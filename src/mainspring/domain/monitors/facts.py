@@ -17,6 +17,9 @@ from mainspring.domain.options import OPTIONS
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.stall import BlockedLoop, Stall
+from mainspring.domain.text import escape
+
+_LONGEST_WHY = 160
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -139,6 +142,33 @@ class Away(Struct, frozen=True):
     """What several desks have in common: the broker."""
 
 
+class LostDeliveries(Struct, frozen=True, kw_only=True):
+    """Deliveries of one trigger that start nothing until a person decides: rejected, or failed. `newest`, `why`, `is_kept` are of the newest.
+
+    `is_kept` = it can be replayed.
+    """
+
+    trigger: str
+    is_rejected: bool
+    number: int
+    since_at: int
+    newest: str
+    why: str
+    is_kept: bool
+
+    @property
+    def kind(self) -> IncidentKind:
+        """The kind of their incident."""
+        return IncidentKind.DELIVERY_REJECTED if self.is_rejected else IncidentKind.DELIVERY_FAILED
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in one line."""
+        number = f"{self.number:,} deliver{'y' if self.number == 1 else 'ies'}"
+        state = f"w{'as' if self.number == 1 else 'ere'} rejected" if self.is_rejected else "failed"
+        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_WHY)}"
+
+
 class Watched(Struct, frozen=True, kw_only=True):
     """One automation. `served` = live processes that announced it; `gaps`, `history`, `sizes` None = not read yet, or not needed."""
 
@@ -167,6 +197,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     questions: tuple[Question, ...] = ()
     away: tuple[Away, ...] = ()
     stalls: tuple[Stall, ...] = ()
+    lost_deliveries: tuple[LostDeliveries, ...] = ()
     gaps: Gaps | None = None
     history: History | None = None
     sizes: Sizes | None = None

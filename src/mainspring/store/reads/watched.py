@@ -136,6 +136,11 @@ def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from:
         )
 
 
+def listeners(reader: Reader) -> list[ListenerView]:
+    """Return the triggers that have not ended."""
+    return [ListenerView(*row) for row in reader.read("watch_triggers")]
+
+
 def ended_since(reader: Reader, since_at: int) -> set[str]:
     """Return the automations of which figures changed since an instant."""
     return {row[0] for row in reader.read("watch_ended", (since_at - since_at % 60_000,))}
