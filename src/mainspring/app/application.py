@@ -215,7 +215,11 @@ class App:
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
-        await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, sealing=self.sealing))
+        await self.do(
+            lambda store, act: signal.signal(
+                store, StoredActs(store.reader), run_id, name, value, act=act, sealing=self.sealing
+            )
+        )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Ask a run to stop."""

@@ -19,7 +19,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.drift import Drift, drift_of
+from mainspring.engine.drift import Drift, drift_of, unread_drift
 from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
@@ -31,6 +31,7 @@ _UNSET: Any = object()
 _MOST_CLOSED = 64
 _OUTSIDE = "a run can be asked only from its own workflow body, not from a callback or from outside"
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_MESSAGES = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _ANSWERLESS = _UNHANDED | {OutcomeState.CANCELLED}
 
@@ -144,8 +145,15 @@ class Body:
             request.take(value, None)
         elif outcome.output is None or request.decode is None:
             request.take(None, None)
-        else:
+        elif request.kind not in _MESSAGES:
             request.take(request.decode(outcome.output), None)
+        else:
+            try:
+                read = request.decode(outcome.output)
+            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: the code has changed since
+                self.drift = self.drift or unread_drift(request, outcome, error)
+                return
+            request.take(read, None)
 
     def _drive(self) -> None:
         self.loop.drive()

@@ -217,5 +217,4 @@ def _facts_of(run: ClaimedRun) -> dict[str, Any]:
         "key": run.run_key,
         "slot_at": run.slot_at,
         "deadline_at": run.deadline_at,
-        "created_at": run.created_at,
     }

@@ -76,18 +76,20 @@ class TimerCall:
 
 @dataclass(frozen=True, slots=True)
 class SignalCall:
-    """The next message of this name to this run."""
+    """The next message of this name to this run; `schema` = the JSON schema of the type that the code states."""
 
     until_at: int
+    schema: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EventCall:
-    """The next event of this name whose data has these values at these dotted paths."""
+    """The next event of this name whose data has these values at these dotted paths; `since_at` None = from the run's beginning on."""
 
     where: Mapping[str, Any]
-    since_at: int
+    since_at: int | None
     until_at: int
+    schema: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
+from mainspring.domain.arguments import value_schema
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import decode, encode
 from mainspring.domain.duration import ms_of, parse_duration
@@ -110,7 +111,7 @@ class Run(Asker):
         """
         until_at = self._until(within)
         read = functools.partial(decode, annotation=type, what=f"signal {signal}")
-        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at), read, until_at)
+        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at, _schema_of(type)), read, until_at)
 
     @tracked
     async def event(
@@ -130,7 +131,7 @@ class Run(Asker):
             TimeoutError: none came within the time.
         """
         until_at = self._until(within)
-        since_at = int(since.timestamp() * 1000) if since is not None else int(self._facts["created_at"])
+        since_at = None if since is None else int(since.timestamp() * 1000)
 
         def read(data: bytes) -> Any:
             return Awaited(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
@@ -139,6 +140,7 @@ class Run(Asker):
             decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
             since_at,
             until_at,
+            _schema_of(type),
         )
         return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
 
@@ -274,6 +276,13 @@ class Run(Asker):
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the run is."""
         self._body.notes.note_progress(done, total, of_run=True)
+
+
+def _schema_of(annotation: Any) -> bytes | None:
+    try:
+        return value_schema(annotation)
+    except TypeError:  # a type that cannot be hashed
+        return None
 
 
 def _instant(at: int) -> datetime:

@@ -22,6 +22,7 @@ from mainspring.domain.monitors.facts import (
     Question,
     Queue,
     Recent,
+    Rejected,
     Reopening,
     Waiting,
     Watched,
@@ -162,6 +163,9 @@ class FactsReader:
         waiting: dict[str, Waiting] = {}
         for name, queue, number, since_at in rows.waiting:
             waiting[name] = _joined(waiting.get(name), Waiting(number, since_at, queue))
+        rejected: dict[str, list[Rejected]] = {}
+        for name, run, kind, what, at in rows.rejected:
+            rejected.setdefault(name, []).append(Rejected(run, kind, what, at))
         questions: dict[str, list[Question]] = {}
         for name, run, opened_at, until_at in rows.questions:
             questions.setdefault(name, []).append(Question(run, opened_at, until_at))
@@ -188,6 +192,7 @@ class FactsReader:
                 running_since_at=rows.running.get(one.name),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
+                rejected=tuple(rejected.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
                 stalls=tuple(rows.stalls.get(one.name, ())),
                 lost_deliveries=lost.get(one.name, ()),

@@ -131,6 +131,15 @@ class Question(Struct, frozen=True):
     until_at: int | None
 
 
+class Rejected(Struct, frozen=True):
+    """A signal or event that an unfinished run could not read, and that no person has decided on."""
+
+    run: str
+    kind: str
+    name: str
+    at: int
+
+
 class Away(Struct, frozen=True):
     """A desk that cannot reach its source."""
 
@@ -195,6 +204,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     running_since_at: int | None = None
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    """Oldest first."""
     away: tuple[Away, ...] = ()
     stalls: tuple[Stall, ...] = ()
     lost_deliveries: tuple[LostDeliveries, ...] = ()
