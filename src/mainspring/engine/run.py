@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from mainspring.domain.arguments import value_schema
 from mainspring.domain.call import encode_call
@@ -29,6 +29,8 @@ from mainspring.engine.unawaited_calls import tracked
 from mainspring.engine.undoing import undo_all
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=str)
+Otherwise = TypeVar("Otherwise", bound=str | None)
 DEFAULT_WITHIN = timedelta(days=7)
 """How long a wait lasts that says nothing else."""
 
@@ -144,6 +146,44 @@ class Run(Asker):
         )
         return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
 
+    @overload
+    async def ask(
+        self, question: str, *, within: Any = ..., who: str | None = ..., evidence: Any = ..., key: str | None = ...
+    ) -> Literal["yes", "no"]: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Literal["yes", "no"] | Otherwise: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice | Otherwise: ...
     @tracked
     async def ask(
         self,
@@ -155,8 +195,10 @@ class Run(Asker):
         who: str | None = None,
         evidence: Any = None,
         key: str | None = None,
-    ) -> Any:
+    ) -> str | None:
         """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
+
+        The choices may be the members of a `StrEnum`: the answer is then one of them.
 
         Raises:
             TimeoutError: no answer came and `otherwise` was not given.
@@ -172,7 +214,8 @@ class Run(Asker):
             limit=self._body.payload_max,
         )
         try:
-            return await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            answer = await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            return next((choice for choice in listed if choice == answer), str(answer))
         except TimeoutError:
             if otherwise is _NO_DEFAULT:
                 raise TimeoutError(f"nobody answered {question!r} in time") from None
