@@ -52,7 +52,7 @@ def test_show_tells_schedules_and_names(cli, stage):
     """Instants in the project's zone; what is not there shows the nearest."""
     out = cli("monitors", "show", "silence", "backup").out
     assert "backup  well" in out
-    assert "expected      At 03:00 every day (Europe/Berlin)" in out
+    assert "expected      every day at 03:00 (Europe/Berlin)" in out
     assert "late_at" in out
     assert "'silence'" in cli("monitors", "show", "silenec").err
     assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err
