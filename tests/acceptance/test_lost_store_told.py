@@ -48,7 +48,7 @@ def abouts(told: Receiver) -> list[str]:
 
 
 def memory(works: Works) -> Path:
-    return works.place.spool.with_name("spool.store-lost.json")
+    return Path(f"{works.place.spool}.store-lost.json")
 
 
 def age(works: Works) -> None:

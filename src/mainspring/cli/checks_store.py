@@ -141,12 +141,17 @@ def spool(invocation: Invocation) -> Iterator[Check]:
     """Records that were written while the store was away have been taken in."""
     from mainspring.service.spool import Spool
 
-    folder = invocation.settings.exec.spool
-    if not folder.exists():
-        yield ok("spool", "empty")
-        return
-    found = Spool(folder)
+    found = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool)
     waiting, bad = found.names(), found.bad_names()
+    unclaimed = [folder for folder in _unclaimed_spools() if Spool(folder).names()]
+    for folder in unclaimed:
+        yield Check(
+            "spool",
+            "warning",
+            f"{many(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
+            f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
+            f" && mv {folder}/*.run.json {found.folder}",
+        )
     if waiting:
         yield Check(
             "spool",
@@ -155,9 +160,18 @@ def spool(invocation: Invocation) -> Iterator[Check]:
             "A worker takes them in, and so does the next: mainspring exec, mainspring watch --once",
         )
     if bad:
-        yield Check("spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {folder / bad[0]}")
-    if not waiting and not bad:
+        yield Check(
+            "spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
+        )
+    if not waiting and not bad and not unclaimed:
         yield ok("spool", "empty")
+
+
+def _unclaimed_spools() -> list[Path]:
+    from mainspring.config.loading import UNCLAIMED
+    from mainspring.config.places import Surroundings, state_folder
+
+    return sorted(state_folder(Surroundings(os.environ, Path.cwd(), os.getuid())).glob(f"{UNCLAIMED}*"))
 
 
 def _existing(path: Path) -> Path:
