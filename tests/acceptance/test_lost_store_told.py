@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.disks import disk_at, needs_root
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.test_full_disk import fill
 from tests.acceptance.works import Works, is_alive
@@ -23,7 +23,6 @@ import mainspring as ms
 @ms.task
 def quick() -> None: ...
 """
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
 @pytest.fixture
@@ -133,41 +132,21 @@ def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, told: Recei
     assert works.place.rows("select count(*) from alerts where incident <> ''") == [(0,)]
 
 
-@pytest.fixture
-def device(place: Place, tmp_path: Path) -> Iterator[str]:
-    """A disk of its own for the store that turns read-only at an error, as ext4 does by default; the name the kernel gives it."""
-    folder, image = place.store.parent, tmp_path / "image"
-    folder.mkdir()
-    with image.open("wb") as file:
-        file.truncate(160 * 1024 * 1024)
-    mkfs = shutil.which("mkfs.ext4", path=f"{os.environ['PATH']}:/sbin:/usr/sbin")
-    if mkfs is None or subprocess.run([mkfs, "-q", image], check=False).returncode != 0:
-        pytest.skip("there is no mkfs.ext4 (Debian: e2fsprogs)")
-    if subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, folder], check=False).returncode != 0:
-        pytest.skip("a file cannot be mounted as a disk here (no loop devices)")
-    found = subprocess.run(
-        ["findmnt", "-no", "SOURCE", folder], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    yield Path(found).name
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 @needs_root
-def test_disk_that_turns_read_only_under_work_is_told_once(device: str, works: Works, told: Receiver) -> None:
+def test_disk_that_turns_read_only_under_work_is_told_once(works: Works, told: Receiver, tmp_path: Path) -> None:
     """All processes end and say why, people are notified, and `status` and `doctor` name the cause; a repaired disk resolves it."""
-    works.up(CODE)
-    works.until(lambda: posts(works, "watcher_process"), "no watcher")
-    Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
-    assert works.supervisor.wait(60) != 0
-    assert abouts(told) == ["opened"]
-    assert "has a fault" not in works.log.read_text()
-    status = works.place.call("status")
-    assert status.returncode == 9, status.stdout
-    assert b"cannot be written: Read-only file system" in status.stdout
-    assert b"cannot be written: Read-only file system" in works.place.call("doctor").stdout
-    folder = works.place.store.parent
-    image = folder.parent / "image"
-    subprocess.run(["umount", folder], check=True)
-    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
-    works.up_again()
-    works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
+    with disk_at(works.place.store.parent, tmp_path / "image") as disk:
+        works.up(CODE)
+        works.until(lambda: posts(works, "watcher_process"), "no watcher")
+        disk.report_error()
+        assert works.supervisor.wait(60) != 0
+        assert abouts(told) == ["opened"]
+        assert "has a fault" not in works.log.read_text()
+        status = works.place.call("status")
+        assert status.returncode == 9, status.stdout
+        assert b"cannot be written: Read-only file system" in status.stdout
+        assert b"cannot be written: Read-only file system" in works.place.call("doctor").stdout
+        disk.unmount()
+        disk.mount()
+        works.up_again()
+        works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
