@@ -37,8 +37,17 @@ def store(invocation: Invocation) -> Iterator[Check]:
                 "store", "problem", f"none yet, and {above} may not be written", "Make the folder, or set store.url."
             )
         return
+    from mainspring.store.sqlite.filesystem import write_fault
+
     invocation.reader.read("read_meta", ("store",))
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+    if fault := write_fault(path.parent):
+        yield Check(
+            "store",
+            "problem",
+            f"{path} cannot be written: {fault}",
+            "See why: dmesg | tail. Then make its disk writable.",
+        )
+    elif os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         yield ok("store", f"{path}, {path.stat().st_size / MIB:,.1f} MiB")
     else:
         yield Check(
