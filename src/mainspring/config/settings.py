@@ -184,6 +184,7 @@ _OF_ONE = {
     "undo",
     "produces",
     "expect",
+    "gone",
 }
 DefaultSettings = defstruct(
     "DefaultSettings",

@@ -34,7 +34,9 @@ def cron_words(expression: str) -> str | None:
         step = _step_words(hour, 24, "hour")
         past = f" at :{int(minute):02}" if int(minute) else ""
         return None if step is None else f"{step}{past}" + ("" if is_each_day else f", {days}")
-    times = [f"{int(one):02}:{int(minute):02}" for one in sorted(hour.split(","), key=int)] if _LIST.fullmatch(hour) else []
+    times = (
+        [f"{int(one):02}:{int(minute):02}" for one in sorted(hour.split(","), key=int)] if _LIST.fullmatch(hour) else []
+    )
     return f"{days} at {_joined(times)}" if times else None
 
 
