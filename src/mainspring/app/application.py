@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
+from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores import make_store
@@ -110,6 +111,7 @@ class App(RunStarter):
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
+        warn_of_random_hash_seed(self.registry)
         working = self._made("run" if one_run else "app", schedules=schedules)
         await working.open()
         self._working = working

@@ -115,6 +115,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     title: str | None
     undoing: bool = False
     """True = only what it did is to be taken back; then it is cancelled."""
+    hash_seed: str | None = None
+    """The fingerprint of the hash seed of the process in which it began; None = not known."""
     facts: tuple[Fact, ...] = ()
 
 

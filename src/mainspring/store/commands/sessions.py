@@ -19,6 +19,8 @@ class OpenSession(msgspec.Struct, frozen=True):
     """A supervisor's: the roles of the processes that it keeps, one for each process."""
     capacity: int | None = None
     """A worker's: how many runs it takes at once."""
+    hash_seed: str | None = None
+    """The fingerprint of its process's hash seed (`domain.hash_seed`)."""
 
 
 class Beat(msgspec.Struct, frozen=True):

@@ -41,6 +41,7 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
             "lease_ms": command.lease_ms,
             "posts": json.dumps(command.posts),
             "capacity": command.capacity,
+            "hash_seed": command.hash_seed,
             "now": tx.now,
         },
     )
