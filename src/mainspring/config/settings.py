@@ -119,7 +119,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     tags: tuple[Name, ...] = ()
     concurrency: Count = 64
     threads: Hands = 32
-    processes: Hands = 4
+    processes: Hands = 16
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     lease: Lease = timedelta(seconds=10)

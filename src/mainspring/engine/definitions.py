@@ -19,6 +19,7 @@ from mainspring.domain.runbook import section_of
 from mainspring.engine.automation import Script, Step, Task, Workflow
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
+from mainspring.engine.isolation import is_async
 from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
 from mainspring.engine.loading import FILE_OF_MODULE
 from mainspring.engine.on import take_waiting
@@ -58,6 +59,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "task")
         draft, triggers = _draft(Kind.TASK, fn, options)
+        _hint_at_child("task", fn, draft.options)
         return current_registry().add(Task(draft, fn, _live_retry(options), triggers))
 
     return decorate if fn is None else decorate(fn)
@@ -101,9 +103,22 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "step")
         parsed = parse_options(Kind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
+        _hint_at_child("step", fn, parsed)
         return Step(fn, parsed, _live_retry(options), options.get("undo"))
 
     return decorate if fn is None else decorate(fn)
+
+
+def _hint_at_child(word: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Say that a plain function runs in a child process for the sake of its time-out, unless its author has chosen a place."""
+    is_chosen = "isolate" in options or options.get("delivery") == "transactional"
+    if options.get("timeout") is None or is_chosen or is_async(fn):
+        return
+    current_registry().hints.append(
+        f"{word} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain function: what its module "
+        f'holds (connections, caches, counters) is fresh there. isolate="process" says that this is meant; '
+        f'isolate="thread" keeps it in the worker, where a time-out gives it up but cannot stop it. ({_place(fn)})'
+    )
 
 
 def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tuple[Definition, list[Draft]]:

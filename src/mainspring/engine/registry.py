@@ -30,6 +30,8 @@ class Registry:
     def __init__(self) -> None:
         self.automations: dict[str, Automation] = {}
         self.problems: list[Problem] = []
+        self.hints: list[str] = []
+        """What is right, but may surprise whoever wrote it; told once by whoever works with it."""
         self.loaded: list[str] = []
         """The files and modules that loaded as they are named: what is not declared there any more is gone."""
         self._loading = False

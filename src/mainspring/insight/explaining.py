@@ -109,6 +109,7 @@ def _running(facts: Facts) -> _Answers:
         what.append(
             f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
         )
+    what += _for_a_child(facts)
     what += stalls.sentences(facts)
     what += waits.sentences(facts.story, facts.at)
     if not open_lines and len(what) == 1:
@@ -121,6 +122,18 @@ def _running(facts: Facts) -> _Answers:
         then,
         [*stalls.commands(facts), Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)],
     )
+
+
+def _for_a_child(facts: Facts) -> list[str]:
+    """Say which step waits for a child process of its worker."""
+    queue = facts.blocker.child_queue
+    found = None if queue is None else queue.place_of(facts.id)
+    if queue is None or found is None:
+        return []
+    place, step = found
+    busy = "the only child process is busy" if queue.children == 1 else f"all {queue.children} child processes are busy"
+    line = f"it is number {place} of {queue.count} in line. worker.processes is the most there may be."
+    return [f"Step {one_line(step)} waits for a child process of its worker: {busy}, {line}"]
 
 
 def _waiting(facts: Facts) -> _Answers:

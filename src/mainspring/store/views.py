@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.child_queue import ChildQueue
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.stall import Stall
@@ -301,6 +302,7 @@ class Blocker(msgspec.Struct, frozen=True):
     workers: list[Worker]
     waits: list[WaitView]
     is_served: bool = False  # a worker lives, be it one that does not have this automation
+    child_queue: ChildQueue | None = None  # of the worker that owns it
 
 
 def columns(kind: type[Any]) -> str:

@@ -33,6 +33,8 @@ class Beat(msgspec.Struct, frozen=True):
     """Bytes that it holds."""
     processor: int | None = None
     """Thousandths of one core that it took since the beat before."""
+    child_queue: str | None = None
+    """The attempts that wait for a child process, as JSON (`domain.child_queue`); "" = none."""
 
 
 class NoteBlocked(msgspec.Struct, frozen=True):

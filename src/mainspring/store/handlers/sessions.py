@@ -56,7 +56,8 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
 def beat(tx: Transaction, command: Beat) -> Done:
     """Note when this session was last seen moving, and what its process takes; that it lives was checked by the group."""
     now = {"now": tx.now, "session": tx.session}
-    tx.change("beat", {**now, "memory": command.memory, "processor": command.processor})
+    usage = {"memory": command.memory, "processor": command.processor, "child_queue": command.child_queue}
+    tx.change("beat", now | usage)
     return DONE
 
 
