@@ -15,15 +15,14 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
-from mainspring.app.handle import Handle
 from mainspring.app.project import Project
-from mainspring.app.starter import Starter
+from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores import make_store
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
@@ -33,18 +32,20 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.sealing import Sealing, payload_limit
-from mainspring.engine.automation import Automation
+from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
+from mainspring.engine.transaction import Tx
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import event, question, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class App:
+class App(RunStarter):
     """One store and the automations of this process. `tags` = what its worker carries: it takes runs with such a `tag=` too."""
 
     def __init__(
@@ -139,7 +140,17 @@ class App:
         if self._working is not None:
             self._working.worker.serve_only(run_id)
 
-    def run(self, automation: Automation, *args: Any, **kwargs: Any) -> Any:
+    @overload
+    def run(self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def run(self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def run(self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def run(self, automation: Script, /) -> Any: ...
+    @overload
+    def run(self, automation: str, /, *args: Any, **kwargs: Any) -> Any: ...
+    def run(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Any:
         """Start a run, work on it alone until it ends, return its result. Blocking; not for an event loop's thread.
 
         Raises:
@@ -155,7 +166,7 @@ class App:
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):
-                handle = await self.start(automation, *args, **kwargs)
+                handle = await self.start(automation, *args, **kwargs)  # type: ignore[arg-type]  # typed by the overloads
                 self.work_on(handle.id)
                 return await handle.result()
 
@@ -196,14 +207,8 @@ class App:
             ),
         )
 
-    async def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Handle:
-        """Start a run and return its handle once the start is committed.
-
-        Raises:
-            ArgumentError, ValueRefusedError: the arguments do not fit.
-            BusyError, KeyConflictError, ConflictError: the start was refused.
-        """
-        return await Starter(self, self._options).start(automation, *args, **kwargs)
+    def _start_context(self) -> tuple["App", starting.StartOptions]:
+        return self, self._options
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
@@ -215,7 +220,11 @@ class App:
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
-        await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, sealing=self.sealing))
+        await self.do(
+            lambda store, act: signal.signal(
+                store, StoredActs(store.reader), run_id, name, value, act=act, sealing=self.sealing
+            )
+        )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Ask a run to stop."""
@@ -239,7 +248,7 @@ class App:
 
     async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T]) -> T:
         """Do an act of the service floor off the loop, in somebody's name."""
-        store = await asyncio.to_thread(self.open_store)
+        store = await self.opened_store()
         return await asyncio.to_thread(act, store, who)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
@@ -254,6 +263,11 @@ class App:
                 store.open()
                 self._store = store
             return self._store
+
+    async def opened_store(self) -> ProcessStore:
+        """Return the store without blocking the loop."""
+        store = self._store if self._working is None else self._working.store
+        return await asyncio.to_thread(self.open_store) if store is None else store
 
     async def changed(self, within: float) -> None:
         """Wait until something changed in the store, or for so many seconds."""

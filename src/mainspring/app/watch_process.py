@@ -63,7 +63,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         StoreUnavailableError: the store cannot be opened or does not answer, so nothing can be judged.
     """
     ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
-    records = Spool(settings.exec.spool)
+    records = Spool(settings.exec.spool, settings.spare_spool)
     told = StoreTold(settings, clock)
     still: str | None = None
 

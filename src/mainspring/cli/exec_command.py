@@ -19,8 +19,8 @@ from mainspring.app.exec_trace import trace_own
 from mainspring.app.exec_watch import watch_own
 from mainspring.app.store_told import StoreTold
 from mainspring.cli.lazy import Command
-from mainspring.config import Settings, load
-from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store, resolve_store_url
+from mainspring.config import Settings, load, misspelt_variables, spool_without_settings
+from mainspring.config.places import Surroundings, default_spool, resolve_store_url
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
@@ -186,7 +186,7 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     settings = _settings(flags, fail_open=given["fail_open"] is not False)
     fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
     try:
-        plan = _plan(list(command), given, settings, fail_open=fail_open)
+        plan = _plan(list(command), given, settings, flags, fail_open=fail_open)
         process = ExecProcess(plan)
     except MainspringError as error:
         raise click.UsageError(str(error), ctx=ctx) from None
@@ -201,8 +201,10 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
 
 def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
     """Return the settings; None if they cannot be read and the command is to run all the same."""
-    given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+    given = _named_by(flags)
     config = getattr(flags, "config", None)
+    for name, meant in misspelt_variables(os.environ):
+        say(f"nothing reads the variable {name}: did you mean {meant}?")
     try:
         if given["store.url"] is not None:
             resolve_store_url(Surroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
@@ -223,7 +225,9 @@ def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
         return None
 
 
-def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, *, fail_open: bool) -> ExecPlan:
+def _plan(
+    command: list[str], given: dict[str, Any], settings: Settings | None, flags: Any, *, fail_open: bool
+) -> ExecPlan:
     """Return what is asked for.
 
     Raises:
@@ -251,9 +255,6 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         Kind.EXEC, _name_of(command[0]) if given["name"] is None else given["name"], shown, options
     )
     now_at = SystemClock().now()
-    usual = _usual_spool(PRODUCTION if settings is None else settings.project.environment)
-    spool = usual if settings is None else settings.exec.spool
-    beside = settings is not None and not settings.store.is_remote and spool == default_spool(settings.store.path)
     return ExecPlan(
         wrapping=Wrapping(
             definition=definition,
@@ -265,8 +266,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
             key=given["key"],
         ),
         store=settings.store.url if settings is not None else None,
-        spool=spool,
-        usual_spool=usual if beside else spool,
+        **_spools(settings, flags),
         lock=given["lock"],
         lock_wait=given["lock_wait"] or timedelta(0),
         lock_exit=given["lock_exit"],
@@ -280,12 +280,32 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
     )
 
 
-def _usual_spool(environment: str) -> Path | None:
-    """Return the spool of the default store: for when no configuration can be read, or what it names can be no store."""
+def _spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
+    """Return where records go, as an ExecPlan has it."""
+    if settings is None:
+        spool, claimed = _spool_without_settings(flags)
+        return {"spool": spool, "claimed": claimed}
+    spool = settings.exec.spool
+    is_beside = not settings.store.is_remote and spool == default_spool(settings.store.path)
+    return {"spool": spool, "spare_spool": settings.spare_spool if is_beside else spool}
+
+
+def _spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
+    """Return the spool for when the configuration cannot be read, and whether it is that of a store which is named all the same."""
+    config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
-        around = Surroundings(os.environ, Path("/"), os.getuid())
-        return default_spool(default_store(around, environment))
-    return None
+        return spool_without_settings(
+            env=os.environ,
+            cwd=Path.cwd(),
+            uid=os.getuid(),
+            flags=_named_by(flags),
+            config=None if config is None else Path(config),
+        )
+    return None, True
+
+
+def _named_by(flags: Any) -> dict[str, Any]:
+    return {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
 
 
 def _name_of(word: str) -> str:

@@ -30,6 +30,7 @@ _STATES = tuple(sorted(state.value for state in REOPENABLE))
 @click.option(
     "--accept", type=params.STEP, metavar="STEP", help="of a drift: keep the saved result under the new input"
 )
+@click.option("--discard-rejected", is_flag=True, help="forget the signals and events that the run could not read")
 @at_option
 @rate_option
 @pass_invocation
@@ -40,10 +41,13 @@ def retry(
     from_step: str | None,
     again: str | None,
     accept: str | None,
+    discard_rejected: bool,
     at: str | None,
     rate: str | None,
 ) -> int:
     """What a run has done stays done; what was taken back runs again. Name runs, or say which by --state, --name, --queue, --since.
+
+    A run that waits reads again the signals and events that it has rejected: do it once its code can read them.
 
     A filter wants -y, and so does a run of which something was taken back.
 
@@ -51,6 +55,8 @@ def retry(
     gets a time of its own on record: this command does not stay.
     """
     ways = {"from_step": from_step, "again": again, "accept": accept}
+    if discard_rejected:
+        return _discard_rejected(invocation, which, is_alone=not (any(ways.values()) or at or rate))
     if any(ways.values()):
         return _from_step(invocation, which, ways, is_later=bool(at or rate))
     if which.is_one and rate is None:
@@ -62,6 +68,18 @@ def retry(
         retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
         return _continued(invocation, run)
     return continue_runs(invocation, which, at=at, rate=rate)
+
+
+def _discard_rejected(invocation: Invocation, which: Which, *, is_alone: bool) -> int:
+    from mainspring.service.signal import discard_rejected
+
+    if not which.is_one or not is_alone:
+        raise click.UsageError("--discard-rejected stands alone, for one run", ctx=click.get_current_context())
+    run = invocation.run_id(which.runs[0])
+    number = discard_rejected(invocation.store, run, act=invocation.act)
+    text = f"{run} forgets {words.many(number, 'signal or event', 'signals and events')} that it could not read."
+    invocation.output.document({"run": run, "discarded": number}, text)
+    return 0
 
 
 def _from_step(invocation: Invocation, which: Which, ways: dict[str, str | None], *, is_later: bool) -> int:

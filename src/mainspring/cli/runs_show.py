@@ -60,6 +60,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "step_lines": lines,
         "waits": plain(story.waits),
         "inbox": plain(story.facts),
+        "rejected": plain(story.rejected),
         "children": plain(story.children),
         "stalls": plain(story.stalls),
         "fingerprint": explanation.fingerprint,
@@ -242,6 +243,10 @@ def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine
         output.line(
             f"  not yet taken in: {', '.join(words.one_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
         )
+    for fact in story.rejected[-8:]:
+        given = "" if fact.payload is None else f": {value_text(fact.payload)}"
+        output.line(f"  rejected {fact.kind} {words.one_line(fact.name, 40)}{given}")
+        output.line(f"    {words.one_line(fact.failure.message, _VALUE)}")
     detail = decoded(run.detail)
     if isinstance(detail, dict):
         for hint in detail.get("hints") or []:

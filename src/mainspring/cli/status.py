@@ -115,6 +115,7 @@ def verdict_now(invocation: Invocation) -> Verdict:
             store=store,
             environment=environment,
             free=_free(invocation),
+            write_fault=_write_fault(invocation),
             zone=invocation.zone,
         ),
         nothing_yet(store=store, environment=environment),
@@ -127,6 +128,14 @@ def _free(invocation: Invocation) -> int | None:
     from mainspring.store.sqlite.filesystem import free_bytes
 
     return free_bytes(invocation.path.parent) if invocation.path.parent.exists() else None
+
+
+def _write_fault(invocation: Invocation) -> str:
+    if invocation.settings.store.is_remote:
+        return ""
+    from mainspring.store.sqlite.filesystem import write_fault
+
+    return write_fault(invocation.path.parent) if invocation.path.parent.exists() else ""
 
 
 def _is_ready(found: Verdict) -> bool:

@@ -222,6 +222,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitors: Struct = MonitorsSettings()
     file: Path | None = None
     folder: Path = Path("/")
+    spare_spool: Path | None = None
+    """The spool of this store for when nothing can be made beside it; where that is `exec.spool` itself, None."""
     sources: dict[str, str] = field(default_factory=dict)
 
     @property

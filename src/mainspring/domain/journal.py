@@ -92,6 +92,19 @@ class Fact(msgspec.Struct, frozen=True):
     source: str | None = None
 
 
+class RejectedFact(msgspec.Struct, frozen=True):
+    """A signal or event that a run's code could not read, kept until a person decides; `failure` says why."""
+
+    seq: int
+    run: str
+    kind: FactKind
+    name: str
+    at: int
+    rejected_at: int
+    failure: Failure
+    payload: bytes | None = None
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     """The last value a step saved about its own progress."""
 

@@ -212,7 +212,8 @@ def parse_options(kind: Kind, values: Mapping[str, Any], where: str) -> dict[str
         if value is None:
             continue
         try:
-            parsed[name] = known[name].read(value)
+            reader = read.step_name if kind is Kind.STEP and name == "name" else known[name].read
+            parsed[name] = reader(value)
         except (OptionError, UnknownNameError) as error:
             raise OptionError(f"option {name!r}: {error.message}\nin {where}", hint=error.hint) from None
         unusable = _why_not(kind, name, parsed[name])

@@ -19,17 +19,19 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.drift import Drift, drift_of
+from mainspring.engine.drift import Drift, drift_of, unread_drift
 from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.refusals import Refusals
-from mainspring.engine.requests import Request, TimerCall, Unloaded
+from mainspring.engine.requests import ChildCall, Request, StepCall, TimerCall, Unloaded
+from mainspring.engine.unawaited_calls import UnawaitedCalls
 
 _UNSET: Any = object()
 _MOST_CLOSED = 64
 _OUTSIDE = "a run can be asked only from its own workflow body, not from a callback or from outside"
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_MESSAGES = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _ANSWERLESS = _UNHANDED | {OutcomeState.CANCELLED}
 
@@ -63,6 +65,8 @@ class Body:
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
+        self.calls = UnawaitedCalls()
+        self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
         self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
@@ -85,6 +89,8 @@ class Body:
             if self._early:
                 self._hand(heapq.heappop(self._early)[1], _UNSET)
                 continue
+            if self._requests_done is not None and self._tell_requests_done():
+                continue
             if position >= len(self._history):
                 break
             outcome = self._history[position]
@@ -104,8 +110,11 @@ class Body:
     def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
         """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
         self._hand(outcome, value)
-        while self._early and self.drift is None and not self.done:
-            self._hand(heapq.heappop(self._early)[1], _UNSET)
+        while self.drift is None and not self.done:
+            if self._early:
+                self._hand(heapq.heappop(self._early)[1], _UNSET)
+            elif self._requests_done is None or not self._tell_requests_done():
+                break
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
         self.now_at, self._handed = max(self.now_at, outcome.at), max(self._handed, outcome.rank)
@@ -136,8 +145,15 @@ class Body:
             request.take(value, None)
         elif outcome.output is None or request.decode is None:
             request.take(None, None)
-        else:
+        elif request.kind not in _MESSAGES:
             request.take(request.decode(outcome.output), None)
+        else:
+            try:
+                read = request.decode(outcome.output)
+            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: the code has changed since
+                self.drift = self.drift or unread_drift(request, outcome, error)
+                return
+            request.take(read, None)
 
     def _drive(self) -> None:
         self.loop.drive()
@@ -151,6 +167,28 @@ class Body:
             # In a replay what was answered meanwhile is not kept.
             if len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED:
                 self.new = [request for request in self.new if request.open]
+
+    async def requests_done(self) -> None:
+        """Wait until the body is at rest and none of its tasks waits for a step or for a child that is to be waited for."""
+        self._requests_done = self.future()
+        await self._requests_done
+
+    def _tell_requests_done(self) -> bool:
+        """End that wait if its condition holds; the body is at rest. Return whether it was ended."""
+        waiter = self._requests_done
+        if waiter is None or any(request.open and _is_promise(request) for request in self.waiting.values()):
+            return False
+        self._requests_done = None
+        if waiter.done():
+            return False
+        waiter.set_result(None)
+        self._drive()
+        return True
+
+    def detach_kept_children(self) -> None:
+        """Let the children that go on alone start although no task will wait for them."""
+        for request in self.waiting.values():
+            request.detached = isinstance(request.call, ChildCall) and request.call.plan.close == "keep"
 
     @property
     def done(self) -> bool:
@@ -175,6 +213,7 @@ class Body:
         """Unload: every further call is refused and records nothing. False if the code fought it, and had to be left standing."""
         self.refusals.renew()
         ended = self.loop.unload()
+        self.calls.close()
         self.waiting.clear()
         return ended
 
@@ -265,7 +304,7 @@ class Body:
             request.open = False
             if self.waiting.get(request.ident) is request:
                 del self.waiting[request.ident]
-            if request.offered:
+            if request.offered or request.detached:
                 self.given_up.append(request)
 
     def future(self) -> "asyncio.Future[Any]":
@@ -294,6 +333,13 @@ class Body:
             branch, count = task.branch, task.uses.get(f"?{what}", 0) + 1
             task.uses[f"?{what}"] = count
         return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
+
+
+def _is_promise(request: Request) -> bool:
+    """Whether what was asked for is to happen although the body's function has returned."""
+    if request.kind is OutcomeKind.CHILD:
+        return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
+    return isinstance(request.call, StepCall)
 
 
 def _take_nothing(_value: Any, _failure: Failure | None) -> None:

@@ -56,6 +56,8 @@ class Ending:
 
 def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> Halted:
     """Return why a run with drift needs a person: which step, and what differs."""
+    if drift.unread is not None:
+        return _unread_halt(drift)
     changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
     failure = Failure(
         type="Drift",
@@ -71,6 +73,19 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         drift.ident,
         {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
     )
+
+
+def _unread_halt(drift: "Drift") -> Halted:
+    """Return why a run needs a person whose code cannot read what the run took in before."""
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot read {drift.unread} (taken in as {drift.ident})",
+        kind=Kind.PERMANENT,
+        hint="Let its type read the saved value again, start the worker anew, then: runs retry RUN. "
+        "Or wait for another one from there: runs retry RUN --from-step STEP.",
+    )
+    return Halted(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
 
 
 _STUBBORN = (

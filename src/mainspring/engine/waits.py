@@ -11,11 +11,12 @@ import msgspec
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
-from mainspring.domain.states import OutcomeState
+from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.engine.due_times import DueTimes
+from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded
-from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
-from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
+from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
 from mainspring.store.commands.results import Refused, Started
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _FACT_OF = {
     OutcomeKind.ANSWER: FactKind.ANSWER,
     OutcomeKind.CHILD: FactKind.CHILD,
 }
+
+_MESSAGES = frozenset({FactKind.SIGNAL, FactKind.EVENT})
+"""What anybody may send, of whatever type."""
 
 
 class Waits:
@@ -52,14 +56,18 @@ class Waits:
         self._open[request.ident] = request
         driver = self._driver
         if isinstance(call, EventCall):
-            self._open_wait(request, "event", request.name, call.until_at, call.since_at, dict(call.where))
+            self._open_wait(
+                request, "event", request.name, call.until_at, call.since_at, dict(call.where), schema=call.schema
+            )
         elif isinstance(call, AskCall):
             self._open_wait(request, "ask", request.name, call.until_at, question=driver.hosting.seal(call.question))
         elif isinstance(call, ChildCall):
-            driver.journal.saving += 1
-            driver.hosting.store.submit(
-                driver.hosting.child_of(driver.run, request, call), self._child_started(request)
-            )
+            self._start_child(request, call)
+
+    def _start_child(self, request: Request, call: ChildCall) -> None:
+        driver = self._driver
+        driver.journal.saving += 1
+        driver.hosting.store.submit(driver.hosting.child_of(driver.run, request, call), self._child_started(request))
 
     def _open_wait(
         self,
@@ -70,6 +78,7 @@ class Waits:
         since_at: int | None = None,
         where: dict[str, Any] | None = None,
         question: bytes | None = None,
+        schema: bytes | None = None,
     ) -> None:
         driver = self._driver
         command = OpenWait(
@@ -83,6 +92,7 @@ class Waits:
             where,
             question,
             request.asked,
+            None if schema is None else schema.decode(),
         )
         driver.journal.saving += 1
         driver.hosting.store.submit(command, self._waiting)
@@ -102,6 +112,10 @@ class Waits:
                 return
             if isinstance(result, Refused) and result.code != "claim_lost":
                 failure = driver.hosting.refusal_of(request.name, result)
+                if request.detached:  # nothing of the body hears of it any more
+                    driver.halt = driver.halt or Halted(FailureReason.BODY_ERROR, failure, request.ident, {})
+                    driver.advance()
+                    return
                 self._open.pop(request.ident, None)
                 call = request.call
                 assert isinstance(call, ChildCall)
@@ -117,12 +131,14 @@ class Waits:
 
     def give_up(self, request: Request) -> None:
         """The body no longer waits for this. What a replay gives up is told again: a crash may have come before the word."""
-        self._open.pop(request.ident, None)
-        driver = self._driver
+        is_started = self._open.pop(request.ident, None) is not None
+        driver, call = self._driver, request.call
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
             driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
-        elif isinstance(request.call, ChildCall) and request.call.plan.close == "cancel":
+        elif isinstance(call, ChildCall) and call.plan.close == "cancel":
             driver.hosting.cancel_child(driver.run, request)
+        elif isinstance(call, ChildCall) and request.detached and not is_started:
+            self._start_child(request, call)
 
     # -- due times -----------------------------------------------------------------------------------------------------
 
@@ -224,11 +240,19 @@ class Waits:
 
     def _take_in(self, request: Request, sealed: Fact) -> None:
         fact = self._driver.hosting.open_fact(sealed)
-        self._open.pop(request.ident, None)
         self.due.retries.pop(request.ident, None)
         if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
             self._driver.body.new = [new for new in self._driver.body.new if new is not request]
         call = request.call
+        value: Any = None
+        has_value = fact.kind in _MESSAGES and fact.payload is not None and request.decode is not None
+        if has_value:
+            try:
+                value = request.decode(fact.payload)  # type: ignore[misc, arg-type]
+            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: it cannot be read
+                self._reject(request, fact, error)
+                return
+        self._open.pop(request.ident, None)
         state, output, failure = OutcomeState.SUCCEEDED, fact.payload, fact.failure
         if failure is not None:
             state = OutcomeState.FAILED
@@ -238,12 +262,25 @@ class Waits:
         self._driver.journal.save(
             request,
             state,
+            value=value,
+            has_value=has_value,
             output=output,
             failure=failure,
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,
             input=_input_of(call, fact),
         )
+
+    def _reject(self, request: Request, fact: Fact, error: Exception) -> None:
+        """Keep for a person what the code cannot read, and wait on; the time of the wait goes on too."""
+        driver = self._driver
+        failure = driver.hosting.failure_of(error)
+        driver.hosting.lines.life.fact_rejected(driver.run, fact, failure)
+        sealed = driver.hosting.seal_failure(failure)
+        assert sealed is not None
+        event = request.name if fact.kind is FactKind.EVENT else None
+        driver.journal.saving += 1
+        driver.hosting.store.submit(RejectFact(driver.run.id, driver.claim, fact.seq, sealed, event), self._waiting)
 
     def _misfit(self, request: Request, output: bytes | None) -> Failure | None:
         """Tell why a result given by hand is not of the step's type, if it is not."""
@@ -269,7 +306,10 @@ class Waits:
             if isinstance(call, TimerCall) and request.ident.endswith("!within"):
                 continue
             kind = "retry" if request.ident in self.due.retries else str(request.kind)
-            waiting.append({"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at})
+            entry = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
+            if isinstance(call, SignalCall) and call.schema is not None:
+                entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.hosting.store.session}
+            waiting.append(entry)
         return msgspec.json.encode(waiting) if waiting else None
 
     def close(self) -> None:

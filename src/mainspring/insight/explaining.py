@@ -77,6 +77,9 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
         what.insert(
             0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
         )
+    if story.run.finished_at is None:
+        what += waits.rejected(story, now)
+        can += waits.settle_rejected(story)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]

@@ -72,10 +72,9 @@ class OpenIncidents:
         """Automations of which it is said that their runs do not begin."""
         return frozenset(one.subject.automation for one in self._of(*_STUCK))
 
-    @property
-    def away(self) -> frozenset[str]:
-        """Triggers of which it is said that they do not reach their source."""
-        return frozenset(str(one.facts.get("trigger")) for one in self._of(IncidentKind.SOURCE_AWAY))
+    def tells_of(self, kind: IncidentKind | None, trigger: str | None) -> bool:
+        """Whether an incident of this kind is of this trigger."""
+        return kind is not None and any(one.facts.get("trigger") == trigger for one in self._of(kind))
 
     @property
     def has_lost_store(self) -> bool:

@@ -49,12 +49,23 @@ class Facts(msgspec.Struct, frozen=True):
         ident = self.story.run.failed_ident
         return next((line for line in reversed(self.lines) if line.ident == ident), None)
 
+    @property
+    def has_input_to_accept(self) -> bool:
+        """Whether it is the input of a step that drifted, and not what the run took in."""
+        return b'"unread"' not in (self.story.run.detail or b"")
+
     def at(self, instant: int) -> str:
         return moment(instant, self.now, self.zone)
 
 
 def _drift_mending(facts: Facts) -> list[Can]:
     name, ident = _stopped_at(facts)
+    if not facts.has_input_to_accept:
+        again = "go on, once its type in the code reads the saved value again"
+        return [
+            retry(facts, again),
+            _retry_from(facts, name, ident, "wait for another one, and do what came after it again"),
+        ]
     accept = Can(
         f"mainspring runs retry {facts.id} --accept {name}",
         "keep the saved result under the new input",

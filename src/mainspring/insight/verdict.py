@@ -83,12 +83,13 @@ def judge(
     store: str,
     environment: str,
     free: int | None = None,
+    write_fault: str = "",
     zone: str = "UTC",
     automations: Sequence[AutomationView] | None = None,
 ) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
 
-    `automations` = all of them, where they are read.
+    `write_fault` = why the store's disk takes no writes, "" if it does. `automations` = all of them, where they are read.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
     well". A failed run that nobody told of counts for a day; one that nobody has decided on though its error is over is told for a week.
@@ -101,7 +102,7 @@ def judge(
     asked = questions(reader)
     runs = standing_runs(reader, now)
     paused = {view.name for view in views if is_paused(view, now)}
-    untold: list[str] = []
+    untold: list[str] = list(standstill.of_write_fault(write_fault))
     if status.meta(reader, HELD) is not None:
         untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
     untold += runs.untold()
@@ -166,7 +167,7 @@ def _of_surroundings(
     if not told.has_lost_store:
         yield from standstill.of_space(free)
     for fault in faults_of_triggers(reader, now, sessions):
-        if fault.is_urgent and fault.away not in told.away:
+        if fault.is_urgent and not told.tells_of(fault.kind, fault.trigger):
             yield f"{fault.text}. {fault.fix}"
 
 

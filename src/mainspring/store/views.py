@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.session_view import Worker
@@ -115,6 +115,7 @@ class RunStory(msgspec.Struct, frozen=True):
     waits: list[WaitView]
     children: list[RunRow]
     stalls: list[Stall]
+    rejected: list[RejectedFact]
 
 
 class StepView(msgspec.Struct, frozen=True):

@@ -17,6 +17,9 @@ from mainspring.domain.options import OPTIONS
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.stall import BlockedLoop, Stall
+from mainspring.domain.text import escape
+
+_LONGEST_WHY = 160
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -128,6 +131,15 @@ class Question(Struct, frozen=True):
     until_at: int | None
 
 
+class Rejected(Struct, frozen=True):
+    """A signal or event that an unfinished run could not read, and that no person has decided on."""
+
+    run: str
+    kind: str
+    name: str
+    at: int
+
+
 class Away(Struct, frozen=True):
     """A desk that cannot reach its source."""
 
@@ -137,6 +149,33 @@ class Away(Struct, frozen=True):
     why: str | None
     source: str | None = None
     """What several desks have in common: the broker."""
+
+
+class LostDeliveries(Struct, frozen=True, kw_only=True):
+    """Deliveries of one trigger that start nothing until a person decides: rejected, or failed. `newest`, `why`, `is_kept` are of the newest.
+
+    `is_kept` = it can be replayed.
+    """
+
+    trigger: str
+    is_rejected: bool
+    number: int
+    since_at: int
+    newest: str
+    why: str
+    is_kept: bool
+
+    @property
+    def kind(self) -> IncidentKind:
+        """The kind of their incident."""
+        return IncidentKind.DELIVERY_REJECTED if self.is_rejected else IncidentKind.DELIVERY_FAILED
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in one line."""
+        number = f"{self.number:,} deliver{'y' if self.number == 1 else 'ies'}"
+        state = f"w{'as' if self.number == 1 else 'ere'} rejected" if self.is_rejected else "failed"
+        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_WHY)}"
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -165,8 +204,11 @@ class Watched(Struct, frozen=True, kw_only=True):
     running_since_at: int | None = None
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    """Oldest first."""
     away: tuple[Away, ...] = ()
     stalls: tuple[Stall, ...] = ()
+    lost_deliveries: tuple[LostDeliveries, ...] = ()
     gaps: Gaps | None = None
     history: History | None = None
     sizes: Sizes | None = None

@@ -64,6 +64,7 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
     if not rows:
         return let_go(tx, c.run, c.claim)
     automation, run_key = rows[0]
+    tx.ended.append(c.run)
     keys.follow(tx, automation, run_key, c.run, target(Move.HALT))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{c.reason}")
@@ -190,6 +191,7 @@ def _tell(
 ) -> None:
     """Let everybody know of an end who waits for it, and count it."""
     automation, partition, parent, parent_ident, run_key, started_at, _, heard = row
+    tx.ended.append(run)
     if partition is not None:
         partitions.free_holds(tx, run)
     if run_key is not None:

@@ -7,32 +7,36 @@ from mainspring.domain.matching import event_hash, match_hash, shape_of
 from mainspring.domain.states import OutcomeState
 from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
-from mainspring.store.handlers import inbox, listening
+from mainspring.store.handlers import inbox, listening, message_schemas
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.transaction import Transaction
 
 _decode = msgspec.json.decode
 
 
-def publish(tx: Transaction, command: Publish) -> Numbered:
+def publish(tx: Transaction, command: Publish) -> Numbered | Refused:
     """Store an event and hand it to the runs that wait for it."""
     tx.hold("event", command.name)
     known = tx.one("find_event", (command.id,))
     if known is not None:
         return Numbered(known[1] if tx.again else 0)
+    data = _decode(tx.sealing.open(command.data))
+    shapes = [_decode(shape) for (shape,) in tx.all("list_event_shapes", (command.name,))]
+    hashes = [hashed for shape in shapes if (hashed := event_hash(command.name, shape, data)) is not None]
+    waits: list[tuple[str, str]] = [
+        wait for hashed in hashes for wait in tx.all("list_matching_waits", (hashed, tx.now))
+    ]
+    if command.checked and waits and not listening.is_heard(tx, command.name, data):
+        unreadable = message_schemas.unreadable_by_all(tx, waits, command.name, data)
+        if unreadable is not None:
+            return unreadable
     row = tx.one("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
     if row is None:
         return Numbered(0)
     seq = row[0]
-    data = _decode(tx.sealing.open(command.data))
     listening.tell_of_event(tx, command.id, command.name, data)
-    waits: list[tuple[str, str]] = []
-    for (shape,) in tx.all("list_event_shapes", (command.name,)):
-        hashed = event_hash(command.name, _decode(shape), data)
-        if hashed is None:
-            continue
+    for hashed in hashes:
         tx.change("insert_event_match", (hashed, seq))
-        waits += tx.all("list_matching_waits", (hashed, tx.now))
     tx.hold_all("run", {(run,) for run, _ in waits})
     woken: set[str] = set()
     for run, ident in waits:
@@ -72,7 +76,22 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
         since_at = c.since_at if c.since_at is not None else _created_at(tx, c.run)
         _use_shape(tx, c.name, shape)
     tx.change(
-        "open_wait", (c.run, c.ident, c.kind, name, shape, hashed, since_at, c.until_at, c.question, tx.now, c.asked)
+        "open_wait",
+        (
+            c.run,
+            c.ident,
+            c.kind,
+            name,
+            shape,
+            hashed,
+            since_at,
+            c.until_at,
+            c.question,
+            tx.now,
+            c.asked,
+            c.schema,
+            tx.session,
+        ),
     )
     if hashed is not None and since_at is not None:
         _fill_from_kept(tx, c.run, c.ident, hashed, since_at)
@@ -127,6 +146,14 @@ def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
         return let_go(tx, c.run, c.claim)
     _forget(tx, c.run, c.ident)
     return DONE
+
+
+def refill_wait(tx: Transaction, run: str, ident: str) -> None:
+    """Let a wait that had an event which its code could not read have another one that is kept for it."""
+    tx.change("fill_wait", (0, run, ident))
+    row = tx.one("read_event_wait", (run, ident))
+    if row is not None:
+        _fill_from_kept(tx, run, ident, *row)
 
 
 def supersede_waits(tx: Transaction, run: str, asked: int) -> None:

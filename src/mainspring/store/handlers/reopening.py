@@ -13,7 +13,7 @@ from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
-from mainspring.store.handlers import endings, events, inbox, keys, partitions, undoing
+from mainspring.store.handlers import endings, events, inbox, keys, partitions, rejected_facts, undoing
 from mainspring.store.transaction import Transaction
 
 _UNSETTLED = {
@@ -46,7 +46,9 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
     """Continue a run from where it failed or from a chosen request; one that was taken back from the first step that was."""
     run = _stopped(tx, command.run)
     if isinstance(run, Refused):
-        return run
+        is_plain = not command.accept and command.from_ident is None and command.due_at is None
+        return DONE if is_plain and rejected_facts.read_again(tx, command.run) else run
+    rejected_facts.read_again(tx, run.id)
     generation, chosen = run.generation, None
     if command.accept:
         refusal = _accept(tx, run, command.accept)

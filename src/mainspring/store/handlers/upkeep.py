@@ -19,7 +19,18 @@ FOLD_AFTER_MS = 48 * _HOUR_MS
 KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 """A key of what arrived counts once for so long at least, whatever the retention of events."""
 
-_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "faults", "logs", "runs")
+_OF_RUNS = (
+    "journal",
+    "attempts",
+    "checkpoints",
+    "inbox",
+    "rejected_facts",
+    "waits",
+    "facts_taken",
+    "faults",
+    "logs",
+    "runs",
+)
 
 _OF_INCIDENTS = ("error_groups", "incidents", "incident_moves", "alerts", "circumstances")
 

@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.journal import (
+    AttemptRecord,
+    Checkpoint,
+    Fact,
+    FactKind,
+    History,
+    Outcome,
+    OutcomeKind,
+    RejectedFact,
+)
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.base import Reader
@@ -60,6 +69,12 @@ def fact_of(row: tuple[Any, ...]) -> Fact:
     """Make a fact of a row of `inbox`: seq, run, kind, name, at, ident, payload, failure, source."""
     seq, run, kind, name, at, ident, payload, failure, source = row
     return Fact(seq, run, FactKind(kind), name, at, ident, payload, failure_of(failure), source)
+
+
+def rejected_of(row: tuple[Any, ...]) -> RejectedFact:
+    """Make a rejected fact of a row of `list_rejected_facts`."""
+    seq, run, kind, name, at, _ident, payload, failure, _source, rejected_at = row
+    return RejectedFact(seq, run, FactKind(kind), name, at, rejected_at, _FAILURE.decode(failure), payload)
 
 
 def outcome_of(row: Sequence[Any]) -> Outcome:

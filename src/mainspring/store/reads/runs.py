@@ -12,7 +12,7 @@ from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.by_time import number_at
-from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, stall_of
+from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, rejected_of, stall_of
 from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
@@ -177,6 +177,7 @@ def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[Atte
         waits=[wait_of(row) for row in read("read_waits", (run.id,))],
         children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
         stalls=[stall_of(row) for row in read("read_stalls", (run.id,))],
+        rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
     )
 
 

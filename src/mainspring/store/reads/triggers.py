@@ -137,7 +137,7 @@ def deliveries_of_event(reader: Reader, event: str, name: str) -> list[DeliveryR
 def seen(reader: Reader, trigger: str, key: str) -> str | None:
     """Return the delivery that counts for a trigger under this key; one that was refused does not."""
     rows = reader.read("find_delivery", (trigger, key))
-    return str(rows[0][0]) if rows and rows[0][1] != DeliveryState.REFUSED else None
+    return next((str(row[0]) for row in rows if row[1] != DeliveryState.REFUSED), None)
 
 
 def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:

@@ -91,6 +91,8 @@ def _offer(can: Can, story: RunStory, waits: dict[str, WaitView], steps: Sequenc
 
 def _retry(can: Can, story: RunStory, steps: Sequence[Choice]) -> Offer:
     way = next(iter(can.body), None)
+    if way == "discard_rejected":
+        return _asking(can, "Discard what it rejected", {way: "yes"}, harms=True)
     if way == "from_step":
         default = can.body[way]
         first = [Choice(default, next((one.text for one in steps if one.value == default), default))]
