@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-from pathlib import Path
 
 from mainspring.app.watch_process import WatchReport, watch_once
 from mainspring.config import load

@@ -28,7 +28,7 @@ from tests.unit.cli.conftest import BACKUP
 NAMES = {
     "long": "nightly-" + "very-" * 30 + "long-name",
     "wide": "夜間バックアップ処理" * 8,
-    "hostile": "\x1b[31mred\x1b[0m\u202e\u200b‮ <b>{0}%s</b> " + "x" * 80,
+    "hostile": "\x1b[31mred\x1b[0m\u202e\u200b <b>{0}%s</b> " + "x" * 80,
 }
 INCIDENT = new_id("i", 1_000, 77)
 
@@ -73,7 +73,7 @@ def on_terminal(*args: str, columns: int = 80) -> list[str]:
 
 
 LISTS = {
-    ("runs", "list"): ("✗ failed", "– cancelled"),  # noqa: RUF001 - the icon of the state
+    ("runs", "list"): ("✗ failed", "– cancelled"),
     ("failed", "list"): ("✗ failed", "now|s ago"),
     ("failed", "list", "--by", "error"): ("s ago|now",),
     ("incidents", "list"): ("open", "notify", "1h59m ago"),
