@@ -84,9 +84,12 @@ def _print(
             group = row["group"]
             output.line(output.paint(group, None, bold=True))
         output.line(f"  {row['name']:<12}{_value(row)}")
+    from mainspring.store.reads.short_ids import IdKind
+
+    short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
     for run in data["runs"]:
         state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
-        output.line(f"  {state}{run.id}  {words.ago(run.created_at, now)}")
+        output.line(f"  {state}{short[run.id]}  {words.ago(run.created_at, now)}")
 
 
 def _print_definition(invocation: "Invocation", known: Known, data: dict[str, Any]) -> None:

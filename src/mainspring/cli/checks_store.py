@@ -166,7 +166,7 @@ def spool(invocation: Invocation) -> Iterator[Check]:
             "spool",
             "warning",
             f"{many(len(waiting), 'record')} of wrapped commands not taken in yet",
-            "A worker takes them in, and so does the next: mainspring exec, mainspring watch --once",
+            "A worker takes them in, and so does the next: mainspring exec, mainspring watch",
         )
     if bad:
         yield Check(

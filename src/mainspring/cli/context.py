@@ -6,7 +6,7 @@ This is the one place of the command line that opens a store.
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mainspring.service.reads import Reads
     from mainspring.store.base import Reader
     from mainspring.store.process_store import ProcessStore
+    from mainspring.store.reads.short_ids import IdKind
 
 T = TypeVar("T")
 
@@ -188,10 +189,17 @@ class Invocation:
         return self.read(question, nothing)
 
     def run_id(self, text: str) -> str:
-        """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""
+        """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
         from mainspring.store.reads.runs import resolve_id
 
         return resolve_id(self.reader, text)
+
+    def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
+        """Return the short form of each id, as lists show it and every command takes it."""
+        from mainspring.store.reads.short_ids import short_ids
+
+        wanted = list(ids)
+        return short_ids(self.reader, kind, wanted) if wanted else {}
 
     @cached_property
     def act(self) -> "Act":

@@ -13,7 +13,7 @@ _EVERY_DAY: Final = "every day"
 
 
 def cron_words(expression: str) -> str | None:
-    """Return five or six plain fields in words: "every 5 minutes", "every day at 03:00", "Monday to Friday at 09:30"; None = too unusual."""
+    """Return five or six plain fields in words: "every 5 minutes", "every day at 03:00"; None = they are too unusual."""
     fields = expression.upper().split(" ")
     if len(fields) == 6:
         return _step_words(fields[0], 60, "second") if set(fields[1:]) == {"*"} else None
@@ -34,7 +34,9 @@ def cron_words(expression: str) -> str | None:
         step = _step_words(hour, 24, "hour")
         past = f" at :{int(minute):02}" if int(minute) else ""
         return None if step is None else f"{step}{past}" + ("" if is_each_day else f", {days}")
-    times = [f"{int(one):02}:{int(minute):02}" for one in sorted(hour.split(","), key=int)] if _LIST.fullmatch(hour) else []
+    times = (
+        [f"{int(one):02}:{int(minute):02}" for one in sorted(hour.split(","), key=int)] if _LIST.fullmatch(hour) else []
+    )
     return f"{days} at {_joined(times)}" if times else None
 
 

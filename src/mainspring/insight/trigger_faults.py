@@ -43,7 +43,13 @@ def faults_of_triggers(reader: Reader, now: int, sessions: Sequence[SessionView]
     """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
     lines = trigger_lines(reader, now, "", with_last=False, sessions=sessions)
     lost = read_lost_deliveries(reader, listeners(reader))
-    return [*_of_states(lines, now), *_of_lost(lost), *_of_senders(lines), *_late(reader, now), *_undecided(reader, now)]
+    return [
+        *_of_states(lines, now),
+        *_of_lost(lost),
+        *_of_senders(lines),
+        *_late(reader, now),
+        *_undecided(reader, now),
+    ]
 
 
 def undeclared(graph: Graph) -> Iterator[Fault]:

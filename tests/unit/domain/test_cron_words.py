@@ -37,7 +37,8 @@ def test_usual_crons_read_as_people_say_them(expression, words):
 
 
 @pytest.mark.parametrize(
-    "expression", ["*/7 * * * *", "0 22-4 * * *", "0 0 L * *", "0 0 * * 6#2", "0 0 1-7 * 1", "5 4 1 */2 *", "1,2 * * * *"]
+    "expression",
+    ["*/7 * * * *", "0 22-4 * * *", "0 0 L * *", "0 0 * * 6#2", "0 0 1-7 * 1", "5 4 1 */2 *", "1,2 * * * *"],
 )
 def test_unusual_crons_are_left_to_the_walker(expression):
     """A step that does not come out even is not "every 7 minutes"."""
