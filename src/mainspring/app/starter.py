@@ -33,6 +33,7 @@ class Starter:
         started = await app.do(
             lambda store, act: starting.start(
                 store, app.clock, definition, data, act=act, options=self._options, sealing=app.sealing
-            )
+            ),
+            creates_store=True,
         )
         return Handle(app, started.run, signature, created=started.created)

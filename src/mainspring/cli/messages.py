@@ -20,7 +20,7 @@ def print_refused(invocation: Invocation, limit: int) -> None:
     from mainspring.store.reads.outbox import list_refused_messages
 
     now = invocation.clock.now()
-    found = invocation.rows(lambda reader: list_refused_messages(reader, limit))
+    found = invocation.read(lambda reader: list_refused_messages(reader, limit))
     columns = [
         Column("MESSAGE", lambda one: one.id),
         Column("QUEUE", lambda one: words.one_line(one.queue, 40)),
@@ -42,7 +42,7 @@ def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
         raise click.UsageError("--messages takes names of messages, or none for all", ctx=click.get_current_context())
     found = list(which.runs)
     if not found:
-        found = [one.id for one in invocation.rows(lambda reader: list_refused_messages(reader, _MOST))]
+        found = [one.id for one in invocation.read(lambda reader: list_refused_messages(reader, _MOST))]
     if not which.dry_run and (discard or not which.runs):
         what = words.many(len(found), "message")
         invocation.confirm(f"Discard {what}" if discard else f"Send {what} again")

@@ -86,7 +86,7 @@ def list_command(
             found = RunPage([*found.runs, *more.runs], more.cursor)
         return found
 
-    found = invocation.read(question, RunPage([], None))
+    found = invocation.read(question)
     page = invocation.opened(lambda opening: opening.page(found))
     invocation.output.rows(page.runs, run_columns(invocation.clock.now()), empty="No runs.")
     if page.cursor is not None:
