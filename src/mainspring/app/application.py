@@ -23,7 +23,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
-from mainspring.app.stores import make_store
+from mainspring.app.stores import make_store, require_made
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
 from mainspring.config.places import is_server_url
@@ -242,32 +242,40 @@ class App(RunStarter):
             )
         )
 
-    async def do(self, act: Callable[[ProcessStore, Act], T], reason: str | None = None) -> T:
+    async def do(
+        self, act: Callable[[ProcessStore, Act], T], reason: str | None = None, *, creates_store: bool = False
+    ) -> T:
         """Do an act of the service floor off the loop, as this program."""
-        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act)
+        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act, creates_store=creates_store)
 
-    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T]) -> T:
-        """Do an act of the service floor off the loop, in somebody's name."""
-        store = await self.opened_store()
+    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T], *, creates_store: bool = False) -> T:
+        """Do an act of the service floor off the loop, in somebody's name. Raises NoStoreError, unless it `creates_store`."""
+        store = await self.opened_store(creates_store=creates_store)
         return await asyncio.to_thread(act, store, who)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
-    def open_store(self) -> ProcessStore:
-        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time."""
+    def open_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time.
+
+        Raises:
+            NoStoreError: there is none. Only a start and a worker create one.
+        """
         if self._working is not None:
             return self._working.store
         with self._opening:
             if self._store is None:
+                if not creates_store:
+                    require_made(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
                 store.open()
                 self._store = store
             return self._store
 
-    async def opened_store(self) -> ProcessStore:
-        """Return the store without blocking the loop."""
+    async def opened_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store without blocking the loop. Raises NoStoreError, unless it `creates_store`."""
         store = self._store if self._working is None else self._working.store
-        return await asyncio.to_thread(self.open_store) if store is None else store
+        return await asyncio.to_thread(self.open_store, creates_store=creates_store) if store is None else store
 
     async def changed(self, within: float) -> None:
         """Wait until something changed in the store, or for so many seconds."""

@@ -84,7 +84,7 @@ _AUDIT: Final = {
     "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
 }
 _DB: Final = {
-    "migrate": Leaf(f"{_CLI}.db:migrate", "make the store, or bring it to this version's form"),
+    "migrate": Leaf(f"{_CLI}.db:migrate", "bring the store to this version's form, or create it"),
     "check": Leaf(f"{_CLI}.db:check", "read the whole store and say what is wrong"),
     "backup": Leaf(f"{_CLI}.db_backup:backup", "write a checked copy"),
     "restore": Leaf(f"{_CLI}.db_restore:restore", "put a backup in its place, decide its runs, release it"),

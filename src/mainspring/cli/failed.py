@@ -70,10 +70,10 @@ def list_command(
     )
     if by == "error":
         came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
-        groups = invocation.rows(lambda reader: grouped(reader, wanted.states, name, came_at, error))
+        groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
         return
-    found = invocation.rows(lambda reader: failed_runs(reader, wanted))
+    found = invocation.read(lambda reader: failed_runs(reader, wanted))
     _print_runs(invocation, found)
 
 

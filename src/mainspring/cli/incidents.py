@@ -84,7 +84,7 @@ def list_command(
     from mainspring.store.reads.short_ids import IdKind
 
     wrong = not ended and IncidentState.RESOLVED not in states
-    found: list[Incident] = invocation.rows(
+    found: list[Incident] = invocation.read(
         lambda reader: told(reader, _MOST) if wrong else incidents(reader, wrong=False, apart=not ended, limit=_MOST)
     )
     rows = lists.narrow(

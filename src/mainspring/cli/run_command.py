@@ -178,7 +178,7 @@ def _somebody_works(invocation: Invocation, automation: "Automation", options: "
         and one.automations.get(definition.name) == definition.version
         and (one.queues is None or queue in one.queues)
         and (tag is None or tag in one.tags)
-        for one in invocation.rows(lambda reader: sessions(reader, limit=1_000))
+        for one in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     )
 
 

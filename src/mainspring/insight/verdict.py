@@ -178,24 +178,6 @@ def mark(found: Verdict) -> tuple[str, str]:
     return (WARN, "yellow") if found.put_off else (GOOD, "green")
 
 
-def nothing_yet(*, store: str, environment: str) -> Verdict:
-    """Return the verdict where there is no store."""
-    return Verdict(
-        healthy=True,
-        sentence="Nothing has run yet: there is no store. Begin with: mainspring up",
-        problems=[],
-        store=store,
-        environment=environment,
-        automations=0,
-        paused=0,
-        workers=0,
-        running=0,
-        failed=0,
-        needs_attention=0,
-        questions=0,
-    )
-
-
 def _parts(told: list[str], figures: dict[str, Any]) -> str:
     parts = [
         *told,
