@@ -36,8 +36,9 @@ from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.transaction import Tx
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.service import event, question, run, signal, starting
+from mainspring.service import event, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.service.question import answer as answer_question
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 
@@ -234,11 +235,24 @@ class App(RunStarter):
         """Continue a failed or halted run from where it failed."""
         await self.do(lambda store, act: run.retry(store, run_id, act=act), reason)
 
-    async def answer(self, run_id: str, choice: str, note: str | None = None) -> None:
-        """Answer the open question of a run."""
+    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer the open question of a run; `question` = its identity, where several are open.
+
+        Raises:
+            NotFoundError: there is no such open question.
+            UnknownNameError: it does not offer this choice.
+            ConflictError: several are open and none is named; lists them.
+        """
         await self.do(
-            lambda store, act: question.answer(
-                store, StoredActs(store.reader), run_id, choice, act=act, note=note, sealing=self.sealing
+            lambda store, act: answer_question(
+                store,
+                StoredActs(store.reader),
+                run_id,
+                choice,
+                act=act,
+                question=question,
+                note=note,
+                sealing=self.sealing,
             )
         )
 

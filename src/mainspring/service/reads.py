@@ -47,6 +47,10 @@ class Reads(Protocol):
         """Return the slots on record from one instant to another, both included, oldest first."""
         ...
 
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        ...
+
     def signal_schemas(self, run: str, name: str) -> list[Any] | None:
         """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
         ...

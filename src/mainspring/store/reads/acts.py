@@ -62,6 +62,10 @@ class StoredActs:
         """Return the slots on record from one instant to another, both included, oldest first."""
         return reads_status.slots_between(self._reader, schedule, first_at, last_at, limit)
 
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        return reads_runs.newest_of(self._reader, run)
+
     def signal_schemas(self, run: str, name: str) -> list[Any] | None:
         """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
         return reads_messages.signal_schemas(self._reader, run, name)

@@ -54,6 +54,12 @@ def run_view(reader: Reader, run: str) -> RunView:
     return view_of(rows[0])
 
 
+def newest_of(reader: Reader, run: str) -> str:
+    """Return the run that a run goes on as, after it began anew any number of times; itself if it did not. The first one may be pruned."""
+    rows = reader.read("find_heir", (run,))
+    return str(rows[0][0]) if rows else run
+
+
 def missing(run: str) -> NotFoundError:
     """Return what is raised where there is no run of this id."""
     return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
