@@ -44,6 +44,7 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 _PUBLIC_URL = re.compile(
     r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}", re.ASCII)
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,30}", re.ASCII)
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -71,6 +72,7 @@ class Reader:
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
             "network": lambda value, _: read_network(_text(value)),
+            "variable": lambda value, _: _variable(_text(value)),
             "host name": lambda value, _: _host_name(_text(value)),
             "access role": lambda value, _: read_access(_text(value)).value,
             "issuer": lambda value, _: _issuer(_text(value)),
@@ -204,6 +206,12 @@ def _bind(text: str) -> str:
             f"{text!r} is no address to listen on", hint='Write "127.0.0.1:7171", "[::1]:7171" or "7171".'
         )
     return f"{host}:{int(port)}"
+
+
+def _variable(text: str) -> str:
+    if not _VARIABLE.fullmatch(text):
+        raise OptionError(f"{text[:80]!r} is no name of a variable", hint='Write "PGPASSWORD".')
+    return text
 
 
 def _host_name(text: str) -> str:
