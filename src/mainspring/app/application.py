@@ -21,6 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
+import msgspec
+
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.starter import Starter
@@ -155,7 +157,8 @@ class App:
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):
-                handle = await self.start(automation, *args, **kwargs)
+                options = msgspec.structs.replace(self._options, awaited=True)
+                handle = await Starter(self, options).start(automation, *args, **kwargs)
                 self.work_on(handle.id)
                 return await handle.result()
 

@@ -134,7 +134,7 @@ def incident_line(one: Incident, now: int) -> Line:
     """Return an incident as it stands in a list."""
     whose = one.subject.automation or "mainspring"
     text = (
-        f"  {one.severity:<7} {words.ago(one.since_at, now):<9} {words.one_line(f'{whose}: {one.text}', 160)}  {one.id}"
+        f"  {one.severity:<7} {words.ago(one.since_at, now):<9} {words.one_line(f'{whose}: {one.said}', 160)}  {one.id}"
     )
     return Line(text, _LOUD[one.severity], Place(one.subject.automation, incident=one.id))
 

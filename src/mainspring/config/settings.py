@@ -178,6 +178,7 @@ _OF_ONE = {
     "every",
     "at",
     "partition",
+    "item",
     "version",
     "tag",
     "key",

@@ -1,4 +1,4 @@
 update runs set parent = old.parent, parent_ident = old.parent_ident, parent_asked = old.parent_asked, close_policy = old.close_policy,
-                superseded = old.superseded
-from (select parent, parent_ident, parent_asked, close_policy, superseded from runs where id = :run) as old
+                superseded = old.superseded, healthy = old.healthy, item = old.item
+from (select parent, parent_ident, parent_asked, close_policy, superseded, healthy, coalesce(item, id) as item from runs where id = :run) as old
 where runs.id = :heir
