@@ -21,6 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
+import msgspec
+
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores import make_store, require_made
@@ -167,7 +169,9 @@ class App(RunStarter):
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):
-                handle = await self.start(automation, *args, **kwargs)  # type: ignore[arg-type]  # typed by the overloads
+                options = msgspec.structs.replace(self._options, awaited=True)
+                starter = Starter(self, options)
+                handle = await starter.start(automation, *args, **kwargs)  # type: ignore[arg-type]  # typed by the overloads
                 self.work_on(handle.id)
                 return await handle.result()
 

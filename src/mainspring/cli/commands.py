@@ -31,9 +31,11 @@ _AUTO: Final = {
     "paths": Leaf(f"{_CLI}.auto_paths:paths", "show which way its runs go, and which failures end them"),
 }
 _FAILED: Final = {
-    "list": Leaf(f"{_CLI}.failed:list_command", "list runs that failed or need a person"),
+    "list": Leaf(
+        f"{_CLI}.failed:list_command", "list runs that failed or need a person, and that no one has decided on"
+    ),
     "retry": Leaf(f"{_CLI}.failed:retry", "continue all of them that a filter means"),
-    "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
+    "discard": Leaf(f"{_CLI}.failed:discard", "decide that no one will continue them"),
 }
 _BULK: Final = {
     "list": Leaf(f"{_CLI}.bulk_acts:list_command", "list acts on many, newest first"),

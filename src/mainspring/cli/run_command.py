@@ -128,6 +128,7 @@ def _options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
         due_at=None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],
+        awaited=at is None and not given["detach"],
     )
 
 

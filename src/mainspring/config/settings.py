@@ -183,6 +183,7 @@ _OF_ONE = {
     "every",
     "at",
     "partition",
+    "item",
     "version",
     "tag",
     "key",

@@ -234,7 +234,7 @@ class IncidentPages:
             title=headline_of(about, found, self._around.environment),
             said=said,
             incident=found,
-            headline=f"{found.subject.automation or 'mainspring'}: {found.text}",
+            headline=f"{found.subject.automation or 'mainspring'}: {found.said}",
             fields=[
                 field
                 for field in render_notice("", about, self._clock.now(), found, self._around).fields
