@@ -190,6 +190,7 @@ _OF_ONE = {
     "undo",
     "produces",
     "expect",
+    "gone",
 }
 DefaultSettings = defstruct(
     "DefaultSettings",

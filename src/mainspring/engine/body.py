@@ -25,6 +25,7 @@ from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.refusals import Refusals
 from mainspring.engine.requests import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.step_names import StepNames
 from mainspring.engine.unawaited_calls import UnawaitedCalls
 
 _UNSET: Any = object()
@@ -68,6 +69,7 @@ class Body:
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
         self.calls = UnawaitedCalls()
+        self.names = StepNames()
         self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
@@ -264,11 +266,16 @@ class Body:
         name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
         count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
         task.branch = f"{parent.branch}{name}#{count}/"
+        if self.names.former:
+            task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
 
     # -- what the run's API asks ---------------------------------------------------------------------------------------
 
-    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None) -> str:
-        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch."""
+    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
+        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
+
+        What the history has under a name that it had before (`was`) keeps that identity.
+        """
         task = task or self.loop.current()
         if task is None:
             if self.loop.closed:
@@ -277,11 +284,17 @@ class Body:
                 raise BodyError(_OUTSIDE)
             return f"{name}[{key}]"
         if key is not None:
-            return f"{task.branch}{name}[{key}]"
-        count = task.uses[name] = task.uses.get(name, 0) + 1
-        if count == 2 and name != "timer":
-            self.notes.hints.add(f"{task.branch}{name}")
-        return f"{task.branch}{name}#{count}"
+            suffix = f"[{key}]"
+        else:
+            count = task.uses[name] = task.uses.get(name, 0) + 1
+            if count == 2 and name != "timer":
+                self.notes.hints.add(f"{task.branch}{name}")
+            suffix = f"#{count}"
+        if was or self.names.former:
+            former = self.names.saved_ident(task.branch, name, suffix, was)
+            if former is not None:
+                return former
+        return f"{task.branch}{name}{suffix}"
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
         """Set a timer with an identity of its own."""
@@ -305,6 +318,8 @@ class Body:
         self.waiting[request.ident] = request
         if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
             self.drift = self.drift or drift_of(request, saved)
+        if self.names.marked:
+            self.names.marked.pop(request.ident, None)
         if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
             heapq.heappush(self._early, (outcome.rank, outcome))
         self._registered.append(request)

@@ -41,7 +41,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.DEADLINE: "Its deadline passed before it ended.",
     FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
     FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
-    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved.",
+    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved, or can ask for it no more.",
     FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
     FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
     FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
