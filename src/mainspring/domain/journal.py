@@ -90,6 +90,7 @@ class AttemptRecord(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     input: bytes | None = None
     undo: str | None = None
+    superseded: int | None = None
 
 
 class Fact(msgspec.Struct, frozen=True):
