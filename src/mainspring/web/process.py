@@ -11,6 +11,7 @@ import sys
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.resources.secret import Secrets
 from mainspring.web.api.call import Site
 from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
@@ -29,6 +30,7 @@ from mainspring.web.ways_in import WaysIn
 _MOST_CONNECTIONS = MOST + 600
 """Streams, which last, and others. The oldest idle one is closed for one more."""
 _AGAIN_S = 0.2
+_SECRETS_EVERY_S = 60.0
 _COLLECT_AFTER = 20_000
 """New objects between two looks for cycles. A page makes as many, and leaves few in cycles."""
 
@@ -51,7 +53,8 @@ async def serve(process: PostProcess) -> int:
             VARIABLE,
         )
     look, door = Look(process), HookDoor(process)
-    looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
+    keeping = (look.keep(), door.keep(), hide_secrets(process.project.secrets))
+    looking = [process.loop.create_task(kept) for kept in keeping]
     store = process.project.settings.store
     file = None if store.is_remote else store.path
     project = process.project
@@ -84,6 +87,13 @@ async def serve(process: PostProcess) -> int:
         one.cancel()
     await process.close()
     return 0
+
+
+async def hide_secrets(secrets: Secrets) -> None:
+    """Learn which secrets there are, for as long as the process lives: viewers of the API do not see their values."""
+    while True:
+        await asyncio.to_thread(secrets.hide_all)
+        await asyncio.sleep(_SECRETS_EVERY_S)
 
 
 async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
