@@ -31,6 +31,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
 
     A key counts once for its trigger; one whose value was refused counts when it fits. `body`, `data` and `headers` are sealed.
     `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
+    `was_kept` and `happened_at` are those of the arrival: what a store that was replaced by its backup may have taken in already, fails.
     """
 
     id: str
@@ -48,6 +49,8 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None
     verified: str | None = None
     redelivered: int = 0
+    was_kept: bool = False
+    happened_at: int | None = None
 
 
 class RefuseArrival(msgspec.Struct, frozen=True, kw_only=True):
