@@ -87,6 +87,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     lives.DrainSession: sessions.drain_session,
     lives.CloseSession: sessions.close_session,
     lives.Bury: sessions.bury,
+    lives.Pardon: sessions.pardon,
     lives.ClearSuspect: sessions.clear_suspect,
     saved.RecordProcess: sessions.record_process,
     acts.SetQueue: queues.set_queue,
