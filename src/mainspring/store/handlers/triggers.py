@@ -84,7 +84,7 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.was_kept and is_set_aside(tx, c.happened_at):
-        _insert(tx, command, Ruling(DeliveryState.FAILED, note=LOST), None, is_again=known is not None)
+        _insert(tx, command, Ruling(DeliveryState.FAILED, note=LOST), None, known)
         return TakenIn(c.id, DeliveryState.FAILED, None, first=True, note=LOST)
     if c.filtered:
         _insert(tx, command, Ruling(DeliveryState.RECEIVED), None, known)
