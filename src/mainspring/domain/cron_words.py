@@ -13,7 +13,7 @@ _EVERY_DAY: Final = "every day"
 
 
 def cron_words(expression: str) -> str | None:
-    """Return five or six plain fields in words: "every 5 minutes", "every day at 03:00", "Monday to Friday at 09:30"; None = too unusual."""
+    """Return five or six plain fields in words: "every 5 minutes", "every day at 03:00"; None = they are too unusual."""
     fields = expression.upper().split(" ")
     if len(fields) == 6:
         return _step_words(fields[0], 60, "second") if set(fields[1:]) == {"*"} else None

@@ -112,11 +112,15 @@ def rounded_duration(ms: int) -> str:
     seconds = (ms + _SECOND_MS // 2) // _SECOND_MS
     if seconds < 60:
         return f"{seconds}s"
-    for large, small, limit, names in _PAIRS:
-        rounded = (ms + small // 2) // small * small
-        if rounded < limit:  # else it was rounded up into the next larger unit
-            break
+    return next(text for text in (_pair_text(ms, *pair) for pair in _PAIRS) if text is not None)
+
+
+def _pair_text(ms: int, large: int, small: int, limit: float, names: str) -> str | None:
+    """Return a span in two neighbouring units; None = it is rounded up beyond them."""
+    rounded = (ms + small // 2) // small * small
     whole, rest = divmod(rounded, large)
+    if rounded >= limit:
+        return None
     return f"{whole}{names[0]}{rest // small}{names[1]}" if rest else f"{whole}{names[0]}"
 
 

@@ -156,6 +156,20 @@ _TABLE: dict[Group, tuple[_Row, ...]] = {
         ("grace", read.span_from_zero, None, "how late a success may be before that", _AUTOMATIONS),
         ("slow", read.span_or_off, None, "a run that takes longer is reported", _AUTOMATIONS),
         ("fail_rate", read.share_or_off, None, "the share of failed runs that is an incident", _AUTOMATIONS),
+        (
+            "healthy",
+            read.choice("item", "automation", "rate"),
+            None,
+            "what settles a failed run: a success of its item, or the next one (default: by how it starts)",
+            _AUTOMATIONS - {Kind.EXEC},
+        ),
+        (
+            "item",
+            read.template,
+            None,
+            "what a run is about, in braces: a later success of the same item settles its failure",
+            _AUTOMATIONS - {Kind.EXEC},
+        ),
         ("backlog", read.whole_or_off, None, "the number of waiting runs that is an incident", _AUTOMATIONS),
         (
             "stalled",

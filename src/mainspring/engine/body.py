@@ -24,7 +24,7 @@ from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.refusals import Refusals
-from mainspring.engine.requests import ChildCall, Request, StepCall, TimerCall, Unloaded
+from mainspring.engine.requests import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
 from mainspring.engine.step_names import StepNames
 from mainspring.engine.unawaited_calls import UnawaitedCalls
 
@@ -33,6 +33,7 @@ _MOST_CLOSED = 64
 _OUTSIDE = "a run can be asked only from its own workflow body, not from a callback or from outside"
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _MESSAGES = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
+_RETURNED = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _ANSWERLESS = _UNHANDED | {OutcomeState.CANCELLED}
 
@@ -63,6 +64,7 @@ class Body:
         self.notes = Notes()
         self.drift: Drift | None = None
         self.failures, self.refusals = Failures(), Refusals()
+        self.unheard: list[Outcome] = []  # signals and events that were taken in for a wait which was given up by then
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
@@ -104,9 +106,12 @@ class Body:
             elif outcome.ident in self._saved:  # else it was asked for and given up
                 self.unclaimed[outcome.ident] = outcome
             else:
-                self.failures.untold(outcome)
+                self._note_unheard(outcome)
         rest = self._history[position:] if self.done else ()
         self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
+        for outcome in rest:
+            if outcome.kind in _RETURNED:
+                self._note_unheard(outcome)
         self._history, self.live = (), True
 
     def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
@@ -130,11 +135,16 @@ class Body:
         else:
             request = self.waiting.pop(outcome.ident, None)
             self.doubts.pop(outcome.ident, None)
-            if request is None or not request.open:
-                self.failures.untold(outcome)
+            if request is None or not request.open or (self.done and outcome.kind in _MESSAGES):
+                self._note_unheard(outcome)
                 return
             self._give(request, outcome, value)
         self._drive()
+
+    def _note_unheard(self, outcome: Outcome) -> None:
+        self.failures.untold(outcome)
+        if outcome.kind in _RETURNED and outcome.state is OutcomeState.SUCCEEDED:
+            self.unheard.append(outcome)
 
     def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
         request.open, request.outcome = False, outcome
@@ -196,6 +206,12 @@ class Body:
     def done(self) -> bool:
         """Tell whether the coroutine has ended."""
         return self.task is not None and self.task.done()
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the coroutine has ended to begin anew."""
+        task = self.task
+        return task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Restarted)
 
     @property
     def stuck(self) -> bool:

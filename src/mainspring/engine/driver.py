@@ -84,6 +84,7 @@ class Driver:
         self.body.begin()
         if self.run.deadline_at is not None:
             self.waits.watch_deadline(self.run.deadline_at)
+        self.waits.return_unheard()
         self.advance()
 
     def resume(self, run: ClaimedRun) -> None:
@@ -214,6 +215,9 @@ class Driver:
                 self.halt = self.halt or Halted(
                     FailureReason.BODY_ERROR, self.hosting.failure_of(error), outcome.ident, {}
                 )
+            self.waits.taking.pop(outcome.ident, None)
+            if self.body.unheard:
+                self.waits.return_unheard()
         self.advance()
 
     def accepts(self, result: Any) -> bool:

@@ -52,6 +52,8 @@ class AutomationOptions(TypedDict, total=False):
     grace: Span
     slow: Span | Off
     fail_rate: float | str | Off
+    healthy: Literal["item", "automation", "rate"]
+    item: str
     backlog: int | Off
     stalled: Span | Off
 

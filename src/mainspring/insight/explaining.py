@@ -159,7 +159,21 @@ def _ended(facts: Facts) -> _Answers:
     took = f", after {span(run.finished_at - run.started_at)}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
+    heir = _restarted_as(facts)
+    if heir is not None:
+        what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
+        return what, [], [f"Run {heir} goes on for it."], [Can(f"mainspring runs show {heir}", "show it")]
     return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
+
+
+def _restarted_as(facts: Facts) -> str | None:
+    """Return the run as which a run began anew (`run.restart`)."""
+    try:
+        detail = msgspec.json.decode(facts.story.run.detail or b"null")
+    except msgspec.DecodeError:
+        return None
+    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return str(heir) if heir is not None else None
 
 
 _NOT_SAVED = (

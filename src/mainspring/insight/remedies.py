@@ -181,6 +181,11 @@ def discard(facts: Facts) -> Can:
     return Can(f"mainspring failed discard {facts.id} -y", "give it up: it fails", DISCARD)
 
 
+def settle(run: str) -> Can:
+    """Return how to decide that no one will continue a run that failed."""
+    return Can(f"mainspring failed discard {run} -y", "decide that no one will continue it: it stays failed", DISCARD)
+
+
 def _stopped_at(facts: Facts) -> tuple[str, str]:
     """Return the step at which it stopped, as a command line names it, and its identity."""
     ident = facts.story.run.failed_ident or "STEP"

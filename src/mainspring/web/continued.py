@@ -17,7 +17,7 @@ _DONE: Final = {
     "run_again": "continued",
     "give_result": "given a result",
     "mark_done": "declared done",
-    "discard": "given up",
+    "discard": "discarded",
     "cancel": "cancelled",
 }
 _LOOKED_AT = 1_000

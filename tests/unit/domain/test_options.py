@@ -53,6 +53,8 @@ SAMPLES = {
     "slow": ("1h", "3600", "1h"),
     "fail_rate": (0.2, '"20%"', 0.2),
     "backlog": (100, "100", 100),
+    "healthy": ("item", '"item"', "item"),
+    "item": ("{order}", '"{order}"', "{order}"),
     "stalled": ("6h", '"6h"', "6h"),
 }
 

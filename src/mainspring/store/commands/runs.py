@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, OutcomeKind
+from mainspring.domain.member import HealthRule
 from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import Publish
@@ -70,6 +71,9 @@ class StartRun(msgspec.Struct, frozen=True):
     parent: ParentLink | None = None
     slot: SlotLink | None = None
     here: bool = False
+    healthy: HealthRule = HealthRule.ITEM
+    item: str | None = None
+    """What the run is about; None = itself, "" = its automation as a whole."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -282,9 +286,10 @@ class CancelChild(msgspec.Struct, frozen=True):
 
 
 class Discard(msgspec.Struct, frozen=True):
-    """A person gives up a run that needs attention: it fails. Answer: Done, Refused."""
+    """A person gives up a run that needs attention: it fails. One that failed stays so, and is settled. Answer: Done, Refused."""
 
     run: str
+    by: str | None = None
 
 
 class GiveResult(msgspec.Struct, frozen=True):

@@ -9,11 +9,12 @@ import msgspec
 
 from mainspring.domain.continuing import Counted, no_longer_counted
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.member import Settlement
 from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
-from mainspring.store.handlers import endings, events, inbox, keys, partitions, rejected_facts, undoing
+from mainspring.store.handlers import endings, events, inbox, keys, members, partitions, rejected_facts, undoing
 from mainspring.store.transaction import Transaction
 
 _UNSETTLED = {
@@ -191,6 +192,8 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
         "undoing": int(run.undoing and undoes),
     }
     tx.change("reopen", values)
+    if run.state == RunState.NEEDS_ATTENTION:
+        members.settle_run(tx, run.id, Settlement.CONTINUED)
     keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
     tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
     return DONE
@@ -251,10 +254,16 @@ def mark_done(tx: Transaction, command: MarkDone) -> Done | Refused:
 
 
 def discard(tx: Transaction, command: Discard) -> Done | Refused:
-    """Give up a run that needs attention."""
+    """Give up a run that needs attention, or say of one that failed that no one will continue it."""
     if endings.end_idle(tx, command.run, Move.DISCARD, reason=FailureReason.DISCARDED):
+        members.settle_run(tx, command.run, Settlement.DISCARDED, command.by)
         return DONE
-    return _not_ended(tx, command.run, Move.DISCARD)
+    found = tx.one("read_receiver", (command.run,))
+    if found is None or found[0] != RunState.FAILED:
+        return _not_ended(tx, command.run, Move.DISCARD)
+    if members.settle_run(tx, command.run, Settlement.DISCARDED, command.by) or tx.again:
+        return DONE
+    return Refused("wrong_state", f"run {command.run} failed and is settled already")
 
 
 def _not_ended(tx: Transaction, run: str, move: Move) -> Done | Refused:

@@ -96,8 +96,10 @@ def stall_of(row: Sequence[Any]) -> Stall:
 
 def attempt_of(row: Sequence[Any]) -> AttemptRecord:
     """Make an attempt of a row of `list_open_attempts_of`, without its run."""
-    ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo = row
+    ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo, *superseded = (
+        row
+    )
     return AttemptRecord(
         *(ident, name, generation, attempt, AttemptState(state), asked, started_at, ended_at, next_at),
-        *(failure_of(failure), given, undo),
+        *(failure_of(failure), given, undo, *superseded),
     )
