@@ -95,7 +95,9 @@ def no_store(path: Path, usual: Path | None = None) -> NoStoreError:
 def nearest_store(path: Path, usual: Path | None) -> Path | None:
     """Return the existing store that was probably meant: a file of a similar name beside it, else the usual one."""
     try:
-        beside = [file for file in path.parent.iterdir() if file != path and file.suffix == path.suffix and is_store(file)]
+        beside = [
+            file for file in path.parent.iterdir() if file != path and file.suffix == path.suffix and is_store(file)
+        ]
     except OSError:
         beside = []
     names = get_close_matches(path.name, [file.name for file in beside], n=1)
@@ -123,7 +125,9 @@ def require_made(place: str | Path) -> None:
         if not path.exists():
             raise no_store(path)
     elif not is_made(place):
-        raise NoStoreError(f"there is no store\nat {address_of(place).shown}", hint="Create it: mainspring up, App.start")
+        raise NoStoreError(
+            f"there is no store\nat {address_of(place).shown}", hint="Create it: mainspring up, App.start"
+        )
 
 
 def anchor(url: str) -> Path:

@@ -49,7 +49,9 @@ def _trust(invocation: "Invocation", known: Known, now: int) -> "Trust | None":
     """Return how far it can be trusted; None where no worker announced it."""
     from mainspring.insight.trust import trust_of
 
-    return None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+    return (
+        None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+    )
 
 
 def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":

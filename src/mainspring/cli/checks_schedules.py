@@ -36,7 +36,11 @@ def cadence(invocation: Invocation) -> Iterator[Check]:
     from mainspring.cli.cadence import cadence_text, cadences
 
     now = invocation.clock.now()
-    ready = [one for one in known_automations(invocation, quiet=True, needs_store=False) if one.view and state_of(one, now) == "ready"]
+    ready = [
+        one
+        for one in known_automations(invocation, quiet=True, needs_store=False)
+        if one.view and state_of(one, now) == "ready"
+    ]
     slipping = [row for one in ready for row in cadences(invocation, one, now) if row["slips"]]
     for row in slipping[:_SHOWN]:
         fix = "Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on"

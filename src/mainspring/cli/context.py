@@ -257,7 +257,6 @@ class Invocation:
 
             refuse_foreign(self.path)
 
-
     def _usual_store(self) -> Path | None:
         """Return the file that would be used if no flag and no variable named a store."""
         from mainspring.config import load

@@ -49,7 +49,9 @@ def changed_before(
     found = [
         (one.at, f"deployment {one.number} was announced{', and ' + own.pop(one.at) if one.at in own else ''}")
         for one in changes.deployments
-        if one.number == deploy and one.number != _FIRST and (one.at in own or (began_at is not None and began_at < one.at))
+        if one.number == deploy
+        and one.number != _FIRST
+        and (one.at in own or (began_at is not None and began_at < one.at))
     ]
     found += own.items()
     for act in changes.acts:

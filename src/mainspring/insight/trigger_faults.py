@@ -43,7 +43,13 @@ def faults_of_triggers(reader: Reader, now: int, sessions: Sequence[SessionView]
     """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
     lines = trigger_lines(reader, now, "", with_last=False, sessions=sessions)
     lost = read_lost_deliveries(reader, listeners(reader))
-    return [*_of_states(lines, now), *_of_lost(lost), *_of_senders(lines), *_late(reader, now), *_undecided(reader, now)]
+    return [
+        *_of_states(lines, now),
+        *_of_lost(lost),
+        *_of_senders(lines),
+        *_late(reader, now),
+        *_undecided(reader, now),
+    ]
 
 
 def undeclared(graph: Graph) -> Iterator[Fault]:
@@ -100,12 +106,12 @@ def _of_senders(lines: list[TriggerLine]) -> Iterator[Fault]:
         refused = line.arrived.get(DeliveryState.REFUSED, 0)
         see = f"See why: mainspring triggers show {line.name}"
         if line.at_the_door and line.kind != "queue":
-            # Anybody can send rubbish to a public address. A sender that is never let in is another thing: its secret is wrong.
+            # Anybody can send rubbish to a public address: a sender that was known is an incident, all others are for doctor alone.
             none_came = sum(line.arrived.values()) == refused
             text = f"{many(line.at_the_door, 'request was', 'requests were')} turned away by {line.name} within a day"
             if none_came:
                 text += ", and none was taken in: is its secret the sender's?"
-            yield Fault("deliveries", text, see, is_urgent=none_came)
+            yield Fault("deliveries", text, see, is_urgent=False)
 
 
 def _late(reader: Reader, now: int) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_protocol import KEEP_ALIVE_S, LONGEST_HEAD, HookProtocol
 from mainspring.web.hooks import Hooks
-from mainspring.web.listening import listen, server
+from mainspring.web.listening import first_line, listen, server
 
 _AGAIN_S = 5.0
 _LOG = logging.getLogger("mainspring.web.hooks")
@@ -37,7 +37,7 @@ class HookListener:
                 if error.message != told:
                     told = error.message
                     _LOG.error("%s", error)
-                self._door.trouble = f"webhooks are not taken in: {self._settings.bind} cannot be listened on"
+                self._door.trouble = f"webhooks are not taken in: {first_line(error)}"
             else:
                 self._door.trouble = None
                 _LOG.info("webhooks are taken in on http://%s", self._settings.bind)

@@ -8,7 +8,16 @@ import mainspring as ms
 from mainspring.domain.errors import NoStoreError
 
 LOOKS = (
-    *("status", "status --since 8h", "status --here", "runs list", "auto list", "auto next --all", "failed list", "logs"),
+    *(
+        "status",
+        "status --since 8h",
+        "status --here",
+        "runs list",
+        "auto list",
+        "auto next --all",
+        "failed list",
+        "logs",
+    ),
     *("incidents list", "monitors list", "monitors show silence", "triggers list", "queues list", "workers list"),
     *("locks list", "audit-log list", "audit-log verify", "notify log", "notify routes", "bulk list", "top"),
     *("db check", "db backup", "db prune", "db migrate", "down", "drain", "open", "explain @last", "auto pause x"),

@@ -72,7 +72,10 @@ def test_description_leaves_what_a_worker_announced(database: SqliteDatabase) ->
 
 def test_a_call_by_hand_does_not_erase_the_schedule(database: SqliteDatabase) -> None:
     """It states none: definition and watch stay those of the crontab, until the crontab states other ones."""
-    of_crontab, by_hand = b'{"options":{"cron":["0 3 * * *"],"tier":"page"},"schedules":[{"every":1000}]}', b'{"options":{}}'
+    of_crontab, by_hand = (
+        b'{"options":{"cron":["0 3 * * *"],"tier":"page"},"schedules":[{"every":1000}]}',
+        b'{"options":{}}',
+    )
     do(database, described("exec", of_crontab, "a"))
     assert do(database, described("exec", by_hand)) == DONE
     assert rows(database, "select definition from automations") == [(of_crontab,)]

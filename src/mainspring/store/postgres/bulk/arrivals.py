@@ -117,4 +117,6 @@ def tell(tx: PostgresTransaction, rows: Sequence[DeliveryRow]) -> None:
 
 
 ARRIVALS = Kind(_take_in, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_arrive_plainly)
-DECISIONS = Kind(_decide, lambda c: (c.trigger, c.key) if c.key else c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly)
+DECISIONS = Kind(
+    _decide, lambda c: (c.trigger, c.key) if c.key else c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly
+)
