@@ -92,7 +92,7 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
                 await asyncio.sleep(0.05)
         assert on_record() == {
             ("address", "hooks.bind"): w.door.trouble,
-            ("secret", "unset/webhook"): "no secret 'NOT_SET' is set",
+            ("secret", "unset/webhook"): "the secret 'NOT_SET' is not set",
         }
         w.door.trouble = None
         async with asyncio.timeout(10):

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from mainspring.domain.duration import format_duration
-from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.monitors.facts import Facts, HeldDebounce, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
-from mainspring.domain.monitors.tuning import Length, Number, Share, Tuning, ms
+from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
 from mainspring.domain.monitors.words import about, many
 from mainspring.domain.text import escape
 
 TIMES = 10
-_LONGER_THAN_USUAL = 4
+_LONGER_THAN_USUAL = 2
 _LONGEST_KEY = 80
 
 
@@ -23,15 +23,13 @@ class DebounceTuning(Tuning, frozen=True, kw_only=True):
 
 
 class PartitionTuning(Tuning, frozen=True, kw_only=True):
-    """`backlog`: so long may a run wait behind the holder of its partition; longer where the runs of the holder usually take longer.
+    """`backlog`: so long may a run wait behind the holder of its partition; longer where the holder's automation usually takes longer.
 
-    `runs`, `over`: as for `too_slow`, from when on that is learned; `share`: of the usual duration of so many runs.
+    `runs`: of so many ends it is known how long it takes.
     """
 
     backlog: Length = timedelta(hours=1)
-    runs: Number = 20
-    over: Length = timedelta(days=7)
-    share: Share = 0.99
+    runs: Number = 5
 
 
 class UnservedTuning(Tuning, frozen=True, kw_only=True):
@@ -86,10 +84,6 @@ def judge_partitions(facts: Facts, tuning: PartitionTuning, now_at: int) -> Iter
                 "held_ms": held_ms,
                 "longest_ms": limit_ms,
             }
-            if limit_ms is None:
-                subject = Subject(one.name, IncidentKind.PARTITION_HELD, fingerprint)
-                yield Judged(subject, figures, unsure="the history of the holder is not read yet")
-                continue
             state = "waits" if held.holder_state == "waiting" else f"is {held.holder_state.replace('_', ' ')}"
             whose = "" if held.holder_automation == one.name else f" of {held.holder_automation}"
             partition = escape(held.partition, _LONGEST_KEY)
@@ -106,16 +100,10 @@ def judge_partitions(facts: Facts, tuning: PartitionTuning, now_at: int) -> Iter
             )
 
 
-def _limit_ms(holder: Watched | None, tuning: PartitionTuning) -> int | None:
-    """Return how long a run may wait behind a run of this automation; None while its history is not read."""
-    if holder is None:
-        return ms(tuning.backlog)
-    history = holder.history
-    if history is None:
-        return None if holder.ends else ms(tuning.backlog)
-    if history.runs < tuning.runs or history.over_ms < ms(tuning.over):
-        return ms(tuning.backlog)
-    usual_ms: int = 2 ** history.bucket_at(tuning.share)
+def _limit_ms(holder: Watched | None, tuning: PartitionTuning) -> int:
+    """Return how long a run may wait behind a run of this automation."""
+    took = [end.took_ms for end in ([] if holder is None else holder.ends) if end.took_ms is not None]
+    usual_ms = max(took) if len(took) >= tuning.runs else 0
     return max(ms(tuning.backlog), _LONGER_THAN_USUAL * usual_ms)
 
 
@@ -156,7 +144,7 @@ MONITORS = (
         line="Runs wait behind one that holds their partition and does not run.",
         rule=(
             "Wrong while the first run behind a holder that waits, is retried or needs a person has waited for longest_ms: "
-            "1 h, or 4 x what 99 % of the runs of the holder's automation took, where that is learned and longer. "
+            "1 h, or twice the longest of the newest ends of the holder's automation, where 5 are known and that is longer. "
             "`concurrency=` of a trigger is a partition too."
         ),
         tuning=PartitionTuning(),

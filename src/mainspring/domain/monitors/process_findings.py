@@ -31,7 +31,7 @@ def judge_addresses(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> 
         finding = Finding(
             subject=subject,
             severity=severity,
-            text=f"{found.why} on {host}",
+            text=f"{host}: {found.why}",
             since_at=found.since_at,
             hint=f"End the other process (ss -ltnp shows it), or choose another address: {name} in mainspring.toml",
             facts=figures,
@@ -55,7 +55,7 @@ def judge_secrets(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> It
             IncidentKind.SECRET_MISSING,
             figures,
             found.since_at if lasts_ms >= longest_ms else None,
-            f"{trigger} takes nothing: {found.why} on {host}",
+            f"{trigger} takes nothing on {host}: {found.why}",
             hint=f"Set it where the web process runs, then restart it: mainspring triggers show {trigger} names the variable",
             fingerprint=trigger,
         )
