@@ -277,7 +277,8 @@ class Days:
             for n in range(6):  # it tries again
                 self.at(self.clock.now() + n * MINUTE, partial(self.turn_away, "bad_signature"))
             return
-        name, values = self.web.name("d"), {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
+        name = self.web.name("d")
+        values: dict[str, Any] = {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
         if "filter" in self.broken:
             self.web.do(TakeIn(id=name, verified="github", filtered=True, **values))
             note = "its filter raised KeyError: 'action'"
