@@ -6,6 +6,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, OutcomeKind
 from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.journal import SaveOutcome
 
@@ -116,6 +117,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     undoing: bool = False
     """True = only what it did is to be taken back; then it is cancelled."""
     facts: tuple[Fact, ...] = ()
+    losses: tuple[WorkerLoss, ...] = ()
+    """Deaths of workers after which this claim continues the run."""
 
 
 class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
