@@ -63,6 +63,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "rejected": plain(story.rejected),
         "children": plain(story.children),
         "stalls": plain(story.stalls),
+        "losses": plain(story.losses),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,

@@ -224,6 +224,8 @@ class Worker(RunServices):
     def take(self, run: ClaimedRun) -> None:
         """Begin to work on a claimed run, or go on with it."""
         parked = self._parking.take(run)
+        if run.losses:
+            self.lines.life.run_continued(run)
         if parked is not None:
             self.drivers[run.id] = parked
             parked.resume(run)

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import FailureReason, Move, SessionState, target
+from mainspring.domain.worker_loss import Noticed
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
 from mainspring.store.commands.sessions import (
@@ -107,6 +108,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
+    tx.change("record_losses", {**now, "noticed": _noticed(command).value, "finder": tx.session})
     tx.change("lose_attempts", now)
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
@@ -121,6 +123,14 @@ def pardon(tx: Transaction, command: Pardon) -> Done:
     for run in command.runs:
         tx.change("pardon", (run,))
     return DONE
+
+
+def _noticed(command: Bury) -> Noticed:
+    if command.quarantined:
+        return Noticed.QUARANTINE
+    if command.crashed:
+        return Noticed.CRASH
+    return Noticed.PROCESS_GONE if command.silent_ms is None else Noticed.LEASE_EXPIRED
 
 
 def clear_suspect(tx: Transaction, command: ClearSuspect) -> Done | Refused:
