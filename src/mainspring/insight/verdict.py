@@ -163,7 +163,9 @@ def _of_standstill(
 def _of_surroundings(
     reader: Reader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
 ) -> Iterator[str]:
-    for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
+    for unsent in (
+        () if told.has_unsent else standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now)
+    ):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
     if not told.has_lost_store:
         yield from standstill.of_space(free)

@@ -10,7 +10,7 @@ from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hooks import Hooks
-from mainspring.web.listening import host_of, is_loopback, listen, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen, server
 
 _AGAIN_S = 5.0
 KEEP_ALIVE_S = 75
@@ -49,7 +49,7 @@ class HookListener:
                 if error.message != told:
                     told = error.message
                     _LOG.error("%s", error)
-                self._door.trouble = f"webhooks are not taken in: {self._settings.bind} cannot be listened on"
+                self._door.trouble = f"webhooks are not taken in: {first_line(error)}"
             else:
                 self._door.trouble = None
                 _LOG.info("webhooks are taken in on http://%s", self._settings.bind)

@@ -47,6 +47,11 @@ def server(app: Any, limits: ConnectionLimits, **options: Any) -> Server:
     )
 
 
+def first_line(error: ConfigError) -> str:
+    """Return what an error says, for people who look elsewhere for the fix."""
+    return error.message.partition("\n")[0]
+
+
 def listen(bind: str, setting: str) -> socket.socket:
     """Return a socket that listens on `host:port`. Blocking: the host may be a name.
 

@@ -17,6 +17,7 @@ from mainspring.store.commands.sessions import (
     CloseSession,
     DrainSession,
     NoteBlocked,
+    NoteFindings,
     OpenSession,
     Pardon,
 )
@@ -72,6 +73,13 @@ def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
         loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
         held = msgspec.json.encode(loop).decode()
     tx.change("note_blocked", (held, tx.session))
+    return DONE
+
+
+def note_findings(tx: Transaction, command: NoteFindings) -> Done:
+    """Note what this session's process finds wrong with itself."""
+    written = msgspec.json.encode(command.findings).decode() if command.findings else None
+    tx.change("note_findings", (written, tx.session))
     return DONE
 
 

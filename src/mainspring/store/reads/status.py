@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.child_queue import ChildQueue
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
@@ -120,6 +121,7 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
             _blocked(row[18]),
             row[19],
             None if row[20] is None else row[20] / 1000,
+            () if row[21] is None else msgspec.json.decode(row[21], type=tuple[ProcessFinding, ...]),
         ]
         for row in rows
     ]
