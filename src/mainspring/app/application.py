@@ -43,6 +43,9 @@ from mainspring.store.reads.acts import StoredActs
 
 T = TypeVar("T")
 
+PATIENCE_WHEN_FULL_S = 5.0
+"""Whoever awaits an act hears after so long that the disk is full and nothing was done. Runs wait for room all the same."""
+
 
 class App:
     """One store and the automations of this process. `tags` = what its worker carries: it takes runs with such a `tag=` too."""
@@ -110,6 +113,7 @@ class App:
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
         working = self._made("run" if one_run else "app", schedules=schedules)
+        working.store.patience_when_full = PATIENCE_WHEN_FULL_S
         await working.open()
         self._working = working
         try:
@@ -251,6 +255,7 @@ class App:
         with self._opening:
             if self._store is None:
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
+                store.patience_when_full = PATIENCE_WHEN_FULL_S
                 store.open()
                 self._store = store
             return self._store
