@@ -22,7 +22,7 @@ from mainspring.domain.trigger import EVENT
 from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
-from mainspring.engine.commands import output_bytes_of, run_command
+from mainspring.engine.commands import command_in, output_bytes_of, run_command
 from mainspring.engine.expected import Check, ResultNotExpected, check_of
 from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
@@ -137,9 +137,8 @@ def _script_program(
 ) -> Program:
     definition = automation.definition
     timeout = options.get("timeout")
-    kwargs = {
+    kwargs: dict[str, Any] = {
         "command": list(definition.command or ()),
-        "cwd": definition.cwd,
         "env": dict(definition.env or {}),
         "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
         "produces": promised_by(definition, run, data),
@@ -158,7 +157,7 @@ def _script_program(
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
     signature = signature_of(run_command)
     on_blocked = options.get("on_blocked", "hold")
-    program = _single(run, run_command, signature, (), kwargs, plan, automation, on_blocked, payload_max)
+    program = _single(run, command_in(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max)
     return replace(program, measure=output_bytes_of)
 
 

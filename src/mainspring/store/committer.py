@@ -213,7 +213,7 @@ class Committer:
         return self._queue.get_nowait()
 
     def _commit(self) -> None:
-        report = self._until_known()
+        report = self._until_known([command for command, _ in self._group])
         results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
         self._answers.give()
         hold = self._holds and not self._queue.empty()
@@ -224,12 +224,13 @@ class Committer:
         if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
             self._on_change(report.changes)
 
-    def _try(self, *, again: bool) -> CommitReport:
-        """Submit the group once, without what was withdrawn."""
+    def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
+        """Submit the list once, without what was withdrawn."""
         with self._trying:
             self._group = [item for item in self._group if not (isinstance(item[1], Blocked) and item[1].is_withdrawn)]
+            commands[:] = [command for command, _ in self._group]
             try:
-                report = self._database.commit([command for command, _ in self._group], again=again)
+                report = self._database.commit(commands, again=again)
             except StoreFullError as error:
                 self._full = error if type(error) is StoreFullError and (not again or self._full is not None) else None
                 raise
@@ -239,12 +240,12 @@ class Committer:
             self._full = None
             return report
 
-    def _until_known(self) -> CommitReport | StoreError:
-        """Submit the group until its outcome is known; give up only while being stopped, or when the patience is over."""
+    def _until_known(self, commands: list[Any]) -> CommitReport | StoreError:
+        """Submit the list until its outcome is known; give up only while being stopped, or when the patience is over."""
         again, pause, until, undone = False, _FIRST_PAUSE, time.monotonic() + self._patience, True
         while True:
             try:
-                report = self._try(again=again)
+                report = self._try(commands, again=again)
             except StoreBrokenError:
                 raise
             except (StoreUnavailableError, StoreFullError) as error:
