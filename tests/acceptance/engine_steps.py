@@ -41,3 +41,9 @@ def send_one(number: int) -> str:
     """Send a message and publish an event."""
     ms.publish("sent", {"number": number})
     return ms.send("orders/eu", {"number": number})
+
+
+@ms.step(retry=ms.Retry(attempts=1))
+def once_only(number: int) -> int:
+    """A step that is not to be tried again."""
+    raise ms.Transient("not even once more")

@@ -82,9 +82,9 @@ def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
     again = f"MAINSPRING_STORE_URL='{user.urls[1]}' exec {sys.executable} -m mainspring exec -n second --lock backup -- echo both"
     both = user.call(0, "exec", "-n", "first", *inner, again)
     assert (both.returncode, both.stdout) == (0, "both\n"), both.stderr
-    assert user.call(1, "watch", "--once").returncode == 0
+    assert user.call(1, "watch").returncode == 0
     assert user.runs(1) == ["second", "begin"]
-    assert user.call(0, "watch", "--once").returncode == 0
+    assert user.call(0, "watch").returncode == 0
     assert sorted(user.runs(0)) == ["begin", "first", "theirs"]
 
 
@@ -105,7 +105,7 @@ def test_record_under_a_broken_configuration_reaches_its_own_store(user: User) -
     assert (known.returncode, known.stdout) == (0, "ran\n")
     assert "Did you mean MAINSPRING_WEB_BIND?" in known.stderr
     for project in (1, 0):
-        assert user.call(project, "watch", "--once").returncode == 0
+        assert user.call(project, "watch").returncode == 0
     assert (user.runs(1), user.runs(0)) == (["begin"], ["mine", "begin"])
     near = user.call(0, "exec", "-n", "near", "--", "true", MAINSPIRNG_STORE_URL="x")
     assert "did you mean MAINSPRING_STORE_URL?" in near.stderr

@@ -13,6 +13,7 @@ from mainspring.engine.registry import Registry
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.signal import signal as signal_run
 from mainspring.service.starting import start
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.store import SqliteStore
 
 AUTOMATION = """
@@ -66,7 +67,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     kept = place.folder / "kept"
     assert place.call("db", "backup", str(kept)).returncode == 0
     for run in ids:
-        signal_run(store, run, "go", act=act.part(run))
+        signal_run(store, StoredActs(store.reader), run, "go", act=act.part(run))
     store.close()
     _until(lambda: len(_effects(effects)) == RUNS, "not all were done")
     assert place.call("down").returncode == 0

@@ -66,7 +66,7 @@ class Place:
 
     def watch(self) -> tuple[int, dict[str, Any], str]:
         """Make one round of the watcher; return exit code, what it found, and what it said."""
-        done = self.call("watch", "--once", "--json")
+        done = self.call("watch", "--json")
         return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr.decode()
 
     def rows(self, text: str, *params: Any) -> list[tuple[Any, ...]]:

@@ -24,6 +24,8 @@ from mainspring.domain.roles import Role, roles_of
 _LOG = logging.getLogger("mainspring.supervisor")
 _POLL = 0.05
 _END_WITHOUT_STORE = 1.0
+_KILL_S = 3.0
+"""A process that the kernel can end is gone long before."""
 _AFTER_WORKERS_S = 0.2
 """The others start a little later: a machine with few cores has its worker first."""
 
@@ -137,4 +139,15 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 _LOG.error("%s %d does not stop; it is killed, its runs go on elsewhere", post.role, process.pid)
                 process.kill()
-                process.wait()
+                self._wait_for_killed(post, process)
+
+    @staticmethod
+    def _wait_for_killed(post: Post, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            process.wait(_KILL_S)
+        except subprocess.TimeoutExpired:
+            _LOG.error(
+                "%s %d does not die: the kernel keeps it in a call that does not return, most often to a disk or a network folder"
+                " (see it: cat /proc/%d/stack). It ends with that call and does nothing more; this supervisor ends without it",
+                *(post.role, process.pid, process.pid),
+            )

@@ -1,4 +1,4 @@
-"""`mainspring watch --once`: take in the spool, bury the dead, and look for what is wrong, as a watcher that ends after one round.
+"""`mainspring watch`: take in the spool, bury the dead, and look for what is wrong, as a watcher that ends after one round.
 
 It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """

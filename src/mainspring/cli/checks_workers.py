@@ -26,8 +26,8 @@ def clock(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.status import audit_rows
 
     now = invocation.clock.now()
-    seen = [row.at for row in invocation.rows(lambda reader: audit_rows(reader, limit=1))]
-    seen += [row.created_at for row in invocation.rows(lambda reader: list_runs(reader, limit=1).runs)]
+    seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
+    seen += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
     ahead = max(seen, default=now) - now
     if ahead <= _AHEAD_MS:
         yield ok("clock", datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
@@ -56,11 +56,11 @@ def worker(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.liveness import host_identity, is_free
     from mainspring.store.reads.status import automations, sessions
 
-    live = invocation.rows(lambda reader: sessions(reader, limit=1000))
+    live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
     dead = [one for one in live if one.host == here and is_free(Path(one.lock_path)) is True]
     workers = [one for one in live if one.role == "worker" and one not in dead]
-    served = [a for a in invocation.rows(automations) if a.retired_at is None and a.kind != "exec"]
+    served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
     if dead:
         numbers = ", ".join(str(one.id) for one in dead[:5])
         yield Check(
@@ -83,7 +83,7 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.engine import WorkerReads
 
     now = invocation.clock.now()
-    late = invocation.rows(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
+    late = invocation.rows_if_made(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
     full = [(one, queue) for one in late if (queue := _full_queue_of(invocation, one.definition)) is not None]
     for one, queue in full[:_SHOWN]:
         yield Check(
@@ -116,6 +116,6 @@ def _full_queue_of(invocation: Invocation, definition: bytes | None) -> "QueueVi
     if definition is None:
         return None
     name = Definition.from_data(msgspec.json.decode(definition)).option("queue")
-    found = next((one for one in invocation.rows(queue_views) if one.name == name), None)
+    found = next((one for one in invocation.rows_if_made(queue_views) if one.name == name), None)
     is_full = found is not None and found.max_backlog is not None and found.backlog >= found.max_backlog
     return found if is_full else None

@@ -115,10 +115,12 @@ def _list(invocation: Invocation) -> None:
     from mainspring.cli.runs_list import run_columns
     from mainspring.service.hold import undecided
     from mainspring.store.reads.runs import run_view
+    from mainspring.store.reads.short_ids import IdKind
 
     views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
     rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
-    invocation.output.rows(rows, run_columns(invocation.clock.now()), empty="No run has to be decided.")
+    short = invocation.short_ids(IdKind.RUN, (view.id for view in views))
+    invocation.output.rows(rows, run_columns(invocation.clock.now(), short), empty="No run has to be decided.")
 
 
 def _chosen(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:

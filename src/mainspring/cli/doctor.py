@@ -5,7 +5,7 @@ import click
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -53,9 +53,9 @@ def _config(invocation: Invocation) -> int:
         return "-" if value is None else value if isinstance(value, str) else " ".join(json_text(value).split())
 
     columns = [
-        Column("SETTING", lambda row: row["setting"]),
-        Column("VALUE", lambda row: words.one_line(value_text(row["value"]), 120)),
-        Column("SOURCE", lambda row: words.one_line(row["source"])),
+        Column("SETTING", lambda row: row["setting"], cut=True),
+        Column("VALUE", lambda row: words.one_line(value_text(row["value"]), 120), cut=True),
+        Column("SOURCE", lambda row: words.one_line(row["source"]), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="No settings.")
     return exits.OK

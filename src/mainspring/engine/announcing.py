@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import encode
+from mainspring.domain.definition import Kind
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
@@ -11,6 +12,7 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.trigger import Trigger
 from mainspring.engine.automation import Automation
+from mainspring.engine.message_types import message_schemas
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
@@ -30,6 +32,8 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
     triggers: list[TriggerRow] = []
     for automation in registry:
         definition = automation.definition
+        if definition.kind is Kind.WORKFLOW and automation.fn is not None:
+            definition = msgspec.structs.replace(definition, message_schemas=message_schemas(automation.fn))
         names = automation.was
         rows.append(
             AutomationRow(

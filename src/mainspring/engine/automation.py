@@ -27,6 +27,7 @@ from mainspring.engine.trigger_draft import Draft, Filter, named
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Automation:
@@ -155,13 +156,17 @@ class Automation:
         self._complete = None
 
 
-class Task(Automation, Generic[P, R]):
+class Script(Automation):
+    """A command that is started without arguments."""
+
+
+class Task(Automation, Generic[P, R_co]):
     """One durable step that is an automation of its own; in a unit test call it like the function it is."""
 
-    fn: Callable[P, R]
+    fn: Callable[P, R_co]
 
     def __init__(
-        self, draft: Definition, fn: Callable[P, R], retry: Retry | None, triggers: Iterable[Draft] = ()
+        self, draft: Definition, fn: Callable[P, R_co], retry: Retry | None, triggers: Iterable[Draft] = ()
     ) -> None:
         super().__init__(draft, fn, retry, triggers)
         functools.update_wrapper(self, fn)
@@ -174,7 +179,7 @@ class Task(Automation, Generic[P, R]):
             database_name(self.fn, f"task {self.name!r} at {self.where}")
         return super().definition
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function.
 
         Raises:
@@ -222,6 +227,7 @@ class Step(Generic[P, R]):
         self.retry = retry
         self.undo = undo
         self.name: str = self.options.get("name") or fn.__name__
+        self.was: list[str] = list(self.options.get("was", ()))
 
     def __repr__(self) -> str:
         return f"<step {self.name} of {self.fn.__module__}>"

@@ -16,7 +16,7 @@ from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
 from mainspring.domain.runbook import section_of
-from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.automation import Script, Step, Task, Workflow
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
@@ -30,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Automation:
+def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Script:
     """Make a command an automation. Relative paths in it count from the folder of the calling file, or from `cwd`.
 
     Raises:
@@ -40,7 +40,7 @@ def script(name: str, command: str | list[str], **options: Unpack[CommandOptions
     frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
     file, line = _real_file(frame.f_code.co_filename), frame.f_lineno
     draft = command_definition(Kind.SCRIPT, name, command, dict(options), file=file, line=line)
-    return current_registry().add(Automation(draft, retry=_live_retry(options)))
+    return current_registry().add(Script(draft, retry=_live_retry(options)))
 
 
 @overload

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainspring.engine.body import Body
     from mainspring.engine.drift import Drift
     from mainspring.engine.programs import Program
+    from mainspring.engine.step_names import MissingStep
 
 _LOG = logging.getLogger("mainspring.worker")
 FailureOf = Callable[[BaseException], Failure]
@@ -56,6 +57,8 @@ class Ending:
 
 def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> Halted:
     """Return why a run with drift needs a person: which step, and what differs."""
+    if drift.unread is not None:
+        return _unread_halt(drift)
     changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
     failure = Failure(
         type="Drift",
@@ -70,6 +73,36 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         failure,
         drift.ident,
         {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
+    )
+
+
+def _unread_halt(drift: "Drift") -> Halted:
+    """Return why a run needs a person whose code cannot read what the run took in before."""
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot read {drift.unread} (taken in as {drift.ident})",
+        kind=Kind.PERMANENT,
+        hint="Let its type read the saved value again, start the worker anew, then: runs retry RUN. "
+        "Or wait for another one from there: runs retry RUN --from-step STEP.",
+    )
+    return Halted(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
+
+
+def renamed_halt(missing: "MissingStep") -> Halted:
+    """Return why a run needs a person that has a saved step which today's code cannot ask for, and asks for a new one."""
+    old, new = missing.old, missing.new
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
+        kind=Kind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
+        f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
+        data=[{"path": "name of a step", "was": old, "now": new}],
+    )
+    return Halted(
+        FailureReason.DRIFT, failure, missing.ident, {"renamed": {"ident": missing.ident, "old": old, "new": new}}
     )
 
 

@@ -94,18 +94,32 @@ def load_callable(ref: str) -> Callable[..., Any]:
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
     """
+    fn: Callable[..., Any] = plain(_load(ref))
+    return fn
+
+
+def _load(ref: str) -> Any:
     place, _, qualname = ref.rpartition(":")
     name, _, file = place.partition("@")
     module = _load_file(name, file) if file else importlib.import_module(name)
     found = _lookup(module, qualname)
     if found is None:
         raise ImportError(f"{name} has no {qualname}: was its file changed since the worker started?")
-    fn: Callable[..., Any] = plain(found)
-    return fn
+    return found
 
 
 def load_here(ref: str) -> Callable[..., Any]:
     """Return the function of this name in the engine's own process, where the file it was started with must not run again.
+
+    Raises:
+        ImportError: the module has no such name. And whatever the module raises.
+    """
+    fn: Callable[..., Any] = plain(load_decorated(ref))
+    return fn
+
+
+def load_decorated(ref: str) -> Any:
+    """Return what stands under this name in the engine's own process, with our decoration.
 
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
@@ -115,9 +129,8 @@ def load_here(ref: str) -> Callable[..., Any]:
     if name == MAIN_ALIAS and _is_main(file):
         found = _lookup(sys.modules["__main__"], qualname)
         if found is not None:
-            fn: Callable[..., Any] = plain(found)
-            return fn
-    return load_callable(ref)
+            return found
+    return _load(ref)
 
 
 def _module_name(fn: Callable[..., Any], name: str) -> str:

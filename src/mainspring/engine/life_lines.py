@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.failure import Failure, error_name
 from mainspring.domain.fingerprint import fingerprint_of
+from mainspring.domain.journal import Fact
 from mainspring.domain.log_line import Level, iso_of
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
@@ -84,6 +85,11 @@ class LifeLines:
         told = self._told(state.value, failure, output=result, duration_ms=took)
         self._desk.put_of_run(run, level, HIDDEN.redact(text), told)
         self._desk.hand_over(run.id)
+
+    def fact_rejected(self, run: ClaimedRun, fact: Fact, failure: Failure) -> None:
+        """Say that the run's code cannot read a signal or event, and waits on."""
+        text = HIDDEN.redact(f"{fact.kind.value} {fact.name} rejected: {_in_words(failure)}")
+        self._desk.put_of_run(run, Level.ERROR, text, {"code": failure.code})
 
     def _told(
         self,

@@ -19,9 +19,11 @@ from mainspring.domain.monitors.facts import (
     Facts,
     Fault,
     HeldLock,
+    OpenFailure,
     Question,
     Queue,
     Recent,
+    Rejected,
     Reopening,
     Waiting,
     Watched,
@@ -37,6 +39,7 @@ from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.kept_times import KeptTimes
 from mainspring.operations.learned import Learned
+from mainspring.operations.lost_deliveries import by_automation, read_lost_deliveries
 from mainspring.operations.processes import PASSING, processes_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
@@ -89,6 +92,7 @@ class FactsReader:
         *,
         window: timedelta = timedelta(hours=1),
         faults: Iterable[Fault] = (),
+        failing: Iterable[OpenFailure] = (),
         reopenings: Iterable[Reopening] = (),
         open: Iterable[Subject] = (),  # noqa: A002 - the field's name
     ) -> Facts:
@@ -112,6 +116,7 @@ class FactsReader:
             ),
             queues=self._queues(now_at),
             faults=tuple(faults),
+            failing=tuple(failing),
             reopenings=tuple(reopenings),
             by_hand=self._help.of(automations, now_at),
             punctual=self._kept_times.of(looked_at, now_at),
@@ -161,6 +166,9 @@ class FactsReader:
         waiting: dict[str, Waiting] = {}
         for name, queue, number, since_at in rows.waiting:
             waiting[name] = _joined(waiting.get(name), Waiting(number, since_at, queue))
+        rejected: dict[str, list[Rejected]] = {}
+        for name, run, kind, what, at in rows.rejected:
+            rejected.setdefault(name, []).append(Rejected(run, kind, what, at))
         questions: dict[str, list[Question]] = {}
         for name, run, opened_at, until_at in rows.questions:
             questions.setdefault(name, []).append(Question(run, opened_at, until_at))
@@ -169,6 +177,7 @@ class FactsReader:
             if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in PASSING:
                 for name in session.automations:
                     served[name] = served.get(name, 0) + 1
+        lost = by_automation(read_lost_deliveries(self._reader, rows.listeners)) if rows.listeners else {}
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
@@ -186,8 +195,10 @@ class FactsReader:
                 running_since_at=rows.running.get(one.name),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
+                rejected=tuple(rejected.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
                 stalls=tuple(rows.stalls.get(one.name, ())),
+                lost_deliveries=lost.get(one.name, ()),
             )
             for one in rows.automations
         ]

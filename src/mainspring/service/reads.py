@@ -1,7 +1,7 @@
 """What acts look at before they act: reads of a store, each short and blocking."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
@@ -46,6 +46,14 @@ class Reads(Protocol):
 
     def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
         """Return the slots on record from one instant to another, both included, oldest first."""
+        ...
+
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        ...
+
+    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
         ...
 
     def meta(self, key: str) -> str | None:

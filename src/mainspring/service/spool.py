@@ -93,7 +93,7 @@ class Spool:
         self._make_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
             raise StoreError(
-                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch --once"
+                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch"
             )
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"

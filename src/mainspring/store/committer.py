@@ -221,8 +221,10 @@ class Committer:
             [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
         )
         self._group, self._was_busy = [], True
-        if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
-            self._on_change(report.changes)
+        if isinstance(report, CommitReport):
+            changes = report.changes
+            if changes.ready or changes.facts or changes.ended:
+                self._on_change(changes)
 
     def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
         """Submit the list once, without what was withdrawn."""

@@ -22,6 +22,7 @@ from mainspring.store.base import Changes, Database, OnDone, Reader
 from mainspring.store.commands.sessions import CloseSession, OpenSession
 from mainspring.store.committer import Committer
 from mainspring.store.liveness import SessionLock, host_identity, process_started
+from mainspring.store.run_end_waiters import RunEndWaiters
 
 
 def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
@@ -65,6 +66,8 @@ class ProcessStore(ABC):
         self._on_trouble = on_trouble
         self._on_fatal = on_fatal
         self._wrap = wrap
+        self.end_waiters = RunEndWaiters()
+        """Who waits for the end of a run."""
         self._patience = patience
         self._database: Database | None = None
         self._committer: Committer | None = None
@@ -121,17 +124,28 @@ class ProcessStore(ABC):
         Raises:
             StoreError: it cannot be used; the kind tells why.
         """
+        self.end_waiters = RunEndWaiters()
         self._database = self._open_database()
         self._reader = self._open_reader()
         self._committer = Committer(
             self._wrap(self._database),
             self._deliver,
-            on_change=self._on_change,
+            on_change=self._announce_changes,
             on_trouble=self._on_trouble,
-            on_fatal=self._on_fatal,
+            on_fatal=self._stop_waiting,
             patience=self._patience,
         )
         self._committer.start()
+
+    def _announce_changes(self, changes: Changes) -> None:
+        self.end_waiters.wake(changes.ended)
+        if changes.ready or changes.facts:
+            self._on_change(changes)
+
+    def _stop_waiting(self, error: BaseException) -> None:
+        """Report a fatal error; those who wait for a run hear of it too."""
+        self._on_fatal(error)
+        self.end_waiters.close()
 
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
         """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life.
@@ -197,6 +211,7 @@ class ProcessStore(ABC):
             committer.hurry()
             ended = self._end_session(committer, end)
         committer.stop(drain=drain)
+        self.end_waiters.close()
         reader.close()
         database.close()
         if self.lock is not None:

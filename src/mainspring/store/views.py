@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
 from mainspring.store.session_view import Worker
@@ -115,6 +115,14 @@ class RunStory(msgspec.Struct, frozen=True):
     waits: list[WaitView]
     children: list[RunRow]
     stalls: list[Stall]
+    rejected: list[RejectedFact]
+
+
+def renamed_step_of(story: RunStory) -> tuple[str, str] | None:
+    """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
+    detail = msgspec.json.decode(story.run.detail) if story.run.detail else None
+    renamed = detail.get("renamed") if isinstance(detail, dict) else None
+    return (str(renamed["old"]), str(renamed["new"])) if isinstance(renamed, dict) else None
 
 
 class StepView(msgspec.Struct, frozen=True):

@@ -169,6 +169,7 @@ def _quarantine(tx: Transaction, session: int, run: str) -> int:
     if halted is None:
         return 0
     automation, key = halted
+    tx.ended.append(run)
     keys.follow(tx, automation, key, run, target(Move.QUARANTINE))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{FailureReason.CRASHES_WORKER}")

@@ -1,6 +1,7 @@
 """The reads of acts: service.reads.Reads."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,7 @@ from mainspring.store.base import Reader
 from mainspring.store.commands.results import Result
 from mainspring.store.held import RESTORED_AT, decision_key
 from mainspring.store.reads import incidents as reads_incidents
+from mainspring.store.reads import message_schemas as reads_messages
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage, audit_page
@@ -60,6 +62,14 @@ class StoredActs:
     def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
         """Return the slots on record from one instant to another, both included, oldest first."""
         return reads_status.slots_between(self._reader, schedule, first_at, last_at, limit)
+
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        return reads_runs.newest_of(self._reader, run)
+
+    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
+        return reads_messages.signal_schemas(self._reader, run, name)
 
     def meta(self, key: str) -> str | None:
         """Return one entry of `meta`."""

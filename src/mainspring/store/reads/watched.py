@@ -87,6 +87,8 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """(automation, queue, number, since)."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
+    rejected: list[tuple[str, str, str, str, int]]
+    """(automation, run, kind, name, since)."""
     stalls: dict[str, list[Stall]]
     roles: list[RoleView]
 
@@ -110,6 +112,7 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
                 for queue, automation, _, _, _, number, since in read("measure_ready_groups", (now_at, cap, GROUPS))
             ],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
+            rejected=[(row[0], row[1], row[2], row[3], row[4]) for row in read("watch_rejected_facts", (_QUESTIONS,))],
             stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
         )
@@ -131,9 +134,15 @@ def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from:
             running=_pairs(read("watch_running_of", (listed,))),
             waiting=[],
             questions=[],
+            rejected=[],
             stalls={},
             roles=[],
         )
+
+
+def listeners(reader: Reader) -> list[ListenerView]:
+    """Return the triggers that have not ended."""
+    return [ListenerView(*row) for row in reader.read("watch_triggers")]
 
 
 def ended_since(reader: Reader, since_at: int) -> set[str]:

@@ -12,6 +12,7 @@ from mainspring.insight.gatherings import Gathering, gatherings_of, seen_gatheri
 from mainspring.insight.source_words import given_words
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.service import trigger
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
 from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
@@ -191,7 +192,7 @@ def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
 
 def _named(call: AnyCall) -> DeliveryView:
     """Return the delivery that the path names. Raises NotFoundError."""
-    id = call.names["delivery"]
+    id = call.id_of(IdKind.DELIVERY, call.names["delivery"])
     found = stored_delivery(call.site.reader, id)
     if not call.visitor.may_see(name_parts(found.trigger)[0]):
         call.missing("delivery", id)
