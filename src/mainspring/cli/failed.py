@@ -78,6 +78,8 @@ def list_command(
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
+    from mainspring.domain.failure import shorten_headline
+
     now = invocation.clock.now()
     rows = invocation.opened(lambda opening: [_row(opening.run(view), error) for view, error in found])
     columns = [
@@ -90,7 +92,7 @@ def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
         Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20)),
         Column("WHEN", lambda row: words.ago(row["changed_at"], now)),
         Column("REASON", lambda row: str(row["reason"] or "-")),
-        Column("ERROR", lambda row: words.one_line(row["error"] or "-", 60)),
+        Column("ERROR", lambda row: words.one_line(shorten_headline(row["error"] or "-", 60), 60)),
     ]
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
@@ -106,7 +108,7 @@ def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
         "step": view.failed_ident,
         "fingerprint": error.id if error else None,
         "code": view.failure.code if view.failure else None,
-        "error": view.failure.message if view.failure else None,
+        "error": view.failure.headline if view.failure else None,
     }
 
 

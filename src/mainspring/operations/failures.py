@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
 from mainspring.domain.incident import Subject
 from mainspring.domain.monitors.facts import Fault
@@ -12,7 +13,7 @@ from mainspring.domain.monitors.failures import kind_of
 from mainspring.store.commands.incidents import ErrorGroup, Told
 from mainspring.store.reads.incidents import Fault as UntoldFault
 
-_LONGEST = 160
+_LONGEST, _LONGEST_STEP = 160, 60
 Redact = Callable[[str], str]
 
 
@@ -72,7 +73,6 @@ def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
     found = error_of(one)
     if one.failure is None:
         return found, found.code.replace("_", " ")
-    words = redact(line_of(one.failure))
     step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
-    line = words if step in ("", one.automation) else f"{step}: {words}"
-    return found, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    front = "" if step in ("", one.automation) else f"{step[:_LONGEST_STEP]}: "
+    return found, shorten_headline(front + one.failure.headline_with(redact(line_of(one.failure))), _LONGEST)
