@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.config.places import PRODUCTION, Surroundings, default_store, is_server_url, store_path
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.store.base import Reader
 from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
@@ -108,6 +109,4 @@ def effect_database(name: str, place: str | Path) -> EffectDatabase:
 
 
 def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:
-    return ConfigError(
-        f"{what} needs {missing.name}, which is not installed", hint="pip install 'mainspring[postgres]'"
-    )
+    return ConfigError(f"{what} needs {missing.name}, which is not installed", hint=install_command("postgres"))
