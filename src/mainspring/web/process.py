@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 
+from mainspring.app.listen_addresses import is_default, note_address, with_address
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
@@ -20,7 +21,7 @@ from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.listening import listen, server
+from mainspring.web.listening import listen, listen_nearby, server
 from mainspring.web.look import Look
 from mainspring.web.pages import told
 from mainspring.web.patience import PatientProtocol
@@ -37,13 +38,13 @@ _COLLECT_AFTER = 20_000
 
 async def serve(process: PostProcess) -> int:
     """Answer until the process is told to end."""
-    web = process.project.settings.web
-    token = find_token(web.metrics_token_file, os.environ)
     try:
-        listener = listen(web.bind, "web.bind")
+        listener = _listen(process)
     except ConfigError as error:
         process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
         return UNAVAILABLE
+    web = process.project.settings.web
+    token = find_token(web.metrics_token_file, os.environ)
     alone = is_loopback(web.bind.rpartition(":")[0].strip("[]"))
     if token is None and not alone:
         process.log.warning(
@@ -86,12 +87,29 @@ async def serve(process: PostProcess) -> int:
     return 0
 
 
+def _listen(process: PostProcess) -> socket.socket:
+    """Return a socket for the pages. Where another process has the default port, the settings of this one get the next that is free.
+
+    Raises:
+        ConfigError: no address can be had.
+    """
+    settings = process.project.settings
+    if not is_default(settings, "web.bind"):
+        return listen(settings.web.bind, "web.bind")
+    listener, bind = listen_nearby(settings.web.bind, "web.bind")
+    if bind != settings.web.bind:
+        process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
+        process.project.settings = with_address(settings, "web.bind", bind)
+    return listener
+
+
 async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
     """Say, once the store is open, how to come in; it lasts as long as the process."""
     while True:
         if process.is_open:
             break
         await asyncio.sleep(_AGAIN_S)
+    note_address(process.store, "web.bind", process.project.settings.web.bind)
     try:
         said = await ways.invitation(again=sys.stderr.isatty())
     except MainspringError as error:
