@@ -268,4 +268,4 @@ def _reason(reason: str | None, failure: Failure | None) -> list[str]:
 
 
 def _said(failure: Failure | None) -> str:
-    return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
+    return one_line(failure.headline, _MESSAGE) if failure is not None else "no error was recorded"

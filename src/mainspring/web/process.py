@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from mainspring.app.listen_addresses import is_default, note_address, with_address
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.resources.secret import Secrets
@@ -22,7 +23,7 @@ from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.listening import first_line, host_of, is_loopback, listen, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
 from mainspring.web.look import Look
 from mainspring.web.pages import told
 from mainspring.web.routes import Routes, is_public
@@ -40,8 +41,6 @@ _COLLECT_AFTER = 20_000
 
 async def serve(process: PostProcess) -> int:
     """Answer until the process is told to end."""
-    web = process.project.settings.web
-    token = find_token(web.metrics_token_file, os.environ)
     look, door = Look(process), HookDoor(process)
     keeping = (look.keep(), door.keep(), hide_secrets(process.project.secrets))
     looking = [process.loop.create_task(kept) for kept in keeping]
@@ -53,6 +52,8 @@ async def serve(process: PostProcess) -> int:
         hooks.end()
         await asyncio.gather(*serving)
         return await _close(process, looking)
+    web = process.project.settings.web
+    token = find_token(web.metrics_token_file, os.environ)
     alone = is_loopback(host_of(web.bind))
     is_open = alone and not is_public(web.public_url)
     if token is None and not is_open:
@@ -90,20 +91,32 @@ async def serve(process: PostProcess) -> int:
 
 
 async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.Task[Any]]) -> socket.socket | None:
-    """Return the socket of the pages; None if one of `ends` comes first. An address that is taken is tried again, and on record."""
-    bind = process.project.settings.web.bind
+    """Return the socket of the pages; None if one of `ends` comes first.
+
+    Where another process has the default port, the settings of this one get the next that is free. Any other address that is taken is
+    tried again, and on record.
+    """
+    settings = process.project.settings
     while True:
         try:
-            listener = await asyncio.to_thread(listen, bind, "web.bind")
+            take = listen_nearby if is_default(settings, "web.bind") else _listen_at
+            listener, bind = await asyncio.to_thread(take, settings.web.bind, "web.bind")
         except ConfigError as error:
             if door.pages_trouble is None:
                 process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
             door.pages_trouble = f"pages and API are not served: {first_line(error)}"
         else:
             door.pages_trouble = None
+            if bind != settings.web.bind:
+                process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
+                process.project.settings = with_address(settings, "web.bind", bind)
             return listener
         if (await asyncio.wait(ends, timeout=_LISTEN_AGAIN_S, return_when=asyncio.FIRST_COMPLETED))[0]:
             return None
+
+
+def _listen_at(bind: str, setting: str) -> tuple[socket.socket, str]:
+    return listen(bind, setting), bind
 
 
 async def _close(process: PostProcess, looking: Sequence[asyncio.Task[Any]]) -> int:
@@ -129,6 +142,7 @@ async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
         if process.is_open:
             break
         await asyncio.sleep(_AGAIN_S)
+    note_address(process.store, "web.bind", process.project.settings.web.bind)
     try:
         said = await ways.invitation(again=sys.stderr.isatty())
     except MainspringError as error:
