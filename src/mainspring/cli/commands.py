@@ -107,7 +107,7 @@ TREE: Final[Tree] = {
     "down": Leaf(f"{_CLI}.down_command:down", "stop what `up` started"),
     "drain": Leaf(f"{_CLI}.drain_command:drain", "let the workers finish and take nothing new"),
     "exec": Leaf(f"{_CLI}.exec_command:exec_command", "wrap any command: record, lock, retry, time out"),
-    "watch": Leaf(f"{_CLI}.watch_command:watch_command", "judge what is due: the one extra crontab line"),
+    "watch": Leaf(f"{_CLI}.watch_command:watch_command", "check once what is late, and notify: the one extra crontab line"),
     "run": Leaf(f"{_CLI}.run_command:run_command", "start a run of an automation"),
     "crash": Leaf(f"{_CLI}.crash_command:crash", "kill -9 the worker at a chosen commit, to see it resume"),
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
