@@ -43,7 +43,7 @@ class Pooler:
         user: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
         for path in (self._folder, *self._folder.iterdir()):
             path.chmod(0o755)
-        self._command, self._user = [found, self._folder / "pgbouncer.ini"], user
+        self._command, self._user = [found, str(self._folder / "pgbouncer.ini")], user
         self.start()
 
     def start(self) -> None:

@@ -24,7 +24,7 @@ class Disk:
 
     def mount(self) -> None:
         """Mount it. A test is skipped where this machine has no loop devices."""
-        words = ["mount", "-o", "loop,errors=remount-ro", self.image, self.folder]
+        words = ["mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.folder)]
         if subprocess.run(words, check=False).returncode != 0:
             pytest.skip("a file cannot be mounted as a disk here (no loop devices)")
 

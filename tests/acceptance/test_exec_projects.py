@@ -50,10 +50,10 @@ class User:
                 connection.execute(f"lock table {url.partition('schema=')[2]}.meta in access exclusive mode")
                 yield
         else:
-            connection = apsw.Connection(url)
-            connection.execute("begin immediate")
+            writer = apsw.Connection(url)
+            writer.execute("begin immediate")
             yield
-            connection.close()
+            writer.close()
 
 
 @pytest.fixture(params=["file", "server"])

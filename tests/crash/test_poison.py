@@ -27,9 +27,9 @@ def start_steady(supervised: Supervised, count: int) -> None:
         supervised.client.start("steady", b'{"n":%d}' % n, f"start-{n}")
 
 
-@pytest.mark.parametrize("how", ["exit", "segfault"])
+@pytest.mark.parametrize("how", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
 def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
-    """Of 64 runs in flight one kills its worker: exactly that one needs attention, 63 succeed."""
+    """Of 64 runs in flight one ends its worker, however that looks: exactly that one needs attention, until a person says again."""
     poison = supervised.client.start("poison", b'{"how":"%s"}' % how.encode(), "poison")
     start_steady(supervised, 63)
     supervised.start(hold=f"{supervised.name}-gate")
@@ -41,6 +41,8 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
     assert view.reason == FailureReason.CRASHES_WORKER
     assert supervised.client.rows("select crashes, count(*) from runs group by 1 order by 1") == [(0, 63), (3, 1)]
     assert supervised.doubled() == []
+    supervised.client.retry(poison)
+    assert supervised.client.rows("select crashes, drains, suspect from runs where id = ?", poison) == [(0, 0, 0)]
     assert supervised.stop() == 0
 
 

@@ -21,9 +21,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
+import msgspec
+
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
-from mainspring.app.stores import make_store
+from mainspring.app.stores import make_store, require_made
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
 from mainspring.config.places import is_server_url
@@ -36,8 +38,9 @@ from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.transaction import Tx
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.service import event, question, run, signal, starting
+from mainspring.service import event, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.service.question import answer as answer_question
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 
@@ -166,7 +169,9 @@ class App(RunStarter):
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):
-                handle = await self.start(automation, *args, **kwargs)  # type: ignore[arg-type]  # typed by the overloads
+                options = msgspec.structs.replace(self._options, awaited=True)
+                starter = Starter(self, options)
+                handle = await starter.start(automation, *args, **kwargs)  # type: ignore[arg-type]  # typed by the overloads
                 self.work_on(handle.id)
                 return await handle.result()
 
@@ -234,40 +239,61 @@ class App(RunStarter):
         """Continue a failed or halted run from where it failed."""
         await self.do(lambda store, act: run.retry(store, run_id, act=act), reason)
 
-    async def answer(self, run_id: str, choice: str, note: str | None = None) -> None:
-        """Answer the open question of a run."""
+    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer the open question of a run; `question` = its identity, where several are open.
+
+        Raises:
+            NotFoundError: there is no such open question.
+            UnknownNameError: it does not offer this choice.
+            ConflictError: several are open and none is named; lists them.
+        """
         await self.do(
-            lambda store, act: question.answer(
-                store, StoredActs(store.reader), run_id, choice, act=act, note=note, sealing=self.sealing
+            lambda store, act: answer_question(
+                store,
+                StoredActs(store.reader),
+                run_id,
+                choice,
+                act=act,
+                question=question,
+                note=note,
+                sealing=self.sealing,
             )
         )
 
-    async def do(self, act: Callable[[ProcessStore, Act], T], reason: str | None = None) -> T:
+    async def do(
+        self, act: Callable[[ProcessStore, Act], T], reason: str | None = None, *, creates_store: bool = False
+    ) -> T:
         """Do an act of the service floor off the loop, as this program."""
-        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act)
+        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act, creates_store=creates_store)
 
-    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T]) -> T:
-        """Do an act of the service floor off the loop, in somebody's name."""
-        store = await self.opened_store()
+    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T], *, creates_store: bool = False) -> T:
+        """Do an act of the service floor off the loop, in somebody's name. Raises NoStoreError, unless it `creates_store`."""
+        store = await self.opened_store(creates_store=creates_store)
         return await asyncio.to_thread(act, store, who)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
-    def open_store(self) -> ProcessStore:
-        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time."""
+    def open_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time.
+
+        Raises:
+            NoStoreError: there is none. Only a start and a worker create one.
+        """
         if self._working is not None:
             return self._working.store
         with self._opening:
             if self._store is None:
+                if not creates_store:
+                    require_made(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
                 store.open()
                 self._store = store
             return self._store
 
-    async def opened_store(self) -> ProcessStore:
-        """Return the store without blocking the loop."""
+    async def opened_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store without blocking the loop. Raises NoStoreError, unless it `creates_store`."""
         store = self._store if self._working is None else self._working.store
-        return await asyncio.to_thread(self.open_store) if store is None else store
+        return await asyncio.to_thread(self.open_store, creates_store=creates_store) if store is None else store
 
     async def changed(self, within: float) -> None:
         """Wait until something changed in the store, or for so many seconds."""

@@ -5,6 +5,7 @@ the user asked to keep it from running does so: a lock or a key that another run
 `fail_open=False`.
 """
 
+import os
 import socket
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,6 +20,7 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
 from mainspring.engine import wrapped_record as tell
 from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun
+from mainspring.resources.withheld import PASSWORD, WITHHELD
 from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
 from mainspring.store.commands.automations import TakeLock
@@ -87,6 +89,7 @@ class ExecProcess:
                 return stop.code
             if end.is_ours and end.failure is not None:
                 say(f"{self._name}: {end.failure.message}")
+            self._tell_withheld(end)
             self._keep(tell.whole(self._begin, end, self._session), end)
             self._plan.told(self._ledger)
             self._watch(end)
@@ -209,6 +212,11 @@ class ExecProcess:
         if isinstance(answer, Started) and answer.run == self._id:
             return Started(answer.run, created=True, state=answer.state)
         return answer
+
+    def _tell_withheld(self, end: WrappedEnd) -> None:
+        """Say that a command that failed did not get the password of our database: it may have needed it for its own."""
+        if end.failure is not None and PASSWORD in WITHHELD.names_in(os.environ):
+            say(f"{self._name}: it did not get {PASSWORD}; --pass-env {PASSWORD} hands it on")
 
     # -- the command and after it --------------------------------------------------------------------------------------
 

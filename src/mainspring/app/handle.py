@@ -13,7 +13,7 @@ from mainspring.domain.errors import RunFailed
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import TERMINAL, RunState
 from mainspring.service.opening import ViewOpening
-from mainspring.store.reads.runs import run_view
+from mainspring.store.reads.runs import newest_of, run_view
 from mainspring.store.views import RunView
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Handle(Generic[T_co]):
         return f"<run {self.id}>"
 
     async def view(self) -> RunView:
-        """Return the run's row, its values as JSON.
+        """Return the run's row, its values as JSON; of one that began anew (`run.restart`) that of the run which it goes on as.
 
         Raises:
             SealedError: they are sealed by a codec that this app does not have.
@@ -43,12 +43,21 @@ class Handle(Generic[T_co]):
         return ViewOpening(self._app.sealing).run(await self._row())
 
     async def status(self) -> RunState:
-        """Return the run's state."""
+        """Return the run's state; of one that began anew that of the run which it goes on as."""
         return (await self._row()).state
+
+    async def signal(self, name: str, value: Any = None) -> None:
+        """Send a message to the run, or to the one which it goes on as.
+
+        Raises:
+            ConflictError: it has ended.
+            ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
+        """
+        await self._app.signal(self.id, name, value)
 
     async def _row(self) -> RunView:
         store = await self._app.opened_store()
-        return await asyncio.to_thread(run_view, store.reader, self.id)
+        return await asyncio.to_thread(lambda: run_view(store.reader, newest_of(store.reader, self.id)))
 
     async def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end and return the result, typed by the workflow's annotation.
@@ -61,7 +70,8 @@ class Handle(Generic[T_co]):
             TimeoutError: it has not ended within `timeout` seconds.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        run_id = self.id
+        store = await self._app.opened_store()
+        run_id = await asyncio.to_thread(newest_of, store.reader, self.id)
         while True:
             view = await self._await_end(run_id, until)
             if view is None:

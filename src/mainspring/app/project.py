@@ -28,6 +28,7 @@ from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
+from mainspring.resources.withheld import WITHHELD
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
@@ -41,6 +42,7 @@ class Project:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        WITHHELD.allow(settings.secrets.pass_env)
         self.clock = SystemClock()
 
     @classmethod

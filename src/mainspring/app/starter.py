@@ -60,7 +60,8 @@ class RunStarter(ABC):
         started = await app.do(
             lambda store, act: starting.start(
                 store, app.clock, definition, data, act=act, options=options, sealing=app.sealing
-            )
+            ),
+            creates_store=True,
         )
         return Handle(app, started.run, signature, created=started.created)
 

@@ -1,8 +1,9 @@
 """The supervisor: keeps a table of posts, starts each process again, and puts the runs that shared a crash on probation.
 
-It imports no user code, so nothing of theirs can take it down. A worker that ends by a signal or with a code of its
-own choosing is a crash, and so is one whose loop was blocked: its session is buried as crashed and a probation process
-continues its runs one at a time. A worker that ends with 0 or 75 gave its runs back, or lost the store; those never count.
+It imports no user code, so nothing of theirs can take it down. If a worker ends while it owns runs, by a signal or with any exit
+code, its session is buried as crashed and a probation process continues its runs one at a time. That is not so if the worker was
+asked to end, said that it lost its store, or was declared dead by others first, or if this process got a SIGTERM within two
+seconds. A worker that ended in order gave its runs back.
 The other processes (scheduler, watcher, web) own no run: they are only started again.
 """
 
@@ -72,6 +73,7 @@ class Supervisor:
                 self._turn()
                 once()
                 time.sleep(_POLL)
+            self._record.pardon()
             self._end(self._project.settings.worker.drain.total_seconds())
         except StoreError:
             # A worker that was started now would make another store, and believe that there never was one.
@@ -108,7 +110,9 @@ class Supervisor:
             if post.is_open and not (post.is_lost and record.is_busy):
                 self._start(post)
         if probation is not None and probation.is_open and record.suspects and not record.is_busy:
-            probation.handover = msgspec.structs.replace(probation.handover, survive_ms=record.survive_ms)
+            probation.handover = msgspec.structs.replace(
+                probation.handover, survive_ms=record.survive_ms, crash_limit=record.deaths.limit(time.monotonic())
+            )
             self._start(probation)
 
     def _start(self, post: Post) -> None:
@@ -122,7 +126,7 @@ class Supervisor:
             _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)
         if end.crashed and not post.is_closed:
             _LOG.error("the %s process %d ended %s; it is started again", post.role, process.pid, end.how)
-        self._record.died(process.pid, crashed=end.crashed and not post.is_closed, probation=post is self._probation)
+        self._record.died(process.pid, counts=not end.is_excused, probation=post is self._probation)
 
     def _end(self, within: float) -> None:
         processes = [(post, post.process) for post in self._all if post.process is not None]

@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from mainspring.resources.secret import Secrets
 from mainspring.store.applied import applied
 from mainspring.store.base import Changes, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
@@ -220,8 +222,13 @@ class Working:
             else:
                 return
 
-    async def close(self, *, drain: float = 5.0) -> None:
-        """Drain, end the session, close the store."""
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a worker yet."""
+        return hasattr(self, "worker")
+
+    async def close(self, *, drain: float = 5.0, end: Callable[[], Awaitable[CloseSession]] | None = None) -> None:
+        """Drain, end the session, close the store. `end` returns what is to be known of the session's end."""
         if self._upkeep is not None:
             self._upkeep.close()
         if self.store.committer.fatal is None:
@@ -234,7 +241,8 @@ class Working:
             self._filtering.close()
         self.worker.stop()
         self.release_output()
-        await asyncio.get_running_loop().run_in_executor(None, self.store.close)
+        close = self.store.close if end is None else partial(self.store.close, end=await end())
+        await asyncio.get_running_loop().run_in_executor(None, close)
         if self._tracing is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
         if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
@@ -262,7 +270,7 @@ class Working:
     def _changed(self, changes: Changes) -> None:
         self.changed.set()
         self.changed.clear()
-        if hasattr(self, "worker"):
+        if self.is_open:
             self.worker.changed(changes)
         if self._scheduler is not None and changes.ready:
             self._scheduler.look()

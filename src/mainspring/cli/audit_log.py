@@ -94,18 +94,16 @@ def list_command(
     from mainspring.store.reads.audit_pages import AuditFilter
 
     since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
-    found: list[AuditView] = []
-    if invocation.is_there():
-        which = AuditFilter(
-            who=who,
-            act=act,
-            subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
-            automation=automation,
-            way=None if way is None else Way(way),
-            since_at=since_at,
-            until_at=until_at,
-        )
-        found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
+    which = AuditFilter(
+        who=who,
+        act=act,
+        subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
+        automation=automation,
+        way=None if way is None else Way(way),
+        since_at=since_at,
+        until_at=until_at,
+    )
+    found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
     now = invocation.clock.now()
     columns = [
         Column("SEQ", lambda view: str(view.seq), right=True),

@@ -41,12 +41,19 @@ class Known(msgspec.Struct, frozen=True):
     problem: str | None
 
 
-def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False) -> list[Known]:
-    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere."""
+def known_automations(
+    invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False, needs_store: bool = True
+) -> list[Known]:
+    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere.
+
+    Without `modules` there has to be a store, unless `needs_store` is off. Raises NoStoreError.
+    """
     from mainspring.insight.announced import definition_of
     from mainspring.store.reads.status import automations
 
-    views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
+    if needs_store and not modules:
+        invocation.require_store()
+    views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
     if views:
         return [Known(view.name, definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
@@ -66,7 +73,7 @@ def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ..
     from mainspring.store.reads.status import meta
 
     if any(one.view is not None for one in known):
-        return problems_of(invocation.read(lambda reader: meta(reader, PROBLEMS), None))
+        return problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
     return invocation.registry(modules).problems
 
 
@@ -175,7 +182,7 @@ def _wrong_kinds(invocation: Invocation) -> dict[str, str]:
     from mainspring.store.reads.incidents import folded, told
 
     nothing: list[Incident] = []
-    found = invocation.read(lambda reader: [*told(reader, _INCIDENTS), *folded(reader, _INCIDENTS)], nothing)
+    found = invocation.read_if_made(lambda reader: [*told(reader, _INCIDENTS), *folded(reader, _INCIDENTS)], nothing)
     return {name: one.subject.kind.value for name, one in loudest(found).items()}
 
 

@@ -141,7 +141,7 @@ def _on_record(invocation: Invocation, name: str, first_at: int, end_at: int) ->
     """Return what became of the slots of a schedule."""
     from mainspring.store.reads.status import slots_between
 
-    found = invocation.rows(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MOST))
+    found = invocation.rows_if_made(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MOST))
     return {one.slot_at: one.run or f"{one.verdict}: {one.note}" for one in found}
 
 

@@ -26,7 +26,7 @@ def paths(invocation: Invocation, name: str) -> None:
     known, nothing = find_automation(invocation, name), paths_of(name, [], lambda _: True)
     found = nothing
     if (view := known.view) is not None:
-        found = invocation.read(lambda reader: run_paths(reader, view, lambda _: True), nothing)
+        found = invocation.read_if_made(lambda reader: run_paths(reader, view, lambda _: True), nothing)
     is_workflow = view is None or view.kind == Kind.WORKFLOW
     invocation.output.document(found, lambda: _print(invocation, found, is_workflow=is_workflow))
 

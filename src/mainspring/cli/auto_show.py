@@ -28,7 +28,7 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
     from mainspring.domain.plain import plain
 
     now, definition = invocation.clock.now(), known.definition
-    rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
+    rows: list[RunRow] = invocation.rows_if_made(lambda reader: _last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
     options: list[dict[str, Any]] = [asdict(row) for row in option_rows(definition)] if definition else []
     standing = auto_state.told(invocation, [known], now, alone=True).get(known.name)
@@ -49,7 +49,9 @@ def _trust(invocation: "Invocation", known: Known, now: int) -> "Trust | None":
     """Return how far it can be trusted; None where no worker announced it."""
     from mainspring.insight.trust import trust_of
 
-    return None if known.view is None else invocation.read(lambda reader: trust_of(reader, known.name, now), None)
+    return (
+        None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+    )
 
 
 def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":

@@ -117,7 +117,7 @@ def list_command(
 
     found = lists.narrow(
         invocation,
-        invocation.rows(_acts),
+        invocation.read(_acts),
         named=lambda view: view.id,
         state=lambda view: view.state,
         at=lambda view: view.made_at,

@@ -30,12 +30,14 @@ def store(invocation: Invocation) -> Iterator[Check]:
     path = invocation.path
     if not invocation.is_there():
         above = _existing(path)
-        if os.access(above, os.W_OK):
-            yield ok("store", f"none yet; it will be made at {path}")
+        if not os.access(above, os.W_OK):
+            fix = "Create the folder, or set store.url."
+            yield Check("store", "problem", f"none yet, and {above} may not be written", fix)
+        elif "store.url" in invocation.settings.sources:
+            named = f"{invocation.settings.sources['store.url']} names {path}, and there is no store"
+            yield Check("store", "problem", named, "Is the name right? If so, create the store: mainspring up")
         else:
-            yield Check(
-                "store", "problem", f"none yet, and {above} may not be written", "Make the folder, or set store.url."
-            )
+            yield ok("store", f"none yet; `mainspring up` creates it at {path}")
         return
     from mainspring.store.sqlite.filesystem import write_fault
 
@@ -56,12 +58,13 @@ def store(invocation: Invocation) -> Iterator[Check]:
 
 
 def _server(invocation: Invocation) -> Iterator[Check]:
-    from mainspring.domain.errors import NotFoundError
+    from mainspring.domain.errors import NoStoreError
 
     try:
         invocation.reader.read("read_meta", ("store",))
-    except NotFoundError:
-        yield ok("store", f"none yet; it will be made at {invocation.shown}")
+    except NoStoreError:
+        fix = "Is the name right? If so, create the store: mainspring up"
+        yield Check("store", "problem", f"there is no store at {invocation.shown}", fix)
     else:
         notice = invocation.reader.notice
         yield ok("store", f"{invocation.shown}; {notice}" if notice else invocation.shown)

@@ -19,8 +19,8 @@ def clock(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.status import audit_rows
 
     now = invocation.clock.now()
-    seen = [row.at for row in invocation.rows(lambda reader: audit_rows(reader, limit=1))]
-    seen += [row.created_at for row in invocation.rows(lambda reader: list_runs(reader, limit=1).runs)]
+    seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
+    seen += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
     ahead = max(seen, default=now) - now
     if ahead <= _AHEAD_MS:
         yield ok("clock", datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
@@ -49,11 +49,11 @@ def worker(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.liveness import host_identity, is_free
     from mainspring.store.reads.status import automations, sessions
 
-    live = invocation.rows(lambda reader: sessions(reader, limit=1000))
+    live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
     dead = [one for one in live if one.host == here and is_free(Path(one.lock_path)) is True]
     workers = [one for one in live if one.role == "worker" and one not in dead]
-    served = [a for a in invocation.rows(automations) if a.retired_at is None and a.kind != "exec"]
+    served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
     if dead:
         numbers = ", ".join(str(one.id) for one in dead[:5])
         yield Check(
@@ -76,7 +76,7 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.engine import WorkerReads
 
     now = invocation.clock.now()
-    late = invocation.rows(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
+    late = invocation.rows_if_made(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
     if late:
         longest = span(now - min(one.slot_at for one in late))
         names = ", ".join(one.name for one in late[:5])

@@ -31,9 +31,11 @@ _AUTO: Final = {
     "paths": Leaf(f"{_CLI}.auto_paths:paths", "show which way its runs go, and which failures end them"),
 }
 _FAILED: Final = {
-    "list": Leaf(f"{_CLI}.failed:list_command", "list runs that failed or need a person"),
+    "list": Leaf(
+        f"{_CLI}.failed:list_command", "list runs that failed or need a person, and that no one has decided on"
+    ),
     "retry": Leaf(f"{_CLI}.failed:retry", "continue all of them that a filter means"),
-    "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
+    "discard": Leaf(f"{_CLI}.failed:discard", "decide that no one will continue them"),
 }
 _BULK: Final = {
     "list": Leaf(f"{_CLI}.bulk_acts:list_command", "list acts on many, newest first"),
@@ -84,7 +86,7 @@ _AUDIT: Final = {
     "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
 }
 _DB: Final = {
-    "migrate": Leaf(f"{_CLI}.db:migrate", "make the store, or bring it to this version's form"),
+    "migrate": Leaf(f"{_CLI}.db:migrate", "bring the store to this version's form, or create it"),
     "check": Leaf(f"{_CLI}.db:check", "read the whole store and say what is wrong"),
     "backup": Leaf(f"{_CLI}.db_backup:backup", "write a checked copy"),
     "restore": Leaf(f"{_CLI}.db_restore:restore", "put a backup in its place, decide its runs, release it"),

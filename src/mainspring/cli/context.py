@@ -16,7 +16,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, NotFoundError
+from mainspring.domain.errors import ConfigError, NoStoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -90,7 +90,7 @@ class Invocation:
         """Reads of the store, which is never made or changed by a question.
 
         Raises:
-            NotFoundError: there is no store yet.
+            NoStoreError: there is none.
             StoreError: it cannot be read, or has another form than this version knows.
         """
         if self._store is not None:
@@ -98,7 +98,7 @@ class Invocation:
         if self._reader is None:
             from mainspring.app.stores import make_reader
 
-            self._require_existing()
+            self.require_store()
             self._reader = make_reader(self.settings.store.url)
         return self._reader
 
@@ -138,9 +138,9 @@ class Invocation:
 
     @property
     def store(self) -> "ProcessStore":
-        """The open store, for acts. Raises NotFoundError where there is none yet, StoreError."""
+        """The open store, for acts. Raises NoStoreError, StoreError."""
         if self._store is None:
-            self._require_existing()
+            self.require_store()
             return self.make_store()
         return self._store
 
@@ -173,20 +173,24 @@ class Invocation:
         refuse_gone(self.path)
         return self.path.exists()
 
-    def read(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
-        """Ask the store; where there is none yet, return `otherwise`."""
+    def read(self, question: "Callable[[Reader], T]") -> T:
+        """Ask the store. Raises NoStoreError where there is none: an empty answer would say that all is well."""
+        return question(self.reader)
+
+    def read_if_made(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
+        """Ask the store; return `otherwise` where there is none. For what has an answer without a store."""
         if self._store is None and not self.is_there():
             return otherwise
         try:
             reader = self.reader
-        except NotFoundError:  # an empty file: another process makes the store at this moment
+        except NoStoreError:  # an empty file: another process makes the store at this moment
             return otherwise
         return question(reader)
 
-    def rows(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
-        """Ask the store for a list; where there is no store yet it is empty."""
+    def rows_if_made(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
+        """Ask the store for a list, as read_if_made does; without a store it is empty."""
         nothing: list[T] = []
-        return self.read(question, nothing)
+        return self.read_if_made(question, nothing)
 
     def run_id(self, text: str) -> str:
         """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
@@ -252,16 +256,27 @@ class Invocation:
         self._store = self._reader = None
         self.output.close()
 
-    def _require_existing(self) -> None:
+    def require_store(self) -> None:
+        """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, NotAStoreError."""
         if not self.is_there():
-            raise NotFoundError(
-                f"there is no store yet\nat {self.path}",
-                hint="`mainspring up` or `mainspring exec` makes it, and so does `mainspring db migrate`.",
-            )
+            from mainspring.app.stores import no_store
+
+            raise no_store(self.path, self._usual_store())
         if not self.settings.store.is_remote:
             from mainspring.store.sqlite.connection import refuse_foreign
 
             refuse_foreign(self.path)
+
+    def _usual_store(self) -> Path | None:
+        """Return the file that would be used if no flag and no variable named a store."""
+        from mainspring.config import load
+
+        env = {name: value for name, value in os.environ.items() if name != "MAINSPRING_STORE_URL"}
+        try:
+            settings = load(env=env, cwd=_here(), uid=os.getuid(), flags={}, config=None)
+        except ConfigError:
+            return None
+        return None if settings.store.is_remote else settings.store.path
 
 
 def _here() -> Path:

@@ -29,6 +29,7 @@ from mainspring.domain.retry import Retry
 from mainspring.domain.text import escape
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
+from mainspring.resources.withheld import WITHHELD
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 _MOST_WORDS, _LONGEST_WORD = 100, 500  # of a command in its definition; it may be as long as the system lets it
@@ -159,6 +160,9 @@ def _printable(text: str) -> str:
     "--fail-open/--fail-closed", default=None, help="run the command although the store is away (default: run it)"
 )
 @click.option("--no-fail-open", "fail_open", flag_value=False, type=bool, hidden=True)
+@click.option(
+    "--pass-env", metavar="NAME", multiple=True, help="hand on PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_*"
+)
 @click.option("-v", "--verbose", is_flag=True, help="name the store and the spool that are used")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -179,11 +183,13 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     A held lock is not success: 75 asks to come again later (--lock-exit 0 if overlap is no matter). Input, output and errors pass
     through byte by byte; TERM, INT and HUP are passed on. If the store is away the command runs, and what happened is kept in the
     spool until the next exec, up or watch takes it in. The lock holds on this host even then. The command finds MAINSPRING_RUN_ID,
-    MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron, MAINSPRING_SLOT in its environment.
+    MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron, MAINSPRING_SLOT in its environment, and of ours neither
+    PGPASSWORD, MAINSPRING_STORE_URL nor MAINSPRING_SECRET_* without --pass-env.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
     given["verbose"] |= bool(getattr(flags, "verbose", False))
     settings = _settings(flags, fail_open=given["fail_open"] is not False)
+    WITHHELD.allow((*given["pass_env"], *(() if settings is None else settings.secrets.pass_env)))
     fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
     try:
         plan = _plan(list(command), given, settings, flags, fail_open=fail_open)

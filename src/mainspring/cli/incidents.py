@@ -84,7 +84,7 @@ def list_command(
     from mainspring.store.reads.short_ids import IdKind
 
     wrong = not ended and IncidentState.RESOLVED not in states
-    found: list[Incident] = invocation.rows(
+    found: list[Incident] = invocation.read(
         lambda reader: told(reader, _MOST) if wrong else incidents(reader, wrong=False, apart=not ended, limit=_MOST)
     )
     rows = lists.narrow(
@@ -107,7 +107,7 @@ def list_command(
         Column("AUTOMATION", lambda one: words.one_line(whose(one), 30), cut=True),
         Column("KIND", lambda one: one.subject.kind, cut=True, spare=True),
         Column("SINCE", lambda one: words.ago(one.since_at, now)),
-        Column("WHAT", lambda one: words.one_line(one.text, 60), cut=True),
+        Column("WHAT", lambda one: words.one_line(one.said, 60), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="Nothing is wrong.")
 
@@ -161,7 +161,7 @@ def snooze(invocation: Invocation, incident: str, span: str) -> None:
 @click.argument("incident", type=INCIDENT)
 @pass_invocation
 def resolve(invocation: Invocation, incident: str) -> None:
-    """A watcher that finds it again reopens it."""
+    """Its failed runs of this moment count as decided. A later failure, or a watcher that finds it again, opens it anew."""
     from mainspring.service.incident import resolve as act
 
     found = find(invocation.reader, incident)
@@ -172,4 +172,4 @@ def resolve(invocation: Invocation, incident: str) -> None:
 
 
 def _told(incident: Incident) -> str:
-    return words.one_line(f"{whose(incident)}: {incident.text}", 200)
+    return words.one_line(f"{whose(incident)}: {incident.said}", 200)

@@ -1,5 +1,6 @@
 """`mainspring init`: a project that runs as it is."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
     for path in made:
         write_new(folder / path, files[path])
 
+    store = _create_store(invocation, folder)
+
     def text() -> None:
         for path in made:
             invocation.output.line(str(folder / path))
@@ -51,10 +54,29 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
             invocation.output.hint(
                 f"{folder / path} was there and is kept; ours would hold: {' '.join(files[path].split())[:60]}"
             )
+        if store is not None:
+            invocation.output.hint(store)
         begin = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
         invocation.output.hint(f"\nNext:\n  {begin}mainspring dev\n  {_TRY[template]}      (in a second terminal)")
 
     invocation.output.document({"folder": str(folder), "files": made}, text)
+
+
+def _create_store(invocation: Invocation, folder: Path) -> str | None:
+    """Create the store of the new project, which says so; return a line about one that was there. `up` creates one on a server."""
+    from mainspring.app.stores import is_made, make_store
+    from mainspring.config import load
+
+    named = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
+    settings = load(env=os.environ, cwd=folder.resolve(), uid=os.getuid(), flags=named, config=None)
+    if settings.store.is_remote:
+        return None
+    if is_made(settings.store.url):
+        return f"the store is {settings.store.shown}, which was there before"
+    store = make_store(settings.store.url, clock=invocation.clock)
+    store.open()
+    store.close()
+    return None
 
 
 def write_new(path: Path, text: str) -> None:

@@ -39,7 +39,7 @@ def list_command(
 
     rows = lists.narrow(
         invocation,
-        invocation.rows(locks),
+        invocation.read(locks),
         named=lambda view: view.name,
         state=_state,
         at=lambda view: view.taken_at,

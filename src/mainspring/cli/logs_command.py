@@ -67,7 +67,7 @@ class _Reading:
         from mainspring.service.lines import lines_of
         from mainspring.store.reads.logs import parts_since
 
-        found = self._invocation.rows(lambda reader: parts_since(reader, at, self._automations))
+        found = self._invocation.read(lambda reader: parts_since(reader, at, self._automations))
         new = [part for part in found if (part.run, part.seq) not in self._seen]
         self._seen = {place: last for place, last in self._seen.items() if last >= at}
         self._seen |= {(part.run, part.seq): part.last_at for part in new}

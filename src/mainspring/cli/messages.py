@@ -22,7 +22,7 @@ def print_refused(invocation: Invocation, limit: int) -> None:
     from mainspring.store.reads.short_ids import IdKind
 
     now = invocation.clock.now()
-    found = invocation.rows(lambda reader: list_refused_messages(reader, limit))
+    found = invocation.read(lambda reader: list_refused_messages(reader, limit))
     short = invocation.short_ids(IdKind.MESSAGE, (one.id for one in found))
     runs = invocation.short_ids(IdKind.RUN, (one.run for one in found))
     columns = [
@@ -55,7 +55,7 @@ def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
     reader = invocation.reader
     found = [_message_id(reader, text) for text in which.runs]
     if not found:
-        found = [one.id for one in invocation.rows(lambda reader: list_refused_messages(reader, _MOST))]
+        found = [one.id for one in invocation.read(lambda reader: list_refused_messages(reader, _MOST))]
     if not which.dry_run and (discard or not which.runs):
         what = words.many(len(found), "message")
         invocation.confirm(f"Discard {what}" if discard else f"Send {what} again")

@@ -44,7 +44,7 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
 
     since_at = params.since_at(invocation, since)
     wanted = None if state is None else AlertState(state)
-    found = invocation.rows(
+    found = invocation.read(
         lambda reader: alerts(reader, channel=channel, state=wanted, since_at=since_at, limit=limit)
     )
     now = invocation.clock.now()

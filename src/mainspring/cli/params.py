@@ -53,7 +53,7 @@ class Name(StringParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the names that begin so."""
         with suppress(Exception):
-            names = ctx.obj.rows(self._names_in)
+            names = ctx.obj.rows_if_made(self._names_in)
             return [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return []
 

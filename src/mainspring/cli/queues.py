@@ -41,7 +41,7 @@ def list_command(
 
     rows = lists.narrow(
         invocation,
-        invocation.rows(lambda reader: queue_loads(reader, invocation.clock.now())),
+        invocation.read(lambda reader: queue_loads(reader, invocation.clock.now())),
         named=lambda view: view.name,
         state=_state,
         at=lambda view: view.paused_at,

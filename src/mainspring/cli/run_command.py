@@ -128,6 +128,7 @@ def _options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
         due_at=None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],
+        awaited=at is None and not given["detach"],
     )
 
 
@@ -178,7 +179,7 @@ def _somebody_works(invocation: Invocation, automation: "Automation", options: "
         and one.automations.get(definition.name) == definition.version
         and (one.queues is None or queue in one.queues)
         and (tag is None or tag in one.tags)
-        for one in invocation.rows(lambda reader: sessions(reader, limit=1_000))
+        for one in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     )
 
 

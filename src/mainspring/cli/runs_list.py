@@ -87,7 +87,7 @@ def list_command(
             found = RunPage([*found.runs, *more.runs], more.cursor)
         return found
 
-    found = invocation.read(question, RunPage([], None))
+    found = invocation.read(question)
     page = invocation.opened(lambda opening: opening.page(found))
     short = invocation.short_ids(IdKind.RUN, (row.id for row in page.runs))
     invocation.output.rows(page.runs, run_columns(invocation.clock.now(), short), empty="No runs.")

@@ -42,10 +42,10 @@ def top(invocation: Invocation) -> int:
 
 
 def _look(invocation: Invocation) -> "Frame":
-    from mainspring.cli.top_frame import Frame, look
+    from mainspring.cli.top_frame import look
 
     verdict = verdict_now(invocation)
-    frame = invocation.read(lambda reader: look(reader, verdict), Frame(verdict, [], [], [], [], [], []))
+    frame = invocation.read(lambda reader: look(reader, verdict))
     return invocation.opened(frame.opened)
 
 

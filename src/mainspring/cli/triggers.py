@@ -60,7 +60,7 @@ def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "l
     from mainspring.insight.trigger_lines import trigger_lines
 
     where = invocation.settings.hooks.seen_as
-    return invocation.rows(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
+    return invocation.read(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
 
 
 @command("list", "list triggers: what they listen to, and what arrived")

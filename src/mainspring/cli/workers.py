@@ -46,7 +46,7 @@ def list_command(
     from mainspring.store.reads.status import sessions
 
     live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD, SessionState.QUARANTINED}
-    views: list[SessionView] = invocation.rows(lambda reader: sessions(reader, live=live, limit=1000))
+    views: list[SessionView] = invocation.read(lambda reader: sessions(reader, live=live, limit=1000))
     rows = lists.narrow(
         invocation,
         views,

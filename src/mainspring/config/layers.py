@@ -19,6 +19,7 @@ from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.toml_lines import key_lines
+from mainspring.resources.withheld import STORE_WITHHELD
 
 PREFIX = "MAINSPRING_"
 _OWN_WORD = "MAINSPRING"
@@ -27,7 +28,7 @@ NOT_SETTINGS = frozenset(
     {
         *("MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"),
         # What a command gets that we run: it may call us again.
-        *("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT"),
+        *("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT", STORE_WITHHELD),
     }
 )
 NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"

@@ -35,6 +35,7 @@ from mainspring.domain.queue_name import check_broker_name
 from mainspring.domain.route import check_routes
 from mainspring.domain.text import escape
 from mainspring.domain.verifier import SECRET_NAME
+from mainspring.resources.withheld import STORE_WITHHELD
 
 STORE_URL = ("store", "url")
 BACKUP_TO = ("store", "backup", "to")
@@ -47,6 +48,11 @@ DEFAULT = "default"
 UNCLAIMED = "unclaimed-"
 """How the folders begin that hold records of which no one knows the store."""
 _PLACES = frozenset({STORE_URL, SPOOL, ENVIRONMENT})
+_WITHHELD = """this command was started by mainspring, which did not hand on the address of its store (MAINSPRING_STORE_URL)
+and no configuration names one"""
+_WITHHELD_HINT = (
+    'Allow it: secrets.pass_env = ["MAINSPRING_STORE_URL"] (and "PGPASSWORD"), or exec --pass-env MAINSPRING_STORE_URL.'
+)
 
 
 def load(
@@ -148,6 +154,8 @@ def _apart(base: Layer, environment: str) -> Layer:
 def _with_places(layer: Layer, around: places.Surroundings, environment: str) -> Layer:
     """Add the default store, and the spool: beside a file; else, and in a folder that was named, one for each store."""
     if STORE_URL not in layer:
+        if STORE_WITHHELD in around.env:
+            raise ConfigError(_WITHHELD, hint=_WITHHELD_HINT)
         layer[STORE_URL] = Given(places.store_url(places.default_store(around, environment)), DEFAULT)
     url = layer[STORE_URL].value
     if SPOOL in layer:

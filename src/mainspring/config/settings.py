@@ -45,6 +45,7 @@ Zone = Annotated[str, Meta(title="option tz")]
 WeekdayName = Annotated[str, Meta(title="weekday")]
 HolidayCode = Annotated[str, Meta(title="holidays")]
 DayRange = Annotated[str, Meta(title="days")]
+VariableName = Annotated[str, Meta(title="variable")]
 DueDay = Annotated[str, Meta(title="due day")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -136,9 +137,13 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 
 
 class SecretsSettings(Struct, frozen=True, kw_only=True):
-    """`[secrets]`: the folder with a file for each secret, and by which day each is to be renewed."""
+    """`[secrets]`: the folder with a file for each secret, by which day each is to be renewed, and what commands may inherit.
+
+    `pass_env` = variables that hold secrets and that commands, and steps in child processes, get all the same.
+    """
 
     dir: Path | None = None
+    pass_env: tuple[VariableName, ...] = ()
     due: dict[str, DueDay] = field(default_factory=dict)
 
 
@@ -178,12 +183,14 @@ _OF_ONE = {
     "every",
     "at",
     "partition",
+    "item",
     "version",
     "tag",
     "key",
     "undo",
     "produces",
     "expect",
+    "gone",
 }
 DefaultSettings = defstruct(
     "DefaultSettings",

@@ -21,7 +21,7 @@ from mainspring.domain.trigger import Trigger
 
 __all__ = ["Definition", "Kind", "announced_schemas", "schedules_of"]
 
-_TEMPLATED = ("title", "key", "partition", "produces")
+_TEMPLATED = ("title", "key", "partition", "produces", "item")
 _NO_VALUE = "?"
 
 

@@ -7,6 +7,7 @@
     |- OptionError                  an option of a definition, command or call has a bad value
     |- UnknownNameError             no such name; shows the nearest known one
     |- ConfigError                  the configuration cannot be used
+    |  `- NoStoreError              there is no store where one is looked for
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
     |- ArgumentError                the arguments do not fit what is being started
@@ -146,6 +147,12 @@ class ConfigError(MainspringError):
     """The configuration cannot be used."""
 
     code = "bad_config"
+
+
+class NoStoreError(ConfigError):
+    """There is no store where one is looked for: a question never creates one."""
+
+    code = "no_store"
 
 
 class ValueRefusedError(MainspringError):

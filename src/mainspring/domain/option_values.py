@@ -52,6 +52,11 @@ def step_name(value: Any) -> str:
     return value
 
 
+def step_names(value: Any) -> list[str]:
+    """Read one name of a step or several."""
+    return [step_name(item) for item in _several(value)]
+
+
 def names(value: Any) -> list[str]:
     """Read one name or several."""
     return [name(item) for item in _several(value)]

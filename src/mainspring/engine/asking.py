@@ -6,7 +6,7 @@ that coroutine is first awaited. What it returns is what a replay would read: de
 
 import asyncio
 import functools
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
@@ -59,6 +59,7 @@ class Asker:
         tag: str | None = None,
         run_key: str | None = None,
         close: Literal["cancel", "keep"] | None = None,
+        was: str | Sequence[str] | None = None,
     ) -> "Asker":
         """Return the same asker with these options for what is asked through it.
 
@@ -66,7 +67,7 @@ class Asker:
             OptionError: a value cannot be used. What is asked for raises it if an option does not apply to that.
         """
         said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
-        said |= {"isolate": isolate, "queue": queue, "tag": tag}
+        said |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
         said = {k: v for k, v in said.items() if v is not None}
         read = parse_options(Kind.STEP, said, "run.options(...)")
         others = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
@@ -117,7 +118,7 @@ class Asker:
         if plan.delivery == "transactional":
             signature = signature_of(live, 1)
         name = plan.name or live.__name__
-        ident = body.ident_for(name, plan.key)
+        ident = body.ident_for(name, plan.key, was=plan.was)
         data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
         if plan.queue is not None or plan.tag is not None:
             call: Any = spread_call(live, signature, data, plan)
@@ -150,7 +151,8 @@ class Asker:
         refuse_options_of_child(self._given, automation)
         call, decode = child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
-        ident = body.ident_for(name, self._plan.key)
+        was = call.definition.options.get("was", ()) if call.definition is not None else ()
+        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *was))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
         return body.calls.add(number, coroutine, f"run.child({name}, ...)", caller_frame(1))
@@ -237,7 +239,7 @@ class Asker:
         name = plan.name or live.__name__
         fan = Fan(
             body,
-            body.ident_for(name, plan.key),
+            body.ident_for(name, plan.key, was=plan.was),
             name,
             live,
             signature,
@@ -297,6 +299,7 @@ def _plan_of(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., A
         isolate=read.get("isolate"),
         queue=read.get("queue"),
         tag=read.get("tag"),
+        was=tuple(read.get("was", ())),
     )
 
 

@@ -227,6 +227,7 @@ class Step(Generic[P, R]):
         self.retry = retry
         self.undo = undo
         self.name: str = self.options.get("name") or fn.__name__
+        self.was: list[str] = list(self.options.get("was", ()))
 
     def __repr__(self) -> str:
         return f"<step {self.name} of {self.fn.__module__}>"

@@ -24,7 +24,8 @@ from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.refusals import Refusals
-from mainspring.engine.requests import ChildCall, Request, StepCall, TimerCall, Unloaded
+from mainspring.engine.requests import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.step_names import StepNames
 from mainspring.engine.unawaited_calls import UnawaitedCalls
 
 _UNSET: Any = object()
@@ -32,6 +33,7 @@ _MOST_CLOSED = 64
 _OUTSIDE = "a run can be asked only from its own workflow body, not from a callback or from outside"
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _MESSAGES = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
+_RETURNED = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _ANSWERLESS = _UNHANDED | {OutcomeState.CANCELLED}
 
@@ -62,10 +64,12 @@ class Body:
         self.notes = Notes()
         self.drift: Drift | None = None
         self.failures, self.refusals = Failures(), Refusals()
+        self.unheard: list[Outcome] = []  # signals and events that were taken in for a wait which was given up by then
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
         self.calls = UnawaitedCalls()
+        self.names = StepNames()
         self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
@@ -102,9 +106,12 @@ class Body:
             elif outcome.ident in self._saved:  # else it was asked for and given up
                 self.unclaimed[outcome.ident] = outcome
             else:
-                self.failures.untold(outcome)
+                self._note_unheard(outcome)
         rest = self._history[position:] if self.done else ()
         self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
+        for outcome in rest:
+            if outcome.kind in _RETURNED:
+                self._note_unheard(outcome)
         self._history, self.live = (), True
 
     def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
@@ -128,11 +135,16 @@ class Body:
         else:
             request = self.waiting.pop(outcome.ident, None)
             self.doubts.pop(outcome.ident, None)
-            if request is None or not request.open:
-                self.failures.untold(outcome)
+            if request is None or not request.open or (self.done and outcome.kind in _MESSAGES):
+                self._note_unheard(outcome)
                 return
             self._give(request, outcome, value)
         self._drive()
+
+    def _note_unheard(self, outcome: Outcome) -> None:
+        self.failures.untold(outcome)
+        if outcome.kind in _RETURNED and outcome.state is OutcomeState.SUCCEEDED:
+            self.unheard.append(outcome)
 
     def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
         request.open, request.outcome = False, outcome
@@ -196,6 +208,12 @@ class Body:
         return self.task is not None and self.task.done()
 
     @property
+    def restarts(self) -> bool:
+        """Whether the coroutine has ended to begin anew."""
+        task = self.task
+        return task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Restarted)
+
+    @property
     def stuck(self) -> bool:
         """Whether the body waits for something that nobody can give it."""
         return not self.done and not self.waiting
@@ -248,11 +266,16 @@ class Body:
         name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
         count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
         task.branch = f"{parent.branch}{name}#{count}/"
+        if self.names.former:
+            task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
 
     # -- what the run's API asks ---------------------------------------------------------------------------------------
 
-    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None) -> str:
-        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch."""
+    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
+        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
+
+        What the history has under a name that it had before (`was`) keeps that identity.
+        """
         task = task or self.loop.current()
         if task is None:
             if self.loop.closed:
@@ -261,11 +284,17 @@ class Body:
                 raise BodyError(_OUTSIDE)
             return f"{name}[{key}]"
         if key is not None:
-            return f"{task.branch}{name}[{key}]"
-        count = task.uses[name] = task.uses.get(name, 0) + 1
-        if count == 2 and name != "timer":
-            self.notes.hints.add(f"{task.branch}{name}")
-        return f"{task.branch}{name}#{count}"
+            suffix = f"[{key}]"
+        else:
+            count = task.uses[name] = task.uses.get(name, 0) + 1
+            if count == 2 and name != "timer":
+                self.notes.hints.add(f"{task.branch}{name}")
+            suffix = f"#{count}"
+        if was or self.names.former:
+            former = self.names.saved_ident(task.branch, name, suffix, was)
+            if former is not None:
+                return former
+        return f"{task.branch}{name}{suffix}"
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
         """Set a timer with an identity of its own."""
@@ -289,6 +318,8 @@ class Body:
         self.waiting[request.ident] = request
         if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
             self.drift = self.drift or drift_of(request, saved)
+        if self.names.marked:
+            self.names.marked.pop(request.ident, None)
         if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
             heapq.heappush(self._early, (outcome.rank, outcome))
         self._registered.append(request)

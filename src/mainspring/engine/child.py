@@ -39,6 +39,7 @@ from mainspring.engine.parentage import die_with
 from mainspring.engine.remote_error import describe_error
 from mainspring.engine.step_context import STEP, StepContext
 from mainspring.engine.thread_attempt import call_to_end
+from mainspring.resources.withheld import WITHHELD
 
 _LONGEST_REASON = 2000
 
@@ -188,6 +189,7 @@ def _greet(link: Link) -> Classifier:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    WITHHELD.allow(hello.passed)
     capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, frames.Call):

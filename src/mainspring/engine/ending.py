@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainspring.engine.body import Body
     from mainspring.engine.drift import Drift
     from mainspring.engine.programs import Program
+    from mainspring.engine.step_names import MissingStep
 
 _LOG = logging.getLogger("mainspring.worker")
 FailureOf = Callable[[BaseException], Failure]
@@ -86,6 +87,23 @@ def _unread_halt(drift: "Drift") -> Halted:
         "Or wait for another one from there: runs retry RUN --from-step STEP.",
     )
     return Halted(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
+
+
+def renamed_halt(missing: "MissingStep") -> Halted:
+    """Return why a run needs a person that has a saved step which today's code cannot ask for, and asks for a new one."""
+    old, new = missing.old, missing.new
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
+        kind=Kind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
+        f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
+        data=[{"path": "name of a step", "was": old, "now": new}],
+    )
+    return Halted(
+        FailureReason.DRIFT, failure, missing.ident, {"renamed": {"ident": missing.ident, "old": old, "new": new}}
+    )
 
 
 _STUBBORN = (

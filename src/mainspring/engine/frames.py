@@ -30,12 +30,16 @@ class FrameError(MainspringError):
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging."""
+    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging.
+
+    `passed` = names of variables that commands get although they hold secrets.
+    """
 
     path: list[str]
     environ: dict[str, str | None]
     rules: list[str]
     log_level: int
+    passed: list[str] = []
 
 
 class Call(msgspec.Struct, tag="call", kw_only=True):

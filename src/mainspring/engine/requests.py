@@ -34,6 +34,7 @@ class StepPlan:
     tag: str | None = None
     run_key: str | None = None
     close: str = "cancel"
+    was: tuple[str, ...] = ()
     has_end: bool = False
     """Its code keeps a time-out itself."""
 

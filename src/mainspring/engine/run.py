@@ -19,7 +19,7 @@ from mainspring.domain.duration import ms_of, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.event import Awaited
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.journal import OutcomeKind, origin_of
 from mainspring.domain.signature import Signature
 from mainspring.engine.asking import Asker
 from mainspring.engine.body import Body
@@ -253,9 +253,8 @@ class Run(Asker):
         try:
             found = await future
             if isinstance(found, Awaited):
-                outcome = request.outcome  # of a run from before events kept their time, that of their taking in
-                at = _instant(outcome.at if outcome.input is None else decode(outcome.input, int))
-                return Awaited(found.name, found.data, at)
+                happened_at, _ = origin_of(request.outcome)
+                return Awaited(found.name, found.data, _instant(happened_at))
             return found
         finally:
             timer.cancel()

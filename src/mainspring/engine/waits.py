@@ -10,13 +10,13 @@ import msgspec
 
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
+from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.engine.due_times import DueTimes
 from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded
 from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
-from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
+from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact, ReturnFact
 from mainspring.store.commands.results import Refused, Started
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class Waits:
         self.due = DueTimes(driver.hosting, self._wake)
         self._open: dict[str, Request] = {}
         self._facts: dict[int, Fact] = {}
+        self._returning = 0
+        self.taking: dict[str, Request] = {}
+        """Waits whose signal is on its way into the journal."""
         self.seen = 0
         self.stop_sent = False
         """A cancel or the deadline is on its way into the journal: nothing new starts before it."""
@@ -217,6 +220,8 @@ class Waits:
         if not self._facts:
             return
         for fact in list(self._facts.values()):
+            if fact.kind is FactKind.SIGNAL and self._is_returning():
+                continue  # one that came before it may be on its way back
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
                 if not self.stop_sent and self._driver.body.stopping is None:
@@ -226,6 +231,10 @@ class Waits:
             if request is not None:
                 del self._facts[fact.seq]
                 self._take_in(request, fact)
+
+    def _is_returning(self) -> bool:
+        """Whether a signal that was taken in is put back, or will be: the body gave its wait up meanwhile."""
+        return self._returning > 0 or any(not request.open for request in self.taking.values())
 
     def _wanted_by(self, fact: Fact) -> Request | None:
         if fact.kind is FactKind.RESULT:
@@ -253,6 +262,8 @@ class Waits:
                 self._reject(request, fact, error)
                 return
         self._open.pop(request.ident, None)
+        if fact.kind is FactKind.SIGNAL:
+            self.taking[request.ident] = request
         state, output, failure = OutcomeState.SUCCEEDED, fact.payload, fact.failure
         if failure is not None:
             state = OutcomeState.FAILED
@@ -281,6 +292,34 @@ class Waits:
         event = request.name if fact.kind is FactKind.EVENT else None
         driver.journal.saving += 1
         driver.hosting.store.submit(RejectFact(driver.run.id, driver.claim, fact.seq, sealed, event), self._waiting)
+
+    def return_unheard(self) -> None:
+        """Put back what was taken in for a wait that the body had given up by then: the next wait of the run or its chain gets it."""
+        driver = self._driver
+        unheard, driver.body.unheard = driver.body.unheard, []
+        if driver.halt is not None or driver.body.drift is not None or (driver.body.done and not driver.body.restarts):
+            return
+        for outcome in unheard:
+            at, source = origin_of(outcome)
+            if source is None:
+                continue  # of an earlier version, which did not keep it
+            event, seq = (None, source) if isinstance(source, int) else (source, 0)
+            payload = driver.hosting.seal(outcome.output)
+            command = ReturnFact(driver.run.id, driver.claim, outcome.rank, outcome.name, payload, at, seq, event)
+            driver.journal.saving += 1
+            self._returning += 1
+            driver.hosting.store.submit(command, self._returned(command))
+
+    def _returned(self, command: ReturnFact) -> Any:
+        def returned(result: Any) -> None:
+            self._returning -= 1
+            if command.event is None and not self._driver.gone:
+                c = command
+                self._facts[c.seq] = Fact(c.seq, c.run, FactKind.SIGNAL, c.name, c.at, payload=c.payload)
+                self._facts = dict(sorted(self._facts.items()))
+            self._waiting(result)
+
+        return returned
 
     def _misfit(self, request: Request, output: bytes | None) -> Failure | None:
         """Tell why a result given by hand is not of the step's type, if it is not."""
@@ -322,7 +361,9 @@ class Waits:
 
 
 def _input_of(call: Any, fact: Fact) -> bytes | None:
-    """Return what is kept beside the outcome: what was asked for, or when (ms) the event happened."""
+    """Return what is kept beside the outcome: what was asked for, or when (ms) a message was sent and which it is."""
     if isinstance(call, StepCall | ChildCall):
         return call.input
-    return msgspec.json.encode(fact.at) if fact.kind is FactKind.EVENT else None
+    if fact.kind is FactKind.SIGNAL:
+        return msgspec.json.encode([fact.at, fact.seq])
+    return msgspec.json.encode([fact.at, fact.source]) if fact.kind is FactKind.EVENT else None

@@ -142,6 +142,11 @@ class Worker(RunServices):
         return len(self.drivers) + self._histories.count + len(self._straights)
 
     @property
+    def aboard(self) -> tuple[str, ...]:
+        """Ids of the runs whose code may be at work here now."""
+        return (*self.drivers, *self._straights.run_ids)
+
+    @property
     def goes_straight(self) -> bool:
         """Whether nobody has to see an outcome before the end of its run."""
         return self.crash_after is None and not self.draining and not self.settings.suspects
@@ -164,7 +169,7 @@ class Worker(RunServices):
         for driver in list(self.drivers.values()):
             driver.look_after(now)
             if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
-                self.progressed(driver)
+                self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_A_BEAT == 0:
             self.stalled.look()
 
@@ -194,9 +199,13 @@ class Worker(RunServices):
         if self.crash_after is not None and self.crash_after == (run.automation, name):
             self.crash_after = None
             self._on_crash_point()
+        self._clear(run, progressed=True)
+
+    def _clear(self, run: ClaimedRun, *, progressed: bool) -> None:
+        """Take a run off probation, once."""
         if self.settings.suspects and run.id not in self._cleared:
             self._cleared.add(run.id)
-            self.store.submit(ClearSuspect(run.id, run.claim), ignore)
+            self.store.submit(ClearSuspect(run.id, run.claim, progressed), ignore)
             self.want()
 
     def take(self, run: ClaimedRun) -> None:

@@ -41,7 +41,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.DEADLINE: "Its deadline passed before it ended.",
     FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
     FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
-    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved.",
+    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved, or can ask for it no more.",
     FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
     FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
     FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
@@ -146,7 +146,21 @@ def _ended(facts: Facts) -> _Answers:
     took = f", after {span(run.finished_at - run.started_at)}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
+    heir = _restarted_as(facts)
+    if heir is not None:
+        what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
+        return what, [], [f"Run {heir} goes on for it."], [Can(f"mainspring runs show {heir}", "show it")]
     return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
+
+
+def _restarted_as(facts: Facts) -> str | None:
+    """Return the run as which a run began anew (`run.restart`)."""
+    try:
+        detail = msgspec.json.decode(facts.story.run.detail or b"null")
+    except msgspec.DecodeError:
+        return None
+    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return str(heir) if heir is not None else None
 
 
 _NOT_SAVED = (

@@ -19,6 +19,7 @@ from mainspring.domain.monitors.facts import (
     Facts,
     Fault,
     HeldLock,
+    OpenFailure,
     Question,
     Queue,
     Recent,
@@ -91,6 +92,7 @@ class FactsReader:
         *,
         window: timedelta = timedelta(hours=1),
         faults: Iterable[Fault] = (),
+        failing: Iterable[OpenFailure] = (),
         reopenings: Iterable[Reopening] = (),
         open: Iterable[Subject] = (),  # noqa: A002 - the field's name
     ) -> Facts:
@@ -114,6 +116,7 @@ class FactsReader:
             ),
             queues=self._queues(now_at),
             faults=tuple(faults),
+            failing=tuple(failing),
             reopenings=tuple(reopenings),
             by_hand=self._help.of(automations, now_at),
             punctual=self._kept_times.of(looked_at, now_at),

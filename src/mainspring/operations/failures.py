@@ -1,16 +1,18 @@
 """From failures that nobody has told of to groups of one cause, and to what monitors judge by."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
-from mainspring.domain.incident import Subject
+from mainspring.domain.incident import OWED, SETTLED_BEFORE, Finding, Severity, Subject
 from mainspring.domain.monitors.facts import Fault
-from mainspring.domain.monitors.failures import kind_of
-from mainspring.store.commands.incidents import ErrorGroup, Told
+from mainspring.domain.monitors.failures import subjects_of
+from mainspring.store.base import Reader
+from mainspring.store.commands.incidents import FAILED_BEFORE, ErrorGroup, Told
 from mainspring.store.reads.incidents import Fault as UntoldFault
+from mainspring.store.reads.status import meta
 
 _LONGEST = 160
 Redact = Callable[[str], str]
@@ -24,12 +26,12 @@ class Failures(msgspec.Struct, frozen=True):
     of: dict[Subject, tuple[int, ...]] = {}
 
 
-def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
-    """Return what was found, grouped by automation and fingerprint."""
+def failures_of(untold: Iterable[UntoldFault], redact: Redact, known: Container[Subject] = ()) -> Failures:
+    """Return what was found, grouped by automation and fingerprint; `known` = incidents that are open."""
     faults: list[Fault] = []
     shown: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
     told: dict[tuple[str, str], list[Told]] = defaultdict(list)
-    of: dict[Subject, list[int]] = defaultdict(list)
+    seqs: dict[tuple[str, int], list[int]] = defaultdict(list)
     for one in untold:
         found, text = _seen(one, redact)
         fault = Fault(
@@ -41,14 +43,18 @@ def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
             at=one.at,
             text=text,
             code=found.code,
+            healthy=one.healthy,
         )
         faults.append(fault)
         group = (one.automation, found.id)
         shown[group] = (found, text)
         told[group].append(Told(one.seq, one.run, one.at))
-        kind = kind_of(fault)
-        if kind is not None:
-            of[Subject(one.automation, kind, found.id)].append(one.seq)
+        seqs[one.run, one.at].append(one.seq)
+    ordered = sorted(faults, key=lambda fault: (fault.at, fault.run))
+    of: dict[Subject, list[int]] = defaultdict(list)
+    for fault, subject in zip(ordered, subjects_of(ordered, known), strict=True):
+        if subject is not None:
+            of[subject].append(seqs[fault.run, fault.at].pop(0))
     return Failures(
         tuple(faults),
         tuple(
@@ -65,6 +71,20 @@ def error_of(one: UntoldFault) -> Fingerprint:
         reason = "" if one.reason is None else one.reason.value
         return Fingerprint(reason or one.state.value, "", reason, "", reason)
     return fingerprint_of(one.failure)
+
+
+def settled_before(reader: Reader, now: int) -> list[Finding]:
+    """Return the report that runs failed before members were kept, and count as settled; it is made once."""
+    number = meta(reader, FAILED_BEFORE)
+    if number is None:
+        return []
+    text = f"{int(number):,} failed runs from before this version count as settled: no one is asked to decide on them"
+    hint = "mainspring runs list --state failed"
+    return [
+        Finding(
+            subject=SETTLED_BEFORE, severity=Severity.NOTIFY, text=text, since_at=now, hint=hint, facts={OWED: True}
+        )
+    ]
 
 
 def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:

@@ -8,6 +8,7 @@ from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
 from mainspring.store.reads.incidents import LastFault
+from mainspring.store.reads.lost import LostInterval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
@@ -47,6 +48,10 @@ class Reads(Protocol):
         """Return the slots on record from one instant to another, both included, oldest first."""
         ...
 
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        ...
+
     def signal_schemas(self, run: str, name: str) -> list[Any] | None:
         """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
         ...
@@ -57,6 +62,10 @@ class Reads(Protocol):
 
     def undecided(self, limit: int) -> list[str]:
         """Return ids of runs that were unfinished when the store was restored and that nobody has decided on."""
+        ...
+
+    def lost_interval(self, limit: int) -> LostInterval:
+        """Return what was set aside by the last restoring, at most `limit` of each kind."""
         ...
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:

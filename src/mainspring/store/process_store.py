@@ -194,8 +194,10 @@ class ProcessStore(ABC):
         """Commit a command and return its result; see base.Store."""
         return self.committer.apply(command)
 
-    def close(self, *, drain: bool = True) -> None:
+    def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.
+
+        `end` says what is to be known of the session's end.
 
         A session that was not ended in order keeps its lock file, for whoever buries it.
         """
@@ -205,7 +207,7 @@ class ProcessStore(ABC):
         ended = False
         if drain and committer.fatal is None and database.session is not None:
             committer.hurry()
-            ended = self._end_session(committer)
+            ended = self._end_session(committer, end)
         committer.stop(drain=drain)
         self.end_waiters.close()
         reader.close()
@@ -215,9 +217,9 @@ class ProcessStore(ABC):
         self._committer = self._database = self._reader = self.lock = None
 
     @staticmethod
-    def _end_session(committer: Committer) -> bool:
+    def _end_session(committer: Committer, end: CloseSession) -> bool:
         try:
-            committer.apply(CloseSession())
+            committer.apply(end)
         except Exception:  # noqa: BLE001 - closing goes on; the session is then buried by another process
             return False
         return True

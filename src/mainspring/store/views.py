@@ -118,6 +118,13 @@ class RunStory(msgspec.Struct, frozen=True):
     rejected: list[RejectedFact]
 
 
+def renamed_step_of(story: RunStory) -> tuple[str, str] | None:
+    """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
+    detail = msgspec.json.decode(story.run.detail) if story.run.detail else None
+    renamed = detail.get("renamed") if isinstance(detail, dict) else None
+    return (str(renamed["old"]), str(renamed["new"])) if isinstance(renamed, dict) else None
+
+
 class StepView(msgspec.Struct, frozen=True):
     """One step of a run: its outcomes, newest first, and its attempts, oldest first, of every generation, with their values."""
 

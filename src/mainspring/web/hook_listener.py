@@ -5,12 +5,19 @@ import logging
 
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.network import Networks
+from mainspring.web.allowed_hosts import AllowedHosts
+from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
-from mainspring.web.hook_protocol import KEEP_ALIVE_S, LONGEST_HEAD, HookProtocol
 from mainspring.web.hooks import Hooks
-from mainspring.web.listening import listen, server
+from mainspring.web.listening import host_of, is_loopback, listen, server
 
 _AGAIN_S = 5.0
+KEEP_ALIVE_S = 75
+"""Longer than the 60 seconds of most proxies: else they would use a connection that we are just closing."""
+LONGEST_HEAD = 64 * 1024
+"""Bytes before a request is no HTTP any more: above what its headers may have, so that these are refused in words (431)."""
+MOST_CONNECTIONS, MOST_OF_ADDRESS = 512, 256
 _LOG = logging.getLogger("mainspring.web.hooks")
 
 
@@ -20,10 +27,15 @@ class HookListener:
     def __init__(self, process: PostProcess, door: HookDoor) -> None:
         self._process = process
         self._door = door
-        self._settings = process.project.settings.hooks
-        hooks = Hooks(door, self._settings, process.project.secrets)
+        web, self._settings = process.project.settings.web, process.project.settings.hooks
+        bind, public_url = self._settings.bind, self._settings.public_url
+        hosts = AllowedHosts(bind, public_url, web.allowed_hosts, is_loopback=is_loopback(host_of(bind)))
+        limits = ConnectionLimits(MOST_CONNECTIONS, MOST_OF_ADDRESS, Networks(web.trusted_proxies).__contains__)
         self._server = server(
-            hooks, HookProtocol, timeout_keep_alive=KEEP_ALIVE_S, h11_max_incomplete_event_size=LONGEST_HEAD
+            Hooks(door, self._settings, process.project.secrets, hosts),
+            limits,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
         )
         self._ended = asyncio.Event()
 

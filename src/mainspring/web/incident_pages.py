@@ -35,7 +35,7 @@ from mainspring.store.reads.status import automations
 from mainspring.web.assets import Assets
 from mainspring.web.continued import continued_since, run_of
 from mainspring.web.drawing import templates
-from mainspring.web.entrance import is_form, read_form
+from mainspring.web.form_reader import is_form, strangers_forms
 from mainspring.web.gate import path_of
 from mainspring.web.linked_run import LinkedRun, linked_run
 from mainspring.web.own_site import OwnSite
@@ -124,6 +124,7 @@ class IncidentPages:
         self._zone = zone_of(project.timezone)
         self._around = Circumstances(zone=self._zone, project=project.name, environment=project.environment)
         self._site = OwnSite(settings.web)
+        self._forms = strangers_forms()
         self._assets = Assets()
         self._runbooks = Runbooks(settings)
         self._pages = templates(self._zone, clock)
@@ -144,8 +145,10 @@ class IncidentPages:
         """Do what a button says, once."""
         if not self._site.is_own(request):
             return self._told(403, "this came from another site, and nothing was done: open the link itself")
+        if self._grant(request) is None:
+            return self._unknown()
         try:
-            form = await read_form(request) if is_form(request) else None
+            form = await self._forms.read(request) if is_form(request) else None
         except ClientDisconnect:
             form = None
         if form is None:
@@ -154,12 +157,9 @@ class IncidentPages:
 
     async def _answer(self, request: Request, look: Callable[[Grant], tuple[Shown, str]]) -> Response:
         token: str = request.path_params["token"]
-        try:
-            grant = grant_of(token, self._secrets.lines(SECRET), self._clock.now() // 1000)
-        except ConfigError:
-            grant = None
+        grant = self._grant(request)
         if grant is None:
-            return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
+            return self._unknown()
         try:
             shown, said = await asyncio.to_thread(look, grant)
         except NotFoundError:
@@ -172,6 +172,16 @@ class IncidentPages:
         if wants_run and shown.run is None:
             return self._told(404, "this incident names no run, or it is gone")
         return self._page("night_run.html" if wants_run else "night.html", shown, said, request)
+
+    def _grant(self, request: Request) -> Grant | None:
+        """Return what the link of a request permits; None = the link is over, or is none."""
+        try:
+            return grant_of(request.path_params["token"], self._secrets.lines(SECRET), self._clock.now() // 1000)
+        except ConfigError:
+            return None
+
+    def _unknown(self) -> Response:
+        return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
 
     def _shown(self, grant: Grant) -> Shown:
         found = reads.incident(self._store.reader, grant.incident)
@@ -254,7 +264,7 @@ class IncidentPages:
             title=headline_of(about, found, self._around.environment),
             said=said,
             incident=found,
-            headline=f"{found.subject.automation or 'mainspring'}: {found.text}",
+            headline=f"{found.subject.automation or 'mainspring'}: {found.said}",
             fields=[
                 field
                 for field in render_notice("", about, self._clock.now(), found, self._around).fields

@@ -5,32 +5,32 @@ It listens before the store answers: that it lives is true all the same.
 
 import asyncio
 import gc
-import ipaddress
 import os
-import socket
 import sys
 
 from mainspring.app.post import UNAVAILABLE
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.resources.secret import Secrets
 from mainspring.web.api.call import Site
 from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
+from mainspring.web.connection import ConnectionLimits
 from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.listening import listen, server
+from mainspring.web.listening import host_of, is_loopback, listen, server
 from mainspring.web.look import Look
 from mainspring.web.pages import told
-from mainspring.web.patience import PatientProtocol
-from mainspring.web.routes import Routes
+from mainspring.web.routes import Routes, is_public
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_AT_ONCE = MOST + 600
-"""Connections: streams, which last, and others. Of their requests the entrance answers far fewer at a time: probes find a place."""
+_MOST_CONNECTIONS = MOST + 600
+"""Streams, which last, and others. The oldest idle one is closed for one more."""
 _AGAIN_S = 0.2
+_SECRETS_EVERY_S = 60.0
 _COLLECT_AFTER = 20_000
 """New objects between two looks for cycles. A page makes as many, and leaves few in cycles."""
 
@@ -44,15 +44,17 @@ async def serve(process: PostProcess) -> int:
     except ConfigError as error:
         process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
         return UNAVAILABLE
-    alone = is_loopback(web.bind.rpartition(":")[0].strip("[]"))
-    if token is None and not alone:
+    alone = is_loopback(host_of(web.bind))
+    is_open = alone and not is_public(web.public_url)
+    if token is None and not is_open:
         process.log.warning(
             "%s can be reached from outside and no token is set: /metrics is closed. Set web.metrics_token_file or %s.",
-            web.bind,
+            web.bind if web.public_url is None else web.public_url,
             VARIABLE,
         )
     look, door = Look(process), HookDoor(process)
-    looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
+    keeping = (look.keep(), door.keep(), hide_secrets(process.project.secrets))
+    looking = [process.loop.create_task(kept) for kept in keeping]
     store = process.project.settings.store
     file = None if store.is_remote else store.path
     project = process.project
@@ -63,11 +65,12 @@ async def serve(process: PostProcess) -> int:
     site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
-    routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
+    routes = Routes(process, look, token, is_open=is_open, door=door, file=file, more=more)
     app = ways.around(routes.app())
     gc.freeze()  # the code stays: a look through all of it keeps a page waiting for as long as the page takes
     gc.set_threshold(_COLLECT_AFTER, 10, 10)
-    pages, hooks = server(app, PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
+    limits = ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS // 2, ways.site.is_proxy)
+    pages, hooks = server(app, limits), HookListener(process, door)
     serving = [process.loop.create_task(pages.serve(sockets=[listener])), process.loop.create_task(hooks.serve())]
     process.log.info("listening on http://%s", web.bind)
     looking.append(process.loop.create_task(tell_ways_in(process, ways)))
@@ -86,6 +89,13 @@ async def serve(process: PostProcess) -> int:
     return 0
 
 
+async def hide_secrets(secrets: Secrets) -> None:
+    """Learn which secrets there are, for as long as the process lives: viewers of the API do not see their values."""
+    while True:
+        await asyncio.to_thread(secrets.hide_all)
+        await asyncio.sleep(_SECRETS_EVERY_S)
+
+
 async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
     """Say, once the store is open, how to come in; it lasts as long as the process."""
     while True:
@@ -102,15 +112,6 @@ async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
         sys.stderr.write(f"{said}\n")
         sys.stderr.flush()
     await process.stopped.wait()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address; a name counts only if all its addresses do."""
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-        return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)
-    except (OSError, ValueError):
-        return False
 
 
 if __name__ == "__main__":

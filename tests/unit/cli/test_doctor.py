@@ -20,8 +20,9 @@ def test_installation_in_order_ends_with_0(cli, folder):
     (folder / "tidy.py").write_text(
         "import mainspring as ms\n@ms.task(owner='ann', runbook='docs/tidy.md', timeout='20m')\ndef tidy() -> None: ...\n"
     )
+    cli("db", "migrate", "--create")
     said = cli("doctor", "--json")
-    assert {check["name"] for check in said.json} == set(lookers()) - {"schema"}  # there is no store yet
+    assert {check["name"] for check in said.json} == set(lookers())
     assert {check["state"] for check in said.json} == {"ok"}
     assert said.code == 0
 
@@ -29,6 +30,7 @@ def test_installation_in_order_ends_with_0(cli, folder):
 def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
     """An automation that the configuration asks for has all that doctor asks of one."""
     (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n[notify.channels]\nme = "terminal"\n')
+    cli("db", "migrate", "--create")
     assert cli("doctor").code == 0
 
 
@@ -49,7 +51,7 @@ def test_code_is_loaded_once(cli, folder):
 
 def test_doctor_works_without_a_store(cli, store_path):
     """Before the first start, and nothing is made."""
-    assert "none yet" in checks(cli)["store"]["text"]
+    assert "there is no store" in checks(cli)["store"]["text"]
     assert not store_path.exists()
 
 
@@ -191,4 +193,4 @@ def test_runbook_may_be_a_page_or_a_section(cli, folder):
     (folder / "runbooks").mkdir()
     (folder / "runbooks" / "paged.md").write_text("# paged\n")
     assert checks(cli)["runbook"]["text"] == "bare has no runbook"
-    assert "Turn it off." in cli("auto", "show", "told").out
+    assert "Turn it off." in cli("auto", "show", "told", "-m", "jobs.py").out

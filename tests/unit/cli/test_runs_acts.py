@@ -139,7 +139,7 @@ def test_retry_from_a_step_opens_a_generation(cli, stage):
     assert run_view(stage.store.reader, run.id).generation == 1
 
 
-@pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--dry-run"]])
+@pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--at", "10m"]])
 def test_ways_to_mend_stand_alone(cli, stage, args):
     """One way at a time."""
     assert cli("runs", "retry", failed(stage), *args).code == 2

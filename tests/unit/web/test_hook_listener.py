@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.config.web_settings import HooksSettings
+from mainspring.config.web_settings import HooksSettings, WebSettings
 from mainspring.resources.secret import Secrets
 from mainspring.web import hook_listener
 from mainspring.web.hook_listener import HookListener
@@ -27,7 +27,7 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
-            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind))
+            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind), web=WebSettings())
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
@@ -54,7 +54,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
-            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind))
+            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind), web=WebSettings())
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())

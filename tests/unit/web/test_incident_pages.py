@@ -22,7 +22,7 @@ from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.status import audit_rows as audit
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web import entrance
+from mainspring.web import form_reader
 from mainspring.web.incident_pages import IncidentPages
 
 KEY = "a key that only the test knows"
@@ -174,7 +174,7 @@ async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
         yield b"act=resolve"
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(entrance, "FORM_WITHIN_S", 0.01)
+    monkeypatch.setattr(form_reader, "FORM_WITHIN_S", 0.01)
     headers = {**OWN, "content-type": "application/x-www-form-urlencoded"}
     answer = await site.ask("POST", content=endless(), headers=headers)
     assert (answer.status_code, site.state) == (413, "open")

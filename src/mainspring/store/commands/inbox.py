@@ -77,6 +77,23 @@ class RejectFact(msgspec.Struct, frozen=True):
     event: str | None = None
 
 
+class ReturnFact(msgspec.Struct, frozen=True):
+    """The body had given up the wait when this signal or event was taken in: put it back. Answer: Done, Refused claim_lost.
+
+    The outcome of this rank then counts as cancelled. `event` = the id of the event; None = a signal, with its name and payload, which gets
+    back its place `seq` in the inbox.
+    """
+
+    run: str
+    claim: int
+    rank: int
+    name: str
+    payload: bytes | None
+    at: int
+    seq: int = 0
+    event: str | None = None
+
+
 class DropRejected(msgspec.Struct, frozen=True):
     """A person gives up what a run's code could not read. Answer: Numbered(how many), Refused not_found | nothing_rejected."""
 

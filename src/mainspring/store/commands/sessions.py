@@ -50,7 +50,14 @@ class DrainSession(msgspec.Struct, frozen=True):
 
 
 class CloseSession(msgspec.Struct, frozen=True):
-    """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done."""
+    """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done.
+
+    `blamed` = the runs that were aboard when a signal that no one had asked for made this process drain. From the second time on such a run
+    is a suspect; in a probation process the drain counts as a crash of the suspect, and `limit` of them move it to needs_attention.
+    """
+
+    blamed: tuple[str, ...] = ()
+    limit: int = 3
 
 
 class Bury(msgspec.Struct, frozen=True):
@@ -70,8 +77,18 @@ class Bury(msgspec.Struct, frozen=True):
     """A person took everything away from it: no other is started in its place."""
 
 
+class Pardon(msgspec.Struct, frozen=True):
+    """Take runs off probation that no session owns: the death that put them there was no fault of theirs. Answer: Done."""
+
+    runs: tuple[str, ...]
+
+
 class ClearSuspect(msgspec.Struct, frozen=True):
-    """A run on probation made progress: it is ordinary again. Answer: Done, Refused claim_lost."""
+    """A run on probation lived long enough, or made progress: it is ordinary again. Answer: Done, Refused claim_lost.
+
+    `progressed` = an outcome of it was committed: crashes before that count no more.
+    """
 
     run: str
     claim: int
+    progressed: bool = False

@@ -55,7 +55,7 @@ def _offer_event(tx: Transaction, fact: Fact) -> None:
         tx.change("fill_wait", (1, run, fact.ident))
         inbox.write(tx, run, fact.kind, fact.name, fact.ident, fact.payload, None, source, fact.at)
         return
-    tx.change("untake_fact", (run, fact.kind, source))
+    events.free_event(tx, run, source)
     for ident, _, _ in tx.all("list_event_waits", (run,)):
         events.refill_wait(tx, run, ident)
 

@@ -23,10 +23,12 @@ _OF_RUNS = (
     "journal",
     "attempts",
     "checkpoints",
+    "step_renames",
     "inbox",
     "rejected_facts",
     "waits",
     "facts_taken",
+    "event_cursors",
     "faults",
     "logs",
     "runs",
@@ -83,6 +85,7 @@ def _prune_rollups(tx: Transaction, before: int) -> None:
 
 def _prune_events(tx: Transaction, before: int, limit: int) -> None:
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
+    tx.change("prune_facts_of_events", (seqs,))
     tx.change("prune_event_matches", (seqs,))
     tx.change("prune_events", (seqs,))
 

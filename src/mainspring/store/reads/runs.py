@@ -54,6 +54,12 @@ def run_view(reader: Reader, run: str) -> RunView:
     return view_of(rows[0])
 
 
+def newest_of(reader: Reader, run: str) -> str:
+    """Return the run that a run goes on as, after it began anew any number of times; itself if it did not. The first one may be pruned."""
+    rows = reader.read("find_heir", (run,))
+    return str(rows[0][0]) if rows else run
+
+
 def missing(run: str) -> NotFoundError:
     """Return what is raised where there is no run of this id."""
     return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
@@ -195,12 +201,15 @@ def outline(reader: Reader, run: str, most: int = OUTLINE) -> RunStory:
         if not found:
             raise missing(run)
         view = view_of(found[0])
-        return _story(
-            read,
-            view,
-            [outcome_of(row) for row in read("read_outline", (run, most, view.failed_ident))],
-            [attempt_of(row) for row in read("read_newest_attempts", (run, most))][::-1],
-        )
+        outcomes = [outcome_of(row) for row in read("read_outline", (run, most, view.failed_ident))]
+        told = {(outcome.ident, outcome.generation) for outcome in outcomes}
+        # An attempt whose step has its outcome, which is not among these, would look like one that is still to be settled.
+        attempts = [
+            attempt_of(row)
+            for *row, is_settled in read("read_newest_attempts", (run, most))
+            if not is_settled or (row[0], row[2]) in told
+        ]
+        return _story(read, view, outcomes, attempts[::-1])
 
 
 def journal(reader: Reader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:

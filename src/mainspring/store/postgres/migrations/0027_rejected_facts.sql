@@ -16,3 +16,28 @@ create index rejected_facts_run on rejected_facts (run, seq);
 -- The JSON schema that a waiting run's code stated for what it waits for, and the session whose code that was.
 alter table waits add column schema text collate "C";
 alter table waits add column session bigint;
+
+-- A run that restarts (`run.restart`) and those that continue it are one chain, named by its first run. What one of them was given, all were.
+alter table runs add column chain text collate "C";                 -- the first run; null = no run was continued as this one
+alter table runs add column window_at bigint;           -- since when events count for the chain: its first run's creation
+create index runs_chain on runs (chain, seq) where chain is not null;
+alter table facts_taken add column receiver text collate "C";       -- the run of the chain that got it; null = the one in `run`
+
+-- Up to which number a chain has counted all events of one match that were published at or after `since_at`.
+create table event_cursors (
+    chain      text collate "C" not null,
+    match_hash text collate "C" not null,
+    since_at   bigint not null,
+    seq        bigint not null,
+    primary key (chain, match_hash)
+);
+
+-- Chains that began before there were chains.
+with recursive members (run, chain, window_at, depth) as (
+    select runs.id, runs.id, runs.created_at, 0 from runs
+    where runs.trigger not like 'restart of r%' and exists (select 1 from runs as heir where heir.trigger = 'restart of ' || runs.id)
+    union all
+    select heir.id, members.chain, members.window_at, members.depth + 1
+    from members join runs as heir on heir.trigger = 'restart of ' || members.run
+)
+update runs set chain = members.chain, window_at = members.window_at from members where members.run = runs.id and members.depth > 0;
