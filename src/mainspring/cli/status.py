@@ -22,7 +22,7 @@ Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to 
   mainspring --help                             every command"""
 
 
-@command("status", "say in one sentence how things stand")
+@command("status", "show the state of the project in one sentence")
 @click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
 @click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
 @click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
