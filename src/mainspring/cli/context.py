@@ -61,11 +61,14 @@ class Invocation:
     @cached_property
     def settings(self) -> "Settings":
         """The settings in force. Raises ConfigError."""
+        from mainspring.app.process_policy import apply_policy
         from mainspring.config import load
 
         named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        return load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        found = load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        apply_policy(found)
+        return found
 
     @property
     def zone(self) -> str:

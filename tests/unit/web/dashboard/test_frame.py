@@ -85,6 +85,28 @@ def test_cell_that_would_be_computed_is_text(text):
     assert (computed, plain) == ([f"'{text}", f"'{text}"], [f"a{text}", "[1]"])
 
 
+@pytest.mark.parametrize("blanks", [" ", "   ", "\u00a0", "\u3000", "\ufeff", " \u200b\u2003", "\u2028"])
+def test_cell_with_blanks_before_a_formula_is_text(blanks):
+    """A spreadsheet leaves them out; blanks before other text stay as they are."""
+    whole = b"".join(exported([Row(f"{blanks}=1+1", b"[1]"), Row(f"{blanks}a=1", b"[1]")], "csv")).decode()
+    _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
+    assert (computed[0], plain[0]) == (f"'{blanks}=1+1", f"{blanks}a=1")
+
+
+RAW = "a\x00\x07\x1b[31mb\x85\u202ec\u2066d\u200ee\u061cf\u2028g"
+
+
+@pytest.mark.asyncio
+async def test_control_and_direction_characters_are_never_raw_on_a_page(world):
+    """In a title, a tag, an input, an error, a search, a filter: what could hide or turn text is written out."""
+    run = world.begin(data=msgspec.json.encode({"amount": 1, "to": RAW}))
+    pages = [await world.get(path) for path in ("/", "/runs", f"/r/{run}", f"/r/{run}/journal", "/a/pay")]
+    pages += [await world.get("/search", q=RAW[3:])]
+    for text in pages:
+        assert not set(text) & (set(RAW) - set("abcdefg[31m") | set(map(chr, range(9)))), text
+    assert "\\u202ec\\u2066d\\u200ee" in pages[2] or "\\u202ec" in "".join(pages)
+
+
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_stored_values_leave_without_their_secrets(kind):
     """Of whichever table: what is named like a secret, and what looks like one; the row's own words stay."""
