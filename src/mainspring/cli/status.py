@@ -1,15 +1,19 @@
 """`mainspring status`, and what a bare `mainspring` says."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.insight import words
 from mainspring.insight.verdict import Verdict, judge, mark, nothing_yet, unresolved
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
 
 _POLL = 0.2
 
@@ -106,9 +110,12 @@ def _say(invocation: Invocation, found: Verdict) -> int:
 
 def verdict_now(invocation: Invocation) -> Verdict:
     """Return how things stand; where there is no store yet, that."""
+    from mainspring.store.reads.status import audit_head
+
     store, environment = invocation.shown, invocation.settings.project.environment
-    return invocation.read(
-        lambda reader: judge(
+
+    def found(reader: "Reader") -> Verdict:
+        verdict = judge(
             reader,
             invocation.clock.now(),
             unresolved(reader),
@@ -116,9 +123,11 @@ def verdict_now(invocation: Invocation) -> Verdict:
             environment=environment,
             free=_free(invocation),
             zone=invocation.zone,
-        ),
-        nothing_yet(store=store, environment=environment),
-    )
+        )
+        head = audit_head(reader)
+        return msgspec.structs.replace(verdict, audit_head=None if head is None else str(head))
+
+    return invocation.read(found, nothing_yet(store=store, environment=environment))
 
 
 def _free(invocation: Invocation) -> int | None:
@@ -154,5 +163,7 @@ def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
     for problem in problems:
         output.line(f"  {words.shown(problem)}")
     output.hint(f"store {found.store} ({found.environment})")
+    if found.audit_head:
+        output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")
     if found.notice:
         output.hint(found.notice)

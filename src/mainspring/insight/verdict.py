@@ -61,6 +61,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that failed within a week by an error that is over, and on which nobody has decided; it stops before 1,000."""
     notice: str | None = None
     """What is to be known of the way to the store."""
+    audit_head: str | None = None
+    """The number and hash of the last act of the audit log: kept elsewhere, it shows later that nothing was cut off."""
 
 
 class Unresolved(NamedTuple):
