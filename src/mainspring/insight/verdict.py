@@ -62,6 +62,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
     notice: str | None = None
     """What is to be known of the way to the store."""
+    audit_head: str | None = None
+    """The number and hash of the last act of the audit log: kept elsewhere, it shows later that nothing was cut off."""
 
 
 class Unresolved(NamedTuple):

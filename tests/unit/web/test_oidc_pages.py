@@ -13,7 +13,7 @@ from tests.oidc_provider import DISCOVERY, FORGERIES, OidcProvider, key_of
 from tests.unit.web.ways_site import Site
 
 SECRET = "what only the client knows: +&%"
-EVE = {"email": "Eve@Example.com", "groups": ["dev", "everybody"]}
+EVE = {"email": "Eve@Example.com", "email_verified": True, "groups": ["dev", "everybody"]}
 OPTIONS = {"roles": {"ops": "admin", "dev": "operator"}}
 
 
@@ -70,7 +70,8 @@ async def test_client_proves_itself_in_the_form_where_the_provider_wants_that(si
     "lies",
     [
         {"nonce": "another"}, {"aud": "another"}, {"iss": "https://evil.example"}, {"exp": 1}, {"groups": ["none"]}, {"groups": None},
-        {"email": None}, {"email_verified": False}, {"email": "<script>alert(1)</script>"}, {"email": "local"}, {"email": "ana"},
+        {"email": None}, {"email_verified": False}, {"email_verified": None},
+        {"email": "<script>alert(1)</script>"}, {"email": "local"}, {"email": "ana"},
     ],
 )  # fmt: skip
 async def test_what_is_not_for_us_lets_nobody_in(site, provider, lies):

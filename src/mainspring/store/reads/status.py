@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.audit_head import AuditHead, cut_off
 from mainspring.domain.child_queue import ChildQueue
 from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import SlotStart
@@ -213,6 +214,20 @@ def verify_audit(reader: Reader) -> AuditCheck:
         if broken is not None:
             return AuditCheck(broken, rows, last)
         rows, last, seen = rows + len(page), page[-1][-1], page[-1][0]
+
+
+def audit_head(reader: Reader) -> AuditHead | None:
+    """Return the last act of the audit log, by number and hash; None where there is none."""
+    found = reader.read("last_audit", ())
+    return AuditHead(*found[0]) if found else None
+
+
+def audit_cut_off(reader: Reader, head: AuditHead) -> str | None:
+    """Return why the audit log does not continue a head that was kept elsewhere; None = it does."""
+    with reader.snapshot() as read:
+        rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("last_audit", ())
+    found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
+    return cut_off(head, AuditHead(*last[0]) if last else None, found)
 
 
 def sums_since(reader: Reader, since_at: int) -> list[Sums]:
