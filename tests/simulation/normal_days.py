@@ -134,7 +134,7 @@ class Days:
             for schedule in definition.schedules if problem is None else ():
                 spec = msgspec.json.encode(schedule.to_data())
                 first = None if definition.kind is Kind.EXEC else schedule.next_after(self.clock.now())
-                schedules.append(ScheduleRow(name, name, spec, first, None, schedule.key))
+                schedules.append(ScheduleRow(name, name, spec, first, schedule.key))
         triggers = (
             TriggerRow("orders/event", "orders", "event", b'{"source":{"type":"event","name":"order"}}', None),
             _webhook(HOOK, "/builds", Pace()),

@@ -17,11 +17,12 @@ from mainspring.domain.produces import unmet
 from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
 from mainspring.store.commands.automations import PauseQueue, TakeLock
+from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStall
 from mainspring.store.commands.outbox import Refusal, SettleQueue
 from mainspring.store.commands.sessions import Bury, NoteBlocked, NoteFindings
 from mainspring.store.commands.triggers import RefuseArrival, ReportDesk, TakeIn
-from tests.contract.store.process import ask, complete, halt, post, suspend, take, wait_for
+from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
 TAKEN = "cannot listen on 127.0.0.1:7172: another process listens there"
@@ -104,6 +105,17 @@ def _broker_gone(world: Days) -> None:
 def _unanswered(world: Days) -> None:
     run = world.worker.begin(automation="orders", queue="default")
     world.worker.do(ask(run), suspend(run))
+
+
+def _unreadable(world: Days) -> None:
+    worker = world.worker
+    run = worker.begin(automation="orders", queue="default")
+    worker.do(signal(run.id, name="approve"))
+    (fact,) = worker.history(run.id).facts
+    failure = Failure(
+        "ValueRefusedError", "value_refused", "signal approve cannot be saved or read: Expected `bool`, got `str`"
+    )
+    worker.do(RejectFact(run.id, run.claim, fact.seq, failure), suspend(run))
 
 
 def _in_doubt(world: Days) -> None:
@@ -222,7 +234,7 @@ WAYS = (
         kind=K.PAUSED,
         of="report",
         within=7 * DAY,
-        says="[digest] report: paused without an end for 1w by ann",
+        says="[digest] report: paused without an end for 7d by ann",
         begin=lambda world: world.pause("report"),
     ),
     Way(
@@ -297,7 +309,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        says="[notify] crontab: no success for 1d2h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "host's zone"),
     ),
     Way(
@@ -306,7 +318,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        says="[notify] crontab: no success for 1d2h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "crontab"),
     ),
     Way(
@@ -430,6 +442,15 @@ WAYS = (
         within=DAY,
         says="[notify] orders: 1 question unanswered, the oldest for 1d1h",
         begin=_unanswered,
+    ),
+    Way(
+        name="A signal cannot be read",
+        cause="the code of a waiting run expects another type than was sent",
+        kind=K.REJECTED_MESSAGE,
+        of="orders",
+        within=0,
+        says="[notify] orders: 1 run cannot read what came: signal 'approve'",
+        begin=_unreadable,
     ),
     Way(
         name="A run is in doubt",

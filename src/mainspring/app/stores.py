@@ -1,14 +1,14 @@
 """Which store an address means: the one place that knows every kind. What speaks to a server is imported only where one is named."""
 
-import hashlib
 import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.config.places import PRODUCTION, Surroundings, default_store, is_server_url, store_path
+from mainspring.config.places import Surroundings, is_server_url, state_folder, store_mark, store_path
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, NoStoreError
+from mainspring.domain.extra import install_command
 from mainspring.store.base import Reader
 from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
@@ -40,7 +40,7 @@ def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any
 
     if lease_ms is not None:
         options["lease_ms"] = lease_ms
-    return PostgresStore(address, locks=_locks_of(address.shown), **options)
+    return PostgresStore(address, locks=_locks_of(place), **options)
 
 
 def address_of(url: str) -> "Address":
@@ -135,11 +135,10 @@ def anchor(url: str) -> Path:
     return make_store(url, clock=SystemClock()).locks / "store" if is_server_url(url) else store_path(url)
 
 
-def _locks_of(shown: str) -> Path:
+def _locks_of(url: str) -> Path:
     """Return the folder in which the processes of this host prove to each other that they live."""
     around = Surroundings(os.environ, Path("/"), os.getuid())
-    name = hashlib.sha256(shown.encode()).hexdigest()[:16]
-    return default_store(around, PRODUCTION).with_name(f"sessions-{name}")
+    return state_folder(around) / f"sessions-{store_mark(url, os.environ)}"
 
 
 def effect_database(name: str, place: str | Path) -> EffectDatabase:
@@ -158,6 +157,4 @@ def effect_database(name: str, place: str | Path) -> EffectDatabase:
 
 
 def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:
-    return ConfigError(
-        f"{what} needs {missing.name}, which is not installed", hint="pip install 'mainspring[postgres]'"
-    )
+    return ConfigError(f"{what} needs {missing.name}, which is not installed", hint=install_command("postgres"))

@@ -11,7 +11,7 @@ import msgspec
 from mainspring.cli import auto_state, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.paused import is_paused
 from mainspring.domain.told_states import AutomationState
 from mainspring.insight import words
@@ -163,13 +163,13 @@ def list_command(
         rows += [_problem_row(one) for one in problems if name is None or name in one.where]
     rows = rows[:limit]
     columns = [
-        Column("AUTOMATION", lambda row: words.one_line(row["name"])),
-        Column("KIND", lambda row: row["kind"]),
+        Column("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True),
+        Column("KIND", lambda row: row["kind"], spare=True),
         Column("STATE", lambda row: auto_state.shown(row["state"]), lambda row: auto_state.COLOURS.get(row["state"])),
         Column(
             "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
         ),
-        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40)),
+        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40), cut=True),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"

@@ -6,7 +6,7 @@ This is the one place of the command line that opens a store.
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mainspring.service.reads import Reads
     from mainspring.store.base import Reader
     from mainspring.store.process_store import ProcessStore
+    from mainspring.store.reads.short_ids import IdKind
 
 T = TypeVar("T")
 
@@ -61,11 +62,16 @@ class Invocation:
     @cached_property
     def settings(self) -> "Settings":
         """The settings in force. Raises ConfigError."""
-        from mainspring.config import load
+        from mainspring.app.process_policy import apply_policy
+        from mainspring.config import load, misspelt_variables
 
+        for name, meant in misspelt_variables(os.environ):
+            self.output.warn(f"nothing reads the variable {name}\nDid you mean {meant}?")
         named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        return load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        found = load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        apply_policy(found)
+        return found
 
     @property
     def zone(self) -> str:
@@ -190,10 +196,17 @@ class Invocation:
         return self.read_if_made(question, nothing)
 
     def run_id(self, text: str) -> str:
-        """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""
+        """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
         from mainspring.store.reads.runs import resolve_id
 
         return resolve_id(self.reader, text)
+
+    def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
+        """Return the short form of each id, as lists show it and every command takes it."""
+        from mainspring.store.reads.short_ids import short_ids
+
+        wanted = list(ids)
+        return short_ids(self.reader, kind, wanted) if wanted else {}
 
     @cached_property
     def act(self) -> "Act":

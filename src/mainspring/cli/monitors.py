@@ -7,7 +7,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 from mainspring.insight.judging import figure_text, verdict_word, wrong_first
 
@@ -148,7 +148,7 @@ def list_command(
         Column("JUDGED", lambda row: str(row.judged), right=True),
         Column("FINDINGS", lambda row: str(row.findings), lambda row: "red" if row.findings else None, right=True),
         Column("UNSURE", lambda row: str(row.unsure), right=True),
-        Column("WHAT", lambda row: row.line),
+        Column("WHAT", lambda row: row.line, cut=True),
     ]
     if invocation.output.is_json:
         invocation.output.json([row._asdict() for row in rows])

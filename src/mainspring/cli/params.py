@@ -21,7 +21,7 @@ _COMPLETED = 50
 
 
 class RunId(StringParamType):
-    """A run id, a unique beginning of one, @last or @failed."""
+    """A run id, its beginning or its end, @last or @failed."""
 
     name = "run"
 

@@ -53,6 +53,8 @@ EXPLAINS_ONE: Final = {
     _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START, _K.CADENCE_DRIFT}),
 }
 """What is wrong with an automation -> what follows from it for the same one."""
+SAYS_NOTHING_NEW: Final = frozenset({_K.FAIL_RATE})
+"""What counts the very failures that explain it: it is part of their incident also where somebody looks after that."""
 SAID_BY: Final = {_K.SILENCE: frozenset({_K.LATE_START})}
 """What was told of an automation first -> what explains it and comes later where its period is short: the same again."""
 
@@ -99,7 +101,7 @@ class _Known:
         if self.severities[finding.subject].rank < self.severities[subject].rank:
             return False
         line = self._line(subject)
-        if all(one.state is IncidentState.OPEN for one in line):
+        if finding.subject.kind in SAYS_NOTHING_NEW or all(one.state is IncidentState.OPEN for one in line):
             return True
         before = self.open_now.get(finding.subject)
         return before is not None and before.parent in {one.id for one in line}

@@ -10,6 +10,11 @@ import msgspec
 
 from mainspring.domain.states import IncidentState
 
+MEMBERS = "members"
+"""The fact that says how many runs failed, were fixed and are open, in words."""
+OWED = "owed"
+"""The fact that people are told of it even if it is over before they would be."""
+
 
 class IncidentKind(StrEnum):
     """What kind of thing is wrong: judged by the monitor of this name, but for those that say otherwise."""
@@ -42,6 +47,8 @@ class IncidentKind(StrEnum):
     """More comes in than is done."""
     HUMAN_WAIT = "human_wait"
     """A question has waited for its answer too long."""
+    REJECTED_MESSAGE = "rejected_message"
+    """A run rejected a signal or event that its code cannot read."""
     WORKER_LOST = "worker_lost"
     """A process that is needed is dead, blocked or missing."""
     STORE_LOST = "store_lost"
@@ -111,6 +118,10 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     fingerprint: str = ""
 
 
+SETTLED_BEFORE = Subject("", IncidentKind.PERMANENT_ERROR, "before-members")
+"""The one report of runs that failed before members were kept."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What a monitor says is wrong at the instant of its look."""
 
@@ -157,6 +168,12 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     parent: str | None = None
     """The storm it is folded into."""
+
+    @property
+    def said(self) -> str:
+        """Return its first line, with what became of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
+        members = self.facts.get(MEMBERS)
+        return f"{self.text} ({members})" if isinstance(members, str) else self.text
 
     @property
     def dedup_key(self) -> str:

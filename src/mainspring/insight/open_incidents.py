@@ -25,7 +25,7 @@ class OpenIncidents:
         """Yield what is open, the loudest and oldest first."""
         for one in self.open[:SHOWN]:
             whose = one.subject.automation or "mainspring"
-            yield f"[{one.severity}] {one_line(f'{whose}: {one.text}', 200)}. See: mainspring incidents show {one.id}"
+            yield f"[{one.severity}] {one_line(f'{whose}: {one.said}', 200)}. See: mainspring incidents show {one.id}"
         if len(self.open) > SHOWN:
             yield f"{many(len(self.open) - SHOWN, 'more incident')}. See: mainspring incidents list"
 

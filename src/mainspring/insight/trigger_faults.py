@@ -11,7 +11,7 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
 from mainspring.insight.dependencies import Graph
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
-from mainspring.insight.words import coarse, many, one_line
+from mainspring.insight.words import many, one_line, span
 from mainspring.operations.lost_deliveries import read_lost_deliveries
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
@@ -75,7 +75,7 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
                 f"See: mainspring triggers show {line.name}",
             )
         elif line.state is TriggerState.AWAY:
-            since = "" if line.since_at is None else f" for {coarse(now - line.since_at)}"
+            since = "" if line.since_at is None else f" for {span(now - line.since_at)}"
             urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_AWAY_MS
             yield Fault(
                 "triggers",
@@ -127,7 +127,7 @@ def _late(reader: Reader, now: int) -> Iterator[Fault]:
         starts = "" if len(found) == 1 else f" for {len(found)} starts, the first"
         yield Fault(
             "deliveries",
-            f"{trigger} waits for runs that are late{starts} by {coarse(now - first.deadline_at)}: {here}{ended}",
+            f"{trigger} waits for runs that are late{starts} by {span(now - first.deadline_at)}: {here}{ended}",
             f"See what is missing: mainspring triggers show {trigger}",
         )
     if len(late) > _SHOWN:
@@ -148,5 +148,5 @@ def _undecided(reader: Reader, now: int) -> Iterator[Fault]:
         late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
         if late:
             names = ", ".join(list(late)[:_SHOWN])
-            longest = coarse(max(late.values()))
+            longest = span(max(late.values()))
             yield Fault("deliveries", f"deliveries of {names} have waited {longest} to be decided on: {who}", fix)

@@ -19,9 +19,11 @@ from mainspring.domain.monitors.facts import (
     Facts,
     Fault,
     HeldLock,
+    OpenFailure,
     Question,
     Queue,
     Recent,
+    Rejected,
     Reopening,
     Waiting,
     Watched,
@@ -94,6 +96,7 @@ class FactsReader:
         *,
         window: timedelta = timedelta(hours=1),
         faults: Iterable[Fault] = (),
+        failing: Iterable[OpenFailure] = (),
         reopenings: Iterable[Reopening] = (),
         open: Iterable[Subject] = (),  # noqa: A002 - the field's name
     ) -> Facts:
@@ -117,6 +120,7 @@ class FactsReader:
             ),
             queues=self._queues(now_at),
             faults=tuple(faults),
+            failing=tuple(failing),
             reopenings=tuple(reopenings),
             by_hand=self._help.of(automations, now_at),
             punctual=self._kept_times.of(looked_at, now_at),
@@ -167,6 +171,9 @@ class FactsReader:
         waiting: dict[str, Waiting] = {}
         for name, queue, number, since_at in rows.waiting:
             waiting[name] = _joined(waiting.get(name), Waiting(number, since_at, queue))
+        rejected: dict[str, list[Rejected]] = {}
+        for name, run, kind, what, at in rows.rejected:
+            rejected.setdefault(name, []).append(Rejected(run, kind, what, at))
         questions: dict[str, list[Question]] = {}
         for name, run, opened_at, until_at in rows.questions:
             questions.setdefault(name, []).append(Question(run, opened_at, until_at))
@@ -193,6 +200,7 @@ class FactsReader:
                 running_since_at=rows.running.get(one.name),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
+                rejected=tuple(rejected.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
                 stalls=tuple(rows.stalls.get(one.name, ())),
                 **{field: known.get(one.name, ()) for field, known in held_up.items()},

@@ -27,7 +27,7 @@ def test_migrate_makes_the_store_once(cli, store_path):
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def older(request, folder, store_path, monkeypatch):
-    """A store of the form before this version's, and what tells its form."""
+    """A store of the form before this version's; yields the number of that form and of this version's."""
     if request.param == "sqlite":
         store_path.parent.mkdir()
         with contextlib.closing(of_file.connect(store_path)) as connection:

@@ -89,7 +89,7 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
     assert urgent
-    assert "hears nothing for 2m: connection refused" in text
+    assert "hears nothing for 2m5s: connection refused" in text
     row = cli("triggers", "list", "--state", "away", "--json").json[0]
     assert (row["name"], row["why"]) == ("orders/queue", "connection refused")
     assert "is away since" in cli("triggers", "list").err

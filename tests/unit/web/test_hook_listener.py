@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import socket
 import threading
-from types import SimpleNamespace
 
 import pytest
 
+from mainspring.config import Settings
 from mainspring.config.web_settings import HooksSettings
 from mainspring.resources.secret import Secrets
 from mainspring.store.reads.status import sessions
@@ -28,7 +28,7 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
-            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind))
+            w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
@@ -55,7 +55,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
-            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind))
+            w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())

@@ -11,9 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.member import HealthRule
 from mainspring.domain.monitors.due_secret import DueSecret
-from mainspring.domain.options import OPTIONS
+from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
@@ -130,6 +131,15 @@ class Question(Struct, frozen=True):
     run: str
     opened_at: int
     until_at: int | None
+
+
+class Rejected(Struct, frozen=True):
+    """A signal or event that an unfinished run could not read, and that no person has decided on."""
+
+    run: str
+    kind: str
+    name: str
+    at: int
 
 
 class Away(Struct, frozen=True):
@@ -253,6 +263,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     running_since_at: int | None = None
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    """Oldest first."""
     away: tuple[Away, ...] = ()
     stalls: tuple[Stall, ...] = ()
     lost_deliveries: tuple[LostDeliveries, ...] = ()
@@ -268,6 +280,14 @@ class Watched(Struct, frozen=True, kw_only=True):
         """Whether nothing is expected of it: it is retired, or paused for now."""
         paused = self.paused_at is not None and (self.paused_until is None or self.paused_until > now_at)
         return self.retired_at is not None or paused
+
+    @property
+    def is_about_one_thing(self) -> bool:
+        """Whether all its runs are about the same thing, so that its next success makes it healthy."""
+        said = self.option("healthy")
+        if said is not None:
+            return bool(said == HealthRule.AUTOMATION)
+        return self.option("item") is None and (bool(self.cadences) or self.kind == Kind.EXEC)
 
     def option(self, name: str) -> Any:
         """Return an option, its default if it was left out."""
@@ -334,6 +354,20 @@ class Fault(Struct, frozen=True, kw_only=True):
     at: int
     text: str
     code: str = ""
+    healthy: HealthRule = HealthRule.ITEM
+
+
+class OpenFailure(Struct, frozen=True, kw_only=True):
+    """An incident of failed runs that is not resolved: how many runs failed since it was opened, how many are open and how many fixed.
+
+    `newest` = an open one. With `open` 0 nothing is wrong any more.
+    """
+
+    incident: Incident
+    failed: int = 0
+    open: int = 0
+    fixed: int = 0
+    newest: str | None = None
 
 
 class Reopening(Struct, frozen=True):
@@ -365,6 +399,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     locks: tuple[HeldLock, ...] = ()
     queues: tuple[Queue, ...] = ()
     faults: tuple[Fault, ...] = ()
+    failing: tuple[OpenFailure, ...] = ()
     changed: dict[Subject, str] = {}
     reopenings: tuple[Reopening, ...] = ()
     by_hand: dict[str, ByHand] = {}
@@ -386,5 +421,6 @@ class Facts(Struct, frozen=True, kw_only=True):
             self,
             automations=tuple(one for one in self.automations if one.name in names),
             faults=tuple(one for one in self.faults if one.automation in names),
+            failing=tuple(one for one in self.failing if one.incident.subject.automation in names),
             reopenings=tuple(one for one in self.reopenings if one.automation in names),
         )

@@ -32,6 +32,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     A key counts once for its trigger; one whose value was refused counts when it fits. With a filter the key is held by the first
     delivery that passes it, and until then each body counts once. `body`, `data` and `headers` are sealed.
     `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
+    `was_kept` and `happened_at` are those of the arrival: what a store that was replaced by its backup may have taken in already, fails.
     """
 
     id: str
@@ -49,6 +50,8 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None
     verified: str | None = None
     redelivered: int = 0
+    was_kept: bool = False
+    happened_at: int | None = None
 
 
 class RefuseArrival(msgspec.Struct, frozen=True, kw_only=True):

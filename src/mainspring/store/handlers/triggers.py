@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.lost_interval import LOST
 from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, rule
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
 from mainspring.domain.trigger import name_parts
@@ -16,6 +17,7 @@ from mainspring.store.commands.triggers import Decide, ForgetSource, Replay, Rep
 from mainspring.store.handlers import listening
 from mainspring.store.handlers.delivery_keys import KnownDelivery, find_known, refuse_other_body
 from mainspring.store.handlers.delivery_row import DeliveryRow
+from mainspring.store.handlers.held import is_set_aside
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.handlers.turned_away import key_at_the_door, trim
 from mainspring.store.transaction import Transaction
@@ -81,6 +83,9 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
         trim(tx, c.trigger, c.verified)
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
+    if c.was_kept and is_set_aside(tx, c.happened_at):
+        _insert(tx, command, Ruling(DeliveryState.FAILED, note=LOST), None, known)
+        return TakenIn(c.id, DeliveryState.FAILED, None, first=True, note=LOST)
     if c.filtered:
         _insert(tx, command, Ruling(DeliveryState.RECEIVED), None, known)
         tx.ready = True

@@ -6,7 +6,7 @@ from mainspring.domain.states import TERMINAL, FailureReason, RunState
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
-from mainspring.store.handlers import counting, endings, listening, partitions, schedules
+from mainspring.store.handlers import counting, endings, listening, members, partitions, schedules
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.transaction import Transaction
 
@@ -54,6 +54,7 @@ def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:
         if c.state is RunState.FAILED:  # a run that was there before has its fault by the change of its state
             ident = c.outcome.ident if c.outcome is not None else None
             tx.change("insert_fault", (c.id, c.automation, c.state, c.reason, ident, encode_failure(c.failure), tx.now))
+            tx.change("settle_late_member", (c.id, tx.now))
         _follow(tx, command, started=1)
         return Started(c.id, created=True, state=c.state)
     state, reason = known
@@ -125,6 +126,7 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     counting.count_size(tx, c.automation, c.output_size)
     if c.reason is not None:
         tx.detail(c.automation, f"reason:{c.reason}")
+    members.settle_ends(tx, [(c.id, c.state)], late=True)
     listening.tell_of_end(tx, c.id, c.automation, c.state)
 
 

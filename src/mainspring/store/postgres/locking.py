@@ -30,7 +30,15 @@ _OF_PEOPLE = (
     *(people.OpenWebSession, people.EndWebSession, people.EndWebSessions),
 )
 _TAKING_IN = (come.TakeIn, come.Decide, come.LetGo, come.Gather)
-_OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
+_OF_A_RUN = (
+    runs.Suspend,
+    facts.Deliver,
+    facts.CloseWait,
+    facts.RejectFact,
+    facts.ReturnFact,
+    facts.DropRejected,
+    *_STOPPED,
+)
 
 
 def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
@@ -115,6 +123,8 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
         case runs.StartRun(queue=queue, partition=str(partition)):
             return {("partition", queue, partition)}
         case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
+            return {("event", name)}
+        case facts.RejectFact(event=str(name)) | facts.ReturnFact(event=str(), name=name):
             return {("event", name)}
         case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
             return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}

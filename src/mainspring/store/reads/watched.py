@@ -89,6 +89,8 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     """(queue, automation, version, tag, number, since) of the same, but for what is paused."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
+    rejected: list[tuple[str, str, str, str, int]]
+    """(automation, run, kind, name, since)."""
     stalls: dict[str, list[Stall]]
     roles: list[RoleView]
 
@@ -111,6 +113,7 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
             waiting=[(automation, queue, number, since) for queue, automation, _, _, _, number, since in ready],
             groups=[(row[0], row[1], row[2], row[3], row[5], row[6]) for row in ready if row[4] is None],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
+            rejected=[(row[0], row[1], row[2], row[3], row[4]) for row in read("watch_rejected_facts", (_QUESTIONS,))],
             stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
         )
@@ -133,6 +136,7 @@ def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from:
             waiting=[],
             groups=[],
             questions=[],
+            rejected=[],
             stalls={},
             roles=[],
         )
