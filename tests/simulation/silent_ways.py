@@ -173,7 +173,7 @@ WAYS = (
         kind=K.PAUSED,
         of="report",
         within=7 * DAY,
-        says="[digest] report: paused without an end for 1w by ann",
+        says="[digest] report: paused without an end for 7d by ann",
         begin=lambda world: world.pause("report"),
     ),
     Way(
@@ -248,7 +248,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        says="[notify] crontab: no success for 1d2h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "host's zone"),
     ),
     Way(
@@ -257,7 +257,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        says="[notify] crontab: no success for 1d2h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "crontab"),
     ),
     Way(

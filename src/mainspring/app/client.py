@@ -30,7 +30,7 @@ WITHIN_S = 90.0
 """The longest one request may take: an act on many runs is answered within a minute."""
 _TRIES = 4
 _FIRST_PAUSE_S = 0.2
-_LOOK_FIRST_S, _LOOK_LATER_S = 0.1, 2.0
+_LOOK_FIRST_S, _LOOK_LATER_S = 0.02, 2.0
 _AWAY = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
 

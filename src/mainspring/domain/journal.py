@@ -138,3 +138,7 @@ class History(msgspec.Struct, frozen=True):
     checkpoints: dict[str, Checkpoint]
     facts: list[Fact]
     superseded: list[Outcome]
+    renames: dict[str, str | None] = {}
+    """What a person decided on steps that the code could not ask for any more: old name -> new name, None = it is gone."""
+    children: list[str] = []
+    """The requests whose children have not ended."""

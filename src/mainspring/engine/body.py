@@ -24,7 +24,9 @@ from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.refusals import Refusals
-from mainspring.engine.requests import Request, Restarted, TimerCall, Unloaded
+from mainspring.engine.requests import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.step_names import StepNames
+from mainspring.engine.unawaited_calls import UnawaitedCalls
 
 _UNSET: Any = object()
 _MOST_CLOSED = 64
@@ -66,6 +68,9 @@ class Body:
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
+        self.calls = UnawaitedCalls()
+        self.names = StepNames()
+        self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
         self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
@@ -87,6 +92,8 @@ class Body:
         while self.drift is None and not self.task.done():
             if self._early:
                 self._hand(heapq.heappop(self._early)[1], _UNSET)
+                continue
+            if self._requests_done is not None and self._tell_requests_done():
                 continue
             if position >= len(self._history):
                 break
@@ -110,8 +117,11 @@ class Body:
     def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
         """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
         self._hand(outcome, value)
-        while self._early and self.drift is None and not self.done:
-            self._hand(heapq.heappop(self._early)[1], _UNSET)
+        while self.drift is None and not self.done:
+            if self._early:
+                self._hand(heapq.heappop(self._early)[1], _UNSET)
+            elif self._requests_done is None or not self._tell_requests_done():
+                break
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
         self.now_at, self._handed = max(self.now_at, outcome.at), max(self._handed, outcome.rank)
@@ -170,6 +180,28 @@ class Body:
             if len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED:
                 self.new = [request for request in self.new if request.open]
 
+    async def requests_done(self) -> None:
+        """Wait until the body is at rest and none of its tasks waits for a step or for a child that is to be waited for."""
+        self._requests_done = self.future()
+        await self._requests_done
+
+    def _tell_requests_done(self) -> bool:
+        """End that wait if its condition holds; the body is at rest. Return whether it was ended."""
+        waiter = self._requests_done
+        if waiter is None or any(request.open and _is_promise(request) for request in self.waiting.values()):
+            return False
+        self._requests_done = None
+        if waiter.done():
+            return False
+        waiter.set_result(None)
+        self._drive()
+        return True
+
+    def detach_kept_children(self) -> None:
+        """Let the children that go on alone start although no task will wait for them."""
+        for request in self.waiting.values():
+            request.detached = isinstance(request.call, ChildCall) and request.call.plan.close == "keep"
+
     @property
     def done(self) -> bool:
         """Tell whether the coroutine has ended."""
@@ -199,6 +231,7 @@ class Body:
         """Unload: every further call is refused and records nothing. False if the code fought it, and had to be left standing."""
         self.refusals.renew()
         ended = self.loop.unload()
+        self.calls.close()
         self.waiting.clear()
         return ended
 
@@ -233,11 +266,16 @@ class Body:
         name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
         count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
         task.branch = f"{parent.branch}{name}#{count}/"
+        if self.names.former:
+            task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
 
     # -- what the run's API asks ---------------------------------------------------------------------------------------
 
-    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None) -> str:
-        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch."""
+    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
+        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
+
+        What the history has under a name that it had before (`was`) keeps that identity.
+        """
         task = task or self.loop.current()
         if task is None:
             if self.loop.closed:
@@ -246,11 +284,17 @@ class Body:
                 raise BodyError(_OUTSIDE)
             return f"{name}[{key}]"
         if key is not None:
-            return f"{task.branch}{name}[{key}]"
-        count = task.uses[name] = task.uses.get(name, 0) + 1
-        if count == 2 and name != "timer":
-            self.notes.hints.add(f"{task.branch}{name}")
-        return f"{task.branch}{name}#{count}"
+            suffix = f"[{key}]"
+        else:
+            count = task.uses[name] = task.uses.get(name, 0) + 1
+            if count == 2 and name != "timer":
+                self.notes.hints.add(f"{task.branch}{name}")
+            suffix = f"#{count}"
+        if was or self.names.former:
+            former = self.names.saved_ident(task.branch, name, suffix, was)
+            if former is not None:
+                return former
+        return f"{task.branch}{name}{suffix}"
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
         """Set a timer with an identity of its own."""
@@ -274,6 +318,8 @@ class Body:
         self.waiting[request.ident] = request
         if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
             self.drift = self.drift or drift_of(request, saved)
+        if self.names.marked:
+            self.names.marked.pop(request.ident, None)
         if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
             heapq.heappush(self._early, (outcome.rank, outcome))
         self._registered.append(request)
@@ -289,7 +335,7 @@ class Body:
             request.open = False
             if self.waiting.get(request.ident) is request:
                 del self.waiting[request.ident]
-            if request.offered:
+            if request.offered or request.detached:
                 self.given_up.append(request)
 
     def future(self) -> "asyncio.Future[Any]":
@@ -318,6 +364,13 @@ class Body:
             branch, count = task.branch, task.uses.get(f"?{what}", 0) + 1
             task.uses[f"?{what}"] = count
         return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
+
+
+def _is_promise(request: Request) -> bool:
+    """Whether what was asked for is to happen although the body's function has returned."""
+    if request.kind is OutcomeKind.CHILD:
+        return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
+    return isinstance(request.call, StepCall)
 
 
 def _take_nothing(_value: Any, _failure: Failure | None) -> None:

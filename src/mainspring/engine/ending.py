@@ -4,11 +4,15 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from mainspring.domain.errors import BodyError, MainspringError, Permanent, StepFailed
 from mainspring.domain.failure import Failure
+from mainspring.domain.hash_seed import FIX as HASH_SEED_FIX
+from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from mainspring.engine.body import Body
     from mainspring.engine.drift import Drift
     from mainspring.engine.programs import Program
+    from mainspring.engine.step_names import MissingStep
 
 _LOG = logging.getLogger("mainspring.worker")
 FailureOf = Callable[[BaseException], Failure]
@@ -86,6 +91,35 @@ def _unread_halt(drift: "Drift") -> Halted:
         "Or wait for another one from there: runs retry RUN --from-step STEP.",
     )
     return Halted(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
+
+
+def with_seed_hint(halted: Halted, began_under: str | None) -> Halted:
+    """Name the hash seed as the likely cause of a drift, if the run began in a process with another one."""
+    if halted.failure is None or began_under in (None, hash_seed_fingerprint()):
+        return halted
+    cause = (
+        "The run began in a process with another hash seed, and so with another order of sets: that is the likely cause. "
+        f"To fix it, {HASH_SEED_FIX}; `mainspring up` does. Then: runs retry RUN --from-step STEP."
+    )
+    hint = f"{cause}\n{halted.failure.hint}" if halted.failure.hint else cause
+    return replace(halted, failure=msgspec.structs.replace(halted.failure, hint=hint))
+
+
+def renamed_halt(missing: "MissingStep") -> Halted:
+    """Return why a run needs a person that has a saved step which today's code cannot ask for, and asks for a new one."""
+    old, new = missing.old, missing.new
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
+        kind=Kind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
+        f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
+        data=[{"path": "name of a step", "was": old, "now": new}],
+    )
+    return Halted(
+        FailureReason.DRIFT, failure, missing.ident, {"renamed": {"ident": missing.ident, "old": old, "new": new}}
+    )
 
 
 _STUBBORN = (

@@ -7,7 +7,7 @@ of this process's log is `debug`, and costs nothing elsewhere. Ends that need a 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.failure import Failure, error_name
+from mainspring.domain.failure import Failure
 from mainspring.domain.fingerprint import fingerprint_of
 from mainspring.domain.journal import Fact
 from mainspring.domain.log_line import Level, iso_of
@@ -130,4 +130,4 @@ _LEVELS = {RunState.SUCCEEDED: Level.DEBUG, RunState.CANCELLED: Level.INFO}
 
 
 def _in_words(failure: Failure) -> str:
-    return f"{error_name(failure.type)}: {failure.message}"
+    return failure.full_text

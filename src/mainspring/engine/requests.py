@@ -34,6 +34,7 @@ class StepPlan:
     tag: str | None = None
     run_key: str | None = None
     close: str = "cancel"
+    was: tuple[str, ...] = ()
     has_end: bool = False
     """Its code keeps a time-out itself."""
 
@@ -123,6 +124,7 @@ class Request:
 
     `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
     first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking.
+    `detached`: a child that is to be started although the body no longer waits for it.
     """
 
     __slots__ = (
@@ -131,6 +133,7 @@ class Request:
         "asked_at",
         "call",
         "decode",
+        "detached",
         "ident",
         "kind",
         "name",
@@ -161,6 +164,7 @@ class Request:
         self.asked_at = 0
         self.open = True
         self.offered = False
+        self.detached = False
         self.outcome: Any = None
         self.task: asyncio.Task[Any] | None = None
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from mainspring.domain.arguments import value_schema
 from mainspring.domain.call import encode_call
@@ -25,9 +25,12 @@ from mainspring.engine.asking import Asker
 from mainspring.engine.body import Body
 from mainspring.engine.requests import AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
 from mainspring.engine.run_log import RunLog
+from mainspring.engine.unawaited_calls import tracked
 from mainspring.engine.undoing import undo_all
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=str)
+Otherwise = TypeVar("Otherwise", bound=str | None)
 DEFAULT_WITHIN = timedelta(days=7)
 """How long a wait lasts that says nothing else."""
 
@@ -101,6 +104,7 @@ class Run(Asker):
 
     # -- waits ---------------------------------------------------------------------------------------------------------
 
+    @tracked
     async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WITHIN) -> Any:
         """Wait for the next message of this name; return its value.
 
@@ -111,6 +115,7 @@ class Run(Asker):
         read = functools.partial(decode, annotation=type, what=f"signal {signal}")
         return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at, _schema_of(type)), read, until_at)
 
+    @tracked
     async def event(
         self,
         name: str,
@@ -141,6 +146,45 @@ class Run(Asker):
         )
         return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
 
+    @overload
+    async def ask(
+        self, question: str, *, within: Any = ..., who: str | None = ..., evidence: Any = ..., key: str | None = ...
+    ) -> Literal["yes", "no"]: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Literal["yes", "no"] | Otherwise: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice | Otherwise: ...
+    @tracked
     async def ask(
         self,
         question: str,
@@ -151,8 +195,10 @@ class Run(Asker):
         who: str | None = None,
         evidence: Any = None,
         key: str | None = None,
-    ) -> Any:
+    ) -> str | None:
         """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
+
+        The choices may be the members of a `StrEnum`: the answer is then one of them.
 
         Raises:
             TimeoutError: no answer came and `otherwise` was not given.
@@ -168,7 +214,8 @@ class Run(Asker):
             limit=self._body.payload_max,
         )
         try:
-            return await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            answer = await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            return next((choice for choice in listed if choice == answer), str(answer))
         except TimeoutError:
             if otherwise is _NO_DEFAULT:
                 raise TimeoutError(f"nobody answered {question!r} in time") from None
@@ -216,6 +263,7 @@ class Run(Asker):
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
+    @tracked
     async def rollback(self, reason: str) -> NoReturn:
         """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back)."""
         await undo_all(self._body)

@@ -11,8 +11,9 @@ import msgspec
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
-from mainspring.domain.states import OutcomeState
+from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.engine.due_times import DueTimes
+from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded
 from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
 from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact, ReturnFact
@@ -64,10 +65,12 @@ class Waits:
         elif isinstance(call, AskCall):
             self._open_wait(request, "ask", request.name, call.until_at, question=driver.hosting.seal(call.question))
         elif isinstance(call, ChildCall):
-            driver.journal.saving += 1
-            driver.hosting.store.submit(
-                driver.hosting.child_of(driver.run, request, call), self._child_started(request)
-            )
+            self._start_child(request, call)
+
+    def _start_child(self, request: Request, call: ChildCall) -> None:
+        driver = self._driver
+        driver.journal.saving += 1
+        driver.hosting.store.submit(driver.hosting.child_of(driver.run, request, call), self._child_started(request))
 
     def _open_wait(
         self,
@@ -112,6 +115,10 @@ class Waits:
                 return
             if isinstance(result, Refused) and result.code != "claim_lost":
                 failure = driver.hosting.refusal_of(request.name, result)
+                if request.detached:  # nothing of the body hears of it any more
+                    driver.halt = driver.halt or Halted(FailureReason.BODY_ERROR, failure, request.ident, {})
+                    driver.advance()
+                    return
                 self._open.pop(request.ident, None)
                 call = request.call
                 assert isinstance(call, ChildCall)
@@ -127,12 +134,14 @@ class Waits:
 
     def give_up(self, request: Request) -> None:
         """The body no longer waits for this. What a replay gives up is told again: a crash may have come before the word."""
-        self._open.pop(request.ident, None)
-        driver = self._driver
+        is_started = self._open.pop(request.ident, None) is not None
+        driver, call = self._driver, request.call
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
             driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
-        elif isinstance(request.call, ChildCall) and request.call.plan.close == "cancel":
+        elif isinstance(call, ChildCall) and call.plan.close == "cancel":
             driver.hosting.cancel_child(driver.run, request)
+        elif isinstance(call, ChildCall) and request.detached and not is_started:
+            self._start_child(request, call)
 
     # -- due times -----------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.DEADLINE: "Its deadline passed before it ended.",
     FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
     FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
-    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved.",
+    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved, or can ask for it no more.",
     FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
     FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
     FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
@@ -110,6 +110,7 @@ def _running(facts: Facts) -> _Answers:
         what.append(
             f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
         )
+    what += _for_a_child(facts)
     what += stalls.sentences(facts)
     what += waits.sentences(facts.story, facts.at)
     if not open_lines and len(what) == 1:
@@ -122,6 +123,18 @@ def _running(facts: Facts) -> _Answers:
         then,
         [*stalls.commands(facts), Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)],
     )
+
+
+def _for_a_child(facts: Facts) -> list[str]:
+    """Say which step waits for a child process of its worker."""
+    queue = facts.blocker.child_queue
+    found = None if queue is None else queue.place_of(facts.id)
+    if queue is None or found is None:
+        return []
+    place, step = found
+    busy = "the only child process is busy" if queue.children == 1 else f"all {queue.children} child processes are busy"
+    line = f"it is number {place} of {queue.count} in line. worker.processes is the most there may be."
+    return [f"Step {one_line(step)} waits for a child process of its worker: {busy}, {line}"]
 
 
 def _waiting(facts: Facts) -> _Answers:
@@ -255,4 +268,4 @@ def _reason(reason: str | None, failure: Failure | None) -> list[str]:
 
 
 def _said(failure: Failure | None) -> str:
-    return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
+    return one_line(failure.headline, _MESSAGE) if failure is not None else "no error was recorded"

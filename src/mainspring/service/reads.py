@@ -8,6 +8,7 @@ from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
 from mainspring.store.reads.incidents import LastFault
+from mainspring.store.reads.lost import LostInterval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
@@ -61,6 +62,10 @@ class Reads(Protocol):
 
     def undecided(self, limit: int) -> list[str]:
         """Return ids of runs that were unfinished when the store was restored and that nobody has decided on."""
+        ...
+
+    def lost_interval(self, limit: int) -> LostInterval:
+        """Return what was set aside by the last restoring, at most `limit` of each kind."""
         ...
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:

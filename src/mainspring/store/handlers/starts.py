@@ -129,5 +129,5 @@ def row_of(
         command.run_key.key if command.run_key else None,
         *((parent.run, parent.ident, parent.asked, parent.close_policy) if parent else (None, None, None, None)),
         *((slot.schedule, slot.slot_at) if slot else (None, None)),
-        command.trigger,
+        *(command.trigger, command.healthy.value, command.item),
     )

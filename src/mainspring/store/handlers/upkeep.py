@@ -23,6 +23,7 @@ _OF_RUNS = (
     "journal",
     "attempts",
     "checkpoints",
+    "step_renames",
     "inbox",
     "rejected_facts",
     "waits",

@@ -128,8 +128,9 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
             return {("event", name)}
         case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
             return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
-        case come.Decide(delivery=delivery, trigger=trigger, by=by, pace=pace):
-            return {("delivery", delivery), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.Decide(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
+            of_key = [("delivery", trigger, key)] if key else []
+            return {("delivery", delivery), *of_key, *(() if pace.is_plain else [("pace", trigger, by)])}
         case come.LetGo(trigger=trigger, by=by):
             return {("pace", trigger, by)}
         case come.Gather(trigger=trigger, per=per):

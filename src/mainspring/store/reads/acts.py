@@ -16,6 +16,7 @@ from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage, audit_page
 from mainspring.store.reads.incidents import LastFault
+from mainspring.store.reads.lost import LostInterval, lost_interval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
@@ -82,6 +83,10 @@ class StoredActs:
                 return []
             at = restored[0][0]
             return [str(row[0]) for row in read("list_undecided", (int(at), decision_key(at, ""), limit))]
+
+    def lost_interval(self, limit: int) -> LostInterval:
+        """Return what was set aside by the last restoring, at most `limit` of each kind."""
+        return lost_interval(self._reader, limit)
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
         """Return what this act with this command id was answered; None = there was none."""

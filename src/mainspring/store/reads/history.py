@@ -46,6 +46,10 @@ def histories(reader: Reader, runs: Sequence[str], about_bytes: int) -> list[His
             found[run].attempts.append(attempt_of(row))
         for run, *row in read("list_checkpoints_of", among):
             found[run].checkpoints[row[0]] = Checkpoint(*row)
+        for run, old, new in read("list_step_renames_of", among):
+            found[run].renames[old] = new
+        for run, ident in read("list_living_children_of", among):
+            found[run].children.append(ident)
         for fact in map(fact_of, read("list_facts_of", among)):
             found[fact.run].facts.append(fact)
     return list(found.values())

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.errors import NotFoundError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome
 from mainspring.domain.states import RunState
@@ -13,6 +13,7 @@ from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.by_time import number_at
 from mainspring.store.reads.history import attempt_of, fact_of, failure_of, loss_of, outcome_of, rejected_of, stall_of
+from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
 _SHOWN = 5
@@ -83,7 +84,7 @@ def row_of(row: tuple[Any, ...]) -> RunRow:
 
 
 def resolve_id(reader: Reader, text: str) -> str:
-    """Return the id that a person means: a whole id, a prefix of one, `@last` or `@failed` (needs attention counts too).
+    """Return the id that a person means: a whole id, its beginning, its end as lists show it, `@last` or `@failed` (needs attention too).
 
     Raises:
         NotFoundError: nothing fits.
@@ -99,11 +100,11 @@ def resolve_id(reader: Reader, text: str) -> str:
         found = [row[0] for row in reader.read("list_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
         if prefix in found:
             return prefix
+        found += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in found]
     if not found:
         raise NotFoundError(f"there is no run {text}", hint="See: mainspring runs list")
     if len(found) > 1:
-        listed = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-        raise ConflictError(f"{text} could be more than one run", hint=f"One of: {listed}")
+        raise ambiguous(IdKind.RUN, text, found)
     return str(found[0])
 
 
@@ -216,6 +217,14 @@ def outline(reader: Reader, run: str, most: int = OUTLINE) -> RunStory:
 def journal(reader: Reader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
     """Return outcomes of a run, superseded ones too, newest first, of a rank below `cursor`."""
     return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
+
+
+def ended_calls(reader: Reader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
+    """Return name, kind, state and microseconds of the newest steps and children that ended and count."""
+    return [
+        (str(name), str(kind), str(state), int(took))
+        for name, kind, state, took in reader.read("list_ended_calls", (run, limit))
+    ]
 
 
 def asked_after(reader: Reader, run: str, limit: int) -> dict[int, int]:

@@ -15,7 +15,12 @@ from mainspring.store.views import RunStory, WaitView
 
 _STEPS = 200
 _QUESTION = 1_000
-_WAYS: Final = {"from_step": "Retry from step", "again": "Do it again", "accept": "Keep the saved result"}
+_WAYS: Final = {
+    "from_step": "Retry from step",
+    "again": "Do it again",
+    "accept": "Keep the saved result",
+    "map": "It is the same step",
+}
 _CANCEL: Final[dict[bool | None, str]] = {
     None: "Cancel",
     True: "Take back what it did",
