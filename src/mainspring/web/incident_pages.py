@@ -156,7 +156,6 @@ class IncidentPages:
         return await self._answer(request, lambda grant: self._acted(request.path_params["token"], grant, form))
 
     async def _answer(self, request: Request, look: Callable[[Grant], tuple[Shown, str]]) -> Response:
-        token: str = request.path_params["token"]
         grant = self._grant(request)
         if grant is None:
             return self._unknown()
