@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.domain.states import FailureReason, RunState, SessionState
+from mainspring.domain.worker_death import CRASH_LIMIT
 from tests.crash.supervised import Supervised
 from tests.crash.trials import World
 
@@ -39,7 +40,8 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
     view = supervised.client.view(poison)
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 63, ("poison", RunState.NEEDS_ATTENTION): 1}
     assert view.reason == FailureReason.CRASHES_WORKER
-    assert supervised.client.rows("select crashes, count(*) from runs group by 1 order by 1") == [(0, 63), (3, 1)]
+    assert view.crashes >= CRASH_LIMIT  # more where this machine is so slow that other processes die too
+    assert supervised.client.rows("select count(*) from runs where crashes > 0") == [(1,)]
     assert supervised.doubled() == []
     supervised.client.retry(poison)
     assert supervised.client.rows("select crashes, drains, suspect from runs where id = ?", poison) == [(0, 0, 0)]

@@ -23,6 +23,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
+from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores import make_store, require_made
@@ -46,6 +47,9 @@ from mainspring.store.reads.acts import StoredActs
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+PATIENCE_WHEN_FULL_S = 5.0
+"""Whoever awaits an act hears after so long that the disk is full and nothing was done. Runs wait for room all the same."""
 
 
 class App(RunStarter):
@@ -113,7 +117,9 @@ class App(RunStarter):
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
+        warn_of_random_hash_seed(self.registry)
         working = self._made("run" if one_run else "app", schedules=schedules)
+        working.store.patience_when_full = PATIENCE_WHEN_FULL_S
         await working.open()
         self._working = working
         try:
@@ -286,6 +292,7 @@ class App(RunStarter):
                 if not creates_store:
                     require_made(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
+                store.patience_when_full = PATIENCE_WHEN_FULL_S
                 store.open()
                 self._store = store
             return self._store

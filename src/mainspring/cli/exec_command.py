@@ -17,6 +17,7 @@ from mainspring.app.exec_process import ExecProcess
 from mainspring.app.exec_signals import say
 from mainspring.app.exec_trace import trace_own
 from mainspring.app.exec_watch import watch_own
+from mainspring.app.process_policy import apply_policy
 from mainspring.app.store_told import StoreTold
 from mainspring.cli.lazy import Command
 from mainspring.config import Settings, load, misspelt_variables, spool_without_settings
@@ -204,7 +205,9 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     flags = getattr(ctx.obj, "flags", None)
     given["verbose"] |= bool(getattr(flags, "verbose", False))
     settings = _settings(flags, fail_open=given["fail_open"] is not False)
-    WITHHELD.allow((*given["pass_env"], *(() if settings is None else settings.secrets.pass_env)))
+    WITHHELD.allow(given["pass_env"])
+    if settings is not None:
+        apply_policy(settings)
     fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
     try:
         plan = _plan(list(command), given, settings, flags, fail_open=fail_open)
