@@ -23,6 +23,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
+from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores import make_store, require_made
@@ -116,6 +117,7 @@ class App(RunStarter):
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
+        warn_of_random_hash_seed(self.registry)
         working = self._made("run" if one_run else "app", schedules=schedules)
         working.store.patience_when_full = PATIENCE_WHEN_FULL_S
         await working.open()

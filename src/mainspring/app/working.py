@@ -26,6 +26,7 @@ from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import CAPTURE
+from mainspring.engine.child_limit import child_limit, memory_bytes
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
@@ -66,7 +67,7 @@ class Working:
         classifier: Classifier | None = None,
         settings: WorkerSettings | None = None,
         role: str = "worker",
-        processes: int = 4,
+        processes: int = 16,
         databases: Mapping[str, str | Path] | None = None,
         queues: tuple[SetQueue, ...] = (),
         upkeep: Upkeep | None = None,
@@ -149,6 +150,8 @@ class Working:
         if self._upkeep is not None:
             self._upkeep.start(self.loop, self.store, self.clock, self._obey if self._role == "worker" else None)
         await self._announce()
+        for hint in dict.fromkeys(self.registry.hints):
+            _LOG.info("hint: %s", hint)
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
@@ -204,7 +207,8 @@ class Working:
         fds = (lock.descriptor,) if lock is not None else ()
         rules = tuple(importable(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
         settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
-        self._pool = Children(self.loop, size=self._processes, on_sign=on_sign, settings=settings)
+        size = child_limit(self._processes, self._settings.concurrency, memory_bytes())
+        self._pool = Children(self.loop, size=size, on_sign=on_sign, settings=settings)
         return self._pool
 
     async def drain(self, within: float) -> None:

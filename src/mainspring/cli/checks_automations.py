@@ -49,6 +49,7 @@ def loading(invocation: Invocation) -> Iterator[Check]:
     fix = "Write the name of an automation, or a pattern that fits one, or take the table out."
     faults += [Check("loading", "problem", line, fix) for line in set_for_nobody(invocation, known)]
     yield from faults or [ok("loading", f"{many(len(registry.automations), 'automation')} loaded")]
+    yield from (ok("loading", f"hint: {hint}") for hint in dict.fromkeys(registry.hints))
 
 
 def _rules(invocation: Invocation) -> Iterator[Check]:

@@ -13,7 +13,15 @@ import msgspec
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
-from mainspring.engine.ending import Halted, drift_halt, ending_of, renamed_halt, stubborn_halt, tell_stubborn
+from mainspring.engine.ending import (
+    Halted,
+    drift_halt,
+    ending_of,
+    renamed_halt,
+    stubborn_halt,
+    tell_stubborn,
+    with_seed_hint,
+)
 from mainspring.engine.generations import Generations
 from mainspring.engine.guard import guarded
 from mainspring.engine.hosting import Hosting
@@ -112,7 +120,7 @@ class Driver:
             return
         body = self.body
         if body.drift is not None and self.halt is None:
-            self.halt = drift_halt(body.drift, self.hosting.seal)
+            self.halt = with_seed_hint(drift_halt(body.drift, self.hosting.seal), self.run.hash_seed)
         if body.refusals.are_over and self.halt is None:
             self.halt = stubborn_halt()
         if body.given_up:
@@ -134,7 +142,7 @@ class Driver:
         for request in self.body.new:
             missing = self.body.names.missing_step(self.body, self.program, request) if request.open else None
             if missing is not None and self.halt is None:
-                self.halt = renamed_halt(missing)
+                self.halt = with_seed_hint(renamed_halt(missing), self.run.hash_seed)
                 return
         new, self.body.new = self.body.new, []
         for request in new:

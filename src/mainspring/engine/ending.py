@@ -4,11 +4,15 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from mainspring.domain.errors import BodyError, MainspringError, Permanent, StepFailed
 from mainspring.domain.failure import Failure
+from mainspring.domain.hash_seed import FIX as HASH_SEED_FIX
+from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
@@ -87,6 +91,18 @@ def _unread_halt(drift: "Drift") -> Halted:
         "Or wait for another one from there: runs retry RUN --from-step STEP.",
     )
     return Halted(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
+
+
+def with_seed_hint(halted: Halted, began_under: str | None) -> Halted:
+    """Name the hash seed as the likely cause of a drift, if the run began in a process with another one."""
+    if halted.failure is None or began_under in (None, hash_seed_fingerprint()):
+        return halted
+    cause = (
+        "The run began in a process with another hash seed, and so with another order of sets: that is the likely cause. "
+        f"To fix it, {HASH_SEED_FIX}; `mainspring up` does. Then: runs retry RUN --from-step STEP."
+    )
+    hint = f"{cause}\n{halted.failure.hint}" if halted.failure.hint else cause
+    return replace(halted, failure=msgspec.structs.replace(halted.failure, hint=hint))
 
 
 def renamed_halt(missing: "MissingStep") -> Halted:

@@ -9,16 +9,19 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError
 
 LOOP, THREAD, PROCESS = "loop", "thread", "process"
 MAIN_ALIAS = "__mainspring_main__"
-_FIX = "Move it to the top level of a module under a name of its own, or use isolate='thread' (then a time-out cannot stop it)."
+_FIX = (
+    "Move it, or the object of a method, to the top level of a module under a name of its own, "
+    "or use isolate='thread' (then a time-out cannot stop it)."
+)
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
@@ -75,6 +78,8 @@ def importable(fn: Callable[..., Any]) -> str:
         DefinitionError: no other process could find it.
     """
     inner = plain(fn)
+    if inspect.ismethod(inner) and not inspect.isclass(inner.__self__):
+        return _importable_method(fn, inner)
     qualname, module = getattr(inner, "__qualname__", None), getattr(inner, "__module__", None)
     if not isinstance(qualname, str) or not isinstance(module, str):
         raise _refused(fn, "an object without a name of its own (a partial or an instance)")
@@ -86,6 +91,24 @@ def importable(fn: Callable[..., Any]) -> str:
     if found is None or plain(found) != inner:
         raise _refused(fn, f"not what {module}.{qualname} is now")
     return f"{_module_name(fn, module)}:{qualname}"
+
+
+def _importable_method(fn: Callable[..., Any], method: MethodType) -> str:
+    """Return the name of a bound method: that of its object in a module, and its own."""
+    for module, name in _places_of(method.__self__):
+        reference = f"{name}.{method.__name__}"
+        if _lookup(sys.modules[module], reference) == method:
+            return f"{_module_name(fn, module)}:{reference}"
+    raise _refused(fn, "a method of an object that no module holds under a name of its own")
+
+
+def _places_of(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the modules that hold an object, with its name there; that of its class first."""
+    own = type(value).__module__
+    for module in (own, *(name for name in list(sys.modules) if name != own)):
+        for name, found in list(getattr(sys.modules.get(module), "__dict__", {}).items()):
+            if found is value and name.isidentifier():
+                yield module, name
 
 
 def load_callable(ref: str) -> Callable[..., Any]:

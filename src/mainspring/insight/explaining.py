@@ -12,7 +12,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
-from mainspring.insight import stalls, waits
+from mainspring.insight import losses, stalls, waits
 from mainspring.insight.blockers import Block, blocks
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.insight.remedies import (
@@ -80,6 +80,7 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
     if story.run.finished_at is None:
         what += waits.rejected(story, now)
         can += waits.settle_rejected(story)
+    what += losses.sentences(story.losses, facts.at)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]
@@ -109,6 +110,7 @@ def _running(facts: Facts) -> _Answers:
         what.append(
             f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
         )
+    what += _for_a_child(facts)
     what += stalls.sentences(facts)
     what += waits.sentences(facts.story, facts.at)
     if not open_lines and len(what) == 1:
@@ -121,6 +123,18 @@ def _running(facts: Facts) -> _Answers:
         then,
         [*stalls.commands(facts), Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)],
     )
+
+
+def _for_a_child(facts: Facts) -> list[str]:
+    """Say which step waits for a child process of its worker."""
+    queue = facts.blocker.child_queue
+    found = None if queue is None else queue.place_of(facts.id)
+    if queue is None or found is None:
+        return []
+    place, step = found
+    busy = "the only child process is busy" if queue.children == 1 else f"all {queue.children} child processes are busy"
+    line = f"it is number {place} of {queue.count} in line. worker.processes is the most there may be."
+    return [f"Step {one_line(step)} waits for a child process of its worker: {busy}, {line}"]
 
 
 def _waiting(facts: Facts) -> _Answers:
@@ -254,4 +268,4 @@ def _reason(reason: str | None, failure: Failure | None) -> list[str]:
 
 
 def _said(failure: Failure | None) -> str:
-    return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
+    return one_line(failure.headline, _MESSAGE) if failure is not None else "no error was recorded"

@@ -16,6 +16,7 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store.answers import Deliver
 from mainspring.store.base import Changes, Database, OnDone, Reader
@@ -166,6 +167,7 @@ class ProcessStore(ABC):
             lease_ms=self.lease_ms,
             posts=posts,
             capacity=capacity,
+            hash_seed=hash_seed_fingerprint(),
         )
         return int(self.apply(opening).number)
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.child_queue import ChildQueue
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.session_view import Worker
 
 
@@ -116,6 +118,8 @@ class RunStory(msgspec.Struct, frozen=True):
     children: list[RunRow]
     stalls: list[Stall]
     rejected: list[RejectedFact]
+    losses: list[WorkerLoss]
+    """Deaths of workers that had the run, newest first."""
 
 
 def renamed_step_of(story: RunStory) -> tuple[str, str] | None:
@@ -301,6 +305,7 @@ class Blocker(msgspec.Struct, frozen=True):
     workers: list[Worker]
     waits: list[WaitView]
     is_served: bool = False  # a worker lives, be it one that does not have this automation
+    child_queue: ChildQueue | None = None  # of the worker that owns it
 
 
 def columns(kind: type[Any]) -> str:

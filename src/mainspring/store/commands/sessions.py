@@ -2,6 +2,8 @@
 
 import msgspec
 
+from mainspring.domain.process_finding import ProcessFinding
+
 
 class OpenSession(msgspec.Struct, frozen=True):
     """Begin this process's one session. Answer: Numbered(session id)."""
@@ -19,6 +21,8 @@ class OpenSession(msgspec.Struct, frozen=True):
     """A supervisor's: the roles of the processes that it keeps, one for each process."""
     capacity: int | None = None
     """A worker's: how many runs it takes at once."""
+    hash_seed: str | None = None
+    """The fingerprint of its process's hash seed (`domain.hash_seed`)."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Beat(msgspec.Struct, frozen=True):
     """Bytes that it holds."""
     processor: int | None = None
     """Thousandths of one core that it took since the beat before."""
+    child_queue: str | None = None
+    """The attempts that wait for a child process, as JSON (`domain.child_queue`); "" = none."""
 
 
 class NoteBlocked(msgspec.Struct, frozen=True):
@@ -41,6 +47,12 @@ class NoteBlocked(msgspec.Struct, frozen=True):
 
     blocked_ms: int = 0
     stack: tuple[str, ...] = ()
+
+
+class NoteFindings(msgspec.Struct, frozen=True):
+    """Put on record all that this process finds wrong with itself now. Answer: Done."""
+
+    findings: tuple[ProcessFinding, ...] = ()
 
 
 class DrainSession(msgspec.Struct, frozen=True):

@@ -6,3 +6,10 @@ create table step_renames (
     at       bigint not null,
     primary key (run, old_name)
 );
+
+-- A fingerprint of the hash seed of a process, and of the one in which a run began: another seed, another order of sets.
+alter table sessions add column hash_seed text collate "C";
+alter table runs add column hash_seed text collate "C";
+
+-- The attempts that wait for a child process of a worker (JSON, domain.child_queue); null = none waits.
+alter table sessions add column child_queue text collate "C";
