@@ -158,7 +158,7 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
 
     kept = [*heads, *(read_heads(head_file) if head_file is not None else ())]
     found = audit_verify(invocation.reads)
-    head: AuditHead | None = invocation.read(status.audit_head, None)
+    head: AuditHead | None = invocation.read(status.audit_head)
     missing = [why for one in kept if (why := _cut_off(invocation, one)) is not None]
     is_whole = found.broken_at is None and not missing
     if is_whole and head is not None and head_file is not None:
@@ -193,7 +193,6 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
 
 
 def _cut_off(invocation: Invocation, head: "AuditHead") -> str | None:
-    from mainspring.domain.audit_head import cut_off
     from mainspring.store.reads import status
 
-    return invocation.read(lambda reader: status.audit_cut_off(reader, head), cut_off(head, None, None))
+    return invocation.read(lambda reader: status.audit_cut_off(reader, head))
