@@ -94,8 +94,8 @@ def command_in(folder: str | None) -> Callable[..., CommandResult]:
     """Return `run_command` for a folder that is no part of its input: a project may move while its runs go on."""
 
     @functools.wraps(run_command)
-    def run(*args: Any, **kwargs: Any) -> CommandResult:
-        return run_command(*args, **{**kwargs, "cwd": kwargs.get("cwd") or folder})
+    def run(command: list[str], cwd: str | None = None, *args: Any, **kwargs: Any) -> CommandResult:
+        return run_command(command, cwd or folder, *args, **kwargs)
 
     return run
 
