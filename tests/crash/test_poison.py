@@ -28,8 +28,9 @@ def start_steady(supervised: Supervised, count: int) -> None:
         supervised.client.start("steady", b'{"n":%d}' % n, f"start-{n}")
 
 
+@pytest.mark.parametrize("trial", range(10 if os.environ.get("MAINSPRING_CRASH_ALL") == "1" else 1))
 @pytest.mark.parametrize("how", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
-def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
+def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int) -> None:
     """Of 64 runs in flight one ends its worker, however that looks: exactly that one needs attention, until a person says again."""
     poison = supervised.client.start("poison", b'{"how":"%s"}' % how.encode(), "poison")
     start_steady(supervised, 63)
