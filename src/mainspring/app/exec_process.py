@@ -61,7 +61,7 @@ class ExecProcess:
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
         self._describe = tell.describe(plan.wrapping.definition)
-        self._spool = None if plan.spool is None else Spool(plan.spool)
+        self._spool = None if plan.spool is None else Spool(plan.spool, plan.spare_spool)
         self._ledger = None if plan.store is None else Ledger(plan.store, self._clock)
         self._locks: list[LockFile] = []
         self._on_record = False
@@ -102,7 +102,7 @@ class ExecProcess:
         if self._ledger is not None:
             self._ledger.open()
             if self._ledger.is_foreign:
-                self._spool = None if self._plan.usual_spool is None else Spool(self._plan.usual_spool)
+                self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
                 say(f"store {self._ledger.shown}, spool {None if self._spool is None else self._spool.folder}")
         why = "the configuration names none" if self._ledger is None else self._ledger.away
@@ -261,6 +261,10 @@ class ExecProcess:
             except (OSError, MainspringError) as error:
                 why = str(error).replace("\n", " ")
             else:
+                if not self._plan.claimed:
+                    say(
+                        f"no store is known to which run {self._id} belongs: move its record once one is, see mainspring doctor"
+                    )
                 return
         say(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {why}")
 

@@ -9,7 +9,7 @@ import click
 from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.access import Way
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.plain import decoded
@@ -97,27 +97,25 @@ def list_command(
     from mainspring.store.reads.audit_pages import AuditFilter
 
     since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
-    found: list[AuditView] = []
-    if invocation.is_there():
-        which = AuditFilter(
-            who=who,
-            act=act,
-            subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
-            automation=automation,
-            way=None if way is None else Way(way),
-            since_at=since_at,
-            until_at=until_at,
-        )
-        found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
+    which = AuditFilter(
+        who=who,
+        act=act,
+        subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
+        automation=automation,
+        way=None if way is None else Way(way),
+        since_at=since_at,
+        until_at=until_at,
+    )
+    found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
     now = invocation.clock.now()
     columns = [
         Column("SEQ", lambda view: str(view.seq), right=True),
         Column("WHEN", lambda view: words.ago(view.at, now)),
-        Column("ACTOR", lambda view: words.one_line(view.actor, 24)),
-        Column("ACT", lambda view: words.one_line(view.verb)),
-        Column("SUBJECT", lambda view: words.one_line(view.subject, 40)),
+        Column("ACTOR", lambda view: words.one_line(view.actor, 24), cut=True),
+        Column("ACT", lambda view: words.one_line(view.verb), cut=True),
+        Column("SUBJECT", lambda view: words.one_line(view.subject, 40), cut=True),
         Column("ANSWER", _state, lambda view: "red" if _state(view) == "refused" else None),
-        Column("REASON", lambda view: words.one_line(view.reason or "-", 60)),
+        Column("REASON", lambda view: words.one_line(view.reason or "-", 60), cut=True, spare=True),
     ]
     shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
     invocation.output.rows(shown, columns, empty="No acts yet.")
@@ -160,7 +158,7 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
 
     kept = [*heads, *(read_heads(head_file) if head_file is not None else ())]
     found = audit_verify(invocation.reads)
-    head: AuditHead | None = invocation.read(status.audit_head, None)
+    head: AuditHead | None = invocation.read(status.audit_head)
     missing = [why for one in kept if (why := _cut_off(invocation, one)) is not None]
     is_whole = found.broken_at is None and not missing
     if is_whole and head is not None and head_file is not None:
@@ -195,7 +193,6 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
 
 
 def _cut_off(invocation: Invocation, head: "AuditHead") -> str | None:
-    from mainspring.domain.audit_head import cut_off
     from mainspring.store.reads import status
 
-    return invocation.read(lambda reader: status.audit_cut_off(reader, head), cut_off(head, None, None))
+    return invocation.read(lambda reader: status.audit_cut_off(reader, head))

@@ -31,7 +31,7 @@ def print_automation(invocation: "Invocation", known: Known) -> None:
     from mainspring.resources.secret import Secrets
 
     now, definition = invocation.clock.now(), known.definition
-    rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
+    rows: list[RunRow] = invocation.rows_if_made(lambda reader: _last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
     Secrets(invocation.settings.secrets.dir, os.environ).hide_all()
     rows_of = option_rows(definition) if definition else []
@@ -54,7 +54,9 @@ def _trust(invocation: "Invocation", known: Known, now: int) -> "Trust | None":
     """Return how far it can be trusted; None where no worker announced it."""
     from mainspring.insight.trust import trust_of
 
-    return None if known.view is None else invocation.read(lambda reader: trust_of(reader, known.name, now), None)
+    return (
+        None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+    )
 
 
 def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":
@@ -89,9 +91,12 @@ def _print(
             group = row["group"]
             output.line(output.paint(group, None, bold=True))
         output.line(f"  {row['name']:<12}{_value(row)}")
+    from mainspring.store.reads.short_ids import IdKind
+
+    short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
     for run in data["runs"]:
         state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
-        output.line(f"  {state}{run.id}  {words.ago(run.created_at, now)}")
+        output.line(f"  {state}{short[run.id]}  {words.ago(run.created_at, now)}")
 
 
 def _print_definition(invocation: "Invocation", known: Known, data: dict[str, Any]) -> None:

@@ -31,9 +31,11 @@ _AUTO: Final = {
     "paths": Leaf(f"{_CLI}.auto_paths:paths", "show which way its runs go, and which failures end them"),
 }
 _FAILED: Final = {
-    "list": Leaf(f"{_CLI}.failed:list_command", "list runs that failed or need a person"),
+    "list": Leaf(
+        f"{_CLI}.failed:list_command", "list runs that failed or need a person, and that no one has decided on"
+    ),
     "retry": Leaf(f"{_CLI}.failed:retry", "continue all of them that a filter means"),
-    "discard": Leaf(f"{_CLI}.failed:discard", "give up those that need a person"),
+    "discard": Leaf(f"{_CLI}.failed:discard", "decide that no one will continue them"),
 }
 _BULK: Final = {
     "list": Leaf(f"{_CLI}.bulk_acts:list_command", "list acts on many, newest first"),
@@ -84,7 +86,7 @@ _AUDIT: Final = {
     "verify": Leaf(f"{_CLI}.audit_log:verify", "check that nothing in the log was changed"),
 }
 _DB: Final = {
-    "migrate": Leaf(f"{_CLI}.db:migrate", "make the store, or bring it to this version's form"),
+    "migrate": Leaf(f"{_CLI}.db:migrate", "bring the store to this version's form, or create it"),
     "check": Leaf(f"{_CLI}.db:check", "read the whole store and say what is wrong"),
     "backup": Leaf(f"{_CLI}.db_backup:backup", "write a checked copy"),
     "restore": Leaf(f"{_CLI}.db_restore:restore", "put a backup in its place, decide its runs, release it"),
@@ -105,28 +107,30 @@ TREE: Final[Tree] = {
     "dev": Leaf(f"{_CLI}.dev_command:dev", "run everything, and reload on changes"),
     "up": Leaf(f"{_CLI}.up_command:up", "run workers, scheduler, watcher and web"),
     "down": Leaf(f"{_CLI}.down_command:down", "stop what `up` started"),
-    "drain": Leaf(f"{_CLI}.drain_command:drain", "let the workers finish and take nothing new"),
+    "drain": Leaf(f"{_CLI}.drain_command:drain", "let workers finish their runs and take no new ones"),
     "exec": Leaf(f"{_CLI}.exec_command:exec_command", "wrap any command: record, lock, retry, time out"),
-    "watch": Leaf(f"{_CLI}.watch_command:watch_command", "judge what is due: the one extra crontab line"),
-    "run": Leaf(f"{_CLI}.run_command:run_command", "start a run of an automation"),
+    "watch": Leaf(
+        f"{_CLI}.watch_command:watch_command", "check once what is late, and notify: the one extra crontab line"
+    ),
+    "run": Leaf(f"{_CLI}.run_command:run_command", "start a run and wait for its result"),
     "crash": Leaf(f"{_CLI}.crash_command:crash", "kill -9 the worker at a chosen commit, to see it resume"),
     "runs": Noun("runs: list, look into, continue, stop", _RUNS),
     "auto": Noun("automations: list, look into, pause, retire", _AUTO),
     "failed": Noun("runs that failed or need a person", _FAILED),
-    "bulk": Noun("acts on many runs or deliveries that go on by themselves", _BULK),
-    "incidents": Noun("what is wrong, and who looks after it", _INCIDENTS),
-    "monitors": Noun("monitors: what is watched, and what is wrong", _MONITORS),
-    "triggers": Noun("triggers: what is listened to, and what arrived", _TRIGGERS),
+    "bulk": Noun("background operations on many runs or deliveries", _BULK),
+    "incidents": Noun("incidents: list, show, acknowledge, snooze, resolve", _INCIDENTS),
+    "monitors": Noun("monitors: what is watched, and what was found", _MONITORS),
+    "triggers": Noun("triggers: what they listen to, and what arrived", _TRIGGERS),
     "queues": Noun("queues: limits, load, pause", _QUEUES),
     "workers": Noun("processes that use the store", _WORKERS),
     "locks": Noun("locks that are held", _LOCKS),
-    "notify": Noun("who is told when something is wrong", _NOTIFY),
+    "notify": Noun("notifications: channels, routes, what was sent", _NOTIFY),
     "audit-log": Noun("who did what, when and why", _AUDIT),
-    "db": Noun("the store's file: form, check, backup, retention", _DB),
-    "logs": Leaf(f"{_CLI}.logs_command:logs_command", "print what all runs log and print, newest last"),
-    "status": Leaf(f"{_CLI}.status:status", "say in one sentence how things stand"),
-    "top": Leaf(f"{_CLI}.top_command:top", "watch how things stand, drawn anew each second"),
-    "explain": Leaf(f"{_CLI}.explain:explain_command", "say what a run is doing, why, and what you can do"),
+    "db": Noun("the store: schema, check, backup, retention", _DB),
+    "logs": Leaf(f"{_CLI}.logs_command:logs_command", "print the log of all runs, newest last"),
+    "status": Leaf(f"{_CLI}.status:status", "show the state of the project in one sentence"),
+    "top": Leaf(f"{_CLI}.top_command:top", "show the state live, redrawn every second"),
+    "explain": Leaf(f"{_CLI}.explain:explain_command", "explain what a run is doing, why, and what you can do"),
     "doctor": Leaf(f"{_CLI}.doctor:doctor", "check the whole installation"),
     "open": Leaf(f"{_CLI}.open_command:open_command", "print a link that opens the pages once"),
     "completion": Leaf(f"{_CLI}.completion:completion", "print the completion script of a shell"),

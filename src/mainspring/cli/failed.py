@@ -11,7 +11,7 @@ from mainspring.cli.bulk_acts import background_option, begin_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import OK
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
@@ -25,7 +25,7 @@ _STOPPED = tuple(sorted(state.value for state in REOPENABLE))
 _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple=True, help="only in this state")
 
 
-@command("list", "list runs that failed or need a person")
+@command("list", "list runs that failed or need a person, and that no one has decided on")
 @_state
 @params.name
 @params.since
@@ -49,6 +49,9 @@ def list_command(
 ) -> None:
     """Newest first, each with its error: those that retry and discard mean. The next step for one of them: mainspring explain RUN.
 
+    A failed run is listed until it is settled: it succeeds, a later run of the same item does, someone discards it, or someone resolves
+    its incident. All that ever failed: mainspring runs list --state failed.
+
     --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
     went on since, and --since is of when it came last. --error shows, or retries, the runs of one.
     """
@@ -70,27 +73,31 @@ def list_command(
     )
     if by == "error":
         came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
-        groups = invocation.rows(lambda reader: grouped(reader, wanted.states, name, came_at, error))
+        groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
         return
-    found = invocation.rows(lambda reader: failed_runs(reader, wanted))
+    found = invocation.read(lambda reader: failed_runs(reader, wanted))
     _print_runs(invocation, found)
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
+    from mainspring.domain.failure import shorten_headline
+    from mainspring.store.reads.short_ids import IdKind
+
     now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.RUN, (view.id for view, _ in found))
     rows = invocation.opened(lambda opening: [_row(opening.run(view), error) for view, error in found])
     columns = [
-        Column("RUN", lambda row: row["id"]),
+        Column("RUN", lambda row: short[row["id"]]),
         Column(
             "STATE",
             lambda row: words.state_word(row["state"]),
             lambda row: words.COLOURS[row["state"]],
         ),
-        Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20)),
+        Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20), cut=True),
         Column("WHEN", lambda row: words.ago(row["changed_at"], now)),
-        Column("REASON", lambda row: str(row["reason"] or "-")),
-        Column("ERROR", lambda row: words.one_line(row["error"] or "-", 60)),
+        Column("REASON", lambda row: str(row["reason"] or "-"), cut=True, spare=True),
+        Column("ERROR", lambda row: words.one_line(shorten_headline(row["error"] or "-", 60), 60), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
@@ -106,7 +113,7 @@ def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
         "step": view.failed_ident,
         "fingerprint": error.id if error else None,
         "code": view.failure.code if view.failure else None,
-        "error": view.failure.message if view.failure else None,
+        "error": view.failure.headline if view.failure else None,
     }
 
 
@@ -135,14 +142,16 @@ def retry(
     return continue_runs(invocation, which, at=at, rate=rate, stands=True)
 
 
-@command("discard", "give up those that need a person")
-@which_runs()
+@command("discard", "decide that no one will continue them")
+@which_runs(_STOPPED)
 @rate_option
 @outbox.option
 @background_option
 @pass_invocation
 def discard(invocation: Invocation, *, which: Which, rate: str | None, messages: bool, background: bool) -> int:
-    """They fail, with everything that follows from that: undo, what waits for them. Wants -y; --rate is for --background."""
+    """What needs a person fails, with everything that follows from that: undo, what waits for it. What failed is settled: its incident no
+    longer waits for it. A filter wants -y; --rate is for --background.
+    """
     from mainspring.service import bulk
 
     if messages:
@@ -154,6 +163,6 @@ def discard(invocation: Invocation, *, which: Which, rate: str | None, messages:
         raise click.UsageError("--rate stands with --background", click.get_current_context())
     found = chosen_runs(invocation, which, bulk.DISCARDABLE, stands=True)
     if not which.dry_run:
-        invocation.confirm(f"Give up {words.many(len(found), 'run')}")
+        invocation.confirm(f"Discard {words.many(len(found), 'run')}")
     answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
-    return print_bulk(invocation, answer, "given up")
+    return print_bulk(invocation, answer, "discarded")

@@ -16,7 +16,7 @@ from mainspring.insight.judging import figure_text
 
 if TYPE_CHECKING:
     from mainspring.app.runbooks import Runbook
-    from mainspring.store.reads.incidents import AlertView, MoveView
+    from mainspring.store.reads.incidents import AlertView, MemberView, MoveView
 
 _SHOWN = 20
 _SAID = ("last_good_at", "missed", "impact", "next_try_at")
@@ -26,33 +26,37 @@ _SAID = ("last_good_at", "missed", "impact", "next_try_at")
 @click.argument("incident", type=INCIDENT)
 @pass_invocation
 def show(invocation: Invocation, incident: str) -> None:
-    """INCIDENT is an id, a unique beginning of one, or @last."""
+    """INCIDENT is an id, its beginning or its end, or @last."""
     import msgspec
 
-    from mainspring.store.reads.incidents import alerts, incidents, moves
+    from mainspring.store.reads.incidents import alerts, incidents, members_of, moves
+    from mainspring.store.reads.short_ids import IdKind
 
     reader = invocation.reader
     found = find(reader, incident)
-    became, told = moves(reader, found.id), alerts(reader, found.id)
+    became, told, failed = moves(reader, found.id), alerts(reader, found.id), members_of(reader, found.id)
     runbook = _runbook(invocation, found)
     held = [one for one in incidents(reader, wrong=False, limit=1_000) if one.parent == found.id]
+    short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in held[:_SHOWN]))
     document: dict[str, Any] = {
         **msgspec.to_builtins(found),
         "moves": [msgspec.to_builtins(one) for one in became],
         "alerts": [msgspec.to_builtins(one) for one in told],
+        "members": [msgspec.to_builtins(one) for one in failed],
         "holds": [one.id for one in held],
         "runbook": None if runbook is None else msgspec.to_builtins(runbook),
     }
     now, zone = invocation.clock.now(), invocation.zone
     lines = [
         f"{found.id}  {found.state}  [{found.severity}]",
-        words.one_line(f"{whose(found)}: {found.text}", 300),
+        words.one_line(f"{whose(found)}: {found.said}", 300),
         "",
         *_facts(found, now, zone),
         *_next(found, runbook),
+        *_members(failed, now),
         *_history(became, now, zone),
         *_alerts(found, told, now),
-        *(f"  holds   {one.id}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
+        *(f"  holds   {short[one.id]}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
     ]
     invocation.output.document(document, "\n".join(lines))
 
@@ -113,6 +117,20 @@ def _next(one: Incident, runbook: "Runbook | None") -> list[str]:
     if one.state is IncidentState.OPEN:
         lines.append(f"Take it: mainspring incidents ack {one.id}")
     return lines
+
+
+def _members(failed: "Sequence[MemberView]", now: int) -> list[str]:
+    """Return the failed runs that belong to it, the open ones first, each with what settled it."""
+    if not failed:
+        return []
+
+    def line(one: "MemberView") -> str:
+        item = "" if one.item in ("", one.run) else f" ({words.one_line(one.item, 80)})"
+        by = f" by {words.one_line(one.by, 60)}" if one.by and one.by != one.run else ""
+        settled = "open" if one.settled is None else f"{str(one.settled).replace('_', ' ')}{by}"
+        return f"  {one.run}{item}  failed {words.ago(one.at, now)}, {settled}"
+
+    return ["", "Failed runs:", *(line(one) for one in failed[:_SHOWN])]
 
 
 def _history(became: "Sequence[MoveView]", now: int, zone: str) -> list[str]:

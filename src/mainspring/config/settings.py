@@ -124,7 +124,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     tags: tuple[Name, ...] = ()
     concurrency: Count = 64
     threads: Hands = 32
-    processes: Hands = 4
+    processes: Hands = 16
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     lease: Lease = timedelta(seconds=10)
@@ -187,12 +187,14 @@ _OF_ONE = {
     "every",
     "at",
     "partition",
+    "item",
     "version",
     "tag",
     "key",
     "undo",
     "produces",
     "expect",
+    "gone",
 }
 DefaultSettings = defstruct(
     "DefaultSettings",
@@ -231,6 +233,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitors: Struct = MonitorsSettings()
     file: Path | None = None
     folder: Path = Path("/")
+    spare_spool: Path | None = None
+    """The spool of this store for when nothing can be made beside it; where that is `exec.spool` itself, None."""
     sources: dict[str, str] = field(default_factory=dict)
 
     @property

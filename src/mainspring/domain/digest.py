@@ -54,4 +54,4 @@ def _name(incident: Incident) -> str:
 def _line(incident: Incident, around: Circumstances) -> str:
     over = "over; " if incident.state is IncidentState.RESOLVED else ""
     since = f"since {moment_of(incident.since_at, around.zone)}"
-    return one_line(f"{over}{incident.text} ({since}); mainspring incidents show {incident.id}", _LONGEST_LINE)
+    return one_line(f"{over}{incident.said} ({since}); mainspring incidents show {incident.id}", _LONGEST_LINE)

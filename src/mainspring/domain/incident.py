@@ -10,6 +10,11 @@ import msgspec
 
 from mainspring.domain.states import IncidentState
 
+MEMBERS = "members"
+"""The fact that says how many runs failed, were fixed and are open, in words."""
+OWED = "owed"
+"""The fact that people are told of it even if it is over before they would be."""
+
 
 class IncidentKind(StrEnum):
     """What kind of thing is wrong: judged by the monitor of this name, but for those that say otherwise."""
@@ -42,6 +47,8 @@ class IncidentKind(StrEnum):
     """More comes in than is done."""
     HUMAN_WAIT = "human_wait"
     """A question has waited for its answer too long."""
+    REJECTED_MESSAGE = "rejected_message"
+    """A run rejected a signal or event that its code cannot read."""
     WORKER_LOST = "worker_lost"
     """A process that is needed is dead, blocked or missing."""
     STORE_LOST = "store_lost"
@@ -50,6 +57,24 @@ class IncidentKind(StrEnum):
     """An automation that ran is no longer defined, or fails to load."""
     SOURCE_AWAY = "source_away"
     """A broker or folder cannot be reached, or a webhook is turned away."""
+    DELIVERY_REJECTED = "delivery_rejected"
+    """A delivery of a known sender was rejected: another body under its key, or a value that does not fit."""
+    DELIVERY_FAILED = "delivery_failed"
+    """The filter of a delivery raised, or no run could be made of it."""
+    SENDER_REJECTED = "sender_rejected"
+    """A webhook rejects the sender that it knew: its secret was changed on one side."""
+    SECRET_MISSING = "secret_missing"
+    """No secret of a webhook is set, so it takes nothing."""
+    ADDRESS_TAKEN = "address_taken"
+    """An address that a process should listen on is taken."""
+    OUTBOX_BLOCKED = "outbox_blocked"
+    """Messages that steps have sent do not reach their broker."""
+    DEBOUNCE_HELD = "debounce_held"
+    """A debounce lets nothing go."""
+    PARTITION_HELD = "partition_held"
+    """Runs wait behind one that holds their partition and does not run."""
+    UNSERVED = "unserved"
+    """Runs are ready, and no live worker serves their queue, tag or version."""
     SECRET_DUE = "secret_due"
     """A secret has to be renewed."""
     LOCK_HELD = "lock_held"
@@ -91,6 +116,10 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     automation: str
     kind: IncidentKind
     fingerprint: str = ""
+
+
+SETTLED_BEFORE = Subject("", IncidentKind.PERMANENT_ERROR, "before-members")
+"""The one report of runs that failed before members were kept."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +168,12 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     parent: str | None = None
     """The storm it is folded into."""
+
+    @property
+    def said(self) -> str:
+        """Return its first line, with what became of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
+        members = self.facts.get(MEMBERS)
+        return f"{self.text} ({members})" if isinstance(members, str) else self.text
 
     @property
     def dedup_key(self) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.domain.access import Role
 from mainspring.domain.errors import ArgumentError, ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.notify_url import is_loopback_url, is_safe_url
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -62,7 +63,7 @@ def check_installed() -> None:
         import joserfc.jwt  # noqa: F401, PLC0415 - likewise
     except ImportError as missing:
         raise ConfigError(
-            f"[web.oidc] needs {missing.name}, which is not installed", hint="pip install 'mainspring[oidc]'"
+            f"[web.oidc] needs {missing.name}, which is not installed", hint=install_command("oidc")
         ) from None
 
 

@@ -21,7 +21,7 @@ import msgspec
 
 from mainspring.domain.cadence import MOST_COUNTED
 from mainspring.domain.cron import to_local
-from mainspring.domain.incident import Incident
+from mainspring.domain.incident import MEMBERS, Incident
 from mainspring.domain.notice import About, Field, Link, Notice
 from mainspring.domain.text import escape, is_plain_line
 
@@ -114,7 +114,9 @@ def _fields(about: About, incident: Incident, around: Circumstances, at: int) ->
 
 def _what(incident: Incident) -> str:
     what = _text(incident.facts.get("what"))
-    count = f"{incident.number} failures since it was opened" if incident.number > 1 else ""
+    count = _text(incident.facts.get(MEMBERS))
+    if not count and incident.number > 1:
+        count = f"{incident.number} failures since it was opened"
     return "; ".join(part for part in (what, count) if part)
 
 

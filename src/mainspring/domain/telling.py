@@ -6,12 +6,13 @@ What was part of another one lasts from the end of that: only then anybody was t
 
 from collections.abc import Iterable
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incident import OWED, Incident
 from mainspring.domain.notice import About
 from mainspring.domain.states import IncidentState
 
 _CALLS = frozenset({About.REPEATED, About.ESCALATED})
 """What calls for somebody: over as soon as one has answered."""
+_BEGINS = frozenset({About.OPENED, About.REOPENED})
 _ANSWERED = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 
 
@@ -26,6 +27,8 @@ def is_worth_telling(
     if about in (About.TEST, About.DIGEST):
         return True
     is_over = incident.state is IncidentState.RESOLVED or incident.opened > opened
+    if is_over and not is_told and about in _BEGINS and _is_owed(opened, incident):
+        return True
     if about is About.RESOLVED:
         if is_told:
             return True
@@ -34,6 +37,11 @@ def is_worth_telling(
         begun_at = max(incident.opened_at, since_at if since_at <= ended_at else 0)
         return incident.opened == opened and ended_at - begun_at > brief_ms
     return not is_over and not (about in _CALLS and incident.state in _ANSWERED)
+
+
+def _is_owed(opened: int, incident: Incident) -> bool:
+    """Tell whether this opening has to be told although it is over: of a failed run that only another run's success has settled."""
+    return incident.opened == opened and incident.facts.get(OWED) is True and incident.by is None
 
 
 def worst_first(incidents: Iterable[Incident]) -> list[Incident]:

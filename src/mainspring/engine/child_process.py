@@ -43,6 +43,7 @@ class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
     kill_after: float = 0.3
     calls_at_most: int = 1000
     growth_at_most: int = 256 * 1024 * 1024
+    idle_after: float = 60.0
     log_level: int = logging.INFO
 
 

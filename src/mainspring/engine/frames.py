@@ -14,6 +14,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict
+from mainspring.engine.remote_error import RemoteError
 
 MOST_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -143,6 +144,7 @@ class Ended(msgspec.Struct, tag="ended", kw_only=True):
     failure: Failure | None = None
     verdict: Verdict | None = None
     refused: Failure | None = None
+    error: RemoteError | None = None
     took_us: int
     memory: int
     is_spent: bool

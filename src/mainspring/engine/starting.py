@@ -1,6 +1,6 @@
 """How a definition, an input and an instant become the command that stages a run.
 
-Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags) are applied
+Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags, healthy, item) are applied
 to a start, whoever starts: a person (through the service, audited), the scheduler for a slot, a body for its child.
 Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently
 each time keeps keys usable.
@@ -10,11 +10,12 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from mainspring.domain.definition import Definition
+from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import fingerprint
-from mainspring.domain.key import LONGEST_KEY, is_key_size
+from mainspring.domain.key import LONGEST_KEY, is_key_size, plain_key
+from mainspring.domain.member import WHOLE_AUTOMATION, HealthRule
 from mainspring.domain.options import parse_options
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.text import escape, is_plain_line
@@ -31,7 +32,8 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart");
     "replace" is for a run that begins anew as its own successor, and never for people. `due_at` = the
-    earliest instant (ms UTC). `tags` are added to the definition's.
+    earliest instant (ms UTC). `tags` are added to the definition's. `item` = what the run is about, where its definition does not say it;
+    `awaited` = the caller waits for the result.
     """
 
     key: str | None = None
@@ -43,6 +45,8 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
     tags: dict[str, str] | None = None
     title: str | None = None
+    item: str | None = None
+    awaited: bool = False
 
 
 _PLAIN = StartOptions()
@@ -77,6 +81,7 @@ def start_command(
     span = definition.span("deadline")
     deadline_ms = None if span is None else ms_of(span)
     due_at = options.due_at
+    rule, item = _health(definition, arguments, at, options, slot, key)
     # Without a title of its own a run is called by its automation's name, which may change.
     title = options.title or (definition.title_for(arguments, at) if definition.option("title") is not None else None)
     tags = {**definition.option("tags"), **chosen["tags"]}
@@ -104,6 +109,41 @@ def start_command(
         parent=parent,
         slot=slot,
         here=here,
+        healthy=rule,
+        item=item,
+    )
+
+
+def _health(
+    definition: Definition,
+    arguments: dict[str, Any],
+    at: int,
+    options: StartOptions,
+    slot: SlotLink | None,
+    key: str | None,
+) -> tuple[HealthRule, str | None]:
+    """Return when a failure of this run counts as healthy again, and what the run is about (None = itself)."""
+    item = _filled(definition, "item", arguments, at)
+    said = definition.option("healthy")
+    if said is not None:
+        rule = HealthRule(said)
+    elif item is not None:
+        rule = HealthRule.ITEM
+    elif slot is not None or definition.kind is Kind.EXEC or _is_as_scheduled(definition, arguments):
+        rule = HealthRule.AUTOMATION
+    else:
+        rule = HealthRule.RATE if options.awaited else HealthRule.ITEM
+    if rule is not HealthRule.ITEM:
+        return rule, WHOLE_AUTOMATION
+    return rule, item or plain_key(options.item or "") or key
+
+
+def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
+    """Tell whether a start has the arguments that the automation's own schedules give it: its defaults."""
+    known = definition.parameters.get("properties", {})
+    return bool(definition.schedules) and all(
+        name in known and "default" in known[name] and known[name]["default"] == value
+        for name, value in arguments.items()
     )
 
 

@@ -14,7 +14,7 @@ from mainspring.store.views import AutomationView, Capped
 class PartVerdict(msgspec.Struct, frozen=True):
     """`head` = how the sentence begins, in a few words; `count` = what needs a person; `untold` = of it what no incident says.
 
-    `put_off` = incidents of severity page that somebody looks after, `undecided_failures` = runs that failed and were left; see `Verdict`.
+    `put_off` = incidents of severity page that somebody looks after, `undecided_failures` = failed runs that are undecided; see `Verdict`.
     """
 
     head: str
@@ -46,6 +46,7 @@ def judge_part(
     parts = [*found.parts(), many(len(alive), "automation")]
     if questions:
         parts.append(f"{many(questions, 'question waits', 'questions wait')} for an answer")
-    head = found.head(count, now, zone)
-    sentence = f"{head}{runs.aside()}: {', '.join(parts)}."
+    head = runs.head(found.head(count, now, zone), count)
+    sentence = f"{head}: {', '.join(parts)}."
+    count = max(count, runs.undecided.number and 1)
     return PartVerdict(head, sentence, count, untold, len(found.put_off), runs.undecided)

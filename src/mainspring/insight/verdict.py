@@ -15,7 +15,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.open_incidents import OpenIncidents
-from mainspring.insight.standing_runs import DAY_MS, NONE, standing_runs
+from mainspring.insight.standing_runs import NONE, standing_runs
 from mainspring.insight.trigger_faults import faults_of_triggers
 from mainspring.insight.words import BAD, GOOD, WARN, many, one_line
 from mainspring.store.base import Reader
@@ -28,6 +28,7 @@ from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
 _SHOWN = 10
+_DAY_MS = 86_400_000
 _INCIDENTS = 10_000
 
 
@@ -58,7 +59,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     put_off: int = 0
     """Of what is looked after that of severity page: while there is any, not all is well."""
     undecided_failures: Capped = NONE
-    """Runs that failed within a week by an error that is over, and on which nobody has decided; it stops before 1,000."""
+    """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
     notice: str | None = None
     """What is to be known of the way to the store."""
     audit_head: str | None = None
@@ -85,15 +86,16 @@ def judge(
     store: str,
     environment: str,
     free: int | None = None,
+    write_fault: str = "",
     zone: str = "UTC",
     automations: Sequence[AutomationView] | None = None,
 ) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
 
-    `automations` = all of them, where they are read.
+    `write_fault` = why the store's disk takes no writes, "" if it does. `automations` = all of them, where they are read.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
-    well". A failed run that nobody told of counts for a day; one that nobody has decided on though its error is over is told for a week.
+    well". A failed run on which no one has decided is a problem, whatever its incident says.
     """
     told = OpenIncidents(*incidents)
     known = status.automations(reader) if automations is None else automations
@@ -101,18 +103,18 @@ def judge(
     sessions = status.sessions(reader, limit=1_000)
     queues = status.queue_views(reader)
     asked = questions(reader)
-    runs = standing_runs(reader, now)
+    runs = standing_runs(reader)
     paused = {view.name for view in views if is_paused(view, now)}
-    untold: list[str] = []
+    untold: list[str] = list(standstill.of_write_fault(write_fault))
     if status.meta(reader, HELD) is not None:
         untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
-    problems = [*told.sentences(), *untold]
+    problems = [*told.sentences(), *untold, *runs.sentences()]
     count = len(told.open) + len(untold)
-    head = told.head(count, now, zone)
+    head = runs.head(told.head(count, now, zone), count)
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
@@ -121,18 +123,18 @@ def judge(
         "paused": len(paused),
         "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
         "running": sum(queue.running for queue in queues),
-        "failed": status.failed_since(reader, now - DAY_MS).number,
+        "failed": status.failed_since(reader, now - _DAY_MS).number,
         "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         "questions": len(asked),
         "incidents": len(told.open),
         "looked_after": told.looked_after,
         "untold": untold,
-        "count": count,
+        "count": max(count, len(problems) and 1),
         "head": head,
         "put_off": len(told.put_off),
         "undecided_failures": runs.undecided,
     }
-    sentence = f"{head}{runs.aside()}: {_parts(list(told.parts()), figures)}."
+    sentence = f"{head}: {_parts(list(told.parts()), figures)}."
     return Verdict(healthy=not problems, sentence=sentence, problems=problems, **figures)
 
 
@@ -163,12 +165,14 @@ def _of_standstill(
 def _of_surroundings(
     reader: Reader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
 ) -> Iterator[str]:
-    for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
+    for unsent in (
+        () if told.has_unsent else standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now)
+    ):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
     if not told.has_lost_store:
         yield from standstill.of_space(free)
     for fault in faults_of_triggers(reader, now, sessions):
-        if fault.is_urgent and fault.away not in told.away:
+        if fault.is_urgent and not told.tells_of(fault.kind, fault.trigger):
             yield f"{fault.text}. {fault.fix}"
 
 
@@ -177,24 +181,6 @@ def mark(found: Verdict) -> tuple[str, str]:
     if not found.healthy:
         return BAD, "red"
     return (WARN, "yellow") if found.put_off else (GOOD, "green")
-
-
-def nothing_yet(*, store: str, environment: str) -> Verdict:
-    """Return the verdict where there is no store."""
-    return Verdict(
-        healthy=True,
-        sentence="Nothing has run yet: there is no store. Begin with: mainspring up",
-        problems=[],
-        store=store,
-        environment=environment,
-        automations=0,
-        paused=0,
-        workers=0,
-        running=0,
-        failed=0,
-        needs_attention=0,
-        questions=0,
-    )
 
 
 def _parts(told: list[str], figures: dict[str, Any]) -> str:

@@ -1,18 +1,21 @@
 """From failures that nobody has told of to groups of one cause, and to what monitors judge by."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
-from mainspring.domain.incident import Subject
+from mainspring.domain.incident import OWED, SETTLED_BEFORE, Finding, Severity, Subject
 from mainspring.domain.monitors.facts import Fault
-from mainspring.domain.monitors.failures import kind_of
-from mainspring.store.commands.incidents import ErrorGroup, Told
+from mainspring.domain.monitors.failures import subjects_of
+from mainspring.store.base import Reader
+from mainspring.store.commands.incidents import FAILED_BEFORE, ErrorGroup, Told
 from mainspring.store.reads.incidents import Fault as UntoldFault
+from mainspring.store.reads.status import meta
 
-_LONGEST = 160
+_LONGEST, _LONGEST_STEP = 160, 60
 Redact = Callable[[str], str]
 
 
@@ -24,12 +27,12 @@ class Failures(msgspec.Struct, frozen=True):
     of: dict[Subject, tuple[int, ...]] = {}
 
 
-def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
-    """Return what was found, grouped by automation and fingerprint."""
+def failures_of(untold: Iterable[UntoldFault], redact: Redact, known: Container[Subject] = ()) -> Failures:
+    """Return what was found, grouped by automation and fingerprint; `known` = incidents that are open."""
     faults: list[Fault] = []
     shown: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
     told: dict[tuple[str, str], list[Told]] = defaultdict(list)
-    of: dict[Subject, list[int]] = defaultdict(list)
+    seqs: dict[tuple[str, int], list[int]] = defaultdict(list)
     for one in untold:
         found, text = _seen(one, redact)
         fault = Fault(
@@ -41,14 +44,18 @@ def failures_of(untold: Iterable[UntoldFault], redact: Redact) -> Failures:
             at=one.at,
             text=text,
             code=found.code,
+            healthy=one.healthy,
         )
         faults.append(fault)
         group = (one.automation, found.id)
         shown[group] = (found, text)
         told[group].append(Told(one.seq, one.run, one.at))
-        kind = kind_of(fault)
-        if kind is not None:
-            of[Subject(one.automation, kind, found.id)].append(one.seq)
+        seqs[one.run, one.at].append(one.seq)
+    ordered = sorted(faults, key=lambda fault: (fault.at, fault.run))
+    of: dict[Subject, list[int]] = defaultdict(list)
+    for fault, subject in zip(ordered, subjects_of(ordered, known), strict=True):
+        if subject is not None:
+            of[subject].append(seqs[fault.run, fault.at].pop(0))
     return Failures(
         tuple(faults),
         tuple(
@@ -67,12 +74,25 @@ def error_of(one: UntoldFault) -> Fingerprint:
     return fingerprint_of(one.failure)
 
 
+def settled_before(reader: Reader, now: int) -> list[Finding]:
+    """Return the report that runs failed before members were kept, and count as settled; it is made once."""
+    number = meta(reader, FAILED_BEFORE)
+    if number is None:
+        return []
+    text = f"{int(number):,} failed runs from before this version count as settled: no one is asked to decide on them"
+    hint = "mainspring runs list --state failed"
+    return [
+        Finding(
+            subject=SETTLED_BEFORE, severity=Severity.NOTIFY, text=text, since_at=now, hint=hint, facts={OWED: True}
+        )
+    ]
+
+
 def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
     """Return the fingerprint of a failure and its line: where and what, or the reason."""
     found = error_of(one)
     if one.failure is None:
         return found, found.code.replace("_", " ")
-    words = redact(line_of(one.failure))
     step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
-    line = words if step in ("", one.automation) else f"{step}: {words}"
-    return found, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    front = "" if step in ("", one.automation) else f"{step[:_LONGEST_STEP]}: "
+    return found, shorten_headline(front + one.failure.headline_with(redact(line_of(one.failure))), _LONGEST)

@@ -8,9 +8,9 @@ import msgspec
 from mainspring.domain.changes import BEFORE_MS, changed_before
 from mainspring.domain.early_signs import Ended, Sign, early_signs
 from mainspring.domain.incident import Incident, IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts, Recent, Reopening, Watched
+from mainspring.domain.monitors.facts import Facts, OpenFailure, Recent, Reopening, Watched
 from mainspring.domain.monitors.fail_rate import FailRateTuning
-from mainspring.domain.monitors.failures import kind_of
+from mainspring.domain.monitors.failures import FAILURE_KINDS, subjects_of
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import NO_OWN, Tunings
 from mainspring.domain.monitors.tuning import ms
@@ -19,7 +19,7 @@ from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact, failures_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.changes import changes_since
+from mainspring.store.reads.changes import changes_since, oldest_run
 from mainspring.store.reads.status import sums_since
 
 _TOLD_AT_MOST, _FOLDED_AT_MOST = 100_000, 10_000
@@ -39,23 +39,37 @@ def see(
     facts_reader: FactsReader, reader: Reader, now: int, *, tunings: Tunings, redact: Redact, own: OwnTunings = NO_OWN
 ) -> Sight:
     """Return what there is to judge by at the instant `now` (ms)."""
-    failures = failures_of(reads.untold_faults(reader), redact)
     wrong = [*reads.told(reader, _TOLD_AT_MOST), *reads.folded(reader, _FOLDED_AT_MOST)]
+    known = frozenset(one.subject for one in wrong)
+    failures = failures_of(reads.untold_faults(reader), redact, known)
     found = tunings.get(IncidentKind.FAIL_RATE)
     fail_rate = found if isinstance(found, FailRateTuning) else FailRateTuning()
     facts = facts_reader.read(
         now,
         window=fail_rate.window,
         faults=failures.faults,
+        failing=_failing(reader, wrong),
         reopenings=[
             Reopening(one.automation, one.kind, one.fingerprint, at)
             for one, at in reads.reopenings(reader, now - _REOPENED_WITHIN_MS)
         ],
-        open=[one.subject for one in wrong],
+        open=known,
     )
     automations = _with_own_windows(reader, facts.automations, fail_rate, own, now)
     changed = _changed(reader, facts, failures, wrong)
     return Sight(msgspec.structs.replace(facts, automations=automations, changed=changed), failures, wrong)
+
+
+def _failing(reader: Reader, wrong: list[Incident]) -> list[OpenFailure]:
+    """Return the incidents of failed runs that are not resolved, each with what became of its members."""
+    incidents = [one for one in wrong if one.subject.kind in FAILURE_KINDS]
+    members = reads.members(reader, [one.id for one in incidents]) if incidents else {}
+    return [
+        OpenFailure(incident=one, failed=m.failed, open=m.open, fixed=m.fixed, newest=m.newest)
+        if (m := members.get(one.id)) is not None
+        else OpenFailure(incident=one)
+        for one in incidents
+    ]
 
 
 def _with_own_windows(
@@ -83,11 +97,10 @@ def _with_own_windows(
 def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incident]) -> dict[Subject, str]:
     """Return what changed just before the first failure of each cause; of what is open it is known already."""
     first: dict[Subject, int] = {}
-    for fault in failures.faults:
-        kind = kind_of(fault)
-        if kind is not None:
-            subject = Subject(fault.automation, kind, fault.fingerprint)
-            first[subject] = min(fault.at, first.get(subject, fault.at))
+    faults = sorted(failures.faults, key=lambda fault: (fault.at, fault.run))
+    for fault, subject in zip(faults, subjects_of(faults, facts.open), strict=True):
+        if subject is not None:
+            first.setdefault(subject, fault.at)
     found = {one.subject: str(one.facts.get("changed") or "") for one in wrong if one.subject in first}
     new = {subject: at for subject, at in first.items() if subject not in found}
     if new:
@@ -95,7 +108,8 @@ def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incid
         known = {one.name: one for one in facts.automations}
         for subject, at in new.items():
             one = known.get(subject.automation, Watched(name=subject.automation))
-            found[subject] = changed_before(changes, at, one.name, one.option("queue"), one.deploy)
+            began_at = oldest_run(reader, one.name)
+            found[subject] = changed_before(changes, at, one.name, one.option("queue"), one.deploy, began_at)
     return {subject: text for subject, text in found.items() if text}
 
 

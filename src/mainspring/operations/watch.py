@@ -25,7 +25,7 @@ from mainspring.domain.route import Routing
 from mainspring.operations.asked import with_question
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
-from mainspring.operations.failures import Failures, Redact
+from mainspring.operations.failures import Failures, Redact, settled_before
 from mainspring.operations.sight import see, signs_of
 from mainspring.store.base import Reader
 from mainspring.store.commands.incidents import Digest, ErrorGroup, Found, Observe, Reminder
@@ -90,6 +90,7 @@ class Watch:
         told = self._explain([with_question(one, reader, self._redact) for one in judged.findings], reader, now)
         channels = judge_channels(reads.channels(reader), self._routing.channels, now)
         findings = [*told, *(one.finding for one in channels if one.finding is not None)]
+        findings += settled_before(reader, now)
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(
@@ -144,7 +145,6 @@ class Watch:
         self, facts: Facts, found: set[Subject], judged: Round, wrong: Sequence[Incident], parts: Mapping[str, int]
     ) -> list[Subject]:
         """Return what is open and was found well, storms by what is left of them."""
-        undecided = reads.undecided(self._store.reader) if any(_waits(one) for one in wrong) else set()
         known = {one.name: one for one in facts.automations}
         well = [
             one.subject
@@ -152,7 +152,7 @@ class Watch:
             if one.subject not in found
             and one.subject not in judged.unsure
             and one.subject.kind is not IncidentKind.STORM
-            and _is_over(one, known.get(one.subject.automation), undecided)
+            and _is_over(one, known.get(one.subject.automation))
         ]
         over = set(well)
         ended = Counter(one.parent for one in wrong if one.parent is not None and one.subject in over)
@@ -213,19 +213,8 @@ def _told(one: Finding | Incident, known: dict[str, Watched]) -> Told:
     )
 
 
-def _waits(one: Incident) -> bool:
-    return one.subject.kind is IncidentKind.NEEDS_ATTENTION
-
-
-def _is_over(one: Incident, watched: Watched | None, undecided: set[tuple[str, str]]) -> bool:
-    """Whether an incident of which nothing was found is over: a state is, a failure when what failed succeeds again."""
-    subject = one.subject
+def _is_over(one: Incident, watched: Watched | None) -> bool:
+    """Tell whether an incident of which nothing was found is over: each monitor finds what lasts as long as it lasts."""
     if watched is not None and watched.retired_at is not None:
         return True
-    if _waits(one):
-        return (subject.automation, subject.fingerprint) not in undecided
-    monitor = MONITORS.get(subject.kind)
-    if monitor is None or monitor.lasts:
-        return monitor is not None or subject.kind is IncidentKind.NOTIFIER_BROKEN
-    failed_at = min(one.facts.get("last_at", one.seen_at), one.seen_at)
-    return watched is not None and watched.succeeded_at is not None and watched.succeeded_at > failed_at
+    return one.subject.kind in MONITORS or one.subject.kind is IncidentKind.NOTIFIER_BROKEN

@@ -25,7 +25,7 @@ _AT_ONCE = 32
 
 CANCELLABLE: Final = tuple(sorted({*IDLE, RunState.RUNNING, RunState.NEEDS_ATTENTION}))
 RETRYABLE: Final = tuple(sorted(REOPENABLE))
-DISCARDABLE: Final = (RunState.NEEDS_ATTENTION,)
+DISCARDABLE: Final = RETRYABLE
 
 
 class Due(msgspec.Struct, frozen=True):

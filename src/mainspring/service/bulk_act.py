@@ -44,7 +44,7 @@ _DO: Final[dict[BulkVerb, Callable[..., None]]] = {
 _LISTS: Final = {
     BulkVerb.RETRY: "mainspring failed list",
     BulkVerb.CANCEL: "mainspring runs list",
-    BulkVerb.DISCARD: "mainspring failed list --state needs_attention",
+    BulkVerb.DISCARD: "mainspring failed list",
     BulkVerb.REPLAY: "mainspring triggers show NAME",
 }
 _AS_LISTED: Final = {BulkVerb.RETRY, BulkVerb.DISCARD}

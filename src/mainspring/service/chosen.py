@@ -19,8 +19,8 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs: in one of `states`, of automation `name`, in `queue`; the newest `limit`. Spans begin at their first instant (ms).
 
     `since_at`, `until_at` = when they were created; `ended_since_at`, `ended_until_at` = when they ended, or stood still for a person.
-    `error` = the fingerprint of what they failed by, or a beginning of it. `stands` = those that stand still by an error and whose own it
-    is to tell, as the list of what failed has them: not a child, of which its parent tells.
+    `error` = the fingerprint of what they failed by, or a beginning of it. `stands` = those that are open members of an
+    incident, as the list of what failed has them: not a child whose parent handled it, nor what a later success or a person has settled.
     """
 
     states: tuple[RunState, ...]
@@ -87,7 +87,11 @@ def _that_failed_so(reads: Reads, rows: Sequence[RunRow], wanted: RunFilter) -> 
     faults = {one.run: one for one in reads.last_faults([row.id for row in rows])} if is_asked else {}
     error = wanted.error or ""
     if wanted.stands:
-        rows = [row for row in rows if (fault := faults.get(row.id)) and _told_as(fault).startswith(error)]
+        rows = [
+            row
+            for row in rows
+            if (fault := faults.get(row.id)) and _stands(fault) and _told_as(fault).startswith(error)
+        ]
     elif error:
         failures = reads.failures_of([row.id for row in rows])
         rows = [row for row in rows if row.id in failures and fingerprint_of(failures[row.id]).id.startswith(error)]
@@ -95,6 +99,11 @@ def _that_failed_so(reads: Reads, rows: Sequence[RunRow], wanted: RunFilter) -> 
         return list(rows)
     span = (wanted.ended_since_at, wanted.ended_until_at)
     return [row for row in rows if _within(_end_of(row, faults.get(row.id)), *span)]
+
+
+def _stands(fault: LastFault) -> bool:
+    """Tell whether no one has decided on it: a failure that is settled asks for nothing any more."""
+    return fault.settled is None
 
 
 def _told_as(fault: LastFault) -> str:

@@ -50,10 +50,10 @@ def mark_done(store: Store, run: str, *, act: Act, result: Any = None, sealing: 
 
 
 def discard(store: Store, run: str, *, act: Act) -> None:
-    """Give up a run that needs attention: it fails, with everything that follows from that.
+    """Give up a run that needs attention: it fails, with everything that follows from that. One that failed is settled.
 
     Raises:
         NotFoundError: there is no such run.
-        ConflictError: it does not need attention.
+        ConflictError: it neither needs attention nor failed, or is settled already.
     """
-    perform(store, act, "discard", f"run:{run}", Discard(run))
+    perform(store, act, "discard", f"run:{run}", Discard(run, str(act.actor)))

@@ -10,6 +10,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{incident.resolve}} the state in which a move of an incident ends; {{bulk.end}} of a bulk act
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
+    {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
     {{for_ever}}         the last instant there is
     {{backfills}}        a pattern that fits the triggers of runs which a backfill made
     {{condition.audit_fits}}   a condition that several statements have, from `store/conditions`
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable
 from importlib import resources
 
 from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.member import FIXED, HealthRule, Settlement
 from mainspring.domain.states import (
     BULK_MOVES,
     IDLE,
@@ -117,6 +119,9 @@ def _words() -> dict[str, str]:
         table[f"incident.{each.value}"] = f"'{state.value}'"
     for verb, (_, end) in BULK_MOVES.items():
         table[f"bulk.{verb.value}"] = f"'{end.value}'"
+    table |= {f"member.{how.value}": f"'{how.value}'" for how in Settlement}
+    table["members.fixed"] = _listed(FIXED)
+    table |= {f"healthy.{rule.value}": f"'{rule.value}'" for rule in HealthRule}
     for file in (resources.files(_SHARED) / "conditions").iterdir():
         table[f"condition.{file.name.removesuffix('.sql')}"] = file.read_text(encoding="utf-8").strip()
     return table

@@ -88,7 +88,7 @@ def start_of(
         now_at=now,
         trigger=f"trigger {known.name}",
         slot=None if slot_at is None else SlotLink(None, slot_at),
-        options=StartOptions(key=key if known.definition.option("key") is None else None),
+        options=StartOptions(key=key if known.definition.option("key") is None else None, item=_item_of(known, events)),
         sealing=sealing,
     )
     if start.partition is None:
@@ -97,3 +97,19 @@ def start_of(
         if chosen is not None:
             start = msgspec.structs.replace(start, partition=plain_key(f"{known.name}:{chosen}"))
     return start
+
+
+def _item_of(known: KnownTrigger, events: Sequence[Event]) -> str | None:
+    """Return what these events are about: the path of a file, the key of a webhook or message; None = nothing that comes again.
+
+    A batch of several items is about none of them alone. Where an automation has several triggers their keys are kept apart.
+    """
+    if known.trigger.kind == "files":
+        found = {str(event["data"].get("raw") or event["data"]["path"]) for event in events}
+    elif known.trigger.kind in ("webhook", "queue"):
+        found = {str(event["key"]) for event in events}
+        if len(known.definition.triggers) > 1:
+            found = {f"{known.name}:{key}" for key in found}
+    else:
+        return None
+    return found.pop() if len(found) == 1 else None

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.failure import error_name
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.plain import iso
 from mainspring.domain.text import escape as escape_text
 from mainspring.insight.words import ago, instant, memory, of_core, one_line, percent, span
@@ -61,7 +61,7 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
         "took": lambda ms: "-" if ms is None else span(round(ms)),
         "line": one_line,
         "part": part,
-        "error": error_name,
+        "headline": lambda text, longest: one_line(shorten_headline(text, longest), longest),
         "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
         "percent": percent,
         "memory": memory,

@@ -203,6 +203,8 @@ def _ended(code: str, ids: dict[str, str | None], end: RunEnd) -> Reply:
     """Return the result; of a run that did not succeed only how it ended, for its error may tell what is nobody's business outside."""
     if end.state in _NO_FAULT:
         return document(200, code, {**ids, "state": end.state, "result": end.result})
+    if end.state is DeliveryState.REFUSED:
+        return problem(409, "other_body", "another delivery holds this key with another body", more=ids)
     what = "delivery" if end.run is None else "run"
     return problem(500, "run_failed", f"the {what} is {end.state}", more={**ids, "state": end.state})
 

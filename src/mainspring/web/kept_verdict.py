@@ -45,7 +45,7 @@ class Stand(msgspec.Struct, frozen=True, kw_only=True):
 
     def _runs_of(self, names: tuple[str, ...]) -> StandingRuns:
         if names not in self.parts:
-            self.parts[names] = standing_runs(self.reader, self.at, names)
+            self.parts[names] = standing_runs(self.reader, names)
         return self.parts[names]
 
     def told_to(self, visitor: Visitor) -> list[Incident]:

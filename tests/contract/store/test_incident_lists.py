@@ -85,19 +85,25 @@ def test_no_page_ends_leaves_anything_out(store, limit):
     assert ids(pages(store.reader, limit)) == [f"i_{n}" for n in reversed(range(8))]
 
 
-def test_runs_of_an_error_are_those_that_failed_by_it(store):
-    """Each once, however often it failed, the newest first; those that are named beside them too, and none of another error."""
+def test_runs_of_an_incident_are_its_members(store):
+    """Each once, however often it failed, the newest first; those that are named beside them too, and none of another incident."""
     runs = [store.begin(automation="a") for _ in range(3)]
     for run in runs[:2]:
         store.do(fail(run, "s1"))
     store.do(finish(runs[2]))
     told = tuple(Told(one.seq, one.run, one.at) for one in untold_faults(store.reader))
-    store.do(Observe(looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),)))
-    assert ids(lists.runs_of_error(store.reader, "a", "f1")) == [runs[1].id, runs[0].id]
-    assert ids(lists.runs_of_error(store.reader, "a", "f1", [runs[2].id, "r_gone"])) == [
+    finding = Finding(
+        subject=Subject("a", IncidentKind.PERMANENT_ERROR, "f1"), severity=Severity.PAGE, text="t", since_at=1
+    )
+    found = Found(id="i_1", finding=finding, faults=tuple(one.seq for one in told))
+    store.do(
+        Observe(looked_at=store.clock.now(), groups=(ErrorGroup("a", "f1", "E", "e", "p", "m", told),), found=(found,))
+    )
+    assert ids(lists.runs_of_incident(store.reader, "i_1")) == [runs[1].id, runs[0].id]
+    assert ids(lists.runs_of_incident(store.reader, "i_1", [runs[2].id, "r_gone"])) == [
         run.id for run in reversed(runs)
     ]
-    assert lists.runs_of_error(store.reader, "a", "f2") == lists.runs_of_error(store.reader, "b", "f1") == []
+    assert lists.runs_of_incident(store.reader, "i_2") == []
     assert automations_of(store.reader, [runs[0].id, "r_gone"]) == {runs[0].id: "a"}
 
 

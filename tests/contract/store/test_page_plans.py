@@ -43,12 +43,11 @@ _LARGE = (
 _PARAMS = {
     "list_newest_runs": ("[]", 50),
     "list_automations_of_runs": ("[]",),
-    "list_runs_of_error": ("a", "f", "[]", 50),
+    "list_runs_of_incident": ("i", "[]", 50),
     "list_moves_since": (0, 100),
     "count_suspects": (),
-    "list_faults_that_need_attention": (),
     "count_unattended": (100, None),
-    "count_undecided": (0, None, 50, 20),
+    "count_undecided": (100, None),
     "count_failed_since": (0, 100),
     "count_standing_of_error": ("a", "f", 1, None, 0),
     "list_standing_of_error": ("a", "f", 1, 1, None, 0),
@@ -103,9 +102,8 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
 def check_few_by_their_index(plans):
     """What is few is read along its own index: suspects, errors of runs that need a person, acts of one actor, verb or subject."""
     assert "runs_suspect" in "\n".join(plans.of("count_suspects"))
-    plan = "\n".join(plans.of("list_faults_that_need_attention"))
+    plan = "\n".join(plans.of("count_unattended", _PARAMS["count_unattended"]))
     assert "runs_state" in plan, plan
-    assert "faults_run" in plan, plan
     for key in ("actor", "verb", "subject"):
         for name in (f"list_audit_of_{key}", "audit_reach"):
             plan = "\n".join(plans.of(name, _PARAMS[name]))

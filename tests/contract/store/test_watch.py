@@ -87,12 +87,12 @@ class Site:
         return [(one.about, one.channel) for one in reversed(self.store.read("alerts"))]
 
     def fail(self, automation="a", reason=FailureReason.PERMANENT_ERROR):
-        run = self.store.begin(automation=automation)
+        run = self.store.begin(automation=automation, item="one item")
         self.store.do(fail(run, "upload#1", reason))
         return run
 
     def succeed(self, automation="a"):
-        self.store.do(finish(self.store.begin(automation=automation)))
+        self.store.do(finish(self.store.begin(automation=automation, item="one item")))
 
 
 def no_store(_):
@@ -125,7 +125,7 @@ def test_failure_is_told_at_once_and_once(site):
 
 
 def test_failure_is_over_when_it_succeeds_again(site):
-    """The next success of the automation resolves it, and who was told hears that."""
+    """The next success of its item resolves it, and who was told hears that."""
     site.fail()
     site.look()
     site.store.deliver_all()

@@ -139,7 +139,7 @@ def test_retry_from_a_step_opens_a_generation(cli, stage):
     assert run_view(stage.store.reader, run.id).generation == 1
 
 
-@pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--dry-run"]])
+@pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--at", "10m"]])
 def test_ways_to_mend_stand_alone(cli, stage, args):
     """One way at a time."""
     assert cli("runs", "retry", failed(stage), *args).code == 2
@@ -199,7 +199,7 @@ def test_failed_list_shows_errors(cli, stage):
     """Each with its reason and message."""
     run = failed(stage)
     (row,) = cli("failed", "list", "--json").json
-    assert (row["id"], row["reason"], row["error"]) == (run, "permanent_error", "it broke")
+    assert (row["id"], row["reason"], row["error"]) == (run, "permanent_error", "ValueError: it broke")
     assert "it broke" in cli("failed", "list").out
 
 
@@ -227,7 +227,7 @@ def test_failed_list_has_one_line_for_each_error(cli, stage):
         (1, other, ["backup"]),
         (3, runs[-1], ["backup"]),
     ]
-    assert groups[1]["text"] == "CardError: card 9 refused after 9.5 s"
+    assert groups[1]["text"] == "CardError: card 9 refused after 9.5 s (orders.py:3 in charge)"
     assert groups[1]["place"] == "orders.py charge"
     assert groups[1]["first_at"] <= groups[1]["last_at"]
     told = cli("failed", "list", "--by", "error")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.access import Role
 from mainspring.domain.errors import ArgumentError, ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.oidc import Answer, check_installed, name_of, read_answer, read_provider, role_of
 
 ISSUER = "https://login.example.com"
@@ -57,7 +58,7 @@ def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name)
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match=r"\[web.oidc\] needs .*, which is not installed") as refused:
         check_installed()
-    assert refused.value.hint == "pip install 'mainspring[oidc]'"
+    assert refused.value.hint == install_command("oidc")
 
 
 def test_name_is_one_that_somebody_proved_to_have():

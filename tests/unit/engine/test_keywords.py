@@ -31,6 +31,7 @@ SAMPLES = {
     "slow": "1s",
     "fail_rate": 0.5,
     "backlog": 3,
+    "healthy": "item",
     "stalled": "6h",
     "expect": {"type": "object"},
     "tier": "page",

@@ -11,12 +11,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.member import HealthRule
 from mainspring.domain.monitors.due_secret import DueSecret
-from mainspring.domain.options import OPTIONS
+from mainspring.domain.options import OPTIONS, Kind
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.stall import BlockedLoop, Stall
+from mainspring.domain.text import escape
+
+_LONGEST_WHY = 160
 
 
 class Cadence(Struct, frozen=True, kw_only=True):
@@ -128,6 +133,15 @@ class Question(Struct, frozen=True):
     until_at: int | None
 
 
+class Rejected(Struct, frozen=True):
+    """A signal or event that an unfinished run could not read, and that no person has decided on."""
+
+    run: str
+    kind: str
+    name: str
+    at: int
+
+
 class Away(Struct, frozen=True):
     """A desk that cannot reach its source."""
 
@@ -137,6 +151,90 @@ class Away(Struct, frozen=True):
     why: str | None
     source: str | None = None
     """What several desks have in common: the broker."""
+
+
+class LostDeliveries(Struct, frozen=True, kw_only=True):
+    """Deliveries of one trigger that start nothing until a person decides: rejected, or failed.
+
+    `newest`, `why` and `is_kept` are of the newest; `is_kept` = it can be replayed.
+    """
+
+    trigger: str
+    is_rejected: bool
+    number: int
+    since_at: int
+    newest: str
+    why: str
+    is_kept: bool
+
+    @property
+    def kind(self) -> IncidentKind:
+        """The kind of their incident."""
+        return IncidentKind.DELIVERY_REJECTED if self.is_rejected else IncidentKind.DELIVERY_FAILED
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in one line."""
+        number = f"{self.number:,} deliver{'y' if self.number == 1 else 'ies'}"
+        state = f"w{'as' if self.number == 1 else 'ere'} rejected" if self.is_rejected else "failed"
+        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_WHY)}"
+
+
+class RejectedSender(Struct, frozen=True, kw_only=True):
+    """Requests of one trigger that carried a signature which does not fit, since the last delivery of a known sender.
+
+    `dense` = more than five of them came within ten minutes; `was_known` = the trigger took deliveries of a known sender before.
+    """
+
+    trigger: str
+    number: int
+    since_at: int
+    dense: bool
+    was_known: bool
+
+
+class HeldDebounce(Struct, frozen=True, kw_only=True):
+    """A key whose debounce (`span_ms`) has let nothing go since `since_at`; its newest arrival is due at `due_at`."""
+
+    trigger: str
+    by: str
+    span_ms: int
+    since_at: int
+    due_at: int
+
+
+class HeldPartition(Struct, frozen=True, kw_only=True):
+    """Runs that wait behind a run which holds their partition and does not run. `since_at` = since when the first is behind this one."""
+
+    queue: str
+    partition: str
+    number: int
+    since_at: int
+    holder: str
+    holder_automation: str
+    holder_state: str
+
+
+class ReadyRuns(Struct, frozen=True, kw_only=True):
+    """Runs that are ready and that no live worker takes. `why` names what is missing; `fix` is a command."""
+
+    queue: str
+    version: int
+    tag: str
+    number: int
+    since_at: int
+    why: str
+    fix: str
+
+
+class UnsentQueue(Struct, frozen=True, kw_only=True):
+    """Messages of the outbox to one queue of a broker that wait, and those that it refused. Instants are ms UTC."""
+
+    queue: str
+    oldest_at: int
+    away_since_at: int | None = None
+    why: str | None = None
+    refused: int = 0
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -165,8 +263,15 @@ class Watched(Struct, frozen=True, kw_only=True):
     running_since_at: int | None = None
     waiting: Waiting | None = None
     questions: tuple[Question, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    """Oldest first."""
     away: tuple[Away, ...] = ()
     stalls: tuple[Stall, ...] = ()
+    lost_deliveries: tuple[LostDeliveries, ...] = ()
+    rejected_senders: tuple[RejectedSender, ...] = ()
+    held_debounces: tuple[HeldDebounce, ...] = ()
+    held_partitions: tuple[HeldPartition, ...] = ()
+    unserved: tuple[ReadyRuns, ...] = ()
     gaps: Gaps | None = None
     history: History | None = None
     sizes: Sizes | None = None
@@ -175,6 +280,14 @@ class Watched(Struct, frozen=True, kw_only=True):
         """Whether nothing is expected of it: it is retired, or paused for now."""
         paused = self.paused_at is not None and (self.paused_until is None or self.paused_until > now_at)
         return self.retired_at is not None or paused
+
+    @property
+    def is_about_one_thing(self) -> bool:
+        """Whether all its runs are about the same thing, so that its next success makes it healthy."""
+        said = self.option("healthy")
+        if said is not None:
+            return bool(said == HealthRule.AUTOMATION)
+        return self.option("item") is None and (bool(self.cadences) or self.kind == Kind.EXEC)
 
     def option(self, name: str) -> Any:
         """Return an option, its default if it was left out."""
@@ -202,6 +315,8 @@ class Process(Struct, frozen=True, kw_only=True):
     posts: tuple[str, ...] = ()
     blocked: BlockedLoop | None = None
     """What it says itself of its loop."""
+    findings: tuple[ProcessFinding, ...] = ()
+    """What else it finds wrong with itself."""
 
 
 class HeldLock(Struct, frozen=True):
@@ -239,6 +354,20 @@ class Fault(Struct, frozen=True, kw_only=True):
     at: int
     text: str
     code: str = ""
+    healthy: HealthRule = HealthRule.ITEM
+
+
+class OpenFailure(Struct, frozen=True, kw_only=True):
+    """An incident of failed runs that is not resolved: how many runs failed since it was opened, how many are open and how many fixed.
+
+    `newest` = an open one. With `open` 0 nothing is wrong any more.
+    """
+
+    incident: Incident
+    failed: int = 0
+    open: int = 0
+    fixed: int = 0
+    newest: str | None = None
 
 
 class Reopening(Struct, frozen=True):
@@ -270,11 +399,13 @@ class Facts(Struct, frozen=True, kw_only=True):
     locks: tuple[HeldLock, ...] = ()
     queues: tuple[Queue, ...] = ()
     faults: tuple[Fault, ...] = ()
+    failing: tuple[OpenFailure, ...] = ()
     changed: dict[Subject, str] = {}
     reopenings: tuple[Reopening, ...] = ()
     by_hand: dict[str, ByHand] = {}
     punctual: dict[str, Punctuality | None] = {}
     secrets: tuple[DueSecret, ...] = ()
+    unsent: tuple[UnsentQueue, ...] = ()
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}
@@ -290,5 +421,6 @@ class Facts(Struct, frozen=True, kw_only=True):
             self,
             automations=tuple(one for one in self.automations if one.name in names),
             faults=tuple(one for one in self.faults if one.automation in names),
+            failing=tuple(one for one in self.failing if one.incident.subject.automation in names),
             reopenings=tuple(one for one in self.reopenings if one.automation in names),
         )

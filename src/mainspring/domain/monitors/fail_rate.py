@@ -45,7 +45,7 @@ def _judged(one: Watched, ended: int, failed: int, over: str, limit: float, fact
     is_open = Subject(one.name, IncidentKind.FAIL_RATE) in facts.open
     limit_in_force = limit / 2 if is_open else limit
     newest = [end.succeeded for end in one.ends if end.succeeded or end.failed][:HEALED_ENDS]
-    is_over = not is_open and len(newest) == HEALED_ENDS and all(newest)
+    is_over = (not is_open and len(newest) == HEALED_ENDS and all(newest)) or _is_one_outage(one)
     share = failed / ended
     figures = {
         "ended": ended,
@@ -66,13 +66,21 @@ def _judged(one: Watched, ended: int, failed: int, over: str, limit: float, fact
     )
 
 
+def _is_one_outage(one: Watched) -> bool:
+    """Tell whether one thing failed for a while: the incident of its failures says so, and ends with the next success."""
+    ends = [end.failed for end in one.ends if end.succeeded or end.failed]
+    outages = sum(failed and not before for failed, before in zip(ends, [False, *ends], strict=False))
+    return one.is_about_one_thing and outages <= 1
+
+
 MONITOR = Monitor(
     kind=IncidentKind.FAIL_RATE,
     line="Too large a share of the runs fails.",
     rule=(
         "Wrong while failed_share, failed of ended, is limit_share or more. Runs that ended in the window are "
         "counted, or the last 20 where fewer than 20 did. It is not told anew while the newest 5 ends succeeded: the "
-        "outage is over. Once it is told, it is well only below half of the limit."
+        "outage is over. Where all runs are about the same thing, one outage without a success in between is told by the "
+        "incident of its failures alone. Once it is told, it is well only below half of the limit."
     ),
     tuning=FailRateTuning(),
     judge=judge,

@@ -1,27 +1,32 @@
-"""What failed and was told to nobody: a permanent error, retries that are used up, a run that needs a person.
+"""Runs that failed, by a permanent error or with their retries used up, and runs that need a person.
 
-One finding an automation and fingerprint, which stands for all of its runs that are new. They are happenings: nothing that these monitors
-see makes them well again.
+One finding for each incident. It stands for its members, the failed runs that belong to it, and lasts while one of them is open.
+Runs of one error belong together; where all runs are about the same thing (`healthy = "automation"`) all failures of the automation do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Fault, Watched
+from mainspring.domain.incident import MEMBERS, OWED, Finding, IncidentKind, Severity, Subject
+from mainspring.domain.member import HealthRule
+from mainspring.domain.monitors.facts import Facts, Fault, OpenFailure, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.prospects import prospects
 from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.states import FailureReason, RunState
 
 _SHOWN = 5
+_SEVERAL = 2
+_FAILED: Final = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
 _DOES = {
     IncidentKind.PERMANENT_ERROR: "failed",
     IncidentKind.RETRIES_EXHAUSTED: "failed after all retries",
     IncidentKind.NEEDS_ATTENTION: "needs a person",
 }
 """How many runs did so is the incident's number, which grows while this line stays."""
+FAILURE_KINDS: Final = frozenset(_DOES)
+"""The incidents that have members."""
 _UNSAID = frozenset({FailureReason.DISCARDED.value})
 """A person did it, and knows."""
 
@@ -36,52 +41,119 @@ def kind_of(fault: Fault) -> IncidentKind | None:
     return IncidentKind.RETRIES_EXHAUSTED if exhausted else IncidentKind.PERMANENT_ERROR
 
 
+def subjects_of(faults: Sequence[Fault], known: Container[Subject]) -> list[Subject | None]:
+    """Return the incident that each fault belongs to, in their order; `known` = incidents that are open. None = no one needs to be told."""
+    found: list[Subject | None] = []
+    whole: dict[str, Subject] = {}
+    for fault in faults:
+        kind = kind_of(fault)
+        if kind is None:
+            found.append(None)
+        elif kind is IncidentKind.NEEDS_ATTENTION or fault.healthy is not HealthRule.AUTOMATION:
+            found.append(Subject(fault.automation, kind, fault.fingerprint))
+        else:
+            same = (Subject(fault.automation, one) for one in _FAILED)
+            opened = next((one for one in same if one in known), Subject(fault.automation, kind))
+            found.append(whole.setdefault(fault.automation, opened))
+    return found
+
+
 def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, now_at: int) -> Iterator[Judged]:
-    """Judge what is new, the first fault of each cause first."""
-    groups: dict[tuple[str, str], list[Fault]] = {}
-    for fault in sorted(facts.faults, key=lambda fault: (fault.at, fault.run)):
-        if kind_of(fault) is kind:
-            groups.setdefault((fault.automation, fault.fingerprint), []).append(fault)
-    if not groups:
+    """Judge what failed anew, the first fault of each incident first, then the incidents whose members are open still."""
+    faults = sorted(facts.faults, key=lambda fault: (fault.at, fault.run))
+    groups: dict[Subject, list[Fault]] = {}
+    for fault, subject in zip(faults, subjects_of(faults, facts.open), strict=True):
+        if subject is not None and subject.kind is kind:
+            groups.setdefault(subject, []).append(fault)
+    failing = {one.incident.subject: one for one in facts.failing if one.incident.subject.kind is kind}
+    if not groups and not failing:
         return
     known = {one.name: one for one in facts.automations}
-    for (automation, fingerprint), faults in groups.items():
-        changed = facts.changed.get(Subject(automation, kind, fingerprint))
-        one = known.get(automation, Watched(name=automation))
-        yield _judged(kind, one, fingerprint, faults, changed, now_at)
+    for subject, found in groups.items():
+        one = known.get(subject.automation, Watched(name=subject.automation))
+        yield _judged(subject, one, found, failing.get(subject), facts.changed.get(subject), now_at)
+    for subject, before in failing.items():
+        if subject not in groups:
+            yield _still(before, known.get(subject.automation))
 
 
 def _judged(
-    kind: IncidentKind, one: Watched, fingerprint: str, faults: list[Fault], changed: str | None, now_at: int
+    subject: Subject, one: Watched, faults: list[Fault], before: OpenFailure | None, changed: str | None, now_at: int
 ) -> Judged:
-    newest = faults[-1]
+    kind, newest = subject.kind, faults[-1]
+    was = {} if before is None else before.incident.facts
+    runs = list(dict.fromkeys(fault.run for fault in faults))
     figures: dict[str, Any] = {
         "faults": len(faults),
-        "first_at": faults[0].at,
+        "first_at": min(faults[0].at, was.get("first_at", faults[0].at)),
         "last_at": newest.at,
         "reason": newest.reason,
-        "runs": [fault.run for fault in faults[-_SHOWN:]],
+        "runs": runs[-_SHOWN:],
     }
     if newest.code:
         figures["code"] = newest.code
     if changed:
         figures["changed"] = changed
+    figures |= _members(kind, len(runs), len(runs), before)
+    if kind is IncidentKind.PERMANENT_ERROR and newest.healthy is HealthRule.AUTOMATION:
+        figures[OWED] = True
     figures |= prospects(one, now_at)
     if kind is IncidentKind.NEEDS_ATTENTION:
         figures["next_try_at"] = None  # what its schedule starts is another run
-    act = "explain" if kind is IncidentKind.NEEDS_ATTENTION else "runs show"
     return verdict(
         one,
         kind,
         figures,
         faults[0].at,
-        f"{_does(kind, one)}: {newest.text}",
-        hint=f"mainspring {act} {newest.run}",
-        cause=f"fingerprint:{fingerprint}" if fingerprint else None,
+        f"{_does(kind_of(newest) or kind, one)}: {newest.text}",
+        hint=_hint(kind, newest.run),
+        cause=f"fingerprint:{newest.fingerprint}" if newest.fingerprint else None,
         at_most=Severity.PAGE,
-        fingerprint=fingerprint,
+        fingerprint=subject.fingerprint,
         number=len(faults),
     )
+
+
+def _still(before: OpenFailure, one: Watched | None) -> Judged:
+    """Say of an incident of which nothing is new that its members are open, or that none is."""
+    incident = before.incident
+    subject, facts = incident.subject, dict(incident.facts)
+    figures = facts | _members(subject.kind, 0, 0, before)
+    if not before.open or before.newest is None or (one is not None and one.retired_at is not None):
+        return Judged(subject, figures)
+    runs = [run for run in figures.get("runs", ()) if run != before.newest]
+    figures["runs"] = [*runs, before.newest][-_SHOWN:]
+    finding = Finding(
+        subject=subject,
+        severity=incident.severity if one is None else one.tier,
+        text=incident.text,
+        since_at=incident.since_at,
+        hint=_hint(subject.kind, before.newest),
+        facts=figures,
+        cause=f"fingerprint:{subject.fingerprint}" if subject.fingerprint else None,
+    )
+    return Judged(subject, figures, finding)
+
+
+def _members(kind: IncidentKind, failed: int, more: int, before: OpenFailure | None) -> dict[str, Any]:
+    """Return how many runs failed, are fixed and are open, in words, where there is more than one."""
+    fixed = 0
+    if before is not None:
+        failed, more, fixed = failed + before.failed, more + before.open, before.fixed
+    if failed < _SEVERAL:
+        return {}
+    stopped, mended = ("stopped", "continued") if kind is IncidentKind.NEEDS_ATTENTION else ("failed", "fixed")
+    decided = failed - fixed - more
+    parts = [
+        f"{failed:,} runs {stopped}",
+        f"{fixed:,} {mended}" if fixed else "",
+        f"{decided:,} discarded" if decided > 0 else "",
+    ]
+    return {MEMBERS: ", ".join([*(part for part in parts if part), f"{more:,} open"])}
+
+
+def _hint(kind: IncidentKind, run: str) -> str:
+    return f"mainspring {'explain' if kind is IncidentKind.NEEDS_ATTENTION else 'runs show'} {run}"
 
 
 def _does(kind: IncidentKind, one: Watched) -> str:
@@ -95,10 +167,9 @@ def _monitor(kind: IncidentKind, line: str, which: str) -> Monitor:
     return Monitor(
         kind=kind,
         line=line,
-        rule=f"Wrong at once, for each fault that was told to nobody yet: {which}.",
+        rule=f"Wrong while a run is an open member of the incident: {which}, and nothing has settled it.",
         tuning=Tuning(),
         judge=partial(judge, kind),
-        lasts=False,
     )
 
 

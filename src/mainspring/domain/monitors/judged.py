@@ -29,7 +29,7 @@ Judge = Callable[[Facts, Any, int], Iterator[Judged]]
 class Monitor(Struct, frozen=True, kw_only=True):
     """`line` says what is wrong when it finds something, `rule` how that follows from the figures.
 
-    `lasts` = what it finds is a state: who is not found wrong, nor unsure, is well. Else it finds what happened, once.
+    What it finds is a state: whatever is not found wrong, nor unsure, is well.
     `of_automations` = what it judges is an automation's, so that one may have a tuning of its own.
     """
 
@@ -38,7 +38,6 @@ class Monitor(Struct, frozen=True, kw_only=True):
     rule: str
     tuning: Tuning
     judge: Judge
-    lasts: bool = True
     of_automations: bool = True
 
 

@@ -16,8 +16,6 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     next_slot_at: int | None
-    first_slot_at: int | None = None
-    """The first slot if the store does not know the schedule yet: an interval begins at once, not after it has passed once."""
     key: str = ""
     """Equal while the schedule is the same one; `spec` may differ meanwhile by what is looked up (dates of holidays)."""
     input: bytes | None = None

@@ -8,6 +8,9 @@ from mainspring.domain.incident import Finding, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 
+FAILED_BEFORE = "failed_before_members"
+"""The row of `meta` with the number of runs that failed before members were kept; it is gone once that is reported."""
+
 
 class Told(msgspec.Struct, frozen=True):
     """One row of `faults` that this look groups."""

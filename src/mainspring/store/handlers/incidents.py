@@ -10,11 +10,13 @@ import json
 import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.folding import SAYS_NOTHING_NEW
+from mainspring.domain.incident import SETTLED_BEFORE, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
 from mainspring.store.commands.incidents import (
+    FAILED_BEFORE,
     Acknowledge,
     Digest,
     ErrorGroup,
@@ -85,31 +87,43 @@ def _group(tx: Transaction, group: ErrorGroup) -> set[int]:
 
 def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> bool:
     finding = found.finding
-    number = len(fresh.intersection(found.faults)) if found.faults else finding.number
+    mine = fresh.intersection(found.faults)
+    number = len(mine) if found.faults else finding.number
     if not number:
         return False
     row = _of(tx, finding.subject)
     above = None if found.parent is None else _of(tx, found.parent)
-    parent = _parent(row, above)
+    parent = _parent(row, above, finding.subject.kind)
     if row is None:
         _open(tx, found, number, parent)
+        if finding.subject == SETTLED_BEFORE:
+            tx.change("delete_meta", (FAILED_BEFORE,))
+        _attach(tx, found.id, 1, mine)
         return True
     if row.may(_M.REOPEN):
         if not found.faults and row.resolved_at is not None and _is_later(tx, row.resolved_at, looked_at):
             return False
         _reopen(tx, row, found, number, parent)
+        _attach(tx, row.id, row.opened + 1, mine)
         return True
+    _attach(tx, row.id, row.opened, mine)
     if row.parent is None and (above is None or not _is_early_sign(row, found.parent, above)):
         parent = None
     return _refresh(tx, row, found, number if found.faults else 0, parent)
 
 
-def _parent(row: _Row | None, above: _Row | None) -> str | None:
+def _attach(tx: Transaction, incident: str, opened: int, seqs: set[int]) -> None:
+    """Make failures members of this opening of an incident."""
+    if seqs:
+        tx.change("attach_members", (incident, opened, json.dumps(sorted(seqs))))
+
+
+def _parent(row: _Row | None, above: _Row | None, kind: IncidentKind) -> str | None:
     """Return what a finding is part of: what somebody has looked after since the look takes in nothing that is not part of it yet."""
     if above is None or above.state == _S.RESOLVED:
         return None
     is_part = row is not None and row.state != _S.RESOLVED and row.parent is not None
-    return above.id if is_part or above.state == _S.OPEN else None
+    return above.id if is_part or above.state == _S.OPEN or kind in SAYS_NOTHING_NEW else None
 
 
 def _is_early_sign(row: _Row, cause: Subject | None, above: _Row) -> bool:
@@ -169,6 +183,8 @@ def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
     row = _of(tx, subject)
     if row is None or not row.may(_M.RESOLVE) or _is_later(tx, row.seen_at, looked_at):
         return False
+    if tx.one("find_open_member", (row.id,)) is not None:
+        return False
     _resolve(tx, row, None, None)
     return True
 
@@ -180,6 +196,7 @@ def _is_later(tx: Transaction, at: int, looked_at: int) -> bool:
 
 def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
     tx.change("resolve_incident", (tx.now, by, note, row.id))
+    tx.change("settle_members_of_incident", (row.id, tx.now, by))
     _note(tx, row.id, _M.RESOLVE, by, note)
     _tell_again(tx, row, About.RESOLVED)
 
@@ -235,9 +252,11 @@ def snooze(tx: Transaction, command: Snooze) -> Done | Refused:
 
 
 def resolve(tx: Transaction, command: Resolve) -> Done | Refused:
-    """Take a person's word that it is over."""
+    """Take a person's word that it is over, and that the failed runs that are its members now are decided; so of what is folded into it."""
     row = _person(tx, command.incident, _M.RESOLVE)
     if isinstance(row, _Row):
+        for part in tx.all("list_failing_parts", (row.id,)):
+            _resolve(tx, _Row(*part), command.by, command.note)
         _resolve(tx, row, command.by, command.note)
         return DONE
     return row

@@ -45,10 +45,7 @@ def _write(tx: Transaction, row: ScheduleRow) -> None:
     retired = tx.one("read_announced", (row.automation,))
     if retired is not None and retired[1] is not None:
         return
-    first, low_water = row.next_slot_at, tx.now
-    if known is None and row.first_slot_at is not None:
-        first = low_water = row.first_slot_at
-    tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first, tx.now))
+    tx.change("write_schedule", (row.name, row.automation, row.spec, tx.now, row.next_slot_at, tx.now))
 
 
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:

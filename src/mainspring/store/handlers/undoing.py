@@ -2,9 +2,10 @@
 
 import msgspec
 
+from mainspring.domain.member import Settlement
 from mainspring.domain.options import Kind
 from mainspring.domain.states import Move, target
-from mainspring.store.handlers import keys, partitions
+from mainspring.store.handlers import keys, members, partitions
 from mainspring.store.transaction import Transaction
 
 
@@ -49,6 +50,7 @@ def begin(tx: Transaction, run: str, what: Undoable) -> None:
     held = what.partition is None or partitions.take_hold(tx, what.queue, what.partition, run, what.parent)
     blocked = None if held else "partition"
     tx.change("undo", {"run": run, "ready": int(held), "blocked": blocked, "now": tx.now})
+    members.settle_run(tx, run, Settlement.CONTINUED)
     tx.change("close_waits", (run,))
     keys.follow(tx, what.automation, what.run_key, run, target(Move.UNDO))
     tx.ready |= held

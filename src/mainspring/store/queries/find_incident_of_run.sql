@@ -1,4 +1,2 @@
-select incidents.id, incidents.state from faults
-join incidents on incidents.automation = faults.automation and incidents.fingerprint = faults.fingerprint
-where faults.run = ? and incidents.kind in ('permanent_error', 'retries_exhausted', 'needs_attention')
-order by faults.seq desc, incidents.changed_at desc limit 1
+select incidents.id, incidents.state from faults join incidents on incidents.id = faults.incident
+where faults.run = ? order by faults.seq desc limit 1

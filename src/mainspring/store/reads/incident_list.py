@@ -46,11 +46,9 @@ def incidents_named(reader: Reader, ids: Iterable[str]) -> list[Incident]:
     return [incident_of(row) for row in reader.read("list_incidents_named", (_json(ids),))]
 
 
-def runs_of_error(
-    reader: Reader, automation: str, fingerprint: str, named: Iterable[str] = (), limit: int = 50
-) -> list[RunRow]:
-    """Return runs that failed by one error, and those that are named beside them, newest first."""
-    return [row_of(row) for row in reader.read("list_runs_of_error", (automation, fingerprint, _json(named), limit))]
+def runs_of_incident(reader: Reader, incident: str, named: Iterable[str] = (), limit: int = 50) -> list[RunRow]:
+    """Return runs that are or were members of an incident, and those that are named beside them, newest first."""
+    return [row_of(row) for row in reader.read("list_runs_of_incident", (incident, _json(named), limit))]
 
 
 def moves_since(reader: Reader, since_at: int, limit: int = 1_000) -> list[MoveView]:

@@ -1,6 +1,6 @@
 """Reads of what is wrong: untold failures, groups of errors, incidents with what became of them and what was told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.member import HealthRule, Settlement
 from mainspring.domain.notice import About
 from mainspring.domain.pause import LEFT_ALONE_MS
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
@@ -29,12 +30,26 @@ class Fault(msgspec.Struct, frozen=True):
     ident: str | None
     failure: Failure | None
     at: int
+    healthy: HealthRule = HealthRule.ITEM
 
 
 class LastFault(Fault, frozen=True, kw_only=True):
-    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here."""
+    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here.
+
+    `settled` = what settled it as a member of its incident; None = it is open.
+    """
 
     fingerprint: str | None
+    settled: Settlement | None = None
+
+
+class MembersView(msgspec.Struct, frozen=True):
+    """The members of one opening of an incident: its failed runs, how many of them are open and how many fixed; `newest` = an open one."""
+
+    failed: int
+    open: int
+    fixed: int
+    newest: str | None
 
 
 class ErrorView(msgspec.Struct, frozen=True):
@@ -51,6 +66,20 @@ class ErrorView(msgspec.Struct, frozen=True):
     number: int
     first_run: str
     last_run: str
+
+
+class MemberView(msgspec.Struct, frozen=True):
+    """A failed run that belongs to an incident. `item` = what it is about ("" = its automation as a whole, its own id = nothing else).
+
+    `settled` = what settled it, by which run or person; None = it is open.
+    """
+
+    run: str
+    item: str
+    at: int
+    settled_at: int | None
+    settled: Settlement | None
+    by: str | None
 
 
 class MoveView(msgspec.Struct, frozen=True):
@@ -105,13 +134,32 @@ class Unsent(msgspec.Struct, frozen=True):
 
 def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
     """Return failures that no watcher has grouped, oldest first."""
-    return [Fault(*_fault(row)) for row in reader.read("list_untold_faults", (limit,))]
+    rows = reader.read("list_untold_faults", (limit,))
+    return [Fault(*_fault(row[:-1]), HealthRule(row[-1])) for row in rows]
 
 
 def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:
     """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
     rows = reader.read("list_last_faults", (msgspec.json.encode(runs).decode(),))
-    return [LastFault(*_fault(row[:-1]), fingerprint=row[-1]) for row in rows]
+    return [
+        LastFault(*_fault(row[:-2]), fingerprint=row[-2], settled=None if row[-1] is None else Settlement(row[-1]))
+        for row in rows
+    ]
+
+
+def members(reader: Reader, incidents: Iterable[str]) -> dict[str, MembersView]:
+    """Return the members of these incidents, by id; one that has none is left out."""
+    rows = reader.read("list_members_of_incidents", (msgspec.json.encode(list(incidents)).decode(),))
+    return {id: MembersView(*rest) for id, *rest in rows}
+
+
+def members_of(reader: Reader, incident: str, limit: int = 50) -> list[MemberView]:
+    """Return the members of the present opening of an incident, the open ones first, then the newest."""
+    rows = reader.read("list_members", (incident, limit))
+    return [
+        MemberView(run, item, at, settled_at, None if how is None else Settlement(how), by)
+        for run, item, at, settled_at, how, by in rows
+    ]
 
 
 def _fault(row: tuple[Any, ...]) -> list[Any]:
@@ -217,11 +265,6 @@ def reopenings(reader: Reader, since_at: int) -> list[tuple[Subject, int]]:
     """Return which incidents came back since an instant, and when."""
     rows = reader.read("list_reopenings", (since_at,))
     return [(Subject(automation, IncidentKind(kind), fingerprint), at) for automation, kind, fingerprint, at in rows]
-
-
-def undecided(reader: Reader) -> set[tuple[str, str]]:
-    """Return the (automation, fingerprint) of which a run still needs a person."""
-    return {(automation, fingerprint) for automation, fingerprint in reader.read("list_faults_that_need_attention")}
 
 
 def errors(

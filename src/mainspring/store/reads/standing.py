@@ -22,8 +22,6 @@ _PARTS = 20
 """So many parts of the failures of one cause are looked through for a page."""
 _MOST = 1_000
 """Where counting of what nothing is told of stops."""
-_ERRORS, _FAILURES = 50, 20
-"""So many errors, and failures of each, are looked at for those that nobody decided on."""
 
 
 def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None, since_at: int = 0) -> Capped:
@@ -75,28 +73,17 @@ def standing_among(reader: Reader, runs: Sequence[str]) -> dict[str, RunRow]:
     return {row[1]: row_of(row) for row in rows}
 
 
-def untold_failures(reader: Reader, since_at: int, automations: Collection[str] | None = None) -> Capped:
-    """Return how many runs failed since an instant, are failed still, and were told of by no watcher; it stops at 1,000.
-
-    `automations` = only theirs, None = those of all; so with the next two.
-    """
-    return _capped(reader.read("count_untold_failures", (since_at, _MOST + 1, _listed(automations)))[0][0])
-
-
 def unattended(reader: Reader, automations: Collection[str] | None = None) -> Capped:
-    """Return how many runs need a person and are part of no incident that is not resolved; it stops at 1,000."""
+    """Return how many runs need a person and are part of no incident that is not resolved; it stops at 1,000.
+
+    `automations` = only theirs, None = those of all; so with the next one.
+    """
     return _capped(reader.read("count_unattended", (_MOST + 1, _listed(automations)))[0][0])
 
 
-def undecided_failures(reader: Reader, since_at: int, automations: Collection[str] | None = None) -> Capped:
-    """Return how many runs failed since an instant and are failed still, though a watcher found their error over and nobody said so.
-
-    It looks at the errors that ended last, and at the newest failures of each.
-    """
-    wanted = (since_at, _listed(automations), _ERRORS, _FAILURES)
-    number, errors_seen, is_cut = reader.read("count_undecided", wanted)[0]
-    # A sum of counts is a decimal on a server, which leaves as text.
-    return Capped(int(number), bool(number and (errors_seen >= _ERRORS or is_cut)))
+def undecided_failures(reader: Reader, automations: Collection[str] | None = None) -> Capped:
+    """Return how many runs failed and are open members of an incident; it stops at 1,000."""
+    return _capped(reader.read("count_undecided", (_MOST + 1, _listed(automations)))[0][0])
 
 
 def _listed(automations: Collection[str] | None) -> str | None:

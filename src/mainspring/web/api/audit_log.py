@@ -3,6 +3,7 @@
 from mainspring.domain.access import Role, Way
 from mainspring.service.audit import audit_list, audit_verify
 from mainspring.store.reads.audit_pages import AuditFilter
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.views import AuditCheck, AuditView
 from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
@@ -33,7 +34,7 @@ def listed(call: Call[AuditQuery, None]) -> Page[AuditView]:
     which = AuditFilter(
         who=query.who,
         act=query.act,
-        subject=query.subject,
+        subject=None if query.subject is None else call.id_of(IdKind.RUN, query.subject),
         automation=query.automation,
         way=query.way,
         since_at=ms(query.since),

@@ -99,7 +99,7 @@ def cancel(call: Call[None, CancelWhich]) -> Answered:
 
 
 def discard(call: Call[None, Which]) -> Answered:
-    """Give up each of many runs that need a person."""
+    """Discard each of many runs: what needs a person fails, what failed is settled."""
     body, act = call.body, call.act()
     runs = _chosen(call, body, bulk.DISCARDABLE)
     return answered(act.command, bulk.discard_each(call.site.store, runs, act=act, dry_run=body.dry_run))

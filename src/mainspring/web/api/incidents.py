@@ -18,8 +18,9 @@ from mainspring.service import incident as acts_on
 from mainspring.service.actor import Act
 from mainspring.store.reads import incidents as stored
 from mainspring.store.reads.bounds import NEWEST
-from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_error
-from mainspring.store.reads.incidents import AlertView, ErrorView, MoveView
+from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_incident
+from mainspring.store.reads.incidents import AlertView, ErrorView, MemberView, MoveView
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.reads.status import automations
 from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import Because, Done, Limit, Number, Slice, Word
@@ -77,7 +78,8 @@ class RunbookShown(msgspec.Struct, frozen=True):
 class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
     """An incident, what became of it, and what was or is to be told of it, and in which words.
 
-    `runs` = those that it stands for, the newest 50; `parts` = of a storm; `zone` = of its automation.
+    `runs` = those that it stands for, the newest 50; `members` = those of this opening that failed, and what settled them; `parts` = of a
+    storm; `zone` = of its automation.
     """
 
     incident: Incident
@@ -85,6 +87,7 @@ class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
     alerts: list[AlertView]
     fields: list[Field]
     runs: list[RunRow]
+    members: list[MemberView]
     parts: list[Incident]
     runbook: RunbookShown | None
     zone: str
@@ -167,13 +170,14 @@ def shown(call: AnyCall) -> IncidentShown:
     about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
     told = render_notice("", about, call.site.clock.now(), found, around)
     opening, sees = call.site.opening, call.visitor.may_see
-    runs = runs_of_error(reader, found.subject.automation, found.subject.fingerprint, runs_of(found))
+    runs = runs_of_incident(reader, found.id, runs_of(found))
     return IncidentShown(
         incident=found,
         moves=stored.moves(reader, found.id),
         alerts=stored.alerts(reader, found.id),
         fields=list(told.fields),
         runs=[opening.row(one) for one in runs if sees(one.automation)],
+        members=stored.members_of(reader, found.id),
         parts=[one for one in parts_of(reader, found.id) if sees(one.subject.automation or None)],
         runbook=runbook,
         zone=zone,
@@ -237,7 +241,7 @@ def snooze(call: Call[None, Snooze]) -> Done:
 
 
 def resolve(call: Call[None, Because]) -> Done:
-    """Say that it is over; a watcher that finds it again reopens it."""
+    """Say that it is over, and that the failed runs that are its members now are decided; a later failure opens it again, without them."""
     return _done(call, lambda id, act: acts_on.resolve(call.site.store, id, act=act))
 
 
@@ -249,7 +253,7 @@ def _done(call: AnyCall, do: Callable[[str, Act], None]) -> Done:
 
 def _named(call: AnyCall) -> Incident:
     """Return the incident that the path names. Raises NotFoundError."""
-    id = call.names["incident"]
+    id = call.id_of(IdKind.INCIDENT, call.names["incident"])
     found = stored.incident(call.site.reader, id)
     if found is None or not call.visitor.may_see(found.subject.automation or None):
         call.missing("incident", id)

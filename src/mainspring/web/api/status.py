@@ -56,7 +56,7 @@ def standing(call: AnyCall) -> Standing:
         waiting=status.count_in(reader, RunState.WAITING).number,
         retrying=status.count_in(reader, RunState.RETRYING).number,
         needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
-        undecided_failures=undecided_runs(reader, call.site.clock.now()),
+        undecided_failures=undecided_runs(reader),
         questions=len(runs.questions(reader, _MOST)),
         incidents=dict(incidents),
         processes=processes,

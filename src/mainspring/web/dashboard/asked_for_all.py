@@ -18,7 +18,7 @@ _LONGEST_RATE = 40
 _DONE: Final = {
     BulkVerb.RETRY: "continued from where it failed",
     BulkVerb.CANCEL: "asked to stop, and ends as its automation says",
-    BulkVerb.DISCARD: "given up: it fails, with all that follows",
+    BulkVerb.DISCARD: "discarded: what needs a person fails, with all that follows; what failed is settled",
     BulkVerb.REPLAY: "let arrive once more, as a delivery whose filter and pace decide anew",
 }
 HARMFUL: Final = frozenset({BulkVerb.CANCEL, BulkVerb.DISCARD})

@@ -7,7 +7,6 @@ import msgspec
 
 from mainspring.domain.access import Role
 from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.errors import OptionError
 from mainspring.domain.states import REOPENABLE, RunState
 from mainspring.insight.bulk_words import command_of
 from mainspring.insight.dead_letters import DeadLetters
@@ -107,8 +106,6 @@ def _counted(call: Call[FailedPage, Any], verb: BulkVerb) -> Counted:
 def _asked(call: Call[FailedPage, Any], verb: BulkVerb, **rest: Any) -> Asked:
     """Return what the API is asked for: what stands still since the same moment as the errors that are listed."""
     query = call.query
-    if verb is BulkVerb.DISCARD and query.state not in (None, RunState.NEEDS_ATTENTION):
-        raise OptionError("only what needs attention can be given up: a failed run has ended")
     return Asked(
         verb="retry" if verb is BulkVerb.RETRY else "discard",
         state=() if query.state is None else (query.state,),

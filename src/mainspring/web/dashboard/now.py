@@ -6,7 +6,7 @@ from typing import Any, Final
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.insight.soon import CELLS
-from mainspring.insight.standing_runs import DAYS, undecided_text
+from mainspring.insight.standing_runs import undecided_text
 from mainspring.insight.words import many
 from mainspring.web.api import now
 from mainspring.web.api.call import Call
@@ -17,7 +17,7 @@ from mainspring.web.pictures.strip import brief_strip_of
 
 _OPEN, _LOOKED_AFTER = 10, 10
 _LINKED: Final = 5
-_LEFT: Final = f"/failed?state={RunState.FAILED}&since={DAYS}d"
+_LEFT: Final = f"/failed?state={RunState.FAILED}"
 
 
 def show(call: Call[Looking, Form | None]) -> View:

@@ -76,7 +76,7 @@ def test_fault_of_a_reader_whose_file_was_replaced_is_told_as_that(path, tmp_pat
     reader = SqliteReader(path)
     with pytest.raises(StoreGoneError, match="removed"), reader.snapshot() as read:
         path.rename(tmp_path / "kept.db")
-        read("list_runs_of_error", ("too few",))
+        read("list_runs_of_incident", ("too few",))
     reader.close()
 
 

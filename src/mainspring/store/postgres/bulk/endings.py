@@ -6,7 +6,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
-from mainspring.store.handlers import inbox, listening
+from mainspring.store.handlers import inbox, listening, members
 from mainspring.store.handlers.counting import count_end, count_ends, count_size
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
@@ -51,10 +51,12 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
     ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now))}
     mine = [c for c in commands if c.run in ended]
     if mine:
+        tx.ended += ended
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
         _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
+        members.settle_ends(tx, [(c.run, c.state) for c in mine if ended[c.run][4]])
         for c in mine:
-            automation, _, started_at, _ = ended[c.run]
+            automation, _, started_at, *_ = ended[c.run]
             count_end(tx, automation, c.state, started_at, c.reason)
             count_size(tx, automation, c.output_size)
         tell(
@@ -83,10 +85,12 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *said))}
     mine = [c for c in commands if c.run in ended]
     if mine:
+        tx.ended += ended
         post_all(tx, mine)
         _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
+        members.settle_ends(tx, [(c.run, RunState.SUCCEEDED) for c in mine if ended[c.run][4]])
         took: dict[str, list[int]] = {}
-        for automation, _, started_at, _ in ended.values():
+        for automation, _, started_at, *_ in ended.values():
             took.setdefault(automation, []).append(tx.now - started_at)
         for c in mine:
             count_size(tx, ended[c.run][0], c.output_size)

@@ -12,7 +12,7 @@ from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.bulk.kind import Kind
 from mainspring.store.postgres.transaction import PostgresTransaction
 
-_COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + "tn" + "t"
+_COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + "tn" + "t" + "tt"
 
 
 def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:

@@ -7,4 +7,5 @@ from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as 
      as wanted(run, claim, state, rank, result, failure, reason, failed_ident, detail, output_size)
 where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?11 and runs.state || '' in {{sources.succeed}}
 returning runs.id, runs.automation, runs.run_key, runs.started_at,
-          exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation)
+          exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation),
+          exists (select 1 from faults where faults.automation = runs.automation and faults.settled_at is null)

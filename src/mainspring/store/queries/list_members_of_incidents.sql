@@ -1,0 +1,10 @@
+-- The members of the present opening of each of these incidents (?1 = JSON list of ids), by what became of them, and the newest open one.
+-- A run that failed once more is a member by its later failure alone.
+select i.id, count(*), count(case when f.settled_at is null then 1 end),
+       count(case when f.settled_how in {{members.fixed}} then 1 end),
+       (select newest.run from faults as newest where newest.incident = i.id and newest.opened = i.opened and newest.settled_how is null
+        order by newest.seq desc limit 1)
+from json_each(?1) as wanted join incidents as i on i.id = wanted.value
+join faults as f on f.incident = i.id and f.opened = i.opened
+where coalesce(f.settled_how, '') <> {{member.failed_again}}
+group by i.id, i.opened

@@ -1,0 +1,298 @@
+"""Members of an incident, on every store: the failed runs that belong to it, what settles each, and that none is lost."""
+
+import pytest
+
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.member import HealthRule, Settlement
+from mainspring.domain.states import FailureReason, IncidentState, RunState
+from mainspring.store.commands.automations import Prune, RetireAutomation
+from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
+from mainspring.store.commands.runs import Discard, ParentLink, Reopen
+from mainspring.store.reads.incidents import last_faults, members, members_of, untold_faults
+from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
+from tests.contract.store.process import audited, complete, fail, finish, halt
+from tests.counted_reads import counted as counted_reads
+
+FAILED, HALTED = IncidentKind.PERMANENT_ERROR, IncidentKind.NEEDS_ATTENTION
+WHOLE = {"healthy": HealthRule.AUTOMATION, "item": ""}
+
+
+@pytest.fixture
+def counted(store):
+    """Return how many failed runs are undecided, of these automations, as text."""
+    return lambda names=None: str(undecided_failures(store.reader, names))
+
+
+def tell(store, *, automation="a", fingerprint="f1", kind=FAILED):
+    """Let a watcher tell of all failures that no one was told of."""
+    faults = untold_faults(store.reader)
+    told = tuple(Told(one.seq, one.run, one.at) for one in faults)
+    group = ErrorGroup(automation, fingerprint, "E", "e", "p", "m", told)
+    finding = Finding(
+        subject=Subject(automation, kind, fingerprint), severity=Severity.PAGE, text="it broke", since_at=1
+    )
+    id = f"i_{automation}_{fingerprint}_{kind}"
+    found = Found(id=id, finding=finding, faults=tuple(one.seq for one in faults))
+    store.do(Observe(looked_at=store.clock.now(), groups=(group,), found=(found,)))
+    return id
+
+
+def fall(store, *items, automation="a", end=fail, **options):
+    """Let a run for each item end by an error; return their ids."""
+    runs = [store.begin(automation=automation, item=item, **options) for item in items]
+    for run in runs:
+        store.do(end(run, "s1"))
+    return [run.id for run in runs]
+
+
+def child_of(store, link):
+    """Start a child of another automation and claim it."""
+    store.announce("a", "b")
+    return store.begin(automation="b", parent=link)
+
+
+def well(store, *, automation="a", fingerprint="f1", kind=FAILED):
+    """Let a watcher find that nothing is wrong any more."""
+    store.clock.forward(1)
+    store.do(Observe(looked_at=store.clock.now(), well=(Subject(automation, kind, fingerprint),)))
+
+
+def settled(store, run):
+    """Return what settled the last failure of a run; None = it is open."""
+    return last_faults(store.reader, [run])[0].settled
+
+
+def state_of(store, id):
+    return store.read("incident", id).state
+
+
+def test_failed_item_is_settled_by_a_later_success_of_that_item_alone(store, counted):
+    """Thirteen of fifteen files fail on; another file's success changes nothing, that of the same file settles it."""
+    (run,) = fall(store, "in/13.csv")
+    id = tell(store)
+    store.do(finish(store.begin(item="in/15.csv")))
+    well(store)
+    assert (settled(store, run), state_of(store, id), counted()) == (None, IncidentState.OPEN, "1")
+    store.do(finish(store.begin(item="in/13.csv")))
+    assert (settled(store, run), counted()) == (Settlement.ITEM_SUCCEEDED, "0")
+    well(store)
+    assert state_of(store, id) is IncidentState.RESOLVED
+
+
+def test_fast_one_step_path_settles_too(store):
+    """A run of one step is ended by one command; it settles what any success settles."""
+    (run,) = fall(store, "x")
+    again = store.begin(item="x")
+    store.do(complete(again))
+    assert settled(store, run) is Settlement.ITEM_SUCCEEDED
+
+
+def test_many_successes_in_one_group_settle(store):
+    """Where a server answers many ends by one statement."""
+    runs = fall(store, "x", "y", "z")
+    again = [store.begin(item=item) for item in ("x", "y", "other")]
+    store.do(*[finish(one) for one in again])
+    assert [settled(store, run) for run in runs] == [Settlement.ITEM_SUCCEEDED, Settlement.ITEM_SUCCEEDED, None]
+
+
+def test_success_of_an_earlier_run_settles_nothing(store):
+    """A run that began before the one that failed worked on what the item was then."""
+    early = store.begin(item="x")
+    (run,) = fall(store, "x")
+    store.do(finish(early))
+    assert settled(store, run) is None
+
+
+def test_run_without_an_item_is_settled_by_its_own_success_alone(store, counted):
+    """Each such run is about itself."""
+    (run,) = fall(store, None)
+    tell(store)
+    store.do(finish(store.begin()))
+    assert settled(store, run) is None
+    store.do(audited(Reopen(run)))
+    assert (settled(store, run), counted()) == (
+        None,
+        "0",
+    )  # it runs: there is nothing to decide, and nothing is settled yet
+    store.do(finish(store.claim_one()))
+    assert settled(store, run) is Settlement.SUCCEEDED
+
+
+def test_next_success_settles_where_all_runs_are_about_the_same_thing(store):
+    """A schedule's; a run of another rule says nothing of it."""
+    first = store.begin(**WHOLE)
+    store.do(fail(first, "s1"))
+    store.do(finish(store.begin(item="manual")))
+    assert settled(store, first.id) is None
+    store.do(finish(store.begin(**WHOLE)))
+    assert settled(store, first.id) is Settlement.AUTOMATION_SUCCEEDED
+
+
+def test_run_that_fails_again_is_one_member(store, counted):
+    """By its last failure; the one before is settled by that."""
+    (run,) = fall(store, "x")
+    id = tell(store)
+    store.do(audited(Reopen(run)))
+    store.do(fail(store.claim_one(), "s1"))
+    tell(store)
+    found = members(store.reader, [id])[id]
+    assert (found.failed, found.open, found.fixed, found.newest) == (1, 1, 0, run)
+    assert [one.run for one in members_of(store.reader, id)] == [run]
+    assert counted() == "1"
+
+
+def test_members_of_one_cause_are_counted(store):
+    """Three runs failed, one is fixed, one is discarded, one is open: the incident is one and stays."""
+    first, second, third = fall(store, "x", "y", "z")
+    id = tell(store)
+    store.do(finish(store.begin(item="x")))
+    store.do(audited(Discard(second, "cli:ana")))
+    found = members(store.reader, [id])[id]
+    assert (found.failed, found.open, found.fixed, found.newest) == (3, 1, 1, third)
+    listed = members_of(store.reader, id)
+    assert [(one.run, one.item, one.settled, one.by) for one in listed] == [
+        (third, "z", None, None),
+        (second, "y", Settlement.DISCARDED, "cli:ana"),
+        (first, "x", Settlement.ITEM_SUCCEEDED, listed[2].by),
+    ]
+    well(store)
+    assert state_of(store, id) is IncidentState.OPEN
+
+
+def test_failed_run_is_discarded_once(store, counted):
+    """It stays failed, and asks for nothing any more; one that was settled already is refused."""
+    (run,) = fall(store, "x")
+    tell(store)
+    store.do(audited(Discard(run, "cli:ana")))
+    assert (store.state(run), settled(store, run), counted()) == (RunState.FAILED, Settlement.DISCARDED, "0")
+    refused = store.do(Discard(run, "cli:ana"))
+    assert (refused.code, "settled already" in refused.text) == ("wrong_state", True)
+    store.do(audited(Reopen(run)))
+    store.do(fail(store.claim_one(), "s1"))
+    assert (settled(store, run), counted()) == (None, "1")
+
+
+def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(store, counted):
+    """A later failure opens it anew, with itself as the only member."""
+    old = fall(store, "x", "y")
+    id = tell(store)
+    store.do(Resolve(id, "ana"))
+    assert [settled(store, run) for run in old] == [Settlement.RESOLVED] * 2
+    assert (state_of(store, id), counted()) == (IncidentState.RESOLVED, "0")
+    (new,) = fall(store, "z")
+    tell(store)
+    assert (state_of(store, id), [one.run for one in members_of(store.reader, id)]) == (IncidentState.OPEN, [new])
+    found = members(store.reader, [id])[id]
+    assert (found.failed, found.open) == (1, 1)
+
+
+def test_whoever_only_looks_after_it_has_decided_nothing(store, counted):
+    """The run is undecided until it is settled."""
+    fall(store, "x")
+    store.do(Acknowledge(tell(store), "ana"))
+    well(store)
+    assert counted() == "1"
+
+
+def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
+    """Many failures are decided together by one word."""
+    fall(store, "x")
+    id = tell(store)
+    storm = Subject("", IncidentKind.STORM, "cause")
+    finding = Finding(subject=storm, severity=Severity.PAGE, text="many", since_at=1)
+    part = Finding(subject=Subject("a", FAILED, "f2"), severity=Severity.PAGE, text="it broke", since_at=1)
+    (run,) = fall(store, "y")
+    faults = untold_faults(store.reader)
+    group = ErrorGroup("a", "f2", "E", "e", "p", "m", tuple(Told(one.seq, one.run, one.at) for one in faults))
+    found = (
+        Found(id="i_storm", finding=finding),
+        Found(id="i_part", finding=part, faults=tuple(one.seq for one in faults), parent=storm),
+    )
+    store.do(Observe(looked_at=store.clock.now(), groups=(group,), found=found))
+    store.do(Resolve("i_storm", "ana"))
+    assert (settled(store, run), state_of(store, "i_part")) == (Settlement.RESOLVED, IncidentState.RESOLVED)
+    assert (state_of(store, id), counted()) == (IncidentState.OPEN, "1")
+
+
+def test_run_that_needs_a_person_is_settled_when_one_continues_it(store):
+    """Its incident is over then; resolving the incident alone lets no run go on, so it stays listed."""
+    (run,) = fall(store, "x", end=halt)
+    id = tell(store, kind=HALTED)
+    store.do(Resolve(id, "ana"))
+    assert settled(store, run) is None
+    store.do(audited(Reopen(run)))
+    assert settled(store, run) is Settlement.CONTINUED
+
+
+def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
+    """The parent is told; it decides."""
+    parent = store.begin()
+    child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
+    store.do(fail(child, "s1"))
+    assert (untold_faults(store.reader), counted()) == ([], "0")
+
+
+def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted):
+    """No one is left who could handle it."""
+    parent = store.begin()
+    child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))
+    store.do(finish(parent))
+    store.do(fail(child, "s1"))
+    assert ([one.run for one in untold_faults(store.reader)], counted()) == ([child.id], "1")
+
+
+def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, counted):
+    """It failed first, and its parent ended without looking."""
+    parent = store.begin()
+    child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))
+    store.do(fail(child, "s1"))
+    assert counted() == "0"
+    store.do(finish(parent))
+    assert ([one.run for one in untold_faults(store.reader)], counted()) == ([child.id], "1")
+
+
+def test_undecided_failed_run_is_never_pruned(store):
+    """However old it is; one that is settled goes."""
+    undecided, decided = fall(store, "x", "y")
+    tell(store)
+    store.do(audited(Discard(decided)))
+    store.clock.forward(1_000)
+    now = store.clock.now()
+    store.do(Prune(now, now, now, now, now))
+    assert [run for run in (undecided, decided) if run in {row.id for row in store.read("list_runs").runs}] == [
+        undecided
+    ]
+    assert settled(store, undecided) is None
+
+
+def test_undecided_runs_are_counted_of_what_is_there_and_seen(store, counted):
+    """Not those that need a person, which are a problem of their own; not of what was retired, nor of what someone does not see."""
+    store.announce("a", "b")
+    fall(store, "x")
+    fall(store, "y", end=halt)
+    fall(store, "x", automation="b")
+    assert [counted(names) for names in (None, ["a"], ["b", "c"], [])] == ["2", "1", "1", "0"]
+    store.do(RetireAutomation("b"))
+    assert counted() == "1"
+
+
+def test_only_open_members_stand_still_by_an_error(store):
+    """What is settled is neither counted nor listed nor looked through."""
+    fall(store, *(f"old {n}" for n in range(21)))
+    tell(store)
+    for n in range(21):
+        store.do(finish(store.begin(item=f"old {n}")))
+    new = fall(store, "x", "y")
+    tell(store)
+    assert [str(standing(store.reader, ("a", "f1"), cap)) for cap in (1, 2, 3)] == ["1+", "2+", "2"]
+    asked = counted_reads(store.reader)
+    assert {row.id for _, row in standing_runs(store.reader, [("a", "f1")], limit=5)} == set(new)
+    assert len(asked) == 1
+
+
+def test_reason_of_a_failure_does_not_matter_to_what_settles_it(store):
+    """Retries that are used up are a member like a permanent error."""
+    run = store.begin(item="x")
+    store.do(fail(run, "s1", FailureReason.RETRIES_EXHAUSTED))
+    store.do(finish(store.begin(item="x")))
+    assert settled(store, run.id) is Settlement.ITEM_SUCCEEDED
