@@ -23,6 +23,7 @@ from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
 from mainspring.domain.pace import Pace
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.route import Routing
 from mainspring.domain.schedule import Schedule, jitter_of
 from mainspring.domain.slot_verdict import SlotVerdict
@@ -62,8 +63,8 @@ MADE: dict[str, tuple[Kind, dict[str, Any], int]] = {
     "approvals": (Kind.WORKFLOW, {"tz": BERLIN}, 5 * SECOND),
     "crontab": (Kind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
 }
-"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC, `builds` by a public
-webhook; a run of `approvals` holds its partition and waits for a day or two."""
+"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC, `builds` by a
+public webhook; a run of `approvals` holds its partition and waits for a day or two."""
 HOOK = "builds/webhook"
 DEBOUNCED = "report/webhook"
 DEBOUNCE = Pace.parse(debounce="1m")
@@ -101,6 +102,8 @@ class Days:
         self.web = self._begin("web")
         self.queues: tuple[str, ...] | None = None
         """What the worker takes runs from; None = from every queue."""
+        self.findings: tuple[ProcessFinding, ...] = ()
+        """What the web process has put on record."""
         self.announce()
         watcher: Any = self.watcher  # as far as a look needs a store
         self.watch = Watch(
@@ -230,11 +233,11 @@ class Days:
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
             if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
                 self.at(minute, lambda: self.start("orders"))
-            if minute % (20 * MINUTE) == 0 and 6 <= local.hour < 22:
+            if minute % (30 * MINUTE) == 0 and 6 <= local.hour < 22:
                 self.at(minute + self._visitors.randrange(MINUTE), partial(self.deliver, f"b{minute}"))
-            if minute % (7 * MINUTE) == 0:
+            if minute % (30 * MINUTE) == 0:
                 self.at(minute, partial(self.turn_away, "no_signature"))
-            if minute % (3 * HOUR) == 0:  # somebody tries many things at once
+            if minute % (8 * HOUR) == 0:  # somebody tries many things at once
                 for n in range(8):
                     self.at(minute + n * SECOND, partial(self.turn_away, "no_signature"))
             if minute % (5 * HOUR) == 0:
@@ -274,7 +277,8 @@ class Days:
             for n in range(6):  # it tries again
                 self.at(self.clock.now() + n * MINUTE, partial(self.turn_away, "bad_signature"))
             return
-        name, values = self.web.name("d"), {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
+        name = self.web.name("d")
+        values: dict[str, Any] = {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
         if "filter" in self.broken:
             self.web.do(TakeIn(id=name, verified="github", filtered=True, **values))
             note = "its filter raised KeyError: 'action'"
@@ -358,8 +362,9 @@ class Days:
         return Days(path, self.clock.now())
 
     def settle(self) -> None:
-        """Let what is under way end."""
-        while self._due:
+        """Let what is under way end; what waits for days goes on waiting."""
+        until = self.clock.now() + 3 * HOUR
+        while self._due and self._due[0][0] <= until:
             at, _, act = heapq.heappop(self._due)
             self.clock.at = max(at, self.clock.at)
             act()
