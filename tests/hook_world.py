@@ -151,7 +151,7 @@ class World:
         )
         process: Any = SimpleNamespace(
             is_open=False, store=self.store, loop=loop, log=logging.getLogger("tests"), changed=lambda: None,
-            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock),
+            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=Secrets(None, ENV)),
         )  # fmt: skip
         self.process = process
         self.door = HookDoor(process)

@@ -38,24 +38,3 @@ def test_cancel_and_signal_of_a_run_that_began_anew_reach_who_goes_on(tmp_path):
             assert (await handle.view()).id == last
 
     asyncio.run(work())
-
-
-def test_new_interval_begins_at_once(tmp_path):
-    """A schedule that the store does not know yet makes its first run now, not after its interval has passed."""
-    with Registry() as registry:
-        ran: list[str] = []
-
-        @ms.task(every="1h")
-        def tick() -> str:
-            ran.append("now")
-            return "x"
-
-    async def work() -> None:
-        app = ms.App(tmp_path / "s.db", registry=registry)
-        for _ in range(2):
-            async with app.running():
-                while not ran:
-                    await app.changed(0.05)
-        assert ran == ["now"]
-
-    asyncio.run(work())

@@ -48,6 +48,9 @@ from mainspring.store.reads.acts import StoredActs
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PATIENCE_WHEN_FULL_S = 5.0
+"""Whoever awaits an act hears after so long that the disk is full and nothing was done. Runs wait for room all the same."""
+
 
 class App(RunStarter):
     """One store and the automations of this process. `tags` = what its worker carries: it takes runs with such a `tag=` too."""
@@ -116,6 +119,7 @@ class App(RunStarter):
             )
         warn_of_random_hash_seed(self.registry)
         working = self._made("run" if one_run else "app", schedules=schedules)
+        working.store.patience_when_full = PATIENCE_WHEN_FULL_S
         await working.open()
         self._working = working
         try:
@@ -288,6 +292,7 @@ class App(RunStarter):
                 if not creates_store:
                     require_made(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
+                store.patience_when_full = PATIENCE_WHEN_FULL_S
                 store.open()
                 self._store = store
             return self._store

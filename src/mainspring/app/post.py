@@ -17,9 +17,7 @@ GONE = 75
 """Exit code: the store or the session is lost; start again."""
 STALLED = 70
 """Exit code: the loop was blocked for too long, by one of the runs aboard."""
-UNAVAILABLE = 69
-"""Exit code: what the process needs of this machine (a port) is taken; it has said so."""
-FIRST_PAUSE, LONGEST_PAUSE, PAUSE_UNAVAILABLE = 0.1, 10.0, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 STEADY_AFTER = 30.0
 """A process that lived so long starts again without a pause."""
 AT_ONCE = 2.0
@@ -96,16 +94,12 @@ class Post:
         self.process = self.line = None
         lived = time.monotonic() - self.started
         self.is_lost = code == GONE
-        crashed = code not in (0, GONE, UNAVAILABLE)
+        crashed = code not in (0, GONE)
         was_short = not crashed and not self.is_told and lived < AT_ONCE and self.role != PROBATION
         steady = lived >= STEADY_AFTER
         self.pause = FIRST_PAUSE if steady else min(self.pause * 2, LONGEST_PAUSE)
-        if code == UNAVAILABLE:
-            pause = PAUSE_UNAVAILABLE
-        elif self.starts <= 1 or steady or not (crashed or was_short):
-            pause = 0.0  # the first death is answered at once
-        else:
-            pause = self.pause
+        is_at_once = self.starts <= 1 or steady or not (crashed or was_short)  # the first death is answered at once
+        pause = 0.0 if is_at_once else self.pause
         self.not_before = time.monotonic() + pause
         return End(code, lived, crashed, was_short, is_excused)
 

@@ -11,6 +11,7 @@ from mainspring.app.calendars import calendars_of
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.process_log import process_name
+from mainspring.app.process_policy import apply_policy
 from mainspring.app.rules import classifier_of
 from mainspring.app.spool_intake import spool_intake
 from mainspring.app.stores import make_store
@@ -28,7 +29,6 @@ from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
-from mainspring.resources.withheld import WITHHELD
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
@@ -42,7 +42,7 @@ class Project:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        WITHHELD.allow(settings.secrets.pass_env)
+        apply_policy(settings)
         self.clock = SystemClock()
 
     @classmethod

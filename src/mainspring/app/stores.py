@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.config.places import Surroundings, is_server_url, state_folder, store_mark, store_path
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, NoStoreError
+from mainspring.domain.extra import install_command
 from mainspring.store.base import Reader
 from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
@@ -156,6 +157,4 @@ def effect_database(name: str, place: str | Path) -> EffectDatabase:
 
 
 def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:
-    return ConfigError(
-        f"{what} needs {missing.name}, which is not installed", hint="pip install 'mainspring[postgres]'"
-    )
+    return ConfigError(f"{what} needs {missing.name}, which is not installed", hint=install_command("postgres"))

@@ -86,6 +86,26 @@ def space(invocation: Invocation) -> Iterator[Check]:
         )
 
 
+def log(invocation: Invocation) -> Iterator[Check]:
+    """The write-ahead log is emptied: no one reads for so long that it only grows."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.log_readers import LARGE_LOG, lasting_readers, log_size
+
+    size, readers = log_size(invocation.path), lasting_readers(invocation.path)
+    text = f"the write-ahead log has {size // MIB:,} MiB"
+    if readers:
+        names = ", ".join(f"process {reader.pid} ({reader.name})" for reader in readers)
+        why = f"{text} and cannot be emptied: {names} reads the store all the time"
+        fix = "End that read, or the process."
+        yield Check("log", "problem" if size > LARGE_LOG else "warning", why, fix)
+    elif size > LARGE_LOG:
+        fix = "It is emptied once no one reads for a moment. Does it stay? Stop all that use the store, then: mainspring db check"
+        yield Check("log", "warning", text, fix)
+    else:
+        yield ok("log", text)
+
+
 def file_system(invocation: Invocation) -> Iterator[Check]:
     """The store lies on a local disk."""
     if invocation.settings.store.is_remote:

@@ -62,13 +62,16 @@ class Invocation:
     @cached_property
     def settings(self) -> "Settings":
         """The settings in force. Raises ConfigError."""
+        from mainspring.app.process_policy import apply_policy
         from mainspring.config import load, misspelt_variables
 
         for name, meant in misspelt_variables(os.environ):
             self.output.warn(f"nothing reads the variable {name}\nDid you mean {meant}?")
         named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        return load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        found = load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        apply_policy(found)
+        return found
 
     @property
     def zone(self) -> str:

@@ -16,7 +16,10 @@ _ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}
 @click.option("--config", "show_config", is_flag=True, help="print each setting in force, with its source")
 @pass_invocation
 def doctor(invocation: Invocation, *, show_config: bool) -> int:
-    """Ends with 9 if anything is to be mended, a warning too. Another configuration file: mainspring --config FILE doctor."""
+    """Check configuration, store, workers, automations and channels, and print a fix for each finding.
+
+    The exit code is 9 if there is a problem or a warning. To check another configuration: mainspring --config FILE doctor
+    """
     if show_config:
         return _config(invocation)
     from mainspring.cli.checks import all_checks

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.table import Column
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
 from mainspring.insight import words
 from mainspring.insight.error_groups import Group
@@ -41,7 +42,7 @@ def print_groups(invocation: Invocation, groups: list[Group]) -> None:
         Column("LAST", lambda one: words.ago(one.last_at, now)),
         Column("AUTOMATIONS", lambda one: _names(one.automations), cut=True),
         Column("EXAMPLE", lambda one: short[one.example]),
-        Column("WHAT", lambda one: words.one_line(one.text, 80), cut=True),
+        Column("WHAT", lambda one: words.one_line(shorten_headline(one.text, 80), 80), cut=True),
     ]
     invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
     if groups:

@@ -81,6 +81,7 @@ def list_command(
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
+    from mainspring.domain.failure import shorten_headline
     from mainspring.store.reads.short_ids import IdKind
 
     now = invocation.clock.now()
@@ -96,7 +97,7 @@ def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
         Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20), cut=True),
         Column("WHEN", lambda row: words.ago(row["changed_at"], now)),
         Column("REASON", lambda row: str(row["reason"] or "-"), cut=True, spare=True),
-        Column("ERROR", lambda row: words.one_line(row["error"] or "-", 60), cut=True),
+        Column("ERROR", lambda row: words.one_line(shorten_headline(row["error"] or "-", 60), 60), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
@@ -112,7 +113,7 @@ def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
         "step": view.failed_ident,
         "fingerprint": error.id if error else None,
         "code": view.failure.code if view.failure else None,
-        "error": view.failure.message if view.failure else None,
+        "error": view.failure.headline if view.failure else None,
     }
 
 

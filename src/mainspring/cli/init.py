@@ -24,13 +24,14 @@ _TRY = {
     type=click.Choice(["workflow", "bot", "script"]),
     default="workflow",
     show_default=True,
-    help="what to begin with",
+    help="begin with this kind of automation",
 )
 @pass_invocation
 def init(invocation: Invocation, folder: Path, template: str) -> None:
-    """FOLDER is made if it is missing. Nothing that exists is overwritten.
+    """Write a project into FOLDER that runs as it is, and print what to type next. At most FOLDER itself is created.
 
-    A .gitignore, conftest.py or RUNBOOK.md of yours is kept. If another of the files exists, nothing at all is written.
+    No file is overwritten. A .gitignore, conftest.py or RUNBOOK.md of yours stays as it is. If another of the files exists, `init`
+    writes nothing.
     """
     from mainspring.cli.templates import KEPT, project_files
 

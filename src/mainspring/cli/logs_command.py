@@ -18,7 +18,7 @@ _LATE_MS = 15_000
 """A part may be committed so long after its last line; what is older is not looked for while following."""
 
 
-@command("logs", "print what all runs log and print, newest last")
+@command("logs", "print the log of all runs, newest last")
 @params.name
 @params.since
 @click.option(

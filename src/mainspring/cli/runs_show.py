@@ -8,7 +8,7 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.domain.failure import error_name
+from mainspring.domain.error_place import full_place_of
 from mainspring.insight import words
 from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
 
@@ -63,6 +63,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "rejected": plain(story.rejected),
         "children": plain(story.children),
         "stalls": plain(story.stalls),
+        "losses": plain(story.losses),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,
@@ -87,6 +88,8 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
         output.line(f"  {words.one_line(sentence)}")
     output.line()
     facts = list(_facts(story, now, invocation.zone))
+    if run.failure is not None and (place := full_place_of(run.failure.frames)):
+        facts.append(("raised at", words.one_line(place, _VALUE)))
     if explanation.fingerprint is not None:
         facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
     if explanation.incident is not None:
@@ -215,10 +218,9 @@ def _print_try(output: "Output", one: "Try", zone: str) -> None:
     again = f", next {words.instant(one.next_at, zone)[11:]}" if one.next_at else ""
     output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
     if one.failure is not None:
-        name = error_name(one.failure.type)
-        output.line(f"        {output.paint(words.one_line(f'{name}: {one.failure.message}', _VALUE), 'red')}")
-        if one.failure.frames:
-            output.line(f"        at {words.one_line(one.failure.frames[-1], _VALUE)}")
+        output.line(f"        {output.paint(words.one_line(one.failure.headline, _VALUE), 'red')}")
+        if place := full_place_of(one.failure.frames):
+            output.line(f"        at {words.one_line(place, _VALUE)}")
 
 
 def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:

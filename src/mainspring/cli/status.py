@@ -1,8 +1,10 @@
 """`mainspring status`, and what a bare `mainspring` says."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
@@ -10,6 +12,9 @@ from mainspring.cli.lazy import command
 from mainspring.domain.errors import NoStoreError
 from mainspring.insight import words
 from mainspring.insight.verdict import Verdict, judge, mark, unresolved
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
 
 _POLL = 0.2
 
@@ -22,7 +27,7 @@ Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to 
   mainspring --help                             every command"""
 
 
-@command("status", "say in one sentence how things stand")
+@command("status", "show the state of the project in one sentence")
 @click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
 @click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
 @click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
@@ -97,9 +102,12 @@ def _say(invocation: Invocation, found: Verdict) -> int:
 
 def verdict_now(invocation: Invocation) -> Verdict:
     """Return how things stand. Raises NoStoreError."""
+    from mainspring.store.reads.status import audit_head
+
     store, environment = invocation.shown, invocation.settings.project.environment
-    return invocation.read(
-        lambda reader: judge(
+
+    def found(reader: "Reader") -> Verdict:
+        verdict = judge(
             reader,
             invocation.clock.now(),
             unresolved(reader),
@@ -109,7 +117,10 @@ def verdict_now(invocation: Invocation) -> Verdict:
             write_fault=_write_fault(invocation),
             zone=invocation.zone,
         )
-    )
+        head = audit_head(reader)
+        return msgspec.structs.replace(verdict, audit_head=None if head is None else str(head))
+
+    return invocation.read(found)
 
 
 def _free(invocation: Invocation) -> int | None:
@@ -159,5 +170,7 @@ def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
     for problem in problems:
         output.line(f"  {words.shown(problem)}")
     output.hint(f"store {found.store} ({found.environment})")
+    if found.audit_head:
+        output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")
     if found.notice:
         output.hint(found.notice)

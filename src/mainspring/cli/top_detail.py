@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from mainspring.cli.top_frame import Line, Place, failed_line, incident_line, shorten
-from mainspring.domain.failure import error_name
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
@@ -64,7 +63,7 @@ def _run(view: RunView, now: int) -> Iterator[Line]:
         f"  {words.state_word(view.state)}{reason}, {since}: {words.one_line(view.title or view.automation, 100)}"
     )
     if view.failure is not None:
-        said = words.shown(f"{error_name(view.failure.type)}: {view.failure.message}").splitlines()
+        said = words.shown(view.failure.full_text).splitlines()
         yield from (Line(f"    {words.one_line(line, _WIDE)}", "red") for line in said[:_MESSAGE])
     yield Line(f"  mainspring explain {view.id}", "dim")
 

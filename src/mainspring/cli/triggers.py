@@ -57,10 +57,14 @@ def named_trigger(names: Collection[str], name: str) -> str:
 
 def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "list[TriggerLine]":
     """Return all triggers that the store knows, by name; `known` is where they are read into."""
+    from mainspring.app.listen_addresses import settings_in_use
     from mainspring.insight.trigger_lines import trigger_lines
 
-    where = invocation.settings.hooks.seen_as
-    return invocation.read(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
+    def read(reader: "Reader") -> "list[TriggerLine]":
+        where = settings_in_use(invocation.settings, reader).hooks.seen_as
+        return trigger_lines(reader, invocation.clock.now(), where, known=known)
+
+    return invocation.read(read)
 
 
 @command("list", "list triggers: what they listen to, and what arrived")

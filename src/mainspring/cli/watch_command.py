@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mainspring.app.process_policy import apply_policy
 from mainspring.app.watch_process import Silent, WatchReport, watch_once
 from mainspring.cli.exits import CHECK_FAILED
 from mainspring.cli.lazy import Command
@@ -43,6 +44,7 @@ def watch_command(ctx: click.Context, *, as_json: bool) -> None:
     settings = load(
         env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
     )
+    apply_policy(settings)
     report = watch_once(settings, SystemClock())
     for line in _lines(report, settings.project.timezone, is_asked=sys.stderr.isatty()):
         click.echo(line, err=True)

@@ -18,7 +18,7 @@ from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.otel_settings import OtelSettings
 from mainspring.config.places import is_server_url, store_path
-from mainspring.config.web_settings import HooksSettings, WebSettings
+from mainspring.config.web_settings import HooksSettings, Network, WebSettings
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
@@ -54,13 +54,17 @@ MIB = 1024 * 1024
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
-    """`[project]`: what this is and where its automations are."""
+    """`[project]`: what this is and where its automations are.
+
+    `allowed_networks` = those that are not public and that notices, the watchdog and the sign-in may call all the same.
+    """
 
     name: Name | None = None
     automations: tuple[AutomationSource, ...] = ()
     classify: tuple[RuleName, ...] = ()
     timezone: Zone = "UTC"
     environment: EnvironmentName = "production"
+    allowed_networks: tuple[Network, ...] = ()
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):

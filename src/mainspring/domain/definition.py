@@ -16,7 +16,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.template import check_template, expand_template, fields_of
+from mainspring.domain.template import check_fields, check_template, expand_template, fields_of
 from mainspring.domain.trigger import Trigger
 
 __all__ = ["Definition", "Kind", "announced_schemas", "schedules_of"]
@@ -112,6 +112,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             for template in [written] if isinstance(written, str) else written or []:
                 try:
                     check_template(template, names)
+                    check_fields(template, self.parameters)
                 except MainspringError as error:
                     raise OptionError(
                         f"option {option!r} of {self.name!r}: {error.message}\nin {self.where}", hint=error.hint

@@ -93,9 +93,9 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
             definition.name,
             msgspec.json.encode(schedule.to_data(), order="deterministic"),
             schedule.next_after(now_at),
-            _first_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
             schedule.key,
             given,
+            _slot_under_way(schedule, now_at) if definition.option("misfire") != "none" else None,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]
@@ -107,7 +107,7 @@ def _add(registry: Registry, where: str, what: str, how: str) -> None:
         registry.problems.append(problem)
 
 
-def _first_slot(schedule: Schedule, now_at: int) -> int | None:
+def _slot_under_way(schedule: Schedule, now_at: int) -> int | None:
     """Return the slot of an interval that is under way now."""
     if schedule.every is None:
         return None

@@ -14,7 +14,7 @@ import msgspec
 from mainspring.domain.arguments import json_schema
 from mainspring.domain.definition import Definition, schedules_of
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import DefinitionError, OutsideStepError
+from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.signature import Signature, signature_of
@@ -33,6 +33,8 @@ R_co = TypeVar("R_co", covariant=True)
 class Automation:
     """Anything named that we run. `fn` is None for a command; `retry` is the live policy or None for the default."""
 
+    error: MainspringError | None = None
+    """Why its declaration cannot be used: it is then in no registry, and stands in its module so that the others load."""
     skipped = 0
     """How many leading parameters the engine fills in itself."""
 
@@ -92,7 +94,10 @@ class Automation:
         Raises:
             OptionError: a template names an argument that does not exist.
             DefinitionError: the annotations cannot be read, or a schedule could not give an argument that is needed.
+            MainspringError: its declaration cannot be used.
         """
+        if self.error is not None:
+            raise self.error
         if self._complete is None:
             schema = {} if self.signature is None else json_schema(self.signature)
             triggers = {end: draft.complete(self.signature, self._folder) for end, draft in named(self._triggers)}
@@ -126,6 +131,12 @@ class Automation:
         if self.fn is None or other.fn is None:
             return self._draft == other._draft  # noqa: SLF001 - the same class
         return self.where == other.where and self.fn.__qualname__ == other.fn.__qualname__
+
+    @property
+    def is_typed_in(self) -> bool:
+        """Whether a notebook or the interactive interpreter declared it: there is no file to load it from."""
+        file = self._draft.file
+        return not file or file.startswith("<") or not os.path.exists(file)  # noqa: PTH110 - of text
 
     @property
     def _folder(self) -> str:

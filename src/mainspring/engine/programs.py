@@ -23,7 +23,7 @@ from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.body_shutdown import run_to_end
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
-from mainspring.engine.commands import output_bytes_of, run_command
+from mainspring.engine.commands import command_in, output_bytes_of, run_command
 from mainspring.engine.expected import Check, ResultNotExpected, check_of
 from mainspring.engine.isolation import load_decorated
 from mainspring.engine.products import look_after, promised_by
@@ -139,9 +139,8 @@ def _script_program(
 ) -> Program:
     definition = automation.definition
     timeout = options.get("timeout")
-    kwargs = {
+    kwargs: dict[str, Any] = {
         "command": list(definition.command or ()),
-        "cwd": definition.cwd,
         "env": dict(definition.env or {}),
         "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
         "produces": promised_by(definition, run, data),
@@ -160,7 +159,7 @@ def _script_program(
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
     signature = signature_of(run_command)
     on_blocked = options.get("on_blocked", "hold")
-    program = _single(run, run_command, signature, (), kwargs, plan, automation, on_blocked, payload_max)
+    program = _single(run, command_in(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max)
     return replace(program, measure=output_bytes_of)
 
 

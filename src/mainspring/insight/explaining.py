@@ -12,7 +12,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
-from mainspring.insight import stalls, waits
+from mainspring.insight import losses, stalls, waits
 from mainspring.insight.blockers import Block, blocks
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.insight.remedies import (
@@ -80,6 +80,7 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
     if story.run.finished_at is None:
         what += waits.rejected(story, now)
         can += waits.settle_rejected(story)
+    what += losses.sentences(story.losses, facts.at)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]
@@ -267,4 +268,4 @@ def _reason(reason: str | None, failure: Failure | None) -> list[str]:
 
 
 def _said(failure: Failure | None) -> str:
-    return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
+    return one_line(failure.headline, _MESSAGE) if failure is not None else "no error was recorded"

@@ -6,7 +6,6 @@ from itertools import islice
 
 import msgspec
 
-from mainspring.domain.failure import error_name
 from mainspring.domain.ids import is_short_for
 from mainspring.store.base import Reader
 from mainspring.store.reads import bulk, found, incidents, status
@@ -142,7 +141,7 @@ def _errors(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
     for one in incidents.errors(reader, limit=_ERRORS):
         if one.fingerprint in seen or not looking.sees(one.automation):
             continue
-        line = f"{error_name(one.type)}: {one.message}"
+        line = one.message
         if one.fingerprint.startswith(text) or text.casefold() in line.casefold():
             seen.add(one.fingerprint)
             yield Hit(

@@ -106,12 +106,12 @@ def _of_senders(lines: list[TriggerLine]) -> Iterator[Fault]:
         refused = line.arrived.get(DeliveryState.REFUSED, 0)
         see = f"See why: mainspring triggers show {line.name}"
         if line.at_the_door and line.kind != "queue":
-            # Anybody can send rubbish to a public address. A sender that is never let in is another thing: its secret is wrong.
+            # Anybody can send rubbish to a public address: a sender that was known is an incident, all others are for doctor alone.
             none_came = sum(line.arrived.values()) == refused
             text = f"{many(line.at_the_door, 'request was', 'requests were')} turned away by {line.name} within a day"
             if none_came:
                 text += ", and none was taken in: is its secret the sender's?"
-            yield Fault("deliveries", text, see, is_urgent=none_came)
+            yield Fault("deliveries", text, see, is_urgent=False)
 
 
 def _late(reader: Reader, now: int) -> Iterator[Fault]:

@@ -62,6 +62,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
     notice: str | None = None
     """What is to be known of the way to the store."""
+    audit_head: str | None = None
+    """The number and hash of the last act of the audit log: kept elsewhere, it shows later that nothing was cut off."""
 
 
 class Unresolved(NamedTuple):
@@ -163,7 +165,9 @@ def _of_standstill(
 def _of_surroundings(
     reader: Reader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
 ) -> Iterator[str]:
-    for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
+    for unsent in (
+        () if told.has_unsent else standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now)
+    ):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
     if not told.has_lost_store:
         yield from standstill.of_space(free)

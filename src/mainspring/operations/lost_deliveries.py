@@ -29,12 +29,23 @@ class LostDelivery(NamedTuple):
     verified: str | None
     at_the_door: int
     received_at: int
+    seq: int
 
 
-def read_lost_deliveries(reader: Reader, listeners: Iterable[ListenerView]) -> list[LostDeliveries]:
-    """Return what was lost of each trigger that is declared, newest first within it; nothing of senders that are not known."""
+def read_rejected(reader: Reader) -> list[LostDelivery]:
+    """Return the deliveries that were refused and did not arrive once more."""
+    return [LostDelivery(*row) for row in reader.read("watch_rejected")]
+
+
+def read_lost_deliveries(
+    reader: Reader, listeners: Iterable[ListenerView], rejected: Iterable[LostDelivery] | None = None
+) -> list[LostDeliveries]:
+    """Return what was lost of each trigger that is declared, newest first within it; nothing of senders that are not known.
+
+    `rejected` = what read_rejected returns, where it is read.
+    """
     known = {one.name: one for one in listeners}
-    rejected = [LostDelivery(*row) for row in reader.read("watch_rejected")]
+    rejected = read_rejected(reader) if rejected is None else rejected
     failed = [LostDelivery(*row) for row in reader.read("watch_failed", (MOST,))]
     found: dict[tuple[str, bool], list[LostDelivery]] = {}
     for rows, is_rejected in ((rejected, True), (failed, False)):
@@ -43,7 +54,7 @@ def read_lost_deliveries(reader: Reader, listeners: Iterable[ListenerView]) -> l
                 found.setdefault((row.trigger, is_rejected), []).append(row)
     if not found:
         return []
-    settled = _settled(reader)
+    settled = settled_at(reader, _KINDS.values())
     lost = []
     for (trigger, is_rejected), rows in found.items():
         if is_rejected and not _knows_senders(known[trigger]):
@@ -73,13 +84,10 @@ def _knows_senders(listener: ListenerView) -> bool:
     return not isinstance(source, Webhook) or kind_of(source.verify) != "none"
 
 
-def _settled(reader: Reader) -> dict[Subject, int]:
-    """Return when a person last resolved the incident of each subject."""
-    kinds = json.dumps(sorted(kind.value for kind in _KINDS.values()))
-    return {
-        Subject(automation, IncidentKind(kind), fingerprint): at
-        for automation, kind, fingerprint, at in reader.read("watch_settled", (kinds,))
-    }
+def settled_at(reader: Reader, kinds: Iterable[IncidentKind]) -> dict[Subject, int]:
+    """Return when a person last resolved the incident of each subject of these kinds."""
+    rows = reader.read("watch_settled", (json.dumps(sorted(kind.value for kind in kinds)),))
+    return {Subject(automation, IncidentKind(kind), fingerprint): at for automation, kind, fingerprint, at in rows}
 
 
 def by_automation(lost: Iterable[LostDeliveries]) -> dict[str, tuple[LostDeliveries, ...]]:

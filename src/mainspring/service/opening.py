@@ -70,4 +70,5 @@ class ViewOpening(Opening):
             [self.row(row) for row in story.children],
             story.stalls,
             [self.rejected(fact) for fact in story.rejected],
+            story.losses,
         )

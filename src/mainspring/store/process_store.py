@@ -57,6 +57,8 @@ class ProcessStore(ABC):
     ) -> None:
         self.lock: SessionLock | None = None
         """The session's lock; its descriptor is for children that must be dead before the session is."""
+        self.patience_when_full: float = -1
+        """Seconds after which a caller of `apply` gets an error while the disk is full; -1 = it waits for room."""
         self.clock = clock
         """What time it is for whoever uses the store."""
         self._sealing = sealing
@@ -194,7 +196,7 @@ class ProcessStore(ABC):
 
     def apply(self, command: Any) -> Any:
         """Commit a command and return its result; see base.Store."""
-        return self.committer.apply(command)
+        return self.committer.apply(command, patience=self.patience_when_full)
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.

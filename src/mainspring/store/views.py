@@ -9,6 +9,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.session_view import Worker
 
 
@@ -117,6 +118,8 @@ class RunStory(msgspec.Struct, frozen=True):
     children: list[RunRow]
     stalls: list[Stall]
     rejected: list[RejectedFact]
+    losses: list[WorkerLoss]
+    """Deaths of workers that had the run, newest first."""
 
 
 def renamed_step_of(story: RunStory) -> tuple[str, str] | None:

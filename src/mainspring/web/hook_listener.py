@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import socket
 
+from mainspring.app.listen_addresses import is_default, note_address
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.network import Networks
@@ -10,9 +12,9 @@ from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hooks import Hooks
-from mainspring.web.listening import host_of, is_loopback, listen, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
 
-_AGAIN_S = 5.0
+_AGAIN_S, _NOTE_AGAIN_S = 5.0, 0.2
 KEEP_ALIVE_S = 75
 """Longer than the 60 seconds of most proxies: else they would use a connection that we are just closing."""
 LONGEST_HEAD = 64 * 1024
@@ -38,21 +40,23 @@ class HookListener:
             h11_max_incomplete_event_size=LONGEST_HEAD,
         )
         self._ended = asyncio.Event()
+        self._noting: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Serve until `end`."""
         told = ""
         while not self._ended.is_set():
             try:
-                listener = await asyncio.to_thread(listen, self._settings.bind, "hooks.bind")
+                listener, bind = await asyncio.to_thread(self._listen)
             except ConfigError as error:
                 if error.message != told:
                     told = error.message
                     _LOG.error("%s", error)
-                self._door.trouble = f"webhooks are not taken in: {self._settings.bind} cannot be listened on"
+                self._door.trouble = f"webhooks are not taken in: {first_line(error)}"
             else:
                 self._door.trouble = None
-                _LOG.info("webhooks are taken in on http://%s", self._settings.bind)
+                _LOG.info("webhooks are taken in on http://%s", bind)
+                self._noting = self._process.loop.create_task(self._note(bind))
                 await self._server.serve(sockets=[listener])
                 return
             try:
@@ -61,7 +65,24 @@ class HookListener:
             except TimeoutError:
                 continue
 
+    def _listen(self) -> tuple[socket.socket, str]:
+        """Return a socket and its address: of a default one that another process has, the next that is free. Raises ConfigError."""
+        bind = self._settings.bind
+        if is_default(self._process.project.settings, "hooks.bind"):
+            return listen_nearby(bind, "hooks.bind")
+        return listen(bind, "hooks.bind"), bind
+
+    async def _note(self, bind: str) -> None:
+        """Write down where webhooks are taken in, once the store is open."""
+        while True:
+            if self._process.is_open:
+                break
+            await asyncio.sleep(_NOTE_AGAIN_S)
+        note_address(self._process.store, "hooks.bind", bind)
+
     def end(self) -> None:
         """End; requests under way are answered first, within a few seconds."""
         self._ended.set()
+        if self._noting is not None:
+            self._noting.cancel()
         self._server.should_exit = True

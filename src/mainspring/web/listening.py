@@ -14,9 +14,15 @@ from mainspring.web.connection import ConnectionLimits
 
 END_WITHIN_S = 3
 """An open connection must not keep the process from ending."""
+MOST_PORTS = 50
+"""Ports that are tried in place of a default one."""
 _BACKLOG = 128
 _SEND_BUFFER = 64 * 1024
 _TAKEN = "another process listens there (another project, or another `mainspring up`?)"
+
+
+class AddressTakenError(ConfigError):
+    """Another process listens at that address."""
 
 
 class Server(uvicorn.Server):
@@ -47,6 +53,11 @@ def server(app: Any, limits: ConnectionLimits, **options: Any) -> Server:
     )
 
 
+def first_line(error: ConfigError) -> str:
+    """Return what an error says, for people who look elsewhere for the fix."""
+    return error.message.partition("\n")[0]
+
+
 def listen(bind: str, setting: str) -> socket.socket:
     """Return a socket that listens on `host:port`. Blocking: the host may be a name.
 
@@ -63,8 +74,30 @@ def listen(bind: str, setting: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         return listener
     except OSError as error:
-        why = _TAKEN if error.errno == errno.EADDRINUSE else error.strerror
-    raise ConfigError(f"cannot listen on {bind}: {why}", hint=f"Choose another address: {setting}")
+        is_taken, why = error.errno == errno.EADDRINUSE, error.strerror
+    kind = AddressTakenError if is_taken else ConfigError
+    raise kind(f"cannot listen on {bind}: {_TAKEN if is_taken else why}", hint=f"Choose another address: {setting}")
+
+
+def listen_nearby(bind: str, setting: str) -> tuple[socket.socket, str]:
+    """Return a socket that listens at a default address, or at the next free port where another process has it; and the address.
+
+    Every second port is tried: the defaults of pages and webhooks are neighbours.
+
+    Raises:
+        ConfigError: none of them can be had.
+    """
+    host, _, port = bind.rpartition(":")
+    last = int(port) + 2 * MOST_PORTS
+    for tried in range(int(port), last, 2):
+        try:
+            return listen(f"{host}:{tried}", setting), f"{host}:{tried}"
+        except AddressTakenError:
+            continue
+    raise ConfigError(
+        f"cannot listen on {bind}, nor on any second port up to {last - 2}: {_TAKEN}",
+        hint=f"Choose another address: {setting}",
+    )
 
 
 def host_of(bind: str) -> str:

@@ -1,9 +1,16 @@
 """doctor: each check, its fix, its exit code."""
 
+import msgspec
 import pytest
 
 from mainspring.cli.checks import lookers
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import Kind
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow, SetQueue
+from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.sqlite import log_readers
+from mainspring.store.sqlite.log_readers import LogReader
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import BACKUP
 
@@ -194,3 +201,42 @@ def test_runbook_may_be_a_page_or_a_section(cli, folder):
     (folder / "runbooks" / "paged.md").write_text("# paged\n")
     assert checks(cli)["runbook"]["text"] == "bare has no runbook"
     assert "Turn it off." in cli("auto", "show", "told", "-m", "jobs.py").out
+
+
+def test_log_that_a_reader_holds_is_told_with_its_name(cli, stage, monkeypatch):
+    """A warning while it is small, a problem when it is large; a large one alone is a warning."""
+    reader = LogReader(4711, "sqlite3 state.db")
+    monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [reader])
+    found = checks(cli)["log"]
+    assert found["state"] == "warning"
+    assert "process 4711 (sqlite3 state.db) reads the store all the time" in found["text"]
+    monkeypatch.setattr(log_readers, "log_size", lambda path: log_readers.LARGE_LOG + 1)
+    assert checks(cli)["log"]["state"] == "problem"
+    monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [])
+    assert checks(cli)["log"]["state"] == "warning"
+    monkeypatch.setattr(log_readers, "log_size", lambda path: log_readers.LARGE_LOG)
+    assert checks(cli)["log"]["state"] == "ok"
+
+
+def test_full_queue_is_the_reason_why_a_due_time_was_not_served(cli, stage):
+    """The scheduler lives, and is refused: it is not said to be missing."""
+    schedule = ScheduleRow("report", "report", b'{"cron":"0 3 * * *"}', 1)
+    definition = msgspec.json.encode(Definition(kind=Kind.TASK, name="report", options={"queue": "narrow"}).to_data())
+    row = AutomationRow("report", "task", 1, "code", definition)
+    for command in (Announce("code", (row,), (schedule,)), SetQueue("narrow", None, None, None, 1)):
+        stage.do(command)
+    stage.do(
+        StartRun(
+            id="r1",
+            automation="report",
+            kind="task",
+            version=1,
+            input=b"{}",
+            codec="json",
+            trigger="test",
+            queue="narrow",
+        )
+    )
+    found = checks(cli)["scheduler"]
+    assert "queue 'narrow' is full, 1 of at most 1 runs wait in it" in found["text"]
+    assert found["fix"] == "mainspring queues show narrow"

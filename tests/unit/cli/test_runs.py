@@ -133,7 +133,7 @@ def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
     )
     out = cli("runs", "show", run.id).out
     assert "It failed at step upload" in out
-    for text in ("503 busy", "connection reset", "403 AccessDenied", "3 attempts", "/srv/a.py:7 upload"):
+    for text in ("503 busy", "connection reset", "403 AccessDenied", "3 attempts", "/srv/a.py:7 in upload"):
         assert text in out
     assert '{"day":"2026-01-05"}' in out.replace('": "', '":"')
     assert f"$ mainspring runs retry {run.id}\n" in out

@@ -200,7 +200,7 @@ def test_failed_list_shows_errors(cli, stage):
     """Each with its reason and message."""
     run = failed(stage)
     (row,) = cli("failed", "list", "--json").json
-    assert (row["id"], row["reason"], row["error"]) == (run, "permanent_error", "it broke")
+    assert (row["id"], row["reason"], row["error"]) == (run, "permanent_error", "ValueError: it broke")
     assert "it broke" in cli("failed", "list").out
 
 
@@ -228,7 +228,7 @@ def test_failed_list_has_one_line_for_each_error(cli, stage):
         (1, other, ["backup"]),
         (3, runs[-1], ["backup"]),
     ]
-    assert groups[1]["text"] == "CardError: card 9 refused after 9.5 s"
+    assert groups[1]["text"] == "CardError: card 9 refused after 9.5 s (orders.py:3 in charge)"
     assert groups[1]["place"] == "orders.py charge"
     assert groups[1]["first_at"] <= groups[1]["last_at"]
     told = cli("failed", "list", "--by", "error")

@@ -1,9 +1,11 @@
 """From definition, input and instant to the command that stages a run."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import OptionError
+from mainspring.domain.member import HealthRule
 from mainspring.domain.options import parse_options
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.text import unescape
@@ -152,3 +154,48 @@ def test_start_refuses_a_key_without_its_value():
     """A key template that lacks an argument is refused with option and automation, for two runs could not be told apart."""
     with pytest.raises(OptionError, match="option 'key' of 'sync'"):
         command(definition(key="{missing}"))
+
+
+SLOT = SlotLink("sync", NOW)
+SCHEDULED = {"cron": ["0 3 * * *"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "rule", "item"),
+    [
+        ({}, {}, HealthRule.ITEM, None),
+        ({}, {"awaited": True}, HealthRule.RATE, ""),
+        ({}, {"key": "k1"}, HealthRule.ITEM, "k1"),
+        ({}, {"item": "in/13.csv", "key": "in/13.csv@5da9"}, HealthRule.ITEM, "in/13.csv"),
+        ({"item": "{account}"}, {"item": "in/13.csv"}, HealthRule.ITEM, "main"),
+        ({"item": "{account}"}, {"slot": SLOT}, HealthRule.ITEM, "main"),
+        ({"item": "{account}", "healthy": "automation"}, {}, HealthRule.AUTOMATION, ""),
+        (SCHEDULED, {"slot": SLOT}, HealthRule.AUTOMATION, ""),
+        ({}, {"slot": SlotLink(None, NOW)}, HealthRule.AUTOMATION, ""),
+        (SCHEDULED, {}, HealthRule.ITEM, None),
+        (SCHEDULED, {"data": b"{}"}, HealthRule.AUTOMATION, ""),
+        (SCHEDULED | {"healthy": "item"}, {"slot": SLOT, "key": f"sync@{NOW}"}, HealthRule.ITEM, f"sync@{NOW}"),
+        ({"healthy": "rate"}, {"key": "k1"}, HealthRule.RATE, ""),
+    ],
+)
+def test_start_says_what_settles_its_failure(options, given, rule, item):
+    """What the definition says wins; else what starts it decides. Other arguments than the schedule's are another thing."""
+    start = command(definition(**options), **given)
+    assert (start.healthy, start.item) == (rule, item)
+
+
+def test_run_with_the_defaults_of_its_schedule_is_about_the_same_thing():
+    """Whoever starts it by hand; with another argument it is not."""
+    made = definition(**SCHEDULED)
+    made = msgspec.structs.replace(
+        made, parameters={"properties": {"account": {"default": "main"}, "n": {"default": 3}}}
+    )
+    assert command(made).healthy is HealthRule.AUTOMATION
+    assert command(made, b'{"account": "eu", "n": 3}').healthy is HealthRule.ITEM
+
+
+def test_long_item_is_told_apart_by_its_hash():
+    """No store could keep a path of four thousand characters as a key."""
+    first, second = (command(item="x" * 4_000 + end).item for end in "ab")
+    assert first != second
+    assert len(first) < 100

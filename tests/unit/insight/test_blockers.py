@@ -239,7 +239,10 @@ def test_ended_runs_say_so(cli, stage):
     stage.do(fail(bad, "dump"))
     text, _, can = why(cli, bad.id)
     assert "the error is permanent" in text
-    assert can == [f"mainspring runs retry {bad.id}", f"mainspring runs retry {bad.id} --from-step dump"]
+    retries = [f"mainspring runs retry {bad.id}", f"mainspring runs retry {bad.id} --from-step dump"]
+    assert can == [*retries, f"mainspring failed discard {bad.id} -y"]
+    assert cli("failed", "discard", bad.id, "-y").code == 0
+    assert why(cli, bad.id)[2] == retries
 
 
 def test_explain_prints_what_why_next_and_commands(cli, stage):

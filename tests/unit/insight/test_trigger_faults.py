@@ -65,12 +65,12 @@ def test_failed_deliveries_are_urgent_until_a_person_decides(cli, shop) -> None:
     assert "replay DELIVERY" in cli("doctor").out
 
 
-def test_requests_turned_away_are_urgent_only_if_nobody_is_let_in(shop) -> None:
-    """Rubbish to a public address is no alarm; a secret that fits nobody is."""
+def test_requests_turned_away_are_not_urgent(shop) -> None:
+    """Rubbish to a public address is no alarm; a sender that was known and is rejected has an incident."""
     shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     (text,) = told(shop)
     assert "is its secret the sender's?" in text
-    assert told(shop)[text]
+    assert not told(shop)[text]
     take_in(shop, start=start(shop, "bot", "r_1"))
     assert told(shop) == {"1 request was turned away by bot/event within a day": False}
 

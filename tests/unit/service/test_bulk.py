@@ -61,9 +61,9 @@ def test_bulk_audits_each_run_and_acts_once(store, reads, act, runs):
 def test_bulk_collects_what_is_refused(store, reads, act, runs):
     """A run that refuses is told with its reason and does not keep the others."""
     answer = bulk.discard_each(store, [*runs[2:], runs[3]], act=act())
-    assert (answer.done, set(answer.refused)) == (1, {runs[2], runs[4]})
+    assert (answer.done, set(answer.refused)) == (2, {runs[4]})
     assert "running" in answer.refused[runs[4]]
-    assert states(reads, [runs[3]]) == [RunState.FAILED]
+    assert states(reads, runs[2:4]) == [RunState.FAILED] * 2
 
 
 def test_cancel_each_reaches_every_unfinished_run(store, reads, act, runs):

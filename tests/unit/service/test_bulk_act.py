@@ -74,7 +74,7 @@ def test_refused_run_does_not_keep_the_others(store, reads, act, runs):
     ask(store, act("all"), runs[2:], BulkVerb.DISCARD)
     do_all(store)
     view = shown(store.reader, "all")
-    assert (view.state, view.done, view.refused) == (BulkState.DONE, 1, 2)
+    assert (view.state, view.done, view.refused) == (BulkState.DONE, 2, 1)
     assert reads.story(runs[3]).run.state is RunState.FAILED
 
 

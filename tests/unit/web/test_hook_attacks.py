@@ -260,7 +260,7 @@ async def test_flood_of_refusals_is_no_flood_of_commits():
     for trigger in (OTHER, "t1/webhook", "t2/webhook"):
         counts.count(trigger, "accepted")
     counts.forget_others({"t1/webhook"})
-    assert set(counts._buckets) == {"t1/webhook"}
+    assert set(counts._buckets) == {("t1/webhook", "")}
     assert set(counts.answers) == {(OTHER, "accepted"), ("t1/webhook", "accepted")}
 
 

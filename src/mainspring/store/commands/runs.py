@@ -7,6 +7,7 @@ from mainspring.domain.journal import Fact, OutcomeKind
 from mainspring.domain.member import HealthRule
 from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.journal import SaveOutcome
 
@@ -122,6 +123,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     hash_seed: str | None = None
     """The fingerprint of the hash seed of the process in which it began; None = not known."""
     facts: tuple[Fact, ...] = ()
+    losses: tuple[WorkerLoss, ...] = ()
+    """Deaths of workers after which this claim continues the run."""
 
 
 class Claimed(msgspec.Struct, frozen=True, tag="claimed"):

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from mainspring.domain.process_finding import ProcessFinding
+
 
 class OpenSession(msgspec.Struct, frozen=True):
     """Begin this process's one session. Answer: Numbered(session id)."""
@@ -45,6 +47,12 @@ class NoteBlocked(msgspec.Struct, frozen=True):
 
     blocked_ms: int = 0
     stack: tuple[str, ...] = ()
+
+
+class NoteFindings(msgspec.Struct, frozen=True):
+    """Put on record all that this process finds wrong with itself now. Answer: Done."""
+
+    findings: tuple[ProcessFinding, ...] = ()
 
 
 class DrainSession(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import FailureReason, Move, SessionState, target
+from mainspring.domain.worker_loss import Noticed
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
 from mainspring.store.commands.sessions import (
@@ -16,6 +17,7 @@ from mainspring.store.commands.sessions import (
     CloseSession,
     DrainSession,
     NoteBlocked,
+    NoteFindings,
     OpenSession,
     Pardon,
 )
@@ -74,6 +76,13 @@ def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
     return DONE
 
 
+def note_findings(tx: Transaction, command: NoteFindings) -> Done:
+    """Note what this session's process finds wrong with itself."""
+    written = msgspec.json.encode(command.findings).decode() if command.findings else None
+    tx.change("note_findings", (written, tx.session))
+    return DONE
+
+
 def drain_session(tx: Transaction, command: DrainSession) -> Done | Refused:
     """Let a session, ours or another's, claim nothing new."""
     if tx.change("drain_session", (command.session,)):
@@ -107,6 +116,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
+    tx.change("record_losses", {**now, "noticed": _noticed(command).value, "finder": tx.session})
     tx.change("lose_attempts", now)
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
@@ -121,6 +131,14 @@ def pardon(tx: Transaction, command: Pardon) -> Done:
     for run in command.runs:
         tx.change("pardon", (run,))
     return DONE
+
+
+def _noticed(command: Bury) -> Noticed:
+    if command.quarantined:
+        return Noticed.QUARANTINE
+    if command.crashed:
+        return Noticed.CRASH
+    return Noticed.PROCESS_GONE if command.silent_ms is None else Noticed.LEASE_EXPIRED
 
 
 def clear_suspect(tx: Transaction, command: ClearSuspect) -> Done | Refused:

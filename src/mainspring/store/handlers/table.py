@@ -84,6 +84,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     lives.OpenSession: sessions.open_session,
     lives.Beat: sessions.beat,
     lives.NoteBlocked: sessions.note_blocked,
+    lives.NoteFindings: sessions.note_findings,
     lives.DrainSession: sessions.drain_session,
     lives.CloseSession: sessions.close_session,
     lives.Bury: sessions.bury,

@@ -80,7 +80,7 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
         _insert(tx, command, Ruling(DeliveryState.REFUSED, note=c.refused), None)
-        trim(tx, c.trigger)
+        trim(tx, c.trigger, c.verified)
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.was_kept and is_set_aside(tx, c.happened_at):
@@ -209,7 +209,7 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     row = tx.one("read_delivery_state", (c.delivery,))
     if row is None:
         return Refused("changed", f"there is no delivery {c.delivery}")
-    state, run, note = row
+    state, run, note, verified = row
     if state != DeliveryState.RECEIVED:
         first = tx.again and run == (None if run is None or c.start is None else c.start.id)
         return TakenIn(c.delivery, DeliveryState(state), run, first, note)
@@ -223,7 +223,7 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
     tx.change("settle_delivery", (ruling.state.value, ruling.note, run, ruling.due_at, c.by, tx.now, c.delivery))
     if ruling.state is DeliveryState.REFUSED:
-        trim(tx, c.trigger)
+        trim(tx, c.trigger, verified)
     elif c.state is DeliveryState.STARTED and c.key:
         tx.change("take_key", (c.delivery,))
     return TakenIn(c.delivery, ruling.state, run, first=True, note=ruling.note)

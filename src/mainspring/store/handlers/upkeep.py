@@ -29,6 +29,7 @@ _OF_RUNS = (
     "waits",
     "facts_taken",
     "event_cursors",
+    "worker_losses",
     "faults",
     "logs",
     "runs",

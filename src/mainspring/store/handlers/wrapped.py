@@ -18,7 +18,7 @@ _ROLLUP = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refused:
     """Write the definition and what is expected of it, if it is new or changed.
 
-    A call by hand states no schedule: it changes nothing of an automation that has one, so that it stays watched, owned and shown as it was.
+    A call by hand states no schedule: it changes nothing of an automation that has one, which stays watched and shown as it was.
     """
     row = command.automation
     known = tx.one("read_described", (row.name,))

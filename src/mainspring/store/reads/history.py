@@ -19,6 +19,7 @@ from mainspring.domain.journal import (
 )
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.domain.worker_loss import Noticed, WorkerLoss
 from mainspring.store.base import Reader
 
 _ROW_BYTES = 500  # of an outcome in memory, without its values
@@ -79,6 +80,13 @@ def rejected_of(row: tuple[Any, ...]) -> RejectedFact:
     """Make a rejected fact of a row of `list_rejected_facts`."""
     seq, run, kind, name, at, _ident, payload, failure, _source, rejected_at = row
     return RejectedFact(seq, run, FactKind(kind), name, at, rejected_at, _FAILURE.decode(failure), payload)
+
+
+def loss_of(row: tuple[Any, ...]) -> WorkerLoss:
+    """Make the loss of a worker of a row of `list_worker_losses`."""
+    values = list(row)
+    values[8] = Noticed(values[8])
+    return WorkerLoss(*values)
 
 
 def outcome_of(row: Sequence[Any]) -> Outcome:

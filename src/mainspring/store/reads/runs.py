@@ -12,12 +12,13 @@ from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.by_time import number_at
-from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, rejected_of, stall_of
+from mainspring.store.reads.history import attempt_of, fact_of, failure_of, loss_of, outcome_of, rejected_of, stall_of
 from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
 _SHOWN = 5
 _CHILDREN = 100
+_LOSSES = 20
 OUTLINE: Final = 500
 _GENERATIONS, _ATTEMPTS = 20, 100
 _STATE = 5
@@ -184,6 +185,7 @@ def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[Atte
         children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
         stalls=[stall_of(row) for row in read("read_stalls", (run.id,))],
         rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
+        losses=[loss_of(row) for row in read("list_worker_losses", (run.id, _LOSSES))],
     )
 
 

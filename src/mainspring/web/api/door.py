@@ -18,7 +18,7 @@ from mainspring.domain.access import Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.plain import plain
 from mainspring.resources.hidden import HIDDEN
-from mainspring.web.api.asked import WrongError, body_of, command_of, query_of
+from mainspring.web.api.asked import WrongError, body_of, command_of, own_command, query_of
 from mainspring.web.api.call import Call, Site
 from mainspring.web.api.changes import Changes
 from mainspring.web.api.document import document
@@ -111,7 +111,7 @@ class Api:
     async def _do(self, request: Request, route: ApiRoute, names: dict[str, str], visitor: Visitor) -> Response:
         query = query_of(request, route.query)
         body = await body_of(request, route.takes, self._site.sealing.limit)
-        command = None if route.takes is None else command_of(request)
+        command = None if route.takes is None else own_command(command_of(request), visitor, self._site.clock)
         call = Call(self._site, visitor, names, query, body, command)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(route.within_s):

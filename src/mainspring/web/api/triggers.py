@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.app.listen_addresses import settings_in_use
 from mainspring.domain.listening import OnRuns
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
@@ -165,7 +166,9 @@ def _known(call: AnyCall) -> KnownTriggers:
 def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
     """Return the triggers that the visitor sees."""
     site = call.site
-    lines = trigger_lines(site.reader, site.clock.now(), site.settings.hooks.seen_as, known=known)
+    lines = trigger_lines(
+        site.reader, site.clock.now(), settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
+    )
     waiting = waiting_since(site.reader, filtered=False)
     for name, at in waiting_since(site.reader, filtered=True).items():
         waiting[name] = min(at, waiting.get(name, at))

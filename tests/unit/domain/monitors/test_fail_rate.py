@@ -63,3 +63,12 @@ def test_success_never_makes_the_rate_worse(oks: list[bool]) -> None:
     """One more success brings no finding, once there are enough ends to judge."""
     if len(oks) >= 5 and not found(RATE, watched(ends=ends(*oks)), T0):
         assert not found(RATE, watched(ends=ends(True, *oks)), T0)
+
+
+def test_one_outage_of_one_thing_is_told_by_its_failures_alone() -> None:
+    """Five failures of one backup are no failure rate too; what fails, succeeds and fails again is."""
+    backup = {"kind": "exec"}
+    assert found(RATE, watched(ends=ends(*[False] * 5), **backup), T0) == []
+    assert found(RATE, watched(ends=ends(True, *[False] * 5), **backup), T0) == []
+    assert found(RATE, watched(ends=ends(*[False, True] * 3), **backup), T0) != []
+    assert found(RATE, watched(ends=ends(*[False] * 5), options={"healthy": "item"}, **backup), T0) != []

@@ -1,14 +1,17 @@
-"""Faults that nobody was told of become findings."""
+"""Faults that nobody was told of become findings, and incidents with open members stay findings."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import Facts, Fault
-from mainspring.domain.monitors.failures import kind_of
-from mainspring.domain.states import FailureReason, RunState
-from tests.unit.domain.monitors.looking import HOUR, T0, cadence, found, watched
+from mainspring.domain.incident import MEMBERS, Incident, IncidentKind, Severity, Subject
+from mainspring.domain.member import HealthRule
+from mainspring.domain.monitors.facts import Facts, Fault, OpenFailure
+from mainspring.domain.monitors.failures import kind_of, subjects_of
+from mainspring.domain.states import FailureReason, IncidentState, RunState
+from tests.unit.domain.monitors.looking import HOUR, T0, cadence, found, look, watched
 
 KINDS = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.NEEDS_ATTENTION)
 reasons = st.sampled_from([reason.value for reason in FailureReason])
@@ -25,8 +28,14 @@ faults = st.builds(
 )
 
 
-def fault(at: int = T0, **known: str) -> Fault:
-    values = {"run": "r_1", "automation": "backup", "fingerprint": "f1", "state": "failed", "text": "403 AccessDenied"}
+def fault(at: int = T0, **known: Any) -> Fault:
+    values: dict[str, Any] = {
+        "run": "r_1",
+        "automation": "backup",
+        "fingerprint": "f1",
+        "state": "failed",
+        "text": "403 AccessDenied",
+    }
     return Fault(**values | {"reason": "permanent_error"} | known, at=at)
 
 
@@ -106,3 +115,62 @@ def test_run_that_needs_a_person_is_not_tried_again_by_its_schedule() -> None:
     (stuck,) = found(IncidentKind.NEEDS_ATTENTION, facts, T0 + 1)
     assert (failed.facts["next_try_at"], stuck.facts["next_try_at"]) == (T0 + HOUR, None)
     assert failed.facts["last_good_at"] == stuck.facts["last_good_at"] == T0
+
+
+def failing(subject: Subject, **members: Any) -> OpenFailure:
+    """An incident that is open since an hour."""
+    incident = Incident(
+        id="i_1",
+        subject=subject,
+        state=IncidentState.OPEN,
+        severity=Severity.NOTIFY,
+        text="failed: 403 AccessDenied",
+        hint="mainspring runs show r_1",
+        facts={"runs": ["r_1"], "first_at": T0 - HOUR},
+        since_at=T0 - HOUR,
+        opened_at=T0 - HOUR,
+        changed_at=T0 - HOUR,
+        seen_at=T0 - HOUR,
+    )
+    return OpenFailure(incident=incident, **members)
+
+
+def test_incident_with_an_open_member_is_found_again() -> None:
+    """With what became of its runs, and the newest open one as the next to look at; with none it is well."""
+    subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
+    facts = Facts(automations=(watched(),), failing=(failing(subject, failed=3, open=2, fixed=1, newest="r_3"),))
+    (one,) = found(IncidentKind.PERMANENT_ERROR, facts, T0)
+    assert (one.subject, one.since_at, one.text) == (subject, T0 - HOUR, "failed: 403 AccessDenied")
+    assert (one.hint, one.facts["runs"]) == ("mainspring runs show r_3", ["r_1", "r_3"])
+    assert one.facts[MEMBERS] == "3 runs failed, 1 fixed, 2 open"
+    settled = Facts(automations=(watched(),), failing=(failing(subject, failed=3, open=0, fixed=1),))
+    (judged,) = look(IncidentKind.PERMANENT_ERROR, settled, T0)
+    assert (judged.finding, judged.figures[MEMBERS]) == (None, "3 runs failed, 1 fixed, 2 discarded")
+
+
+def test_new_failures_are_counted_with_the_members_there_are() -> None:
+    """The incident began with the first of all."""
+    subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
+    before = failing(subject, failed=1, open=1, fixed=0, newest="r_1")
+    facts = Facts(automations=(watched(),), faults=(fault(run="r_2"),), failing=(before,), open=frozenset({subject}))
+    (one,) = found(IncidentKind.PERMANENT_ERROR, facts, T0)
+    assert (one.facts[MEMBERS], one.facts["first_at"]) == ("2 runs failed, 2 open", T0 - HOUR)
+
+
+def test_failures_of_one_thing_are_one_incident_whatever_they_say() -> None:
+    """Other errors, other reasons: the subject is that of the first, or of the incident that is open."""
+    same = {"healthy": HealthRule.AUTOMATION}
+    told = [
+        fault(T0, fingerprint="f1", **same),
+        fault(T0 + 1, fingerprint="f2", reason="retries_exhausted", **same),
+        fault(T0 + 2, fingerprint="f3", state="needs_attention", **same),
+        fault(T0 + 3, automation="other", fingerprint="f1"),
+    ]
+    first = Subject("backup", IncidentKind.PERMANENT_ERROR)
+    others = [
+        Subject("backup", IncidentKind.NEEDS_ATTENTION, "f3"),
+        Subject("other", IncidentKind.PERMANENT_ERROR, "f1"),
+    ]
+    assert subjects_of(told, ()) == [first, first, *others]
+    exhausted = Subject("backup", IncidentKind.RETRIES_EXHAUSTED)
+    assert subjects_of(told, {exhausted}) == [exhausted, exhausted, *others]

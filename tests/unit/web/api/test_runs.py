@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
-from tests.api_world import BACKUP
+from tests.api_world import BACKUP, own
 
 
 @pytest.mark.asyncio
@@ -14,7 +14,7 @@ async def test_start_is_typed_and_counts_once(world):
     first = await world.post(path, who="olga", key="k1", input={"amount": 3}, tags={"for": "x"}, reason="monthly")
     again = await world.post(path, who="olga", key="k1", input={"amount": 3})
     other = await world.post(path, who="olga", input={"amount": 3})
-    assert first == again == {"command": "k1", "run": first["run"], "created": True, "state": "queued"}
+    assert first == again == {"command": own("k1", "olga"), "run": first["run"], "created": True, "state": "queued"}
     assert other["run"] != first["run"]
     run = await world.get(f"/runs/{first['run']}")
     assert (run["input"], run["tags"], run["trigger"]) == ({"amount": 3}, {"for": "x"}, "api:olga")
@@ -164,8 +164,8 @@ async def test_what_is_not_seen_is_answered_as_what_is_not_there(world):
 async def test_run_is_cancelled_once(world):
     """Asked twice under one key it is done once; without, the state is in the way."""
     run = world.begin()
-    assert await world.post(f"/runs/{run}/cancel", key="c1", reason="wrong one") == {"command": "c1"}
-    assert await world.post(f"/runs/{run}/cancel", key="c1") == {"command": "c1"}
+    assert await world.post(f"/runs/{run}/cancel", key="c1", reason="wrong one") == {"command": own("c1")}
+    assert await world.post(f"/runs/{run}/cancel", key="c1") == {"command": own("c1")}
     answer = await world.ask("POST", f"/runs/{run}/cancel", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert answer.json()["type"] == "docs/reference/errors.md#conflict"
@@ -284,3 +284,18 @@ async def test_ambiguous_tail_is_refused_with_its_candidates(world):
     hidden = world.begin(BACKUP, b"{}")
     answer = await world.ask("GET", f"/runs/{hidden[-6:]}", who="payer")
     assert (answer.status_code, hidden in answer.text) == (404, False)
+
+
+@pytest.mark.asyncio
+async def test_idempotency_keys_are_of_their_actor(world):
+    """The key of another visitor is another act: it neither answers for it nor stands in its way. What is answered may be sent as a key."""
+    path = "/automations/pay/runs"
+    first = await world.post(path, who="olga", key="k1", input={"amount": 3})
+    other = await world.post(path, who="ann", key="k1", input={"amount": 4})
+    assert first["run"] != other["run"]
+    for key in ("k1", first["command"]):
+        assert (await world.post(path, who="olga", key=key, input={"amount": 3}))["run"] == first["run"]
+    stolen = await world.post(path, who="ann", key=first["command"], input={"amount": 3})
+    assert stolen["run"] not in (first["run"], other["run"])
+    made = await world.post(path, who="olga", input={"amount": 3})
+    assert (await world.post(path, who="olga", key=made["command"], input={"amount": 3}))["run"] == made["run"]

@@ -41,3 +41,27 @@ with recursive members (run, chain, window_at, depth) as (
     from members join runs as heir on heir.trigger = 'restart of ' || members.run
 )
 update runs set chain = members.chain, window_at = members.window_at from members where members.run = runs.id and members.depth > 0;
+
+-- Deaths of workers, by the runs that they had: which process, when it was heard of last, how its death was noticed, who continued the run.
+create table worker_losses (
+    run               text collate "C" not null,
+    claim             bigint not null,                  -- the claim that ended by it
+    session           bigint not null,
+    role              text collate "C" not null,
+    hostname          text collate "C" not null,
+    pid               bigint not null,
+    seen_at           bigint not null,                  -- its last sign of life
+    found_at          bigint not null,
+    noticed           text collate "C" not null,                     -- domain.worker_loss.Noticed
+    finder_role       text collate "C",
+    finder_hostname   text collate "C",
+    finder_pid        bigint,
+    resumed_claim     bigint,
+    resumed_session   bigint,
+    resumed_role      text collate "C",
+    resumed_hostname  text collate "C",
+    resumed_pid       bigint,
+    resumed_at        bigint,
+    primary key (run, claim)
+);
+alter table runs add column losses bigint not null default 0;   -- how many rows of it are there

@@ -41,3 +41,27 @@ with recursive members (run, chain, window_at, depth) as (
     from members join runs as heir on heir.trigger = 'restart of ' || members.run
 )
 update runs set chain = members.chain, window_at = members.window_at from members where members.run = runs.id and members.depth > 0;
+
+-- Deaths of workers, by the runs that they had: which process, when it was heard of last, how its death was noticed, who continued the run.
+create table worker_losses (
+    run               text not null,
+    claim             integer not null,                  -- the claim that ended by it
+    session           integer not null,
+    role              text not null,
+    hostname          text not null,
+    pid               integer not null,
+    seen_at           integer not null,                  -- its last sign of life
+    found_at          integer not null,
+    noticed           text not null,                     -- domain.worker_loss.Noticed
+    finder_role       text,
+    finder_hostname   text,
+    finder_pid        integer,
+    resumed_claim     integer,
+    resumed_session   integer,
+    resumed_role      text,
+    resumed_hostname  text,
+    resumed_pid       integer,
+    resumed_at        integer,
+    primary key (run, claim)
+) strict, without rowid;
+alter table runs add column losses integer not null default 0;   -- how many rows of it are there

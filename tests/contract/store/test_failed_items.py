@@ -1,0 +1,197 @@
+"""Failed items as a watcher and people see them, on every store: none is reported to no one."""
+
+from msgspec.structs import replace
+
+from mainspring.domain.failure import Failure
+from mainspring.domain.incident import MEMBERS, IncidentKind
+from mainspring.domain.member import HealthRule
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.notice import About
+from mainspring.domain.route import Route, Routing
+from mainspring.domain.states import AlertState, FailureReason, IncidentState
+from mainspring.domain.verdict import Kind
+from mainspring.insight.verdict import judge, unresolved
+from mainspring.operations.batch import Batch
+from mainspring.store.commands.alerts import SettleAlerts
+from mainspring.store.commands.incidents import Acknowledge
+from mainspring.store.commands.runs import Discard
+from tests.contract.store.process import audited, fail, finish, take_alerts
+from tests.contract.store.test_watch import HOUR, Site
+
+WAITS = Routing(channels=("ops",), routes=(Route(to=("ops",)),), group_wait_ms=30_000)
+WHOLE = {"healthy": HealthRule.AUTOMATION, "item": ""}
+FAILED = IncidentKind.PERMANENT_ERROR
+
+
+def broken(site, item=None, *, message=None, reason=FailureReason.PERMANENT_ERROR, **options):
+    """Let a run about an item fail for good."""
+    run = site.store.begin(automation="a", item=item, **options)
+    failed = fail(run, "load#1", reason)
+    if message is not None:
+        failed = replace(failed, failure=Failure(type="E", code="invalid", message=message, kind=Kind.PERMANENT))
+    site.store.do(failed)
+    return run
+
+
+def done(site, item=None, **options):
+    site.store.do(finish(site.store.begin(automation="a", item=item, **options)))
+
+
+def deliver(site):
+    """Let a Notifier send what is due, as it does: what is over before its time is dropped."""
+    take = take_alerts("ops")
+    for taken in site.store.do(take).channels:
+        batch = Batch(taken, 30_000)
+        for told in batch.to_tell():
+            batch.begin(told)
+            batch.accept(told, None)
+        settled = batch.settled(take.lease, None, 0)
+        assert isinstance(settled, SettleAlerts)
+        site.store.do(settled)
+
+
+def log(site):
+    """Return what `notify log` says, oldest first."""
+    return [(one.about, one.state) for one in reversed(site.store.read("alerts"))]
+
+
+def stands(site):
+    reader = site.store.reader
+    return judge(reader, site.store.clock.now(), unresolved(reader), store="s", environment="production")
+
+
+def test_failed_item_is_reported_although_the_next_item_succeeds(store):
+    """Item 13 fails for good, item 15 succeeds eight seconds later: the notification is sent, and nothing is green."""
+    site = Site(store)
+    site.watch = site.watcher(WAITS)
+    broken(site, "13")
+    site.look()
+    store.clock.forward(8_000)
+    done(site, "15")
+    site.look()
+    store.clock.forward(30_000)
+    deliver(site)
+    assert log(site) == [(About.OPENED, AlertState.SENT)]
+    found = stands(site)
+    assert (found.healthy, found.undecided_failures.number) == (False, 1)
+    assert found.problems[-1] == "1 failed run still needs a decision: mainspring failed list"
+    done(site, "13")
+    site.look()
+    assert stands(site).healthy
+    deliver(site)
+    assert log(site)[-1] == (About.RESOLVED, AlertState.SENT)
+
+
+def test_three_failed_items_of_one_cause_are_one_incident(store):
+    """Fixing one leaves the incident open, which says how many are."""
+    site = Site(store)
+    for number in range(10):
+        done(site, f"good {number}")
+    runs = [broken(site, item).id for item in ("1", "2", "3")]
+    site.look()
+    done(site, "1")
+    site.look()
+    (one,) = store.read("incidents")
+    assert (one.subject.kind, one.state) == (FAILED, IncidentState.OPEN)
+    assert one.facts[MEMBERS] == "3 runs failed, 1 fixed, 2 open"
+    assert one.said.endswith("(3 runs failed, 1 fixed, 2 open)")
+    assert one.hint == f"mainspring runs show {runs[2]}"
+    for item in ("2", "3"):
+        done(site, item)
+    site.look()
+    (over,) = store.read("incidents", wrong=False)
+    assert (over.state, over.facts[MEMBERS]) == (IncidentState.RESOLVED, "3 runs failed, 3 fixed")
+
+
+def test_acknowledged_incident_is_not_green_while_a_run_is_undecided(store):
+    """Someone looks after it; the run is failed all the same."""
+    site = Site(store)
+    broken(site, "1")
+    site.look()
+    (one,) = store.read("incidents")
+    store.do(Acknowledge(one.id, "ana"))
+    found = stands(site)
+    assert (found.healthy, found.count) == (False, 1)
+    assert found.sentence.startswith(
+        "1 failed run still needs a decision: `mainspring failed list`. Otherwise healthy: "
+    )
+
+
+def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
+    """Whatever each of them says: the evidence changes, one notification is sent, and no failure rate beside it."""
+    site = Site(store)
+    site.announce("a", cron=["0 3 * * *"])
+    reasons = [FailureReason.PERMANENT_ERROR, FailureReason.RETRIES_EXHAUSTED, FailureReason.NO_OUTPUT]
+    for number, message in enumerate(("disk full", "403 AccessDenied", "no such host", "exit 2", "bucket is gone")):
+        store.clock.forward(24 * HOUR)
+        broken(site, message=message, reason=reasons[number % 3], **WHOLE)
+        site.look()
+    told = (FAILED, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.FAIL_RATE)
+    (one,) = [one for one in store.read("incidents") if one.subject.kind in told]
+    assert one.subject.kind is FAILED
+    assert "bucket is gone" in one.text
+    assert one.facts[MEMBERS] == "5 runs failed, 5 open"
+    opened = [alert for alert in store.read("alerts", one.id) if alert.about is About.OPENED]
+    assert len(opened) == 1
+    done(site, **WHOLE)
+    site.look()
+    assert not [one for one in store.read("incidents") if one.subject.kind in told]
+
+
+def test_permanent_error_that_no_one_continued_is_never_dropped_by_a_group_wait(store):
+    """A schedule's next slot succeeds within the wait: that it failed, and is over, is sent."""
+    site = Site(store)
+    site.watch = site.watcher(WAITS)
+    broken(site, **WHOLE)
+    site.look()
+    store.clock.forward(8_000)
+    done(site, **WHOLE)
+    site.look()
+    store.clock.forward(30_000)
+    deliver(site)
+    assert log(site) == [(About.OPENED, AlertState.SENT), (About.RESOLVED, AlertState.SENT)]
+
+
+def test_monitors_and_incidents_agree(store):
+    """What is open as an incident is found by its monitor too, at each look."""
+    site = Site(store)
+    broken(site, "1")
+    site.look()
+    for _ in range(2):
+        site.look(60_000)
+        found = {one.subject for one in judge_all(site.watch.seen, DEFAULTS, store.clock.now()).findings}
+        assert {one.subject for one in store.read("incidents") if one.subject.kind is FAILED} <= found
+    done(site, "1")
+    site.look()
+    found = {one.subject.kind for one in judge_all(site.watch.seen, DEFAULTS, store.clock.now()).findings}
+    assert FAILED not in found
+
+
+def test_runs_that_failed_before_members_were_kept_are_reported_once(store):
+    """How many they are, in one notification; they count as settled."""
+    site = Site(store)
+    site.watch = site.watcher(WAITS)
+    store.tamper("insert into meta (key, value) values ('failed_before_members', '12')")
+    site.look()
+    (one,) = store.read("incidents")
+    assert one.text.startswith("12 failed runs from before this version count as settled")
+    site.look(1)
+    assert store.read("incidents") == []
+    store.clock.forward(30_000)
+    deliver(site)
+    assert log(site) == [(About.OPENED, AlertState.SENT), (About.RESOLVED, AlertState.SENT)]
+    site.look(HOUR)
+    site.watcher(WAITS).look()
+    assert len(log(site)) == 2
+
+
+def test_person_who_discards_all_failed_runs_ends_the_incident(store):
+    """One command with a filter decides on them together."""
+    site = Site(store)
+    runs = [broken(site, item).id for item in ("1", "2", "3")]
+    site.look()
+    for run in runs:
+        store.do(audited(Discard(run, "cli:ana")))
+    site.look(1)
+    assert store.read("incidents") == []
+    assert stands(site).healthy
