@@ -409,15 +409,15 @@ async def test_an_option_that_would_do_nothing_is_refused(tmp_path, option):
     assert not mails.sent
 
 
-async def test_undo_and_retry_of_a_step_that_is_a_run_of_its_own_are_refused(tmp_path):
-    """A rollback would not undo it, and its policy is that of its function."""
+async def test_undo_and_a_live_policy_of_a_step_that_is_a_run_of_its_own_are_refused(tmp_path):
+    """A rollback would not undo it, and no other process could ask the objects of its policy."""
     with Registry() as registry:
 
         @ms.workflow
         async def parent(run: ms.Run) -> list[str]:
             told = []
             options: dict[str, Any]
-            for options in ({"undo": engine_steps.double}, {"retry": 2}):
+            for options in ({"undo": engine_steps.double}, {"retry": ms.Retry(stop=lambda state: True)}):
                 try:
                     await run.options(queue="other", **options).step(engine_steps.double, 1)
                 except OptionError as error:
@@ -429,20 +429,22 @@ async def test_undo_and_retry_of_a_step_that_is_a_run_of_its_own_are_refused(tmp
     assert ["undo" in told[0], "retry" in told[1]] == [True, True]
 
 
-async def test_a_spread_step_obeys_the_retry_of_its_function(tmp_path):
-    """`@ms.step(retry=...)` holds in the run of its own that any worker may take."""
+@pytest.mark.parametrize("attempts", [None, 2])
+async def test_a_spread_step_obeys_the_retry_of_its_function_and_of_its_call(tmp_path, attempts):
+    """`@ms.step(retry=...)` holds in the run of its own that any worker may take, and `run.options(retry=...)` over it."""
+    retry = None if attempts is None else ms.Retry(attempts, initial="1ms")
     with Registry() as registry:
 
         @ms.workflow
         async def parent(run: ms.Run) -> str:
-            found = await run.map(engine_steps.once_only, [1], spread=True, on_error="collect")
+            found = await run.options(retry=retry).map(engine_steps.once_only, [1], spread=True, on_error="collect")
             return str(found[0])
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
-        assert await run.result(5) == "once_only: not even once more"
+        assert "not even once more" in await run.result(5)
         (kid,) = engine.story(run).children
-        assert not engine.story(kid.id).attempts
+        assert len(engine.story(kid.id).attempts) == (0 if attempts is None else 1)
 
 
 # -- async generators --------------------------------------------------------------------------------------------------

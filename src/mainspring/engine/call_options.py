@@ -22,7 +22,6 @@ _OF_STEP = {
     "run_key": "A step is known by key=: run.options(key=...).step({0}, ...). run_key= is for run.child(...).",
 }
 _OF_SPREAD_STEP = {
-    "retry": "The step runs as a run of its own, by queue=, tag= or spread=True: give the function its policy with @ms.step(retry=...).",
     "undo": "The step runs as a run of its own, by queue=, tag= or spread=True, which a rollback does not undo. "
     "Leave queue=, tag= and spread= out.",
     "run_key": _OF_STEP["run_key"],
@@ -48,6 +47,9 @@ def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, 
         OptionError: it names the option, and what to write instead.
     """
     is_spread = spread or plan.queue is not None or plan.tag is not None
+    if is_spread and "retry" in given and plan.retry is not None and (plan.retry.wait or plan.retry.stop):
+        fix = f"Give the function its policy instead: @ms.step(retry=...) above {name}. Or use attempts=, initial= and max=."
+        _refuse("retry", f"run.step({name}, ...), a run of its own, with objects as wait= or stop=", fix)
     for option, fix in (_OF_SPREAD_STEP if is_spread else _OF_STEP).items():
         if option in given or (option == "undo" and plan.undo is not None):
             _refuse(option, f"run.step({name}, ...)", fix.format(name))

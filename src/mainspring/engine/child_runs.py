@@ -17,7 +17,7 @@ from mainspring.domain.ids import derived_id
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.automation import Automation
-from mainspring.engine.isolation import importable, load_here
+from mainspring.engine.isolation import importable, load_decorated, load_here
 from mainspring.engine.registry import current_registry
 from mainspring.engine.requests import ChildCall, Request, StepPlan
 from mainspring.engine.starting import StartOptions, start_command
@@ -34,6 +34,12 @@ class StepInput(msgspec.Struct, frozen=True):
     timeout_s: float | None = None
     isolate: str | None = None
     delivery: str = "at_least_once"
+
+
+class RetriedStepInput(StepInput, frozen=True):
+    """The same with a policy that was given for the call: `Retry.to_data`. Without one the input is a StepInput, as it ever was."""
+
+    retry: dict[str, Any] | None = None
 
 
 def close_policy(value: Any) -> str:
@@ -85,7 +91,10 @@ def spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan:
     """
     del signature
     timeout_s = plan.timeout.total_seconds() if plan.timeout is not None else None
-    value = StepInput(importable(fn), msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
+    name = importable(fn)
+    value = StepInput(name, msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
+    if plan.retry is not None and plan.retry is not getattr(load_decorated(name), "retry", None):
+        value = RetriedStepInput(*msgspec.structs.astuple(value), retry=plan.retry.to_data())
     return ChildCall(msgspec.json.encode(value), plan, step=fn.__name__)
 
 
@@ -131,13 +140,15 @@ def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: in
     )
 
 
-def read_step_run(data: bytes) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], StepInput]:
+def read_step_run(
+    data: bytes,
+) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], RetriedStepInput]:
     """Return the function of a run of one step, its arguments and the input itself.
 
     Raises:
         DefinitionError: this worker cannot import the function.
     """
-    value = msgspec.json.decode(data, type=StepInput)
+    value = msgspec.json.decode(data, type=RetriedStepInput)
     fn = load_here(value.function)
     signature = signature_of(fn, 1 if value.delivery == "transactional" else 0)
     args, kwargs = decode_call(signature, bytes(value.call), value.function)

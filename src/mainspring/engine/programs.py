@@ -169,7 +169,9 @@ def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
         timeout=parse_duration(value.timeout_s) if value.timeout_s is not None else None,
         isolate=value.isolate,
         delivery=value.delivery,
-        retry=getattr(load_decorated(value.function), "retry", None),
+        retry=getattr(load_decorated(value.function), "retry", None)
+        if value.retry is None
+        else Retry.from_data(value.retry),
     )
     return _single(run, fn, signature, args, kwargs, plan, None, "hold", payload_max)
 
