@@ -94,7 +94,8 @@ def spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan:
     name = importable(fn)
     value = StepInput(name, msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
     if plan.retry is not None and plan.retry is not getattr(load_decorated(name), "retry", None):
-        value = RetriedStepInput(*msgspec.structs.astuple(value), retry=plan.retry.to_data())
+        call, retry = msgspec.Raw(data), plan.retry.to_data()
+        value = RetriedStepInput(name, call, timeout_s, plan.isolate, plan.delivery, retry)
     return ChildCall(msgspec.json.encode(value), plan, step=fn.__name__)
 
 
