@@ -97,6 +97,6 @@ def test_kills_while_a_run_begins_anew_lose_and_double_nothing(store, tmp_path):
         assert await asyncio.to_thread(last.wait) == 0
         return got
 
-    got = asyncio.run(work())
+    got: list[list] = asyncio.run(work())
     for kind in ("event", "signal"):
         assert [number for what, number in got if what == kind] == list(range(total // 2)), kind
