@@ -93,10 +93,11 @@ def test_kills_while_a_run_begins_anew_lose_and_double_nothing(store, tmp_path):
             assert await asyncio.to_thread(life.wait) in (-9, KILLED)
         last = live(tmp_path, store, "", total)
         await tell(app, first, range(each * len(KILLS), each * (len(KILLS) + 1)))
-        got = await ms.Handle(app, first, None).result(120)
+        handle: ms.Handle[list[list]] = ms.Handle(app, first, None)
+        got = await handle.result(120)
         assert await asyncio.to_thread(last.wait) == 0
         return got
 
-    got: list[list] = asyncio.run(work())
+    got = asyncio.run(work())
     for kind in ("event", "signal"):
         assert [number for what, number in got if what == kind] == list(range(total // 2)), kind
