@@ -84,9 +84,8 @@ class Process:
 
     def open(self, role: str = "worker") -> "Process":
         uuid = self.name("session")
-        self.do(
-            OpenSession(uuid=uuid, role=role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}")
-        )
+        place: dict[str, Any] = {"host": "h", "hostname": "box", "lock_path": f"/{uuid}"}
+        self.do(OpenSession(uuid=uuid, role=role, pid=1, pid_started="1", hash_seed=f"seed of {uuid}", **place))
         return self
 
     def announce(
