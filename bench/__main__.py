@@ -16,7 +16,7 @@ from bench.sides.bare import Bare, fsync_us
 
 NAMES = (
     *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
-    *("intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
+    *("results", "intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
     *(
         "postgres_steps",
         "postgres_runs",

@@ -24,8 +24,9 @@ not find what belongs to others, nor anything below a path with *: that is of no
   zone. `reason` stands in the audit log beside the act.
 - **What comes back** is JSON as `--json` prints it: instants as text in UTC, values of runs as they are; what is sealed by a
   codec that the web process does not have is `{"sealed": ..., "base64": ...}`.
-- **Acts** take an `Idempotency-Key`, up to 200 letters, digits and `_ . : @ -`: the command id of the act. Sent again with it, an
-  act is answered as the first time and not done again; without, it is a new act. The id that counts is `command` in the answer.
+- **Acts** take an `Idempotency-Key`, up to 200 letters, digits and `_ . : @ -`: the command id of the act, together
+  with who acts: others may use the same key. Sent again with it, an act is answered as the first time and not done again; without,
+  it is a new act. The id that counts is `command` in the answer.
 - **Lists** are `{"items": [...], "next": ...}`: at most `limit` (500) of them. `next` is the `cursor` of what follows, null =
   that was all. What is filtered may come in smaller parts.
 - **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.

@@ -25,6 +25,7 @@ from mainspring.store.commands.runs import Claim
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.store import SqliteStore
+from mainspring.web.api.asked import own_command
 from mainspring.web.api.call import Site
 from mainspring.web.api.document import document
 from mainspring.web.api.door import Api, told
@@ -120,6 +121,11 @@ class ApiWorld:
         finding = Finding(subject=Subject(automation, kind), severity=Severity.PAGE, text="no success", since_at=1)
         found = Found(id=id, finding=finding, to=(Target(0, "ops"),))
         self.store.apply(Observe(looked_at=self.clock.now(), found=(found,)))
+
+
+def own(key: str, who: str = "ann") -> str:
+    """Return the command id that a visitor's Idempotency-Key becomes."""
+    return own_command(key, VISITORS[who], FakeClock())
 
 
 def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[TriggerRow, ...] = ()) -> None:

@@ -21,8 +21,9 @@ from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.resources.secret import Secrets
 from mainspring.store.sqlite.store import SqliteStore
+from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
-from mainspring.web.hook_protocol import KEEP_ALIVE_S, LONGEST_HEAD, HookProtocol
+from mainspring.web.hook_listener import KEEP_ALIVE_S, LONGEST_HEAD
 from mainspring.web.hooks import Hooks
 from tests.hook_samples import NOW_AT, SECRET, STANDARD_SECRET, Request
 
@@ -150,7 +151,7 @@ class World:
         )
         process: Any = SimpleNamespace(
             is_open=False, store=self.store, loop=loop, log=logging.getLogger("tests"), changed=lambda: None,
-            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock),
+            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=Secrets(None, ENV)),
         )  # fmt: skip
         self.process = process
         self.door = HookDoor(process)
@@ -196,16 +197,16 @@ class World:
         return Told(sent[0]["status"], found, sent[1]["body"])
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
+    async def listening(self, most: int = 512) -> AsyncIterator[int]:
         """Serve on a port of this machine, and give it."""
         config = uvicorn.Config(
             self.app, log_config=None, lifespan="off", timeout_keep_alive=KEEP_ALIVE_S, server_header=False, ws="none",
             h11_max_incomplete_event_size=LONGEST_HEAD,
         )  # fmt: skip
         config.load()
-        state = ServerState()
+        state, limits = ServerState(), ConnectionLimits(most, most)
         server = await asyncio.get_running_loop().create_server(
-            lambda: HookProtocol(config, state, {}), host="127.0.0.1", port=0
+            lambda: limits.protocol(config, state, {}), host="127.0.0.1", port=0
         )
         try:
             yield server.sockets[0].getsockname()[1]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -44,10 +43,24 @@ class Pooler:
         user: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
         for path in (self._folder, *self._folder.iterdir()):
             path.chmod(0o755)
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen([found, self._folder / "pgbouncer.ini"], stdout=log, stderr=log, **user)
+        self._command, self._user = [found, str(self._folder / "pgbouncer.ini")], user
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the port that it had before."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **self._user)
         while not self._answers():
             assert self._process.poll() is None, (self._folder / "log").read_text()
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, with all its connections."""
+        self._process.kill()
+        self._process.wait()
 
     def _answers(self) -> bool:
         try:
@@ -62,6 +75,5 @@ class Pooler:
 
     def close(self) -> None:
         """End it."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
+        self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -63,6 +63,12 @@ async def in_turn(count: int) -> int:
 
 
 @DBOS.workflow()
+async def one_step(x: int) -> int:
+    """A workflow of one step."""
+    return await add(x)
+
+
+@DBOS.workflow()
 def plainly_in_turn(count: int) -> int:
     """Plain functions one after the other."""
     x = 0
@@ -176,6 +182,43 @@ async def notice(count: int) -> dict[str, Any]:
         worker.kill()
         await worker.wait()
     return {"ms": statistics.median(took)}
+
+
+async def result_same_process(count: int) -> dict[str, Any]:
+    """Start one-step workflows one by one, and await each result."""
+
+    async def once(number: int) -> int:
+        handle = await DBOS.start_workflow_async(one_step, number)
+        return int(await handle.get_result())
+
+    return {"ms": await _timed(count, once)}
+
+
+async def result_other_process(count: int) -> dict[str, Any]:
+    """The same by a queue while another process works."""
+    client = DBOSClient(system_database_url=URL)
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.sides.dbos_side", "serve")
+
+    async def once(number: int) -> int:
+        options = EnqueueOptions(workflow_name="one_step", queue_name=NOTICED, app_version="1")
+        handle: Any = await asyncio.to_thread(client.enqueue, options, number)
+        return int(await asyncio.wait_for(asyncio.to_thread(handle.get_result), 30))
+
+    try:
+        return {"ms": await _timed(count, once)}
+    finally:
+        worker.kill()
+        await worker.wait()
+
+
+async def _timed(count: int, once: Any) -> list[float]:
+    took = []
+    for number in range(count + 3):
+        began = time.perf_counter()
+        if await once(number) != number + 1:
+            raise RuntimeError("the workflow has another result than its step")
+        took.append((time.perf_counter() - began) * 1000)
+    return took[3:]
 
 
 async def serve() -> dict[str, Any]:

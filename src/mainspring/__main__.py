@@ -3,6 +3,7 @@
 The version is answered before anything heavy is imported; all else is the command line's.
 """
 
+import os
 import sys
 from importlib import import_module
 
@@ -19,6 +20,12 @@ def main() -> None:
             pass  # the command line tells what is wrong with the output
         else:
             return
+    arguments = sys.argv[1:]
+    is_own_process = sys.orig_argv[-len(arguments) :] == arguments
+    if "run" in arguments and is_own_process and "PYTHONHASHSEED" not in os.environ:
+        # This process may drive the body of a workflow, and a running Python cannot be given another seed.
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
     import_module("mainspring.cli.main").main()
 
 

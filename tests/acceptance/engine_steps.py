@@ -1,6 +1,7 @@
 """Steps that a child process can import."""
 
 import os
+import pathlib
 import time
 
 import mainspring as ms
@@ -41,3 +42,42 @@ def send_one(number: int) -> str:
     """Send a message and publish an event."""
     ms.publish("sent", {"number": number})
     return ms.send("orders/eu", {"number": number})
+
+
+@ms.step(retry=ms.Retry(attempts=1))
+def once_only(number: int) -> int:
+    """A step that is not to be tried again."""
+    raise ms.Transient("not even once more")
+
+
+def wait_for_others(folder: str, name: str, count: int) -> int:
+    """Leave a sign of life and return when so many others have left theirs."""
+    place = pathlib.Path(folder)
+    (place / name).touch()
+    until = time.monotonic() + 30
+    while len(list(place.iterdir())) < count and time.monotonic() < until:
+        time.sleep(0.01)
+    return len(list(place.iterdir()))
+
+
+def wait_for_file(path: str) -> str:
+    """Return when a file is there."""
+    until = time.monotonic() + 30
+    while not os.path.exists(path) and time.monotonic() < until:
+        time.sleep(0.01)
+    return path
+
+
+class Meter:
+    """An object with a method that is a step."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def read(self, number: int) -> list[int]:
+        """Return what it was given, how often it was read in this process, and which that is."""
+        self.readings += 1
+        return [number, self.readings, os.getpid()]
+
+
+METER = Meter()

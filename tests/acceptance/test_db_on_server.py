@@ -30,7 +30,7 @@ async def note(text: str) -> int:
 def project(tmp_path: Path, postgres: PostgresServer) -> Iterator[Project]:
     made = Project(tmp_path, AUTOMATIONS, f'[store.backup]\nto = "{tmp_path / "backups"}"\nkeep = 5\n')
     made.store = postgres.new_store()
-    made.call("db", "migrate")
+    made.call("db", "migrate", "--create")
     yield made
     made.kill_all()
 
@@ -126,7 +126,7 @@ def test_worker_of_a_role_that_may_not_change_tables(tmp_path: Path, postgres: P
     address = f"postgresql://ROLE@127.0.0.1:{postgres.port}/postgres"
     project = Project(tmp_path, AUTOMATIONS)
     project.store = f"{address.replace('ROLE', f'{schema}_owner')}?schema={schema}"
-    project.call("db", "migrate")
+    project.call("db", "migrate", "--create")
     with psycopg.connect(address.replace("ROLE", f"{schema}_owner"), autocommit=True) as owner:
         for text in (usage, tables, sequences):
             owner.execute(text.encode())

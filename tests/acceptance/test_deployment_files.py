@@ -59,6 +59,12 @@ def test_units_are_sound_and_little_exposed(unit, tmp_path):
     assert float(exposure[1]) * 10 <= MOST_EXPOSED
 
 
+def test_units_leave_no_core():
+    """A core holds every secret that the process has looked up."""
+    for unit in UNITS:
+        assert "\nLimitCORE=0\n" in unit.read_text(encoding="utf-8"), unit
+
+
 def test_units_leave_time_to_drain():
     """What systemd waits for is longer than what a drain may take by default, and the template runs one role."""
     for unit in UNITS:

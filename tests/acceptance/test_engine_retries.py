@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
+import tenacity
 
 import mainspring as ms
 from mainspring.domain.states import AttemptState, FailureReason, RunState
@@ -259,3 +261,118 @@ async def test_error_that_the_body_handles_does_not_fail_the_run(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         assert await (await engine.start(work)).result(5) == "handled no"
+
+
+class BankError(Exception):
+    """An error of a library, which says what it is by a class and an attribute."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def bank_refuses(code: str) -> str:
+    """A step that any child process can import."""
+    raise BankError(code)
+
+
+@pytest.mark.parametrize("where", ["loop", "thread", "process"])
+async def test_wait_and_stop_predicates_get_the_exception_of_the_step(tmp_path, where):
+    """tenacity's policies are asked with the error itself, wherever the step ran; one of a child process is rebuilt."""
+    seen: list[BaseException] = []
+
+    async def in_loop(code: str) -> str:
+        return bank_refuses(code)
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        assert error is not None
+        seen.append(error)
+        return state.attempt_number == 2
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        assert state.outcome is not None
+        return 0 if isinstance(state.outcome.exception(), BankError) else 3600
+
+    fn: Any = in_loop if where == "loop" else bank_refuses
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            policy = ms.Retry(wait=wait, stop=stop)
+            isolate: Any = None if where == "loop" else where
+            return await run.options(retry=policy, isolate=isolate).step(fn, "closed")
+
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(work), RunState.FAILED)
+    assert view.reason == FailureReason.RETRIES_EXHAUSTED
+    assert [(type(error), getattr(error, "code", None), error.args) for error in seen] == [
+        (BankError, "closed", ("closed",))
+    ] * 2
+
+
+async def test_a_time_out_reaches_the_predicates_as_a_time_out(tmp_path):
+    """It was never raised by the step, but it is what failed."""
+    seen: list[BaseException | None] = []
+
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        assert state.outcome is not None
+        seen.append(state.outcome.exception())
+        return True
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> None:
+            await run.options(timeout="10ms", retry=ms.Retry(stop=stop)).step(endless)
+
+    async with World(tmp_path).engine(registry) as engine:
+        await engine.until(await engine.start(work), RunState.FAILED)
+    assert [type(error) for error in seen] == [TimeoutError]
+
+
+@pytest.mark.parametrize("how", ["call", "step", "workflow", "task"])
+async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_path, how):
+    """Who writes retry= knows the step better than a table of classes; without it there is one attempt."""
+    flaky, policy = Flaky(ValueError("not yet"), KeyError("b")), ms.Retry(attempts=3, initial="1ms")
+
+    async def call() -> str:
+        return await flaky.call()
+
+    with Registry() as registry:
+
+        @ms.workflow(name="explicit", retry=policy if how == "workflow" else None)
+        async def explicit(run: ms.Run) -> str:
+            step: Any = ms.step(retry=policy)(call) if how == "step" else call
+            return await (run.options(retry=policy) if how == "call" else run).step(step)
+
+        @ms.task(retry=policy)
+        async def task() -> str:
+            return await flaky.call()
+
+        @ms.workflow
+        async def left_open(run: ms.Run) -> str:
+            return await run.step(call)
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert await (await engine.start(task if how == "task" else explicit)).result(5) == "ok"
+        assert flaky.calls == 3
+        flaky.errors.append(ValueError("no"))
+        view = await engine.until(await engine.start(left_open), RunState.FAILED)
+    assert view.reason == FailureReason.PERMANENT_ERROR
+    assert flaky.calls == 4
+
+
+async def test_what_the_step_itself_calls_permanent_stays_so_whatever_its_retry(tmp_path):
+    """`ms.Permanent` is explicit too, and nearer to the error; so is a rule of the project's own."""
+    flaky = Flaky(ms.Permanent("no"))
+    registry, work = calling(flaky, retry=5)
+    async with World(tmp_path).engine(registry) as engine:
+        await engine.until(await engine.start(work), RunState.FAILED)
+    assert flaky.calls == 1
+    rule = ms.Classifier([lambda error: ms.Verdict.permanent("ours")])
+    assert ms.Retry(5).delay_after(1, elapsed=timedelta(0), verdict=rule.classify(ValueError()), seed="") is None

@@ -10,6 +10,7 @@ import mainspring as ms
 from mainspring.app.tracing import tracing_of
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.extra import install_command
 from mainspring.engine.registry import Registry
 from mainspring.resources.secret import Secrets
 from tests.acceptance.engine_world import World
@@ -87,4 +88,4 @@ async def test_without_the_extra_runs_go_on_and_the_log_says_what_to_install(tmp
     with caplog.at_level(logging.ERROR, "mainspring.traces"):
         await work(tmp_path, tracing(NOBODY))
     (said,) = [one.getMessage() for one in caplog.records if one.name == "mainspring.traces"]
-    assert said.endswith("which is not installed. pip install 'mainspring[otel]'")
+    assert said.endswith(f"which is not installed. {install_command('otel')}")

@@ -364,6 +364,22 @@ def test_script_with_windows_line_ends_is_named_as_such(place: Place):
     )
 
 
+def test_script_without_a_first_line_or_leave_to_run_is_told_how_to_fix_it(place: Place):
+    """The words of the operating system, "Exec format error" and "Permission denied", say nothing of what to do."""
+    for name, mode in (("bare.sh", 0o755), ("locked.sh", 0o644)):
+        path = place.folder / name
+        path.write_bytes(b"echo hello\n")
+        path.chmod(mode)
+    bare = place.exec("-n", "x", "--", "./bare.sh")
+    assert (bare.returncode, b"'./bare.sh': it has no first line that names its program" in bare.stderr) == (126, True)
+    assert b"#!/bin/sh" in bare.stderr
+    locked = place.exec("-n", "x", "--", "./locked.sh")
+    assert (locked.returncode, b"'./locked.sh': it may not be executed; run: chmod +x FILE" in locked.stderr) == (
+        126,
+        True,
+    )
+
+
 def test_actor_of_a_wrapped_command_has_the_users_name(place: Place):
     """Cron may set neither USER nor LOGNAME."""
     place.sh("true")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,3 +86,72 @@ def test_acts_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -
     works.until_state(quick, "succeeded", "quick")
     assert works.state(waiting) == "waiting"
     assert works.place.rows("select count(*) from runs where automation = 'quick'") == [(1,)]
+
+
+PROGRAM = """
+import asyncio, sys, time
+import mainspring as ms
+from mainspring.domain.errors import StoreFullError
+
+@ms.task
+def quick() -> str:
+    return "done"
+
+async def refused(app):
+    began = time.monotonic()
+    try:
+        await app.start(quick)
+    except StoreFullError as error:
+        print(time.monotonic() - began < 10, error.message.splitlines()[0], flush=True)
+
+async def main():
+    app = ms.App(sys.argv[1])
+    await app.start(quick)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    await refused(app)
+    app.close()
+    async with ms.App(sys.argv[1]).running() as running:
+        print("running", flush=True)
+        sys.stdin.readline()
+        await refused(running)
+        print("again", flush=True)
+        sys.stdin.readline()
+        print(await (await running.start(quick)).result(), flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(120)
+def test_start_of_a_program_on_a_full_disk_fails_in_seconds(disk: Path, place: Place) -> None:
+    """`await app.start()` gets the error that the command line gives, beside a worker in the same loop too; with room again it starts."""
+    program = place.folder / "program.py"
+    program.write_text(PROGRAM)
+    words = [sys.executable, str(program), str(place.store)]
+    with subprocess.Popen(
+        words, env=place.env, cwd=place.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def said() -> str:
+            return process.stdout.readline().strip()  # type: ignore[union-attr]
+
+        def go_on() -> None:
+            process.stdin.write("\n")  # type: ignore[union-attr]
+
+        assert said() == "ready"
+        fill(disk)
+        go_on()
+        assert said() == "True nothing was done: the disk of the store is full"
+        disk.unlink()
+        assert said() == "running"
+        fill(disk)
+        go_on()
+        assert said() == "True nothing was done: the disk of the store is full"
+        disk.unlink()
+        assert said() == "again"
+        go_on()
+        assert said() == "done"
+        process.kill()

@@ -114,10 +114,12 @@ def test_store_begins_anew_by_word(works: Works) -> None:
     store.unlink()
     works.supervisor.wait(30)
     (hint,) = [
-        line for line in works.place.call("status").stderr.decode().splitlines() if "mainspring db migrate" in line
+        line
+        for line in works.place.call("status").stderr.decode().splitlines()
+        if "mainspring db migrate --create" in line
     ]
     assert "db restore" in hint
-    assert works.place.call("db", "migrate").returncode == 0
+    assert works.place.call("db", "migrate", "--create").returncode == 0
 
     assert works.place.call("run", "quick").returncode == 0
 

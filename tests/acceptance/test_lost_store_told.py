@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.disks import disk_at, needs_root
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.test_full_disk import fill
 from tests.acceptance.works import Works, is_alive
@@ -22,7 +23,6 @@ import mainspring as ms
 @ms.task
 def quick() -> None: ...
 """
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def abouts(told: Receiver) -> list[str]:
 
 
 def memory(works: Works) -> Path:
-    return works.place.spool.with_name("spool.store-lost.json")
+    return Path(f"{works.place.spool}.store-lost.json")
 
 
 def age(works: Works) -> None:
@@ -130,3 +130,23 @@ def test_removed_store_is_told_by_the_last_who_sees_it(works: Works, told: Recei
     rows = works.place.rows("select kind, state, resolved_at > since_at from incidents where kind = 'store_lost'")
     assert rows == [("store_lost", "resolved", 1)]
     assert works.place.rows("select count(*) from alerts where incident <> ''") == [(0,)]
+
+
+@needs_root
+def test_disk_that_turns_read_only_under_work_is_told_once(works: Works, told: Receiver, tmp_path: Path) -> None:
+    """All processes end and say why, people are notified, and `status` and `doctor` name the cause; a repaired disk resolves it."""
+    with disk_at(works.place.store.parent, tmp_path / "image") as disk:
+        works.up(CODE)
+        works.until(lambda: posts(works, "watcher_process"), "no watcher")
+        disk.report_error()
+        assert works.supervisor.wait(60) != 0
+        assert abouts(told) == ["opened"]
+        assert "has a fault" not in works.log.read_text()
+        status = works.place.call("status")
+        assert status.returncode == 9, status.stdout
+        assert b"cannot be written: Read-only file system" in status.stdout
+        assert b"cannot be written: Read-only file system" in works.place.call("doctor").stdout
+        disk.unmount()
+        disk.mount()
+        works.up_again()
+        works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")

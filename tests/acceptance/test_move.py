@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def _work_and_die(project: Project) -> list[str]:
     """Have runs that wait for everything there is, and a worker that was killed while it held some."""
-    project.call("db", "migrate")
+    project.call("db", "migrate", "--create")
     project.up()
     runs = [project.start("order", f"customer={name}") for name in ("ann", "bob", "ann")]
     runs += [project.start("nap", "seconds=1"), project.start("nap", "seconds=5"), project.start("question")]
@@ -110,7 +110,7 @@ def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
 ) -> None:
     """Live processes are named; a place that is not empty is refused; --undo opens the old store again; the way back works alike."""
     url = postgres.new_store()
-    project.call("db", "migrate")
+    project.call("db", "migrate", "--create")
     project.up()
     run = project.start("question")
     project.until(lambda: project.states()[run] == "waiting")
@@ -137,7 +137,7 @@ def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
 def test_server_in_use_is_not_moved_and_its_password_is_not_shown(project: Project, postgres: PostgresServer) -> None:
     """Live sessions of any machine are named with role and process; neither output nor error holds the password."""
     url = postgres.new_store().replace("mainspring@", "mainspring:s3cret-word@")
-    project.call("db", "migrate")
+    project.call("db", "migrate", "--create")
     done = project.call("db", "move", "--to", url)
     assert "s3cret-word" not in done.stdout + done.stderr
     old, project.store = project.store, url

@@ -21,6 +21,8 @@ from tests.pgbouncer import Pooler, program
 from tests.postgres_server import PostgresServer
 
 MOST = 4
+COUNT = 40
+LEASE_S = 3.0
 LEFT_BEHIND = """
 select pg_backend_pid(), current_setting('search_path'), current_setting('statement_timeout'), current_setting('lock_timeout'),
        current_setting('idle_in_transaction_session_timeout'), current_setting('enable_seqscan'), current_setting('jit'),
@@ -75,6 +77,30 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
         assert row[1:] == ('"$user", public', "0", "0", "0", "on", "on", 0, 0, 0)
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(PATIENCE) == 0
+
+
+def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(team: Team, pooler: Pooler) -> None:
+    """Two workers work while it dies three times and is stopped beyond the lease: all runs end, each effect under one key."""
+    direct = team.env["MAINSPRING_STORE_URL"]
+    team.env |= {"MAINSPRING_STORE_URL": pooler.url(direct), "MAINSPRING_WORKER_LEASE": f"{LEASE_S}s"}
+    team.env["MAINSPRING_UP_PROCESSES"] = "2"
+    team.up()
+    team.until(lambda: len(workers(team)) == 2)
+    begun = team.begin(COUNT)
+    for effects in (COUNT // 4, COUNT // 2, COUNT * 3 // 4):
+        team.until(lambda least=effects: len(team.effects.read_text().splitlines()) >= least)
+        pooler.kill()
+        pooler.start()
+    team.until(lambda: team.states().count("running") > 0)
+    pooler.send(signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    team.until(lambda: time.monotonic() > stopped_at + LEASE_S * 1.5)
+    pooler.send(signal.SIGCONT)
+    assert begun.wait(PATIENCE) == 0
+    team.until(lambda: team.states().count("succeeded") == COUNT)
+    keys = {tuple(line.split(" ", 2)[1:]) for line in team.effects.read_text().splitlines()}
+    assert len(keys) == 2 * COUNT
+    assert {text for _, text in keys} == {f"{what} {n}" for what in ("charge", "send") for n in range(COUNT)}
 
 
 def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tuple]:

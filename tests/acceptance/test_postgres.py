@@ -149,7 +149,7 @@ def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
 
 def test_commands_answer_on_a_server(team: Team) -> None:
     """A store that is not there, is made, is looked at and judged; no password of its address is shown."""
-    assert team.call("db", "migrate")["created"] is True
+    assert team.call("db", "migrate", "--create")["created"] is True
     assert team.call("db", "migrate")["created"] is False
     assert team.call("runs", "list") == []
     shown = json.dumps(team.call("doctor", "--config"))
@@ -160,7 +160,7 @@ def test_commands_answer_on_a_server(team: Team) -> None:
 
 def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: PostgresServer) -> None:
     """The line takes what is sent and answers nothing, while a command reads and while it writes: exit code 75 and a sentence."""
-    team.call("db", "migrate")
+    team.call("db", "migrate", "--create")
     line = Proxy(postgres.port)
     team.env["MAINSPRING_STORE_URL"] = team.env["MAINSPRING_STORE_URL"].replace(f":{postgres.port}/", f":{line.port}/")
     try:

@@ -13,6 +13,7 @@ from mainspring.engine.registry import Registry
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.signal import signal as signal_run
 from mainspring.service.starting import start
+from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.store import SqliteStore
 
 AUTOMATION = """
@@ -66,7 +67,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     kept = place.folder / "kept"
     assert place.call("db", "backup", str(kept)).returncode == 0
     for run in ids:
-        signal_run(store, run, "go", act=act.part(run))
+        signal_run(store, StoredActs(store.reader), run, "go", act=act.part(run))
     store.close()
     _until(lambda: len(_effects(effects)) == RUNS, "not all were done")
     assert place.call("down").returncode == 0
@@ -91,3 +92,64 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     _until(lambda: len(_effects(effects)) == RUNS + 1, "the released store does not work")
     os.kill(held.pid, signal.SIGTERM)
     assert held.wait(60) == 0
+
+
+FOLDER = """
+import mainspring as ms
+
+@ms.on.files("in", settle="200ms", every="200ms")
+@ms.task
+def load(file: ms.File) -> None:
+    effect("load " + file.name)
+
+@ms.task(every="1s", delivery="at_most_once")
+def charge() -> None:
+    effect("charge")
+
+def effect(text: str) -> None:
+    with open({effects!r}, "a") as out:
+        out.write(text + "\\n")
+"""
+
+
+@pytest.mark.timeout(180)
+def test_restored_store_repeats_nothing_of_the_lost_interval(place):
+    """Files and due times of it are listed and start nothing, before and after the release; a file of later counts; a person catches up."""
+    effects = place.folder / "effects"
+    (place.folder / "in").mkdir()
+    (place.folder / "a.py").write_text(FOLDER.format(effects=str(effects)))
+    (place.folder / "mainspring.toml").write_text('[project]\nautomations = ["a.py"]\n')
+    up = place.start("up")
+    (place.folder / "in" / "known.csv").write_text("1")
+    _until(lambda: "load known.csv" in _effects(effects), "the file was not taken in")
+    made = json.loads(place.call("db", "backup", str(place.folder / "kept"), "--json").stdout)
+    (place.folder / "in" / "lost.csv").write_text("2")
+    _until(lambda: "load lost.csv" in _effects(effects), "the file was not taken in")
+    before = _effects(effects).count("charge")
+    _until(lambda: _effects(effects).count("charge") > before + 1, "nothing is charged")
+    assert place.call("auto", "pause", "load").returncode == 0
+    assert place.call("down").returncode == 0
+    up.wait()
+
+    assert place.call("db", "restore", made["path"], "-y").returncode == 0
+    assert place.call("db", "restore", "--decide", "done", "-y").returncode == 0
+    released = place.call("db", "restore", "--release")
+    assert b"Not started, since the replaced store may have done it:" in released.stdout, released.stderr
+    done = _effects(effects)
+    again = place.start("up")
+    (place.folder / "in" / "new.csv").write_text("3")
+    _until(lambda: "load new.csv" in _effects(effects), "a file of after the restoring does not count")
+    _until(
+        lambda: [one["key"] for one in _json(place, "db", "restore", "--lost")["deliveries"]], "no file is set aside"
+    )
+    assert _effects(effects).count("load lost.csv") == done.count("load lost.csv") == 1
+    lost = _json(place, "db", "restore", "--lost")
+    assert lost["by_name_only"] == ["charge"]
+    assert [one["verb"] for one in lost["changes"]] == ["pause"]
+    assert [one["trigger"] for one in lost["deliveries"]] == ["load/files"]
+    assert {slot["automation"] for slot in lost["slots"]} == {"charge"}
+    caught = place.call("db", "restore", "--catch-up", "-y")
+    assert b"Left, since a step must not happen twice: charge" in caught.stdout, caught.stderr
+    _until(lambda: _effects(effects).count("load lost.csv") == 2, "it does not catch up")
+    os.kill(again.pid, signal.SIGTERM)
+    assert again.wait(60) == 0

@@ -56,9 +56,13 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
     words = [sys.executable, "-m", "mainspring.app.scheduler_process"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
 
+    lines = []
+
     def start() -> "subprocess.Popen[bytes]":
         with (tmp_path / "log").open("ab") as log:
-            return handover.start(words, cwd=tmp_path, env=env, stdout=log, stderr=log)
+            process, line = handover.start(words, cwd=tmp_path, env=env, stdout=log, stderr=log)
+            lines.append(line)
+            return process
 
     running = [start() for _ in range(SCHEDULERS)]
     address, _, schema = url.partition("?schema=")

@@ -74,7 +74,7 @@ def test_effect_is_there_once_after_a_kill_at_each_commit(
     """Killed before and after the effect's commit and the engine's own, each run ends and each payment is there once."""
     if store == "server":
         project.store = postgres.new_store()
-    project.call("db", "migrate")
+    project.call("db", "migrate", "--create")
     (project.folder / "once.py").write_text(ONCE)
     ends = []
     for number, kill in enumerate(KILLS):

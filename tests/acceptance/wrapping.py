@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 
+from mainspring.config.places import store_mark, store_url
 from tests import warm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,13 +22,13 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "state" / "s.db"
-        self.spool = folder / "spool"
+        self.spool = folder / "spool" / store_mark(store_url(self.store), {})
         self._started: list[subprocess.Popen[bytes]] = []
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT / "src"),
-            "MAINSPRING_EXEC_SPOOL": str(self.spool),
+            "MAINSPRING_EXEC_SPOOL": str(self.spool.parent),
             "MAINSPRING_UP_ROLES": "worker,scheduler",
         }
 
@@ -65,7 +66,7 @@ class Place:
 
     def watch(self) -> tuple[int, dict[str, Any], str]:
         """Make one round of the watcher; return exit code, what it found, and what it said."""
-        done = self.call("watch", "--once", "--json")
+        done = self.call("watch", "--json")
         return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr.decode()
 
     def rows(self, text: str, *params: Any) -> list[tuple[Any, ...]]:

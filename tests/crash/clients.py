@@ -7,7 +7,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.engine.registry import Registry
 from mainspring.service import event, question, starting
 from mainspring.service.actor import Act, Actor, act_of
-from mainspring.service.run import cancel
+from mainspring.service.run import cancel, retry
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from mainspring.store.views import RunView
@@ -54,6 +54,11 @@ class Client:
         """Ask a run to stop, twice under one command id."""
         for _ in range(2):
             cancel(self.store, run, act=self.act("cancel"))
+
+    def retry(self, run: str) -> None:
+        """Continue a run that stopped, twice under one command id."""
+        for _ in range(2):
+            retry(self.store, run, act=self.act("retry"))
 
     def view(self, run: str) -> RunView:
         """Return a run as it stands."""

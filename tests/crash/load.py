@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -20,8 +21,11 @@ def work(what: str) -> str:
 def deadly(how: str) -> str:
     """Takes its process with it, whatever it is."""
     effect("deadly", kind="raw")
-    if how == "exit":
-        os._exit(1)
+    if how.startswith("exit"):
+        os._exit(int(how.removeprefix("exit")))
+    if how == "sigterm":
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
     return str(ctypes.string_at(0))
 
 

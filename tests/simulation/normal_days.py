@@ -22,10 +22,12 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.notice import About
+from mainspring.domain.pace import Pace
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.route import Routing
 from mainspring.domain.schedule import Schedule, jitter_of
 from mainspring.domain.slot_verdict import SlotVerdict
-from mainspring.domain.states import AlertState, FailureReason, RunState
+from mainspring.domain.states import AlertState, DeliveryState, FailureReason, RunState
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts
 from mainspring.store.commands.automations import (
@@ -40,10 +42,10 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import Beat, CloseSession
-from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.commands.triggers import Decide, RefuseArrival, TakeIn, TriggerRow
 from mainspring.store.reads.incidents import is_alert_due
 from tests.contract.store.clock import FakeClock
-from tests.contract.store.process import SqliteProcess, finish, take_alerts
+from tests.contract.store.process import SqliteProcess, finish, suspend, take_alerts
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 BEGIN = round(datetime(2027, 3, 8, tzinfo=UTC).timestamp() * 1_000)
@@ -57,9 +59,15 @@ MADE: dict[str, tuple[Kind, dict[str, Any], int]] = {
     "weekly": (Kind.SCRIPT, {"cron": ["0 6 * * 1"], "tz": BERLIN}, 40 * MINUTE),
     "office": (Kind.TASK, {"cron": ["0 9-17 * * 1-5"], "tz": BERLIN}, 2 * MINUTE),
     "orders": (Kind.TASK, {"tz": BERLIN, "queue": "orders"}, 5 * SECOND),
+    "builds": (Kind.TASK, {"tz": BERLIN}, 30 * SECOND),
+    "approvals": (Kind.WORKFLOW, {"tz": BERLIN}, 5 * SECOND),
     "crontab": (Kind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
 }
-"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC."""
+"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC, `builds` by a
+public webhook; a run of `approvals` holds its partition and waits for a day or two."""
+HOOK = "builds/webhook"
+DEBOUNCED = "report/webhook"
+DEBOUNCE = Pace.parse(debounce="1m")
 CHANNELS = ("boss", "ops")
 
 
@@ -87,9 +95,15 @@ class Days:
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._chance = random.Random(at)
         self._sizes = random.Random(at)
+        self._visitors = random.Random(at)
         self.worker = self._begin("worker")
         self.scheduler = self._begin("scheduler")
         self.watcher = self._begin("watcher")
+        self.web = self._begin("web")
+        self.queues: tuple[str, ...] | None = None
+        """What the worker takes runs from; None = from every queue."""
+        self.findings: tuple[ProcessFinding, ...] = ()
+        """What the web process has put on record."""
         self.announce()
         watcher: Any = self.watcher  # as far as a look needs a store
         self.watch = Watch(
@@ -120,9 +134,13 @@ class Days:
             for schedule in definition.schedules if problem is None else ():
                 spec = msgspec.json.encode(schedule.to_data())
                 first = None if definition.kind is Kind.EXEC else schedule.next_after(self.clock.now())
-                schedules.append(ScheduleRow(name, name, spec, first, None, schedule.key))
-        trigger = TriggerRow("orders/event", "orders", "event", b'{"source":{"type":"event","name":"order"}}', None)
-        self.worker.do(Announce("f" + "".join(without), tuple(rows), tuple(schedules), (trigger,)))
+                schedules.append(ScheduleRow(name, name, spec, first, schedule.key))
+        triggers = (
+            TriggerRow("orders/event", "orders", "event", b'{"source":{"type":"event","name":"order"}}', None),
+            _webhook(HOOK, "/builds", Pace()),
+            _webhook(DEBOUNCED, "/report", DEBOUNCE),
+        )
+        self.worker.do(Announce("f" + "".join(without), tuple(rows), tuple(schedules), triggers))
         self.worker.do(SetQueue("orders"), SetQueue("default"))
 
     def at(self, at: int, act: Callable[[], None]) -> None:
@@ -190,7 +208,10 @@ class Days:
 
     def beat(self) -> None:
         """Signs of life of those that live and can write."""
-        for role, process in (("worker", self.worker), ("scheduler", self.scheduler), ("watcher", self.watcher)):
+        for role, process in (
+            *(("worker", self.worker), ("scheduler", self.scheduler)),
+            *(("watcher", self.watcher), ("web", self.web)),
+        ):
             if role not in self.broken:
                 trouble: StoreError | None = None
                 try:
@@ -212,6 +233,19 @@ class Days:
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
             if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
                 self.at(minute, lambda: self.start("orders"))
+            if minute % (30 * MINUTE) == 0 and 6 <= local.hour < 22:
+                self.at(minute + self._visitors.randrange(MINUTE), partial(self.deliver, f"b{minute}"))
+            if minute % (30 * MINUTE) == 0:
+                self.at(minute, partial(self.turn_away, "no_signature"))
+            if minute % (8 * HOUR) == 0:  # somebody tries many things at once
+                for n in range(8):
+                    self.at(minute + n * SECOND, partial(self.turn_away, "no_signature"))
+            if minute % (5 * HOUR) == 0:
+                self.at(minute, partial(self.turn_away, "bad_signature"))
+            if minute % DAY == 9 * HOUR:
+                self.at(minute, partial(self.start, "approvals", partition=f"t{minute // DAY % 3}"))
+            if minute % DAY == 10 * HOUR and minute % (7 * DAY) == 4 * DAY + 10 * HOUR and minute > BEGIN + 8 * DAY:
+                self.at(minute, partial(self.start, "approvals", partition=f"t{minute // DAY % 3}"))
             if minute % DAY == (10 if "host's zone" in self.broken else 1) * HOUR:
                 self.at(minute, lambda: self.start("crontab"))
             if minute % DAY == 4 * HOUR:
@@ -230,17 +264,43 @@ class Days:
         self.scheduler.do(MakeSlot(name, slot, schedule.next_after(self.clock.now()), "run", start))
         self._claim()
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, **options: Any) -> None:
         if name in self.broken:
             return
-        kind, options, _ = MADE[name]
-        self.scheduler.start(name, kind=str(kind), queue=options.get("queue", "default"))
+        kind, known, _ = MADE[name]
+        self.scheduler.start(name, **{"kind": str(kind), "queue": known.get("queue", "default"), **options})
         self._claim()
+
+    def deliver(self, key: str) -> None:
+        """What the sender of the webhook sends; as things stand, it may be wrong."""
+        if "secret" in self.broken:
+            for n in range(6):  # it tries again
+                self.at(self.clock.now() + n * MINUTE, partial(self.turn_away, "bad_signature"))
+            return
+        name = self.web.name("d")
+        values: dict[str, Any] = {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
+        if "filter" in self.broken:
+            self.web.do(TakeIn(id=name, verified="github", filtered=True, **values))
+            note = "its filter raised KeyError: 'action'"
+            self.web.do(Decide(trigger=HOOK, delivery=name, state=DeliveryState.FAILED, note=note))
+            return
+        self.web.do(TakeIn(id=name, verified="github", start=self.web.starting("builds"), **values))
+        self._claim()
+
+    def turn_away(self, why: str) -> None:
+        """A request that the webhook does not take."""
+        refusal = RefuseArrival(id=self.web.name("d"), trigger=HOOK, why=why, note="no", body=b"x")
+        self.web.do(refusal)
 
     def _claim(self) -> None:
         if "worker" in self.broken:
             return
-        for run in self.worker.claim(10).runs:
+        for run in self.worker.claim(10, queues=self.queues).runs:
+            if run.automation == "approvals" and run.claim == 1:
+                wait = DAY + self._visitors.randrange(DAY)
+                self.worker.do(suspend(run, due_at=self.clock.now() + wait))
+                self.at(self.clock.now() + wait + MINUTE, self._claim)
+                continue
             if f"{run.automation} hangs" in self.broken:
                 continue
             end = finish(run, output_size=self._size(run.automation))
@@ -302,13 +362,20 @@ class Days:
         return Days(path, self.clock.now())
 
     def settle(self) -> None:
-        """Let what is under way end."""
-        while self._due:
+        """Let what is under way end; what waits for days goes on waiting."""
+        until = self.clock.now() + 3 * HOUR
+        while self._due and self._due[0][0] <= until:
             at, _, act = heapq.heappop(self._due)
             self.clock.at = max(at, self.clock.at)
             act()
         self.worker.database.connection.execute("pragma wal_checkpoint(truncate)")
 
     def close(self) -> None:
-        for process in (self.worker, self.scheduler, self.watcher):
+        for process in (self.worker, self.scheduler, self.watcher, self.web):
             process.close()
+
+
+def _webhook(name: str, path: str, pace: Pace) -> TriggerRow:
+    verify = {"type": "github", "secrets": ["KEY"]}
+    written = {"source": {"type": "webhook", "path": path, "verify": verify}, "pace": msgspec.to_builtins(pace)}
+    return TriggerRow(name, name.partition("/")[0], "webhook", msgspec.json.encode(written), path)

@@ -12,16 +12,20 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.monitors.words import about
 from mainspring.domain.notice import About
+from mainspring.domain.process_finding import FindingKind, ProcessFinding
 from mainspring.domain.produces import unmet
 from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
 from mainspring.store.commands.automations import PauseQueue, TakeLock
+from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStall
-from mainspring.store.commands.sessions import Bury, NoteBlocked
-from mainspring.store.commands.triggers import ReportDesk
-from tests.contract.store.process import ask, halt, suspend
-from tests.simulation.normal_days import DAY, HOUR, MINUTE, SECOND, Days
+from mainspring.store.commands.outbox import Refusal, SettleQueue
+from mainspring.store.commands.sessions import Bury, NoteBlocked, NoteFindings
+from mainspring.store.commands.triggers import RefuseArrival, ReportDesk, TakeIn
+from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
+from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
+TAKEN = "cannot listen on 127.0.0.1:7172: another process listens there"
 REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
 FULL = "The store is full"
 K = IncidentKind
@@ -103,6 +107,17 @@ def _unanswered(world: Days) -> None:
     world.worker.do(ask(run), suspend(run))
 
 
+def _unreadable(world: Days) -> None:
+    worker = world.worker
+    run = worker.begin(automation="orders", queue="default")
+    worker.do(signal(run.id, name="approve"))
+    (fact,) = worker.history(run.id).facts
+    failure = Failure(
+        "ValueRefusedError", "value_refused", "signal approve cannot be saved or read: Expected `bool`, got `str`"
+    )
+    worker.do(RejectFact(run.id, run.claim, fact.seq, failure), suspend(run))
+
+
 def _in_doubt(world: Days) -> None:
     run = world.worker.begin(automation="orders", queue="default")
     world.worker.do(halt(run, "charge#1"))
@@ -119,6 +134,64 @@ def _hanging(world: Days) -> None:
 def _loop(world: Days) -> None:
     for n in range(800):
         world.at(world.clock.now() + n * 5_000, lambda: world.start("orders"))
+
+
+def _finding(kind: FindingKind, name: str, why: str, world: Days) -> None:
+    world.web.do(NoteFindings((*world.findings, found := ProcessFinding(kind, name, why, world.clock.now()))))
+    world.findings = (*world.findings, found)
+
+
+def _rejected(world: Days) -> None:
+    note = "delivery d_1 came under this key with another body"
+    refusal = RefuseArrival(id=world.web.name("d"), trigger=HOOK, why="other_body", note=note, body=b"x")
+    world.web.do(refusal)
+
+
+def _unsent(queue: str, world: Days, *, away: str | None = None, refused: str | None = None) -> None:
+    """A step sent a message, and a Sender tried to hand it over."""
+    run = world.worker.begin(automation="orders", queue="default")
+    world.worker.do(complete(run, posts=(post(queue, id=world.worker.name("m")),)))
+    lease = take(lease_ms=10 * DAY)
+    (leased,) = world.scheduler.do(lease).queues
+    gone = () if refused is None else tuple(Refusal(message.seq, refused) for message in leased.messages)
+    world.scheduler.do(SettleQueue(lease.lease, queue, refused=gone, away=away, retry_after_ms=10 * DAY))
+
+
+def _debounced(world: Days) -> None:
+    """Something comes twice a minute, for an hour."""
+    for n in range(120):
+        arrival = TakeIn(
+            id=f"d_bounce{n}",
+            trigger=DEBOUNCED,
+            key=f"bounce{n}",
+            body_hash="h",
+            body=b"{}",
+            pace=DEBOUNCE,
+            verified="github",
+        )
+        world.at(world.clock.now() + n * 30 * SECOND, partial(world.web.do, arrival))
+
+
+def _overdue(world: Days) -> None:
+    """One arrival, which no scheduler starts when its debounce is over."""
+    arrival = TakeIn(
+        id="d_once", trigger=DEBOUNCED, key="once", body_hash="h", body=b"{}", pace=DEBOUNCE, verified="github"
+    )
+    world.web.do(arrival)
+
+
+def _held(partition: str, world: Days) -> None:
+    """A run waits for an event in its partition, and another one is behind it."""
+    holder = world.worker.begin(id="r_holder", automation="orders", queue="default", partition=partition)
+    world.worker.do(wait_for(holder), suspend(holder))
+    world.worker.start("orders", queue="default", partition=partition)
+
+
+def _unserved(world: Days, **options: object) -> None:
+    if "queue" in options:
+        world.queues = ("default", "orders")
+        world.start("orders")
+    world.scheduler.start("orders", **{"queue": "orders", **options})
 
 
 def _channel_broken(world: Days) -> None:
@@ -161,7 +234,7 @@ WAYS = (
         kind=K.PAUSED,
         of="report",
         within=7 * DAY,
-        says="[digest] report: paused without an end for 1w by ann",
+        says="[digest] report: paused without an end for 7d by ann",
         begin=lambda world: world.pause("report"),
     ),
     Way(
@@ -236,7 +309,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        says="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "host's zone"),
     ),
     Way(
@@ -245,7 +318,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected At 01:00 every day (UTC))",
+        says="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "crontab"),
     ),
     Way(
@@ -272,7 +345,7 @@ WAYS = (
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
-        says="[notify] orders: a run goes on for 1h5m, 99 % of its runs took at most 1m5s",
+        says="[notify] orders: a run goes on for 1h9m, 99 % of its runs took at most 1m6s",
         begin=partial(_break, "orders hangs"),
     ),
     Way(
@@ -281,7 +354,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: 401 Unauthorized: the token was revoked",
+        says="[notify] sync: failed: upload: HTTPStatusError: 401 Unauthorized: the token was revoked",
         begin=partial(_failing, "sync", REVOKED, FailureReason.PERMANENT_ERROR),
     ),
     Way(
@@ -290,7 +363,7 @@ WAYS = (
         kind=K.RETRIES_EXHAUSTED,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed after all retries: upload: no answer from the store of goods",
+        says="[notify] sync: failed after all retries: upload: ConnectTimeout: no answer from the store of goods",
         begin=partial(
             _failing,
             "sync",
@@ -304,7 +377,7 @@ WAYS = (
         kind=K.BACKLOG,
         of="orders",
         within=7 * HOUR,
-        says="[notify] orders: 21 runs wait, the oldest for 6h5m: queue orders is paused by ann",
+        says="[notify] orders: 26 runs wait, the oldest for 6h9m: queue orders is paused by ann",
         begin=_queue_paused,
     ),
     Way(
@@ -322,7 +395,7 @@ WAYS = (
         kind=K.SILENCE,
         of="orders",
         within=10 * DAY,
-        says="[notify] orders: no success for 5d4h (usually within 5d4h)",
+        says="[notify] orders: no success for 5d5h (usually within 5d4h)",
         begin=partial(_break, "orders"),
     ),
     Way(
@@ -358,7 +431,7 @@ WAYS = (
         kind=K.TOO_OFTEN,
         of="orders",
         within=HOUR,
-        says="[notify] orders: started 123 times in an hour, 60 at most are usual",
+        says="[notify] orders: started 121 times in an hour, 60 at most are usual",
         begin=_loop,
     ),
     Way(
@@ -371,12 +444,21 @@ WAYS = (
         begin=_unanswered,
     ),
     Way(
+        name="A signal cannot be read",
+        cause="the code of a waiting run expects another type than was sent",
+        kind=K.REJECTED_MESSAGE,
+        of="orders",
+        within=0,
+        says="[notify] orders: 1 run cannot read what came: signal 'approve'",
+        begin=_unreadable,
+    ),
+    Way(
         name="A run is in doubt",
         cause="its process died in a step that must not be done twice",
         kind=K.NEEDS_ATTENTION,
         of="orders",
         within=0,
-        says="[notify] orders: needs a person: charge: it broke",
+        says="[notify] orders: needs a person: charge: ValueError: it broke",
         begin=_in_doubt,
     ),
     Way(
@@ -388,6 +470,183 @@ WAYS = (
         says="[notify] mainspring: channel ops takes nothing: connection refused",
         begin=_channel_broken,
     ),
+    Way(
+        name="The address of the webhooks is taken",
+        cause="another process listens on `hooks.bind`",
+        kind=K.ADDRESS_TAKEN,
+        of="hooks.bind of box",
+        within=5 * MINUTE,
+        says=f"[page] mainspring: box: webhooks are not taken in: {TAKEN}",
+        begin=partial(_finding, FindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {TAKEN}"),
+    ),
+    Way(
+        name="The address of the pages is taken",
+        cause="another process listens on `web.bind`",
+        kind=K.ADDRESS_TAKEN,
+        of="web.bind of box",
+        within=5 * MINUTE,
+        says=f"[page] mainspring: box: pages and API are not served: {TAKEN}",
+        begin=partial(_finding, FindingKind.ADDRESS, "web.bind", f"pages and API are not served: {TAKEN}"),
+    ),
+    Way(
+        name="The secret of a webhook is not set",
+        cause="the web process finds none, and answers every request with 503",
+        kind=K.SECRET_MISSING,
+        of="builds",
+        within=5 * MINUTE,
+        says="[notify] builds: builds/webhook takes nothing on box: the secret 'KEY' is not set",
+        begin=partial(_finding, FindingKind.SECRET, HOOK, "the secret 'KEY' is not set"),
+    ),
+    Way(
+        name="A sender changed its secret",
+        cause="its requests carry another signature (401), beside scanners that send none",
+        kind=K.SENDER_REJECTED,
+        of="builds",
+        within=40 * MINUTE,
+        says="[notify] builds: builds/webhook rejects its sender: 6 requests carried a wrong signature (401), no delivery passed since",
+        begin=partial(_break, "secret"),
+    ),
+    Way(
+        name="A filter raises",
+        cause="the sender changed a field that it reads",
+        kind=K.DELIVERY_FAILED,
+        of="builds",
+        within=25 * MINUTE,
+        says="[notify] builds: 1 delivery of builds/webhook failed and started nothing: its filter raised KeyError: 'action'",
+        begin=partial(_break, "filter"),
+    ),
+    Way(
+        name="A delivery of a known sender is rejected",
+        cause="another body comes under a key that counts (409)",
+        kind=K.DELIVERY_REJECTED,
+        of="builds",
+        within=0,
+        says=(
+            "[notify] builds: 1 delivery of builds/webhook was rejected and started nothing: "
+            "delivery d_1 came under this key with another body"
+        ),
+        begin=_rejected,
+    ),
+    Way(
+        name="A broker that steps send to is dead",
+        cause="messages wait in the outbox",
+        kind=K.OUTBOX_BLOCKED,
+        of="jobs/x",
+        within=5 * MINUTE,
+        says="[page] mainspring: messages to jobs/x wait, the oldest for 5m: connection refused",
+        begin=partial(_unsent, "jobs/x", away="connection refused"),
+    ),
+    Way(
+        name="A broker that steps send to is not known",
+        cause="no `[brokers]` entry has its name",
+        kind=K.OUTBOX_BLOCKED,
+        of="jobz/x",
+        within=0,
+        says="[page] mainspring: 1 message to jobz/x was refused: no broker is called 'jobz'",
+        begin=partial(_unsent, "jobz/x", refused="no broker is called 'jobz'"),
+    ),
+    Way(
+        name="A broker refuses a message",
+        cause="it is larger than the broker takes",
+        kind=K.OUTBOX_BLOCKED,
+        of="jobs/x",
+        within=0,
+        says="[page] mainspring: 1 message to jobs/x was refused: it is too large",
+        begin=partial(_unsent, "jobs/x", refused="it is too large"),
+    ),
+    Way(
+        name="A debounce never fires",
+        cause="something comes more often than its span, and `within=` is not set",
+        kind=K.DEBOUNCE_HELD,
+        of="report",
+        within=10 * MINUTE,
+        says="[notify] report: report/webhook has started nothing for 15m: something comes more often than every 1m",
+        begin=_debounced,
+    ),
+    Way(
+        name="What a debounce holds is due, and nothing starts it",
+        cause="the router cannot read it",
+        kind=K.DEBOUNCE_HELD,
+        of="report",
+        within=10 * MINUTE,
+        says="[notify] report: report/webhook has started nothing for 15m: it is due, and no scheduler starts it",
+        begin=_overdue,
+    ),
+    Way(
+        name="A partition is held by a run that waits",
+        cause="the event that it waits for does not come, and another run is behind it",
+        kind=K.PARTITION_HELD,
+        of="orders",
+        within=HOUR,
+        says="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder holds it and waits",
+        begin=partial(_held, "customer-7"),
+    ),
+    Way(
+        name="The `concurrency=` of a trigger is held by a run that waits",
+        cause="its only place is taken",
+        kind=K.PARTITION_HELD,
+        of="orders",
+        within=HOUR,
+        says="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder holds it and waits",
+        begin=partial(_held, "orders/event:~0"),
+    ),
+    Way(
+        name="No worker carries a tag",
+        cause="the only one with `--tag gpu` is gone",
+        kind=K.UNSERVED,
+        of="orders",
+        within=5 * MINUTE,
+        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker carries tag gpu",
+        begin=partial(_unserved, tag="gpu"),
+    ),
+    Way(
+        name="No worker takes a queue",
+        cause="every worker was started with `--queue`, and none names it",
+        kind=K.UNSERVED,
+        of="orders",
+        within=5 * MINUTE,
+        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker takes queue mail",
+        begin=partial(_unserved, queue="mail"),
+    ),
+    Way(
+        name="No worker has a version",
+        cause="runs of version 2 were started before a deploy was taken back",
+        kind=K.UNSERVED,
+        of="orders",
+        within=5 * MINUTE,
+        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker has version 2 of it (they have 1)",
+        begin=partial(_unserved, version=2),
+    ),
+)
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two ways at once, by their names. `explained` = the second follows from the first: it is part of its incident."""
+
+    first: str
+    second: str
+    explained: bool = False
+
+    @property
+    def ways(self) -> tuple[Way, Way]:
+        """Both."""
+        known = {way.name: way for way in WAYS}
+        return known[self.first], known[self.second]
+
+
+PAIRS = (
+    Pair(first="A lock is never released", second="The worker is killed"),
+    Pair(first="The worker is killed", second="No worker carries a tag", explained=True),
+    Pair(first="A bad deploy", second="A broker is gone"),
+    Pair(first="A credential is revoked", second="A broker that steps send to is dead"),
+    Pair(first="The address of the webhooks is taken", second="The secret of a webhook is not set"),
+    Pair(first="The address of the pages is taken", second="The output is missing"),
+    Pair(first="A sender changed its secret", second="No worker takes a queue"),
+    Pair(first="A filter raises", second="A delivery of a known sender is rejected"),
+    Pair(first="The scheduler is killed", second="What a debounce holds is due, and nothing starts it", explained=True),
+    Pair(first="A run is in doubt", second="A partition is held by a run that waits", explained=True),
+    Pair(first="A service stays away", second="A debounce never fires"),
+    Pair(first="A broker refuses a message", second="A step hangs"),
 )
 LOST = (
     Way(
@@ -427,15 +686,22 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "silent-failures.md"
 _HEAD = """# Silent failures
 
 Each way to stop below is caused in a test, on a store of thirty ordinary days (schedules, events, jitter, slow days, retries, deploys, a pause, a
-change of the clocks), in which nobody is told of anything at once. Each ends in exactly one incident that people are told of, within its time and
-the one check that comes after it; what follows from it is kept beside it and told to nobody. The tests are in `tests/simulation/test_normal_days.py`;
-this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_told.py`, with a process
+change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no one is notified at once. Each case
+opens one incident and sends one notification, within the time in the table plus one check. Consequences are recorded under that incident and send no
+notification. The second table is of two faults at once: each has its own incident, unless one explains the other. The tests are in
+`tests/simulation/test_normal_days.py`; this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_told.py`, with a process
 that dies whenever it is started beside them: scheduler and watcher tell of one another.
 
 A silence, a slow run and too many starts are judged by what the store has learned: the times and figures in their lines are those of the test's month.
 
 | What stops | How, in the test | Kind of incident | Within | The first line |
 | --- | --- | --- | --- | --- |
+"""
+_TWO = """
+## Two at once
+
+| The first | The second | Incidents |
+| --- | --- | --- |
 """
 
 
@@ -445,7 +711,11 @@ def page() -> str:
         f"| {way.name} | {way.cause} | `{way.kind}` | {about(way.within) if way.within else 'at once'} | {way.says} |\n"
         for way in (*WAYS, *LOST)
     ]
-    return _HEAD + "".join(rows)
+    pairs = [
+        f"| {pair.first} | {pair.second} | {'one: the first explains the second' if pair.explained else 'two'} |\n"
+        for pair in PAIRS
+    ]
+    return _HEAD + "".join(rows) + _TWO + "".join(pairs)
 
 
 if __name__ == "__main__":

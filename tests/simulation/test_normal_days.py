@@ -14,7 +14,7 @@ from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
 from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
-from tests.simulation.silent_ways import FULL, LOST, PAGE, WAYS, headline, page
+from tests.simulation.silent_ways import FULL, LOST, PAGE, PAIRS, WAYS, headline, page
 
 pytestmark = pytest.mark.xdist_group("month")  # what is made for all of them is made once
 
@@ -39,7 +39,7 @@ def disk(request, tmp_path):
     folder = tmp_path / "store"
     folder.mkdir()
     callspec = getattr(request.node, "callspec", None)
-    if callspec is None or callspec.params["way"].name != FULL:
+    if callspec is None or "way" not in callspec.params or callspec.params["way"].name != FULL:
         yield folder
         return
     if os.geteuid() != 0:
@@ -91,6 +91,10 @@ def test_ordinary_days_are_quiet(month):
     found = [headline(one) for one in month.incidents()]
     assert found == ["[digest] orders: no success for 2d13h (still learning within 2d)"]
     only = {one.id for one in month.incidents()}
+    read = month.watcher.database.connection.execute
+    assert read("select count(*) from deliveries where state = 'refused'").get > 100, "scanners came"
+    long = "select count(*) from runs where partition is not null and started_at - created_at > 3600000"
+    assert read(long).get > 0, "runs waited behind others for hours"
     # A digest of early signs is about no incident.
     assert {one.incident for one in month.watcher.read("alerts") if one.about is not About.DIGEST} <= only
 
@@ -108,6 +112,27 @@ def test_way_to_stop_is_told_as_one_thing(world, way):
     assert headline(one) == way.says
     world.go(4 * HOUR, every)
     assert [each.subject for each in world.told()] == [one.subject]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.first} + {pair.second}")
+def test_two_ways_to_stop_at_once_are_told_each_by_its_cause(world, pair):
+    """Neither hides the other; one that explains the other is told alone."""
+    first, second = pair.ways
+    first.begin(world)
+    second.begin(world)
+    world.go(max(first.within, second.within) + 10 * MINUTE, 5 * MINUTE)
+    expected = {(way.kind, way.of) for way in ([first] if pair.explained else [first, second])}
+    told = {(one.subject.kind, one.subject.automation or one.subject.fingerprint) for one in world.told()}
+    assert told == expected
+    if pair.explained:
+        folded = [one for one in world.incidents() if one.parent is not None and one.subject.kind is second.kind]
+        assert folded or second.kind is IncidentKind.UNSERVED, "what follows is on record"
+
+
+def test_matrix_has_forty_ways_and_ten_of_two_faults():
+    """It shrinks for no reason."""
+    assert len(WAYS) + len(LOST) >= 40
+    assert len(PAIRS) >= 10
 
 
 @pytest.mark.parametrize("way", LOST, ids=lambda way: way.name)

@@ -60,7 +60,7 @@ PLANTED = {
 @pytest.fixture
 def fleet(tmp_path: Path, postgres: PostgresServer) -> Iterator[Fleet]:
     made = Fleet(tmp_path, postgres.new_store(), code="", config="")
-    made.call("db", "migrate")
+    made.call("db", "migrate", "--create")
     yield made
     made.close()
 

@@ -1,13 +1,26 @@
-"""The public API as a type checker sees it. Never run; read by `test_api.py` under `mypy --strict`.
+"""The public API as a type checker sees it. Never run; read by `test_api.py` with `mypy --strict` and pyright.
 
 `assert_type` pins what a user gets. A line that must be an error carries `type: ignore`: were it none, the ignore would be unused, which
 is an error as well.
 """
 
 from collections.abc import Coroutine
-from typing import Any, assert_type
+from enum import StrEnum
+from typing import Any, Literal, assert_type
 
 import mainspring as ms
+
+DECISIONS: tuple[Literal["approve", "refund"], ...] = ("approve", "refund")
+
+
+class Decision(StrEnum):
+    """What people choose from."""
+
+    APPROVE = "approve"
+    REFUND = "refund"
+
+
+command = ms.script("backup", "./backup.sh")
 
 
 def plain(amount: int, note: str = "") -> float:
@@ -131,7 +144,18 @@ async def waits(run: ms.Run) -> None:
     async for name in run.as_completed([run.step(waiting, 1)]):
         assert_type(name, str)
     await run.receive()  # type: ignore[call-arg]
-    await run.ask("q", choices=3)  # type: ignore[arg-type]
+    assert_type(await run.ask("q"), Literal["yes", "no"])
+    assert_type(await run.ask("q", otherwise=None), Literal["yes", "no"] | None)
+    assert_type(await run.ask("q", choices=["approve", "refund"], within="24h", otherwise="refund"), str)
+    assert_type(await run.ask("q", choices=DECISIONS), Literal["approve", "refund"])
+    assert_type(await run.ask("q", choices=DECISIONS, otherwise=None), Literal["approve", "refund"] | None)
+    assert_type(await run.ask("q", choices=Decision), Decision)
+    assert_type(await run.ask("q", choices=Decision, otherwise=Decision.REFUND, who="ops", key="k"), Decision)
+
+    await run.ask("q", choices=3)  # type: ignore[call-overload]
+    await run.ask("q", choices=[1, 2])  # type: ignore[type-var]
+    await run.ask("q", otherwise=3)  # type: ignore[call-overload]
+    await run.ask(choices=DECISIONS)  # type: ignore[call-overload]
 
 
 @ms.workflow  # type: ignore[arg-type]
@@ -155,9 +179,48 @@ async def app() -> None:
     async with program.running() as same:
         assert_type(same, ms.App)
         handle = await program.start(order, 2)
-        assert_type(handle, ms.Handle)
+        assert_type(handle, ms.Handle[list[str]])
         assert_type(handle.id, str)
-    await program.start(3)  # type: ignore[arg-type]
+        assert_type(await handle.result(), list[str])
+        assert_type(await handle.result(timeout=3.5), list[str])
+        assert_type(await (await program.start(order, number=2, colour="blue")).result(), list[str])
+        assert_type(await (await program.start(bare)).result(), None)
+        assert_type(await (await program.start(sync)).result(), int)
+        assert_type(await (await program.start(asynchronous, "x")).result(), int)
+        assert_type(await (await program.start(task_in_database, 2)).result(), int)
+        assert_type(await program.start(command), ms.Handle[Any])
+        assert_type(await program.start("order", number=2), ms.Handle[Any])
+        assert_type(await program.options(key="k").start(order, 2), ms.Handle[list[str]])
+
+    await program.start(3)  # type: ignore[call-overload]
+    await program.start(plain, 1)  # type: ignore[call-overload]
+    await program.start(order)  # type: ignore[call-overload]
+    await program.start(order, "two")  # type: ignore[call-overload]
+    await program.start(order, 2, "red")  # type: ignore[call-overload]
+    await program.start(order, 2, size=3)  # type: ignore[call-arg]
+    await program.start(asynchronous)  # type: ignore[call-overload]
+    await program.start(task_in_database, "two")  # type: ignore[call-overload]
+    await program.start(command, 1)  # type: ignore[call-overload]
+    await program.options(key="k").start(order)  # type: ignore[call-overload]
+    await program.options(colour="k").start(order, 2)  # type: ignore[call-arg]
+    await handle.result(timeout="3s")  # type: ignore[arg-type]
+
+
+def blocking() -> None:
+    """Starting and waiting in one call."""
+    program = ms.App()
+    assert_type(program.run(order, 2), list[str])
+    assert_type(program.run(sync, account="x"), int)
+    assert_type(program.run(asynchronous, "x"), int)
+    assert_type(program.run(task_in_database, 2), int)
+    assert_type(program.run(command), Any)
+    assert_type(program.run("order", number=2), Any)
+
+    program.run(order)  # type: ignore[call-overload]
+    program.run(order, number="two")  # type: ignore[call-overload]
+    program.run(sync, 1, 2)  # type: ignore[call-overload]
+    program.run(command, 1)  # type: ignore[call-overload]
+    program.run(plain, 1)  # type: ignore[call-overload]
 
 
 def sends() -> None:

@@ -1,4 +1,4 @@
-"""The public API keeps users' types: one file of uses, read by the strict checker."""
+"""The public API keeps users' types: one file of uses, read by two checkers."""
 
 import os
 import subprocess
@@ -10,9 +10,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_api_keeps_the_types_of_users_functions():
     """Right uses have exactly the pinned types, and each wrong one is an error."""
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent"]
+    command = ["mypy", "--strict", "--config-file=", "--follow-imports=silent"]
     command += ["--namespace-packages", "--explicit-package-bases", "tests/typing/api.py"]
+    _check(command)
+
+
+def test_api_keeps_the_types_of_users_functions_for_pyright():
+    """The other checker, and the one of editors, says the same of each line."""
+    _check(["pyright", "--project", "tests/typing"])
+
+
+def _check(command):
+    environment = os.environ | {"MYPYPATH": "src", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"MYPYPATH": "src"}, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

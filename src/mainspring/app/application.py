@@ -15,18 +15,18 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
-from mainspring.app.handle import Handle
+from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
-from mainspring.app.starter import Starter
-from mainspring.app.stores import make_store
+from mainspring.app.starter import RunStarter, Starter
+from mainspring.app.stores import make_store, require_made
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
 from mainspring.config.places import is_server_url
@@ -35,18 +35,24 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.sealing import Sealing, payload_limit
-from mainspring.engine.automation import Automation
+from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
+from mainspring.engine.transaction import Tx
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.service import event, question, run, signal, starting
+from mainspring.service import event, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
+from mainspring.service.question import answer as answer_question
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
+PATIENCE_WHEN_FULL_S = 5.0
+"""Whoever awaits an act hears after so long that the disk is full and nothing was done. Runs wait for room all the same."""
 
-class App:
+
+class App(RunStarter):
     """One store and the automations of this process. `tags` = what its worker carries: it takes runs with such a `tag=` too."""
 
     def __init__(
@@ -111,7 +117,9 @@ class App:
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
+        warn_of_random_hash_seed(self.registry)
         working = self._made("run" if one_run else "app", schedules=schedules)
+        working.store.patience_when_full = PATIENCE_WHEN_FULL_S
         await working.open()
         self._working = working
         try:
@@ -141,7 +149,17 @@ class App:
         if self._working is not None:
             self._working.worker.serve_only(run_id)
 
-    def run(self, automation: Automation, *args: Any, **kwargs: Any) -> Any:
+    @overload
+    def run(self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def run(self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def run(self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def run(self, automation: Script, /) -> Any: ...
+    @overload
+    def run(self, automation: str, /, *args: Any, **kwargs: Any) -> Any: ...
+    def run(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Any:
         """Start a run, work on it alone until it ends, return its result. Blocking; not for an event loop's thread.
 
         Raises:
@@ -158,7 +176,8 @@ class App:
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):
                 options = msgspec.structs.replace(self._options, awaited=True)
-                handle = await Starter(self, options).start(automation, *args, **kwargs)
+                starter = Starter(self, options)
+                handle = await starter.start(automation, *args, **kwargs)  # type: ignore[arg-type]  # typed by the overloads
                 self.work_on(handle.id)
                 return await handle.result()
 
@@ -199,14 +218,8 @@ class App:
             ),
         )
 
-    async def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Handle:
-        """Start a run and return its handle once the start is committed.
-
-        Raises:
-            ArgumentError, ValueRefusedError: the arguments do not fit.
-            BusyError, KeyConflictError, ConflictError: the start was refused.
-        """
-        return await Starter(self, self._options).start(automation, *args, **kwargs)
+    def _start_context(self) -> tuple["App", starting.StartOptions]:
+        return self, self._options
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
@@ -218,7 +231,11 @@ class App:
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
-        await self.do(lambda store, act: signal.signal(store, run_id, name, value, act=act, sealing=self.sealing))
+        await self.do(
+            lambda store, act: signal.signal(
+                store, StoredActs(store.reader), run_id, name, value, act=act, sealing=self.sealing
+            )
+        )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Ask a run to stop."""
@@ -228,35 +245,62 @@ class App:
         """Continue a failed or halted run from where it failed."""
         await self.do(lambda store, act: run.retry(store, run_id, act=act), reason)
 
-    async def answer(self, run_id: str, choice: str, note: str | None = None) -> None:
-        """Answer the open question of a run."""
+    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer the open question of a run; `question` = its identity, where several are open.
+
+        Raises:
+            NotFoundError: there is no such open question.
+            UnknownNameError: it does not offer this choice.
+            ConflictError: several are open and none is named; lists them.
+        """
         await self.do(
-            lambda store, act: question.answer(
-                store, StoredActs(store.reader), run_id, choice, act=act, note=note, sealing=self.sealing
+            lambda store, act: answer_question(
+                store,
+                StoredActs(store.reader),
+                run_id,
+                choice,
+                act=act,
+                question=question,
+                note=note,
+                sealing=self.sealing,
             )
         )
 
-    async def do(self, act: Callable[[ProcessStore, Act], T], reason: str | None = None) -> T:
+    async def do(
+        self, act: Callable[[ProcessStore, Act], T], reason: str | None = None, *, creates_store: bool = False
+    ) -> T:
         """Do an act of the service floor off the loop, as this program."""
-        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act)
+        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act, creates_store=creates_store)
 
-    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T]) -> T:
-        """Do an act of the service floor off the loop, in somebody's name."""
-        store = await asyncio.to_thread(self.open_store)
+    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T], *, creates_store: bool = False) -> T:
+        """Do an act of the service floor off the loop, in somebody's name. Raises NoStoreError, unless it `creates_store`."""
+        store = await self.opened_store(creates_store=creates_store)
         return await asyncio.to_thread(act, store, who)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
-    def open_store(self) -> ProcessStore:
-        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time."""
+    def open_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store: the running worker's, or one opened for acts, once for all who ask at the same time.
+
+        Raises:
+            NoStoreError: there is none. Only a start and a worker create one.
+        """
         if self._working is not None:
             return self._working.store
         with self._opening:
             if self._store is None:
+                if not creates_store:
+                    require_made(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
+                store.patience_when_full = PATIENCE_WHEN_FULL_S
                 store.open()
                 self._store = store
             return self._store
+
+    async def opened_store(self, *, creates_store: bool = False) -> ProcessStore:
+        """Return the store without blocking the loop. Raises NoStoreError, unless it `creates_store`."""
+        store = self._store if self._working is None else self._working.store
+        return await asyncio.to_thread(self.open_store, creates_store=creates_store) if store is None else store
 
     async def changed(self, within: float) -> None:
         """Wait until something changed in the store, or for so many seconds."""

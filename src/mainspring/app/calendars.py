@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.config.settings import CalendarSettings
 from mainspring.domain.calendar import Calendar
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 
 YEARS_BACK, YEARS_AHEAD = 3, 10
 """Around the year in which an automation is loaded."""
@@ -45,7 +46,7 @@ def _dates(name: str, codes: Iterable[str], years: Iterable[int]) -> Iterable[da
     except ImportError:
         raise ConfigError(
             f"calendar {name!r} needs the dates of holidays, and the package that has them is not installed",
-            hint="pip install 'mainspring[holidays]'",
+            hint=install_command("holidays"),
         ) from None
     for code in codes:
         country, _, part = code.partition("-")

@@ -30,7 +30,7 @@ WITHIN_S = 90.0
 """The longest one request may take: an act on many runs is answered within a minute."""
 _TRIES = 4
 _FIRST_PAUSE_S = 0.2
-_LOOK_FIRST_S, _LOOK_LATER_S = 0.1, 2.0
+_LOOK_FIRST_S, _LOOK_LATER_S = 0.02, 2.0
 _AWAY = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
 
@@ -58,12 +58,16 @@ class RemoteHandle:
         return f"<run {self.id}>"
 
     async def view(self) -> RemoteRun:
-        """Return how the run stands, with its result or error."""
-        return await self._client.look(self.id)
+        """Return how the run stands, with its result or error; of one that began anew how the run stands which it goes on as."""
+        return await self._client.look(self.id, newest=True)
 
     async def status(self) -> RunState:
-        """Return the run's state."""
+        """Return the run's state; of one that began anew that of the run which it goes on as."""
         return (await self.view()).state
+
+    async def signal(self, name: str, value: Any = None) -> None:
+        """Send a message to the run, or to the one which it goes on as."""
+        await self._client.signal(self.id, name, value)
 
     async def result(self, timeout: float | None = None, *, type: Any = Any) -> Any:
         """Wait for the end and return the result, typed by `type`; follows a run that began anew to the run that ends.
@@ -76,7 +80,7 @@ class RemoteHandle:
         until = None if timeout is None else time.monotonic() + timeout
         run_id, pause = self.id, _LOOK_FIRST_S
         while True:
-            view = await self._client.look(run_id)
+            view = await self._client.look(run_id, newest=True)
             heir = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
             if view.state is RunState.SUCCEEDED and isinstance(heir, str):
                 run_id, pause = heir, _LOOK_FIRST_S
@@ -187,9 +191,14 @@ class Client:
         """Continue a failed or halted run from where it failed, or from a step."""
         await self.act(f"runs/{_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
 
-    async def answer(self, run_id: str, choice: str, note: str | None = None) -> None:
-        """Answer the open question of a run."""
-        await self.act(f"runs/{_part(run_id)}/answer", {"choice": choice, "note": note})
+    async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
+        """Answer the open question of a run; `question` = its identity, where several are open.
+
+        Raises:
+            NotFoundError: there is no such open question.
+            ConflictError: several are open and none is named; lists them.
+        """
+        await self.act(f"runs/{_part(run_id)}/answer", {"choice": choice, "note": note, "question": question})
 
     async def act(self, path: str, body: Mapping[str, Any], *, command: str | None = None) -> Any:
         """Do any act of the API: POST a path below /api/v1; return its answer. `command` = a command id of your own."""
@@ -200,9 +209,9 @@ class Client:
         """Look at anything of the API: GET a path below /api/v1; return its answer."""
         return await self._ask("GET", path, params=query)
 
-    async def look(self, run_id: str) -> RemoteRun:
-        """Return how a run stands. Raises NotFoundError."""
-        told = await self.read(f"runs/{_part(run_id)}")
+    async def look(self, run_id: str, *, newest: bool = False) -> RemoteRun:
+        """Return how a run stands, or with `newest` the run which it goes on as. Raises NotFoundError."""
+        told = await self.read(f"runs/{_part(run_id)}", **({"newest": "true"} if newest else {}))
         return msgspec.convert(told | {"failure": _unsealed(told["failure"])}, RemoteRun)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:

@@ -27,13 +27,15 @@ def tell_nobody(ledger: Ledger | None) -> None:
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What one call of `exec` was asked for, and where its records go (`spool` None = there is no place).
 
-    `usual_spool` = where they go if the store proves to be none: nothing is made beside a folder or file of another kind.
+    `spare_spool` = where they go if the store proves to be none: nothing is made beside a folder or file of another kind.
+    `claimed` = a store is known to which what is in `spool` belongs.
     """
 
     wrapping: Wrapping
     store: str | Path | None
     spool: Path | None
-    usual_spool: Path | None = None
+    spare_spool: Path | None = None
+    claimed: bool = True
     lock: str | None = None
     lock_wait: timedelta = timedelta(0)
     lock_exit: int = LOCK_HELD

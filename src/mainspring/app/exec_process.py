@@ -5,6 +5,7 @@ the user asked to keep it from running does so: a lock or a key that another run
 `fail_open=False`.
 """
 
+import os
 import socket
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,6 +20,7 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
 from mainspring.engine import wrapped_record as tell
 from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun
+from mainspring.resources.withheld import PASSWORD, WITHHELD
 from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
 from mainspring.store.commands.automations import TakeLock
@@ -59,7 +61,7 @@ class ExecProcess:
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
         self._describe = tell.describe(plan.wrapping.definition)
-        self._spool = None if plan.spool is None else Spool(plan.spool)
+        self._spool = None if plan.spool is None else Spool(plan.spool, plan.spare_spool)
         self._ledger = None if plan.store is None else Ledger(plan.store, self._clock)
         self._locks: list[LockFile] = []
         self._on_record = False
@@ -87,6 +89,7 @@ class ExecProcess:
                 return stop.code
             if end.is_ours and end.failure is not None:
                 say(f"{self._name}: {end.failure.message}")
+            self._tell_withheld(end)
             self._keep(tell.whole(self._begin, end, self._session), end)
             self._plan.told(self._ledger)
             self._watch(end)
@@ -99,7 +102,7 @@ class ExecProcess:
         if self._ledger is not None:
             self._ledger.open()
             if self._ledger.is_foreign:
-                self._spool = None if self._plan.usual_spool is None else Spool(self._plan.usual_spool)
+                self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
                 say(f"store {self._ledger.shown}, spool {None if self._spool is None else self._spool.folder}")
         why = "the configuration names none" if self._ledger is None else self._ledger.away
@@ -210,6 +213,11 @@ class ExecProcess:
             return Started(answer.run, created=True, state=answer.state)
         return answer
 
+    def _tell_withheld(self, end: WrappedEnd) -> None:
+        """Say that a command that failed did not get the password of our database: it may have needed it for its own."""
+        if end.failure is not None and PASSWORD in WITHHELD.names_in(os.environ):
+            say(f"{self._name}: it did not get {PASSWORD}; --pass-env {PASSWORD} hands it on")
+
     # -- the command and after it --------------------------------------------------------------------------------------
 
     def _attempts(self) -> WrappedEnd:
@@ -253,6 +261,10 @@ class ExecProcess:
             except (OSError, MainspringError) as error:
                 why = str(error).replace("\n", " ")
             else:
+                if not self._plan.claimed:
+                    say(
+                        f"no store is known to which run {self._id} belongs: move its record once one is, see mainspring doctor"
+                    )
                 return
         say(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {why}")
 

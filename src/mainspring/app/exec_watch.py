@@ -16,7 +16,7 @@ def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
     """Look, if a failure is untold, an alert is due or something is wrong with this automation, and tell what is due; never raises.
 
     Where no channel is configured the command itself has had the word: whoever called it knows. What cannot be told within ten seconds
-    stays in the store, for the next call or `mainspring watch --once`.
+    stays in the store, for the next call or `mainspring watch`.
     """
     try:
         if settings.notify.channels and (

@@ -1,8 +1,9 @@
-"""A handle on one run: its id, how it stands, its result."""
+"""A handle on one run: its id, its state, its result."""
 
 import asyncio
+import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -12,17 +13,17 @@ from mainspring.domain.errors import RunFailed
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import TERMINAL, RunState
 from mainspring.service.opening import ViewOpening
-from mainspring.store.reads.runs import run_view
+from mainspring.store.reads.runs import newest_of, run_view
 from mainspring.store.views import RunView
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
 
-_LOOK_EVERY_S = 0.25
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Handle:
-    """Returned by `App.start`; `created` tells whether the run is new or was found by its key."""
+class Handle(Generic[T_co]):
+    """Returned by `App.start`; `created` tells whether the run is new or was found by its key. `T_co` is the type of its result."""
 
     def __init__(self, app: "App", run_id: str, signature: Signature | None, *, created: bool = True) -> None:
         self._app = app
@@ -34,7 +35,7 @@ class Handle:
         return f"<run {self.id}>"
 
     async def view(self) -> RunView:
-        """Return the run's row, its values as JSON.
+        """Return the run's row, its values as JSON; of one that began anew (`run.restart`) that of the run which it goes on as.
 
         Raises:
             SealedError: they are sealed by a codec that this app does not have.
@@ -42,39 +43,72 @@ class Handle:
         return ViewOpening(self._app.sealing).run(await self._row())
 
     async def status(self) -> RunState:
-        """Return the run's state."""
+        """Return the run's state; of one that began anew that of the run which it goes on as."""
         return (await self._row()).state
 
-    async def _row(self) -> RunView:
-        store = await asyncio.to_thread(self._app.open_store)
-        return await asyncio.to_thread(run_view, store.reader, self.id)
+    async def signal(self, name: str, value: Any = None) -> None:
+        """Send a message to the run, or to the one which it goes on as.
 
-    async def result(self, timeout: float | None = None) -> Any:
+        Raises:
+            ConflictError: it has ended.
+            ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
+        """
+        await self._app.signal(self.id, name, value)
+
+    async def _row(self) -> RunView:
+        store = await self._app.opened_store()
+        return await asyncio.to_thread(lambda: run_view(store.reader, newest_of(store.reader, self.id)))
+
+    async def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end and return the result, typed by the workflow's annotation.
 
-        Follows a run that began anew (`run.restart`) to the run that ends.
+        Returns at once when a worker in this process ends the run, else within about 20 ms. Follows a run that began again
+        (`run.restart`) to the run that ends.
 
         Raises:
             RunFailed: it ended failed or cancelled, or needs attention.
             TimeoutError: it has not ended within `timeout` seconds.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        run_id = self.id
+        store = await self._app.opened_store()
+        run_id = await asyncio.to_thread(newest_of, store.reader, self.id)
         while True:
-            store = await asyncio.to_thread(self._app.open_store)
-            view = await asyncio.to_thread(run_view, store.reader, run_id)
-            if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
-                heir = heir_of(view)
-                if heir is None:
-                    return self._ended(view)
-                run_id = heir
-                continue
-            left = _LOOK_EVERY_S if until is None else min(_LOOK_EVERY_S, until - time.monotonic())
-            if left <= 0:
-                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}")
-            await self._app.changed(left)
+            view = await self._await_end(run_id, until)
+            if view is None:
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}")
+            heir = heir_of(view)
+            if heir is None:
+                return cast("T_co", self._result_of(view))
+            run_id = heir
 
-    def _ended(self, view: RunView) -> Any:
+    async def _await_end(self, run_id: str, until: float | None) -> RunView | None:
+        """Return the row of the run once it has ended or needs attention; None when the time is over."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed while the run went on
+                loop.call_soon_threadsafe(ended.set)
+
+        while True:
+            store = await self._app.opened_store()
+            waiters = store.end_waiters
+            ended.clear()
+            waiters.add(run_id, wake, store.reader)
+            try:
+                view = await asyncio.to_thread(run_view, store.reader, run_id)
+                if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
+                    return view
+                if store.committer.fatal is not None:
+                    raise store.committer.fatal
+                left = None if until is None else max(until - time.monotonic(), 0)
+                await asyncio.wait_for(ended.wait(), left)
+            except TimeoutError:
+                return None
+            finally:
+                waiters.remove(run_id, wake)
+
+    def _result_of(self, view: RunView) -> Any:
         if view.state is not RunState.SUCCEEDED:
             raise RunFailed(view.id, view.state, self._app.sealing.open_failure(view.failure))
         if view.result is None:
@@ -88,7 +122,7 @@ class Handle:
 
 
 def heir_of(view: RunView) -> str | None:
-    """Return the run that continues a run which began anew."""
+    """Return the run that continues a run which began again."""
     if view.detail is None:
         return None
     detail = msgspec.json.decode(view.detail)

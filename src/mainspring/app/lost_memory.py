@@ -146,7 +146,11 @@ def _opened(file: Path) -> int:
 def _write(file: Path, lost: Lost) -> None:
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(msgspec.json.encode(lost))
+        # What it tells of a fault is for nobody else, and whatever the umask is.
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as written:
+            written.write(msgspec.json.encode(lost))
         part.replace(file)
     except OSError:
         with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mainspring.app.handover import Handover
+from mainspring.app.handover import Handover, ProcessLine
 from mainspring.domain.roles import Role
 
 PROBATION = "probation"
@@ -17,9 +17,7 @@ GONE = 75
 """Exit code: the store or the session is lost; start again."""
 STALLED = 70
 """Exit code: the loop was blocked for too long, by one of the runs aboard."""
-UNAVAILABLE = 69
-"""Exit code: what the process needs of this machine (a port) is taken; it has said so."""
-FIRST_PAUSE, LONGEST_PAUSE, PAUSE_UNAVAILABLE = 0.1, 10.0, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 STEADY_AFTER = 30.0
 """A process that lived so long starts again without a pause."""
 AT_ONCE = 2.0
@@ -40,6 +38,7 @@ class Post:
 
     handover: Handover
     process: "subprocess.Popen[bytes] | None" = None
+    line: ProcessLine | None = None
     started: float = 0.0
     pause: float = FIRST_PAUSE
     not_before: float = 0.0
@@ -67,7 +66,9 @@ class Post:
         """Start the process; return its number."""
         handover = msgspec.structs.replace(self.handover, parent=os.getpid())
         env = {**os.environ, "PYTHONHASHSEED": "0"}
-        self.process = handover.start([sys.executable, "-m", MODULES[self.role]], env=env, start_new_session=True)
+        self.process, self.line = handover.start(
+            [sys.executable, "-m", MODULES[self.role]], env=env, start_new_session=True
+        )
         self.started = time.monotonic()
         self.is_told = False
         self.starts += 1
@@ -76,8 +77,9 @@ class Post:
 
     def tell_to_end(self) -> None:
         """Ask the process to end in order."""
-        if self.process is not None:
+        if self.process is not None and self.line is not None:
             self.is_told = True
+            self.line.ask_for_end()
             self.process.terminate()
 
     def close(self) -> None:
@@ -88,31 +90,33 @@ class Post:
 
     def ended(self, code: int) -> "End":
         """Take note of the end of the process, and plan the next start: at once after a steady life, else after a pause that grows."""
-        self.process = None
+        is_excused = self.is_told or self.is_closed or (self.line is not None and self.line.close())
+        self.process = self.line = None
         lived = time.monotonic() - self.started
         self.is_lost = code == GONE
-        crashed = code not in (0, GONE, UNAVAILABLE)
+        crashed = code not in (0, GONE)
         was_short = not crashed and not self.is_told and lived < AT_ONCE and self.role != PROBATION
         steady = lived >= STEADY_AFTER
         self.pause = FIRST_PAUSE if steady else min(self.pause * 2, LONGEST_PAUSE)
-        if code == UNAVAILABLE:
-            pause = PAUSE_UNAVAILABLE
-        elif self.starts <= 1 or steady or not (crashed or was_short):
-            pause = 0.0  # the first death is answered at once
-        else:
-            pause = self.pause
+        is_at_once = self.starts <= 1 or steady or not (crashed or was_short)  # the first death is answered at once
+        pause = 0.0 if is_at_once else self.pause
         self.not_before = time.monotonic() + pause
-        return End(code, lived, crashed, was_short)
+        return End(code, lived, crashed, was_short, is_excused)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a process ended; `was_short` = by itself, before it can have done anything."""
+    """How a process ended.
+
+    `crashed` = by a signal, or with a code that is none of ours; `was_short` = by itself, before it can have done anything;
+    `is_excused` = it was asked to end, or said that it lost its store: no run is to blame for it.
+    """
 
     code: int
     lived: float
     crashed: bool
     was_short: bool
+    is_excused: bool
 
     @property
     def how(self) -> str:

@@ -167,7 +167,7 @@ def run_post(serve: Callable[[PostProcess], Awaitable[int]]) -> int:
 
     `serve` opens what it is given, works until `stopped` is set, and closes it.
     """
-    handover = take_over()
+    handover, _line = take_over()
     begin_log()
     set_death_signal(signal.SIGTERM)
     if os.getppid() != handover.parent:  # it died before we asked

@@ -11,6 +11,7 @@ from mainspring.app.calendars import calendars_of
 from mainspring.app.codec import sealing_of
 from mainspring.app.own_automations import declare_backup
 from mainspring.app.process_log import process_name
+from mainspring.app.process_policy import apply_policy
 from mainspring.app.rules import classifier_of
 from mainspring.app.spool_intake import spool_intake
 from mainspring.app.stores import make_store
@@ -41,6 +42,7 @@ class Project:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        apply_policy(settings)
         self.clock = SystemClock()
 
     @classmethod
@@ -173,7 +175,7 @@ class Project:
                 retention.events,
                 logs=self.settings.logs.retention,
             ),
-            extra=(spool_intake(self.settings.exec.spool),),
+            extra=(spool_intake(self.settings.exec.spool, self.settings.spare_spool),),
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:

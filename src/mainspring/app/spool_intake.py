@@ -11,9 +11,9 @@ _LOG = logging.getLogger("mainspring.upkeep")
 _MOST = 500
 
 
-def spool_intake(folder: Path) -> Callable[[ProcessStore], None]:
+def spool_intake(folder: Path, spare: Path | None = None) -> Callable[[ProcessStore], None]:
     """Return what takes in some records of this spool, each time it is called with the open store."""
-    spool = Spool(folder)
+    spool = Spool(folder, spare)
 
     def take(store: ProcessStore) -> None:
         if not spool.names():

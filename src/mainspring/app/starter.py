@@ -1,27 +1,54 @@
-"""Starts runs with options that were said before: `app.options(...).start(...)`."""
+"""Starts runs with options that were given before: `app.options(...).start(...)`."""
 
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from mainspring.app.handle import Handle
 from mainspring.domain.call import roundtrip_call
 from mainspring.domain.codec import encode
-from mainspring.engine.automation import Automation
+from mainspring.engine.automation import Automation, Script, Task, Workflow
+from mainspring.engine.transaction import Tx
 from mainspring.service import starting
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class Starter:
-    """Starts runs with options that were said before."""
 
-    def __init__(self, app: "App", options: starting.StartOptions) -> None:
-        self._app = app
-        self._options = options
+class RunStarter(ABC):
+    """The typed `start` of an app and of its starters with options."""
 
-    async def start(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Handle:
-        """Start a run; see `App.start`."""
-        app = self._app
+    @abstractmethod
+    def _start_context(self) -> tuple["App", starting.StartOptions]:
+        """Return the app, and the options of what it starts."""
+
+    @overload
+    async def start(
+        self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    async def start(
+        self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    async def start(
+        self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    async def start(self, automation: Script, /) -> Handle[Any]: ...
+    @overload
+    async def start(self, automation: str, /, *args: Any, **kwargs: Any) -> Handle[Any]: ...
+    async def start(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
+        """Start a run and return its handle once the start is committed.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the arguments do not fit.
+            BusyError, KeyConflictError, ConflictError: the start was refused.
+        """
+        app, options = self._start_context()
         found = app.automation(automation)
         signature = found.signature
         data = (
@@ -32,7 +59,19 @@ class Starter:
         definition = found.definition
         started = await app.do(
             lambda store, act: starting.start(
-                store, app.clock, definition, data, act=act, options=self._options, sealing=app.sealing
-            )
+                store, app.clock, definition, data, act=act, options=options, sealing=app.sealing
+            ),
+            creates_store=True,
         )
         return Handle(app, started.run, signature, created=started.created)
+
+
+class Starter(RunStarter):
+    """Starts runs with options that were given before."""
+
+    def __init__(self, app: "App", options: starting.StartOptions) -> None:
+        self._app = app
+        self._options = options
+
+    def _start_context(self) -> tuple["App", starting.StartOptions]:
+        return self._app, self._options

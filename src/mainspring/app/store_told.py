@@ -1,4 +1,4 @@
-"""That the store is lost, told by programs that end: a wrapped command, a round of `watch --once`.
+"""That the store is lost, told by programs that end: a wrapped command, a round of `watch`.
 
 Where nothing else of ours runs they are the only ones who see it. What they remember outlives them, so that however many of
 them see it tell it once, and the first that finds the store again tells its end.

@@ -1,23 +1,28 @@
 """Which store an address means: the one place that knows every kind. What speaks to a server is imported only where one is named."""
 
-import hashlib
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.config.places import PRODUCTION, Surroundings, default_store, is_server_url, store_path
+from mainspring.config.places import Surroundings, is_server_url, state_folder, store_mark, store_path
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.errors import ConfigError
+from mainspring.domain.errors import ConfigError, NoStoreError
+from mainspring.domain.extra import install_command
 from mainspring.store.base import Reader
 from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 from mainspring.store.sqlite.form import require_form as require_form_of_file
+from mainspring.store.sqlite.presence import refuse_gone
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from mainspring.store.postgres.address import Address
+
+
+_MAGIC = b"SQLite format 3\0"
 
 
 def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any) -> ProcessStore:
@@ -35,7 +40,7 @@ def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any
 
     if lease_ms is not None:
         options["lease_ms"] = lease_ms
-    return PostgresStore(address, locks=_locks_of(address.shown), **options)
+    return PostgresStore(address, locks=_locks_of(place), **options)
 
 
 def address_of(url: str) -> "Address":
@@ -55,7 +60,7 @@ def make_reader(url: str) -> Reader:
     """Return reads of a store that is there, of the form that this version reads; nothing is made or changed.
 
     Raises:
-        NotFoundError: there is no store yet.
+        NoStoreError: there is none.
         StoreTooNewError: a newer version wrote it.
         StoreError: it has to be brought to the present form first, or is none of ours.
     """
@@ -80,16 +85,60 @@ def is_made(url: str) -> bool:
     return form_of(address) > 0
 
 
+def no_store(path: Path, usual: Path | None = None) -> NoStoreError:
+    """Return the error for a store that is not there; `usual` = the file that is used where nothing names another one."""
+    near = nearest_store(path, usual)
+    fix = "Create one: mainspring up (or init, run, exec). Name another one: --store PATH, MAINSPRING_STORE_URL or store.url."
+    return NoStoreError(f"there is no store\nat {path}", hint=f"{fix}\nThere is one at {near}" if near else fix)
+
+
+def nearest_store(path: Path, usual: Path | None) -> Path | None:
+    """Return the existing store that was probably meant: a file of a similar name beside it, else the usual one."""
+    try:
+        beside = [
+            file for file in path.parent.iterdir() if file != path and file.suffix == path.suffix and is_store(file)
+        ]
+    except OSError:
+        beside = []
+    names = get_close_matches(path.name, [file.name for file in beside], n=1)
+    if names:
+        return path.with_name(names[0])
+    if usual is not None and usual != path and is_store(usual):
+        return usual
+    return beside[0] if len(beside) == 1 else None
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a file begins as a SQLite database does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def require_made(place: str | Path) -> None:
+    """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, StoreUnavailableError."""
+    if isinstance(place, Path) or not is_server_url(place):
+        path = place if isinstance(place, Path) else store_path(place)
+        refuse_gone(path)
+        if not path.exists():
+            raise no_store(path)
+    elif not is_made(place):
+        raise NoStoreError(
+            f"there is no store\nat {address_of(place).shown}", hint="Create it: mainspring up, App.start"
+        )
+
+
 def anchor(url: str) -> Path:
     """Return the path of this host beside which processes that share the store meet; on a file the file itself."""
     return make_store(url, clock=SystemClock()).locks / "store" if is_server_url(url) else store_path(url)
 
 
-def _locks_of(shown: str) -> Path:
+def _locks_of(url: str) -> Path:
     """Return the folder in which the processes of this host prove to each other that they live."""
     around = Surroundings(os.environ, Path("/"), os.getuid())
-    name = hashlib.sha256(shown.encode()).hexdigest()[:16]
-    return default_store(around, PRODUCTION).with_name(f"sessions-{name}")
+    return state_folder(around) / f"sessions-{store_mark(url, os.environ)}"
 
 
 def effect_database(name: str, place: str | Path) -> EffectDatabase:
@@ -108,6 +157,4 @@ def effect_database(name: str, place: str | Path) -> EffectDatabase:
 
 
 def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:
-    return ConfigError(
-        f"{what} needs {missing.name}, which is not installed", hint="pip install 'mainspring[postgres]'"
-    )
+    return ConfigError(f"{what} needs {missing.name}, which is not installed", hint=install_command("postgres"))

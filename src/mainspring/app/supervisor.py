@@ -1,8 +1,9 @@
 """The supervisor: keeps a table of posts, starts each process again, and puts the runs that shared a crash on probation.
 
-It imports no user code, so nothing of theirs can take it down. A worker that ends by a signal or with a code of its
-own choosing is a crash, and so is one whose loop was blocked: its session is buried as crashed and a probation process
-continues its runs one at a time. A worker that ends with 0 or 75 gave its runs back, or lost the store; those never count.
+It imports no user code, so nothing of theirs can take it down. If a worker ends while it owns runs, by a signal or with any exit
+code, its session is buried as crashed and a probation process continues its runs one at a time. That is not so if the worker was
+asked to end, said that it lost its store, or was declared dead by others first, or if this process got a SIGTERM within two
+seconds. A worker that ended in order gave its runs back.
 The other processes (scheduler, watcher, web) own no run: they are only started again.
 """
 
@@ -23,6 +24,8 @@ from mainspring.domain.roles import Role, roles_of
 _LOG = logging.getLogger("mainspring.supervisor")
 _POLL = 0.05
 _END_WITHOUT_STORE = 1.0
+_KILL_S = 3.0
+"""A process that the kernel can end is gone long before."""
 _AFTER_WORKERS_S = 0.2
 """The others start a little later: a machine with few cores has its worker first."""
 
@@ -70,6 +73,7 @@ class Supervisor:
                 self._turn()
                 once()
                 time.sleep(_POLL)
+            self._record.pardon()
             self._end(self._project.settings.worker.drain.total_seconds())
         except StoreError:
             # A worker that was started now would make another store, and believe that there never was one.
@@ -106,7 +110,9 @@ class Supervisor:
             if post.is_open and not (post.is_lost and record.is_busy):
                 self._start(post)
         if probation is not None and probation.is_open and record.suspects and not record.is_busy:
-            probation.handover = msgspec.structs.replace(probation.handover, survive_ms=record.survive_ms)
+            probation.handover = msgspec.structs.replace(
+                probation.handover, survive_ms=record.survive_ms, crash_limit=record.deaths.limit(time.monotonic())
+            )
             self._start(probation)
 
     def _start(self, post: Post) -> None:
@@ -120,7 +126,7 @@ class Supervisor:
             _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)
         if end.crashed and not post.is_closed:
             _LOG.error("the %s process %d ended %s; it is started again", post.role, process.pid, end.how)
-        self._record.died(process.pid, crashed=end.crashed and not post.is_closed, probation=post is self._probation)
+        self._record.died(process.pid, counts=not end.is_excused, probation=post is self._probation)
 
     def _end(self, within: float) -> None:
         processes = [(post, post.process) for post in self._all if post.process is not None]
@@ -133,4 +139,15 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 _LOG.error("%s %d does not stop; it is killed, its runs go on elsewhere", post.role, process.pid)
                 process.kill()
-                process.wait()
+                self._wait_for_killed(post, process)
+
+    @staticmethod
+    def _wait_for_killed(post: Post, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            process.wait(_KILL_S)
+        except subprocess.TimeoutExpired:
+            _LOG.error(
+                "%s %d does not die: the kernel keeps it in a call that does not return, most often to a disk or a network folder"
+                " (see it: cat /proc/%d/stack). It ends with that call and does nothing more; this supervisor ends without it",
+                *(post.role, process.pid, process.pid),
+            )

@@ -5,20 +5,35 @@ It owns no run, so it survives outages of a server; if its session was buried me
 
 import logging
 import threading
+import time
 from collections import deque
+from dataclasses import dataclass
 
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.app.upkeep import bury
 from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.states import SessionState
+from mainspring.domain.worker_death import SHUT_DOWN_S, SURVIVE_MS, DeathRecord, blame, next_survive_ms
 from mainspring.store.base import StoreBrokenError
+from mainspring.store.commands.sessions import Pardon
 from mainspring.store.liveness import find_dead, host_identity
 from mainspring.store.process_store import ProcessStore
 
 _LOG = logging.getLogger("mainspring.supervisor")
 _EVERY_S = 0.2
 _LAST_WORDS_S = 3.0
-SURVIVE_MS, _SURVIVE_LONGEST_MS = 2_000, 600_000
+_MOST_BLAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Death:
+    """The end of a process; it is put on record from `due` on, by this system's own clock."""
+
+    pid: int
+    counts: bool
+    probation: bool
+    due: float
 
 
 class SupervisorRecord:
@@ -30,7 +45,10 @@ class SupervisorRecord:
         self._store: ProcessStore | None = None
         self._since: int | None = None
         self._fenced = False
-        self._died: deque[tuple[int, bool, bool]] = deque()
+        self._died: deque[_Death] = deque()
+        self._blamed: list[tuple[float, tuple[str, ...]]] = []
+        """When runs were put on probation, and which."""
+        self._is_pardoned = False
         self._told: str | None = None
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -41,6 +59,7 @@ class SupervisorRecord:
         """Numbers of processes of this host that a person took out of service."""
         self.survive_ms = SURVIVE_MS
         """On probation a run that has lived so long no longer keeps the next one waiting."""
+        self.deaths = DeathRecord()
         self.failed: StoreError | None = None
         """Why the store cannot be used any more."""
 
@@ -70,9 +89,18 @@ class SupervisorRecord:
         if store is not None:
             store.check_presence()
 
-    def died(self, pid: int, *, crashed: bool, probation: bool) -> None:
-        """Bury the session of a process as soon as the store takes it."""
-        self._died.append((pid, crashed, probation))
+    def died(self, pid: int, *, counts: bool, probation: bool) -> None:
+        """Bury the session of a process as soon as the store takes it. `counts` = if it still owned runs, one of them may be to blame.
+
+        A death on probation could set a run apart: it is looked at once it is known that all of us are not being ended.
+        """
+        later = SHUT_DOWN_S if counts and probation else 0.0
+        self._died.append(_Death(pid, counts, probation, time.monotonic() + later))
+        self._wake.set()
+
+    def pardon(self) -> None:
+        """Take it that deaths of the last two seconds were part of the end of all: nobody is to blame for them."""
+        self._is_pardoned = True
         self._wake.set()
 
     def close(self) -> None:
@@ -131,14 +159,19 @@ class SupervisorRecord:
             self._open_store()
         store = self._store
         assert store is not None
-        died = list(self._died)
-        for one in died:
-            self._bury(store, *one)
+        now = time.monotonic()
+        died = [one for one in list(self._died) if self._is_pardoned or now >= one.due]
+        for death in died:
+            self._bury(store, death)
+        if self._is_pardoned and self._blamed:
+            runs = tuple(run for at, runs in self._blamed if now - at <= SHUT_DOWN_S for run in runs)
+            store.apply(Pardon(runs))
+            self._blamed.clear()
         self.suspects = bool(store.reader.read("count_suspects")[0][0])
         rows = store.reader.read("list_quarantined", (self._since, host_identity()))
         self.quarantined = frozenset(int(row[0]) for row in rows)
-        for _ in died:  # last: until then whoever looks knows that more is to come
-            self._died.popleft()
+        for death in died:  # last: until then whoever looks knows that more is to come
+            self._died.remove(death)
 
     def _tell(self, error: MainspringError | None) -> None:
         """Say what is wrong when that changes."""
@@ -150,15 +183,26 @@ class SupervisorRecord:
         else:
             _LOG.error("the store does not answer; the processes are kept meanwhile: %s", error.message)
 
-    def _bury(self, store: ProcessStore, pid: int, crashed: bool, probation: bool) -> None:  # noqa: FBT001 - it is a row
+    def _bury(self, store: ProcessStore, death: "_Death") -> None:
         for found in find_dead(store.reader):
-            if found.pid != pid:
+            if found.pid != death.pid:
                 continue
-            alone = None
-            if crashed and probation:
-                aboard = [str(row[0]) for row in store.reader.read("list_aboard", (found.session,))]
-                suspects = [str(row[0]) for row in store.reader.read("list_suspects_aboard", (found.session,))]
-                alone = aboard[0] if len(aboard) == 1 else suspects[0] if len(suspects) == 1 else None
-                grown = min(self.survive_ms * 4, _SURVIVE_LONGEST_MS)
-                self.survive_ms = SURVIVE_MS if alone is not None else grown
-            bury(store, found, crashed=crashed, alone=alone)
+            aboard = [str(row[0]) for row in store.reader.read("list_aboard", (found.session,))]
+            judged = blame(
+                is_excused=not death.counts or self._is_pardoned,
+                is_at_work=store.reader.read("read_session_state", (found.session,))[0][0] == SessionState.ALIVE,
+                on_probation=death.probation,
+                aboard=aboard,
+                suspects=[str(row[0]) for row in store.reader.read("list_suspects_aboard", (found.session,))],
+            )
+            if judged.counts:
+                _LOG.error(
+                    "process %d died with %d runs aboard: they go through probation, one at a time",
+                    found.pid,
+                    len(aboard),
+                )
+                self._blamed = [*self._blamed[-_MOST_BLAMED:], (death.due, tuple(aboard))]
+                self.deaths.note(death.due, judged)
+                if death.probation:
+                    self.survive_ms = next_survive_ms(self.survive_ms, judged)
+            bury(store, found, crashed=judged.counts, alone=judged.alone, limit=self.deaths.limit(death.due))

@@ -13,6 +13,7 @@ from datetime import timedelta
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.worker_death import CRASH_LIMIT
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
@@ -29,7 +30,7 @@ _PRUNES_A_ROUND = 10
 """A round deletes no more than so many parts, and goes on in the next one: 5,000 runs a second, and others commit in between."""
 _PIECES_A_ROUND = 3
 """A round does no more pieces of bulk acts than these: who died is buried in time, and a page sees the rest go on."""
-_ROUNDS_FOR_SUPERVISOR = 3
+_ROUNDS_FOR_SUPERVISOR = 5
 """A dead worker whose supervisor lives is left to it for so many rounds: it knows how the process died."""
 
 
@@ -175,14 +176,21 @@ def do_pieces(store: ProcessStore, now: int) -> bool:
     return done > 0
 
 
-def bury(store: ProcessStore, found: FoundSession, *, crashed: bool = False, alone: str | None = None) -> bool:
+def bury(
+    store: ProcessStore,
+    found: FoundSession,
+    *,
+    crashed: bool = False,
+    alone: str | None = None,
+    limit: int = CRASH_LIMIT,
+) -> bool:
     """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
     if not kill_remains(found):
         _LOG.error(
             "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
         )
         return False
-    store.apply(Bury(found.session, crashed=crashed, alone=alone))
+    store.apply(Bury(found.session, crashed=crashed, alone=alone, limit=limit))
     return True
 
 

@@ -1,4 +1,4 @@
-"""`mainspring watch --once`: take in the spool, bury the dead, and look for what is wrong, as a watcher that ends after one round.
+"""`mainspring watch`: take in the spool, bury the dead, and look for what is wrong, as a watcher that ends after one round.
 
 It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """
@@ -63,7 +63,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         StoreUnavailableError: the store cannot be opened or does not answer, so nothing can be judged.
     """
     ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
-    records = Spool(settings.exec.spool)
+    records = Spool(settings.exec.spool, settings.spare_spool)
     told = StoreTold(settings, clock)
     still: str | None = None
 

@@ -37,6 +37,7 @@ from mainspring.store.base import OnDone
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads import status
+from mainspring.store.reads.status import audit_head
 
 _LOG = logging.getLogger("mainspring.watching")
 EVERY_S = 5.0
@@ -262,7 +263,14 @@ def _make_notifier(
         answers,
         lambda: reads.is_alert_due(store.reader, store.clock.now()),
         open_links(settings, faults, store.clock),
-        Notices(definition_of, runbook_of, signs, around, partial(link_of, settings, secrets, store.clock)),
+        Notices(
+            definition_of,
+            runbook_of,
+            signs,
+            around,
+            partial(link_of, settings, secrets, store.clock),
+            lambda: audit_head(store.reader),
+        ),
         store.clock,
         faults,
     )

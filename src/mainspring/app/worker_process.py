@@ -1,8 +1,9 @@
 """`python -m mainspring.app.worker_process`: one worker, started and watched by a supervisor.
 
-It dies with its supervisor (it drains first, if its loop still turns). SIGTERM drains and ends with 0; losing the store or
-the session ends at once with 75, for a process that may write nothing more must not do anything more. A loop that was blocked
-for too long ends it with 70.
+It dies with its supervisor (it drains first, if its loop still turns). SIGTERM drains and ends with 0; losing the store or the
+session ends at once with 75, for a process that may write nothing more must not do anything more. A loop that was blocked for too
+long ends it with 70. A signal that the supervisor did not send may come from a step: the runs that were aboard then are blamed,
+unless the supervisor asks for the end as well.
 """
 
 import asyncio
@@ -12,19 +13,22 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import NoReturn
 
 from mainspring.app.circumstances import circumstances_of
-from mainspring.app.handover import Handover, take_over
+from mainspring.app.handover import Handover, SupervisorLine, take_over
 from mainspring.app.parent_watch import ParentWatch
 from mainspring.app.post import GONE, STALLED
 from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.worker_death import SHUT_DOWN_S
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
 from mainspring.store.commands.automations import NoteCircumstances
+from mainspring.store.commands.sessions import CloseSession
 
 _LOOK_EVERY_S = 0.2
 _COLLECT_AFTER = 20_000
@@ -34,7 +38,7 @@ _LOG = logging.getLogger("mainspring.worker")
 
 def main() -> int:
     """Run the worker until it is told to stop; return the exit code."""
-    handover = take_over()
+    handover, line = take_over()
     begin_log()
     set_death_signal(signal.SIGTERM)
     if os.getppid() != handover.parent:  # it died before we asked
@@ -42,13 +46,13 @@ def main() -> int:
     try:
         project = handover.project()
         begin_log(project.settings.logs, environment=project.settings.project.environment)
-        asyncio.run(_work(project, handover))
+        asyncio.run(_work(project, handover, line))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
         return GONE if isinstance(error, FencedError | StoreUnavailableError | StoreFullError) else 2
 
 
-async def _work(project: Project, handover: Handover) -> NoReturn:
+async def _work(project: Project, handover: Handover, line: SupervisorLine) -> NoReturn:
     registry = project.load_registry(handover.modules)
     for problem in registry.problems:
         _report(problem)
@@ -57,14 +61,21 @@ async def _work(project: Project, handover: Handover) -> NoReturn:
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     # Slots are made by the scheduler, a process of its own: user code that blocks or ends this one must not keep them from being made.
     working = project.working(registry, role=handover.role, survive_ms=handover.survive_ms, schedules=False)
-    working.on_fatal = lambda error: _end_at_once(working, STALLED if isinstance(error, StalledError) else GONE)
+    working.on_fatal = lambda error: _end_at_once(working, STALLED if isinstance(error, StalledError) else GONE, line)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    signalled = Signalled(line, handover.crash_limit)
+
+    def end() -> None:
+        if not stop.is_set():
+            signalled.note(working.worker.aboard if working.is_open else ())
+            stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     drain_for = project.settings.worker.drain.total_seconds()
     ParentWatch(
-        handover.parent, loop, drain=stop.set, end=lambda: _end_at_once(working, GONE), within=drain_for
+        handover.parent, loop, drain=stop.set, end=lambda: _end_at_once(working, GONE, line), within=drain_for
     ).start()
     await working.open()
     for problem in registry.problems[told:]:
@@ -74,7 +85,7 @@ async def _work(project: Project, handover: Handover) -> NoReturn:
     await stop.wait()
     watch.cancel()
     noting.cancel()
-    await working.close(drain=drain_for)
+    await working.close(drain=drain_for, end=signalled.session_end)
     # Everything is saved and given back. Code that cannot be stopped (a thread, a coroutine that swallows its cancellation) must not
     # keep this process from ending.
     logging.shutdown()
@@ -103,7 +114,34 @@ def _report(problem: Problem) -> None:
     _LOG.error("%s: %s. %s", problem.where, problem.what, problem.how)
 
 
-def _end_at_once(working: Working, code: int) -> None:
+class Signalled:
+    """Whether a signal was meant for this process, and what was aboard when it came."""
+
+    def __init__(self, line: SupervisorLine, limit: int) -> None:
+        self._line = line
+        self._limit = limit
+        self._aboard: tuple[str, ...] = ()
+        self._at = 0.0
+
+    def note(self, aboard: tuple[str, ...]) -> None:
+        """A signal has come."""
+        self._aboard, self._at = aboard, time.monotonic()
+
+    async def session_end(self) -> CloseSession:
+        """Return the end of the session, with the runs that may have sent it: none if the supervisor asks for it, up to 2 s later."""
+        while self._aboard and not self._line.is_end_asked_for():
+            if time.monotonic() - self._at >= SHUT_DOWN_S:
+                _LOG.error(
+                    "a signal ended this worker, and nobody had asked for that: %d runs were aboard", len(self._aboard)
+                )
+                return CloseSession(self._aboard, self._limit)
+            await asyncio.sleep(_LOOK_EVERY_S / 4)
+        return CloseSession()
+
+
+def _end_at_once(working: Working, code: int, line: SupervisorLine | None = None) -> None:
+    if code == GONE and line is not None:
+        line.say_lost()
     with contextlib.suppress(Exception):
         for pid in working.child_pids():
             kill_group(pid, signal.SIGKILL)

@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import CAPTURE
+from mainspring.engine.child_limit import child_limit, memory_bytes
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
@@ -40,6 +42,7 @@ from mainspring.resources.secret import Secrets
 from mainspring.store.applied import applied
 from mainspring.store.base import Changes, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
@@ -64,7 +67,7 @@ class Working:
         classifier: Classifier | None = None,
         settings: WorkerSettings | None = None,
         role: str = "worker",
-        processes: int = 4,
+        processes: int = 16,
         databases: Mapping[str, str | Path] | None = None,
         queues: tuple[SetQueue, ...] = (),
         upkeep: Upkeep | None = None,
@@ -147,6 +150,8 @@ class Working:
         if self._upkeep is not None:
             self._upkeep.start(self.loop, self.store, self.clock, self._obey if self._role == "worker" else None)
         await self._announce()
+        for hint in dict.fromkeys(self.registry.hints):
+            _LOG.info("hint: %s", hint)
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop
@@ -202,7 +207,8 @@ class Working:
         fds = (lock.descriptor,) if lock is not None else ()
         rules = tuple(importable(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
         settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
-        self._pool = Children(self.loop, size=self._processes, on_sign=on_sign, settings=settings)
+        size = child_limit(self._processes, self._settings.concurrency, memory_bytes())
+        self._pool = Children(self.loop, size=size, on_sign=on_sign, settings=settings)
         return self._pool
 
     async def drain(self, within: float) -> None:
@@ -220,8 +226,13 @@ class Working:
             else:
                 return
 
-    async def close(self, *, drain: float = 5.0) -> None:
-        """Drain, end the session, close the store."""
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a worker yet."""
+        return hasattr(self, "worker")
+
+    async def close(self, *, drain: float = 5.0, end: Callable[[], Awaitable[CloseSession]] | None = None) -> None:
+        """Drain, end the session, close the store. `end` returns what is to be known of the session's end."""
         if self._upkeep is not None:
             self._upkeep.close()
         if self.store.committer.fatal is None:
@@ -234,7 +245,8 @@ class Working:
             self._filtering.close()
         self.worker.stop()
         self.release_output()
-        await asyncio.get_running_loop().run_in_executor(None, self.store.close)
+        close = self.store.close if end is None else partial(self.store.close, end=await end())
+        await asyncio.get_running_loop().run_in_executor(None, close)
         if self._tracing is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
         if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
@@ -262,7 +274,7 @@ class Working:
     def _changed(self, changes: Changes) -> None:
         self.changed.set()
         self.changed.clear()
-        if hasattr(self, "worker"):
+        if self.is_open:
             self.worker.changed(changes)
         if self._scheduler is not None and changes.ready:
             self._scheduler.look()

@@ -1,14 +1,18 @@
 """`mainspring add script|workflow`: an automation more in the project one stands in."""
 
+import os
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import click
 
+from mainspring.cli.add_listing import with_automation, write_file
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.init import toml_text, write_new
 from mainspring.cli.lazy import command
+from mainspring.cli.templates import NEW_SCRIPT
 from mainspring.domain.errors import AlreadyExistsError, ConfigError, StoreReadOnlyError
 
 _SCRIPTS = "scripts.toml"
@@ -32,11 +36,16 @@ def script(
     tz: str | None,
     timeout: str | None,
 ) -> None:
-    """The command is run from the project's folder, by no shell: pipes and globs want `sh -c "..."`."""
+    """Mainspring runs the command in the project's folder, without a shell: for pipes and globs write `sh -c "..."`.
+
+    If COMMAND is a file of the project that is not there yet, it is written, ready to run; put your own commands into it. scripts.toml is
+    added to the project's automations.
+    """
     from mainspring.domain.definition import Kind
     from mainspring.engine.scripts import command_definition
 
-    file = _project_folder(invocation) / _SCRIPTS
+    folder = _project_folder(invocation)
+    file = folder / _SCRIPTS
     options = {
         key: value for key, value in (("every", every), ("cron", cron), ("tz", tz), ("timeout", timeout)) if value
     }
@@ -45,17 +54,25 @@ def script(
     listed = ", ".join(toml_text(word) for word in words)
     lines = [f"[script.{name if _BARE.fullmatch(name) else toml_text(name)}]", f"cmd = [{listed}]"]
     lines += [f"{key} = {toml_text(value)}" for key, value in options.items()]
-    _append(file, old, "\n".join(lines))
-    starts = "; ".join(schedule.describe() for schedule in definition.schedules) or f"by: mainspring run {name}"
-    invocation.output.document({"name": name, "file": str(file), "starts": starts}, f"{file}: {name}, starts {starts}")
-    _warn_if_unlisted(invocation, file)
+    block = "\n".join(lines)
+    _write(file, f"{old.rstrip()}\n\n{block}\n".lstrip("\n"))
+    made = _make_runnable(folder, words[0])
+    starts = "; ".join(schedule.describe() for schedule in definition.schedules)
+    document = {"name": name, "file": str(file), "starts": starts or f"by: mainspring run {name}", "made": made}
+    told = [f"{file}: {name}, starts {document['starts']}", *([f"{folder / words[0]}: {made}"] if made else [])]
+    invocation.output.document(document, "\n".join(told))
+    _list_file(invocation, file)
+    schedule = (
+        "" if starts else f'\nGive it a schedule: write `cron = "0 3 * * *"` below [script.{name}] in {file.name}.'
+    )
+    invocation.output.hint(f"{_next_steps(name)}{schedule}")
 
 
 @command("workflow", "write a file with a workflow to begin from")
 @click.argument("name")
 @pass_invocation
 def workflow(invocation: Invocation, name: str) -> None:
-    """Writes automations/NAME.py; a file that is there is not touched."""
+    """Writes automations/NAME.py and adds it to the project's automations. A file that is there is not touched."""
     from mainspring.cli.templates import NEW_WORKFLOW
     from mainspring.domain.options import OPTIONS
 
@@ -65,8 +82,8 @@ def workflow(invocation: Invocation, name: str) -> None:
     file = _project_folder(invocation) / "automations" / f"{function}.py"
     write_new(file, NEW_WORKFLOW.format(title=name, name=toml_text(name), function=function))
     invocation.output.document({"name": name, "file": str(file)}, str(file))
-    invocation.output.hint(f"Start it: mainspring run {name} --watch")
-    _warn_if_unlisted(invocation, file)
+    _list_file(invocation, file)
+    invocation.output.hint(_next_steps(name))
 
 
 def _project_folder(invocation: Invocation) -> Path:
@@ -98,22 +115,48 @@ def _scripts(file: Path, name: str) -> str:
     return text
 
 
-def _append(file: Path, old: str, block: str) -> None:
-    """Write the file anew with one more table; a worker that reads meanwhile sees the old file or the new one."""
-    part = file.with_name(f".{file.name}.part")
+def _make_runnable(folder: Path, word: str) -> str:
+    """Write the script that a command names if there is none, or let it be executed if it may not; return what was done, "" = nothing."""
+    path = folder / word
+    if "/" not in word or not path.resolve().is_relative_to(folder.resolve()):
+        return ""
     try:
-        part.write_text(f"{old.rstrip()}\n\n{block}\n".lstrip("\n"), encoding="utf-8")
-        part.replace(file)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(NEW_SCRIPT, encoding="utf-8")
+            path.chmod(0o755)
+            return "written, ready to run: put your commands there"
+        if path.is_file() and not os.access(path, os.X_OK):
+            path.chmod(path.stat().st_mode | 0o111)
+            return "made executable"
+    except OSError as error:
+        raise StoreReadOnlyError(f"{path} cannot be made ready to run: {error.strerror}") from None
+    return ""
+
+
+def _next_steps(name: str) -> str:
+    return f"\nNext:\n  mainspring run {shlex.quote(name)}      (once, now)\n  mainspring dev      (from now on, and reload on changes)"
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write_file(file, text)
     except OSError as error:
         raise StoreReadOnlyError(f"{file} cannot be written: {error.strerror}") from None
 
 
-def _warn_if_unlisted(invocation: Invocation, file: Path) -> None:
-    """Tell if the configuration does not name the file: then nobody would ever run it."""
+def _list_file(invocation: Invocation, file: Path) -> None:
+    """Add a file to the automations of the project, unless they name it already; where that cannot be done, say what is to be written."""
     from fnmatch import fnmatch
 
+    config = invocation.settings.file
     named = invocation.settings.project.automations
-    if not any(str(file) == one or fnmatch(str(file), one) or str(file.parent) == one for one in named):
-        invocation.output.warn(
-            f"{file.name} is not among the automations of {invocation.settings.file}: add it to project.automations"
-        )
+    if config is None or any(str(file) == one or fnmatch(str(file), one) or str(file.parent) == one for one in named):
+        return
+    name = file.relative_to(invocation.settings.folder).as_posix()
+    changed = with_automation(config.read_text(encoding="utf-8"), name)
+    if changed is None:
+        invocation.output.warn(f"{name} is not among the automations of {config}: add it to project.automations")
+        return
+    _write(config, changed)
+    invocation.output.hint(f"{config}: {name} is now among project.automations")

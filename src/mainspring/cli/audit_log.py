@@ -1,6 +1,7 @@
 """`mainspring audit-log list|verify`."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -8,12 +9,14 @@ import click
 from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.access import Way
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.plain import decoded
 from mainspring.insight import words
 
 if TYPE_CHECKING:
+    from mainspring.domain.audit_head import AuditHead
     from mainspring.store.reads.audit_pages import AuditFilter
     from mainspring.store.views import AuditView
 
@@ -94,27 +97,25 @@ def list_command(
     from mainspring.store.reads.audit_pages import AuditFilter
 
     since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
-    found: list[AuditView] = []
-    if invocation.is_there():
-        which = AuditFilter(
-            who=who,
-            act=act,
-            subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
-            automation=automation,
-            way=None if way is None else Way(way),
-            since_at=since_at,
-            until_at=until_at,
-        )
-        found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
+    which = AuditFilter(
+        who=who,
+        act=act,
+        subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
+        automation=automation,
+        way=None if way is None else Way(way),
+        since_at=since_at,
+        until_at=until_at,
+    )
+    found = _found(invocation, which, after, limit, lambda view: _fits(view, states, name))
     now = invocation.clock.now()
     columns = [
         Column("SEQ", lambda view: str(view.seq), right=True),
         Column("WHEN", lambda view: words.ago(view.at, now)),
-        Column("ACTOR", lambda view: words.one_line(view.actor, 24)),
-        Column("ACT", lambda view: words.one_line(view.verb)),
-        Column("SUBJECT", lambda view: words.one_line(view.subject, 40)),
+        Column("ACTOR", lambda view: words.one_line(view.actor, 24), cut=True),
+        Column("ACT", lambda view: words.one_line(view.verb), cut=True),
+        Column("SUBJECT", lambda view: words.one_line(view.subject, 40), cut=True),
         Column("ANSWER", _state, lambda view: "red" if _state(view) == "refused" else None),
-        Column("REASON", lambda view: words.one_line(view.reason or "-", 60)),
+        Column("REASON", lambda view: words.one_line(view.reason or "-", 60), cut=True, spare=True),
     ]
     shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
     invocation.output.rows(shown, columns, empty="No acts yet.")
@@ -122,31 +123,76 @@ def list_command(
         invocation.output.hint(f"There are more: --after {found[limit - 1].seq}")
 
 
-@command("verify", "check that nothing in the log was changed")
-@pass_invocation
-def verify(invocation: Invocation) -> int:
-    """Ends with 9 if a row does not continue the chain. Keep the last hash elsewhere to see that nothing was cut off."""
-    from mainspring.service.audit import audit_verify
+def _read_heads(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> "list[AuditHead]":
+    from mainspring.domain.audit_head import read_audit_head
 
+    try:
+        return [read_audit_head(value) for value in values]
+    except MainspringError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@command("verify", "check that nothing in the log was changed")
+@click.option(
+    "--head",
+    "heads",
+    metavar="HEAD",
+    multiple=True,
+    callback=_read_heads,
+    help="a head that was kept: must still be in it",
+)
+@click.option(
+    "--head-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="check the head in this file, then keep the present one",
+)
+@pass_invocation
+def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path | None) -> int:
+    """Ends with 9 if a row does not continue the chain, or if a head that was kept elsewhere is not in it any more: a chain alone does not
+    show that its end was cut off. Messages and `status` tell the head; --head-file keeps it, best on another machine.
+    """
+    from mainspring.app.audit_head_file import read_heads, write_head
+    from mainspring.service.audit import audit_verify
+    from mainspring.store.reads import status
+
+    kept = [*heads, *(read_heads(head_file) if head_file is not None else ())]
     found = audit_verify(invocation.reads)
+    head: AuditHead | None = invocation.read(status.audit_head)
+    missing = [why for one in kept if (why := _cut_off(invocation, one)) is not None]
+    is_whole = found.broken_at is None and not missing
+    if is_whole and head is not None and head_file is not None:
+        write_head(head_file, head)
 
     def text() -> None:
         output = invocation.output
-        if found.broken_at is None:
+        for why in missing:
+            output.line(f"{output.paint(words.BAD, 'red')} {why}")
+        if found.broken_at is None and not missing:
             acts = words.many(found.rows, "act")
             output.line(f"{output.paint(words.GOOD, 'green')} {acts}, the chain is whole. Last hash {found.last_hash}")
-        else:
+            if head is not None:
+                output.hint(f"head {head}: keep it elsewhere, and check it later with --head")
+        elif found.broken_at is not None:
             output.line(
                 f"{output.paint(words.BAD, 'red')} act {found.broken_at} does not continue the chain: the log was changed."
             )
 
     invocation.output.document(
         {
-            "whole": found.broken_at is None,
+            "whole": is_whole,
+            "head": None if head is None else str(head),
+            "cut_off": missing,
             "broken_seq": found.broken_at,
             "rows": found.rows,
             "last_hash": found.last_hash,
         },
         text,
     )
-    return exits.OK if found.broken_at is None else exits.CHECK_FAILED
+    return exits.OK if is_whole else exits.CHECK_FAILED
+
+
+def _cut_off(invocation: Invocation, head: "AuditHead") -> str | None:
+    from mainspring.store.reads import status
+
+    return invocation.read(lambda reader: status.audit_cut_off(reader, head))

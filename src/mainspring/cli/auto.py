@@ -11,7 +11,7 @@ import msgspec
 from mainspring.cli import auto_state, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.paused import is_paused
 from mainspring.domain.told_states import AutomationState
 from mainspring.insight import words
@@ -41,12 +41,19 @@ class Known(msgspec.Struct, frozen=True):
     problem: str | None
 
 
-def known_automations(invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False) -> list[Known]:
-    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere."""
+def known_automations(
+    invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False, needs_store: bool = True
+) -> list[Known]:
+    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere.
+
+    Without `modules` there has to be a store, unless `needs_store` is off. Raises NoStoreError.
+    """
     from mainspring.insight.announced import definition_of
     from mainspring.store.reads.status import automations
 
-    views: list[AutomationView] = [] if modules else invocation.rows(lambda reader: automations(reader, None))
+    if needs_store and not modules:
+        invocation.require_store()
+    views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
     if views:
         return [Known(view.name, definition_of(view), view, view.problem) for view in views]
     registry = invocation.registry(modules)
@@ -66,7 +73,7 @@ def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ..
     from mainspring.store.reads.status import meta
 
     if any(one.view is not None for one in known):
-        return problems_of(invocation.read(lambda reader: meta(reader, PROBLEMS), None))
+        return problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
     return invocation.registry(modules).problems
 
 
@@ -156,13 +163,13 @@ def list_command(
         rows += [_problem_row(one) for one in problems if name is None or name in one.where]
     rows = rows[:limit]
     columns = [
-        Column("AUTOMATION", lambda row: words.one_line(row["name"])),
-        Column("KIND", lambda row: row["kind"]),
+        Column("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True),
+        Column("KIND", lambda row: row["kind"], spare=True),
         Column("STATE", lambda row: auto_state.shown(row["state"]), lambda row: auto_state.COLOURS.get(row["state"])),
         Column(
             "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
         ),
-        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40)),
+        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40), cut=True),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
@@ -175,7 +182,7 @@ def _wrong_kinds(invocation: Invocation) -> dict[str, str]:
     from mainspring.store.reads.incidents import folded, told
 
     nothing: list[Incident] = []
-    found = invocation.read(lambda reader: [*told(reader, _INCIDENTS), *folded(reader, _INCIDENTS)], nothing)
+    found = invocation.read_if_made(lambda reader: [*told(reader, _INCIDENTS), *folded(reader, _INCIDENTS)], nothing)
     return {name: one.subject.kind.value for name, one in loudest(found).items()}
 
 

@@ -8,7 +8,7 @@ from mainspring.cli import params
 from mainspring.cli.auto import Known, find_automation, known_automations, makes_from, modules_option, state_of
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 from mainspring.insight.instants import instant_at
 
@@ -76,10 +76,10 @@ def _print_next(invocation: Invocation, known: list[Known], count: int) -> None:
             ]
     rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
     columns = [
-        *([Column("AUTOMATION", lambda row: words.one_line(row["name"]))] if len(known) != 1 else []),
+        *([Column("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True)] if len(known) != 1 else []),
         Column("DUE", lambda row: row["local"]),
         Column("IN", lambda row: words.ago(row["slot_at"], now)),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40)),
+        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40), cut=True),
     ]
     invocation.output.rows(rows, columns, empty=_nothing(known, now))
 
@@ -124,8 +124,8 @@ def _print_range(invocation: Invocation, known: list[Known], first: str, end: st
         *([Column("AUTOMATION", lambda row: words.one_line(row["name"]))] if len(known) != 1 else []),
         Column("DUE", lambda row: row["local"]),
         Column("STARTS", lambda row: row["starts"]),
-        Column("DAY", lambda row: row["day"], lambda row: "yellow" if row["day"] else None),
-        Column("RECORD", lambda row: words.one_line(row["record"] or "-", 60)),
+        Column("DAY", lambda row: row["day"], lambda row: "yellow" if row["day"] else None, cut=True),
+        Column("RECORD", lambda row: words.one_line(row["record"] or "-", 60), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="Nothing would start between these times.")
 
@@ -141,7 +141,7 @@ def _on_record(invocation: Invocation, name: str, first_at: int, end_at: int) ->
     """Return what became of the slots of a schedule."""
     from mainspring.store.reads.status import slots_between
 
-    found = invocation.rows(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MOST))
+    found = invocation.rows_if_made(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MOST))
     return {one.slot_at: one.run or f"{one.verdict}: {one.note}" for one in found}
 
 

@@ -8,7 +8,7 @@ from mainspring.cli import params
 from mainspring.cli.auto import find_automation
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.options import Kind
 from mainspring.insight import words
 
@@ -26,25 +26,28 @@ def paths(invocation: Invocation, name: str) -> None:
     known, nothing = find_automation(invocation, name), paths_of(name, [], lambda _: True)
     found = nothing
     if (view := known.view) is not None:
-        found = invocation.read(lambda reader: run_paths(reader, view, lambda _: True), nothing)
+        found = invocation.read_if_made(lambda reader: run_paths(reader, view, lambda _: True), nothing)
     is_workflow = view is None or view.kind == Kind.WORKFLOW
     invocation.output.document(found, lambda: _print(invocation, found, is_workflow=is_workflow))
 
 
 def _print(invocation: Invocation, found: "RunPaths", *, is_workflow: bool) -> None:
     from mainspring.insight.run_paths import END, way_word
+    from mainspring.store.reads.short_ids import IdKind
 
     output = invocation.output
+    short = invocation.short_ids(IdKind.RUN, (edge.run for edge in found.edges))
     columns = [
-        Column("STEP", lambda edge: words.one_line(edge.step, 60)),
+        Column("STEP", lambda edge: words.one_line(edge.step, 60), cut=True),
         Column(
             "THEN",
             lambda edge: words.one_line(edge.then, 60),
             lambda edge: "bold" if edge.after.startswith(END) else None,
+            cut=True,
         ),
         Column("RUNS", lambda edge: str(edge.runs)),
-        Column("NOTE", lambda edge: way_word(edge) or "-", lambda edge: "red" if edge.is_missing else None),
-        Column("NEWEST", lambda edge: edge.run),
+        Column("NOTE", lambda edge: way_word(edge) or "-", lambda edge: "red" if edge.is_missing else None, cut=True),
+        Column("NEWEST", lambda edge: short[edge.run]),
     ]
     empty = (
         "No run of it has ended yet."

@@ -1,5 +1,6 @@
 """The page of one automation: who, when, where, how, success, watch - each option of its kind by the name of domain.options."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -26,17 +27,21 @@ CLOCKS = "change forward: the first instant after the gap; back: once, the first
 def print_automation(invocation: "Invocation", known: Known) -> None:
     """Print one automation."""
     from mainspring.domain.plain import plain
+    from mainspring.insight.hidden_values import hidden_data, hidden_words
+    from mainspring.resources.secret import Secrets
 
     now, definition = invocation.clock.now(), known.definition
-    rows: list[RunRow] = invocation.rows(lambda reader: _last_runs(reader, known.name))
+    rows: list[RunRow] = invocation.rows_if_made(lambda reader: _last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
-    options: list[dict[str, Any]] = [asdict(row) for row in option_rows(definition)] if definition else []
+    Secrets(invocation.settings.secrets.dir, os.environ).hide_all()
+    rows_of = option_rows(definition) if definition else []
+    options: list[dict[str, Any]] = [asdict(row) | {"value": hidden_data(plain(row.value))} for row in rows_of]
     standing = auto_state.told(invocation, [known], now, alone=True).get(known.name)
     data = row_data(known, standing, now) | {
         "where": definition.where if definition else None,
-        "command": definition.command if definition else None,
+        "command": hidden_words(definition.command) if definition else None,
         "parameters": definition.parameters if definition else None,
-        "options": {row["name"]: plain(row["value"]) for row in options},
+        "options": {row["name"]: row["value"] for row in options},
         "set": [row["name"] for row in options if row["set"]],
         "cadence": cadences(invocation, known, now),
         "trust": _trust(invocation, known, now),
@@ -49,7 +54,9 @@ def _trust(invocation: "Invocation", known: Known, now: int) -> "Trust | None":
     """Return how far it can be trusted; None where no worker announced it."""
     from mainspring.insight.trust import trust_of
 
-    return None if known.view is None else invocation.read(lambda reader: trust_of(reader, known.name, now), None)
+    return (
+        None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+    )
 
 
 def _last_runs(reader: "Reader", name: str) -> "list[RunRow]":
@@ -84,9 +91,12 @@ def _print(
             group = row["group"]
             output.line(output.paint(group, None, bold=True))
         output.line(f"  {row['name']:<12}{_value(row)}")
+    from mainspring.store.reads.short_ids import IdKind
+
+    short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
     for run in data["runs"]:
         state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
-        output.line(f"  {state}{run.id}  {words.ago(run.created_at, now)}")
+        output.line(f"  {state}{short[run.id]}  {words.ago(run.created_at, now)}")
 
 
 def _print_definition(invocation: "Invocation", known: Known, data: dict[str, Any]) -> None:
@@ -100,8 +110,8 @@ def _print_definition(invocation: "Invocation", known: Known, data: dict[str, An
             for line in definition.guide.splitlines():
                 output.line(f"    {words.shown(line)}")
         output.line(f"  declared  {words.one_line(definition.where)}")
-        if definition.command:
-            output.line(f"  command   {words.one_line(' '.join(definition.command), 200)}")
+        if data["command"]:
+            output.line(f"  command   {words.one_line(' '.join(data['command']), 200)}")
         if definition.parameters.get("properties"):
             output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
     if data["schedule"] or not data["triggers"]:

@@ -32,7 +32,7 @@ def told(invocation: "Invocation", known: "Iterable[Known]", now: int, *, alone:
     if not announced:
         return nothing
     tunings, own = tunings_of(monitors), own_tunings_of(monitors)
-    return invocation.read(lambda reader: standings(reader, announced, now, tunings, own, alone=alone), nothing)
+    return invocation.read_if_made(lambda reader: standings(reader, announced, now, tunings, own, alone=alone), nothing)
 
 
 def word(known: "Known", standing: "Standing | None") -> str:

@@ -8,7 +8,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import BulkMove, BulkState
 from mainspring.insight import words
@@ -113,10 +113,11 @@ def list_command(
 ) -> None:
     """They go on while any worker or watcher runs. How far one is: mainspring bulk show ID."""
     from mainspring.insight.bulk_words import head_of, which_of
+    from mainspring.store.reads.short_ids import IdKind
 
     found = lists.narrow(
         invocation,
-        invocation.rows(_acts),
+        invocation.read(_acts),
         named=lambda view: view.id,
         state=lambda view: view.state,
         at=lambda view: view.made_at,
@@ -126,15 +127,16 @@ def list_command(
         limit=limit,
     )
     now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.BULK, (view.id for view in found))
     columns = [
-        Column("BULK", lambda view: view.id),
+        Column("BULK", lambda view: short[view.id]),
         Column("STATE", lambda view: view.state.value),
         Column("DONE", lambda view: str(view.done), right=True),
-        Column("REFUSED", lambda view: str(view.refused), right=True),
+        Column("REFUSED", lambda view: str(view.refused), right=True, spare=True),
         Column("LEFT", lambda view: str(view.left), right=True),
         Column("WHEN", lambda view: words.ago(view.made_at, now)),
-        Column("BY", lambda view: words.one_line(view.actor, 24)),
-        Column("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view)), 60)),
+        Column("BY", lambda view: words.one_line(view.actor, 24), cut=True, spare=True),
+        Column("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view)), 60), cut=True),
     ]
     invocation.output.rows(found, columns, empty="No act on many runs or deliveries was asked for.")
 
@@ -195,15 +197,20 @@ def _move(invocation: Invocation, bulk: str, verb: BulkMove, said: str) -> None:
 
 
 def _known(invocation: Invocation, bulk: str) -> "BulkView":
-    """Return the one of this id.
+    """Return the one of this id, or of an id that ends so.
 
     Raises:
         NotFoundError: there is none.
+        ConflictError: more than one ends so.
     """
     from mainspring.domain.errors import NotFoundError
     from mainspring.store.reads.bulk import bulk_act
+    from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
 
     found = bulk_act(invocation.reader, bulk)
+    if found is None:
+        endings = ids_ending(invocation.reader, IdKind.BULK, bulk)
+        found = bulk_act(invocation.reader, whole_id(IdKind.BULK, bulk, endings)) if endings else None
     if found is None:
         raise NotFoundError(f"there is no bulk act {bulk}", hint="See: mainspring bulk list")
     return found

@@ -53,5 +53,5 @@ def _kept(
     from mainspring.domain.punctuality import punctuality_of, served_of
     from mainspring.store.reads.status import slot_starts
 
-    newest = invocation.rows(lambda reader: slot_starts(reader, name, _SLOTS))
+    newest = invocation.rows_if_made(lambda reader: slot_starts(reader, name, _SLOTS))
     return punctuality_of(served_of(name, newest, jitter), now)

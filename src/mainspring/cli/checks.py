@@ -90,6 +90,7 @@ def lookers() -> dict[str, Looker]:
         "config": checks_store.config,
         "store": checks_store.store,
         "space": checks_store.space,
+        "log": checks_store.log,
         "filesystem": checks_store.file_system,
         "sqlite": checks_store.sqlite,
         "schema": checks_store.schema,

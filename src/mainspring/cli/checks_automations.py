@@ -34,10 +34,10 @@ def loading(invocation: Invocation) -> Iterator[Check]:
             f"{view.name} failed to load in a worker: {view.problem}",
             "Mend it, then start it anew.",
         )
-        for view in invocation.rows(automations)
+        for view in invocation.rows_if_made(automations)
         if view.problem and view.retired_at is None and not any(what in view.problem for what in here)
     ]
-    left_out = problems_of(invocation.read(lambda reader: meta(reader, PROBLEMS), None))
+    left_out = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
     faults += [
         Check("loading", "problem", f"the worker started without this: {one.what}\nat {one.where}", ANEW)
         for one in left_out
@@ -45,10 +45,11 @@ def loading(invocation: Invocation) -> Iterator[Check]:
     ]
     names = [one.name for one in registry]
     faults += _not_announced(invocation, names)
-    known = {*names, *(view.name for view in invocation.rows(automations))}
+    known = {*names, *(view.name for view in invocation.rows_if_made(automations))}
     fix = "Write the name of an automation, or a pattern that fits one, or take the table out."
     faults += [Check("loading", "problem", line, fix) for line in set_for_nobody(invocation, known)]
     yield from faults or [ok("loading", f"{many(len(registry.automations), 'automation')} loaded")]
+    yield from (ok("loading", f"hint: {hint}") for hint in dict.fromkeys(registry.hints))
 
 
 def _rules(invocation: Invocation) -> Iterator[Check]:
@@ -66,7 +67,7 @@ def _not_announced(invocation: Invocation, names: list[str]) -> Iterator[Check]:
     from mainspring.domain.states import SessionState
     from mainspring.store.reads.status import sessions
 
-    live = invocation.rows(lambda reader: sessions(reader, limit=1_000))
+    live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     workers = [one for one in live if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
     served = {name for one in workers for name in one.automations}
     missing = [name for name in names if name not in served]
@@ -119,7 +120,7 @@ def success(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.status import automations
 
     never = []
-    for view in invocation.rows(automations)[:_MOST]:
+    for view in invocation.rows_if_made(automations)[:_MOST]:
         if view.retired_at is not None:
             continue
         if list_runs(invocation.reader, name=view.name, limit=1).runs and not (
@@ -145,7 +146,7 @@ def _without(
     now = invocation.clock.now()
     lacking = [
         known.name
-        for known in known_automations(invocation, quiet=True)
+        for known in known_automations(invocation, quiet=True, needs_store=False)
         if known.definition is not None and state_of(known, now) != "retired" and not is_there(known.definition)
     ]
     otherwise = f"Say it where it is declared: {name}=..., or mainspring exec --{name} ..."

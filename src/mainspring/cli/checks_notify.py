@@ -46,9 +46,9 @@ def alerts(invocation: Invocation) -> Iterator[Check]:
     from mainspring.app.channels import addresses_of
 
     named, now = addresses_of(invocation.settings), invocation.clock.now()
-    found = invocation.rows(lambda reader: list(_waiting(reader, named, now)))
+    found = invocation.rows_if_made(lambda reader: list(_waiting(reader, named, now)))
     yield from found or [
-        ok("alerts", "; ".join(invocation.rows(lambda reader: _told(reader, named, now))) or "none yet")
+        ok("alerts", "; ".join(invocation.rows_if_made(lambda reader: _told(reader, named, now))) or "none yet")
     ]
 
 

@@ -17,7 +17,7 @@ def slots(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.acts import StoredActs
 
     now = invocation.clock.now()
-    found = invocation.rows(lambda reader: unaccounted(StoredActs(reader), now - _LOOKED_BACK_MS, now, now))
+    found = invocation.rows_if_made(lambda reader: unaccounted(StoredActs(reader), now - _LOOKED_BACK_MS, now, now))
     for one in found[:_SHOWN]:
         first, last = (moment(at, now, invocation.zone) for at in (one.slots[0], one.slots[-1]))
         yield Check(
@@ -36,7 +36,11 @@ def cadence(invocation: Invocation) -> Iterator[Check]:
     from mainspring.cli.cadence import cadence_text, cadences
 
     now = invocation.clock.now()
-    ready = [one for one in known_automations(invocation, quiet=True) if one.view and state_of(one, now) == "ready"]
+    ready = [
+        one
+        for one in known_automations(invocation, quiet=True, needs_store=False)
+        if one.view and state_of(one, now) == "ready"
+    ]
     slipping = [row for one in ready for row in cadences(invocation, one, now) if row["slips"]]
     for row in slipping[:_SHOWN]:
         fix = "Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on"
@@ -51,7 +55,7 @@ def calendars(invocation: Invocation) -> Iterator[Check]:
 
     year = datetime.fromtimestamp(invocation.clock.now() / 1000, UTC).year
     short: dict[str, int] = {}
-    for one in known_automations(invocation, quiet=True):
+    for one in known_automations(invocation, quiet=True, needs_store=False):
         for schedule in one.definition.schedules if one.view and one.definition else ():
             calendar = schedule.calendar
             if calendar is not None and calendar.holidays and calendar.known_until <= year:

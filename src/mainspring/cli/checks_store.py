@@ -30,15 +30,26 @@ def store(invocation: Invocation) -> Iterator[Check]:
     path = invocation.path
     if not invocation.is_there():
         above = _existing(path)
-        if os.access(above, os.W_OK):
-            yield ok("store", f"none yet; it will be made at {path}")
+        if not os.access(above, os.W_OK):
+            fix = "Create the folder, or set store.url."
+            yield Check("store", "problem", f"none yet, and {above} may not be written", fix)
+        elif "store.url" in invocation.settings.sources:
+            named = f"{invocation.settings.sources['store.url']} names {path}, and there is no store"
+            yield Check("store", "problem", named, "Is the name right? If so, create the store: mainspring up")
         else:
-            yield Check(
-                "store", "problem", f"none yet, and {above} may not be written", "Make the folder, or set store.url."
-            )
+            yield ok("store", f"none yet; `mainspring up` creates it at {path}")
         return
+    from mainspring.store.sqlite.filesystem import write_fault
+
     invocation.reader.read("read_meta", ("store",))
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+    if fault := write_fault(path.parent):
+        yield Check(
+            "store",
+            "problem",
+            f"{path} cannot be written: {fault}",
+            "See why: dmesg | tail. Then make its disk writable.",
+        )
+    elif os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         yield ok("store", f"{path}, {path.stat().st_size / MIB:,.1f} MiB")
     else:
         yield Check(
@@ -47,12 +58,13 @@ def store(invocation: Invocation) -> Iterator[Check]:
 
 
 def _server(invocation: Invocation) -> Iterator[Check]:
-    from mainspring.domain.errors import NotFoundError
+    from mainspring.domain.errors import NoStoreError
 
     try:
         invocation.reader.read("read_meta", ("store",))
-    except NotFoundError:
-        yield ok("store", f"none yet; it will be made at {invocation.shown}")
+    except NoStoreError:
+        fix = "Is the name right? If so, create the store: mainspring up"
+        yield Check("store", "problem", f"there is no store at {invocation.shown}", fix)
     else:
         notice = invocation.reader.notice
         yield ok("store", f"{invocation.shown}; {notice}" if notice else invocation.shown)
@@ -72,6 +84,26 @@ def space(invocation: Invocation) -> Iterator[Check]:
         yield Check(
             "space", "problem" if free < LEAST else "warning", text, "Make room: mainspring db prune, or a larger disk."
         )
+
+
+def log(invocation: Invocation) -> Iterator[Check]:
+    """The write-ahead log is emptied: no one reads for so long that it only grows."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.log_readers import LARGE_LOG, lasting_readers, log_size
+
+    size, readers = log_size(invocation.path), lasting_readers(invocation.path)
+    text = f"the write-ahead log has {size // MIB:,} MiB"
+    if readers:
+        names = ", ".join(f"process {reader.pid} ({reader.name})" for reader in readers)
+        why = f"{text} and cannot be emptied: {names} reads the store all the time"
+        fix = "End that read, or the process."
+        yield Check("log", "problem" if size > LARGE_LOG else "warning", why, fix)
+    elif size > LARGE_LOG:
+        fix = "It is emptied once no one reads for a moment. Does it stay? Stop all that use the store, then: mainspring db check"
+        yield Check("log", "warning", text, fix)
+    else:
+        yield ok("log", text)
 
 
 def file_system(invocation: Invocation) -> Iterator[Check]:
@@ -141,23 +173,37 @@ def spool(invocation: Invocation) -> Iterator[Check]:
     """Records that were written while the store was away have been taken in."""
     from mainspring.service.spool import Spool
 
-    folder = invocation.settings.exec.spool
-    if not folder.exists():
-        yield ok("spool", "empty")
-        return
-    found = Spool(folder)
+    found = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool)
     waiting, bad = found.names(), found.bad_names()
+    unclaimed = [folder for folder in _unclaimed_spools() if Spool(folder).names()]
+    for folder in unclaimed:
+        yield Check(
+            "spool",
+            "warning",
+            f"{many(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
+            f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
+            f" && mv {folder}/*.run.json {found.folder}",
+        )
     if waiting:
         yield Check(
             "spool",
             "warning",
             f"{many(len(waiting), 'record')} of wrapped commands not taken in yet",
-            "A worker takes them in, and so does the next: mainspring exec, mainspring watch --once",
+            "A worker takes them in, and so does the next: mainspring exec, mainspring watch",
         )
     if bad:
-        yield Check("spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {folder / bad[0]}")
-    if not waiting and not bad:
+        yield Check(
+            "spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
+        )
+    if not waiting and not bad and not unclaimed:
         yield ok("spool", "empty")
+
+
+def _unclaimed_spools() -> list[Path]:
+    from mainspring.config.loading import UNCLAIMED
+    from mainspring.config.places import Surroundings, state_folder
+
+    return sorted(state_folder(Surroundings(os.environ, Path.cwd(), os.getuid())).glob(f"{UNCLAIMED}*"))
 
 
 def _existing(path: Path) -> Path:

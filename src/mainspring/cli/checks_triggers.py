@@ -19,8 +19,8 @@ class TriggerChecks:
         from mainspring.insight.announced import announced_graph
 
         found = [one for one in self._faults(invocation) if one.subject == "triggers"]
-        found += invocation.rows(lambda reader: list(undeclared(announced_graph(reader))))
-        number = len(invocation.rows(lambda reader: list(reader.read("list_triggers"))))
+        found += invocation.rows_if_made(lambda reader: list(undeclared(announced_graph(reader))))
+        number = len(invocation.rows_if_made(lambda reader: list(reader.read("list_triggers"))))
         yield from _checks("triggers", found) or [ok("triggers", f"{many(number, 'trigger')}")]
 
     def deliveries(self, invocation: Invocation) -> Iterator[Check]:
@@ -30,7 +30,7 @@ class TriggerChecks:
 
     def _faults(self, invocation: Invocation) -> list[Fault]:
         if self._found is None:
-            self._found = invocation.rows(lambda reader: faults_of_triggers(reader, invocation.clock.now()))
+            self._found = invocation.rows_if_made(lambda reader: faults_of_triggers(reader, invocation.clock.now()))
         return self._found
 
 

@@ -3,14 +3,21 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
 
 from mainspring.cli.checks import Check, ok
 from mainspring.cli.context import Invocation
 from mainspring.insight.words import many, span
 
+if TYPE_CHECKING:
+    from mainspring.store.views import QueueView
+
 _AHEAD_MS = 5_000
 _LATE_MS = 60_000
+_SHOWN = 5
 
 
 def clock(invocation: Invocation) -> Iterator[Check]:
@@ -19,8 +26,8 @@ def clock(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.status import audit_rows
 
     now = invocation.clock.now()
-    seen = [row.at for row in invocation.rows(lambda reader: audit_rows(reader, limit=1))]
-    seen += [row.created_at for row in invocation.rows(lambda reader: list_runs(reader, limit=1).runs)]
+    seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
+    seen += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
     ahead = max(seen, default=now) - now
     if ahead <= _AHEAD_MS:
         yield ok("clock", datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
@@ -49,11 +56,11 @@ def worker(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.liveness import host_identity, is_free
     from mainspring.store.reads.status import automations, sessions
 
-    live = invocation.rows(lambda reader: sessions(reader, limit=1000))
+    live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
     dead = [one for one in live if one.host == here and is_free(Path(one.lock_path)) is True]
     workers = [one for one in live if one.role == "worker" and one not in dead]
-    served = [a for a in invocation.rows(automations) if a.retired_at is None and a.kind != "exec"]
+    served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
     if dead:
         numbers = ", ".join(str(one.id) for one in dead[:5])
         yield Check(
@@ -76,7 +83,18 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.engine import WorkerReads
 
     now = invocation.clock.now()
-    late = invocation.rows(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
+    late = invocation.rows_if_made(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_MS))
+    full = [(one, queue) for one in late if (queue := _full_queue_of(invocation, one.definition)) is not None]
+    for one, queue in full[:_SHOWN]:
+        yield Check(
+            "scheduler",
+            "problem",
+            f"{one.name} should have started {span(now - one.slot_at)} ago: queue {queue.name!r} is full, "
+            f"{queue.backlog} of at most {queue.max_backlog} runs wait in it",
+            f"mainspring queues show {queue.name}",
+        )
+    blocked = {one.name for one, _ in full}
+    late = [one for one in late if one.name not in blocked]
     if late:
         longest = span(now - min(one.slot_at for one in late))
         names = ", ".join(one.name for one in late[:5])
@@ -86,5 +104,18 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
             f"{names} should have started {longest} ago",
             "Is a scheduler running? mainspring up",
         )
-    else:
+    elif not full:
         yield ok("scheduler", "every due time was served")
+
+
+def _full_queue_of(invocation: Invocation, definition: bytes | None) -> "QueueView | None":
+    """Return the queue of an automation if it takes no more runs."""
+    from mainspring.domain.definition import Definition
+    from mainspring.store.reads.status import queue_views
+
+    if definition is None:
+        return None
+    name = Definition.from_data(msgspec.json.decode(definition)).option("queue")
+    found = next((one for one in invocation.rows_if_made(queue_views) if one.name == name), None)
+    is_full = found is not None and found.max_backlog is not None and found.backlog >= found.max_backlog
+    return found if is_full else None

@@ -6,7 +6,7 @@ This is the one place of the command line that opens a store.
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +16,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, NotFoundError
+from mainspring.domain.errors import ConfigError, NoStoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mainspring.service.reads import Reads
     from mainspring.store.base import Reader
     from mainspring.store.process_store import ProcessStore
+    from mainspring.store.reads.short_ids import IdKind
 
 T = TypeVar("T")
 
@@ -61,11 +62,16 @@ class Invocation:
     @cached_property
     def settings(self) -> "Settings":
         """The settings in force. Raises ConfigError."""
-        from mainspring.config import load
+        from mainspring.app.process_policy import apply_policy
+        from mainspring.config import load, misspelt_variables
 
+        for name, meant in misspelt_variables(os.environ):
+            self.output.warn(f"nothing reads the variable {name}\nDid you mean {meant}?")
         named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        return load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        found = load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
+        apply_policy(found)
+        return found
 
     @property
     def zone(self) -> str:
@@ -87,7 +93,7 @@ class Invocation:
         """Reads of the store, which is never made or changed by a question.
 
         Raises:
-            NotFoundError: there is no store yet.
+            NoStoreError: there is none.
             StoreError: it cannot be read, or has another form than this version knows.
         """
         if self._store is not None:
@@ -95,7 +101,7 @@ class Invocation:
         if self._reader is None:
             from mainspring.app.stores import make_reader
 
-            self._require_existing()
+            self.require_store()
             self._reader = make_reader(self.settings.store.url)
         return self._reader
 
@@ -135,9 +141,9 @@ class Invocation:
 
     @property
     def store(self) -> "ProcessStore":
-        """The open store, for acts. Raises NotFoundError where there is none yet, StoreError."""
+        """The open store, for acts. Raises NoStoreError, StoreError."""
         if self._store is None:
-            self._require_existing()
+            self.require_store()
             return self.make_store()
         return self._store
 
@@ -170,26 +176,37 @@ class Invocation:
         refuse_gone(self.path)
         return self.path.exists()
 
-    def read(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
-        """Ask the store; where there is none yet, return `otherwise`."""
+    def read(self, question: "Callable[[Reader], T]") -> T:
+        """Ask the store. Raises NoStoreError where there is none: an empty answer would say that all is well."""
+        return question(self.reader)
+
+    def read_if_made(self, question: "Callable[[Reader], T]", otherwise: T) -> T:
+        """Ask the store; return `otherwise` where there is none. For what has an answer without a store."""
         if self._store is None and not self.is_there():
             return otherwise
         try:
             reader = self.reader
-        except NotFoundError:  # an empty file: another process makes the store at this moment
+        except NoStoreError:  # an empty file: another process makes the store at this moment
             return otherwise
         return question(reader)
 
-    def rows(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
-        """Ask the store for a list; where there is no store yet it is empty."""
+    def rows_if_made(self, question: "Callable[[Reader], list[T]]") -> "list[T]":
+        """Ask the store for a list, as read_if_made does; without a store it is empty."""
         nothing: list[T] = []
-        return self.read(question, nothing)
+        return self.read_if_made(question, nothing)
 
     def run_id(self, text: str) -> str:
-        """Return the run that is meant by an id, a unique beginning of one, @last or @failed. Raises NotFoundError, ConflictError."""
+        """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
         from mainspring.store.reads.runs import resolve_id
 
         return resolve_id(self.reader, text)
+
+    def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
+        """Return the short form of each id, as lists show it and every command takes it."""
+        from mainspring.store.reads.short_ids import short_ids
+
+        wanted = list(ids)
+        return short_ids(self.reader, kind, wanted) if wanted else {}
 
     @cached_property
     def act(self) -> "Act":
@@ -242,16 +259,27 @@ class Invocation:
         self._store = self._reader = None
         self.output.close()
 
-    def _require_existing(self) -> None:
+    def require_store(self) -> None:
+        """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, NotAStoreError."""
         if not self.is_there():
-            raise NotFoundError(
-                f"there is no store yet\nat {self.path}",
-                hint="`mainspring up` or `mainspring exec` makes it, and so does `mainspring db migrate`.",
-            )
+            from mainspring.app.stores import no_store
+
+            raise no_store(self.path, self._usual_store())
         if not self.settings.store.is_remote:
             from mainspring.store.sqlite.connection import refuse_foreign
 
             refuse_foreign(self.path)
+
+    def _usual_store(self) -> Path | None:
+        """Return the file that would be used if no flag and no variable named a store."""
+        from mainspring.config import load
+
+        env = {name: value for name, value in os.environ.items() if name != "MAINSPRING_STORE_URL"}
+        try:
+            settings = load(env=env, cwd=_here(), uid=os.getuid(), flags={}, config=None)
+        except ConfigError:
+            return None
+        return None if settings.store.is_remote else settings.store.path
 
 
 def _here() -> Path:

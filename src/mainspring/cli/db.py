@@ -4,22 +4,27 @@ import os
 import shutil
 from contextlib import suppress
 
+import click
+
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.insight import words
 
 
-@command("migrate", "make the store, or bring it to this version's form")
+@command("migrate", "bring the store to this version's form, or create it")
+@click.option("--create", is_flag=True, help="create the store where there is none, or none any more")
 @pass_invocation
-def migrate(invocation: Invocation) -> None:
+def migrate(invocation: Invocation, *, create: bool) -> None:
     """Every process does this by itself when it opens the store to write; here it is an act of its own, for a deployment."""
-    from mainspring.app.stores import is_made
+    from mainspring.app.stores import is_made, require_made
 
-    was_there = is_made(
-        invocation.settings.store.url
-    )  # not by a reader: that takes no store but one of this version's form
-    form = str(invocation.make_store(anew=True).reader.read("read_meta", ("schema",))[0][0])
+    url = invocation.settings.store.url
+    was_there = is_made(url)  # not by a reader: that takes no store but one of this version's form
+    if not create:
+        invocation.require_store()
+        require_made(url)
+    form = str(invocation.make_store(anew=create).reader.read("read_meta", ("schema",))[0][0])
     word = "is in" if was_there else "was made in"
     shown = invocation.shown
     invocation.output.document(

@@ -1,14 +1,15 @@
 """`mainspring db restore`: put a backup in the store's place, decide what was unfinished then, release.
 
 A restored store is held: nothing starts, for what was done after the backup would be done again. Each run that was unfinished is decided
-by a person - continue, done or cancel, all of a filter at once - and then the store is released.
+by a person - continue, done or cancel, all of a filter at once - and then the store is released. What was due or came in between backup and
+restoring (the lost interval) is set aside: it starts only if a person lets it catch up.
 """
 
 from pathlib import Path
 
 import click
 
-from mainspring.cli import params
+from mainspring.cli import lost_interval, params
 from mainspring.cli.bulk import print_bulk
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
@@ -24,8 +25,14 @@ from mainspring.insight import words
     help="decide runs: all undecided ones, or those of the filter",
 )
 @click.option("--run", "runs", type=params.RUN, multiple=True, help="decide this run; may be repeated")
+@click.option("--lost", is_flag=True, help="list what may have been done after the backup and was set aside")
+@click.option("--catch-up", is_flag=True, help="start what was set aside, of all or of --name")
 @click.option(
-    "--name", type=params.AUTOMATION, multiple=True, callback=params.once, help="decide only runs of this automation"
+    "--name",
+    type=params.AUTOMATION,
+    multiple=True,
+    callback=params.once,
+    help="decide only runs of this automation, or let only it catch up",
 )
 @click.option(
     "--state",
@@ -48,24 +55,32 @@ def restore(
     states: tuple[str, ...],
     dry_run: bool,
     release: bool,
-) -> None:
+    lost: bool,
+    catch_up: bool,
+) -> int | None:
     """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one.
 
-    A folder in place of FILE stands for the newest backup of this store in it.
+    A folder in place of FILE stands for the newest backup of this store in it. Due times, files and messages between backup and restoring
+    may have been done: --lost lists them, --catch-up starts them. Workflows and at-most-once tasks catch up only if you name them (--name).
     """
-    if sum((file is not None, undecided, decide is not None, release)) != 1:
-        raise click.UsageError("name a FILE, or one of --undecided, --decide, --release")
+    if sum((file is not None, undecided, decide is not None, release, lost, catch_up)) != 1:
+        raise click.UsageError("name a FILE, or one of --undecided, --decide, --lost, --catch-up, --release")
     if file is not None:
         _restore(invocation, file)
     elif undecided:
         _list(invocation)
+    elif lost:
+        lost_interval.print_lost(invocation, name)
+    elif catch_up:
+        return lost_interval.catch_up(invocation, name, dry_run=dry_run)
     elif decide is not None:
         _decide(invocation, decide, _chosen(invocation, runs, name, states), dry_run=dry_run)
     else:
         from mainspring.service.hold import release as let_go
 
         let_go(invocation.store, invocation.reads, act=invocation.act)
-        invocation.output.document({"released": True}, "Released: the store goes on.")
+        invocation.output.document({"released": True}, lambda: lost_interval.print_released(invocation))
+    return None
 
 
 def _restore(invocation: Invocation, file: Path) -> None:
@@ -90,6 +105,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
                 f"{words.many(done.unfinished, 'run was', 'runs were')} unfinished. "
                 "Decide: mainspring db restore --decide continue|done|cancel"
             )
+        lost_interval.print_set_aside(invocation, done.aside)
         output.line("Then: mainspring db restore --release")
 
     invocation.output.document(done, text)
@@ -99,10 +115,12 @@ def _list(invocation: Invocation) -> None:
     from mainspring.cli.runs_list import run_columns
     from mainspring.service.hold import undecided
     from mainspring.store.reads.runs import run_view
+    from mainspring.store.reads.short_ids import IdKind
 
     views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
     rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
-    invocation.output.rows(rows, run_columns(invocation.clock.now()), empty="No run has to be decided.")
+    short = invocation.short_ids(IdKind.RUN, (view.id for view in views))
+    invocation.output.rows(rows, run_columns(invocation.clock.now(), short), empty="No run has to be decided.")
 
 
 def _chosen(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:

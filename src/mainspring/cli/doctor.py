@@ -5,7 +5,7 @@ import click
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -16,7 +16,10 @@ _ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}
 @click.option("--config", "show_config", is_flag=True, help="print each setting in force, with its source")
 @pass_invocation
 def doctor(invocation: Invocation, *, show_config: bool) -> int:
-    """Ends with 9 if anything is to be mended, a warning too. Another configuration file: mainspring --config FILE doctor."""
+    """Check configuration, store, workers, automations and channels, and print a fix for each finding.
+
+    The exit code is 9 if there is a problem or a warning. To check another configuration: mainspring --config FILE doctor
+    """
     if show_config:
         return _config(invocation)
     from mainspring.cli.checks import all_checks
@@ -53,9 +56,9 @@ def _config(invocation: Invocation) -> int:
         return "-" if value is None else value if isinstance(value, str) else " ".join(json_text(value).split())
 
     columns = [
-        Column("SETTING", lambda row: row["setting"]),
-        Column("VALUE", lambda row: words.one_line(value_text(row["value"]), 120)),
-        Column("SOURCE", lambda row: words.one_line(row["source"])),
+        Column("SETTING", lambda row: row["setting"], cut=True),
+        Column("VALUE", lambda row: words.one_line(value_text(row["value"]), 120), cut=True),
+        Column("SOURCE", lambda row: words.one_line(row["source"]), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="No settings.")
     return exits.OK

@@ -21,6 +21,7 @@ def down(invocation: Invocation, timeout: float) -> int:
 
     One that is started while this waits is left alone: a service manager may start another at once.
     """
+    invocation.require_store()
     told = [(one.pid, one.pid_started) for one in supervisors_here(invocation)]
     for pid, _ in told:
         with contextlib.suppress(ProcessLookupError):  # it ended meanwhile

@@ -17,7 +17,7 @@ _POLL = 0.2
 _WORKS = ("worker", "probation", "app")
 
 
-@command("drain", "let the workers finish and take nothing new")
+@command("drain", "let workers finish their runs and take no new ones")
 @click.argument("worker", type=int, required=False)
 @click.option("--here", is_flag=True, help="only those of this machine")
 @click.option("--timeout", metavar="SPAN", help="wait until they have nothing in hand, so long at most")

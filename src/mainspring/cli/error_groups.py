@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mainspring.cli.context import Invocation
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
 from mainspring.insight import words
 from mainspring.insight.error_groups import Group
@@ -30,15 +31,18 @@ def failed_runs(reader: "Reader", wanted: "RunFilter") -> list[Found]:
 
 def print_groups(invocation: Invocation, groups: list[Group]) -> None:
     """Print them: which error, how often, since when, where, and a run to look at."""
+    from mainspring.store.reads.short_ids import IdKind
+
     now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.RUN, (one.example for one in groups))
     columns = [
         Column("ERROR", lambda one: one.fingerprint),
-        Column("FAILURES", lambda one: str(one.number)),
-        Column("FIRST", lambda one: words.ago(one.first_at, now)),
+        Column("FAILURES", lambda one: str(one.number), right=True),
+        Column("FIRST", lambda one: words.ago(one.first_at, now), spare=True),
         Column("LAST", lambda one: words.ago(one.last_at, now)),
-        Column("AUTOMATIONS", lambda one: _names(one.automations)),
-        Column("EXAMPLE", lambda one: one.example),
-        Column("WHAT", lambda one: words.one_line(one.text, 80)),
+        Column("AUTOMATIONS", lambda one: _names(one.automations), cut=True),
+        Column("EXAMPLE", lambda one: short[one.example]),
+        Column("WHAT", lambda one: words.one_line(shorten_headline(one.text, 80), 80), cut=True),
     ]
     invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
     if groups:

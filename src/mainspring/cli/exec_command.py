@@ -17,10 +17,11 @@ from mainspring.app.exec_process import ExecProcess
 from mainspring.app.exec_signals import say
 from mainspring.app.exec_trace import trace_own
 from mainspring.app.exec_watch import watch_own
+from mainspring.app.process_policy import apply_policy
 from mainspring.app.store_told import StoreTold
 from mainspring.cli.lazy import Command
-from mainspring.config import Settings, load
-from mainspring.config.places import PRODUCTION, Surroundings, default_spool, default_store, resolve_store_url
+from mainspring.config import Settings, load, misspelt_variables, spool_without_settings
+from mainspring.config.places import Surroundings, default_spool, resolve_store_url
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
@@ -29,6 +30,7 @@ from mainspring.domain.retry import Retry
 from mainspring.domain.text import escape
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
+from mainspring.resources.withheld import WITHHELD
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 _MOST_WORDS, _LONGEST_WORD = 100, 500  # of a command in its definition; it may be as long as the system lets it
@@ -119,13 +121,15 @@ def _printable(text: str) -> str:
     "--name",
     metavar="NAME",
     callback=_of(OPTIONS["name"].read),
-    help="the name it is known by (default: the command's)",
+    help="name it (default: the name of the command)",
 )
 @click.option(
     "--key", metavar="KEY", callback=_of(_printable), help="do not run again once a run with this key succeeded"
 )
-@click.option("--timeout", metavar="D", callback=_of(parse_duration), help="end an attempt after so long (30s, 20m)")
-@click.option("--kill-after", metavar="D", callback=_of(parse_duration), help="then kill it after so long (default 5s)")
+@click.option("--timeout", metavar="D", callback=_of(parse_duration), help="end an attempt after this time (30s, 20m)")
+@click.option(
+    "--kill-after", metavar="D", callback=_of(parse_duration), help="kill it this long after that (default 5s)"
+)
 @click.option("--retry", metavar="N", type=click.IntRange(1, 10_000), help="make up to N attempts (default 1)")
 @click.option(
     "--retry-wait",
@@ -137,7 +141,10 @@ def _printable(text: str) -> str:
     "--lock", metavar="NAME", callback=_of(_printable), help="never run beside another command with this lock"
 )
 @click.option(
-    "--lock-wait", metavar="D", callback=_of(parse_duration), help="wait so long for the lock (default: not at all)"
+    "--lock-wait",
+    metavar="D",
+    callback=_of(parse_duration),
+    help="wait at most this long for the lock (default: not at all)",
 )
 @click.option(
     "--lock-exit",
@@ -149,16 +156,26 @@ def _printable(text: str) -> str:
 @click.option(
     "--produces", metavar="GLOB", multiple=True, help="success needs a new, filled file here; {slot:%F} is its day"
 )
-@click.option("--cron", metavar="EXPR", multiple=True, help="when your crontab starts it, so that silence is noticed")
-@click.option("--every", metavar="D", help="or: how often something starts it")
+@click.option(
+    "--cron",
+    metavar="EXPR",
+    multiple=True,
+    help="when your crontab starts it: without a success in time you are notified",
+)
+@click.option("--every", metavar="D", help="instead of --cron: how often something starts it")
 @click.option("--tz", metavar="ZONE", callback=_of(OPTIONS["tz"].read), help="the time zone of --cron")
 @click.option("--grace", metavar="D", help="how late a success may be (default: one period, at most 6h)")
 @click.option("--owner", metavar="WHO", help="who answers for it")
 @click.option("--runbook", metavar="PAGE", help="the page that says what to do when it fails")
 @click.option(
-    "--fail-open/--fail-closed", default=None, help="run the command although the store is away (default: run it)"
+    "--fail-open/--fail-closed",
+    default=None,
+    help="run the command if the store is unavailable, or do not (default: run it)",
 )
 @click.option("--no-fail-open", "fail_open", flag_value=False, type=bool, hidden=True)
+@click.option(
+    "--pass-env", metavar="NAME", multiple=True, help="pass on PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_*"
+)
 @click.option("-v", "--verbose", is_flag=True, help="name the store and the spool that are used")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -176,17 +193,24 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
       1    it ended well but --produces is not met  128+n  signal n ended it
       75   the lock or key is in use: nothing ran   0    its --key had succeeded
 
-    A held lock is not success: 75 asks to come again later (--lock-exit 0 if overlap is no matter). Input, output and errors pass
-    through byte by byte; TERM, INT and HUP are passed on. If the store is away the command runs, and what happened is kept in the
-    spool until the next exec, up or watch takes it in. The lock holds on this host even then. The command finds MAINSPRING_RUN_ID,
-    MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron, MAINSPRING_SLOT in its environment.
+    If the lock is held, the exit code is 75: try again later. Write --lock-exit 0 if an overlap does not matter. Input, output and errors
+    pass through unchanged, and so do TERM, INT and HUP.
+
+    If the store is unavailable, the command runs all the same. The record waits in the spool until the next exec, up or watch imports it,
+    and the lock still works on this host.
+
+    The environment of the command holds MAINSPRING_RUN_ID, MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron,
+    MAINSPRING_SLOT. It holds PGPASSWORD, MAINSPRING_STORE_URL and MAINSPRING_SECRET_* only with --pass-env.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
     given["verbose"] |= bool(getattr(flags, "verbose", False))
     settings = _settings(flags, fail_open=given["fail_open"] is not False)
+    WITHHELD.allow(given["pass_env"])
+    if settings is not None:
+        apply_policy(settings)
     fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
     try:
-        plan = _plan(list(command), given, settings, fail_open=fail_open)
+        plan = _plan(list(command), given, settings, flags, fail_open=fail_open)
         process = ExecProcess(plan)
     except MainspringError as error:
         raise click.UsageError(str(error), ctx=ctx) from None
@@ -201,8 +225,10 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
 
 def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
     """Return the settings; None if they cannot be read and the command is to run all the same."""
-    given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+    given = _named_by(flags)
     config = getattr(flags, "config", None)
+    for name, meant in misspelt_variables(os.environ):
+        say(f"nothing reads the variable {name}: did you mean {meant}?")
     try:
         if given["store.url"] is not None:
             resolve_store_url(Surroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
@@ -223,7 +249,9 @@ def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
         return None
 
 
-def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, *, fail_open: bool) -> ExecPlan:
+def _plan(
+    command: list[str], given: dict[str, Any], settings: Settings | None, flags: Any, *, fail_open: bool
+) -> ExecPlan:
     """Return what is asked for.
 
     Raises:
@@ -251,9 +279,6 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
         Kind.EXEC, _name_of(command[0]) if given["name"] is None else given["name"], shown, options
     )
     now_at = SystemClock().now()
-    usual = _usual_spool(PRODUCTION if settings is None else settings.project.environment)
-    spool = usual if settings is None else settings.exec.spool
-    beside = settings is not None and not settings.store.is_remote and spool == default_spool(settings.store.path)
     return ExecPlan(
         wrapping=Wrapping(
             definition=definition,
@@ -265,8 +290,7 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
             key=given["key"],
         ),
         store=settings.store.url if settings is not None else None,
-        spool=spool,
-        usual_spool=usual if beside else spool,
+        **_spools(settings, flags),
         lock=given["lock"],
         lock_wait=given["lock_wait"] or timedelta(0),
         lock_exit=given["lock_exit"],
@@ -280,12 +304,32 @@ def _plan(command: list[str], given: dict[str, Any], settings: Settings | None, 
     )
 
 
-def _usual_spool(environment: str) -> Path | None:
-    """Return the spool of the default store: for when no configuration can be read, or what it names can be no store."""
+def _spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
+    """Return where records go, as an ExecPlan has it."""
+    if settings is None:
+        spool, claimed = _spool_without_settings(flags)
+        return {"spool": spool, "claimed": claimed}
+    spool = settings.exec.spool
+    is_beside = not settings.store.is_remote and spool == default_spool(settings.store.path)
+    return {"spool": spool, "spare_spool": settings.spare_spool if is_beside else spool}
+
+
+def _spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
+    """Return the spool for when the configuration cannot be read, and whether it is that of a store which is named all the same."""
+    config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
-        around = Surroundings(os.environ, Path("/"), os.getuid())
-        return default_spool(default_store(around, environment))
-    return None
+        return spool_without_settings(
+            env=os.environ,
+            cwd=Path.cwd(),
+            uid=os.getuid(),
+            flags=_named_by(flags),
+            config=None if config is None else Path(config),
+        )
+    return None, True
+
+
+def _named_by(flags: Any) -> dict[str, Any]:
+    return {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
 
 
 def _name_of(word: str) -> str:

@@ -8,7 +8,7 @@ from mainspring.cli.lazy import command
 from mainspring.insight import words
 
 
-@command("explain", "say what a run is doing, why, and what you can do")
+@command("explain", "explain what a run is doing, why, and what you can do")
 @click.argument("run", type=params.RUN)
 @pass_invocation
 def explain_command(invocation: Invocation, run: str) -> None:

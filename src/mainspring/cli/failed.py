@@ -11,7 +11,7 @@ from mainspring.cli.bulk_acts import background_option, begin_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import OK
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
@@ -73,27 +73,31 @@ def list_command(
     )
     if by == "error":
         came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
-        groups = invocation.rows(lambda reader: grouped(reader, wanted.states, name, came_at, error))
+        groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
         return
-    found = invocation.rows(lambda reader: failed_runs(reader, wanted))
+    found = invocation.read(lambda reader: failed_runs(reader, wanted))
     _print_runs(invocation, found)
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
+    from mainspring.domain.failure import shorten_headline
+    from mainspring.store.reads.short_ids import IdKind
+
     now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.RUN, (view.id for view, _ in found))
     rows = invocation.opened(lambda opening: [_row(opening.run(view), error) for view, error in found])
     columns = [
-        Column("RUN", lambda row: row["id"]),
+        Column("RUN", lambda row: short[row["id"]]),
         Column(
             "STATE",
             lambda row: words.state_word(row["state"]),
             lambda row: words.COLOURS[row["state"]],
         ),
-        Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20)),
+        Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20), cut=True),
         Column("WHEN", lambda row: words.ago(row["changed_at"], now)),
-        Column("REASON", lambda row: str(row["reason"] or "-")),
-        Column("ERROR", lambda row: words.one_line(row["error"] or "-", 60)),
+        Column("REASON", lambda row: str(row["reason"] or "-"), cut=True, spare=True),
+        Column("ERROR", lambda row: words.one_line(shorten_headline(row["error"] or "-", 60), 60), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
@@ -109,7 +113,7 @@ def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
         "step": view.failed_ident,
         "fingerprint": error.id if error else None,
         "code": view.failure.code if view.failure else None,
-        "error": view.failure.message if view.failure else None,
+        "error": view.failure.headline if view.failure else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""`mainspring incidents list|ack|snooze|resolve`: incidents are named by their id, a unique beginning of it, or @last."""
+"""`mainspring incidents list|ack|snooze|resolve`: incidents are named by their id, its beginning or its end, or @last."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import IncidentState
@@ -40,9 +40,12 @@ def find(reader: "Reader", word: str) -> Incident:
     """Return the incident that a person means.
 
     Raises:
-        NotFoundError: none, or several, have an id that begins so.
+        NotFoundError: none has an id that begins so, or ends so.
+        ConflictError: several have; some are listed.
     """
+    from mainspring.domain.ids import is_short_for
     from mainspring.store.reads.incidents import incident, incidents
+    from mainspring.store.reads.short_ids import IdKind, ambiguous
 
     exact = incident(reader, word)
     if exact is not None:
@@ -51,11 +54,14 @@ def find(reader: "Reader", word: str) -> Incident:
         found = incidents(reader, wrong=False, apart=True, limit=1)
     else:
         every = incidents(reader, wrong=False, limit=_MOST)
-        found = [one for one in every if one.id.startswith((word, f"i_{word}"))]
+        found = [one for one in every if one.id.startswith((word, f"i_{word}")) or is_short_for(word, one.id)]
     if len(found) == 1:
         return found[0]
-    what = f"{len(found)} incidents begin with {word!r}" if found else f"there is no incident {word!r}"
-    raise NotFoundError(what, hint="See them: mainspring incidents list, or with --all those that are over")
+    if found:
+        raise ambiguous(IdKind.INCIDENT, word, [one.id for one in found])
+    raise NotFoundError(
+        f"there is no incident {word!r}", hint="See them: mainspring incidents list, or with --all those that are over"
+    )
 
 
 def whose(incident: Incident) -> str:
@@ -75,9 +81,10 @@ def list_command(
     --name looks at the automation and the kind, --since at the last change.
     """
     from mainspring.store.reads.incidents import incidents, told
+    from mainspring.store.reads.short_ids import IdKind
 
     wrong = not ended and IncidentState.RESOLVED not in states
-    found: list[Incident] = invocation.rows(
+    found: list[Incident] = invocation.read(
         lambda reader: told(reader, _MOST) if wrong else incidents(reader, wrong=False, apart=not ended, limit=_MOST)
     )
     rows = lists.narrow(
@@ -92,14 +99,15 @@ def list_command(
         limit=limit,
     )
     now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in rows))
     columns = [
-        Column("INCIDENT", lambda one: one.id),
+        Column("INCIDENT", lambda one: short[one.id]),
         Column("STATE", lambda one: one.state, lambda one: COLOURS[one.state]),
         Column("SEVERITY", lambda one: one.severity, lambda one: _LOUD[one.severity]),
-        Column("AUTOMATION", lambda one: words.one_line(whose(one), 30)),
-        Column("KIND", lambda one: one.subject.kind),
+        Column("AUTOMATION", lambda one: words.one_line(whose(one), 30), cut=True),
+        Column("KIND", lambda one: one.subject.kind, cut=True, spare=True),
         Column("SINCE", lambda one: words.ago(one.since_at, now)),
-        Column("WHAT", lambda one: words.one_line(one.said, 60)),
+        Column("WHAT", lambda one: words.one_line(one.said, 60), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="Nothing is wrong.")
 

@@ -26,16 +26,18 @@ _SAID = ("last_good_at", "missed", "impact", "next_try_at")
 @click.argument("incident", type=INCIDENT)
 @pass_invocation
 def show(invocation: Invocation, incident: str) -> None:
-    """INCIDENT is an id, a unique beginning of one, or @last."""
+    """INCIDENT is an id, its beginning or its end, or @last."""
     import msgspec
 
     from mainspring.store.reads.incidents import alerts, incidents, members_of, moves
+    from mainspring.store.reads.short_ids import IdKind
 
     reader = invocation.reader
     found = find(reader, incident)
     became, told, failed = moves(reader, found.id), alerts(reader, found.id), members_of(reader, found.id)
     runbook = _runbook(invocation, found)
     held = [one for one in incidents(reader, wrong=False, limit=1_000) if one.parent == found.id]
+    short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in held[:_SHOWN]))
     document: dict[str, Any] = {
         **msgspec.to_builtins(found),
         "moves": [msgspec.to_builtins(one) for one in became],
@@ -54,7 +56,7 @@ def show(invocation: Invocation, incident: str) -> None:
         *_members(failed, now),
         *_history(became, now, zone),
         *_alerts(found, told, now),
-        *(f"  holds   {one.id}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
+        *(f"  holds   {short[one.id]}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
     ]
     invocation.output.document(document, "\n".join(lines))
 

@@ -1,5 +1,6 @@
 """`mainspring init`: a project that runs as it is."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -23,30 +24,60 @@ _TRY = {
     type=click.Choice(["workflow", "bot", "script"]),
     default="workflow",
     show_default=True,
-    help="what to begin with",
+    help="begin with this kind of automation",
 )
 @pass_invocation
 def init(invocation: Invocation, folder: Path, template: str) -> None:
-    """FOLDER is made if it is missing. Nothing that exists is overwritten: then nothing at all is written."""
-    from mainspring.cli.templates import project_files
+    """Write a project into FOLDER that runs as it is, and print what to type next. At most FOLDER itself is created.
+
+    No file is overwritten. A .gitignore, conftest.py or RUNBOOK.md of yours stays as it is. If another of the files exists, `init`
+    writes nothing.
+    """
+    from mainspring.cli.templates import KEPT, project_files
 
     files = project_files(template, toml_text(folder.resolve().name or "project"))
-    taken = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    there = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    taken = [path for path in there if path not in KEPT]
     if taken:
-        raise AlreadyExistsError(
-            f"{folder} has {', '.join(taken)} already, and nothing is overwritten",
-            hint="Name another folder, or add to the project: mainspring add script|workflow NAME",
-        )
-    for path, content in files.items():
-        write_new(folder / path, content)
+        is_project = (folder / "mainspring.toml").exists()
+        add = "Add to the project: mainspring add script NAME -- ./NAME.sh" if is_project else "Name another folder."
+        raise AlreadyExistsError(f"{folder} has {', '.join(taken)} already, and nothing is overwritten", hint=add)
+    made = [path for path in files if path not in there]
+    for path in made:
+        write_new(folder / path, files[path])
+
+    store = _create_store(invocation, folder)
 
     def text() -> None:
-        for path in files:
+        for path in made:
             invocation.output.line(str(folder / path))
+        for path in there:
+            invocation.output.hint(
+                f"{folder / path} was there and is kept; ours would hold: {' '.join(files[path].split())[:60]}"
+            )
+        if store is not None:
+            invocation.output.hint(store)
         begin = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
         invocation.output.hint(f"\nNext:\n  {begin}mainspring dev\n  {_TRY[template]}      (in a second terminal)")
 
-    invocation.output.document({"folder": str(folder), "files": list(files)}, text)
+    invocation.output.document({"folder": str(folder), "files": made}, text)
+
+
+def _create_store(invocation: Invocation, folder: Path) -> str | None:
+    """Create the store of the new project, which says so; return a line about one that was there. `up` creates one on a server."""
+    from mainspring.app.stores import is_made, make_store
+    from mainspring.config import load
+
+    named = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
+    settings = load(env=os.environ, cwd=folder.resolve(), uid=os.getuid(), flags=named, config=None)
+    if settings.store.is_remote:
+        return None
+    if is_made(settings.store.url):
+        return f"the store is {settings.store.shown}, which was there before"
+    store = make_store(settings.store.url, clock=invocation.clock)
+    store.open()
+    store.close()
+    return None
 
 
 def write_new(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def list_command(
 
     rows = lists.narrow(
         invocation,
-        invocation.rows(locks),
+        invocation.read(locks),
         named=lambda view: view.name,
         state=_state,
         at=lambda view: view.taken_at,
@@ -50,9 +50,9 @@ def list_command(
     )
     now = invocation.clock.now()
     columns = [
-        Column("LOCK", lambda view: words.one_line(view.name)),
+        Column("LOCK", lambda view: words.one_line(view.name), cut=True),
         Column("STATE", _state, lambda view: "green" if view.live else "yellow"),
-        Column("OWNER", lambda view: words.one_line(view.owner, 40)),
+        Column("OWNER", lambda view: words.one_line(view.owner, 40), cut=True),
         Column("TOKEN", lambda view: str(view.token), right=True),
         Column("TAKEN", lambda view: words.ago(view.taken_at, now)),
     ]

@@ -18,7 +18,7 @@ _LATE_MS = 15_000
 """A part may be committed so long after its last line; what is older is not looked for while following."""
 
 
-@command("logs", "print what all runs log and print, newest last")
+@command("logs", "print the log of all runs, newest last")
 @params.name
 @params.since
 @click.option(
@@ -67,7 +67,7 @@ class _Reading:
         from mainspring.service.lines import lines_of
         from mainspring.store.reads.logs import parts_since
 
-        found = self._invocation.rows(lambda reader: parts_since(reader, at, self._automations))
+        found = self._invocation.read(lambda reader: parts_since(reader, at, self._automations))
         new = [part for part in found if (part.run, part.seq) not in self._seen]
         self._seen = {place: last for place, last in self._seen.items() if last >= at}
         self._seen |= {(part.run, part.seq): part.last_at for part in new}

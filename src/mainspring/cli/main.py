@@ -26,7 +26,7 @@ PROGRAM = "mainspring"
     top=True,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Automation that can be trusted: durable, observed, safe to run twice, and loud when it stops.",
+    help="Run scripts, cron jobs and bots that survive crashes, never repeat a finished step, and notify you when they fail or stop.",
 )
 @click.version_option(__version__, message="mainspring %(version)s")
 @click.pass_context

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import click
 
 from mainspring.cli.context import Invocation
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk import Which
+    from mainspring.store.base import Reader
 
 option = click.option("--messages", is_flag=True, help="messages that their broker refused, in place of runs")
 _MOST = 10_000
@@ -18,18 +19,29 @@ _MOST = 10_000
 def print_refused(invocation: Invocation, limit: int) -> None:
     """List the messages that wait for a person, oldest first."""
     from mainspring.store.reads.outbox import list_refused_messages
+    from mainspring.store.reads.short_ids import IdKind
 
     now = invocation.clock.now()
-    found = invocation.rows(lambda reader: list_refused_messages(reader, limit))
+    found = invocation.read(lambda reader: list_refused_messages(reader, limit))
+    short = invocation.short_ids(IdKind.MESSAGE, (one.id for one in found))
+    runs = invocation.short_ids(IdKind.RUN, (one.run for one in found))
     columns = [
-        Column("MESSAGE", lambda one: one.id),
-        Column("QUEUE", lambda one: words.one_line(one.queue, 40)),
-        Column("RUN", lambda one: one.run),
-        Column("STEP", lambda one: words.one_line(one.step, 20)),
+        Column("MESSAGE", lambda one: short[one.id]),
+        Column("QUEUE", lambda one: words.one_line(one.queue, 40), cut=True),
+        Column("RUN", lambda one: runs[one.run], spare=True),
+        Column("STEP", lambda one: words.one_line(one.step, 20), cut=True, spare=True),
         Column("WHEN", lambda one: words.ago(one.made_at, now)),
-        Column("ERROR", lambda one: words.one_line(one.fault or "-", 60)),
+        Column("ERROR", lambda one: words.one_line(one.fault or "-", 60), cut=True),
     ]
     invocation.output.rows(found, columns, empty="No broker refused a message.")
+
+
+def _message_id(reader: "Reader", text: str) -> str:
+    """Return the id of the message that is meant: its whole id, or the end that lists show."""
+    from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
+
+    endings = ids_ending(reader, IdKind.MESSAGE, text)
+    return whole_id(IdKind.MESSAGE, text, endings) if endings else text
 
 
 def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
@@ -40,9 +52,10 @@ def act_on(invocation: Invocation, which: "Which", *, discard: bool) -> int:
 
     if which.is_filter:
         raise click.UsageError("--messages takes names of messages, or none for all", ctx=click.get_current_context())
-    found = list(which.runs)
+    reader = invocation.reader
+    found = [_message_id(reader, text) for text in which.runs]
     if not found:
-        found = [one.id for one in invocation.rows(lambda reader: list_refused_messages(reader, _MOST))]
+        found = [one.id for one in invocation.read(lambda reader: list_refused_messages(reader, _MOST))]
     if not which.dry_run and (discard or not which.runs):
         what = words.many(len(found), "message")
         invocation.confirm(f"Discard {what}" if discard else f"Send {what} again")

@@ -7,7 +7,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 from mainspring.insight.judging import figure_text, verdict_word, wrong_first
 
@@ -61,7 +61,7 @@ def _own(invocation: Invocation) -> "OwnTunings":
 
 def _tell_slips(invocation: Invocation) -> None:
     """Tell of what is set for nobody: a slip in a name would be obeyed by no monitor, and seen by no one."""
-    for line in set_for_nobody(invocation, invocation.rows(params.automation_names)):
+    for line in set_for_nobody(invocation, invocation.read(params.automation_names)):
         invocation.output.hint(line)
 
 
@@ -77,7 +77,6 @@ def set_for_nobody(invocation: Invocation, names: "Iterable[str]") -> list[str]:
 def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
     """Return what is there to judge by; of a store that is not there yet, nothing."""
     from mainspring.config.due_secrets import due_secrets_of
-    from mainspring.domain.monitors.facts import Facts
     from mainspring.operations.facts import FactsReader
     from mainspring.operations.sight import see
     from mainspring.resources.hidden import HIDDEN
@@ -86,7 +85,7 @@ def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts
         known = FactsReader(reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(invocation.settings))
         return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact, own=_own(invocation)).facts
 
-    return invocation.read(seen, Facts())
+    return invocation.read(seen)
 
 
 def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Judged]":
@@ -94,7 +93,7 @@ def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Jud
     from mainspring.operations.always import judge_always
 
     notify = invocation.settings.notify
-    found = invocation.rows(
+    found = invocation.read(
         lambda reader: list(judge_always(kind, reader, now, notify.channels, notify.store_lost_after))
     )
     return wrong_first(found)
@@ -149,7 +148,7 @@ def list_command(
         Column("JUDGED", lambda row: str(row.judged), right=True),
         Column("FINDINGS", lambda row: str(row.findings), lambda row: "red" if row.findings else None, right=True),
         Column("UNSURE", lambda row: str(row.unsure), right=True),
-        Column("WHAT", lambda row: row.line),
+        Column("WHAT", lambda row: row.line, cut=True),
     ]
     if invocation.output.is_json:
         invocation.output.json([row._asdict() for row in rows])
@@ -170,7 +169,7 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
 
     kind = IncidentKind(lists.known("monitor", name, _names(None)))
     if automation is not None:
-        lists.known("automation", automation, invocation.rows(params.automation_names))
+        lists.known("automation", automation, invocation.read(params.automation_names))
     now = invocation.clock.now()
     if kind in ALWAYS:
         found = _always(invocation, kind, now)

@@ -7,7 +7,7 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.states import AlertState
 from mainspring.insight import words
 
@@ -40,20 +40,22 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
     time. --since looks at when it was written.
     """
     from mainspring.store.reads.incidents import alerts
+    from mainspring.store.reads.short_ids import IdKind
 
     since_at = params.since_at(invocation, since)
     wanted = None if state is None else AlertState(state)
-    found = invocation.rows(
+    found = invocation.read(
         lambda reader: alerts(reader, channel=channel, state=wanted, since_at=since_at, limit=limit)
     )
     now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.INCIDENT, (one.incident for one in found if one.incident))
     columns = [
-        Column("INCIDENT", lambda one: one.incident or "-"),
+        Column("INCIDENT", lambda one: short.get(one.incident, "-")),
         Column("STATE", lambda one: one.state, lambda one: _COLOURS[one.state]),
-        Column("CHANNEL", lambda one: words.one_line(one.channel, 20)),
+        Column("CHANNEL", lambda one: words.one_line(one.channel, 20), cut=True),
         Column("TELLS", lambda one: one.about),
         Column("WHEN", lambda one: _when(one, now)),
-        Column("WHAT", lambda one: words.one_line(_what(one), 80)),
+        Column("WHAT", lambda one: words.one_line(_what(one), 80), cut=True),
     ]
     invocation.output.rows(found, columns, empty="Nothing was told and nothing waits to be.")
 

@@ -8,7 +8,7 @@ from mainspring.cli import params
 from mainspring.cli.auto import find_automation, known_automations, modules_option, state_of
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.insight import words
 
@@ -41,10 +41,10 @@ def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[s
         one = find_automation(invocation, name, modules)
         found = [row for level in Severity for row in route_lines(one.name, one.definition, routing, wrong, now, level)]
     columns = [
-        Column("AUTOMATION", lambda row: words.one_line(row.automation)),
+        Column("AUTOMATION", lambda row: words.one_line(row.automation), cut=True),
         Column("SEVERITY", lambda row: row.severity + (" (its own)" if name and row.is_own else "")),
-        Column("CHANNEL", lambda row: row.channel),
-        Column("WHEN", lambda row: _when(row, now, invocation.zone)),
+        Column("CHANNEL", lambda row: row.channel, cut=True),
+        Column("WHEN", lambda row: _when(row, now, invocation.zone), cut=True),
     ]
     invocation.output.rows(found, columns, empty="No automations. Add one: mainspring add script NAME -- COMMAND")
 

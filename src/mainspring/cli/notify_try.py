@@ -7,7 +7,7 @@ import click
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def test(invocation: Invocation, channel: str | None) -> int:
     names = channels_to_try(settings, channel)
     found = try_channels(settings, names, by=invocation.act.actor.name, clock=invocation.clock)
     columns = [
-        Column("CHANNEL", lambda one: one.channel),
-        Column("ANSWER", _answer, lambda one: "red" if one.fault else "green"),
+        Column("CHANNEL", lambda one: one.channel, cut=True),
+        Column("ANSWER", _answer, lambda one: "red" if one.fault else "green", cut=True),
         Column("TOOK", lambda one: words.span(one.took_ms)),
-        Column("ADDRESS", lambda one: one.address),
+        Column("ADDRESS", lambda one: one.address, cut=True),
     ]
     invocation.output.rows(found, columns, empty="")
     return exits.CHECK_FAILED if any(one.fault for one in found) else exits.OK

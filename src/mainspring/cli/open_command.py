@@ -8,10 +8,12 @@ from mainspring.cli.lazy import command
 @pass_invocation
 def open_command(invocation: Invocation) -> None:
     """As admin, within ten minutes, in the first browser that follows it; the web process of `mainspring up` answers there."""
+    from mainspring.app.listen_addresses import settings_in_use
     from mainspring.domain.access import LINK_LASTS_MS
     from mainspring.service.people import offer_link
 
     until_at = invocation.clock.now() + LINK_LASTS_MS
     token = offer_link(invocation.store, clock=invocation.clock, act=invocation.act)
-    link = f"{invocation.settings.web.seen_as}/first?token={token}"
+    web = settings_in_use(invocation.settings, invocation.reader).web
+    link = f"{web.seen_as}/first?token={token}"
     invocation.output.document({"link": link, "until_at": until_at}, link)

@@ -1,7 +1,6 @@
 """What a command prints: data on stdout, all else on stderr.
 
-A reader that goes away (`| head`) ends the program quietly. Tables are drawn by rich on a terminal, which is imported only then, and
-are plain aligned text everywhere else.
+A reader that goes away (`| head`) ends the program quietly. Tables fit the terminal; everywhere else each row is one whole line.
 """
 
 import os
@@ -10,24 +9,16 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import click
 
 from mainspring.cli.exits import output_lost
 from mainspring.cli.flags import Flags
+from mainspring.cli.table import Column, cells_of, lay_out
 from mainspring.insight.words import shown
 
 _WIDTH = 80
-
-
-class Column(NamedTuple):
-    """A column of a table: its title, the text of a row's cell, and the colour of that text (None = plain)."""
-
-    title: str
-    text: Callable[[Any], str]
-    colour: Callable[[Any], str | None] = lambda _: None
-    right: bool = False
 
 
 class Output:
@@ -153,10 +144,8 @@ class Output:
             self.json(list(rows))
         elif not rows:
             self.hint(empty)
-        elif self.is_terminal:
-            self._rich_table(rows, columns)
         else:
-            self._plain_table(rows, columns)
+            self._table(rows, columns)
 
     def json(self, data: Any) -> None:
         """Print data as JSON, the fields of --fields only if they were given."""
@@ -169,34 +158,20 @@ class Output:
             found = [chosen(item, fields) for item in found] if isinstance(found, list) else chosen(found, fields)
         self.line(json_text(found))
 
-    def _plain_table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
-        cells = [[column.title for column in columns], *([column.text(row) for column in columns] for row in rows)]
-        widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-        for line in cells:
-            parts = [
-                text.rjust(width) if column.right else text.ljust(width)
-                for text, width, column in zip(line, widths, columns, strict=True)
-            ]
-            self.line("  ".join(parts).rstrip())
-
-    def _rich_table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for place, column in enumerate(columns):
-            # The first column is what a person copies: it is never cut.
-            table.add_column(
-                column.title,
-                justify="right" if column.right else "left",
-                no_wrap=True,
-                overflow="fold" if not place else "ellipsis",
-                min_width=max((len(column.text(row)) for row in rows), default=0) if not place else None,
-            )
+    def _table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
+        """Print a table: on a terminal it fits, elsewhere each row is one whole line."""
+        layout = lay_out(rows, columns, self.width if self.is_terminal else None)
+        self.line(self.paint("  ".join(cells_of(None, layout)).rstrip(), None, bold=True))
         for row in rows:
-            table.add_row(*(Text(column.text(row), style=column.colour(row) or "") for column in columns))
-        Console(file=self.data, no_color=not self.has_colour, width=self.width, highlight=False).print(table)
+            cells = zip(cells_of(row, layout), layout.columns, strict=True)
+            self.line("  ".join(self._painted(cell, column.colour(row)) for cell, column in cells).rstrip())
+        if layout.left_out:
+            self.hint(
+                f"Left out for want of room: {', '.join(layout.left_out)}. All of it: --json, or a wider terminal."
+            )
+
+    def _painted(self, cell: str, colour: str | None) -> str:
+        return self.paint(cell, None, bold=True) if colour == "bold" else self.paint(cell, colour)
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:

@@ -21,7 +21,7 @@ _COMPLETED = 50
 
 
 class RunId(StringParamType):
-    """A run id, a unique beginning of one, @last or @failed."""
+    """A run id, its beginning or its end, @last or @failed."""
 
     name = "run"
 
@@ -53,7 +53,7 @@ class Name(StringParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the names that begin so."""
         with suppress(Exception):
-            names = ctx.obj.rows(self._names_in)
+            names = ctx.obj.rows_if_made(self._names_in)
             return [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return []
 

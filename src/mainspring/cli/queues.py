@@ -7,7 +7,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def list_command(
 
     rows = lists.narrow(
         invocation,
-        invocation.rows(lambda reader: queue_loads(reader, invocation.clock.now())),
+        invocation.read(lambda reader: queue_loads(reader, invocation.clock.now())),
         named=lambda view: view.name,
         state=_state,
         at=lambda view: view.paused_at,
@@ -51,16 +51,16 @@ def list_command(
         limit=limit,
     )
     columns = [
-        Column("QUEUE", lambda view: words.one_line(view.name)),
+        Column("QUEUE", lambda view: words.one_line(view.name), cut=True),
         Column("STATE", _state, lambda view: "green" if view.paused_at is None else "yellow"),
         Column("RUNNING", lambda view: str(view.running), right=True),
         Column("OF", lambda view: str(view.concurrency or "-"), right=True),
-        Column("RATE", lambda view: words.rate_text(view.rate_count, view.rate_per_ms), right=True),
+        Column("RATE", lambda view: words.rate_text(view.rate_count, view.rate_per_ms), right=True, spare=True),
         Column("READY", lambda view: str(view.claimable), right=True),
         Column(
             "OLDEST", lambda view: "-" if view.oldest_s is None else words.span(round(view.oldest_s * 1000)), right=True
         ),
-        Column("WORKERS", lambda view: str(view.workers), right=True),
+        Column("WORKERS", lambda view: str(view.workers), right=True, spare=True),
         Column("BACKLOG", lambda view: str(view.backlog), right=True),
         Column("OF", lambda view: str(view.max_backlog or "-"), right=True),
     ]
@@ -83,6 +83,7 @@ def show(invocation: Invocation, name: str) -> None:
 
     def text() -> None:
         from mainspring.cli.runs_list import run_columns
+        from mainspring.store.reads.short_ids import IdKind
 
         output, now = invocation.output, invocation.clock.now()
         output.line(f"{output.paint(words.one_line(name), None, bold=True)}  {_state(view)}")
@@ -92,7 +93,8 @@ def show(invocation: Invocation, name: str) -> None:
         output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
         output.line(f"  rate      {words.rate_text(view.rate_count, view.rate_per_ms)}")
         output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
-        output.rows(running, run_columns(now), empty="Nothing runs in it.")
+        short = invocation.short_ids(IdKind.RUN, (row.id for row in running))
+        output.rows(running, run_columns(now, short), empty="Nothing runs in it.")
 
     from mainspring.domain.plain import plain
 

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from mainspring.service.starting import StartOptions
 
 
-@command("run", "start a run of an automation", context_settings={"help_option_names": []})
+@command("run", "start a run and wait for its result", context_settings={"help_option_names": []})
 @click.argument("name", type=params.AUTOMATION, required=False, metavar="NAME")
 @click.argument("arguments", nargs=-1)
-@click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
-@click.option("--key", help="start twice with one key = one run")
-@click.option("--restart-failed", is_flag=True, help="a key whose run failed starts a new one")
-@click.option("--at", metavar="TIME", help="start at this time, or after this span (ISO time, or 10m)")
-@click.option("--queue", help="the queue it waits in")
-@click.option("--priority", type=int, help="higher goes first")
-@click.option("--watch", is_flag=True, help="tell each step as it ends (stderr)")
-@click.option("--detach", is_flag=True, help="start it and do not wait")
-@click.option("--timeout", metavar="SPAN", help="wait so long for the end")
+@click.option(
+    "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too: jobs.py or package.module"
+)
+@click.option("--key", help="start at most one run with this key")
+@click.option("--restart-failed", is_flag=True, help="if the run of this key failed, start a new one")
+@click.option("--at", metavar="TIME", help="start at this time (ISO), or after this span (10m)")
+@click.option("--queue", help="put it into this queue")
+@click.option("--priority", type=int, help="start higher numbers first")
+@click.option("--watch", is_flag=True, help="print each step as it ends (stderr)")
+@click.option("--detach", is_flag=True, help="do not wait for the end")
+@click.option("--timeout", metavar="SPAN", help="wait at most this long for the end")
 @click.option("--help", "-h", "wants_help", is_flag=True, help="show this; behind NAME, its parameters and an example")
 @pass_invocation
 def run_command(
@@ -44,7 +46,7 @@ def run_command(
 ) -> int:
     """ARGUMENTS are name=value words typed by the annotations, or one JSON object, @FILE with one, or - for stdin.
 
-    Waits for the end and prints the result. Where no worker lives, this process works on the run and its children, and on nothing else.
+    Waits for the end and prints the result. If no worker is running, this command executes the run itself, and its children.
     """
     if name is None:
         return _help_of_command(wants_help=wants_help)
@@ -179,7 +181,7 @@ def _somebody_works(invocation: Invocation, automation: "Automation", options: "
         and one.automations.get(definition.name) == definition.version
         and (one.queues is None or queue in one.queues)
         and (tag is None or tag in one.tags)
-        for one in invocation.rows(lambda reader: sessions(reader, limit=1_000))
+        for one in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
     )
 
 

@@ -65,7 +65,7 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
     run = invocation.run_id(run)
     sealing = sealing_for(invocation, run)
     data = None if value is None else json_value(value, f"signal {name}")
-    send(invocation.store, run, name, data, act=invocation.act, sealing=sealing)
+    send(invocation.store, invocation.reads, run, name, data, act=invocation.act, sealing=sealing)
     invocation.output.document({"run": run, "signal": name}, f"{run} was sent {name}.")
 
 

@@ -8,17 +8,17 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
 from mainspring.cli.queues import QUEUE
+from mainspring.cli.table import Column
 from mainspring.insight import words
 
 
-def run_columns(now: int) -> list[Column]:
-    """Return the columns of every list of runs; `now` in ms."""
+def run_columns(now: int, short: dict[str, str]) -> list[Column]:
+    """Return the columns of every list of runs; `now` in ms, `short` = the short form of each id."""
     return [
-        Column("RUN", lambda row: row.id),
+        Column("RUN", lambda row: short[row.id]),
         Column("STATE", lambda row: words.state_word(row.state), lambda row: words.COLOURS[row.state]),
-        Column("AUTOMATION", lambda row: words.one_line(row.title or row.automation, 30)),
+        Column("AUTOMATION", lambda row: words.one_line(row.title or row.automation, 30), cut=True),
         Column("STEPS", steps_text, right=True),
         Column("CREATED", lambda row: words.ago(row.created_at, now)),
         Column("TOOK", lambda row: took_text(row, now), right=True),
@@ -64,6 +64,7 @@ def list_command(
     """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
     from mainspring.store.reads.run_pages import run_page
     from mainspring.store.reads.runs import run_view
+    from mainspring.store.reads.short_ids import IdKind
     from mainspring.store.views import RunPage
 
     since_at, until_at = params.since_at(invocation, since), params.since_at(invocation, until)
@@ -86,8 +87,9 @@ def list_command(
             found = RunPage([*found.runs, *more.runs], more.cursor)
         return found
 
-    found = invocation.read(question, RunPage([], None))
+    found = invocation.read(question)
     page = invocation.opened(lambda opening: opening.page(found))
-    invocation.output.rows(page.runs, run_columns(invocation.clock.now()), empty="No runs.")
+    short = invocation.short_ids(IdKind.RUN, (row.id for row in page.runs))
+    invocation.output.rows(page.runs, run_columns(invocation.clock.now(), short), empty="No runs.")
     if page.cursor is not None:
-        invocation.output.hint(f"There are more: --after {page.runs[-1].id}")
+        invocation.output.hint(f"There are more: --after {short[page.runs[-1].id]}")

@@ -28,8 +28,10 @@ _STATES = tuple(sorted(state.value for state in REOPENABLE))
     "--again", type=params.STEP, metavar="STEP", help="run this step again; of a step in doubt under the same key"
 )
 @click.option(
-    "--accept", type=params.STEP, metavar="STEP", help="of a drift: keep the saved result under the new input"
+    "--accept", type=params.STEP, metavar="STEP", help="of a drift: keep the saved result; of a step that is gone, too"
 )
+@click.option("--map", "renamed", metavar="OLD=NEW", help="of a renamed step: its saved result answers the new name")
+@click.option("--discard-rejected", is_flag=True, help="forget the signals and events that the run could not read")
 @at_option
 @rate_option
 @pass_invocation
@@ -40,17 +42,25 @@ def retry(
     from_step: str | None,
     again: str | None,
     accept: str | None,
+    renamed: str | None,
+    discard_rejected: bool,
     at: str | None,
     rate: str | None,
 ) -> int:
     """What a run has done stays done; what was taken back runs again. Name runs, or say which by --state, --name, --queue, --since.
 
+    A run that waits reads again the signals and events that it has rejected: do it once its code can read them.
+
     A filter wants -y, and so does a run of which something was taken back.
+
+    Runs that stopped for one renamed step can be decided together: --map, --accept, --again and --from-step take a filter then.
 
     With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name. With --rate each run
     gets a time of its own on record: this command does not stay.
     """
-    ways = {"from_step": from_step, "again": again, "accept": accept}
+    ways = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
+    if discard_rejected:
+        return _discard_rejected(invocation, which, is_alone=not (any(ways.values()) or at or rate))
     if any(ways.values()):
         return _from_step(invocation, which, ways, is_later=bool(at or rate))
     if which.is_one and rate is None:
@@ -64,26 +74,54 @@ def retry(
     return continue_runs(invocation, which, at=at, rate=rate)
 
 
+def _discard_rejected(invocation: Invocation, which: Which, *, is_alone: bool) -> int:
+    from mainspring.service.signal import discard_rejected
+
+    if not which.is_one or not is_alone:
+        raise click.UsageError("--discard-rejected stands alone, for one run", ctx=click.get_current_context())
+    run = invocation.run_id(which.runs[0])
+    number = discard_rejected(invocation.store, run, act=invocation.act)
+    text = f"{run} forgets {words.many(number, 'signal or event', 'signals and events')} that it could not read."
+    invocation.output.document({"run": run, "discarded": number}, text)
+    return 0
+
+
 def _from_step(invocation: Invocation, which: Which, ways: dict[str, str | None], *, is_later: bool) -> int:
     from mainspring.service import mending
 
     chosen = {way: step for way, step in ways.items() if step}
-    if len(chosen) != 1 or not which.is_one or is_later:
-        raise click.UsageError(
-            "--from-step, --again and --accept stand alone, for one run", ctx=click.get_current_context()
-        )
-    run = invocation.run_id(which.runs[0])
+    if len(chosen) != 1 or is_later:
+        raise click.UsageError("--from-step, --again, --accept and --map stand alone", ctx=click.get_current_context())
     (way, step), *_ = chosen.items()
+    if not which.is_one:
+        return _decide_renamed(invocation, which, way, step)
+    run = invocation.run_id(which.runs[0])
     store, reads, act = invocation.store, invocation.reads, invocation.act
-    if way != "accept":
+    if way in ("from_step", "again"):
         _confirm_again(invocation, run, step)
     if way == "from_step":
         mending.retry_from(store, reads, run, step, act=act)
     elif way == "again":
         mending.run_again(store, reads, run, act=act, step=step)
+    elif way == "map":
+        mending.rename_step(store, reads, run, step, act=act)
     else:
         mending.accept_drift(store, reads, run, act=act, step=step)
     return _continued(invocation, run)
+
+
+def _decide_renamed(invocation: Invocation, which: Which, way: str, step: str) -> int:
+    """Decide in the same way on each of the runs that stopped for a renamed step; the others are refused."""
+    from mainspring.cli.bulk import chosen_runs, print_bulk
+    from mainspring.service import bulk, mending
+
+    found = chosen_runs(invocation, which, bulk.RETRYABLE)
+    if not which.dry_run:
+        invocation.confirm(f"Continue {words.many(len(found), 'run')} with --{way.replace('_', '-')} {step}")
+    answer = mending.decide_renamed_each(
+        invocation.store, invocation.reads, found, way, step, act=invocation.act, dry_run=which.dry_run
+    )
+    return print_bulk(invocation, answer, "continued")
 
 
 def _confirm_again(invocation: Invocation, run: str, step: str | None) -> None:

@@ -8,8 +8,9 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.domain.failure import error_name
+from mainspring.domain.error_place import full_place_of
 from mainspring.insight import words
+from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mainspring.store.views import RunStory, RunView
 
 _VALUE = 300
+_NAME = 28
+_TITLE = 48
 _LINES = 200
 _LAST_LINES = 5
 _STEP_COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "retrying": "yellow", "cancelled": None}
@@ -26,11 +29,14 @@ _STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying"
 
 @command("show", "show a run: its steps, every attempt, what happens next")
 @click.argument("run", type=params.RUN)
+@click.option("--all", "whole", is_flag=True, help="every call of a step on a line of its own, however many")
 @pass_invocation
-def show(invocation: Invocation, run: str) -> None:
+def show(invocation: Invocation, run: str, *, whole: bool) -> None:
     """A bar is as long as the time it took: solid = the attempt that counts, hollow = attempts before it, dots = a wait."""
     story, explanation = told(invocation, invocation.run_id(run))
-    invocation.output.document(story_data(story, explanation), lambda: _print(invocation, story, explanation))
+    invocation.output.document(
+        story_data(story, explanation), lambda: _print(invocation, story, explanation, whole=whole)
+    )
 
 
 def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
@@ -54,8 +60,10 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "step_lines": lines,
         "waits": plain(story.waits),
         "inbox": plain(story.facts),
+        "rejected": plain(story.rejected),
         "children": plain(story.children),
         "stalls": plain(story.stalls),
+        "losses": plain(story.losses),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,
@@ -67,16 +75,21 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
     }
 
 
-def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation") -> None:
+def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation", *, whole: bool) -> None:
     from mainspring.insight.steps import lines_of
+    from mainspring.store.reads.short_ids import IdKind
 
     output, run, now = invocation.output, story.run, invocation.clock.now()
     state = output.paint(words.state_word(run.state), words.COLOURS[run.state], bold=True)
-    output.line(f"{output.paint(words.one_line(run.title or run.automation, 60), None, bold=True)}  {run.id}  {state}")
+    (short,) = invocation.short_ids(IdKind.RUN, [run.id]).values()
+    title = cut_to_width(words.one_line(run.title or run.automation), _TITLE)
+    output.line(f"{output.paint(title, None, bold=True)}  {short}  {state}")
     for sentence in (*explanation.what, *explanation.why):
         output.line(f"  {words.one_line(sentence)}")
     output.line()
     facts = list(_facts(story, now, invocation.zone))
+    if run.failure is not None and (place := full_place_of(run.failure.frames)):
+        facts.append(("raised at", words.one_line(place, _VALUE)))
     if explanation.fingerprint is not None:
         facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
     if explanation.incident is not None:
@@ -87,9 +100,9 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
     lines = lines_of(story)
     if lines:
         output.line()
-        _print_steps(output, [line for line in lines if line.superseded is None], now, invocation.zone)
+        _print_steps(invocation, [line for line in lines if line.superseded is None], whole=whole)
     _print_last_words(invocation, run)
-    _print_rest(output, story, lines)
+    _print_rest(invocation, story, lines)
     for sentence in explanation.next:
         output.line(f"next  {words.one_line(sentence)}")
     for one in explanation.can:
@@ -101,6 +114,7 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
     from mainspring.domain.monitors.words import about_bytes
 
     run = story.run
+    yield "id", run.id
     yield (
         "created",
         f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)}) by {words.one_line(run.trigger)}",
@@ -142,27 +156,46 @@ def value_text(data: bytes, limit: int = _VALUE) -> str:
     return words.one_line(data.decode("utf-8", "replace"), limit)
 
 
-def _print_steps(output: "Output", lines: "list[StepLine]", now: int, zone: str) -> None:
+def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool) -> None:
+    """Print a line for each request; many calls of one step are one line, unless all are wanted."""
+    from mainspring.insight.step_groups import StepGroup, arrange
     from mainspring.insight.steps import bars
 
-    width = min(max(len(words.one_line(line.name)) for line in lines), 28) if lines else 0
-    drawn = list(zip(lines, bars(lines, now), strict=True))
-    for line, bar in drawn[-_LINES:]:
-        icon = _STEP_ICONS.get(line.state, "!")
-        name = words.one_line(line.name, 28).ljust(width)
-        colour = _STEP_COLOURS.get(line.state, "magenta")
-        tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
-        kind = "" if line.kind == "step" else f"  ({line.kind})"
-        done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
-        output.line(
-            f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {words.span(line.took(now))}{tries}{done}{kind}"
-        )
-        for one in line.tries:
-            if one.failure is not None or (len(line.tries) > 1 and one.state != "succeeded"):
-                _print_try(output, one, zone)
-    if len(drawn) > _LINES:
-        output.hint(f"The last {_LINES} of {len(drawn)} lines; all of them: mainspring runs export RUN")
+    output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
+    arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange(lines, now)
+    shown = arranged if whole else arranged[-_LINES:]
+    drawn = [line for line in shown if not isinstance(line, StepGroup)]
+    width = max((min(text_width(words.one_line(line.name)), _NAME) for line in drawn), default=0)
+    bar_of = {id(line): bar for line, bar in zip(drawn, bars(drawn, now), strict=True)}
+    for line in shown:
+        if isinstance(line, StepGroup):
+            name = cut_to_width(words.one_line(line.name), _NAME)
+            output.line(f"  {name} x {line.number:,}: {line.summary}")
+            if line.left_out:
+                output.line(f"    the first of those that did not succeed; {line.left_out:,} more: --all")
+        else:
+            _print_step(
+                output, line, pad_to_width(cut_to_width(words.one_line(line.name), width), width), bar_of[id(line)], now
+            )
+            for one in line.tries:
+                if one.failure is not None or (len(line.tries) > 1 and one.state != "succeeded"):
+                    _print_try(output, one, zone)
+    if len(shown) < len(arranged):
+        output.hint(f"The last {_LINES} of {len(arranged)} lines; all of them: mainspring runs show RUN --all")
+    elif len(arranged) < len(lines):
+        output.hint("Each call: mainspring runs show RUN --all")
     output.line()
+
+
+def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: int) -> None:
+    icon = _STEP_ICONS.get(line.state, "!")
+    colour = _STEP_COLOURS.get(line.state, "magenta")
+    tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
+    kind = "" if line.kind == "step" else f"  ({line.kind})"
+    done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
+    output.line(
+        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {words.span(line.took(now))}{tries}{done}{kind}"
+    )
 
 
 def _print_last_words(invocation: Invocation, run: "RunView") -> None:
@@ -185,17 +218,17 @@ def _print_try(output: "Output", one: "Try", zone: str) -> None:
     again = f", next {words.instant(one.next_at, zone)[11:]}" if one.next_at else ""
     output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
     if one.failure is not None:
-        name = error_name(one.failure.type)
-        output.line(f"        {output.paint(words.one_line(f'{name}: {one.failure.message}', _VALUE), 'red')}")
-        if one.failure.frames:
-            output.line(f"        at {words.one_line(one.failure.frames[-1], _VALUE)}")
+        output.line(f"        {output.paint(words.one_line(one.failure.headline, _VALUE), 'red')}")
+        if place := full_place_of(one.failure.frames):
+            output.line(f"        at {words.one_line(place, _VALUE)}")
 
 
-def _print_rest(output: "Output", story: "RunStory", lines: "list[StepLine]") -> None:
+def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
     """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
     from mainspring.domain.plain import decoded
+    from mainspring.store.reads.short_ids import IdKind
 
-    run = story.run
+    output, run = invocation.output, story.run
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
     for change in changes if isinstance(changes, list) else []:
         output.line(f"  {words.one_line(change.get('path', '?'))}")
@@ -205,12 +238,17 @@ def _print_rest(output: "Output", story: "RunStory", lines: "list[StepLine]") ->
     if old:
         names = ", ".join(words.one_line(line.name, 30) for line in old[:8])
         output.line(f"  superseded, kept for the record: {names}{', ...' if len(old) > 8 else ''}")
+    short = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
     for child in story.children[:10]:
-        output.line(f"  child {child.id}  {words.state_word(child.state)}  {words.one_line(child.automation)}")
+        output.line(f"  child {short[child.id]}  {words.state_word(child.state)}  {words.one_line(child.automation)}")
     if story.facts:
         output.line(
             f"  not yet taken in: {', '.join(words.one_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
         )
+    for fact in story.rejected[-8:]:
+        given = "" if fact.payload is None else f": {value_text(fact.payload)}"
+        output.line(f"  rejected {fact.kind} {words.one_line(fact.name, 40)}{given}")
+        output.line(f"    {words.one_line(fact.failure.message, _VALUE)}")
     detail = decoded(run.detail)
     if isinstance(detail, dict):
         for hint in detail.get("hints") or []:

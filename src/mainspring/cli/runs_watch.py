@@ -135,7 +135,7 @@ class _Seen:
         what = f"{words.one_line(line.name, 40)} {line.state}"
         tries = f" at attempt {last.number}" if last.number > 1 else ""
         took = f", {words.span(line.took(self._clock.now()))}" if last.ended_at else ""
-        error = f": {words.one_line(last.failure.message, 200)}" if last.failure is not None else ""
+        error = f": {words.one_line(last.failure.headline, 200)}" if last.failure is not None else ""
         again = f", next {words.ago(last.next_at, self._clock.now())}" if last.next_at else ""
         self._output.line(f"  {what}{tries}{took}{error}{again}")
 

@@ -90,7 +90,7 @@ def supervisors_here(invocation: Invocation) -> "list[SessionView]":
 
     here = host_identity()
     nobody: list[SessionView] = []
-    found = invocation.read(lambda reader: sessions(reader), nobody)  # noqa: PLW0108 - it has more parameters
+    found = invocation.read_if_made(lambda reader: sessions(reader), nobody)  # noqa: PLW0108 - it has more parameters
     return [s for s in found if s.role == "supervisor" and s.host == here and is_running(s.pid, s.pid_started)]
 
 

@@ -1,15 +1,20 @@
 """`mainspring status`, and what a bare `mainspring` says."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.domain.errors import NoStoreError
 from mainspring.insight import words
-from mainspring.insight.verdict import Verdict, judge, mark, nothing_yet, unresolved
+from mainspring.insight.verdict import Verdict, judge, mark, unresolved
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
 
 _POLL = 0.2
 
@@ -22,7 +27,7 @@ Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to 
   mainspring --help                             every command"""
 
 
-@command("status", "say in one sentence how things stand")
+@command("status", "show the state of the project in one sentence")
 @click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
 @click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
 @click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
@@ -42,26 +47,18 @@ def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: s
         return _hand_over(invocation, since)
     if here:
         return _here(invocation)
-    found = verdict_now(invocation)
-    if wait_healthy and not _is_ready(found):
-        found = _wait(invocation, timeout)
-    return _say(invocation, found)
+    return _say(invocation, _wait(invocation, timeout) if wait_healthy else verdict_now(invocation))
 
 
 def _hand_over(invocation: Invocation, since: str) -> int:
     from mainspring.cli.handover import handover_lines
     from mainspring.cli.params import since_at
-    from mainspring.insight.handover import Handover, handover
+    from mainspring.insight.handover import handover
 
     now, first_at = invocation.clock.now(), since_at(invocation, since) or 0
     verdict = verdict_now(invocation)
-    lists = ("opened", "closed", "acts", "incidents", "questions", "halted", "paused")
-    empty: dict[str, Any] = {name: [] for name in lists}
-    nothing = Handover(since_at=first_at, until_at=now, more=False, **empty)
-    found: Handover = invocation.opened(
-        lambda opening: invocation.read(
-            lambda reader: handover(reader, first_at, now, opened_wait=opening.wait), nothing
-        )
+    found = invocation.opened(
+        lambda opening: invocation.read(lambda reader: handover(reader, first_at, now, opened_wait=opening.wait))
     )
 
     def text() -> None:
@@ -74,10 +71,9 @@ def _hand_over(invocation: Invocation, since: str) -> int:
 
 
 def _here(invocation: Invocation) -> int:
-    from mainspring.app.here import Here, look_here
+    from mainspring.app.here import look_here
 
-    nothing = Here({}, {}, ["there is no store yet, so no `mainspring up` lives on this host"])
-    found = invocation.read(lambda reader: look_here(reader, invocation.clock.now()), nothing)
+    found = invocation.read(lambda reader: look_here(reader, invocation.clock.now()))
 
     def text() -> None:
         output, good = invocation.output, not found.missing
@@ -105,20 +101,26 @@ def _say(invocation: Invocation, found: Verdict) -> int:
 
 
 def verdict_now(invocation: Invocation) -> Verdict:
-    """Return how things stand; where there is no store yet, that."""
+    """Return how things stand. Raises NoStoreError."""
+    from mainspring.store.reads.status import audit_head
+
     store, environment = invocation.shown, invocation.settings.project.environment
-    return invocation.read(
-        lambda reader: judge(
+
+    def found(reader: "Reader") -> Verdict:
+        verdict = judge(
             reader,
             invocation.clock.now(),
             unresolved(reader),
             store=store,
             environment=environment,
             free=_free(invocation),
+            write_fault=_write_fault(invocation),
             zone=invocation.zone,
-        ),
-        nothing_yet(store=store, environment=environment),
-    )
+        )
+        head = audit_head(reader)
+        return msgspec.structs.replace(verdict, audit_head=None if head is None else str(head))
+
+    return invocation.read(found)
 
 
 def _free(invocation: Invocation) -> int | None:
@@ -127,6 +129,14 @@ def _free(invocation: Invocation) -> int | None:
     from mainspring.store.sqlite.filesystem import free_bytes
 
     return free_bytes(invocation.path.parent) if invocation.path.parent.exists() else None
+
+
+def _write_fault(invocation: Invocation) -> str:
+    if invocation.settings.store.is_remote:
+        return ""
+    from mainspring.store.sqlite.filesystem import write_fault
+
+    return write_fault(invocation.path.parent) if invocation.path.parent.exists() else ""
 
 
 def _is_ready(found: Verdict) -> bool:
@@ -138,7 +148,13 @@ def _wait(invocation: Invocation, timeout: str) -> Verdict:
 
     until = time.monotonic() + parse_duration(timeout).total_seconds()
     while True:
-        found = verdict_now(invocation)
+        try:
+            found = verdict_now(invocation)
+        except NoStoreError:  # `mainspring up` may be about to create it
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_POLL)
+            continue
         if _is_ready(found):
             return found
         if time.monotonic() >= until:
@@ -154,5 +170,7 @@ def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
     for problem in problems:
         output.line(f"  {words.shown(problem)}")
     output.hint(f"store {found.store} ({found.environment})")
+    if found.audit_head:
+        output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")
     if found.notice:
         output.hint(found.notice)

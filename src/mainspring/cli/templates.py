@@ -169,6 +169,13 @@ def test_hello_ends_well():
     assert done.stdout.startswith("hello")
 '''
 
+NEW_SCRIPT: Final = """\
+#!/bin/sh
+# Exit code 0 is success, 75 is "try again later", anything else is a failure.
+set -eu
+echo "put your commands into $0"
+"""
+
 NEW_WORKFLOW: Final = '''\
 """{title}: what it is for, in one sentence."""
 
@@ -185,6 +192,10 @@ async def {function}(run: ms.Run, name: str = "world") -> str:
     """Put steps in order with `await run.step(function, arguments)`."""
     return await run.step(first_step, name)
 '''
+
+
+KEPT: Final = frozenset({".gitignore", "conftest.py", "RUNBOOK.md"})
+"""Files that a folder may have already: theirs does as well."""
 
 
 def project_files(template: str, name: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ EVERY_S = 1.0
 _LEAST_LINES = 5
 
 
-@command("top", "watch how things stand, drawn anew each second")
+@command("top", "show the state live, redrawn every second")
 @pass_invocation
 def top(invocation: Invocation) -> int:
     """The verdict, open incidents, failed and running runs, queues, processes and what is due next; q or Ctrl-C ends it.
@@ -42,10 +42,10 @@ def top(invocation: Invocation) -> int:
 
 
 def _look(invocation: Invocation) -> "Frame":
-    from mainspring.cli.top_frame import Frame, look
+    from mainspring.cli.top_frame import look
 
     verdict = verdict_now(invocation)
-    frame = invocation.read(lambda reader: look(reader, verdict), Frame(verdict, [], [], [], [], [], []))
+    frame = invocation.read(lambda reader: look(reader, verdict))
     return invocation.opened(frame.opened)
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from mainspring.cli.top_frame import Line, Place, failed_line, incident_line
-from mainspring.domain.failure import error_name
+from mainspring.cli.top_frame import Line, Place, failed_line, incident_line, shorten
 from mainspring.domain.incident import Incident
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
@@ -31,11 +30,13 @@ def look_into(reader: Reader, place: Place, now: int, opening: ViewOpening) -> l
         lines += _run(opening.run(run_view(reader, place.run)), now)
     every = reads_incidents.incidents(reader, automation=place.automation or None, limit=1_000)
     found = [one for one in every if one.subject.automation == place.automation and one.id != place.incident]
-    lines += _part("Incidents", (incident_line(one, now) for one in found[:_EACH]))
+    short = shorten(reader, found[:_EACH], [])
+    lines += _part("Incidents", (incident_line(one, now, short) for one in found[:_EACH]))
     if place.automation:
         failed = list_runs(reader, states=tuple(REOPENABLE), name=place.automation, limit=_EACH).runs
-        others = (opening.row(one) for one in failed if one.id != place.run)
-        lines += _part("Last failures", (failed_line(one, now) for one in others))
+        others = [opening.row(one) for one in failed if one.id != place.run]
+        short = shorten(reader, [], others)
+        lines += _part("Last failures", (failed_line(one, now, short) for one in others))
     return lines if len(lines) > 1 else [*lines, Line("  nothing is wrong with it", "green")]
 
 
@@ -62,7 +63,7 @@ def _run(view: RunView, now: int) -> Iterator[Line]:
         f"  {words.state_word(view.state)}{reason}, {since}: {words.one_line(view.title or view.automation, 100)}"
     )
     if view.failure is not None:
-        said = words.shown(f"{error_name(view.failure.type)}: {view.failure.message}").splitlines()
+        said = words.shown(view.failure.full_text).splitlines()
         yield from (Line(f"    {words.one_line(line, _WIDE)}", "red") for line in said[:_MESSAGE])
     yield Line(f"  mainspring explain {view.id}", "dim")
 

@@ -1,6 +1,6 @@
 """What `mainspring top` shows at an instant, as data from a few capped reads and as lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from mainspring.insight.open_incidents import SHOWN, OpenIncidents
 from mainspring.insight.verdict import Verdict, mark
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
+from mainspring.store.reads.short_ids import IdKind, short_ids
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import QueueView, RunRow
 
@@ -54,6 +55,8 @@ class Frame(msgspec.Struct, frozen=True):
     queues: list[QueueView]
     workers: list[SessionView]
     slots: list[NextSlot]
+    short: dict[str, str] = {}
+    """The short form of each id in it."""
 
     def opened(self, opening: ViewOpening) -> "Frame":
         """Return it with the titles of runs as whoever has the codec reads them."""
@@ -73,15 +76,27 @@ def look(reader: Reader, verdict: Verdict) -> Frame:
         for one in status.schedules(reader)
         if one.next_slot_at is not None and one.retired_at is None and one.automation not in gone
     ]
+    incidents = OpenIncidents(reads_incidents.told(reader, _EACH)).open
+    failed = list_runs(reader, states=tuple(REOPENABLE), limit=_EACH).runs
+    runs = list_runs(reader, states=(RunState.RUNNING,), limit=_EACH).runs
     return Frame(
         verdict=verdict,
-        incidents=OpenIncidents(reads_incidents.told(reader, _EACH)).open,
-        failed=list_runs(reader, states=tuple(REOPENABLE), limit=_EACH).runs,
-        runs=list_runs(reader, states=(RunState.RUNNING,), limit=_EACH).runs,
+        incidents=incidents,
+        failed=failed,
+        runs=runs,
+        short=shorten(reader, incidents, [*failed, *runs]),
         queues=status.queue_views(reader)[:_EACH],
         workers=status.sessions(reader, limit=_EACH),
         slots=sorted(slots, key=lambda one: (one.at, one.automation))[:_EACH],
     )
+
+
+def shorten(reader: Reader, incidents: Iterable[Incident], runs: Iterable[RunRow]) -> dict[str, str]:
+    """Return the short form of the ids of these incidents and runs."""
+    return {
+        **short_ids(reader, IdKind.INCIDENT, (incident.id for incident in incidents)),
+        **short_ids(reader, IdKind.RUN, (run.id for run in runs)),
+    }
 
 
 def lines_of(frame: Frame, now: int, height: int | None = None) -> list[Line]:
@@ -113,9 +128,9 @@ def _share(sizes: list[int], room: int) -> int:
 
 
 def _parts(frame: Frame, now: int) -> Iterator[tuple[str, Iterator[Line]]]:
-    yield "Incidents", (incident_line(one, now) for one in frame.incidents)
-    yield "Failed", (failed_line(one, now) for one in frame.failed)
-    yield "Running", (_run(one, now) for one in frame.runs)
+    yield "Incidents", (incident_line(one, now, frame.short) for one in frame.incidents)
+    yield "Failed", (failed_line(one, now, frame.short) for one in frame.failed)
+    yield "Running", (_run(one, now, frame.short) for one in frame.runs)
     yield "Queues", (_queue(one, now) for one in frame.queues)
     yield "Processes", (_worker(one, now) for one in frame.workers)
     yield (
@@ -130,26 +145,25 @@ def _parts(frame: Frame, now: int) -> Iterator[tuple[str, Iterator[Line]]]:
     )
 
 
-def incident_line(one: Incident, now: int) -> Line:
+def incident_line(one: Incident, now: int, short: Mapping[str, str]) -> Line:
     """Return an incident as it stands in a list."""
     whose = one.subject.automation or "mainspring"
-    text = (
-        f"  {one.severity:<7} {words.ago(one.since_at, now):<9} {words.one_line(f'{whose}: {one.said}', 160)}  {one.id}"
-    )
+    what = words.one_line(f"{whose}: {one.said}", 160)
+    text = f"  {one.severity:<7} {words.ago(one.since_at, now):<10} {short[one.id]}  {what}"
     return Line(text, _LOUD[one.severity], Place(one.subject.automation, incident=one.id))
 
 
-def failed_line(one: RunRow, now: int) -> Line:
+def failed_line(one: RunRow, now: int, short: Mapping[str, str]) -> Line:
     """Return a run that failed or needs a person as it stands in a list."""
     when = words.ago(one.finished_at or one.started_at or one.created_at, now)
     why = words.one_line((one.reason or one.state).replace("_", " "), 30)
-    text = f"  {when:<9} {words.one_line(one.title or one.automation, 60)}: {why}  {one.id}"
+    text = f"  {when:<10} {short[one.id]}  {words.one_line(one.title or one.automation, 60)}: {why}"
     return Line(text, "red" if one.state is RunState.FAILED else "magenta", Place(one.automation, run=one.id))
 
 
-def _run(one: RunRow, now: int) -> Line:
+def _run(one: RunRow, now: int, short: Mapping[str, str]) -> Line:
     began = words.span(max(now - (one.started_at or one.created_at), 0))
-    text = f"  {began:<9} {words.one_line(one.title or one.automation, 60)}  {one.id}"
+    text = f"  {began:<10} {short[one.id]}  {words.one_line(one.title or one.automation, 60)}"
     return Line(text, to=Place(one.automation, run=one.id))
 
 

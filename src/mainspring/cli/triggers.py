@@ -9,7 +9,7 @@ from mainspring.cli import lists, params
 from mainspring.cli.bulk_acts import begin
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
@@ -57,10 +57,14 @@ def named_trigger(names: Collection[str], name: str) -> str:
 
 def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "list[TriggerLine]":
     """Return all triggers that the store knows, by name; `known` is where they are read into."""
+    from mainspring.app.listen_addresses import settings_in_use
     from mainspring.insight.trigger_lines import trigger_lines
 
-    where = invocation.settings.hooks.seen_as
-    return invocation.rows(lambda reader: trigger_lines(reader, invocation.clock.now(), where, known=known))
+    def read(reader: "Reader") -> "list[TriggerLine]":
+        where = settings_in_use(invocation.settings, reader).hooks.seen_as
+        return trigger_lines(reader, invocation.clock.now(), where, known=known)
+
+    return invocation.read(read)
 
 
 @command("list", "list triggers: what they listen to, and what arrived")
@@ -87,11 +91,11 @@ def list_command(
     )
     output, now = invocation.output, invocation.clock.now()
     columns = [
-        Column("TRIGGER", lambda line: words.one_line(line.name)),
+        Column("TRIGGER", lambda line: words.one_line(line.name), cut=True),
         Column("STATE", lambda line: line.state, lambda line: COLOURS[line.state]),
-        Column("LISTENS TO", lambda line: line.listens_to),
-        Column("PACE", lambda line: words.one_line(pace_text(line), 40)),
-        Column("24H", arrived_text),
+        Column("LISTENS TO", lambda line: line.listens_to, cut=True),
+        Column("PACE", lambda line: words.one_line(pace_text(line), 40), cut=True, spare=True),
+        Column("24H", arrived_text, cut=True),
         Column("LAST", lambda line: words.ago(line.last_at, now)),
     ]
     output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')

@@ -13,7 +13,6 @@ from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.cli.output import Output
     from mainspring.domain.trigger import Trigger
     from mainspring.insight.gatherings import Gathering
     from mainspring.insight.trigger_lines import TriggerLine
@@ -38,15 +37,16 @@ DELIVERY_COLOURS = {
 @pass_invocation
 def show(invocation: Invocation, name: str, limit: int) -> None:
     """NAME is a trigger (build-bot/webhook), or an automation that has only one. Headers with a secret or a signature are not printed."""
-    if name.startswith("d_"):
-        from mainspring.cli.delivery_show import print_delivery
-
-        print_delivery(invocation, name)
-        return
+    from mainspring.store.reads.short_ids import IdKind, ids_ending
     from mainspring.triggers.known import KnownTriggers
 
     known = KnownTriggers(invocation.reader)
     lines = {line.name: line for line in lines_of(invocation, known)}
+    if name.startswith("d_") or (name not in lines and ids_ending(invocation.reader, IdKind.DELIVERY, name)):
+        from mainspring.cli.delivery_show import print_delivery
+
+        print_delivery(invocation, name)
+        return
     line = lines[named_trigger(lines, name)]
     one = known.get(line.name)
     _print_trigger(invocation, line, one.trigger if one is not None else None, limit)
@@ -110,14 +110,19 @@ def _print(
         of = f" of {words.one_line(group.by_key, 60)!r}" if group.by_key else ""
         due = words.moment(group.due_at, now, invocation.zone)
         output.line(f"  holds     {words.many(group.number, 'delivery', 'deliveries')}{of}, due {due}")
-    _print_rows(output, rows, now)
+    _print_rows(invocation, rows, now)
 
 
-def _print_rows(output: "Output", rows: "list[DeliveryRow]", now: int) -> None:
+def _print_rows(invocation: Invocation, rows: "list[DeliveryRow]", now: int) -> None:
+    from mainspring.store.reads.short_ids import IdKind
+
+    output = invocation.output
+    short = invocation.short_ids(IdKind.DELIVERY, (row.id for row in rows))
+    runs = invocation.short_ids(IdKind.RUN, (row.run for row in rows if row.run))
     if not rows:
         output.line("  nothing has arrived yet")
     for row in rows:
         state = output.paint(f"{row.state.value:<9}", DELIVERY_COLOURS[row.state])
-        parts = [row.verified and f"sender {row.verified}", row.run, row.note]
+        parts = [row.verified and f"sender {row.verified}", row.run and f"run {runs[row.run]}", row.note]
         more = "; ".join(words.one_line(part, _LONG) for part in parts if part)
-        output.line(f"  {state} {row.id}  {words.ago(row.received_at, now):<8}  {more}".rstrip())
+        output.line(f"  {state} {short[row.id]}  {words.ago(row.received_at, now):<10}  {more}".rstrip())

@@ -38,7 +38,7 @@ def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...]
     known = KnownTrigger(f"{definition.name}/{end}", trigger, definition, None, None, None, None)
     now = invocation.clock.now()
     door = at_the_door(trigger.source, sample, invocation.secrets.lines, now)
-    reader = invocation.read(lambda reader: reader, None)
+    reader = invocation.read_if_made(lambda reader: reader, None)
     found = try_out(Bench(known, automation, reader, now, invocation.zone, invocation.sealing.limit), door)
     invocation.output.document(found, lambda: _print(invocation, found))
     return exits.OK if found.state is None or found.state in GOES_ON else exits.CHECK_FAILED

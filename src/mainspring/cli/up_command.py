@@ -20,7 +20,9 @@ def _listed(ctx: click.Context, param: click.Parameter, value: "Sequence[str]") 
     return words
 
 
-_modules = click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
+_modules = click.option(
+    "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too: jobs.py or package.module"
+)
 
 
 @command("up", "run workers, scheduler, watcher and web")
@@ -31,24 +33,26 @@ _modules = click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True
     metavar="ROLE,...",
     multiple=True,
     callback=_listed,
-    help="keep only these: worker, scheduler, watcher, web; instead of up.roles",
+    help="run only these: worker, scheduler, watcher, web; overrides up.roles",
 )
-@click.option("--processes", type=int, metavar="N", help="so many worker processes; instead of up.processes")
+@click.option("--processes", type=int, metavar="N", help="run N worker processes; overrides up.processes")
 @click.option(
     "--queue",
     "queues",
     metavar="QUEUE,...",
     multiple=True,
     callback=_listed,
-    help="take runs of these queues only; instead of up.queues",
+    help="take runs of these queues only; overrides up.queues",
 )
 @click.option(
-    "--tag", "tags", metavar="TAG", multiple=True, help="take runs with this tag= too; instead of worker.tags"
+    "--tag", "tags", metavar="TAG", multiple=True, help="also take runs with this tag=; overrides worker.tags"
 )
 @pass_invocation
 def up(invocation: Invocation, /, modules: tuple[str, ...], **given: Any) -> int:
-    """Stays in the foreground; Ctrl-C or SIGTERM drains the workers and ends. What a worker finds wrong with automations is printed, and
-    shown by `mainspring doctor`. On each machine any mix of roles: see docs/how-to/fleet.md.
+    """Stay in the foreground until Ctrl-C or SIGTERM; then the workers finish their steps and `up` ends.
+
+    If your code is in no file that mainspring.toml names, name it here: `mainspring up -m ship.py`. Errors in automations are printed, and
+    `mainspring doctor` shows them. Each machine may run any mix of roles: see docs/how-to/fleet.md.
     """
     names = {"roles": "up.roles", "processes": "up.processes", "queues": "up.queues", "tags": "worker.tags"}
     said = {key: list(given[name]) if isinstance(given[name], tuple) else given[name] for name, key in names.items()}

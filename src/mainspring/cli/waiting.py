@@ -96,7 +96,7 @@ def finish(invocation: Invocation, view: "RunView") -> int:
         invocation.output.document({"run": run.id, "state": run.state, "result": result}, shown)
         return exits.OK
     failure = run.failure
-    why = f": {failure.message}" if failure is not None else ""
+    why = f": {failure.headline}" if failure is not None else ""
     document = {"run": run.id, "state": run.state, "reason": run.reason, "failure": failure}
     if invocation.output.is_json:
         invocation.output.json(document)

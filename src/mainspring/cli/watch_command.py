@@ -1,4 +1,4 @@
-"""`mainspring watch --once`: the one extra line of a crontab."""
+"""`mainspring watch`: the one extra line of a crontab."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mainspring.app.process_policy import apply_policy
 from mainspring.app.watch_process import Silent, WatchReport, watch_once
 from mainspring.cli.exits import CHECK_FAILED
 from mainspring.cli.lazy import Command
@@ -16,26 +17,26 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.plain import plain
 from mainspring.insight.words import instant, shown
 
-LINE = "judge what is due: the one extra crontab line"
+LINE = "check once what is late, and notify: the one extra crontab line"
 
 
 @click.command("watch", cls=Command, short_help=LINE)
-@click.option("--once", is_flag=True, required=True, help="make one round and end (the only way so far)")
-@click.option("--json", "as_json", is_flag=True, help="print what was done and found as one JSON object")
+@click.option("--json", "as_json", is_flag=True, help="print what was done and found, as one JSON object")
 @click.pass_context
-def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noqa: FBT001 - the shape of a command
-    """judge what is due: the one extra crontab line
+def watch_command(ctx: click.Context, *, as_json: bool) -> None:
+    """check once what is late, and notify: the one extra crontab line
 
     \b
-      */5 * * * *  mainspring watch --once
+      */5 * * * *  mainspring watch
 
-    Takes in what wrapped commands wrote to the spool, buries the sessions of this host whose process is gone, then looks whether
-    each automation with a schedule, or with --cron or --every of exec, succeeded within its period and grace, and each other one as often
-    as it usually does. Each silent one is one
-    line on stderr and the exit code is 9; else nothing is said and it is 0. It starts nothing.
+    Makes one round and ends. It imports what wrapped commands wrote to the spool and declares the sessions of this host dead whose
+    process is gone. Then it checks each automation: one with a schedule (or --cron or --every of exec) has to succeed within its period
+    and grace, each other one as often as it usually does. It starts nothing.
 
-    What is wrong is an incident, told once through the channels of [notify]; without one the lines are all there is, and cron mails them.
-    The watchdog of [notify] is given a sign of life after each round, unless something stands still that has to move.
+    If one is late, it prints a line on stderr and the exit code is 9. Otherwise it prints nothing and the exit code is 0.
+
+    Each finding is an incident, sent once through the channels of [notify]. Without a channel the lines are all there is, and cron mails
+    them. After each round it asks the watchdog of [notify], unless something is stuck that has to move.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     flags = getattr(ctx.obj, "flags", None)
     given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
@@ -43,6 +44,7 @@ def watch_command(ctx: click.Context, once: bool, as_json: bool) -> None:  # noq
     settings = load(
         env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
     )
+    apply_policy(settings)
     report = watch_once(settings, SystemClock())
     for line in _lines(report, settings.project.timezone, is_asked=sys.stderr.isatty()):
         click.echo(line, err=True)

@@ -7,7 +7,7 @@ import click
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.output import Column
+from mainspring.cli.table import Column
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import SessionState
 from mainspring.insight import words
@@ -46,7 +46,7 @@ def list_command(
     from mainspring.store.reads.status import sessions
 
     live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD, SessionState.QUARANTINED}
-    views: list[SessionView] = invocation.rows(lambda reader: sessions(reader, live=live, limit=1000))
+    views: list[SessionView] = invocation.read(lambda reader: sessions(reader, live=live, limit=1000))
     rows = lists.narrow(
         invocation,
         views,
@@ -63,17 +63,17 @@ def list_command(
         Column("SESSION", lambda view: str(view.id), right=True),
         Column("ROLE", _role),
         Column("STATE", lambda view: view.state, lambda view: _COLOURS.get(view.state)),
-        Column("HOST", lambda view: words.one_line(view.hostname, 24)),
-        Column("PID", lambda view: str(view.pid), right=True),
-        Column("QUEUES", _queues),
-        Column("TAGS", lambda view: words.one_line(", ".join(view.tags) or "-", 24)),
-        Column("VERSION", lambda view: f"deploy {view.deploy}" if view.deploy else "-"),
+        Column("HOST", lambda view: words.one_line(view.hostname, 24), cut=True),
+        Column("PID", lambda view: str(view.pid), right=True, spare=True),
+        Column("QUEUES", _queues, cut=True, spare=True),
+        Column("TAGS", lambda view: words.one_line(", ".join(view.tags) or "-", 24), cut=True, spare=True),
+        Column("VERSION", lambda view: f"deploy {view.deploy}" if view.deploy else "-", spare=True),
         Column("RUNS", lambda view: str(view.running), right=True),
-        Column("OF", lambda view: str(view.capacity or "-"), right=True),
-        Column("MEMORY", lambda view: words.memory(view.memory), right=True),
-        Column("CORE", lambda view: words.of_core(view.processor), right=True),
+        Column("OF", lambda view: str(view.capacity or "-"), right=True, spare=True),
+        Column("MEMORY", lambda view: words.memory(view.memory), right=True, spare=True),
+        Column("CORE", lambda view: words.of_core(view.processor), right=True, spare=True),
         Column("BEAT", lambda view: words.ago(view.beat_at, now) if view.beat_at > view.opened_at else "-"),
-        Column("SINCE", lambda view: words.ago(view.opened_at, now)),
+        Column("SINCE", lambda view: words.ago(view.opened_at, now), spare=True),
     ]
     invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")
 

@@ -6,7 +6,8 @@ values    one value: text or TOML to its type           layers   file, variables
 loading   the merge
 """
 
-from mainspring.config.loading import load
+from mainspring.config.layers import misspelt_variables
+from mainspring.config.loading import load, spool_without_settings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.settings import (
     BackupSettings,
@@ -34,4 +35,6 @@ __all__ = [
     "StoreSettings",
     "WorkerSettings",
     "load",
+    "misspelt_variables",
+    "spool_without_settings",
 ]

@@ -5,6 +5,7 @@ merging is a plain `dict.update`.
 """
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,16 @@ from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.monitors.always import ALWAYS
 from mainspring.domain.toml_lines import key_lines
+from mainspring.resources.withheld import STORE_WITHHELD
 
 PREFIX = "MAINSPRING_"
+_OWN_WORD = "MAINSPRING"
 # Read by other parts, before or beside the settings.
 NOT_SETTINGS = frozenset(
     {
         *("MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"),
         # What a command gets that we run: it may call us again.
-        *("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT"),
+        *("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT", STORE_WITHHELD),
     }
 )
 NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"
@@ -71,8 +74,8 @@ class Layers:
         self._around = around
         self._reader = Reader(around)
 
-    def of_file(self, path: Path) -> FileLayers:
-        """Read the TOML file `path`."""
+    def of_file(self, path: Path, only: frozenset[keys.KeyPath] | None = None) -> FileLayers:
+        """Read the TOML file `path`; with `only`, nothing but these values of it."""
         text = _text_of(path)
         try:
             tree = tomllib.loads(text)
@@ -81,12 +84,12 @@ class Layers:
         lines = key_lines(text)
         base: Layer = {}
         environments = tree.pop("environments", {})
-        self._take_all(base, tree, _file_origin(path, lines, ()))
+        self._take_all(base, _picked(tree, only), _file_origin(path, lines, ()))
         named: dict[str, Layer] = {}
         for name, inner in _tables(environments, path):
             origin = _file_origin(path, lines, ("environments", name))
             named[name] = {}
-            self._take_all(named[name], inner, origin)
+            self._take_all(named[name], _picked(inner, only), origin)
             if ENVIRONMENT in named[name]:
                 raise _refused(ENVIRONMENT, origin, "an environment cannot name another one")
         return FileLayers(base, named)
@@ -95,10 +98,9 @@ class Layers:
         """Read the variables `MAINSPRING_<SECTION>_<KEY>`, nested keys after `__`; an empty one is not set."""
         layer: Layer = {}
         for name, text in sorted(self._around.env.items()):
-            if not name.startswith(PREFIX) or name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIX) or not text:
+            if not name.startswith(PREFIX) or is_for_others(name) or not text:
                 continue
-            section, _, rest = name.removeprefix(PREFIX).lower().partition("_")
-            path = (section, *rest.split("__")) if rest else (section,)
+            path = _path_of(name.removeprefix(PREFIX))
             source = f"env {name}"
             origin = Origin(lambda _, source=source: source, self._around.cwd, is_text=True, spell=variable)  # type: ignore[misc]
             self._take(layer, path, text, origin)
@@ -150,9 +152,49 @@ class Layers:
             raise _refused(path, origin, f"expected a table, got {value!r}", hint)
 
 
+def is_for_others(name: str) -> bool:
+    """Tell whether a variable of ours is read by other parts, before or beside the settings."""
+    return name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIX)
+
+
 def variable(path: keys.KeyPath) -> str:
     """Return the name of the variable that sets `path`: `MAINSPRING_STORE_RETENTION__FAILED`."""
     return PREFIX + "_".join([path[0], "__".join(path[1:])]).strip("_").upper()
+
+
+def misspelt_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return variables that nothing reads and that were meant for us, each with the name that it should have: MAINSPIRNG_STORE_URL."""
+    found = []
+    for name in sorted(env):
+        word, _, rest = name.partition("_")
+        if name.startswith(PREFIX) or not rest or abs(len(word) - len(_OWN_WORD)) > 1:
+            continue
+        have, want = Counter(word.upper()), Counter(_OWN_WORD)
+        if (have - want).total() + (want - have).total() > 2:  # two letters changed place, or one is wrong
+            continue
+        path = _path_of(rest)
+        near = path if keys.known_form(path) else keys.nearest(path)
+        if near is not None:
+            found.append((name, variable(near if isinstance(near, tuple) else tuple(near.split(".")))))
+    return found
+
+
+def _path_of(rest: str) -> keys.KeyPath:
+    """Return the key that a variable's name means, without its prefix."""
+    section, _, inner = rest.lower().partition("_")
+    return (section, *inner.split("__")) if inner else (section,)
+
+
+def _picked(tree: Mapping[str, Any], only: frozenset[keys.KeyPath] | None) -> Mapping[str, Any]:
+    """Return the tree with nothing but the values that are asked for, each in a section."""
+    if only is None:
+        return tree
+    sections = ((section, key) for section, key in only if isinstance(tree.get(section), Mapping))
+    picked: dict[str, dict[str, Any]] = {}
+    for section, key in sections:
+        if key in tree[section]:
+            picked.setdefault(section, {})[key] = tree[section][key]
+    return picked
 
 
 def _file_origin(path: Path, lines: Mapping[keys.KeyPath, int], prefix: keys.KeyPath) -> Origin:

@@ -4,7 +4,9 @@ Invariant: no environment but production ever gets a place (store, spool, backup
 them.
 """
 
+import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
@@ -13,8 +15,18 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from mainspring.config import places
-from mainspring.config.keys import VALUES, known_form
-from mainspring.config.layers import DUE, ENVIRONMENT, FileLayers, Given, Layer, Layers
+from mainspring.config.keys import VALUES, KeyPath, known_form
+from mainspring.config.layers import (
+    DUE,
+    ENVIRONMENT,
+    PREFIX,
+    FileLayers,
+    Given,
+    Layer,
+    Layers,
+    is_for_others,
+    variable,
+)
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, SecretsSettings, Settings
 from mainspring.domain.channel import check_channel_name
@@ -23,6 +35,7 @@ from mainspring.domain.queue_name import check_broker_name
 from mainspring.domain.route import check_routes
 from mainspring.domain.text import escape
 from mainspring.domain.verifier import SECRET_NAME
+from mainspring.resources.withheld import STORE_WITHHELD
 
 STORE_URL = ("store", "url")
 BACKUP_TO = ("store", "backup", "to")
@@ -32,6 +45,14 @@ BROKERS = "brokers"
 NOTIFY = "notify"
 ADDRESSED = {(NOTIFY, "channels"), (NOTIFY, "route")}
 DEFAULT = "default"
+UNCLAIMED = "unclaimed-"
+"""How the folders begin that hold records of which no one knows the store."""
+_PLACES = frozenset({STORE_URL, SPOOL, ENVIRONMENT})
+_WITHHELD = """this command was started by mainspring, which did not hand on the address of its store (MAINSPRING_STORE_URL)
+and no configuration names one"""
+_WITHHELD_HINT = (
+    'Allow it: secrets.pass_env = ["MAINSPRING_STORE_URL"] (and "PGPASSWORD"), or exec --pass-env MAINSPRING_STORE_URL.'
+)
 
 
 def load(
@@ -50,22 +71,67 @@ def load(
         ConfigError: a named file is missing or unreadable, a key is unknown, a value is wrong.
     """
     around = places.Surroundings(env, cwd, uid)
-    layers = Layers(around)
     file = places.find_file(around, config)
-    written = layers.of_file(file) if file else FileLayers({}, {})
-    above = {**layers.of_env(), **layers.of_flags(flags)}
-    stated = above.get(ENVIRONMENT) or written.base.get(ENVIRONMENT)
-    environment = str(stated.value) if stated else places.PRODUCTION
-    own = {**written.environments.get(environment, {}), **above}
-    shared = written.base if environment == places.PRODUCTION else _apart(written.base, environment)
-    merged = _with_places({**shared, **own}, around, environment)
+    merged = _merge(around, flags, file)
     sections = {name: _build(section, (name,), merged) for name, section in SECTIONS.items()}
     _check_databases(sections["databases"], sections["store"].url, merged)
     _check_brokers(sections["brokers"], merged)
     _check_notify(sections[NOTIFY], merged)
     _check_due(sections["secrets"], merged)
     sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
-    return Settings(**sections, file=file, folder=file.parent if file else cwd, sources=sources)
+    spare = None
+    with suppress(ConfigError):  # no home folder
+        spare = places.spare_spool(around, sections["store"].url)
+    return Settings(
+        **sections,
+        file=file,
+        folder=file.parent if file else cwd,
+        spare_spool=None if spare == sections["exec"].spool else spare,
+        sources=sources,
+    )
+
+
+def spool_without_settings(
+    *, env: Mapping[str, str], cwd: Path, uid: int, flags: Mapping[str, Any], config: Path | None
+) -> tuple[Path, bool]:
+    """Return where records go when the settings cannot be read, and whether that is the spool of a store that is named.
+
+    The store is known although something else is wrong. Where it is not, the folder belongs to this broken configuration alone, and no
+    store ever takes it in by itself: it might be another project's.
+
+    Raises:
+        ConfigError: the user has no home folder.
+    """
+    of_places = {variable(path) for path in _PLACES}
+    known = {name: text for name, text in env.items() if not name.startswith(PREFIX) or name in of_places}
+    around = places.Surroundings(known, cwd, uid)
+    file: Path | None = None
+    with suppress(ConfigError, OSError):
+        file = places.find_file(places.Surroundings(env, cwd, uid), config)
+        named = {path: value for path, value in flags.items() if tuple(path.split(".")) in _PLACES}
+        merged = _merge(around, named, file, only=_PLACES)
+        if merged[STORE_URL].source != DEFAULT:
+            return merged[SPOOL].value, True
+    ours = (
+        f"{name}={text}" for name, text in sorted(env.items()) if name.startswith(PREFIX) and not is_for_others(name)
+    )
+    what = "\x1f".join((str(flags.get("store.url")), str(config), str(file), *ours))
+    mark = hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return places.state_folder(around) / f"{UNCLAIMED}{mark}", False
+
+
+def _merge(
+    around: places.Surroundings, flags: Mapping[str, Any], file: Path | None, only: frozenset[KeyPath] | None = None
+) -> Layer:
+    """Return every value that is set, with the places filled in; with `only`, nothing but these is read of the file."""
+    layers = Layers(around)
+    written = layers.of_file(file, only) if file else FileLayers({}, {})
+    above = {**layers.of_env(), **layers.of_flags(flags)}
+    stated = above.get(ENVIRONMENT) or written.base.get(ENVIRONMENT)
+    environment = str(stated.value) if stated else places.PRODUCTION
+    own = {**written.environments.get(environment, {}), **above}
+    shared = written.base if environment == places.PRODUCTION else _apart(written.base, environment)
+    return _with_places({**shared, **own}, around, environment)
 
 
 def _apart(base: Layer, environment: str) -> Layer:
@@ -86,13 +152,19 @@ def _apart(base: Layer, environment: str) -> Layer:
 
 
 def _with_places(layer: Layer, around: places.Surroundings, environment: str) -> Layer:
-    """Add the default store, and the spool beside whichever store it is."""
+    """Add the default store, and the spool: beside a file; else, and in a folder that was named, one for each store."""
     if STORE_URL not in layer:
+        if STORE_WITHHELD in around.env:
+            raise ConfigError(_WITHHELD, hint=_WITHHELD_HINT)
         layer[STORE_URL] = Given(places.store_url(places.default_store(around, environment)), DEFAULT)
-    if SPOOL not in layer:
-        url = layer[STORE_URL].value
-        store = places.default_store(around, environment) if places.is_server_url(url) else places.store_path(url)
-        layer[SPOOL] = Given(places.default_spool(store), DEFAULT)
+    url = layer[STORE_URL].value
+    if SPOOL in layer:
+        given = layer[SPOOL]
+        layer[SPOOL] = Given(given.value / places.store_mark(url, around.env), given.source)
+    elif places.is_server_url(url):
+        layer[SPOOL] = Given(places.spare_spool(around, url), DEFAULT)
+    else:
+        layer[SPOOL] = Given(places.default_spool(places.store_path(url)), DEFAULT)
     return layer
 
 

@@ -3,6 +3,7 @@
 Relative paths count from the folder of the file that states them. Nothing is created or opened here.
 """
 
+import hashlib
 import os
 import pwd
 import re
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable, with_schema
@@ -76,8 +78,12 @@ def find_file(around: Surroundings, config: Path | None) -> Path | None:
 
 def default_store(around: Surroundings, environment: str) -> Path:
     """Return the store's file when nothing names one; each environment has its own."""
-    folder = MACHINE_STATE if around.uid == 0 else around.xdg("XDG_STATE_HOME", ".local/state") / "mainspring"
-    return store_for(folder / "state.db", environment)
+    return store_for(state_folder(around) / "state.db", environment)
+
+
+def state_folder(around: Surroundings) -> Path:
+    """Return the folder of what this user, or this machine, keeps between calls."""
+    return MACHINE_STATE if around.uid == 0 else around.xdg("XDG_STATE_HOME", ".local/state") / "mainspring"
 
 
 def store_for(store: Path, environment: str) -> Path:
@@ -88,6 +94,36 @@ def store_for(store: Path, environment: str) -> Path:
 def default_spool(store: Path) -> Path:
     """Return the folder beside `store` for records made while it was away: a store of its own, a spool of its own."""
     return store.with_name(f"{store.name}.spool")
+
+
+def spare_spool(around: Surroundings, url: str) -> Path:
+    """Return the spool of a store beside which nothing can be made: it is on a server, or a folder is in its place."""
+    return state_folder(around) / f"spool-{store_mark(url, around.env)}"
+
+
+def store_mark(url: str, env: Mapping[str, str]) -> str:
+    """Return 16 hex digits that stand for one store, whoever asks: who signs in and how is no part of them.
+
+    `env` = the variables from which libpq fills in what the URL leaves out.
+    """
+    place = _server_place(url, env) if is_server_url(url) else ("file", os.path.realpath(store_path(url)))
+    return hashlib.sha256("\x1f".join(place).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _server_place(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    address, schema = take_schema(url)
+    parts = urlsplit(address)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    user, _, hosts = parts.netloc.rpartition("@")
+    named = [host.rpartition(":") if re.search(r":\d*$", host) else (host, "", "") for host in hosts.split(",")]
+    service = query.get("service") or env.get("PGSERVICE", "")
+    usual = {} if service else env  # a service names the rest itself
+    host = ",".join(unquote(host[0]) for host in named) or query.get("host") or query.get("hostaddr")
+    port = ",".join(host[2] for host in named).strip(",") or query.get("port") or usual.get("PGPORT") or "5432"
+    who = unquote(user.partition(":")[0]) or query.get("user") or usual.get("PGUSER", "")
+    database = unquote(parts.path.lstrip("/")) or query.get("dbname") or usual.get("PGDATABASE") or who
+    host = host or usual.get("PGHOST") or usual.get("PGHOSTADDR") or ""
+    return ("server", host.lower(), port, database, service, schema or "mainspring")
 
 
 def store_url(path: Path) -> str:

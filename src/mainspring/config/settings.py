@@ -18,7 +18,7 @@ from mainspring.config.monitoring import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.otel_settings import OtelSettings
 from mainspring.config.places import is_server_url, store_path
-from mainspring.config.web_settings import HooksSettings, WebSettings
+from mainspring.config.web_settings import HooksSettings, Network, WebSettings
 from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.duration import format_duration
 from mainspring.domain.options import OPTIONS
@@ -45,6 +45,7 @@ Zone = Annotated[str, Meta(title="option tz")]
 WeekdayName = Annotated[str, Meta(title="weekday")]
 HolidayCode = Annotated[str, Meta(title="holidays")]
 DayRange = Annotated[str, Meta(title="days")]
+VariableName = Annotated[str, Meta(title="variable")]
 DueDay = Annotated[str, Meta(title="due day")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -53,13 +54,17 @@ MIB = 1024 * 1024
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
-    """`[project]`: what this is and where its automations are."""
+    """`[project]`: what this is and where its automations are.
+
+    `allowed_networks` = those that are not public and that notices, the watchdog and the sign-in may call all the same.
+    """
 
     name: Name | None = None
     automations: tuple[AutomationSource, ...] = ()
     classify: tuple[RuleName, ...] = ()
     timezone: Zone = "UTC"
     environment: EnvironmentName = "production"
+    allowed_networks: tuple[Network, ...] = ()
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -119,7 +124,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     tags: tuple[Name, ...] = ()
     concurrency: Count = 64
     threads: Hands = 32
-    processes: Hands = 4
+    processes: Hands = 16
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     lease: Lease = timedelta(seconds=10)
@@ -136,9 +141,13 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 
 
 class SecretsSettings(Struct, frozen=True, kw_only=True):
-    """`[secrets]`: the folder with a file for each secret, and by which day each is to be renewed."""
+    """`[secrets]`: the folder with a file for each secret, by which day each is to be renewed, and what commands may inherit.
+
+    `pass_env` = variables that hold secrets and that commands, and steps in child processes, get all the same.
+    """
 
     dir: Path | None = None
+    pass_env: tuple[VariableName, ...] = ()
     due: dict[str, DueDay] = field(default_factory=dict)
 
 
@@ -185,6 +194,7 @@ _OF_ONE = {
     "undo",
     "produces",
     "expect",
+    "gone",
 }
 DefaultSettings = defstruct(
     "DefaultSettings",
@@ -223,6 +233,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitors: Struct = MonitorsSettings()
     file: Path | None = None
     folder: Path = Path("/")
+    spare_spool: Path | None = None
+    """The spool of this store for when nothing can be made beside it; where that is `exec.spool` itself, None."""
     sources: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -22,6 +22,7 @@ from mainspring.domain.digest_time import read_digest
 from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.maintenance import read_maintenance
+from mainspring.domain.network import read_network
 from mainspring.domain.notify_url import is_safe_url, read_url
 from mainspring.domain.option_values import share as read_share
 from mainspring.domain.options import OPTIONS, Option
@@ -43,6 +44,8 @@ _FIRST_YEAR, _LAST_YEAR = 2000, 2199
 _PUBLIC_URL = re.compile(
     r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}", re.ASCII)
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,30}", re.ASCII)
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -68,6 +71,9 @@ class Reader:
             "due day": lambda value, _: _due_day(value),
             "bind": lambda value, _: _bind(_text(value)),
             "public url": lambda value, _: _public_url(_text(value)),
+            "network": lambda value, _: read_network(_text(value)),
+            "variable": lambda value, _: _variable(_text(value)),
+            "host name": lambda value, _: _host_name(_text(value)),
             "access role": lambda value, _: read_access(_text(value)).value,
             "issuer": lambda value, _: _issuer(_text(value)),
             "broker url": lambda value, _: _broker_url(_text(value)),
@@ -200,6 +206,19 @@ def _bind(text: str) -> str:
             f"{text!r} is no address to listen on", hint='Write "127.0.0.1:7171", "[::1]:7171" or "7171".'
         )
     return f"{host}:{int(port)}"
+
+
+def _variable(text: str) -> str:
+    if not _VARIABLE.fullmatch(text):
+        raise OptionError(f"{text[:80]!r} is no name of a variable", hint='Write "PGPASSWORD".')
+    return text
+
+
+def _host_name(text: str) -> str:
+    """Return the name of a host, in small letters; without a port, for the Host header may have any."""
+    if not _HOST_NAME.fullmatch(text):
+        raise OptionError(f"{text[:80]!r} is no name of a host", hint='Write "ops.internal", without a port.')
+    return text.lower()
 
 
 def _weekdays(value: Any) -> str:

@@ -13,6 +13,8 @@ ClaimName = Annotated[str, Meta(min_length=1, max_length=200)]
 SecretName = Annotated[str, Meta(title="secret")]
 Size = Annotated[int, Meta(title="size")]
 Crowd = Annotated[int, Meta(ge=1, le=100_000)]
+Network = Annotated[str, Meta(title="network")]
+HostName = Annotated[str, Meta(title="host name")]
 
 MIB = 1024 * 1024
 
@@ -35,11 +37,14 @@ class OidcSettings(Struct, frozen=True, kw_only=True):
 class WebSettings(Struct, frozen=True, kw_only=True):
     """`[web]`: where the web process listens (once loaded `host:port`), and the file of the token for its figures.
 
-    `public_url` is what people see of it, without a slash at its end: links in messages begin so.
+    `public_url` is what people see of it, without a slash at its end: links in messages begin so. `trusted_proxies` = who may
+    say for whom it asks; `allowed_hosts` = more names by which a listener on loopback may be called.
     """
 
     bind: Bind = "127.0.0.1:7171"
     public_url: PublicUrl | None = None
+    trusted_proxies: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    allowed_hosts: tuple[HostName, ...] = ()
     metrics_token_file: Path | None = None
     oidc: OidcSettings = OidcSettings()
 

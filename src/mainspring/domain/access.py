@@ -87,6 +87,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing is hidden from it."""
         return self.automations is None
 
+    @property
+    def may_read_audit_log(self) -> bool:
+        """Whether it sees what others did: that is of all automations, and not for who only looks."""
+        return self.is_for_all and self.may(Role.OPERATOR)
+
     def may_see(self, automation: str | None) -> bool:
         """Whether it sees what belongs to an automation; None = to no automation, which only those see who are for all."""
         if self.automations is None:

@@ -83,6 +83,20 @@ def json_schema(sig: Signature) -> dict[str, Any]:
     return schema | {"$defs": parts} if parts else schema
 
 
+@functools.lru_cache(maxsize=1024)
+def value_schema(annotation: Any) -> bytes | None:
+    """Return the JSON Schema of one value of this type as JSON; None where nothing can be said for certain.
+
+    A type that reads more than its schema says (a pydantic model turns text into numbers) has none.
+    """
+    if annotation is Any or annotation is None:
+        return None
+    try:
+        return msgspec.json.encode(msgspec.json.schema(_dated(readable(annotation)), schema_hook=_sure_schema))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
 def example(sig: Signature) -> dict[str, Any]:
     """Return arguments that would be accepted, as JSON data: defaults, else something of the right type."""
     schema = json_schema(sig)
@@ -191,6 +205,12 @@ def _schema_hook(kind: type) -> dict[str, Any]:
     if model_schema is not None:
         return dict(model_schema())
     return {"type": "string"} if hasattr(kind, "__fspath__") else {"description": "any JSON"}
+
+
+def _sure_schema(kind: type) -> dict[str, Any]:
+    if hasattr(kind, "model_json_schema"):
+        raise ValueError("its reading is its own")
+    return {"type": "string"} if hasattr(kind, "__fspath__") else {}
 
 
 def _example_of(schema: dict[str, Any], parts: dict[str, Any], depth: int) -> Any:

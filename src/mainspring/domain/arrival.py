@@ -11,7 +11,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     `key` = the id under which it counts once for its trigger (1 to 1,000 printable characters). `body` = the bytes as they came.
     `data` = JSON of what a run is given of it, where that is not the body itself. `headers` have lower-case names. `name` = the kind
     of event that its sender states ("push"), "" where there is none. `partition` = arrivals of one partition start runs that go one
-    after the other. `redelivered` = how often its broker says that it gave it out before.
+    after the other. `redelivered` = how often its broker says that it gave it out before. `was_kept` = it was kept somewhere until it was
+    taken in, as files and messages are, and not sent to us just now; `happened_at` = since when (ms), None where that is not known.
     """
 
     key: str
@@ -21,6 +22,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     partition: str | None = None
     redelivered: int = 0
+    was_kept: bool = False
+    happened_at: int | None = None
 
     @property
     def body_hash(self) -> str:

@@ -8,6 +8,7 @@ from mainspring.domain.monitors.words import about
 BEFORE_MS = 3_600_000
 """So long before a failure a change may have caused it."""
 _SHOWN = 3
+_FIRST = 1
 _WAS = {"pause": "paused", "resume": "resumed", "retire": "retired"}
 
 
@@ -35,9 +36,12 @@ class Changes(msgspec.Struct, frozen=True):
     circumstances: tuple[CircumstanceChange, ...] = ()
 
 
-def changed_before(changes: Changes, first_at: int, automation: str, queue: str, deploy: int) -> str:
+def changed_before(
+    changes: Changes, first_at: int, automation: str, queue: str, deploy: int, began_at: int | None = None
+) -> str:
     """Return what changed in the hour before `first_at` of an automation whose code is that of deployment `deploy`; "" = nothing known.
 
+    `began_at` = when its oldest run was started, None = unknown. Its first deployment changed nothing: there was nothing before it.
     The newest first, with the time from it to the failure: "deployment 7 was announced 12 min before".
     """
     mine = {f"automation:{automation}", f"queue:{queue}"}
@@ -46,6 +50,8 @@ def changed_before(changes: Changes, first_at: int, automation: str, queue: str,
         (one.at, f"deployment {one.number} was announced{', and ' + own.pop(one.at) if one.at in own else ''}")
         for one in changes.deployments
         if one.number == deploy
+        and one.number != _FIRST
+        and (one.at in own or (began_at is not None and began_at < one.at))
     ]
     found += own.items()
     for act in changes.acts:

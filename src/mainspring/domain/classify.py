@@ -107,9 +107,9 @@ def _ask(rule: Rule, exc: BaseException) -> Verdict | None:
 def _joined(parts: Sequence[Verdict]) -> Verdict:
     """Return the verdict of a group."""
     not_sent = all(part.not_sent for part in parts)
-    for part in parts:
-        if part.kind is Kind.PERMANENT:
-            return replace(part, not_sent=not_sent)
+    stays = sorted((part for part in parts if part.kind is Kind.PERMANENT), key=lambda part: part.is_presumed)
+    if stays:
+        return replace(stays[0], not_sent=not_sent)
     if any(part.kind is not Kind.TRANSIENT for part in parts):
         return unknown()
     waits = [part.retry_after for part in parts if part.retry_after is not None]
@@ -121,7 +121,7 @@ def _from_table(exc: BaseException, now: datetime | None) -> Verdict | None:
     for rule in _RULES:
         verdict = rule(exc, now)
         if verdict is not None:
-            return verdict
+            return verdict if rule is _ours else replace(verdict, is_presumed=True)
     return None
 
 

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from mainspring.domain.cron_words import cron_words
 from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.errors import OptionError, UnknownNameError
 
@@ -90,7 +91,7 @@ def to_local(at: int, zone: ZoneInfo) -> datetime:
 
 @lru_cache(maxsize=1_024)  # a page of automations tells fifty of them, each time it moves
 def _words(expr: str) -> str:
-    return str(_walker(expr, expr).explain())
+    return cron_words(expr) or str(_walker(expr, expr).explain())
 
 
 class Cron:
@@ -116,7 +117,7 @@ class Cron:
             return None
 
     def in_words(self) -> str:
-        """Return cronsim's sentence, such as "At 03:00 on Monday through Friday"."""
+        """Return it in words, such as "every day at 03:00"; an unusual one as cronsim says it."""
         return _words(self._expr)
 
     def _second_pass(self, local: datetime) -> timedelta:

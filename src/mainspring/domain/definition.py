@@ -16,10 +16,10 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.template import check_template, expand_template, fields_of
+from mainspring.domain.template import check_fields, check_template, expand_template, fields_of
 from mainspring.domain.trigger import Trigger
 
-__all__ = ["Definition", "Kind", "schedules_of"]
+__all__ = ["Definition", "Kind", "announced_schemas", "schedules_of"]
 
 _TEMPLATED = ("title", "key", "partition", "produces", "item")
 _NO_VALUE = "?"
@@ -40,6 +40,10 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """By the end of their names: "webhook", "webhook#2"."""
     parameters: dict[str, Any] = {}
     """JSON schema of the arguments; empty for commands."""
+    message_schemas: dict[str, dict[str, list[Any]]] = {}
+    """What its code can read: kind ("signal", "event"), name -> JSON schemas, one for each place that waits for it.
+
+    A name is left out where the code does not say all of it. Found when it is announced."""
     fingerprint: str = ""
     command: list[str] = []
     """The words of a script's command; no shell reads them."""
@@ -108,6 +112,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             for template in [written] if isinstance(written, str) else written or []:
                 try:
                     check_template(template, names)
+                    check_fields(template, self.parameters)
                 except MainspringError as error:
                     raise OptionError(
                         f"option {option!r} of {self.name!r}: {error.message}\nin {self.where}", hint=error.hint
@@ -128,6 +133,18 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Return the definition that `to_data` described."""
         return msgspec.convert(dict(data), cls)
+
+
+class _Announced(msgspec.Struct, frozen=True):
+    message_schemas: dict[str, dict[str, list[Any]]] = {}
+
+
+def announced_schemas(definition: bytes, kind: str) -> dict[str, list[Any]]:
+    """Return the schemas of the signals or events (`kind`) that an announced definition can read, by name."""
+    try:
+        return msgspec.json.decode(definition, type=_Announced).message_schemas.get(kind, {})
+    except msgspec.MsgspecError:
+        return {}
 
 
 def schedules_of(

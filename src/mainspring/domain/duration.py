@@ -23,6 +23,13 @@ _MICROSECONDS = {
     "ms": 1_000,
     "us": 1,
 }
+_SECOND_MS = 1_000
+_PAIRS = (
+    (60_000, 1_000, 3_600_000, "ms"),
+    (3_600_000, 60_000, 86_400_000, "hm"),
+    (86_400_000, 3_600_000, math.inf, "dh"),
+)
+"""A unit and the one below it in ms, the span from which they are too small, and their letters."""
 _RANK = {unit: rank for rank, unit in enumerate(_MICROSECONDS)}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|[wdhms])\s*", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
@@ -91,6 +98,30 @@ def format_duration(span: timedelta) -> str:
             parts.append(f"{count}{unit}")
     parts.append(_seconds_text(rest, alone=not parts))
     return "".join(parts)
+
+
+def rounded_duration(ms: int) -> str:
+    """Return a span in its two largest units, rounded to the second of them: "850ms", "4.2s", "41s", "4m10s", "2h", "3d2h"."""
+    if ms < 0:
+        return "-" + rounded_duration(-ms)
+    if ms < _SECOND_MS:
+        return f"{ms}ms"
+    tenths = (ms + 50) // 100
+    if tenths < 100:
+        return f"{tenths // 10}.{tenths % 10}s" if tenths % 10 else f"{tenths // 10}s"
+    seconds = (ms + _SECOND_MS // 2) // _SECOND_MS
+    if seconds < 60:
+        return f"{seconds}s"
+    return next(text for text in (_pair_text(ms, *pair) for pair in _PAIRS) if text is not None)
+
+
+def _pair_text(ms: int, large: int, small: int, limit: float, names: str) -> str | None:
+    """Return a span in two neighbouring units; None = it is rounded up beyond them."""
+    rounded = (ms + small // 2) // small * small
+    whole, rest = divmod(rounded, large)
+    if rounded >= limit:
+        return None
+    return f"{whole}{names[0]}{rest // small}{names[1]}" if rest else f"{whole}{names[0]}"
 
 
 def _seconds_text(rest: int, *, alone: bool) -> str:

@@ -42,6 +42,7 @@ def early_signs(facts: Facts, ended: Mapping[str, Ended], now: int) -> tuple[Sig
         *_never(facts, now),
         *_nearly_silent(facts, now),
         *_paused(facts, now),
+        *_strangers(facts),
     )
     return tuple(one for one in found if one.automation not in wrong)
 
@@ -95,6 +96,13 @@ def _paused(facts: Facts, now: int) -> Iterator[Sign]:
             yield Sign(
                 "Paused long", one.name, f"for {about(now - (one.paused_at or now))} by {one.paused_by or 'somebody'}"
             )
+
+
+def _strangers(facts: Facts) -> Iterator[Sign]:
+    for one in facts.automations:
+        for sender in one.rejected_senders:
+            text = f"{many(sender.number, 'request')} to {sender.trigger} carried a wrong signature (401)"
+            yield Sign("Wrong signatures", one.name, text)
 
 
 def by_label(signs: Iterable[Sign]) -> dict[str, list[Sign]]:

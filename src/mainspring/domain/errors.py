@@ -7,6 +7,7 @@
     |- OptionError                  an option of a definition, command or call has a bad value
     |- UnknownNameError             no such name; shows the nearest known one
     |- ConfigError                  the configuration cannot be used
+    |  `- NoStoreError              there is no store where one is looked for
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
     |- ArgumentError                the arguments do not fit what is being started
@@ -38,6 +39,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from mainspring.domain.json_fault import json_fault
+from mainspring.domain.saved_error import saved_error
 
 if TYPE_CHECKING:
     from mainspring.domain.failure import Failure
@@ -146,6 +148,12 @@ class ConfigError(MainspringError):
     """The configuration cannot be used."""
 
     code = "bad_config"
+
+
+class NoStoreError(ConfigError):
+    """There is no store where one is looked for: a question never creates one."""
+
+    code = "no_store"
 
 
 class ValueRefusedError(MainspringError):
@@ -276,10 +284,15 @@ class BodyError(MainspringError):
 
 
 class StepFailed(MainspringError):
-    """A step or child of this run ended without success; the same content live and in replay."""
+    """A step or child of this run ended without success; the same content live and in replay.
+
+    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    """
 
     def __init__(self, step: str, failure: "Failure") -> None:
-        super().__init__(f"{step}: {failure.message}", hint=failure.hint)
+        super().__init__(f"{step}: {failure.headline}", hint=failure.hint)
+        self.__cause__ = saved_error(failure)
+        self.words = f"{step}: {failure.message}"
         self.step = step
         self.failure = failure
         self.code = failure.code
@@ -288,13 +301,18 @@ class StepFailed(MainspringError):
 
 
 class RunFailed(MainspringError):
-    """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled)."""
+    """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
+
+    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    """
 
     code = "run_failed"
 
     def __init__(self, run_id: str, state: str, failure: "Failure | None" = None) -> None:
-        why = f": {failure.message}" if failure is not None else ""
+        why, words = ("", "") if failure is None else (f": {failure.headline}", f": {failure.message}")
         super().__init__(f"run {run_id} is {state}{why}", hint=failure.hint if failure is not None else None)
+        self.__cause__ = None if failure is None else saved_error(failure)
+        self.words = f"run {run_id} is {state}{words}"
         self.run_id = run_id
         self.state = state
         self.failure = failure

@@ -5,6 +5,7 @@ and bounded, so that a failure is always small and can always be saved; local va
 they hold secrets.
 """
 
+import builtins
 from collections import deque
 from datetime import timedelta
 from types import TracebackType
@@ -14,10 +15,15 @@ import msgspec
 
 from mainspring.domain.classify import Kind, Verdict, classify
 from mainspring.domain.duration import MILLISECOND
+from mainspring.domain.error_place import line_place_of
 from mainspring.domain.errors import MainspringError, RunFailed, StepFailed
+from mainspring.domain.saved_error import SavedError
 from mainspring.domain.text import escape
 
+COMMAND_TYPES = frozenset({"mainspring.engine.command.CommandFailed", "ChildDied"})
+"""Types of failures of a command or child process: frames of ours say nothing of them."""
 _MESSAGE_BYTES = 8192
+_HEADLINE_LENGTH = 300
 _HINT_LENGTH = 2048
 _NAME_LENGTH = 200
 _DATA_BYTES = 65_536
@@ -55,6 +61,34 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     sealed: bytes | None = None
     """The whole failure, sealed by a codec: message, hint, data and cause are not outside of it then."""
 
+    @property
+    def place(self) -> str:
+        """The innermost frame of the user's code, "jobs.py:6 in charge"; "" where there is none, as for a command."""
+        return "" if self.type in COMMAND_TYPES else line_place_of(self.frames)
+
+    @property
+    def headline(self) -> str:
+        """Type, first line and place: "KeyError: 'b' (jobs.py:6 in charge)"."""
+        return shorten_headline(self.headline_with(self.message.partition("\n")[0]), _HEADLINE_LENGTH)
+
+    @property
+    def full_text(self) -> str:
+        """The headline, then the other lines of the message."""
+        first, *rest = self.message.split("\n")
+        return "\n".join([self.headline_with(first), *rest])
+
+    def headline_with(self, words: str) -> str:
+        """Return the headline with these words instead of the first line, however long."""
+        name = error_name(self.type)
+        if self.type in COMMAND_TYPES or (not self.frames and _is_of_ours(self.type)):  # the words say it all
+            front = ""
+        elif words in ("", name, self.type):
+            front, words = name, ""
+        else:
+            front = f"{name}: "
+        place = self.place
+        return f"{front}{words} ({place})" if place else f"{front}{words}"
+
     @classmethod
     def of(cls, exc: BaseException, verdict: Verdict) -> "Failure":
         """Return what is to be kept of `exc`; never raises."""
@@ -64,6 +98,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 def _describe(exc: BaseException, verdict: Verdict, depth: int) -> Failure:
     """Return the failure with at most `depth` levels of causes."""
     name = _type_name(exc)
+    if issubclass(type(exc), SavedError):  # by type: an exception may break when it is asked for its class
+        return _pruned(exc.failure, depth)  # type: ignore[attr-defined]
     try:
         hint, data = _hint(exc), _data(exc)
         return Failure(
@@ -80,6 +116,20 @@ def _describe(exc: BaseException, verdict: Verdict, depth: int) -> Failure:
         )
     except BaseException:  # noqa: BLE001 - properties of a foreign class; the failure itself must be kept
         return Failure(type=name, code="undescribable", message=name, kind=verdict.kind, not_sent=verdict.not_sent)
+
+
+def shorten_headline(text: str, longest: int) -> str:
+    """Return a headline in at most so many characters: its words are cut, and the place at its end stays."""
+    if len(text) <= longest:
+        return text
+    _, mark, place = text.rpartition(" (")
+    end = f"{mark}{place}" if mark and place.endswith(")") and len(place) < longest // 2 else ""
+    return f"{text[: longest - len(end) - 1]}…{end}"
+
+
+def _is_of_ours(type: str) -> bool:
+    """Whether Mainspring itself made the failure, of no exception: its types have no module and are not built in."""
+    return type.startswith("mainspring.") or ("." not in type and not hasattr(builtins, type))
 
 
 def error_name(type: str) -> str:
@@ -99,14 +149,27 @@ def _type_name(exc: BaseException) -> str:
 
 def _message(exc: BaseException) -> str:
     """Return what the exception says, then its notes, then the parts of a group."""
-    said = exc.message if isinstance(exc, MainspringError) else exc
-    lines = [_text(said)]
+    lines = [_said(exc)]
     notes = getattr(exc, "__notes__", None)
     if isinstance(notes, list | tuple):
         lines += [_text(note) for note in notes[:_MOST_NOTES]]
     if isinstance(exc, BaseExceptionGroup):
         lines += _parts(exc)
     return "\n".join(lines)
+
+
+def _said(exc: BaseException) -> str:
+    """Return the words of an exception. Those of a failed step or run have no place: lines of code change, their cause does not."""
+    if isinstance(exc, StepFailed | RunFailed):
+        return exc.words
+    return _text(exc.message if isinstance(exc, MainspringError) else exc)
+
+
+def _part_text(leaf: BaseException) -> str:
+    """Return the words of one part of a group, with its hint."""
+    if isinstance(leaf, StepFailed | RunFailed):
+        return f"{leaf.words}\n{leaf.hint}" if leaf.hint else leaf.words
+    return _text(leaf)
 
 
 def _text(thing: object) -> str:
@@ -129,7 +192,7 @@ def _parts(group: BaseExceptionGroup[BaseException]) -> list[str]:
             waiting.extend(part.exceptions[:_COUNTED_PARTS])
         else:
             leaves.append(part)
-    lines = [f"- {_type_name(leaf)}: {_text(leaf)[:_PART_LENGTH]}" for leaf in leaves[:_SHOWN_PARTS]]
+    lines = [f"- {_type_name(leaf)}: {_part_text(leaf)[:_PART_LENGTH]}" for leaf in leaves[:_SHOWN_PARTS]]
     if len(leaves) > _SHOWN_PARTS or waiting:
         lines.append(f"- and {len(leaves) - _SHOWN_PARTS}{' or' if waiting else ''} more")
     return lines

@@ -12,21 +12,15 @@ from hashlib import sha256
 
 import msgspec
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.error_place import place_of
+from mainspring.domain.failure import COMMAND_TYPES, Failure
 from mainspring.domain.normal_text import normal_text
 
 _LENGTH = 12
-_FRAME = re.compile(r"(.+):[0-9]+ (.+)", re.DOTALL)
-_PACKAGE = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
-_STANDARD = re.compile(r"[\\/]lib(?:64)?/(?:python|pypy)[0-9.]+/|[\\/]Python[0-9]+[\\/]Lib[\\/]|\.zip[\\/]")
-_OWN = re.compile(r"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:[a-z_]+[\\/])*[a-z_]+\.py$")
-_FOLDER_NAMES_IT = ("__init__.py", "__main__.py")
-_INLINED = re.compile(r"(?:\.<locals>\.<(?:list|dict|set)comp>)+$")
 _FILE_MODULE = re.compile(r"mainspring_file_(\w+)_[0-9a-f]{12}(?=\.)")
 _NAMES_ARE_THE_CAUSE = frozenset({"bug", "bad_query", "integrity"})
 _ENDED = re.compile(r"\b(exit code|signal) (-?[0-9]+)|\b(killed by \w+)")
 _LAST_LINE = re.compile(r"Its last line(?: on stderr)?: (.*)", re.DOTALL)
-_COMMANDS = frozenset({"mainspring.engine.command.CommandFailed", "ChildDied"})
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
@@ -46,7 +40,7 @@ def fingerprint_of(failure: Failure) -> Fingerprint:
     """Return the fingerprint of a failure as it is stored."""
     # A file outside of packages is a module whose name tells its path.
     kind = _FILE_MODULE.sub(r"\1", failure.type)
-    place = "" if failure.type in _COMMANDS else place_of(failure.frames)
+    place = "" if failure.type in COMMAND_TYPES else place_of(failure.frames)
     message = "" if failure.sealed is not None else _message(failure)
     text = f"{kind}\x1f{failure.code}\x1f{place}\x1f{message}"
     digest = sha256(text.encode("utf-8", "surrogatepass"))
@@ -56,30 +50,13 @@ def fingerprint_of(failure: Failure) -> Fingerprint:
 def line_of(failure: Failure) -> str:
     """Return what a failure says in one line; of a command its last words too."""
     first = failure.message.partition("\n")[0]
-    last = _LAST_LINE.search(failure.hint or "") if failure.type in _COMMANDS else None
+    last = _LAST_LINE.search(failure.hint or "") if failure.type in COMMAND_TYPES else None
     return first if last is None else f"{first}: {last[1].partition(chr(10))[0]}"
-
-
-def place_of(frames: list[str]) -> str:
-    """Return the innermost function that is neither a library's nor ours; else the outermost one of an installed package."""
-    found = [match for match in map(_FRAME.fullmatch, frames) if match is not None]
-    theirs = [(match[1], match[2]) for match in found if not (match[1].startswith("<") or _OWN.search(match[1]))]
-    for file, function in reversed(theirs):
-        if not (_PACKAGE.search(file) or _STANDARD.search(file)):
-            return _shown(file, function)
-    return next((_shown(file, function) for file, function in theirs if _PACKAGE.search(file)), "")
-
-
-def _shown(file: str, function: str) -> str:
-    parts = re.split(r"[\\/]", file)
-    kept = parts[-2:] if parts[-1] in _FOLDER_NAMES_IT else parts[-1:]
-    # Some versions of Python give a comprehension a frame of its own, others do not.
-    return f"{'/'.join(kept)} {_INLINED.sub('', function)}"
 
 
 def _message(failure: Failure) -> str:
     """Return the normal words. Of our own messages, which come without frames, quoted names are what they are about."""
-    if failure.type in _COMMANDS:
+    if failure.type in COMMAND_TYPES:
         return _of_command(failure)
     names = not failure.frames or failure.code in _NAMES_ARE_THE_CAUSE or failure.type == "TypeError"
     text = failure.message

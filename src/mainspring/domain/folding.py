@@ -29,19 +29,26 @@ _MAINSPRING = ""
 
 _K = IncidentKind
 _OVERDUE = frozenset({_K.SILENCE, _K.LATE_START, _K.BACKLOG, _K.BACKLOG_GROWING})
-EXPLAINS_ALL: Final = {_K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST}}
+EXPLAINS_ALL: Final = {_K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST, _K.UNSERVED, _K.DEBOUNCE_HELD}}
 """What is Mainspring's own -> what follows from it for every automation."""
 EXPLAINS_ONE: Final = {
     _K.DEFINITION_LOST: _OVERDUE | {_K.SOURCE_AWAY},
     _K.SOURCE_AWAY: frozenset({_K.SILENCE}),
     _K.LOCK_HELD: _OVERDUE,
-    _K.NEEDS_ATTENTION: _OVERDUE,
+    _K.NEEDS_ATTENTION: _OVERDUE | {_K.PARTITION_HELD},
+    _K.PARTITION_HELD: _OVERDUE,
+    _K.UNSERVED: _OVERDUE,
+    _K.DELIVERY_REJECTED: frozenset({_K.SILENCE}),
+    _K.DELIVERY_FAILED: frozenset({_K.SILENCE}),
+    _K.SENDER_REJECTED: frozenset({_K.SILENCE}),
+    _K.SECRET_MISSING: frozenset({_K.SILENCE}),
+    _K.DEBOUNCE_HELD: frozenset({_K.SILENCE}),
     _K.PERMANENT_ERROR: frozenset({_K.SILENCE, _K.FAIL_RATE}),
     _K.RETRIES_EXHAUSTED: frozenset({_K.SILENCE, _K.FAIL_RATE}),
     _K.TOO_SLOW: frozenset({_K.LATE_START, _K.CADENCE_DRIFT}),
     _K.DID_NOTHING: frozenset({_K.TOO_FAST}),
     _K.STALLED: _OVERDUE | {_K.TOO_SLOW},
-    _K.HUMAN_WAIT: frozenset({_K.SILENCE}),
+    _K.HUMAN_WAIT: frozenset({_K.SILENCE, _K.PARTITION_HELD}),
     _K.LATE_START: frozenset({_K.SILENCE}),
     _K.BACKLOG: frozenset({_K.SILENCE, _K.LATE_START, _K.CADENCE_DRIFT}),
 }

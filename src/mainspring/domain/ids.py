@@ -9,6 +9,10 @@ from typing import Final
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
 
+SHORT: Final = 6
+"""So many of an id's last characters are shown of it at least."""
+_LENGTH: Final = 28
+
 
 def _base32(number: int, pairs: int) -> str:
     """Write `number` with `2 * pairs` characters, most significant first."""
@@ -22,6 +26,16 @@ def _base32(number: int, pairs: int) -> str:
 def new_id(prefix: str, now_at: int, randomness: int) -> str:
     """Make an id of `now_at` (ms) and 80 random bits; ids of later instants sort later."""
     return f"{prefix}_{_base32(((now_at & 0xFFFF_FFFF_FFFF) << 80) | (randomness & ((1 << 80) - 1)), 13)}"
+
+
+def is_regular_id(id: str) -> bool:
+    """Tell whether an id was made here, so that its last characters tell it from others."""
+    return len(id) == _LENGTH and id[1] == "_"
+
+
+def is_short_for(text: str, id: str) -> bool:
+    """Tell whether a text is the end of an id, and long enough to mean it."""
+    return SHORT <= len(text) < len(id) and is_regular_id(id) and id.endswith(text)
 
 
 def derived_id(prefix: str, base_at: int, *parts: str) -> str:

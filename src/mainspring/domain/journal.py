@@ -61,6 +61,20 @@ class Outcome(msgspec.Struct, frozen=True):
     superseded: int | None = None
 
 
+def origin_of(outcome: Outcome) -> tuple[int, str | int | None]:
+    """Return when the event or signal of an outcome happened (ms), and the event's id or the signal's place in the inbox.
+
+    Runs of earlier versions kept less: the time alone, or nothing.
+    """
+    kept = None if outcome.input is None else msgspec.json.decode(outcome.input)
+    match kept:
+        case [int(at), str() | int() as source]:
+            return at, source
+        case int(at):
+            return at, None
+    return outcome.at, None
+
+
 class AttemptRecord(msgspec.Struct, frozen=True):
     """One row of `attempts`: what the journal does not tell of a step."""
 
@@ -76,6 +90,7 @@ class AttemptRecord(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     input: bytes | None = None
     undo: str | None = None
+    superseded: int | None = None
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -90,6 +105,19 @@ class Fact(msgspec.Struct, frozen=True):
     payload: bytes | None = None
     failure: Failure | None = None
     source: str | None = None
+
+
+class RejectedFact(msgspec.Struct, frozen=True):
+    """A signal or event that a run's code could not read, kept until a person decides; `failure` says why."""
+
+    seq: int
+    run: str
+    kind: FactKind
+    name: str
+    at: int
+    rejected_at: int
+    failure: Failure
+    payload: bytes | None = None
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -110,3 +138,7 @@ class History(msgspec.Struct, frozen=True):
     checkpoints: dict[str, Checkpoint]
     facts: list[Fact]
     superseded: list[Outcome]
+    renames: dict[str, str | None] = {}
+    """What a person decided on steps that the code could not ask for any more: old name -> new name, None = it is gone."""
+    children: list[str] = []
+    """The requests whose children have not ended."""

@@ -7,7 +7,7 @@ Invariant: what the annotation itself would read is never refused; 1.0 is no int
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,6 +36,12 @@ class Misfit(NamedTuple):
 def misfit(schema: Schema, value: Any, parts: Schema | None = None) -> Misfit | None:
     """Return the first place where decoded JSON does not fit, None if all of it does. `parts` = the `$defs` (default: the schema's own)."""
     return _Check(schema.get("$defs", {}) if parts is None else parts).look(schema, value, "$", 0)
+
+
+def misfit_of_all(schemas: Sequence[Schema] | None, value: Any) -> Misfit | None:
+    """Return why a value fits none of several schemas, by the first of them; None if it fits one, or none is known."""
+    found = [misfit(schema, value) for schema in schemas or ()]
+    return found[0] if found and None not in found else None
 
 
 class _Check:
@@ -135,6 +141,10 @@ def _type_fault(schema: Schema, value: Any) -> str | None:
         return None
     kinds = wanted if isinstance(wanted, list) else [wanted]
     if any(_TYPES.get(kind, lambda _: True)(value) for kind in kinds):
+        return None
+    if schema.get("format") == "decimal" and _TYPES["number"](
+        value
+    ):  # a Decimal is written as text and read from numbers too
         return None
     return f"expected {either(kinds)}, got {_shown(value)}"
 

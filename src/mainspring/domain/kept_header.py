@@ -10,19 +10,20 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.template import fields_of
 from mainspring.domain.verifier import Bearer, Hmac, Verifier
 
-_SECRETS = frozenset({
-    "authorization", "proxy-authorization", "cookie", "set-cookie", "api-key", "x-api-key", "x-auth-token", "x-access-token",
-    "x-gitlab-token", "x-amz-security-token", "x-forwarded-access-token", "x-auth-request-access-token", "cf-access-jwt-assertion",
-    "x-goog-iap-jwt-assertion",
-})  # fmt: skip
-"""Of senders, and of proxies that add who is logged in there."""
+_SECRETS = frozenset({"cookie", "set-cookie", "cf-access-jwt-assertion", "x-goog-iap-jwt-assertion"})
+"""Of senders, and of proxies that add who is logged in there; besides all whose names look like it."""
+_LOOKS = re.compile(r"token|secret|passw|credential|keys?(?:$|-)|(?:^|-)auth(?!or(?:$|-|s))")
+"""In the name of a header that may prove who sends."""
+_NO_SECRETS = frozenset({"idempotency-key", "x-idempotency-key", "x-event-key"})
+"""They end in "key" and prove nothing: the key of a delivery, and what Bitbucket calls the kind of an event."""
 _SIGNATURE = re.compile(r"signature|hmac|(?:^|-)sig(?:$|-)")
 
 
 def is_secret(verifier: Verifier, name: str) -> bool:
     """Tell whether a header is, or carries, a secret."""
     dashed = _dashed(name)
-    return dashed in _SECRETS or (isinstance(verifier, Bearer) and dashed == verifier.header)
+    looks_so = dashed in _SECRETS or (dashed not in _NO_SECRETS and _LOOKS.search(dashed) is not None)
+    return looks_so or (isinstance(verifier, Bearer) and dashed == verifier.header)
 
 
 def is_kept(verifier: Verifier, name: str) -> bool:

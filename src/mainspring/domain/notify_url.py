@@ -4,10 +4,11 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.network import parse_address
 from mainspring.domain.verifier import SECRET_NAME
 
 _SECRET = "secret:"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class KnowsSecrets(Protocol):
@@ -39,7 +40,17 @@ def is_safe_url(text: str) -> bool:
         host = url.hostname
     except ValueError:
         return False
-    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))
+    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and host in LOOPBACK))
+
+
+def is_loopback_url(text: str) -> bool:
+    """Tell whether an address says itself that it is of this machine."""
+    try:
+        host = (urlsplit(text).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    address = parse_address(host)
+    return address.is_loopback if address is not None else host == "localhost" or host.endswith(".localhost")
 
 
 def url_of(text: str, secrets: KnowsSecrets) -> str:

@@ -8,7 +8,8 @@ import msgspec
 
 from mainspring.domain.access import Role
 from mainspring.domain.errors import ArgumentError, ConfigError
-from mainspring.domain.notify_url import is_safe_url
+from mainspring.domain.extra import install_command
+from mainspring.domain.notify_url import is_loopback_url, is_safe_url
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading JSON of others raises."""
@@ -62,7 +63,7 @@ def check_installed() -> None:
         import joserfc.jwt  # noqa: F401, PLC0415 - likewise
     except ImportError as missing:
         raise ConfigError(
-            f"[web.oidc] needs {missing.name}, which is not installed", hint="pip install 'mainspring[oidc]'"
+            f"[web.oidc] needs {missing.name}, which is not installed", hint=install_command("oidc")
         ) from None
 
 
@@ -80,8 +81,11 @@ def read_provider(data: bytes, issuer: str) -> Provider:
         raise ArgumentError(
             "the provider speaks for another issuer", hint="Set web.oidc.issuer exactly as it names itself."
         )
-    if not all(map(is_safe_url, (found.authorization_endpoint, found.token_endpoint, found.jwks_uri))):
+    endpoints = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri)
+    if not all(map(is_safe_url, endpoints)):
         raise ArgumentError("the provider names an address that is not https")
+    if not is_loopback_url(issuer) and any(map(is_loopback_url, endpoints)):
+        raise ArgumentError("the provider names an address of this machine, and is not on this machine itself")
     return found
 
 
@@ -124,8 +128,11 @@ def name_of(claims: Mapping[str, Any], claim: str) -> str:
         raise ArgumentError(
             f"the provider does not say who you are: the claim {claim} is missing", hint="See web.oidc.name_claim."
         )
-    if claim == "email" and claims.get("email_verified", True) is not True:
-        raise ArgumentError("your address is not verified at the provider")
+    if claim == "email" and claims.get("email_verified") is not True:
+        raise ArgumentError(
+            "your address is not verified at the provider",
+            hint="It has to say email_verified, or name another claim: web.oidc.name_claim.",
+        )
     return name.strip().casefold()
 
 

@@ -28,6 +28,7 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _MISFIRE = re.compile(r"none|last|all(?::([1-9][0-9]{0,5}))?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
 _LONGEST_TEXT = 10_000
+_LONGEST_STEP_NAME = 200
 
 
 def name(value: Any) -> str:
@@ -37,6 +38,23 @@ def name(value: Any) -> str:
             f"{repr(value)[:80]} is not a name", hint="Use letters, digits and _ . : / - only, no blanks."
         )
     return value
+
+
+def step_name(value: Any) -> str:
+    """Read the name of a step: any printable text of one line, for it is only compared and shown."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_STEP_NAME or not is_plain_line(value):
+        raise OptionError(
+            f"{repr(value)[:80]} is not a name of a step",
+            hint=f"Use 1 to {_LONGEST_STEP_NAME} printable characters in one line.",
+        )
+    if value != value.strip():
+        raise OptionError(f"{value[:80]!r} begins or ends with a blank", hint="Leave the blank out.")
+    return value
+
+
+def step_names(value: Any) -> list[str]:
+    """Read one name of a step or several."""
+    return [step_name(item) for item in _several(value)]
 
 
 def names(value: Any) -> list[str]:

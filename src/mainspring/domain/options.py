@@ -66,7 +66,14 @@ _TABLE: dict[Group, tuple[_Row, ...]] = {
         ("tags", read.tags, {}, "words to find it by", _AUTOMATIONS),
         ("tier", read.choice("page", "notify", "digest"), "notify", "how loudly its incidents are told", _AUTOMATIONS),
         ("runbook", read.text, None, "the page that says what to do when it fails", _AUTOMATIONS),
-        ("was", read.names, [], "its former names: history, runs and monitors are carried over", _AUTOMATIONS),
+        ("was", read.names, [], "its former names: history, runs and monitors are carried over", _ALL),
+        (
+            "gone",
+            read.step_names,
+            [],
+            "names of steps that its code asks for no more: runs that have them continue",
+            _AUTOMATIONS - {Kind.EXEC},
+        ),
     ),
     Group.WHEN: (
         ("cron", read.crons, [], "when it starts, as five or six cron fields", _AUTOMATIONS),
@@ -181,6 +188,7 @@ OPTIONS: dict[str, Option] = {
 }
 
 
+_READERS_OF_STEP: dict[str, read.Reader] = {"name": read.step_name, "was": read.step_names}
 _OF_STEPS = (
     "They are for one attempt of a step: @ms.step({0}=...) above its function, or run.options({0}=...).step(...)."
 )
@@ -193,6 +201,8 @@ def _why_not(kind: Kind, name: str, value: Any) -> tuple[str, str] | None:
         return "a workflow has no attempts of its own", f"deadline= limits the whole run. {_OF_STEPS.format(name)}"
     if kind is Kind.WORKFLOW and name in ("delivery", "isolate"):
         return "the code of a workflow has no effects of its own", _OF_STEPS.format(name)
+    if kind is not Kind.WORKFLOW and name == "gone":
+        return "only a workflow asks for steps by name", "Leave it out."
     if kind is Kind.SCRIPT and name == "isolate":
         return _OWN_PROCESS, "Leave it out."
     if kind is Kind.SCRIPT and name == "delivery" and value == "transactional":
@@ -226,7 +236,9 @@ def parse_options(kind: Kind, values: Mapping[str, Any], where: str) -> dict[str
         if value is None:
             continue
         try:
-            parsed[name] = known[name].read(value)
+            reader = _READERS_OF_STEP.get(name) if kind is Kind.STEP else None
+            reader = reader or known[name].read
+            parsed[name] = reader(value)
         except (OptionError, UnknownNameError) as error:
             raise OptionError(f"option {name!r}: {error.message}\nin {where}", hint=error.hint) from None
         unusable = _why_not(kind, name, parsed[name])

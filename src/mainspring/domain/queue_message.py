@@ -16,7 +16,8 @@ from mainspring.domain.text import escape
 
 class QueueMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One message. `id` = what its sender or its broker calls it, the same each time it is given out. `group` = the order that its broker
-    itself keeps ("" for none). `redelivered` = how often it was given out before. `receipt` = what its broker wants to see again.
+    itself keeps ("" for none). `redelivered` = how often it was given out before. `published_at` (ms), as far as
+    broker or sender say. `receipt` = what its broker wants to see again.
     """
 
     id: str
@@ -25,6 +26,7 @@ class QueueMessage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     subject: str = ""
     group: str = ""
     redelivered: int = 0
+    published_at: int | None = None
     receipt: Any = None
 
 
@@ -49,6 +51,8 @@ def arrival_of(queue: Queue, message: QueueMessage) -> Arrival:
         name=escape(message.subject, 200),
         partition=plain_key(partition) if partition else None,
         redelivered=message.redelivered,
+        was_kept=True,
+        happened_at=message.published_at,
     )
 
 

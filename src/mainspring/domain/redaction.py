@@ -69,6 +69,16 @@ class Redactor:
             }
         return [self.redact_data(item, depth + 1) for item in data] if isinstance(data, list | tuple) else data
 
+    def hide_known(self, data: Any) -> Any:
+        """Return JSON data with these values hidden in its texts and names, and nothing else: its form stays."""
+        if not self._needles:
+            return data
+        if isinstance(data, str):
+            return self._hide_values(data) if len(data) >= SHORTEST else data
+        if isinstance(data, dict):
+            return {self.hide_known(name): self.hide_known(value) for name, value in data.items()}
+        return [self.hide_known(item) for item in data] if isinstance(data, list | tuple) else data
+
     def redact_failure(self, failure: Failure) -> Failure:
         """Return a failure without secrets in its words; one that is sealed is returned as it is."""
         if failure.sealed is not None:

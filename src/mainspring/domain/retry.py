@@ -1,12 +1,14 @@
 """When the next attempt is due: pure policy, nothing sleeps; the caller saves the time that comes out.
 
 Invariants: never more than `attempts` attempts; the same (policy, attempt, elapsed, verdict, seed) gives the same
-wait on every machine; a permanent failure is never tried again. Lost attempts (their worker died) are not
+wait on every machine; a failure that the code itself calls permanent is never tried again, and one that the built-in
+table calls so only if the policy was given for this very step. Lost attempts (their worker died) are not
 failures and are never asked for here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -51,6 +53,8 @@ class Retry:
     initial: timedelta
     max: timedelta
     jitter: bool
+    is_default: bool = field(default=False, compare=False, repr=False)
+    """Nobody gave this policy for the step: what the table calls permanent is not tried again."""
 
     def __init__(
         self,
@@ -78,9 +82,15 @@ class Retry:
                 f"retry initial={format_duration(first)}, max={format_duration(longest)} do not fit",
                 hint="initial may not exceed max, and max not 365 days.",
             )
-        values = (_attempts(attempts), wait, stop, first, longest, jitter is not False)
+        values = (_attempts(attempts), wait, stop, first, longest, jitter is not False, False)
         for name, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
+
+    def as_default(self) -> "Retry":
+        """Return the same policy as one that nobody gave for a step."""
+        same = copy(self)
+        object.__setattr__(same, "is_default", True)
+        return same
 
     def delay_after(
         self, attempt: int, *, elapsed: timedelta, verdict: Verdict, seed: str, exc: BaseException | None = None
@@ -90,7 +100,8 @@ class Retry:
         `elapsed` counts from the start of the first attempt; `seed` names run and step; `exc` is only for waits
         and stops that look at the exception. The server's `Retry-After` wins over every wait, up to 24 hours.
         """
-        if verdict.kind is Kind.PERMANENT or attempt >= self.attempts:
+        is_over = verdict.kind is Kind.PERMANENT and (self.is_default or not verdict.is_presumed)
+        if is_over or attempt >= self.attempts:
             return None
         failed = exc if exc is not None else MainspringError(verdict.code)
         if verdict.retry_after is not None:

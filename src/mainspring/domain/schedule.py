@@ -161,7 +161,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return to_local(slot, zone_of(self.tz))
 
     def describe(self) -> str:
-        """Return the schedule in words: "every 15m", "At 03:00 every day (Europe/Berlin)"."""
+        """Return the schedule in words: "every 15m", "every day at 03:00 (Europe/Berlin)"."""
         days = "" if self.calendar is None else f", on days of {self.calendar.name}"
         if self.every is not None:
             shift = f", {format_duration(self.offset * MILLISECOND)} past" if self.offset else ""

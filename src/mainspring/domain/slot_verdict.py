@@ -12,3 +12,5 @@ class SlotVerdict(StrEnum):
     """The run before still went on."""
     MISSED = "missed"
     """Nobody looked in time, and it is not made up for."""
+    LOST = "lost"
+    """It was due between a backup and its restoring: a person decides whether it gets a run."""

@@ -90,7 +90,7 @@ class FailureReason(StrEnum):
     CRASHES_WORKER = "crashes_worker"
     """Its code took its worker process down three times, alone."""
     DRIFT = "drift"
-    """The code asks for a saved step with another input."""
+    """The code asks for a saved step with another input, or cannot ask for it any more."""
     IN_DOUBT = "in_doubt"
     """An at-most-once step ended without proof of what happened."""
     VALUE_REFUSED = "value_refused"

@@ -7,7 +7,7 @@ Invariant: what `check_template` accepts can only fail later over a value that i
 
 import re
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
@@ -54,6 +54,50 @@ def check_template(template: object, known: Iterable[str] | None = None, *, opti
         first = name.split(".")[0]
         if names is not None and first and first not in names:
             raise UnknownNameError("name in template", first, names)
+
+
+def check_fields(template: str, schema: Mapping[str, Any]) -> None:
+    """Refuse a template with a field, "{order.id}", that no value of this JSON schema of the arguments has.
+
+    What a schema leaves open is accepted.
+
+    Raises:
+        OptionError, UnknownNameError: names the field.
+    """
+    parts = schema.get("$defs", {})
+    for _, name, _ in fields_of(template):
+        first, *keys = name.split(".")
+        if first == "slot" and keys and "slot" not in schema.get("properties", {}):
+            raise _refused(template, f"{{{name}}}: slot is a time and has no fields; give it a format, {{slot:%F}}")
+        kinds = [schema.get("properties", {}).get(first, {})]
+        for place, key in enumerate(keys):
+            kinds = [whole for kind in kinds for whole in _kinds_of(kind, parts)]
+            fields = [_fields_of(kind) for kind in kinds]
+            if None not in fields and fields and not any(key in known for known in fields if known):
+                known = sorted({field for names in fields for field in names or ()})
+                if not known:
+                    owner = ".".join([first, *keys[:place]])
+                    raise _refused(template, f"{{{name}}}: {owner} is a single value and has no fields")
+                raise UnknownNameError("field in template", key, known)
+            kinds = [kind.get("properties", {}).get(key, {}) for kind in kinds]
+
+
+def _kinds_of(kind: Mapping[str, Any], parts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the schemas that a value may have, references followed; null is none of them."""
+    if "$ref" in kind:
+        return _kinds_of(parts.get(kind["$ref"].rpartition("/")[2], {}), parts)
+    if "anyOf" in kind:
+        return [whole for one in kind["anyOf"] for whole in _kinds_of(one, parts)]
+    return [] if kind.get("type") == "null" else [kind]
+
+
+def _fields_of(kind: Mapping[str, Any]) -> Collection[str] | None:
+    """Return the fields of a value of this schema; None where it may have any."""
+    if kind.get("type") in ("string", "integer", "number", "boolean", "array"):
+        return ()
+    if kind.get("type") != "object" or kind.get("additionalProperties") not in (None, False):
+        return None
+    return kind.get("properties")
 
 
 def expand_template(template: str, values: Mapping[str, Any]) -> str:

@@ -181,9 +181,18 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class _Stored(msgspec.Struct, frozen=True):
     source: Source
+    pace: Pace = Pace()
 
 
 _STORED = msgspec.json.Decoder(_Stored)
+
+
+def debounce_in(data: bytes) -> int | None:
+    """Return the debounce (ms) of a stored trigger; None without one, or of another version."""
+    try:
+        return _STORED.decode(data).pace.debounce
+    except msgspec.MsgspecError:
+        return None
 
 
 def source_in(data: bytes) -> Source | None:

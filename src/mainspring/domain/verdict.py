@@ -1,7 +1,7 @@
 """What is known of one failure: can trying again help, when, and did anything leave this machine."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
@@ -26,6 +26,8 @@ class Verdict:
     code: str
     retry_after: timedelta | None = None
     not_sent: bool = False
+    is_presumed: bool = field(default=False, compare=False)
+    """It is of the built-in table: nobody who wrote the code said so."""
 
     @classmethod
     def transient(cls, code: str, *, retry_after: timedelta | None = None, not_sent: bool = False) -> Self:

@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import encode
+from mainspring.domain.definition import Kind
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
@@ -11,6 +12,7 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.trigger import Trigger
 from mainspring.engine.automation import Automation
+from mainspring.engine.message_types import message_schemas
 from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
@@ -30,6 +32,8 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
     triggers: list[TriggerRow] = []
     for automation in registry:
         definition = automation.definition
+        if definition.kind is Kind.WORKFLOW and automation.fn is not None:
+            definition = msgspec.structs.replace(definition, message_schemas=message_schemas(automation.fn))
         names = automation.was
         rows.append(
             AutomationRow(
@@ -89,9 +93,9 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
             definition.name,
             msgspec.json.encode(schedule.to_data(), order="deterministic"),
             schedule.next_after(now_at),
-            _first_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
             schedule.key,
             given,
+            _slot_under_way(schedule, now_at) if definition.option("misfire") != "none" else None,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]
@@ -103,7 +107,7 @@ def _add(registry: Registry, where: str, what: str, how: str) -> None:
         registry.problems.append(problem)
 
 
-def _first_slot(schedule: Schedule, now_at: int) -> int | None:
+def _slot_under_way(schedule: Schedule, now_at: int) -> int | None:
     """Return the slot of an interval that is under way now."""
     if schedule.every is None:
         return None

@@ -6,7 +6,7 @@ that coroutine is first awaited. What it returns is what a replay would read: de
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
@@ -19,9 +19,11 @@ from mainspring.domain.options import Kind, parse_options
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.call_options import refuse_options_of_child, refuse_options_of_step
 from mainspring.engine.child_runs import child_call, close_policy, spread_call
 from mainspring.engine.mapping import Fan, ItemFailed
 from mainspring.engine.requests import Request, StepCall, StepPlan
+from mainspring.engine.unawaited_calls import caller_frame
 
 if TYPE_CHECKING:
     from mainspring.engine.body import Body
@@ -37,9 +39,11 @@ _DEFAULT = StepPlan()
 class Asker:
     """Asks on behalf of a body with a fixed plan."""
 
-    def __init__(self, body: "Body", plan: StepPlan = _DEFAULT) -> None:
+    def __init__(self, body: "Body", plan: StepPlan = _DEFAULT, given: Collection[str] = ()) -> None:
         self._body = body
         self._plan = plan
+        self._given = given
+        """Names of the options that were given, whatever their values."""
 
     def options(
         self,
@@ -55,20 +59,24 @@ class Asker:
         tag: str | None = None,
         run_key: str | None = None,
         close: Literal["cancel", "keep"] | None = None,
+        was: str | Sequence[str] | None = None,
     ) -> "Asker":
         """Return the same asker with these options for what is asked through it.
 
         Raises:
-            OptionError: a value cannot be used.
+            OptionError: a value cannot be used. What is asked for raises it if an option does not apply to that.
         """
         said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
-        said |= {"isolate": isolate, "queue": queue, "tag": tag}
-        read = parse_options(Kind.STEP, {k: v for k, v in said.items() if v is not None}, "run.options(...)")
+        said |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
+        said = {k: v for k, v in said.items() if v is not None}
+        read = parse_options(Kind.STEP, said, "run.options(...)")
+        others = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
+        given = {*self._given, *said, *(k for k, v in others.items() if v is not None)}
         plan = _plan_of(
             read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
         )
         plan = replace(plan, run_key=run_key, close=plan.close if close is None else close_policy(close))
-        return Asker(self._body, self._plan.but(plan))
+        return Asker(self._body, self._plan.but(plan), given)
 
     @overload
     def step(
@@ -90,7 +98,10 @@ class Asker:
         Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed once the policy gives up.
         """
         live, signature, own = _step_of(fn)
-        plan = own if self._plan is _DEFAULT else own.but(self._plan)
+        plan = own
+        if self._plan is not _DEFAULT:
+            plan = own.but(self._plan)
+            refuse_options_of_step(self._given, plan, live.__name__)
         return self.step_with(live, signature, plan, args, kwargs)
 
     def step_with(
@@ -107,7 +118,7 @@ class Asker:
         if plan.delivery == "transactional":
             signature = signature_of(live, 1)
         name = plan.name or live.__name__
-        ident = body.ident_for(name, plan.key)
+        ident = body.ident_for(name, plan.key, was=plan.was)
         data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
         if plan.queue is not None or plan.tag is not None:
             call: Any = spread_call(live, signature, data, plan)
@@ -115,9 +126,10 @@ class Asker:
         else:
             call = StepCall(live, signature, args, kwargs, data, plan)
             kind = OutcomeKind.STEP
-        return _outcome(
-            body, kind, ident, name, call, functools.partial(decode_result, signature, what=f"result of {name}")
-        )
+        decode = functools.partial(decode_result, signature, what=f"result of {name}")
+        number = body.calls.next_number()
+        coroutine = _outcome(body, number, kind, ident, name, call, decode)
+        return body.calls.add(number, coroutine, "step", name, caller_frame(2))
 
     @overload
     def child(
@@ -136,9 +148,14 @@ class Asker:
         """
         body = self._body
         body.refuse_if_stopped()
+        refuse_options_of_child(self._given, automation)
         call, decode = child_call(automation, args, kwargs, self._plan, body.payload_max)
         name = self._plan.name or call.automation
-        return _outcome(body, OutcomeKind.CHILD, body.ident_for(name, self._plan.key), name, call, decode)
+        was = call.definition.options.get("was", ()) if call.definition is not None else ()
+        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *was))
+        number = body.calls.next_number()
+        coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
+        return body.calls.add(number, coroutine, "child", name, caller_frame(1))
 
     @overload
     def map(
@@ -216,12 +233,13 @@ class Asker:
         body.refuse_if_stopped()
         live, signature, own = _step_of(fn)
         plan = own.but(self._plan)
+        refuse_options_of_step(self._given, plan, live.__name__, spread=spread)
         if plan.delivery == "transactional":
             signature = signature_of(live, 1)
         name = plan.name or live.__name__
         fan = Fan(
             body,
-            body.ident_for(name, plan.key),
+            body.ident_for(name, plan.key, was=plan.was),
             name,
             live,
             signature,
@@ -231,16 +249,24 @@ class Asker:
             collect=on_error == "collect",
             spread=spread,
         )
-        return fan.run()
+        number = body.calls.next_number()
+        return body.calls.add(number, fan.run(number), "map", name, caller_frame(1))
 
     def __copy__(self) -> Self:
         raise DefinitionError("a run cannot be copied: pass values to steps instead")
 
 
 async def _outcome(
-    body: "Body", kind: OutcomeKind, ident: str, name: str, call: Any, decode: Callable[[bytes], Any] | None
+    body: "Body",
+    number: int,
+    kind: OutcomeKind,
+    ident: str,
+    name: str,
+    call: Any,
+    decode: Callable[[bytes], Any] | None,
 ) -> Any:
-    """Make a request with this identity and wait for its outcome."""
+    """Make a request with this identity and wait for its outcome; `number` is that of the call."""
+    body.calls.started(number)
     future = body.future()
     request = Request(kind, ident, name, call, decode, functools.partial(_settle, future, name))
     body.register(request)
@@ -273,6 +299,7 @@ def _plan_of(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., A
         isolate=read.get("isolate"),
         queue=read.get("queue"),
         tag=read.get("tag"),
+        was=tuple(read.get("was", ())),
     )
 
 

@@ -6,6 +6,7 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 import asyncio
 from typing import Protocol
 
+from mainspring.domain.child_queue import ChildQueue
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
@@ -59,6 +60,11 @@ class Attempts:
         self._host = Host(loop, classifier or Classifier(), clock or SystemClock(), on_sign, grace_after)
         self._threads = Threads(threads)
         self._children = children
+
+    @property
+    def child_queue(self) -> ChildQueue | None:
+        """The attempts that wait for a child process; None if none does."""
+        return None if self._children is None else self._children.queue
 
     @property
     def live_count(self) -> int:

@@ -37,6 +37,8 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     timed_out: bool = False
     cancelled: bool = False
     lost: bool = False
+    error: BaseException | None = None
+    """What was raised, without its traceback, for retry policies that look at it; one of a child process is rebuilt here."""
     outgoing: tuple[Outgoing, ...] = ()
     """What the step sends; only of one that did its work."""
 
@@ -55,7 +57,9 @@ def raised(error: BaseException, classifier: Classifier, clock: Clock, took_us: 
     # Seconds are enough: the time is for a `Retry-After` that holds a date.
     verdict = classifier.classify(error, datetime.fromtimestamp(clock.now() // 1000, UTC))
     lost = issubclass(type(error), EarlierAttemptError)  # an error may lie about its class
-    return AttemptEnd(failure=Failure.of(error, verdict), verdict=verdict, took_us=took_us, lost=lost)
+    failure = Failure.of(error, verdict)
+    bare = error.with_traceback(None)  # its frames hold the attempt, which holds this
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, lost=lost, error=bare)
 
 
 def timed_out(spec: AttemptSpec, took_us: int, cause: Failure | None = None) -> AttemptEnd:
@@ -69,7 +73,8 @@ def timed_out(spec: AttemptSpec, took_us: int, cause: Failure | None = None) -> 
         kind=verdict.kind,
         cause=cause,
     )
-    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, timed_out=True)
+    error = TimeoutError(failure.message)
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, timed_out=True, error=error)
 
 
 def cancelled(spec: AttemptSpec, why: str, took_us: int, cause: Failure | None = None) -> AttemptEnd:

@@ -14,7 +14,7 @@ import msgspec
 from mainspring.domain.arguments import json_schema
 from mainspring.domain.definition import Definition, schedules_of
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import DefinitionError, OutsideStepError
+from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.signature import Signature, signature_of
@@ -27,11 +27,14 @@ from mainspring.engine.trigger_draft import Draft, Filter, named
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Automation:
     """Anything named that we run. `fn` is None for a command; `retry` is the live policy or None for the default."""
 
+    error: MainspringError | None = None
+    """Why its declaration cannot be used: it is then in no registry, and stands in its module so that the others load."""
     skipped = 0
     """How many leading parameters the engine fills in itself."""
 
@@ -91,7 +94,10 @@ class Automation:
         Raises:
             OptionError: a template names an argument that does not exist.
             DefinitionError: the annotations cannot be read, or a schedule could not give an argument that is needed.
+            MainspringError: its declaration cannot be used.
         """
+        if self.error is not None:
+            raise self.error
         if self._complete is None:
             schema = {} if self.signature is None else json_schema(self.signature)
             triggers = {end: draft.complete(self.signature, self._folder) for end, draft in named(self._triggers)}
@@ -127,6 +133,12 @@ class Automation:
         return self.where == other.where and self.fn.__qualname__ == other.fn.__qualname__
 
     @property
+    def is_typed_in(self) -> bool:
+        """Whether a notebook or the interactive interpreter declared it: there is no file to load it from."""
+        file = self._draft.file
+        return not file or file.startswith("<") or not os.path.exists(file)  # noqa: PTH110 - of text
+
+    @property
     def _folder(self) -> str:
         """The folder of the file that declares it, from which relative paths count."""
         file = self._draft.file
@@ -155,13 +167,17 @@ class Automation:
         self._complete = None
 
 
-class Task(Automation, Generic[P, R]):
+class Script(Automation):
+    """A command that is started without arguments."""
+
+
+class Task(Automation, Generic[P, R_co]):
     """One durable step that is an automation of its own; in a unit test call it like the function it is."""
 
-    fn: Callable[P, R]
+    fn: Callable[P, R_co]
 
     def __init__(
-        self, draft: Definition, fn: Callable[P, R], retry: Retry | None, triggers: Iterable[Draft] = ()
+        self, draft: Definition, fn: Callable[P, R_co], retry: Retry | None, triggers: Iterable[Draft] = ()
     ) -> None:
         super().__init__(draft, fn, retry, triggers)
         functools.update_wrapper(self, fn)
@@ -174,7 +190,7 @@ class Task(Automation, Generic[P, R]):
             database_name(self.fn, f"task {self.name!r} at {self.where}")
         return super().definition
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function.
 
         Raises:
@@ -222,6 +238,7 @@ class Step(Generic[P, R]):
         self.retry = retry
         self.undo = undo
         self.name: str = self.options.get("name") or fn.__name__
+        self.was: list[str] = list(self.options.get("was", ()))
 
     def __repr__(self) -> str:
         return f"<step {self.name} of {self.fn.__module__}>"

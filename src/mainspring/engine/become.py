@@ -5,7 +5,7 @@ from mainspring.engine.command import NOT_EXECUTABLE, NOT_FOUND
 # PR_SET_PDEATHSIG, wait for the word, then become the command. Python ignores two signals that commands count on, and where
 # there is no locale it sets one, which the command was not given.
 BECOME = f"""
-import ctypes, os, signal, sys
+import ctypes, errno, os, signal, sys
 parent, locale, word, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 if locale == "none":
     os.environ.pop("LC_CTYPE", None)
@@ -23,6 +23,10 @@ try:
 except OSError as error:
     code = {NOT_FOUND} if isinstance(error, FileNotFoundError) else {NOT_EXECUTABLE}
     why = error.strerror
+    if error.errno == errno.ENOEXEC:
+        why = "it has no first line that names its program; add one, such as #!/bin/sh, or write the program before it: sh FILE"
+    elif isinstance(error, PermissionError) and os.path.isfile(words[0]) and not os.access(words[0], os.X_OK):
+        why = "it may not be executed; run: chmod +x FILE, or write the program before it: sh FILE"
     first = b""
     if isinstance(error, FileNotFoundError) and os.path.isfile(words[0]) and os.access(words[0], os.R_OK):
         with open(words[0], "rb") as file:

@@ -19,17 +19,21 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.drift import Drift, drift_of
+from mainspring.engine.drift import Drift, drift_of, unread_drift
 from mainspring.engine.failures import Failures
 from mainspring.engine.loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.notes import Notes
 from mainspring.engine.refusals import Refusals
-from mainspring.engine.requests import Request, TimerCall, Unloaded
+from mainspring.engine.requests import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.step_names import StepNames
+from mainspring.engine.unawaited_calls import UnawaitedCalls
 
 _UNSET: Any = object()
 _MOST_CLOSED = 64
 _OUTSIDE = "a run can be asked only from its own workflow body, not from a callback or from outside"
 _STOPPING = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_MESSAGES = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
+_RETURNED = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT})
 _UNHANDED = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
 _ANSWERLESS = _UNHANDED | {OutcomeState.CANCELLED}
 
@@ -60,9 +64,13 @@ class Body:
         self.notes = Notes()
         self.drift: Drift | None = None
         self.failures, self.refusals = Failures(), Refusals()
+        self.unheard: list[Outcome] = []  # signals and events that were taken in for a wait which was given up by then
         self.stopping: OutcomeKind | None = None
         self.undoes: bool | None = None
         self.rolling_back, self.live = False, not outcomes
+        self.calls = UnawaitedCalls()
+        self.names = StepNames()
+        self._requests_done: asyncio.Future[Any] | None = None
         self._main = main
         self._history = outcomes
         self._saved = {o.ident: o for o in outcomes if o.kind not in _STOPPING}
@@ -85,6 +93,8 @@ class Body:
             if self._early:
                 self._hand(heapq.heappop(self._early)[1], _UNSET)
                 continue
+            if self._requests_done is not None and self._tell_requests_done():
+                continue
             if position >= len(self._history):
                 break
             outcome = self._history[position]
@@ -96,16 +106,22 @@ class Body:
             elif outcome.ident in self._saved:  # else it was asked for and given up
                 self.unclaimed[outcome.ident] = outcome
             else:
-                self.failures.untold(outcome)
+                self._note_unheard(outcome)
         rest = self._history[position:] if self.done else ()
         self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
+        for outcome in rest:
+            if outcome.kind in _RETURNED:
+                self._note_unheard(outcome)
         self._history, self.live = (), True
 
     def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
         """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
         self._hand(outcome, value)
-        while self._early and self.drift is None and not self.done:
-            self._hand(heapq.heappop(self._early)[1], _UNSET)
+        while self.drift is None and not self.done:
+            if self._early:
+                self._hand(heapq.heappop(self._early)[1], _UNSET)
+            elif self._requests_done is None or not self._tell_requests_done():
+                break
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
         self.now_at, self._handed = max(self.now_at, outcome.at), max(self._handed, outcome.rank)
@@ -119,11 +135,16 @@ class Body:
         else:
             request = self.waiting.pop(outcome.ident, None)
             self.doubts.pop(outcome.ident, None)
-            if request is None or not request.open:
-                self.failures.untold(outcome)
+            if request is None or not request.open or (self.done and outcome.kind in _MESSAGES):
+                self._note_unheard(outcome)
                 return
             self._give(request, outcome, value)
         self._drive()
+
+    def _note_unheard(self, outcome: Outcome) -> None:
+        self.failures.untold(outcome)
+        if outcome.kind in _RETURNED and outcome.state is OutcomeState.SUCCEEDED:
+            self.unheard.append(outcome)
 
     def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
         request.open, request.outcome = False, outcome
@@ -136,8 +157,15 @@ class Body:
             request.take(value, None)
         elif outcome.output is None or request.decode is None:
             request.take(None, None)
-        else:
+        elif request.kind not in _MESSAGES:
             request.take(request.decode(outcome.output), None)
+        else:
+            try:
+                read = request.decode(outcome.output)
+            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: the code has changed since
+                self.drift = self.drift or unread_drift(request, outcome, error)
+                return
+            request.take(read, None)
 
     def _drive(self) -> None:
         self.loop.drive()
@@ -152,10 +180,38 @@ class Body:
             if len(self.new) > 2 * len(self.waiting) + _MOST_CLOSED:
                 self.new = [request for request in self.new if request.open]
 
+    async def requests_done(self) -> None:
+        """Wait until the body is at rest and none of its tasks waits for a step or for a child that is to be waited for."""
+        self._requests_done = self.future()
+        await self._requests_done
+
+    def _tell_requests_done(self) -> bool:
+        """End that wait if its condition holds; the body is at rest. Return whether it was ended."""
+        waiter = self._requests_done
+        if waiter is None or any(request.open and _is_promise(request) for request in self.waiting.values()):
+            return False
+        self._requests_done = None
+        if waiter.done():
+            return False
+        waiter.set_result(None)
+        self._drive()
+        return True
+
+    def detach_kept_children(self) -> None:
+        """Let the children that go on alone start although no task will wait for them."""
+        for request in self.waiting.values():
+            request.detached = isinstance(request.call, ChildCall) and request.call.plan.close == "keep"
+
     @property
     def done(self) -> bool:
         """Tell whether the coroutine has ended."""
         return self.task is not None and self.task.done()
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the coroutine has ended to begin anew."""
+        task = self.task
+        return task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Restarted)
 
     @property
     def stuck(self) -> bool:
@@ -175,6 +231,7 @@ class Body:
         """Unload: every further call is refused and records nothing. False if the code fought it, and had to be left standing."""
         self.refusals.renew()
         ended = self.loop.unload()
+        self.calls.close()
         self.waiting.clear()
         return ended
 
@@ -209,11 +266,16 @@ class Body:
         name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
         count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
         task.branch = f"{parent.branch}{name}#{count}/"
+        if self.names.former:
+            task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
 
     # -- what the run's API asks ---------------------------------------------------------------------------------------
 
-    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None) -> str:
-        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch."""
+    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
+        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
+
+        What the history has under a name that it had before (`was`) keeps that identity.
+        """
         task = task or self.loop.current()
         if task is None:
             if self.loop.closed:
@@ -222,11 +284,15 @@ class Body:
                 raise BodyError(_OUTSIDE)
             return f"{name}[{key}]"
         if key is not None:
-            return f"{task.branch}{name}[{key}]"
-        count = task.uses[name] = task.uses.get(name, 0) + 1
-        if count == 2 and name != "timer":
-            self.notes.hints.add(f"{task.branch}{name}")
-        return f"{task.branch}{name}#{count}"
+            ident = f"{task.branch}{name}[{key}]"
+        else:
+            count = task.uses[name] = task.uses.get(name, 0) + 1
+            if count == 2 and name != "timer":
+                self.notes.hints.add(f"{task.branch}{name}")
+            ident = f"{task.branch}{name}#{count}"
+        if was or self.names.former:
+            return self.names.saved_ident(ident, task.branch, name, was) or ident
+        return ident
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
         """Set a timer with an identity of its own."""
@@ -250,6 +316,8 @@ class Body:
         self.waiting[request.ident] = request
         if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
             self.drift = self.drift or drift_of(request, saved)
+        if self.names.marked:
+            self.names.marked.pop(request.ident, None)
         if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
             heapq.heappush(self._early, (outcome.rank, outcome))
         self._registered.append(request)
@@ -265,7 +333,7 @@ class Body:
             request.open = False
             if self.waiting.get(request.ident) is request:
                 del self.waiting[request.ident]
-            if request.offered:
+            if request.offered or request.detached:
                 self.given_up.append(request)
 
     def future(self) -> "asyncio.Future[Any]":
@@ -294,6 +362,13 @@ class Body:
             branch, count = task.branch, task.uses.get(f"?{what}", 0) + 1
             task.uses[f"?{what}"] = count
         return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
+
+
+def _is_promise(request: Request) -> bool:
+    """Whether what was asked for is to happen although the body's function has returned."""
+    if request.kind is OutcomeKind.CHILD:
+        return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
+    return isinstance(request.call, StepCall)
 
 
 def _take_nothing(_value: Any, _failure: Failure | None) -> None:

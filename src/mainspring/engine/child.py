@@ -36,8 +36,10 @@ from mainspring.engine.capture import capture_in_child
 from mainspring.engine.child_link import Link
 from mainspring.engine.isolation import PROCESS, load_callable
 from mainspring.engine.parentage import die_with
+from mainspring.engine.remote_error import describe_error
 from mainspring.engine.step_context import STEP, StepContext
 from mainspring.engine.thread_attempt import call_to_end
+from mainspring.resources.withheld import WITHHELD
 
 _LONGEST_REASON = 2000
 
@@ -96,6 +98,7 @@ class _Server:
             failure=end.failure,
             verdict=end.verdict,
             refused=end.refused,
+            error=None if end.error is None else describe_error(end.error),
             took_us=end.took_us,
             memory=_memory(),
             is_spent=is_spent,
@@ -106,6 +109,7 @@ class _Server:
             # Data inside a failure that has no JSON form: the failure is told without it.
             message.failure = end.failure and _bare(end.failure, error)
             message.refused = end.refused and _bare(end.refused, error)
+            message.error = None
             self._link.send(message)
 
 
@@ -185,6 +189,7 @@ def _greet(link: Link) -> Classifier:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    WITHHELD.allow(hello.passed)
     capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, frames.Call):

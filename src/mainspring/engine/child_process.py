@@ -23,6 +23,7 @@ from mainspring.engine import frames
 from mainspring.engine.frames import FrameReader
 from mainspring.engine.line_cutter import LineCutter
 from mainspring.engine.parentage import kill_group, started_mark
+from mainspring.resources.withheld import WITHHELD
 
 _CHUNK = 64 * 1024
 _POLL_AFTER = 0.02
@@ -42,6 +43,7 @@ class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
     kill_after: float = 0.3
     calls_at_most: int = 1000
     growth_at_most: int = 256 * 1024 * 1024
+    idle_after: float = 60.0
     log_level: int = logging.INFO
 
 
@@ -92,7 +94,13 @@ class ChildProcess:
         self._watch_exit()
         path = [entry or str(Path.cwd()) for entry in sys.path]
         self.send(
-            frames.Hello(path, {"PYTHONPATH": os.environ.get("PYTHONPATH")}, list(settings.rules), settings.log_level)
+            frames.Hello(
+                path,
+                {"PYTHONPATH": os.environ.get("PYTHONPATH")},
+                list(settings.rules),
+                settings.log_level,
+                sorted(WITHHELD.allowed),
+            )
         )
 
     def send(self, message: frames.ToChild) -> None:
@@ -119,7 +127,11 @@ class ChildProcess:
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
         # PYTHONPATH only lets the child find this package; Hello gives the environment back what it had.
-        environ = {"PYTHONHASHSEED": "0", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environ = {
+            "PYTHONHASHSEED": "0",
+            **WITHHELD.without(os.environ),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "mainspring.engine.child", str(descriptor), str(os.getpid())],
             stdin=subprocess.DEVNULL,

@@ -7,15 +7,21 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
+from mainspring.domain.child_queue import MOST_LISTED, ChildQueue, WaitingAttempt
+from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_process import ChildProcess, ChildSettings
 from mainspring.engine.live_attempt import OnSign
 from mainspring.engine.signs import ProcessSign, SignKind
+
+_KEPT = 4
+"""Idle children that stay warm."""
 
 
 class Borrower(Protocol):
     """An attempt that waits for a child."""
 
     closed: bool
+    spec: AttemptSpec
 
     def take(self, child: ChildProcess) -> None:
         """Use this child; give it back after its end was heard."""
@@ -27,7 +33,10 @@ class Borrower(Protocol):
 
 
 class Children:
-    """At most `size` children of one worker; made and used in the loop's thread, which must live as long as they do."""
+    """At most `size` children of one worker, started as calls need them.
+
+    Made and used in the loop's thread, which must live as long as they do.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, size: int, on_sign: OnSign, settings: ChildSettings | None = None
@@ -40,11 +49,21 @@ class Children:
         self._idle: list[ChildProcess] = []
         self._waiting: deque[Borrower] = deque()
         self._is_closed = False
+        self._trimming: asyncio.TimerHandle | None = None
 
     @property
     def pids(self) -> list[int]:
         """The numbers of the children that live."""
         return sorted(child.pid for child in self._all)
+
+    @property
+    def queue(self) -> ChildQueue | None:
+        """The attempts that wait for a child; None if none does."""
+        waiting = [one.spec for one in self._waiting if not one.closed]
+        if not waiting:
+            return None
+        listed = [WaitingAttempt(spec.run_id, spec.name) for spec in waiting[:MOST_LISTED]]
+        return ChildQueue(len(self._all), len(waiting), listed)
 
     def warm(self, count: int) -> None:
         """Start children until so many are there, so that the first calls need not wait for them.
@@ -72,10 +91,21 @@ class Children:
         elif not child.is_ending:
             self._idle.append(child)
         self._serve()
+        if len(self._idle) > _KEPT and self._trimming is None:
+            self._trimming = self._loop.call_later(self.settings.idle_after, self._trim)
+
+    def _trim(self) -> None:
+        """End the children that were idle the longest, but for a few: the pool grew for a load that is over."""
+        self._trimming = None
+        for child in self._idle[:-_KEPT]:
+            child.terminate()
+        del self._idle[:-_KEPT]
 
     def close(self) -> None:
         """Kill all children and what they started."""
         self._is_closed = True
+        if self._trimming is not None:
+            self._trimming.cancel()
         self._waiting.clear()
         for child in tuple(self._all):
             child.kill()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.resources.hidden import PREFIX
+from mainspring.resources.withheld import STORE_URL, STORE_WITHHELD, WITHHELD
 
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
 _OWN_NAMES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
@@ -61,12 +61,14 @@ def command_environment(
     key: str,
     slot_at: int | None = None,
 ) -> dict[str, str]:
-    """Return the environment of a command: ours without secrets, then `additions`, then what names this attempt.
+    """Return the environment of a command: ours without what is withheld, then `additions`, then what names this attempt.
 
     `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
     """
-    environ = {name: value for name, value in base.items() if name not in _OWN_NAMES and not name.startswith(PREFIX)}
+    environ = {name: value for name, value in WITHHELD.without(base).items() if name not in _OWN_NAMES}
     environ |= additions
+    if STORE_URL in additions:
+        environ.pop(STORE_WITHHELD, None)
     environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
     if slot_at is not None:
         environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")

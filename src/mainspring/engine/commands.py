@@ -3,8 +3,11 @@
 It runs in a thread and can be told to end: the attempt's cancellation ends the command's whole group.
 """
 
+import functools
+import inspect
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any
@@ -86,6 +89,19 @@ def run_command(
     made = check_products(produces or [], cwd, started_at)
     size = made if produces else end.printed
     return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000, size)
+
+
+def command_in(folder: str | None) -> Callable[..., CommandResult]:
+    """Return `run_command` for a folder that is no part of its input: a project may move while its runs go on."""
+    signature = inspect.signature(run_command)
+
+    @functools.wraps(run_command)
+    def run(*args: Any, **kwargs: Any) -> CommandResult:
+        given = signature.bind(*args, **kwargs)
+        given.arguments["cwd"] = given.arguments.get("cwd") or folder
+        return run_command(*given.args, **given.kwargs)
+
+    return run
 
 
 def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:

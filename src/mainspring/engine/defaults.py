@@ -36,4 +36,4 @@ def filled(kind: Kind, parsed: dict[str, Any]) -> dict[str, Any]:
 def shared_retry() -> Retry | None:
     """Return the shared retry policy, if there is one."""
     data = (_DEFAULTS.get() or {}).get("retry")
-    return None if data is None else Retry.from_data(data)
+    return None if data is None else Retry.from_data(data).as_default()

@@ -9,16 +9,17 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
 from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
 from mainspring.domain.runbook import section_of
-from mainspring.engine.automation import Automation, Step, Task, Workflow
+from mainspring.engine.automation import Automation, Script, Step, Task, Workflow
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
+from mainspring.engine.isolation import is_async
 from mainspring.engine.keywords import CommandOptions, NamedOptions, StepOptions
 from mainspring.engine.loading import FILE_OF_MODULE
 from mainspring.engine.on import take_waiting
@@ -26,11 +27,12 @@ from mainspring.engine.registry import current_registry
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.trigger_draft import Draft
 
+A = TypeVar("A", bound=Automation)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Automation:
+def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Script:
     """Make a command an automation. Relative paths in it count from the folder of the calling file, or from `cwd`.
 
     Raises:
@@ -39,8 +41,12 @@ def script(name: str, command: str | list[str], **options: Unpack[CommandOptions
     """
     frame = sys._getframe(1)  # noqa: SLF001 - the cheap way to the caller's place
     file, line = _real_file(frame.f_code.co_filename), frame.f_lineno
-    draft = command_definition(Kind.SCRIPT, name, command, dict(options), file=file, line=line)
-    return current_registry().add(Automation(draft, retry=_live_retry(options)))
+
+    def make() -> Script:
+        draft = command_definition(Kind.SCRIPT, name, command, dict(options), file=file, line=line)
+        return Script(draft, retry=_live_retry(options))
+
+    return _declare(Definition(kind=Kind.SCRIPT, name=str(name), file=file, line=line), None, make)
 
 
 @overload
@@ -57,8 +63,13 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "task")
-        draft, triggers = _draft(Kind.TASK, fn, options)
-        return current_registry().add(Task(draft, fn, _live_retry(options), triggers))
+
+        def make() -> Task[..., Any]:
+            draft, triggers = _draft(Kind.TASK, fn, options)
+            _hint_at_child("task", fn, draft.options)
+            return Task(draft, fn, _live_retry(options), triggers)
+
+        return _declare(_bare(Kind.TASK, fn, options), fn, make)
 
     return decorate if fn is None else decorate(fn)
 
@@ -79,9 +90,13 @@ def workflow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "workflow")
-        _require_body(fn)
-        draft, triggers = _draft(Kind.WORKFLOW, fn, options)
-        return current_registry().add(Workflow(draft, fn, _live_retry(options), triggers))
+
+        def make() -> Workflow[..., Any]:
+            _require_body(fn)
+            draft, triggers = _draft(Kind.WORKFLOW, fn, options)
+            return Workflow(draft, fn, _live_retry(options), triggers)
+
+        return _declare(_bare(Kind.WORKFLOW, fn, options), fn, make)
 
     return decorate if fn is None else decorate(fn)
 
@@ -101,9 +116,45 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     def decorate(fn: Callable[..., Any]) -> Any:
         _require_function(fn, "step")
         parsed = parse_options(Kind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
+        _hint_at_child("step", fn, parsed)
         return Step(fn, parsed, _live_retry(options), options.get("undo"))
 
     return decorate if fn is None else decorate(fn)
+
+
+def _hint_at_child(word: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Say that a plain function runs in a child process for the sake of its time-out, unless its author has chosen a place."""
+    is_chosen = "isolate" in options or options.get("delivery") == "transactional"
+    if options.get("timeout") is None or is_chosen or is_async(fn):
+        return
+    current_registry().hints.append(
+        f"{word} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain function: what its module "
+        f'holds (connections, caches, counters) is fresh there. isolate="process" says that this is meant; '
+        f'isolate="thread" keeps it in the worker, where a time-out gives it up but cannot stop it. ({_place(fn)})'
+    )
+
+
+def _declare(bare: Definition, fn: Callable[..., Any] | None, make: Callable[[], A]) -> A:
+    """Return what `make` declares, registered. While files are loaded, one that cannot be used keeps no other out.
+
+    Raises:
+        MainspringError: it cannot be used, and no file is being loaded.
+    """
+    registry = current_registry()
+    try:
+        return registry.add(make())
+    except MainspringError as error:
+        if not registry.is_loading:
+            raise
+        broken = Automation(bare, fn)
+        registry.withdraw(broken, error)
+        return cast("A", broken)
+
+
+def _bare(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> Definition:
+    """Return name and place of a declaration."""
+    file, line = _real_file(fn.__code__.co_filename), fn.__code__.co_firstlineno
+    return Definition(kind=kind, name=str(options.get("name") or fn.__name__), file=file, line=line)
 
 
 def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tuple[Definition, list[Draft]]:

@@ -12,12 +12,16 @@ _WITH_INPUT = (StepCall, ChildCall)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Which step drifted, what differs, and the input it is asked for with today."""
+    """Which step drifted, what differs, and the input it is asked for with today.
+
+    `unread` = why today's type cannot read the saved value of a signal, event or answer; there is no input to accept then.
+    """
 
     ident: str
     name: str
     changes: list[Change]
     input: bytes
+    unread: str | None = None
 
 
 def drift_of(request: Request, saved: Outcome) -> Drift | None:
@@ -34,3 +38,16 @@ def drift_of(request: Request, saved: Outcome) -> Drift | None:
             return None
         return Drift(request.ident, request.name, diff_call(call.signature, saved.input, call.input), call.input)
     return Drift(request.ident, request.name, [Change("$", saved.input.decode(), call.input.decode())], call.input)
+
+
+def unread_drift(request: Request, saved: Outcome, error: Exception) -> Drift:
+    """Return the drift of a signal, event or answer that the run took in and that today's type cannot read."""
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    value = (saved.output or b"").decode(errors="replace")
+    return Drift(
+        request.ident,
+        request.name,
+        [Change("$", value, why)],
+        b"",
+        unread=f"the saved {saved.kind} {saved.name!r}: {why}",
+    )

@@ -13,13 +13,22 @@ import msgspec
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
-from mainspring.engine.ending import Halted, drift_halt, ending_of, stubborn_halt, tell_stubborn
+from mainspring.engine.ending import (
+    Halted,
+    drift_halt,
+    ending_of,
+    renamed_halt,
+    stubborn_halt,
+    tell_stubborn,
+    with_seed_hint,
+)
 from mainspring.engine.generations import Generations
 from mainspring.engine.guard import guarded
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.journal_writer import JournalWriter
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import Request, StepCall
+from mainspring.engine.step_names import StepNames
 from mainspring.engine.steps import Steps
 from mainspring.engine.taking_back import last_asked
 from mainspring.engine.waits import Waits
@@ -61,6 +70,7 @@ class Driver:
             outcomes, after = [], (last_asked(history), run.rank)
         largest = hosting.payload_max
         self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, largest, after)
+        self.body.names = StepNames.of(history)
         self.body.superseded = history.superseded if history is not None else ()
         if history is not None and not run.crashes:
             self.body.live = False  # also of what comes before the first outcome the lines were written
@@ -74,6 +84,7 @@ class Driver:
         self.body.begin()
         if self.run.deadline_at is not None:
             self.waits.watch_deadline(self.run.deadline_at)
+        self.waits.return_unheard()
         self.advance()
 
     def resume(self, run: ClaimedRun) -> None:
@@ -109,7 +120,7 @@ class Driver:
             return
         body = self.body
         if body.drift is not None and self.halt is None:
-            self.halt = drift_halt(body.drift, self.hosting.seal)
+            self.halt = with_seed_hint(drift_halt(body.drift, self.hosting.seal), self.run.hash_seed)
         if body.refusals.are_over and self.halt is None:
             self.halt = stubborn_halt()
         if body.given_up:
@@ -128,6 +139,11 @@ class Driver:
             self._rest()
 
     def _start_new(self) -> None:
+        for request in self.body.new:
+            missing = self.body.names.missing_step(self.body, self.program, request) if request.open else None
+            if missing is not None and self.halt is None:
+                self.halt = with_seed_hint(renamed_halt(missing), self.run.hash_seed)
+                return
         new, self.body.new = self.body.new, []
         for request in new:
             if not request.open:
@@ -199,6 +215,9 @@ class Driver:
                 self.halt = self.halt or Halted(
                     FailureReason.BODY_ERROR, self.hosting.failure_of(error), outcome.ident, {}
                 )
+            self.waits.taking.pop(outcome.ident, None)
+            if self.body.unheard:
+                self.waits.return_unheard()
         self.advance()
 
     def accepts(self, result: Any) -> bool:

@@ -4,11 +4,15 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from mainspring.domain.errors import BodyError, MainspringError, Permanent, StepFailed
 from mainspring.domain.failure import Failure
+from mainspring.domain.hash_seed import FIX as HASH_SEED_FIX
+from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from mainspring.engine.body import Body
     from mainspring.engine.drift import Drift
     from mainspring.engine.programs import Program
+    from mainspring.engine.step_names import MissingStep
 
 _LOG = logging.getLogger("mainspring.worker")
 FailureOf = Callable[[BaseException], Failure]
@@ -56,6 +61,8 @@ class Ending:
 
 def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> Halted:
     """Return why a run with drift needs a person: which step, and what differs."""
+    if drift.unread is not None:
+        return _unread_halt(drift)
     changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
     failure = Failure(
         type="Drift",
@@ -70,6 +77,48 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         failure,
         drift.ident,
         {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
+    )
+
+
+def _unread_halt(drift: "Drift") -> Halted:
+    """Return why a run needs a person whose code cannot read what the run took in before."""
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot read {drift.unread} (taken in as {drift.ident})",
+        kind=Kind.PERMANENT,
+        hint="Let its type read the saved value again, start the worker anew, then: runs retry RUN. "
+        "Or wait for another one from there: runs retry RUN --from-step STEP.",
+    )
+    return Halted(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
+
+
+def with_seed_hint(halted: Halted, began_under: str | None) -> Halted:
+    """Name the hash seed as the likely cause of a drift, if the run began in a process with another one."""
+    if halted.failure is None or began_under in (None, hash_seed_fingerprint()):
+        return halted
+    cause = (
+        "The run began in a process with another hash seed, and so with another order of sets: that is the likely cause. "
+        f"To fix it, {HASH_SEED_FIX}; `mainspring up` does. Then: runs retry RUN --from-step STEP."
+    )
+    hint = f"{cause}\n{halted.failure.hint}" if halted.failure.hint else cause
+    return replace(halted, failure=msgspec.structs.replace(halted.failure, hint=hint))
+
+
+def renamed_halt(missing: "MissingStep") -> Halted:
+    """Return why a run needs a person that has a saved step which today's code cannot ask for, and asks for a new one."""
+    old, new = missing.old, missing.new
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
+        kind=Kind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
+        f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
+        data=[{"path": "name of a step", "was": old, "now": new}],
+    )
+    return Halted(
+        FailureReason.DRIFT, failure, missing.ident, {"renamed": {"ident": missing.ident, "old": old, "new": new}}
     )
 
 

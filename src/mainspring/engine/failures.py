@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.domain.errors import StepFailed
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome
+from mainspring.domain.saved_error import SavedError
 from mainspring.domain.states import OutcomeState
 
 
@@ -62,7 +63,7 @@ def _behind(error: BaseException) -> Iterator[Failure]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        if isinstance(one, StepFailed):
+        if isinstance(one, StepFailed | SavedError):
             yield one.failure
         if isinstance(one, BaseExceptionGroup):
             left.extend(one.exceptions)

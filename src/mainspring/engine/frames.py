@@ -14,6 +14,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.failure import Failure
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict
+from mainspring.engine.remote_error import RemoteError
 
 MOST_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -29,12 +30,16 @@ class FrameError(MainspringError):
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging."""
+    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging.
+
+    `passed` = names of variables that commands get although they hold secrets.
+    """
 
     path: list[str]
     environ: dict[str, str | None]
     rules: list[str]
     log_level: int
+    passed: list[str] = []
 
 
 class Call(msgspec.Struct, tag="call", kw_only=True):
@@ -139,6 +144,7 @@ class Ended(msgspec.Struct, tag="ended", kw_only=True):
     failure: Failure | None = None
     verdict: Verdict | None = None
     refused: Failure | None = None
+    error: RemoteError | None = None
     took_us: int
     memory: int
     is_spent: bool

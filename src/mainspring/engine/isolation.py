@@ -9,16 +9,19 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError
 
 LOOP, THREAD, PROCESS = "loop", "thread", "process"
 MAIN_ALIAS = "__mainspring_main__"
-_FIX = "Move it to the top level of a module under a name of its own, or use isolate='thread' (then a time-out cannot stop it)."
+_FIX = (
+    "Move it, or the object of a method, to the top level of a module under a name of its own, "
+    "or use isolate='thread' (then a time-out cannot stop it)."
+)
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
@@ -75,6 +78,8 @@ def importable(fn: Callable[..., Any]) -> str:
         DefinitionError: no other process could find it.
     """
     inner = plain(fn)
+    if inspect.ismethod(inner) and not inspect.isclass(inner.__self__):
+        return _importable_method(fn, inner)
     qualname, module = getattr(inner, "__qualname__", None), getattr(inner, "__module__", None)
     if not isinstance(qualname, str) or not isinstance(module, str):
         raise _refused(fn, "an object without a name of its own (a partial or an instance)")
@@ -88,24 +93,56 @@ def importable(fn: Callable[..., Any]) -> str:
     return f"{_module_name(fn, module)}:{qualname}"
 
 
+def _importable_method(fn: Callable[..., Any], method: MethodType) -> str:
+    """Return the name of a bound method: that of its object in a module, and its own."""
+    for module, name in _places_of(method.__self__):
+        reference = f"{name}.{method.__name__}"
+        if _lookup(sys.modules[module], reference) == method:
+            return f"{_module_name(fn, module)}:{reference}"
+    raise _refused(fn, "a method of an object that no module holds under a name of its own")
+
+
+def _places_of(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the modules that hold an object, with its name there; that of its class first."""
+    own = type(value).__module__
+    for module in (own, *(name for name in list(sys.modules) if name != own)):
+        for name, found in list(getattr(sys.modules.get(module), "__dict__", {}).items()):
+            if found is value and name.isidentifier():
+                yield module, name
+
+
 def load_callable(ref: str) -> Callable[..., Any]:
     """Return the function of this name, in the child; the user's own one, without our decoration.
 
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
     """
+    fn: Callable[..., Any] = plain(_load(ref))
+    return fn
+
+
+def _load(ref: str) -> Any:
     place, _, qualname = ref.rpartition(":")
     name, _, file = place.partition("@")
     module = _load_file(name, file) if file else importlib.import_module(name)
     found = _lookup(module, qualname)
     if found is None:
         raise ImportError(f"{name} has no {qualname}: was its file changed since the worker started?")
-    fn: Callable[..., Any] = plain(found)
-    return fn
+    return found
 
 
 def load_here(ref: str) -> Callable[..., Any]:
     """Return the function of this name in the engine's own process, where the file it was started with must not run again.
+
+    Raises:
+        ImportError: the module has no such name. And whatever the module raises.
+    """
+    fn: Callable[..., Any] = plain(load_decorated(ref))
+    return fn
+
+
+def load_decorated(ref: str) -> Any:
+    """Return what stands under this name in the engine's own process, with our decoration.
 
     Raises:
         ImportError: the module has no such name. And whatever the module raises.
@@ -115,9 +152,8 @@ def load_here(ref: str) -> Callable[..., Any]:
     if name == MAIN_ALIAS and _is_main(file):
         found = _lookup(sys.modules["__main__"], qualname)
         if found is not None:
-            fn: Callable[..., Any] = plain(found)
-            return fn
-    return load_callable(ref)
+            return found
+    return _load(ref)
 
 
 def _module_name(fn: Callable[..., Any], name: str) -> str:

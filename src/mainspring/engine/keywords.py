@@ -22,6 +22,7 @@ class AutomationOptions(TypedDict, total=False):
     tier: Literal["page", "notify", "digest"]
     runbook: str
     was: str | Sequence[str]
+    gone: str | Sequence[str]
     cron: str | Sequence[str]
     every: Span
     at: str | Sequence[str]
@@ -82,3 +83,4 @@ class StepOptions(TypedDict, total=False):
     isolate: Literal["thread", "process"]
     queue: str
     tag: str
+    was: str | Sequence[str]

@@ -7,12 +7,14 @@ of this process's log is `debug`, and costs nothing elsewhere. Ends that need a 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.failure import Failure, error_name
+from mainspring.domain.failure import Failure
 from mainspring.domain.fingerprint import fingerprint_of
+from mainspring.domain.journal import Fact
 from mainspring.domain.log_line import Level, iso_of
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.summary import summary_of
+from mainspring.domain.worker_loss import how_noticed, process_of
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.signs import EndedSign
 from mainspring.resources.hidden import HIDDEN
@@ -85,6 +87,23 @@ class LifeLines:
         self._desk.put_of_run(run, level, HIDDEN.redact(text), told)
         self._desk.hand_over(run.id)
 
+    def run_continued(self, run: ClaimedRun) -> None:
+        """Say that the run is continued after its worker died: who died, how that was noticed, after how long."""
+        for loss in run.losses:
+            died = process_of(loss.role, loss.hostname, loss.pid, loss.session)
+            after_ms = loss.resumed_after_ms or 0
+            text = (
+                f"continued after {after_ms / 1000:.1f} s: its {died} died, last heard of at {iso_of(loss.seen_at)},"
+                f" found dead at {iso_of(loss.found_at)} ({how_noticed(loss)})"
+            )
+            told = {"state": RunState.RUNNING.value, "duration_ms": after_ms}
+            self._desk.put_of_run(run, Level.WARNING, text, told)
+
+    def fact_rejected(self, run: ClaimedRun, fact: Fact, failure: Failure) -> None:
+        """Say that the run's code cannot read a signal or event, and waits on."""
+        text = HIDDEN.redact(f"{fact.kind.value} {fact.name} rejected: {_in_words(failure)}")
+        self._desk.put_of_run(run, Level.ERROR, text, {"code": failure.code})
+
     def _told(
         self,
         state: str,
@@ -111,4 +130,4 @@ _LEVELS = {RunState.SUCCEEDED: Level.DEBUG, RunState.CANCELLED: Level.INFO}
 
 
 def _in_words(failure: Failure) -> str:
-    return f"{error_name(failure.type)}: {failure.message}"
+    return failure.full_text

@@ -153,6 +153,13 @@ def problem_of(target: Target, error: BaseException) -> Problem:
     return Problem(where=where, what=what, how=how, target=target.text)
 
 
+def declaration_problem(where: str, name: str, error: MainspringError) -> Problem:
+    """Return what a person needs to fix one declaration."""
+    return Problem(
+        where=where, what=_printable(error.message), how=error.hint or "Fix this declaration.", automation=name
+    )
+
+
 def _message_of(error: BaseException) -> str:
     try:
         return _printable(str(error))

@@ -11,6 +11,7 @@ inside a task.
 
 import asyncio
 import functools
+import math
 import sys
 import threading
 import zlib
@@ -18,9 +19,11 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
+from types import MethodType
 from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
+from mainspring.engine.async_generators import AsyncGenerators
 from mainspring.engine.closing import close_task
 
 
@@ -92,8 +95,11 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.salt = (zlib.crc32(run_id.encode("utf-8", "surrogatepass")) & 0xFFFFF) << 40
         self._ready: deque[asyncio.Handle] = deque()
         self._number = 0
+        self._polling: list[asyncio.Handle] = []
         self.tasks: dict[int, BodyTask] = {}
         self.closed = False
+        self.generators = AsyncGenerators(self.create_task, self._task_runs)
+        self._hooks = self.generators.begun, self.generators.left
 
     def next_number(self) -> int:
         """Return the next creation number, from 1."""
@@ -123,7 +129,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Handle:
         """Append to the ready queue."""
         handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
+        if type(callback) is MethodType and callback.__name__ == _ANYIO_POLL:
+            self._polling.append(handle)
+        else:
+            self._ready.append(handle)
         return handle
 
     def call_at(  # type: ignore[override]
@@ -133,7 +142,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         timer = Timer(when, callback, args, self, context)
         timer._scheduled = True  # type: ignore[attr-defined]  # else a cancel is not reported to `_timer_handle_cancelled`
         timer.task = self.current()
-        self._owner.timer_set(timer)
+        if when != math.inf:  # else it is never due: nothing to make durable
+            self._owner.timer_set(timer)
         return timer
 
     def call_later(  # type: ignore[override]
@@ -165,6 +175,16 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Return the body's task that runs now."""
         return asyncio.current_task(self)  # type: ignore[return-value]
 
+    def pending_tasks(self) -> list[BodyTask]:
+        """Return the tasks that have not ended, but the one that runs now, in the order of their making."""
+        if len(self.tasks) <= 1:
+            return []
+        current = self.current()
+        return [task for task in self.tasks.values() if task is not current and not task.done()]
+
+    def _task_runs(self) -> bool:
+        return events._get_running_loop() is self and self.current() is not None
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Errors that nobody fetched are no concern of the loop: outcomes are in the journal."""
 
@@ -174,8 +194,11 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Nothing to do."""
 
+    def get_task_factory(self) -> None:
+        """There is none: libraries that make tasks (anyio) ask."""
+
     async def shutdown_asyncgens(self) -> None:
-        """Async generators of a body end with it."""
+        """Async generators end with the body (`body_shutdown`)."""
 
     # -- what the owner does -------------------------------------------------------------------------------------------
 
@@ -187,37 +210,53 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def drive(self) -> None:
         """Run what is ready until nothing is. SystemExit and KeyboardInterrupt of a body stay in its task."""
-        outer = events._get_running_loop()
+        outer, hooks = events._get_running_loop(), sys.get_asyncgen_hooks()
         events._set_running_loop(self)
-        ready = self._ready
+        sys.set_asyncgen_hooks(*self._hooks)
         try:
-            while ready:
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    try:
-                        handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-                    except BaseException:  # noqa: BLE001, S112  as Handle._run, and a body's SystemExit stays in its task
-                        continue
+            self._run_ready()
+            while self._polling:  # until all that they do is to ask for another turn
+                polling, self._polling = self._polling, []
+                for handle in polling:
+                    if not handle.cancelled():
+                        handle._run()
+                if not self._ready:
+                    break
+                self._run_ready()
         finally:
+            sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
+
+    def _run_ready(self) -> None:
+        ready = self._ready
+        while ready:
+            handle = ready.popleft()
+            if not handle._cancelled:
+                try:
+                    handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+                except BaseException:  # noqa: BLE001, S112  as Handle._run, and a body's SystemExit stays in its task
+                    continue
 
     def unload(self) -> bool:
         """Close every coroutine that still stands. The owner refuses all its calls from now on.
 
         Returns False if one goes on in spite of it: that one is never run again, nor freed.
         """
-        self.closed = ended = True
-        outer = events._get_running_loop()
+        self.closed = self.generators.closed = ended = True
+        outer, hooks = events._get_running_loop(), sys.get_asyncgen_hooks()
         events._set_running_loop(self)
+        sys.set_asyncgen_hooks(None, None)
         try:
             while self.tasks:  # a finally block may make more of them; they are never begun
                 task = self.tasks.pop(next(iter(self.tasks)))
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 ended &= close_task(task, self)
         finally:
+            sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
             self.tasks.clear()
             self._ready.clear()
+            self._polling.clear()
         return ended
 
 
@@ -234,6 +273,8 @@ def _refuse_order_by_chance(coro: Any) -> None:
         )
 
 
+_ANYIO_POLL = "_deliver_cancellation"
+"""anyio calls this again and again, as long as a task of a cancelled scope lives: alone it must not keep a body from its rest."""
 _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
 """Who makes the tasks of it: 3.11, 3.12, and its iterator from 3.13 on."""
 

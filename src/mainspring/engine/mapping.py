@@ -66,12 +66,13 @@ class Fan:
         self._finished: asyncio.Future[Any] | None = None
         self._decode = functools.partial(decode_result, signature, what=f"result of {name}")
 
-    async def run(self) -> list[Any]:
-        """Work through the items.
+    async def run(self, number: int) -> list[Any]:
+        """Work through the items; `number` is that of the call.
 
         Raises:
             StepFailed: an item failed and `collect` is off; its message names the item.
         """
+        self._body.calls.started(number)
         if not self._items:
             return []
         self._finished = self._body.future()

@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.duration import Span
-from mainspring.domain.errors import DefinitionError
+from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
@@ -55,8 +55,7 @@ def cron(expr: str, *, tz: str | None = None) -> Callable[[T], T]:
         OptionError: the expression cannot be read or never fires.
         UnknownNameError: no such time zone.
     """
-    Schedule.parse(cron=expr, tz=tz, name="any")
-    return _attach({"cron": expr, "tz": tz})
+    return _attach(lambda: _checked({"cron": expr, "tz": tz}))
 
 
 def every(span: Span, *, offset: Span | None = None) -> Callable[[T], T]:
@@ -65,8 +64,7 @@ def every(span: Span, *, offset: Span | None = None) -> Callable[[T], T]:
     Raises:
         OptionError: the span is shorter than a second, or the offset is not shorter than the span.
     """
-    Schedule.parse(every=span, offset=offset)
-    return _attach({"every": span, "offset": offset})
+    return _attach(lambda: _checked({"every": span, "offset": offset}))
 
 
 def event(
@@ -82,7 +80,7 @@ def event(
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("event", {"name": name, "where": where, "within": within, **pacing}, filter))
+    return _attach(lambda: draft_of("event", {"name": name, "where": where, "within": within, **pacing}, filter))
 
 
 def webhook(
@@ -106,7 +104,7 @@ def webhook(
         OptionError, UnknownNameError: an option cannot be used, or nothing says who may send.
     """
     options = {"path": path, "verify": verify, "key": key, "respond": respond, "wait": wait, "max_body": max_body}
-    return _attach(draft_of("webhook", {**options, "within": within, **pacing}, filter))
+    return _attach(lambda: draft_of("webhook", {**options, "within": within, **pacing}, filter))
 
 
 def queue(
@@ -130,7 +128,7 @@ def queue(
         OptionError, UnknownNameError: the address or an option cannot be used.
     """
     options = {"url": url, "group": group, "prefetch": prefetch, "ack_wait": ack_wait, "max_deliveries": max_deliveries}
-    return _attach(draft_of("queue", {**options, "key": key, "body": body, "within": within, **pacing}, filter))
+    return _attach(lambda: draft_of("queue", {**options, "key": key, "body": body, "within": within, **pacing}, filter))
 
 
 def files(
@@ -157,7 +155,7 @@ def files(
     """
     options = {"folder": folder, "pattern": pattern, "recursive": recursive, "settle": settle, "every": every}
     ends = {"after_success": after_success, "after_failure": after_failure, "max_size": max_size, "ignore": ignore}
-    return _attach(draft_of("files", {**options, **ends, "within": within, **pacing}, filter))
+    return _attach(lambda: draft_of("files", {**options, **ends, "within": within, **pacing}, filter))
 
 
 def run(
@@ -173,7 +171,9 @@ def run(
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("run", {"automation": automation, "state": state, "within": within, **pacing}, filter))
+    return _attach(
+        lambda: draft_of("run", {"automation": automation, "state": state, "within": within, **pacing}, filter)
+    )
 
 
 def runs(
@@ -190,12 +190,19 @@ def runs(
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(draft_of("runs", {"automations": automations, "state": state, "per": per, "within": within}))
+    return _attach(lambda: draft_of("runs", {"automations": automations, "state": state, "per": per, "within": within}))
 
 
 def take_waiting(fn: Any, name: str) -> Starts:
-    """Return what a function carries, in the order in which it is written, and take it off the function."""
+    """Return what a function carries, in the order in which it is written, and take it off the function.
+
+    Raises:
+        MainspringError: one of them could not be used when it was written.
+    """
     waiting = list(reversed(getattr(fn, "__dict__", {}).pop(_WAITING, [])))
+    for error in waiting:
+        if isinstance(error, MainspringError):
+            raise error
     specs = [spec for spec in waiting if not isinstance(spec, Draft)]
     return Starts(
         [Schedule.parse(**spec, name=name) for spec in specs], [spec for spec in waiting if isinstance(spec, Draft)]
@@ -207,15 +214,35 @@ def is_waiting(value: Any) -> bool:
     return type(value) is FunctionType and bool(value.__dict__.get(_WAITING))
 
 
-def _attach(spec: dict[str, Any] | Draft) -> Callable[[T], T]:
-    """Return the decorator that gives one start to an automation, or to a function that will become one."""
+def _checked(spec: dict[str, Any]) -> dict[str, Any]:
+    Schedule.parse(**spec, name="any")
+    return spec
+
+
+def _attach(make: Callable[[], dict[str, Any] | Draft]) -> Callable[[T], T]:
+    """Return the decorator that gives the start that `make` makes to an automation, or to a function that will become one.
+
+    While files are loaded, one that cannot be made keeps its own automation out, and no other.
+    """
+    from mainspring.engine.registry import current_registry  # noqa: PLC0415 - that module imports this one
+
+    registry = current_registry()
+    spec: dict[str, Any] | Draft | MainspringError
+    try:
+        spec = make()
+    except MainspringError as error:
+        if not registry.is_loading:
+            raise
+        spec = error
 
     def decorate(target: T) -> T:
         if isinstance(target, Automation):
-            if isinstance(spec, Draft):
-                target.add_trigger(spec)
-            else:
-                target.add_schedule(Schedule.parse(**spec, name=target.name))
+            try:
+                _add(target, spec)
+            except MainspringError as error:
+                if not registry.is_loading:
+                    raise
+                registry.withdraw(target, error)
         elif isinstance(target, Step) or not callable(target):
             raise DefinitionError(
                 f"{target!r} cannot start by itself", hint="Only @task and @workflow can; a step is started by a run."
@@ -225,3 +252,12 @@ def _attach(spec: dict[str, Any] | Draft) -> Callable[[T], T]:
         return target
 
     return decorate
+
+
+def _add(automation: Automation, spec: dict[str, Any] | Draft | MainspringError) -> None:
+    if isinstance(spec, MainspringError):
+        raise spec
+    if isinstance(spec, Draft):
+        automation.add_trigger(spec)
+    else:
+        automation.add_schedule(Schedule.parse(**spec, name=automation.name))

@@ -21,6 +21,7 @@ from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
 from mainspring.engine.live_attempt import Host, LiveAttempt, OnEnd, OnPlace
 from mainspring.engine.process_tree import tree_of
+from mainspring.engine.remote_error import rebuild_error
 from mainspring.engine.signs import Ack, CheckpointSign, LockSign, LogSign, ProgressSign, UnlockSign
 
 _START_AFTER = 60.0
@@ -158,7 +159,8 @@ class ProcessAttempt(LiveAttempt):
         if message.failure is not None:
             if self.is_stopped:
                 return self.stopped(message.failure)
-            return AttemptEnd(failure=message.failure, verdict=message.verdict, took_us=message.took_us)
+            error = rebuild_error(message.error)
+            return AttemptEnd(failure=message.failure, verdict=message.verdict, took_us=message.took_us, error=error)
         if not message.ok:
             return AttemptEnd(refused=message.refused, took_us=message.took_us)
         output = bytes(message.output)

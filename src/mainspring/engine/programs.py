@@ -21,9 +21,11 @@ from mainspring.domain.signature import Signature, signature_of
 from mainspring.domain.trigger import EVENT
 from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
+from mainspring.engine.body_shutdown import run_to_end
 from mainspring.engine.child_runs import STEP_RUN, read_step_run
-from mainspring.engine.commands import output_bytes_of, run_command
+from mainspring.engine.commands import command_in, output_bytes_of, run_command
 from mainspring.engine.expected import Check, ResultNotExpected, check_of
+from mainspring.engine.isolation import load_decorated
 from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
 from mainspring.engine.requests import Restarted, RolledBack, StepCall, StepPlan, Unloaded
@@ -94,7 +96,7 @@ def _workflow_program(
     async def main(body: Body) -> Any:
         registry.take_over()  # a child that is named by its name is one of those that were loaded together
         try:
-            result = await fn(Run(body, facts, signature), *args, **kwargs)
+            result = await run_to_end(fn(Run(body, facts, signature), *args, **kwargs), body)
             if check is not None:
                 check(encode_it(result))
             body.notes.made = await look_after(Run(body, facts, signature).step_with, promised, run.started_at)
@@ -137,9 +139,8 @@ def _script_program(
 ) -> Program:
     definition = automation.definition
     timeout = options.get("timeout")
-    kwargs = {
+    kwargs: dict[str, Any] = {
         "command": list(definition.command or ()),
-        "cwd": definition.cwd,
         "env": dict(definition.env or {}),
         "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
         "produces": promised_by(definition, run, data),
@@ -158,7 +159,7 @@ def _script_program(
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
     signature = signature_of(run_command)
     on_blocked = options.get("on_blocked", "hold")
-    program = _single(run, run_command, signature, (), kwargs, plan, automation, on_blocked, payload_max)
+    program = _single(run, command_in(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max)
     return replace(program, measure=output_bytes_of)
 
 
@@ -168,6 +169,7 @@ def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
         timeout=parse_duration(value.timeout_s) if value.timeout_s is not None else None,
         isolate=value.isolate,
         delivery=value.delivery,
+        retry=getattr(load_decorated(value.function), "retry", None),
     )
     return _single(run, fn, signature, args, kwargs, plan, None, "hold", payload_max)
 
@@ -214,5 +216,4 @@ def _facts_of(run: ClaimedRun) -> dict[str, Any]:
         "key": run.run_key,
         "slot_at": run.slot_at,
         "deadline_at": run.deadline_at,
-        "created_at": run.created_at,
     }

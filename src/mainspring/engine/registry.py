@@ -15,7 +15,15 @@ from typing import Self, TypeVar
 
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
 from mainspring.engine.automation import Automation
-from mainspring.engine.loading import Target, find_targets, load_module, no_silent_end, own_ends, problem_of
+from mainspring.engine.loading import (
+    Target,
+    declaration_problem,
+    find_targets,
+    load_module,
+    no_silent_end,
+    own_ends,
+    problem_of,
+)
 from mainspring.engine.on import is_waiting
 from mainspring.engine.problem import Problem
 from mainspring.engine.scripts import load_scripts
@@ -30,6 +38,8 @@ class Registry:
     def __init__(self) -> None:
         self.automations: dict[str, Automation] = {}
         self.problems: list[Problem] = []
+        self.hints: list[str] = []
+        """What is right, but may surprise whoever wrote it; told once by whoever works with it."""
         self.loaded: list[str] = []
         """The files and modules that loaded as they are named: what is not declared there any more is gone."""
         self._loading = False
@@ -52,14 +62,20 @@ class Registry:
         return iter(list(self.automations.values()))
 
     def add(self, automation: A) -> A:
-        """Add an automation and return it.
+        """Add an automation and return it; of a broken one add its problem. Interactive code replaces what it declared before.
 
         Raises:
             DefinitionError: another one has its name; names both places.
         """
         _record(automation)
+        if automation.error is not None:
+            problem = declaration_problem(automation.where, automation.name, automation.error)
+            if problem not in self.problems:
+                self.problems.append(problem)
+            return automation
         known = self.automations.get(automation.name)
-        if known is None or known.is_again(automation):
+        is_redefined = known is not None and not self._loading and known.is_typed_in and automation.is_typed_in
+        if known is None or is_redefined or known.is_again(automation):
             self.automations[automation.name] = automation
         elif known is not automation:
             self._refuse(
@@ -177,6 +193,18 @@ class Registry:
         problem = Problem(where=where, what=what, how=how)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def withdraw(self, automation: Automation, error: MainspringError) -> None:
+        """Take out an automation whose declaration turned out to be wrong, and keep the problem."""
+        if self.automations.get(automation.name) is automation:
+            del self.automations[automation.name]
+        automation.error = automation.error or error
+        self.add(automation)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether files are being loaded: problems are then collected instead of raised."""
+        return self._loading
 
     @contextmanager
     def _while_loading(self) -> Iterator[None]:

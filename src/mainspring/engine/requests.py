@@ -34,6 +34,7 @@ class StepPlan:
     tag: str | None = None
     run_key: str | None = None
     close: str = "cancel"
+    was: tuple[str, ...] = ()
     has_end: bool = False
     """Its code keeps a time-out itself."""
 
@@ -76,18 +77,20 @@ class TimerCall:
 
 @dataclass(frozen=True, slots=True)
 class SignalCall:
-    """The next message of this name to this run."""
+    """The next message of this name to this run; `schema` = the JSON schema of the type that the code states."""
 
     until_at: int
+    schema: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EventCall:
-    """The next event of this name whose data has these values at these dotted paths."""
+    """The next event of this name whose data has these values at these dotted paths; `since_at` None = from the run's beginning on."""
 
     where: Mapping[str, Any]
-    since_at: int
+    since_at: int | None
     until_at: int
+    schema: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Request:
 
     `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
     first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking.
+    `detached`: a child that is to be started although the body no longer waits for it.
     """
 
     __slots__ = (
@@ -129,6 +133,7 @@ class Request:
         "asked_at",
         "call",
         "decode",
+        "detached",
         "ident",
         "kind",
         "name",
@@ -159,6 +164,7 @@ class Request:
         self.asked_at = 0
         self.open = True
         self.offered = False
+        self.detached = False
         self.outcome: Any = None
         self.task: asyncio.Task[Any] | None = None
 

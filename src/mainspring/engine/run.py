@@ -10,23 +10,27 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
+from mainspring.domain.arguments import value_schema
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import decode, encode
 from mainspring.domain.duration import ms_of, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.event import Awaited
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.journal import OutcomeKind, origin_of
 from mainspring.domain.signature import Signature
 from mainspring.engine.asking import Asker
 from mainspring.engine.body import Body
 from mainspring.engine.requests import AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
 from mainspring.engine.run_log import RunLog
+from mainspring.engine.unawaited_calls import tracked
 from mainspring.engine.undoing import undo_all
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=str)
+Otherwise = TypeVar("Otherwise", bound=str | None)
 DEFAULT_WITHIN = timedelta(days=7)
 """How long a wait lasts that says nothing else."""
 
@@ -100,6 +104,7 @@ class Run(Asker):
 
     # -- waits ---------------------------------------------------------------------------------------------------------
 
+    @tracked
     async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WITHIN) -> Any:
         """Wait for the next message of this name; return its value.
 
@@ -108,8 +113,9 @@ class Run(Asker):
         """
         until_at = self._until(within)
         read = functools.partial(decode, annotation=type, what=f"signal {signal}")
-        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at), read, until_at)
+        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at, _schema_of(type)), read, until_at)
 
+    @tracked
     async def event(
         self,
         name: str,
@@ -127,7 +133,7 @@ class Run(Asker):
             TimeoutError: none came within the time.
         """
         until_at = self._until(within)
-        since_at = int(since.timestamp() * 1000) if since is not None else int(self._facts["created_at"])
+        since_at = None if since is None else int(since.timestamp() * 1000)
 
         def read(data: bytes) -> Any:
             return Awaited(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
@@ -136,9 +142,49 @@ class Run(Asker):
             decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
             since_at,
             until_at,
+            _schema_of(type),
         )
         return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
 
+    @overload
+    async def ask(
+        self, question: str, *, within: Any = ..., who: str | None = ..., evidence: Any = ..., key: str | None = ...
+    ) -> Literal["yes", "no"]: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Literal["yes", "no"] | Otherwise: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice | Otherwise: ...
+    @tracked
     async def ask(
         self,
         question: str,
@@ -149,8 +195,10 @@ class Run(Asker):
         who: str | None = None,
         evidence: Any = None,
         key: str | None = None,
-    ) -> Any:
+    ) -> str | None:
         """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
+
+        The choices may be the members of a `StrEnum`: the answer is then one of them.
 
         Raises:
             TimeoutError: no answer came and `otherwise` was not given.
@@ -166,7 +214,8 @@ class Run(Asker):
             limit=self._body.payload_max,
         )
         try:
-            return await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            answer = await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            return next((choice for choice in listed if choice == answer), str(answer))
         except TimeoutError:
             if otherwise is _NO_DEFAULT:
                 raise TimeoutError(f"nobody answered {question!r} in time") from None
@@ -204,9 +253,8 @@ class Run(Asker):
         try:
             found = await future
             if isinstance(found, Awaited):
-                outcome = request.outcome  # of a run from before events kept their time, that of their taking in
-                at = _instant(outcome.at if outcome.input is None else decode(outcome.input, int))
-                return Awaited(found.name, found.data, at)
+                happened_at, _ = origin_of(request.outcome)
+                return Awaited(found.name, found.data, _instant(happened_at))
             return found
         finally:
             timer.cancel()
@@ -215,6 +263,7 @@ class Run(Asker):
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
+    @tracked
     async def rollback(self, reason: str) -> NoReturn:
         """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back)."""
         await undo_all(self._body)
@@ -269,6 +318,13 @@ class Run(Asker):
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the run is."""
         self._body.notes.note_progress(done, total, of_run=True)
+
+
+def _schema_of(annotation: Any) -> bytes | None:
+    try:
+        return value_schema(annotation)
+    except TypeError:  # a type that cannot be hashed
+        return None
 
 
 def _instant(at: int) -> datetime:

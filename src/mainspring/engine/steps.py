@@ -27,7 +27,7 @@ from mainspring.store.commands.journal import SaveCheckpoint
 if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
 
-_NO_RETRY = Retry()
+_NO_RETRY = Retry().as_default()
 _UNKNOWN_ENDS = frozenset({AttemptState.STARTED, AttemptState.LOST, AttemptState.IN_DOUBT})
 MARK_AFTER_MS = 1_000
 """An attempt that has run for so long gets its start mark."""
@@ -162,6 +162,7 @@ class Steps:
             elapsed=timedelta(milliseconds=max(0, now - step.first_at)),
             verdict=verdict,
             seed=f"{driver.run.id}\x1f{step.request.ident}\x1f{step.failures}",
+            exc=end.error,
         )
         if delay is None:
             self._save(step, OutcomeState.FAILED, end)

@@ -48,6 +48,11 @@ class Straights:
         return len(self._aboard)
 
     @property
+    def run_ids(self) -> list[str]:
+        """The runs whose work is not done."""
+        return [run for run, straight in self._aboard.items() if not straight.is_over]
+
+    @property
     def are_allowed(self) -> bool:
         """Whether nobody has to see an outcome before the end of its run."""
         return self._host.goes_straight

@@ -10,12 +10,13 @@ import msgspec
 
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind
-from mainspring.domain.states import OutcomeState
+from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
+from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.engine.due_times import DueTimes
+from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded
-from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, StepCall, TimerCall
-from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
+from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact, ReturnFact
 from mainspring.store.commands.results import Refused, Started
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ _FACT_OF = {
     OutcomeKind.CHILD: FactKind.CHILD,
 }
 
+_MESSAGES = frozenset({FactKind.SIGNAL, FactKind.EVENT})
+"""What anybody may send, of whatever type."""
+
 
 class Waits:
     """Open waits of one run."""
@@ -37,6 +41,9 @@ class Waits:
         self.due = DueTimes(driver.hosting, self._wake)
         self._open: dict[str, Request] = {}
         self._facts: dict[int, Fact] = {}
+        self._returning = 0
+        self.taking: dict[str, Request] = {}
+        """Waits whose signal is on its way into the journal."""
         self.seen = 0
         self.stop_sent = False
         """A cancel or the deadline is on its way into the journal: nothing new starts before it."""
@@ -52,14 +59,18 @@ class Waits:
         self._open[request.ident] = request
         driver = self._driver
         if isinstance(call, EventCall):
-            self._open_wait(request, "event", request.name, call.until_at, call.since_at, dict(call.where))
+            self._open_wait(
+                request, "event", request.name, call.until_at, call.since_at, dict(call.where), schema=call.schema
+            )
         elif isinstance(call, AskCall):
             self._open_wait(request, "ask", request.name, call.until_at, question=driver.hosting.seal(call.question))
         elif isinstance(call, ChildCall):
-            driver.journal.saving += 1
-            driver.hosting.store.submit(
-                driver.hosting.child_of(driver.run, request, call), self._child_started(request)
-            )
+            self._start_child(request, call)
+
+    def _start_child(self, request: Request, call: ChildCall) -> None:
+        driver = self._driver
+        driver.journal.saving += 1
+        driver.hosting.store.submit(driver.hosting.child_of(driver.run, request, call), self._child_started(request))
 
     def _open_wait(
         self,
@@ -70,6 +81,7 @@ class Waits:
         since_at: int | None = None,
         where: dict[str, Any] | None = None,
         question: bytes | None = None,
+        schema: bytes | None = None,
     ) -> None:
         driver = self._driver
         command = OpenWait(
@@ -83,6 +95,7 @@ class Waits:
             where,
             question,
             request.asked,
+            None if schema is None else schema.decode(),
         )
         driver.journal.saving += 1
         driver.hosting.store.submit(command, self._waiting)
@@ -102,6 +115,10 @@ class Waits:
                 return
             if isinstance(result, Refused) and result.code != "claim_lost":
                 failure = driver.hosting.refusal_of(request.name, result)
+                if request.detached:  # nothing of the body hears of it any more
+                    driver.halt = driver.halt or Halted(FailureReason.BODY_ERROR, failure, request.ident, {})
+                    driver.advance()
+                    return
                 self._open.pop(request.ident, None)
                 call = request.call
                 assert isinstance(call, ChildCall)
@@ -117,12 +134,14 @@ class Waits:
 
     def give_up(self, request: Request) -> None:
         """The body no longer waits for this. What a replay gives up is told again: a crash may have come before the word."""
-        self._open.pop(request.ident, None)
-        driver = self._driver
+        is_started = self._open.pop(request.ident, None) is not None
+        driver, call = self._driver, request.call
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
             driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
-        elif isinstance(request.call, ChildCall) and request.call.plan.close == "cancel":
+        elif isinstance(call, ChildCall) and call.plan.close == "cancel":
             driver.hosting.cancel_child(driver.run, request)
+        elif isinstance(call, ChildCall) and request.detached and not is_started:
+            self._start_child(request, call)
 
     # -- due times -----------------------------------------------------------------------------------------------------
 
@@ -201,6 +220,8 @@ class Waits:
         if not self._facts:
             return
         for fact in list(self._facts.values()):
+            if fact.kind is FactKind.SIGNAL and self._is_returning():
+                continue  # one that came before it may be on its way back
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
                 if not self.stop_sent and self._driver.body.stopping is None:
@@ -210,6 +231,10 @@ class Waits:
             if request is not None:
                 del self._facts[fact.seq]
                 self._take_in(request, fact)
+
+    def _is_returning(self) -> bool:
+        """Whether a signal that was taken in is put back, or will be: the body gave its wait up meanwhile."""
+        return self._returning > 0 or any(not request.open for request in self.taking.values())
 
     def _wanted_by(self, fact: Fact) -> Request | None:
         if fact.kind is FactKind.RESULT:
@@ -224,11 +249,21 @@ class Waits:
 
     def _take_in(self, request: Request, sealed: Fact) -> None:
         fact = self._driver.hosting.open_fact(sealed)
-        self._open.pop(request.ident, None)
         self.due.retries.pop(request.ident, None)
         if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
             self._driver.body.new = [new for new in self._driver.body.new if new is not request]
         call = request.call
+        value: Any = None
+        has_value = fact.kind in _MESSAGES and fact.payload is not None and request.decode is not None
+        if has_value:
+            try:
+                value = request.decode(fact.payload)  # type: ignore[misc, arg-type]
+            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: it cannot be read
+                self._reject(request, fact, error)
+                return
+        self._open.pop(request.ident, None)
+        if fact.kind is FactKind.SIGNAL:
+            self.taking[request.ident] = request
         state, output, failure = OutcomeState.SUCCEEDED, fact.payload, fact.failure
         if failure is not None:
             state = OutcomeState.FAILED
@@ -238,12 +273,53 @@ class Waits:
         self._driver.journal.save(
             request,
             state,
+            value=value,
+            has_value=has_value,
             output=output,
             failure=failure,
             inbox=fact.seq,
             marked=request.kind is not OutcomeKind.SIGNAL,
             input=_input_of(call, fact),
         )
+
+    def _reject(self, request: Request, fact: Fact, error: Exception) -> None:
+        """Keep for a person what the code cannot read, and wait on; the time of the wait goes on too."""
+        driver = self._driver
+        failure = driver.hosting.failure_of(error)
+        driver.hosting.lines.life.fact_rejected(driver.run, fact, failure)
+        sealed = driver.hosting.seal_failure(failure)
+        assert sealed is not None
+        event = request.name if fact.kind is FactKind.EVENT else None
+        driver.journal.saving += 1
+        driver.hosting.store.submit(RejectFact(driver.run.id, driver.claim, fact.seq, sealed, event), self._waiting)
+
+    def return_unheard(self) -> None:
+        """Put back what was taken in for a wait that the body had given up by then: the next wait of the run or its chain gets it."""
+        driver = self._driver
+        unheard, driver.body.unheard = driver.body.unheard, []
+        if driver.halt is not None or driver.body.drift is not None or (driver.body.done and not driver.body.restarts):
+            return
+        for outcome in unheard:
+            at, source = origin_of(outcome)
+            if source is None:
+                continue  # of an earlier version, which did not keep it
+            event, seq = (None, source) if isinstance(source, int) else (source, 0)
+            payload = driver.hosting.seal(outcome.output)
+            command = ReturnFact(driver.run.id, driver.claim, outcome.rank, outcome.name, payload, at, seq, event)
+            driver.journal.saving += 1
+            self._returning += 1
+            driver.hosting.store.submit(command, self._returned(command))
+
+    def _returned(self, command: ReturnFact) -> Any:
+        def returned(result: Any) -> None:
+            self._returning -= 1
+            if command.event is None and not self._driver.gone:
+                c = command
+                self._facts[c.seq] = Fact(c.seq, c.run, FactKind.SIGNAL, c.name, c.at, payload=c.payload)
+                self._facts = dict(sorted(self._facts.items()))
+            self._waiting(result)
+
+        return returned
 
     def _misfit(self, request: Request, output: bytes | None) -> Failure | None:
         """Tell why a result given by hand is not of the step's type, if it is not."""
@@ -269,7 +345,10 @@ class Waits:
             if isinstance(call, TimerCall) and request.ident.endswith("!within"):
                 continue
             kind = "retry" if request.ident in self.due.retries else str(request.kind)
-            waiting.append({"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at})
+            entry = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
+            if isinstance(call, SignalCall) and call.schema is not None:
+                entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.hosting.store.session}
+            waiting.append(entry)
         return msgspec.json.encode(waiting) if waiting else None
 
     def close(self) -> None:
@@ -282,7 +361,9 @@ class Waits:
 
 
 def _input_of(call: Any, fact: Fact) -> bytes | None:
-    """Return what is kept beside the outcome: what was asked for, or when (ms) the event happened."""
+    """Return what is kept beside the outcome: what was asked for, or when (ms) a message was sent and which it is."""
     if isinstance(call, StepCall | ChildCall):
         return call.input
-    return msgspec.json.encode(fact.at) if fact.kind is FactKind.EVENT else None
+    if fact.kind is FactKind.SIGNAL:
+        return msgspec.json.encode([fact.at, fact.seq])
+    return msgspec.json.encode([fact.at, fact.source]) if fact.kind is FactKind.EVENT else None

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.journal import History
@@ -35,7 +37,7 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt
-from mainspring.store.commands.sessions import ClearSuspect
+from mainspring.store.commands.sessions import Beat, ClearSuspect
 from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -90,6 +92,7 @@ class Worker(RunServices):
         self._cleared: set[str] = set()
         self._rounds = 0
         self._usage = Usage()
+        self._child_queue = ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): after its commit `on_crash_point` is called, once."""
@@ -142,6 +145,11 @@ class Worker(RunServices):
         return len(self.drivers) + self._histories.count + len(self._straights)
 
     @property
+    def aboard(self) -> tuple[str, ...]:
+        """Ids of the runs whose code may be at work here now."""
+        return (*self.drivers, *self._straights.run_ids)
+
+    @property
     def goes_straight(self) -> bool:
         """Whether nobody has to see an outcome before the end of its run."""
         return self.crash_after is None and not self.draining and not self.settings.suspects
@@ -160,13 +168,24 @@ class Worker(RunServices):
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:
             self.store.submit(self._usage.beat(), ignore)
             self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
+        self._tell_child_queue(is_beat=self._rounds % _ROUNDS_A_BEAT == 0)
         self._straights.take_up_all(now)
         for driver in list(self.drivers.values()):
             driver.look_after(now)
-            if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
-                self.progressed(driver)
+            # While it drains, it may be this very run that made it drain: what it is to blame for is not known yet.
+            if self.settings.suspects and not self.draining and now - driver.loaded_at >= self.settings.survive_ms:
+                self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_A_BEAT == 0:
             self.stalled.look()
+
+    def _tell_child_queue(self, *, is_beat: bool) -> None:
+        """Record which attempts wait for a child: at once when the first does or none does any more, else with each beat."""
+        queue = self.attempts.child_queue
+        told = "" if queue is None else msgspec.json.encode(queue).decode()
+        is_turn = bool(told) != bool(self._child_queue)
+        if told != self._child_queue and (is_turn or is_beat) and self.store.session is not None:
+            self._child_queue = told
+            self.store.submit(Beat(child_queue=told), ignore)
 
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
@@ -194,14 +213,20 @@ class Worker(RunServices):
         if self.crash_after is not None and self.crash_after == (run.automation, name):
             self.crash_after = None
             self._on_crash_point()
+        self._clear(run, progressed=True)
+
+    def _clear(self, run: ClaimedRun, *, progressed: bool) -> None:
+        """Take a run off probation, once."""
         if self.settings.suspects and run.id not in self._cleared:
             self._cleared.add(run.id)
-            self.store.submit(ClearSuspect(run.id, run.claim), ignore)
+            self.store.submit(ClearSuspect(run.id, run.claim, progressed), ignore)
             self.want()
 
     def take(self, run: ClaimedRun) -> None:
         """Begin to work on a claimed run, or go on with it."""
         parked = self._parking.take(run)
+        if run.losses:
+            self.lines.life.run_continued(run)
         if parked is not None:
             self.drivers[run.id] = parked
             parked.resume(run)

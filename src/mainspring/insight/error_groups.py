@@ -92,7 +92,7 @@ def grouped_with_new(
 def _group(one: ErrorView | ErrorGroup, number: int, first_at: int, last_at: int, example: str) -> Group:
     return Group(
         fingerprint=one.fingerprint,
-        text=_text(one.type, one.code, one.message),
+        text=one.message or f"{error_name(one.type)} ({one.code})",
         type=one.type,
         code=one.code,
         place=one.place,
@@ -102,8 +102,3 @@ def _group(one: ErrorView | ErrorGroup, number: int, first_at: int, last_at: int
         automations=[one.automation],
         example=example,
     )
-
-
-def _text(type: str, code: str, message: str) -> str:
-    name = error_name(type)
-    return f"{name}: {message}" if message else f"{name} ({code})"

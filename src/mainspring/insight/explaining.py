@@ -12,7 +12,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
-from mainspring.insight import stalls, waits
+from mainspring.insight import losses, stalls, waits
 from mainspring.insight.blockers import Block, blocks
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.insight.remedies import (
@@ -41,7 +41,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.DEADLINE: "Its deadline passed before it ended.",
     FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
     FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
-    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved.",
+    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved, or can ask for it no more.",
     FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
     FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
     FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
@@ -77,6 +77,10 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
         what.insert(
             0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
         )
+    if story.run.finished_at is None:
+        what += waits.rejected(story, now)
+        can += waits.settle_rejected(story)
+    what += losses.sentences(story.losses, facts.at)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]
@@ -106,6 +110,7 @@ def _running(facts: Facts) -> _Answers:
         what.append(
             f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
         )
+    what += _for_a_child(facts)
     what += stalls.sentences(facts)
     what += waits.sentences(facts.story, facts.at)
     if not open_lines and len(what) == 1:
@@ -118,6 +123,18 @@ def _running(facts: Facts) -> _Answers:
         then,
         [*stalls.commands(facts), Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)],
     )
+
+
+def _for_a_child(facts: Facts) -> list[str]:
+    """Say which step waits for a child process of its worker."""
+    queue = facts.blocker.child_queue
+    found = None if queue is None else queue.place_of(facts.id)
+    if queue is None or found is None:
+        return []
+    place, step = found
+    busy = "the only child process is busy" if queue.children == 1 else f"all {queue.children} child processes are busy"
+    line = f"it is number {place} of {queue.count} in line. worker.processes is the most there may be."
+    return [f"Step {one_line(step)} waits for a child process of its worker: {busy}, {line}"]
 
 
 def _waiting(facts: Facts) -> _Answers:
@@ -143,7 +160,21 @@ def _ended(facts: Facts) -> _Answers:
     took = f", after {span(run.finished_at - run.started_at)}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
+    heir = _restarted_as(facts)
+    if heir is not None:
+        what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
+        return what, [], [f"Run {heir} goes on for it."], [Can(f"mainspring runs show {heir}", "show it")]
     return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
+
+
+def _restarted_as(facts: Facts) -> str | None:
+    """Return the run as which a run began anew (`run.restart`)."""
+    try:
+        detail = msgspec.json.decode(facts.story.run.detail or b"null")
+    except msgspec.DecodeError:
+        return None
+    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return str(heir) if heir is not None else None
 
 
 _NOT_SAVED = (
@@ -237,4 +268,4 @@ def _reason(reason: str | None, failure: Failure | None) -> list[str]:
 
 
 def _said(failure: Failure | None) -> str:
-    return one_line(failure.message, _MESSAGE) if failure is not None else "no error was recorded"
+    return one_line(failure.headline, _MESSAGE) if failure is not None else "no error was recorded"

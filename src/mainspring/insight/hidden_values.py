@@ -1,6 +1,8 @@
 """Stored values as pages may show them: without the secrets in them, whatever whoever stored them thought of that."""
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +30,14 @@ def hidden(data: bytes | None) -> bytes | None:
 def hidden_data(found: Any) -> Any:
     """Return JSON data with its secrets hidden."""
     return HIDDEN.redactor.redact_data(found)
+
+
+def hidden_words(words: Sequence[str]) -> list[str]:
+    """Return the words of a command with its secrets hidden, also one that follows its flag as a word of its own."""
+    return [
+        MASK if before.startswith("-") and KEY.search(before.replace("-", "_")) else HIDDEN.redact(word)
+        for before, word in pairwise(["", *words])
+    ]
 
 
 def hidden_at(path: str, text: str) -> str:

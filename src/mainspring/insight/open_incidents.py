@@ -7,7 +7,7 @@ from mainspring.domain.states import IncidentState
 from mainspring.insight.words import clock_time, many, one_line, verdict_head
 
 SHOWN = 10
-_STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, IncidentKind.LATE_START})
+_STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, IncidentKind.LATE_START, IncidentKind.UNSERVED})
 
 
 class OpenIncidents:
@@ -72,10 +72,14 @@ class OpenIncidents:
         """Automations of which it is said that their runs do not begin."""
         return frozenset(one.subject.automation for one in self._of(*_STUCK))
 
+    def tells_of(self, kind: IncidentKind | None, trigger: str | None) -> bool:
+        """Whether an incident of this kind is of this trigger."""
+        return kind is not None and any(one.facts.get("trigger") == trigger for one in self._of(kind))
+
     @property
-    def away(self) -> frozenset[str]:
-        """Triggers of which it is said that they do not reach their source."""
-        return frozenset(str(one.facts.get("trigger")) for one in self._of(IncidentKind.SOURCE_AWAY))
+    def has_unsent(self) -> bool:
+        """Whether it is said that messages do not reach their broker."""
+        return any(self._of(IncidentKind.OUTBOX_BLOCKED))
 
     @property
     def has_lost_store(self) -> bool:

@@ -10,7 +10,7 @@ from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.insight.steps import StepLine
 from mainspring.insight.undone import may_be_taken_back
 from mainspring.insight.words import moment, one_line
-from mainspring.store.views import Blocker, RunStory
+from mainspring.store.views import Blocker, RunStory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
 ANSWER, SIGNAL = "answer", "signal"
@@ -49,12 +49,26 @@ class Facts(msgspec.Struct, frozen=True):
         ident = self.story.run.failed_ident
         return next((line for line in reversed(self.lines) if line.ident == ident), None)
 
+    @property
+    def has_input_to_accept(self) -> bool:
+        """Whether it is the input of a step that drifted, and not what the run took in."""
+        return b'"unread"' not in (self.story.run.detail or b"")
+
     def at(self, instant: int) -> str:
         return moment(instant, self.now, self.zone)
 
 
 def _drift_mending(facts: Facts) -> list[Can]:
     name, ident = _stopped_at(facts)
+    if not facts.has_input_to_accept:
+        again = "go on, once its type in the code reads the saved value again"
+        return [
+            retry(facts, again),
+            _retry_from(facts, name, ident, "wait for another one, and do what came after it again"),
+        ]
+    renamed = renamed_step_of(facts.story)
+    if renamed is not None:
+        return _renamed_mending(facts, *renamed, name, ident)
     accept = Can(
         f"mainspring runs retry {facts.id} --accept {name}",
         "keep the saved result under the new input",
@@ -62,6 +76,20 @@ def _drift_mending(facts: Facts) -> list[Can]:
         {"accept": ident},
     )
     return [accept, _retry_from(facts, name, ident, "run it, and what came after it, again")]
+
+
+def _renamed_mending(facts: Facts, old: str, new: str, name: str, ident: str) -> list[Can]:
+    pair, line = f"{old}={new}", f"mainspring runs retry {facts.id}"
+    same = Can(
+        f"{line} --map {_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
+    )
+    gone = Can(
+        f"{line} --accept {_word(old)}",
+        f"{old} was removed: its saved result stays, and {new} runs",
+        RETRY,
+        {"accept": ident},
+    )
+    return [same, gone, _retry_from(facts, name, ident, f"run {new}, and what came after {old}, again")]
 
 
 def unsettled(facts: Facts) -> list[Can]:

@@ -1,4 +1,4 @@
-"""Finding what somebody typed: an id or its beginning, a name, a key, words. Bounded: what is large is looked at through an index only."""
+"""Finding what somebody typed: an id, its beginning or its end, a name, a key, words. What is large is looked at through an index only."""
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
@@ -6,10 +6,11 @@ from itertools import islice
 
 import msgspec
 
-from mainspring.domain.failure import error_name
+from mainspring.domain.ids import is_short_for
 from mainspring.store.base import Reader
 from mainspring.store.reads import bulk, found, incidents, status
 from mainspring.store.reads.runs import list_runs
+from mainspring.store.reads.short_ids import IdKind, ids_ending
 from mainspring.store.views import RunRow
 
 MOST = 10
@@ -57,14 +58,15 @@ class Looking(msgspec.Struct, frozen=True):
 
 
 def search(reader: Reader, text: str, looking: Looking) -> list[Hit]:
-    """Return what fits, kind by kind; an exact id alone, where it is one."""
+    """Return what fits, kind by kind; an exact id alone, where it is one, or the one that the text is the end of."""
     wanted = text.strip()
     if len(wanted) < _SHORTEST:
         return []
     kinds = (_automations, _runs, _incidents, _errors, _arrivals, _bulk)
     hits = [hit for kind in kinds for hit in islice(kind(reader, wanted, looking), MOST)]
     exact = [hit for hit in hits if hit.exact]
-    return exact[:1] or hits
+    ending = [msgspec.structs.replace(hit, exact=True) for hit in hits if is_short_for(wanted, hit.id)]
+    return exact[:1] or (ending if len(ending) == 1 else hits)
 
 
 def _automations(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
@@ -74,7 +76,7 @@ def _automations(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
 
 
 def _runs(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
-    """By the beginning of the id, then by key, then by title."""
+    """By the beginning or the end of the id, then by key, then by title."""
     seen: set[str] = set()
     prefix = text if text.startswith("r_") else f"r_{text}"
     for row in _unseen(_rows_of(reader, text, prefix), seen):
@@ -91,6 +93,8 @@ def _runs(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
 
 def _rows_of(reader: Reader, text: str, prefix: str) -> Iterator[RunRow]:
     yield from found.runs_from(reader, prefix, _PER_KIND)
+    for ending in ids_ending(reader, IdKind.RUN, text)[:MOST]:
+        yield from found.runs_from(reader, ending.id, 1)
     yield from found.runs_of_key(reader, text, MOST)
 
 
@@ -119,7 +123,7 @@ def _incidents(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
     for one in ([named] if named is not None else []) + others:
         if not looking.sees(one.subject.automation or None) or (one.id == text and one is not named):
             continue
-        if one.id.startswith(text) or text.casefold() in one.text.casefold():
+        if one.id.startswith(text) or is_short_for(text, one.id) or text.casefold() in one.text.casefold():
             yield Hit(
                 kind=HitKind.INCIDENT,
                 id=one.id,
@@ -137,7 +141,7 @@ def _errors(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
     for one in incidents.errors(reader, limit=_ERRORS):
         if one.fingerprint in seen or not looking.sees(one.automation):
             continue
-        line = f"{error_name(one.type)}: {one.message}"
+        line = one.message
         if one.fingerprint.startswith(text) or text.casefold() in line.casefold():
             seen.add(one.fingerprint)
             yield Hit(
@@ -152,7 +156,7 @@ def _errors(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
 
 def _arrivals(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
     """Deliveries of automations that are seen; events belong to none."""
-    for one in found.deliveries_from(reader, text, _PER_KIND):
+    for one in _deliveries(reader, text):
         if looking.sees(one.automation):
             yield Hit(
                 kind=HitKind.DELIVERY,
@@ -164,11 +168,24 @@ def _arrivals(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
                 exact=one.id == text,
             )
     if looking.is_for_all:
-        for event in found.events_from(reader, text, MOST):
+        for event in _events(reader, text):
             yield Hit(kind=HitKind.EVENT, id=event.id, text=event.name, at=event.at, exact=event.id == text)
 
 
+def _deliveries(reader: Reader, text: str) -> Iterator[found.FoundDelivery]:
+    yield from found.deliveries_from(reader, text, _PER_KIND)
+    for ending in ids_ending(reader, IdKind.DELIVERY, text)[:MOST]:
+        yield from found.deliveries_from(reader, ending.id, 1)
+
+
+def _events(reader: Reader, text: str) -> Iterator[found.FoundEvent]:
+    yield from found.events_from(reader, text, MOST)
+    for ending in ids_ending(reader, IdKind.EVENT, text)[:MOST]:
+        yield from found.events_from(reader, ending.id, 1)
+
+
 def _bulk(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
-    one = bulk.bulk_act(reader, text)
+    endings = ids_ending(reader, IdKind.BULK, text)
+    one = bulk.bulk_act(reader, endings[0].id if endings else text)
     if one is not None and (looking.is_for_all or (one.automations and all(map(looking.sees, one.automations)))):
         yield Hit(kind=HitKind.BULK, id=one.id, text=one.verb, state=one.state, at=one.made_at, exact=True)

@@ -98,6 +98,15 @@ def of_runs(
             )
 
 
+def of_write_fault(fault: str) -> Iterator[str]:
+    """Report a disk of the store that takes no writes; `fault` = what the kernel says, "" if it takes them."""
+    if fault:
+        yield (
+            f"The disk of the store cannot be written: {fault}. Nothing can run."
+            " See why: dmesg | tail. Then make it writable and start again: mainspring up"
+        )
+
+
 def of_space(free: int | None) -> Iterator[str]:
     """Tell that the disk of the store is nearly full; `free` in bytes, None = nobody looked."""
     if free is not None and free < LITTLE:

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
-from mainspring.domain.states import AttemptState, OutcomeState, RunState
+from mainspring.domain.states import TERMINAL, AttemptState, OutcomeState, RunState
 from mainspring.store.views import RunStory
 
 SOLID, HOLLOW, DOT = "█", "░", "·"
@@ -64,11 +64,15 @@ def lines_of(story: RunStory) -> list[StepLine]:
     for attempt in story.attempts:
         attempts.setdefault((attempt.ident, attempt.generation), []).append(attempt)
     lines = []
-    for outcome in story.outcomes:
-        before = attempts.pop((outcome.ident, outcome.generation), []) if outcome.superseded is None else []
+    # What counts first: of one generation it has all attempts, also those before the failure that it took the place of.
+    for outcome in sorted(story.outcomes, key=lambda outcome: outcome.superseded is not None):
+        before = attempts.pop((outcome.ident, outcome.generation), [])
         lines.append(_ended(outcome, before, story.checkpoints.get(outcome.ident)))
     left_at = None if story.run.state is RunState.RUNNING else story.run.changed_at
-    lines += [_open(tries, story.checkpoints.get(tries[0].ident), left_at) for tries in attempts.values()]
+    is_over = story.run.state in TERMINAL
+    lines += [
+        _open(tries, story.checkpoints.get(tries[0].ident), left_at, is_over=is_over) for tries in attempts.values()
+    ]
     return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.asked))
 
 
@@ -91,10 +95,18 @@ def _ended(outcome: Outcome, before: list[AttemptRecord], checkpoint: Checkpoint
     )
 
 
-def _open(attempts: list[AttemptRecord], checkpoint: Checkpoint | None, left_at: int | None) -> StepLine:
-    """Return the line of a step without outcome; `left_at` = since when nobody has the run: then nothing of it runs."""
+def _open(
+    attempts: list[AttemptRecord], checkpoint: Checkpoint | None, left_at: int | None, *, is_over: bool
+) -> StepLine:
+    """Return the line of a step without outcome; `left_at` = since when nobody has the run: then nothing of it runs.
+
+    Where the run is over, no other attempt follows.
+    """
     last = attempts[-1]
-    words = {AttemptState.STARTED: "running" if left_at is None else "lost", AttemptState.FAILED: "retrying"}
+    words = {
+        AttemptState.STARTED: "running" if left_at is None else "lost",
+        AttemptState.FAILED: str(OutcomeState.CANCELLED) if is_over else "retrying",
+    }
     return StepLine(
         ident=last.ident,
         name=last.name,
@@ -102,7 +114,7 @@ def _open(attempts: list[AttemptRecord], checkpoint: Checkpoint | None, left_at:
         state=words.get(last.state, str(last.state)),
         asked=last.asked,
         generation=last.generation,
-        superseded=None,
+        superseded=last.superseded,
         tries=[_try(attempt, left_at) for attempt in attempts],
         failure=last.failure,
         progress=_progress(checkpoint),

@@ -5,13 +5,17 @@ from typing import Literal
 
 import msgspec
 
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.facts import LostDeliveries
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
 from mainspring.insight.dependencies import Graph
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
-from mainspring.insight.words import coarse, many, one_line
+from mainspring.insight.words import many, one_line, span
+from mainspring.operations.lost_deliveries import read_lost_deliveries
 from mainspring.store.base import Reader
 from mainspring.store.reads import triggers as reads
+from mainspring.store.reads.watched import listeners
 from mainspring.store.session_view import SessionView
 from mainspring.store.trigger_views import GatheringView
 
@@ -24,20 +28,28 @@ _STUCK_MS = 300_000
 class Fault(msgspec.Struct, frozen=True):
     """One finding; `subject` = triggers or deliveries. An urgent one is lost work or work that stands still, and needs a person now.
 
-    `away` = the trigger that cannot reach its source.
+    `trigger` = of which trigger it is, `kind` = of which kind its incident is.
     """
 
     subject: Literal["triggers", "deliveries"]
     text: str
     fix: str
     is_urgent: bool = True
-    away: str | None = None
+    trigger: str | None = None
+    kind: IncidentKind | None = None
 
 
 def faults_of_triggers(reader: Reader, now: int, sessions: Sequence[SessionView] | None = None) -> list[Fault]:
     """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
     lines = trigger_lines(reader, now, "", with_last=False, sessions=sessions)
-    return [*_of_states(lines, now), *_of_deliveries(lines), *_late(reader, now), *_undecided(reader, now)]
+    lost = read_lost_deliveries(reader, listeners(reader))
+    return [
+        *_of_states(lines, now),
+        *_of_lost(lost),
+        *_of_senders(lines),
+        *_late(reader, now),
+        *_undecided(reader, now),
+    ]
 
 
 def undeclared(graph: Graph) -> Iterator[Fault]:
@@ -63,14 +75,15 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
                 f"See: mainspring triggers show {line.name}",
             )
         elif line.state is TriggerState.AWAY:
-            since = "" if line.since_at is None else f" for {coarse(now - line.since_at)}"
+            since = "" if line.since_at is None else f" for {span(now - line.since_at)}"
             urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_AWAY_MS
             yield Fault(
                 "triggers",
                 f"{line.name} ({line.listens_to}) hears nothing{since}: {one_line(line.why, 300)}",
                 f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
                 urgent,
-                away=line.name,
+                trigger=line.name,
+                kind=IncidentKind.SOURCE_AWAY,
             )
         elif line.state is TriggerState.LISTENING and line.why is not None:
             yield Fault(
@@ -81,30 +94,24 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
             )
 
 
-def _of_deliveries(lines: list[TriggerLine]) -> Iterator[Fault]:
+def _of_lost(lost: list[LostDeliveries]) -> Iterator[Fault]:
+    for one in lost:
+        replay = "; then: mainspring triggers replay DELIVERY" if one.is_kept else ""
+        fix = f"See why: mainspring triggers show {one.trigger}{replay}"
+        yield Fault("deliveries", one.text, fix, trigger=one.trigger, kind=one.kind)
+
+
+def _of_senders(lines: list[TriggerLine]) -> Iterator[Fault]:
     for line in lines:
-        failed = line.arrived.get(DeliveryState.FAILED, 0)
         refused = line.arrived.get(DeliveryState.REFUSED, 0)
         see = f"See why: mainspring triggers show {line.name}"
-        if failed:
-            yield Fault(
-                "deliveries",
-                f"{many(failed, 'delivery', 'deliveries')} of {line.name} failed within a day",
-                f"{see}; then: mainspring triggers replay DELIVERY",
-            )
-        if refused > line.at_the_door:
-            number = many(refused - line.at_the_door, "delivery", "deliveries")
-            yield Fault("deliveries", f"{number} of {line.name} did not fit and started nothing within a day", see)
-        if line.at_the_door and line.kind == "queue":
-            text = f"{many(line.at_the_door, 'message', 'messages')} of {line.name} left the queue within a day and started nothing"
-            yield Fault("deliveries", text, see)
-        elif line.at_the_door:
-            # Anybody can send rubbish to a public address. A sender that is never let in is another thing: its secret is wrong.
+        if line.at_the_door and line.kind != "queue":
+            # Anybody can send rubbish to a public address: a sender that was known is an incident, all others are for doctor alone.
             none_came = sum(line.arrived.values()) == refused
             text = f"{many(line.at_the_door, 'request was', 'requests were')} turned away by {line.name} within a day"
             if none_came:
                 text += ", and none was taken in: is its secret the sender's?"
-            yield Fault("deliveries", text, see, is_urgent=none_came)
+            yield Fault("deliveries", text, see, is_urgent=False)
 
 
 def _late(reader: Reader, now: int) -> Iterator[Fault]:
@@ -120,7 +127,7 @@ def _late(reader: Reader, now: int) -> Iterator[Fault]:
         starts = "" if len(found) == 1 else f" for {len(found)} starts, the first"
         yield Fault(
             "deliveries",
-            f"{trigger} waits for runs that are late{starts} by {coarse(now - first.deadline_at)}: {here}{ended}",
+            f"{trigger} waits for runs that are late{starts} by {span(now - first.deadline_at)}: {here}{ended}",
             f"See what is missing: mainspring triggers show {trigger}",
         )
     if len(late) > _SHOWN:
@@ -141,5 +148,5 @@ def _undecided(reader: Reader, now: int) -> Iterator[Fault]:
         late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
         if late:
             names = ", ".join(list(late)[:_SHOWN])
-            longest = coarse(max(late.values()))
+            longest = span(max(late.values()))
             yield Fault("deliveries", f"deliveries of {names} have waited {longest} to be decided on: {who}", fix)

@@ -62,6 +62,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
     notice: str | None = None
     """What is to be known of the way to the store."""
+    audit_head: str | None = None
+    """The number and hash of the last act of the audit log: kept elsewhere, it shows later that nothing was cut off."""
 
 
 class Unresolved(NamedTuple):
@@ -84,12 +86,13 @@ def judge(
     store: str,
     environment: str,
     free: int | None = None,
+    write_fault: str = "",
     zone: str = "UTC",
     automations: Sequence[AutomationView] | None = None,
 ) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
 
-    `automations` = all of them, where they are read.
+    `write_fault` = why the store's disk takes no writes, "" if it does. `automations` = all of them, where they are read.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
     well". A failed run on which no one has decided is a problem, whatever its incident says.
@@ -102,7 +105,7 @@ def judge(
     asked = questions(reader)
     runs = standing_runs(reader)
     paused = {view.name for view in views if is_paused(view, now)}
-    untold: list[str] = []
+    untold: list[str] = list(standstill.of_write_fault(write_fault))
     if status.meta(reader, HELD) is not None:
         untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
     untold += runs.untold()
@@ -162,12 +165,14 @@ def _of_standstill(
 def _of_surroundings(
     reader: Reader, sessions: Sequence[SessionView], free: int | None, told: OpenIncidents, now: int
 ) -> Iterator[str]:
-    for unsent in standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now):
+    for unsent in (
+        () if told.has_unsent else standstill.of_outbox(list_outbox_queues(reader), refused_messages(reader), now)
+    ):
         yield f"{unsent.text[0].upper()}{unsent.text[1:]}. {unsent.fix}"
     if not told.has_lost_store:
         yield from standstill.of_space(free)
     for fault in faults_of_triggers(reader, now, sessions):
-        if fault.is_urgent and fault.away not in told.away:
+        if fault.is_urgent and not told.tells_of(fault.kind, fault.trigger):
             yield f"{fault.text}. {fault.fix}"
 
 
@@ -176,24 +181,6 @@ def mark(found: Verdict) -> tuple[str, str]:
     if not found.healthy:
         return BAD, "red"
     return (WARN, "yellow") if found.put_off else (GOOD, "green")
-
-
-def nothing_yet(*, store: str, environment: str) -> Verdict:
-    """Return the verdict where there is no store."""
-    return Verdict(
-        healthy=True,
-        sentence="Nothing has run yet: there is no store. Begin with: mainspring up",
-        problems=[],
-        store=store,
-        environment=environment,
-        automations=0,
-        paused=0,
-        workers=0,
-        running=0,
-        failed=0,
-        needs_attention=0,
-        questions=0,
-    )
 
 
 def _parts(told: list[str], figures: dict[str, Any]) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.journal import Fact
+from mainspring.domain.journal import Fact, FactKind
 from mainspring.insight.hidden_values import hidden_data
-from mainspring.insight.remedies import ANSWER, SIGNAL, Can
-from mainspring.insight.words import one_line
+from mainspring.insight.remedies import ANSWER, RETRY, SIGNAL, Can
+from mainspring.insight.words import ago, one_line
 from mainspring.store.views import RunStory, WaitView
 
+_REJECTED = 5
 _WORDS = {
     "retry": "the next attempt of step",
     "answer": "the answer to",
@@ -105,6 +106,44 @@ def commands(story: RunStory) -> list[Can]:
         line = f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON"
         found.append(Can(line, "send what it waits for", SIGNAL, {"name": name}))
     return found
+
+
+def rejected(story: RunStory, now: int) -> list[str]:
+    """Return one sentence for each signal and event that the run could not read."""
+    more = len(story.rejected) - _REJECTED
+    found = [
+        f"It rejected {fact.kind} {one_line(fact.name, 80)} {ago(fact.rejected_at, now)}, which its code cannot read:"
+        f" {one_line(hidden_data(fact.failure.message), 300)}"
+        for fact in story.rejected[-_REJECTED:]
+    ]
+    return [*found, f"It rejected {more} more before."] if more > 0 else found
+
+
+def settle_rejected(story: RunStory) -> list[Can]:
+    """Return what a person can do about what the run could not read."""
+    if not story.rejected or story.run.finished_at is not None:
+        return []
+    run = story.run.id
+    signals = {fact.name for fact in story.rejected if fact.kind is FactKind.SIGNAL}
+    waited = {str(wait.get("name")) for wait in waits_for(story) if wait.get("kind") == "signal"}
+    return [
+        *(
+            Can(
+                f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON",
+                "send one that fits",
+                SIGNAL,
+                {"name": name},
+            )
+            for name in sorted(signals - waited)
+        ),
+        Can(f"mainspring runs retry {run}", "read again what it rejected, once its code can", RETRY),
+        Can(
+            f"mainspring runs retry {run} --discard-rejected",
+            "forget what it rejected",
+            RETRY,
+            {"discard_rejected": True},
+        ),
+    ]
 
 
 def _decoded(data: bytes | None) -> Any:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from mainspring.domain.duration import rounded_duration
 from mainspring.domain.plain import LATEST
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import RunState
@@ -34,7 +35,6 @@ _MIB, _GIB = 1024**2, 1024**3
 GOOD, BAD, WARN = "✓", "✗", "!"
 
 _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
 
 
 def state_word(state: RunState) -> str:
@@ -61,19 +61,8 @@ def one_line(text: object, limit: int | None = None) -> str:
 
 
 def span(ms: int) -> str:
-    """Return a span in its two largest units: "850ms", "41s", "4m10s", "3d2h"."""
-    if ms < 0:
-        return "-" + span(-ms)
-    if ms < 1_000:
-        return f"{ms}ms"
-    for place, (size, unit) in enumerate(_UNITS):
-        if ms >= size:
-            whole, rest = divmod(ms, size)
-            if unit == "s":
-                return f"{whole}.{rest // 100}s" if whole < 10 and rest >= 100 else f"{whole}s"
-            below, below_unit = _UNITS[place + 1]
-            return f"{whole}{unit}{rest // below}{below_unit}" if rest >= below else f"{whole}{unit}"
-    return "0s"
+    """Return a span in its two largest units, rounded: "850ms", "41s", "4m10s", "3d2h"."""
+    return rounded_duration(ms)
 
 
 def rate_text(count: int | None, per_ms: int | None) -> str:
@@ -82,20 +71,13 @@ def rate_text(count: int | None, per_ms: int | None) -> str:
 
 
 def ago(at: int | None, now: int) -> str:
-    """Return an instant as seen from now: "3m ago", "in 2h", "-" for none."""
+    """Return an instant as seen from now, in two units: "3m20s ago", "in 2h", "-" for none."""
     if at is None:
         return "-"
-    if abs(now - at) < 1_000:
+    seconds = (abs(now - at) + 500) // 1_000
+    if not seconds:
         return "now"
-    return f"{coarse(now - at)} ago" if at < now else f"in {coarse(at - now)}"
-
-
-def coarse(ms: int) -> str:
-    """Return a span in its largest unit."""
-    for size, unit in _UNITS:
-        if ms >= size:
-            return f"{ms // size}{unit}"
-    return f"{ms}ms"
+    return f"{rounded_duration(seconds * 1_000)} ago" if at < now else f"in {rounded_duration(seconds * 1_000)}"
 
 
 def instant(at: int | None, zone: str = "UTC") -> str:

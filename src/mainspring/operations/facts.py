@@ -3,7 +3,7 @@
 Invariant: what is kept between looks is only what a new reader would read too; so any number of watchers, and people, judge alike.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from mainspring.domain.monitors.facts import (
     Question,
     Queue,
     Recent,
+    Rejected,
     Reopening,
     Waiting,
     Watched,
@@ -36,9 +37,13 @@ from mainspring.domain.trigger import source_in
 from mainspring.operations.by_hand import HelpByHand
 from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
+from mainspring.operations.held_work import read_held_debounces, read_held_partitions, read_unsent
 from mainspring.operations.kept_times import KeptTimes
 from mainspring.operations.learned import Learned
+from mainspring.operations.lost_deliveries import by_automation, read_lost_deliveries, read_rejected
 from mainspring.operations.processes import PASSING, processes_of
+from mainspring.operations.rejected_senders import RejectedSenders
+from mainspring.operations.unserved import Group, unserved_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
 from mainspring.store.reads import watched as reads
@@ -83,6 +88,7 @@ class FactsReader:
         self._specs: dict[bytes, Schedule] = {}
         self._ends = NewestEnds(reader)
         self._help = HelpByHand(reader)
+        self._senders = RejectedSenders(reader)
 
     def read(
         self,
@@ -119,6 +125,7 @@ class FactsReader:
             by_hand=self._help.of(automations, now_at),
             punctual=self._kept_times.of(looked_at, now_at),
             secrets=with_triggers(self._secrets, rows.listeners),
+            unsent=read_unsent(self._reader),
             open=frozenset(open),
             last_seen={one.role: one.seen_at for one in rows.roles if one.seen_at is not None},
             last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},
@@ -164,6 +171,9 @@ class FactsReader:
         waiting: dict[str, Waiting] = {}
         for name, queue, number, since_at in rows.waiting:
             waiting[name] = _joined(waiting.get(name), Waiting(number, since_at, queue))
+        rejected: dict[str, list[Rejected]] = {}
+        for name, run, kind, what, at in rows.rejected:
+            rejected.setdefault(name, []).append(Rejected(run, kind, what, at))
         questions: dict[str, list[Question]] = {}
         for name, run, opened_at, until_at in rows.questions:
             questions.setdefault(name, []).append(Question(run, opened_at, until_at))
@@ -172,6 +182,7 @@ class FactsReader:
             if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in PASSING:
                 for name in session.automations:
                     served[name] = served.get(name, 0) + 1
+        held_up = self._held_up(rows, sessions, now_at)
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
@@ -189,13 +200,31 @@ class FactsReader:
                 running_since_at=rows.running.get(one.name),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
+                rejected=tuple(rejected.get(one.name, ())),
                 away=tuple(away.get(one.name, ())),
                 stalls=tuple(rows.stalls.get(one.name, ())),
+                **{field: known.get(one.name, ()) for field, known in held_up.items()},
             )
             for one in rows.automations
         ]
         self._written = used  # what was replaced is forgotten
         return found
+
+    def _held_up(
+        self, rows: reads.WatchedRows, sessions: list[SessionView], now_at: int
+    ) -> dict[str, Mapping[str, tuple[Any, ...]]]:
+        """Return what is lost or held up, by field of Watched and automation; nothing where the rows are of some automations alone."""
+        if not sessions and not rows.listeners:
+            return {}
+        rejected = read_rejected(self._reader) if rows.listeners else []
+        paused = {one.name for one in status.queue_views(self._reader) if one.paused_at is not None}
+        return {
+            "lost_deliveries": by_automation(read_lost_deliveries(self._reader, rows.listeners, rejected)),
+            "rejected_senders": self._senders.read(rejected),
+            "held_debounces": read_held_debounces(self._reader, rows.listeners, now_at),
+            "held_partitions": read_held_partitions(self._reader, now_at),
+            "unserved": unserved_of([Group(*row) for row in rows.groups], sessions, paused),
+        }
 
     def _one(self, view: AutomationView, used: dict[bytes, _Written], **read: Any) -> Watched:
         written = self._written.get(view.definition)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Iterable
 
 import msgspec
 
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
 from mainspring.domain.incident import OWED, SETTLED_BEFORE, Finding, Severity, Subject
 from mainspring.domain.monitors.facts import Fault
@@ -14,7 +15,7 @@ from mainspring.store.commands.incidents import FAILED_BEFORE, ErrorGroup, Told
 from mainspring.store.reads.incidents import Fault as UntoldFault
 from mainspring.store.reads.status import meta
 
-_LONGEST = 160
+_LONGEST, _LONGEST_STEP = 160, 60
 Redact = Callable[[str], str]
 
 
@@ -92,7 +93,6 @@ def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
     found = error_of(one)
     if one.failure is None:
         return found, found.code.replace("_", " ")
-    words = redact(line_of(one.failure))
     step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
-    line = words if step in ("", one.automation) else f"{step}: {words}"
-    return found, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    front = "" if step in ("", one.automation) else f"{step[:_LONGEST_STEP]}: "
+    return found, shorten_headline(front + one.failure.headline_with(redact(line_of(one.failure))), _LONGEST)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from mainspring.domain.audit_head import AuditHead
 from mainspring.domain.definition import Definition
 from mainspring.domain.digest import digest_of
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.incident import Incident
-from mainspring.domain.notice import Notice
+from mainspring.domain.notice import Field, Notice
 from mainspring.domain.rendering import Circumstances, render_notice
 from mainspring.store.commands.alerts import DueAlert
 
@@ -17,6 +18,7 @@ class Notices:
     """`definition_of` = the last good definition by an automation's name, `runbook_of` = where its runbook speaks of an incident.
 
     `signs` = the early signs of now, `around` = what all notices say alike, `link_of` = where an incident can be seen; None = nowhere.
+    `audit_head` = the last act of the audit log: who keeps a message can see later that none was cut off.
     """
 
     def __init__(
@@ -26,15 +28,23 @@ class Notices:
         signs: Callable[[], Sequence[Sign]],
         around: Circumstances,
         link_of: Callable[[Incident], str | None] = lambda _: None,
+        audit_head: Callable[[], AuditHead | None] = lambda: None,
     ) -> None:
         self._definition_of = definition_of
         self._runbook_of = runbook_of
         self._signs = signs
         self._around = around
         self._link_of = link_of
+        self._audit_head = audit_head
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice:
-        """Return the notice of one alert, or the digest of those of the lowest severity."""
+        """Return the notice of one alert, or the digest of those of the lowest severity; each tells the head of the audit log."""
+        notice, head = self._notice(alerts), self._audit_head()
+        if head is None:
+            return notice
+        return msgspec.structs.replace(notice, fields=(*notice.fields, Field("Audit log", str(head))))
+
+    def _notice(self, alerts: tuple[DueAlert, ...]) -> Notice:
         first = alerts[0]
         if first.incident is None or first.is_digest:
             incidents = [one.incident for one in alerts if one.incident is not None]

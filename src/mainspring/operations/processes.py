@@ -34,4 +34,5 @@ def _process(one: SessionView) -> Process:
         serves=bool(one.automations) or (one.role == Role.WORKER and one.deploy > 0),
         posts=tuple(one.posts),
         blocked=one.blocked,
+        findings=one.findings,
     )

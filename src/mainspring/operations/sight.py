@@ -19,7 +19,7 @@ from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact, failures_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads
-from mainspring.store.reads.changes import changes_since
+from mainspring.store.reads.changes import changes_since, oldest_run
 from mainspring.store.reads.status import sums_since
 
 _TOLD_AT_MOST, _FOLDED_AT_MOST = 100_000, 10_000
@@ -108,7 +108,8 @@ def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incid
         known = {one.name: one for one in facts.automations}
         for subject, at in new.items():
             one = known.get(subject.automation, Watched(name=subject.automation))
-            found[subject] = changed_before(changes, at, one.name, one.option("queue"), one.deploy)
+            began_at = oldest_run(reader, one.name)
+            found[subject] = changed_before(changes, at, one.name, one.option("queue"), one.deploy, began_at)
     return {subject: text for subject, text in found.items() if text}
 
 

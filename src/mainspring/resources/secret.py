@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mainspring.domain.errors import ConfigError
@@ -58,6 +59,16 @@ class Secrets:
     def lines(self, name: str) -> tuple[str, ...]:
         """Return the values of a secret that holds one a line, as during a rotation. Raises ConfigError as `get` does."""
         return tuple(line.strip() for line in self.get(name).splitlines() if line.strip())
+
+    def hide_all(self) -> None:
+        """Look up every secret of the folder, so that this process hides each of them. What cannot be read, it cannot give away."""
+        try:
+            names = [] if self._folder is None else [path.name for path in self._folder.iterdir()]
+        except OSError:
+            return
+        for name in names:
+            with suppress(ConfigError):
+                self.get(name)
 
     @staticmethod
     def _hidden(value: str) -> str:

@@ -16,7 +16,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import new_id
 from mainspring.domain.text import escape
 
-_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}")
+_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,239}")
 _ID_BITS = 80
 _LONGEST_NAME = 200
 _LONGEST_REASON = 2_000

@@ -41,13 +41,13 @@ def publish(
     A store that is to compare sealed data with what runs wait for is opened with the same sealing.
 
     Raises:
-        ValueRefusedError: the data cannot be saved.
+        ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
         ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
     """
     check_event(name, key)
     event = derived_id("e", 0, act.command)
     keep_until = clock.now() + ms_of(keep_for)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
-    command = Publish(event, name, sealed, keep_until, key)
+    command = Publish(event, name, sealed, keep_until, key, checked=True)
     woken: Numbered = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return Published(event, woken.number)

@@ -4,22 +4,26 @@ A step is named by its identity, or by its name where only one saved step has it
 deleted: what no longer counts is superseded and stays in the record.
 """
 
+from collections.abc import Callable, Sequence
+
 from mainspring.domain.call import decode_result, encode_result
 from mainspring.domain.codec import decode, encode
-from mainspring.domain.errors import ConflictError, UnknownNameError
+from mainspring.domain.errors import ArgumentError, ConflictError, UnknownNameError
 from mainspring.domain.journal import Outcome
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import OutcomeState
 from mainspring.service.actor import Act
+from mainspring.service.bulk import BulkAnswer, act_on_each
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
 from mainspring.service.refusal import error_of
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import GiveResult, Reopen
-from mainspring.store.views import RunStory
+from mainspring.store.views import RunStory, renamed_step_of
 
+_VERBS = {"map": "rename_step", "accept": "accept_drift", "again": "run_again", "from_step": "retry"}
 _UNKNOWN = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 
 
@@ -46,8 +50,59 @@ def accept_drift(store: Store, reads: Reads, run: str, *, act: Act, step: str | 
     """
     if was_done(reads, act, "accept_drift", f"run:{run}"):
         return
-    ident = ident_of(reads.story(run), step)
+    story = reads.story(run)
+    renamed = renamed_step_of(story)
+    is_gone = renamed is not None and step in (None, renamed[0])  # by the name of its branch, it may be
+    ident = ident_of(story, None if is_gone else step)
     perform(store, act, "accept_drift", f"run:{run}", Reopen(run, accept=(ident,)), {"step": ident})
+
+
+def rename_step(store: Store, reads: Reads, run: str, pair: str, *, act: Act) -> None:
+    """Take what is saved under an old name for what the code asks for under a new one (`pair` = "OLD=NEW"), and continue.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ArgumentError: `pair` names no new name, or not the step at which the run stopped.
+        ConflictError: the run did not stop for a renamed step.
+    """
+    if was_done(reads, act, "rename_step", f"run:{run}"):
+        return
+    stopped = renamed_step_of(reads.story(run))
+    if stopped is None:
+        raise ConflictError(f"run {run} did not stop for a renamed step", hint=f"See: mainspring explain {run}")
+    old, wanted = stopped
+    new = pair.removeprefix(f"{old}=")
+    if not pair.startswith(f"{old}=") or not new:
+        raise ArgumentError(f"{pair!r} does not rename {old!r}, at which the run stopped", hint=f"Write {old}={wanted}")
+    perform(store, act, "rename_step", f"run:{run}", Reopen(run, rename=(old, new)), {"old": old, "new": new})
+
+
+def decide_renamed_each(
+    store: Store, reads: Reads, runs: Sequence[str], way: str, step: str, *, act: Act, dry_run: bool = False
+) -> BulkAnswer:
+    """Decide on each of the runs that stopped for the same renamed step.
+
+    `way` = "map" (`step` is then "OLD=NEW"), "accept", "again" or "from_step".
+    """
+    ways: dict[str, Callable[[str, Act], None]] = {
+        "map": lambda run, part: rename_step(store, reads, run, step, act=part),
+        "accept": lambda run, part: accept_drift(store, reads, run, act=part, step=step),
+        "again": lambda run, part: run_again(store, reads, run, act=part, step=step),
+        "from_step": lambda run, part: retry_from(store, reads, run, step, act=part),
+    }
+
+    def decide(run: str) -> None:
+        part = act.part(run)
+        if was_done(reads, part, _VERBS[way], f"run:{run}"):
+            return
+        stopped = renamed_step_of(reads.story(run))
+        if stopped is not None and way != "map" and stopped[0] != step:
+            raise ConflictError(f"run {run} stopped for {stopped[0]!r}, not for {step!r}")
+        if stopped is None:
+            raise ConflictError(f"run {run} did not stop for a renamed step", hint=f"See: mainspring explain {run}")
+        ways[way](run, part)
+
+    return act_on_each(runs, decide, dry_run=dry_run)
 
 
 def run_again(store: Store, reads: Reads, run: str, *, act: Act, step: str | None = None) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
+from mainspring.domain.journal import RejectedFact
 from mainspring.domain.opening import Opening
 from mainspring.store.views import AuditView, RunPage, RunRow, RunStory, RunView, StepView, WaitView
 
@@ -34,6 +35,10 @@ class ViewOpening(Opening):
         """Open a wait: the question it asks."""
         return replace(view, question=self.value(view.question))
 
+    def rejected(self, fact: RejectedFact) -> RejectedFact:
+        """Open a fact that a run could not read."""
+        return replace(fact, payload=self.value(fact.payload), failure=self.failure(fact.failure) or fact.failure)
+
     def act(self, view: AuditView) -> AuditView:
         """Open an act on record: what was answered, and the note beside it."""
         if view.detail is None:
@@ -64,4 +69,6 @@ class ViewOpening(Opening):
             [self.wait(view) for view in story.waits],
             [self.row(row) for row in story.children],
             story.stalls,
+            [self.rejected(fact) for fact in story.rejected],
+            story.losses,
         )

@@ -7,7 +7,8 @@ import msgspec
 from mainspring.domain.codec import encode
 from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError
 from mainspring.domain.journal import FactKind
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.rendering import one_line
+from mainspring.domain.sealing import PLAIN, SealedError, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
@@ -16,6 +17,7 @@ from mainspring.store.commands.inbox import Deliver
 from mainspring.store.views import WaitView
 
 _ASK = "ask"
+_LISTED = 5
 
 
 def answer(
@@ -41,18 +43,19 @@ def answer(
     """
     if was_done(reads, act, "answer", f"run:{run}"):
         return
-    wait = _open_question(run, reads.story(run).waits, question)
+    newest = reads.newest_of(run)
+    wait = _open_question(newest, reads.story(newest).waits, question, sealing)
     asked: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
     choices = asked.get("choices")
     if choices and choice not in choices:
         raise UnknownNameError(f"choice for {asked.get('text', wait.ident)!r}:", choice, choices)
     payload = sealing.seal(encode(choice, what="answer", limit=sealing.limit))
-    command = Deliver(run, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
+    command = Deliver(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
     said = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}
     perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **said})
 
 
-def _open_question(run: str, waits: list[WaitView], ident: str | None) -> WaitView:
+def _open_question(run: str, waits: list[WaitView], ident: str | None, sealing: Sealing) -> WaitView:
     """Return the open question that is meant."""
     found = [wait for wait in waits if wait.kind == _ASK and not wait.filled and ident in (None, wait.ident)]
     if not found:
@@ -61,6 +64,18 @@ def _open_question(run: str, waits: list[WaitView], ident: str | None) -> WaitVi
             f"run {run} has {what}", hint="It was answered, or its time is over: `mainspring runs show RUN`."
         )
     if len(found) > 1:
-        listed = ", ".join(wait.ident for wait in found[:5])
-        raise ConflictError(f"run {run} has {len(found)} open questions", hint=f"Name one: {listed}")
+        listed = "\n".join(f"  {wait.ident}: {_text_of(wait, sealing)}" for wait in found[:_LISTED])
+        more = "" if len(found) <= _LISTED else f"\n  and {len(found) - _LISTED} more"
+        how = f"Name one: --question {found[0].ident} at the command line, question={found[0].ident!r} in Python and the API."
+        raise ConflictError(f"run {run} has {len(found)} open questions:\n{listed}{more}", hint=how)
     return found[0]
+
+
+def _text_of(wait: WaitView, sealing: Sealing) -> str:
+    """Return what a question asks, on one line, with its choices."""
+    try:
+        asked = msgspec.json.decode(sealing.open(wait.question or b"{}"))
+    except SealedError:
+        return "(sealed)"
+    choices = asked.get("choices")
+    return one_line(asked.get("text", ""), 120) + (f" [{', '.join(map(str, choices))}]" if choices else "")

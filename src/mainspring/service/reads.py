@@ -1,13 +1,14 @@
 """What acts look at before they act: reads of a store, each short and blocking."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage
 from mainspring.store.reads.incidents import LastFault
+from mainspring.store.reads.lost import LostInterval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
@@ -47,12 +48,24 @@ class Reads(Protocol):
         """Return the slots on record from one instant to another, both included, oldest first."""
         ...
 
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        ...
+
+    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
+        ...
+
     def meta(self, key: str) -> str | None:
         """Return one entry of `meta`."""
         ...
 
     def undecided(self, limit: int) -> list[str]:
         """Return ids of runs that were unfinished when the store was restored and that nobody has decided on."""
+        ...
+
+    def lost_interval(self, limit: int) -> LostInterval:
+        """Return what was set aside by the last restoring, at most `limit` of each kind."""
         ...
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:

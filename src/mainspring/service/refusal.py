@@ -10,6 +10,7 @@ from mainspring.domain.errors import (
     KeyConflictError,
     MainspringError,
     NotFoundError,
+    ValueRefusedError,
 )
 from mainspring.store.commands.results import Refused
 
@@ -20,6 +21,7 @@ _MISSING = {
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
 }
 _IN_THE_WAY = {
+    "nothing_rejected": "Nothing has to be done: `mainspring runs show RUN` lists what a run has rejected.",
     "finished": "A run that ended takes nothing in; a failed one can be continued with `mainspring runs retry RUN`.",
     "wrong_state": "`mainspring explain RUN` says what can be done with it now.",
     "command_used": "Use another command id, or none.",
@@ -54,6 +56,14 @@ def error_of(refused: Refused, what: str) -> MainspringError:
         return KeyConflictError(text, hint=_key_hint(text))
     if code == "taken":
         return AlreadyExistsError(text, hint="Take another name or id.")
+    if code == "unreadable":
+        path, _, why = text.partition(": ")
+        return ValueRefusedError(
+            what,
+            path,
+            why,
+            hint="Send data that fits; or let the type in the code read this, and start the worker anew.",
+        )
     if code in _MISSING:
         return NotFoundError(text, hint=_MISSING[code])
     return ConflictError(text, hint=_IN_THE_WAY.get(code, "Look at its present state, then decide again."))

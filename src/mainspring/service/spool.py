@@ -66,10 +66,14 @@ class LockFile:
 
 
 class Spool:
-    """One spool folder. It is made when something is written."""
+    """The spool of one store. Its folder is made when something is written.
 
-    def __init__(self, folder: Path) -> None:
+    `spare` = where records of the same store are while nothing can be made in `folder`: they are read from there, not written.
+    """
+
+    def __init__(self, folder: Path, spare: Path | None = None) -> None:
         self.folder = folder
+        self._spare = spare
 
     def names(self) -> list[str]:
         """Return the files of the records, oldest first; none if there is no folder."""
@@ -89,7 +93,7 @@ class Spool:
         self._make_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
             raise StoreError(
-                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch --once"
+                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch"
             )
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"
@@ -175,10 +179,16 @@ class Spool:
         return LockFile(path, descriptor)
 
     def _ending_in(self, ending: str) -> list[str]:
-        try:
-            return sorted(path.name for path in self.folder.iterdir() if path.name.endswith(ending))
-        except OSError:
-            return []
+        found: set[str] = set()
+        for folder in (self.folder, *(() if self._spare is None else (self._spare,))):
+            with contextlib.suppress(OSError):
+                found.update(path.name for path in folder.iterdir() if path.name.endswith(ending))
+        return sorted(found)
+
+    def path_of(self, name: str) -> Path:
+        """Return where the file of this name is."""
+        path = self.folder / name
+        return path if self._spare is None or path.exists() else self._spare / name
 
     def _take(self, name: str, apply: Callable[[Any], Any]) -> str | None:
         """Take one record in and return its run; None if the store still has an owner for it: then it stays for later."""
@@ -189,12 +199,12 @@ class Spool:
         if isinstance(answer, Refused):
             return None
         failpoints.hit("spool.taken")
-        (self.folder / name).unlink(missing_ok=True)
+        self.path_of(name).unlink(missing_ok=True)
         failpoints.hit("spool.deleted")
         return record.run.id
 
     def _read(self, name: str) -> SpooledRun:
-        path = self.folder / name
+        path = self.path_of(name)
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"{path} is too large")
         record = msgspec.json.decode(path.read_bytes(), type=SpooledRun)
@@ -203,9 +213,10 @@ class Spool:
         return record
 
     def _set_aside(self, name: str) -> str:
-        aside = self.folder / (name + BAD)
+        path = self.path_of(name)
+        aside = path.with_name(name + BAD)
         with contextlib.suppress(OSError):
-            (self.folder / name).rename(aside)
+            path.rename(aside)
         return str(aside)
 
     def _sweep(self) -> None:

@@ -17,14 +17,15 @@ _log = logging.getLogger("mainspring.store")
 
 
 class Blocked:
-    """A caller that waits for one result."""
+    """A caller that waits for one result. `is_withdrawn` = it waits no more, and its command must not be tried again."""
 
-    __slots__ = ("done", "result")
+    __slots__ = ("done", "is_withdrawn", "result")
 
     def __init__(self) -> None:
         self.done = threading.Lock()
         self.done.acquire()
         self.result: Any = None
+        self.is_withdrawn = False
 
     def answer(self, result: Any) -> None:
         """Let the caller go on."""

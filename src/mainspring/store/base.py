@@ -68,10 +68,14 @@ class UnsafeServerError(StoreError):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown."""
+    """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown.
+
+    `ended` = the runs that one of our own commits ended or stopped for a person.
+    """
 
     ready: bool
     facts: bool
+    ended: tuple[str, ...] = ()
 
 
 class CommitReport(msgspec.Struct, frozen=True):

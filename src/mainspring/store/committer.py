@@ -5,7 +5,7 @@ answers of one group are given while it is busy with the next: whoever gets them
 What can go wrong:
 
 * unknown outcome (StoreUnavailableError): the same list again, marked `again`, with growing pauses, until it succeeds;
-* full disk (StoreFullError): everything is held and tried each second; nothing fails;
+* full disk (StoreFullError): everything is held and tried each second; nothing fails but what a caller with little patience withdraws;
 * fenced or broken (FencedError, StoreBrokenError, a bug): `on_fatal` once; after that no `on_done` is ever called again, because
   this process may not act on anything any more. Only callers blocked in `apply` get the error, so that no thread hangs.
 
@@ -27,6 +27,7 @@ from mainspring.store.doorbell import Doorbell
 
 GROUP_LIMIT = 512
 _FULL_PAUSE = 1.0
+_WITHDRAW_EVERY = 0.1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _LAST_TRIES_FOR = 2.0
 _AFTERMATH = 0.005
@@ -83,6 +84,9 @@ class Committer:
         if self._holds:
             database.meanwhile = self._answers.give
         self._told: str | None = None
+        self._trying = threading.Lock()  # held while a group is with the database
+        self._full: StoreFullError | None = None
+        """Why nothing of the group was done, while that is known of each try."""
         self._looked = time.monotonic()
         self._was_busy = False
         self._hinted = False
@@ -103,10 +107,13 @@ class Committer:
         if self.fatal is None:
             self._answers.refuse([(on_done, self._closed)])
 
-    def apply(self, command: Any) -> Any:
+    def apply(self, command: Any, *, patience: float = -1) -> Any:
         """Commit a command and return its result; for any thread but this one and an event loop's.
 
+        After `patience` seconds (-1 = never) a command that a full disk keeps waiting is withdrawn.
+
         Raises:
+            StoreFullError: it was withdrawn: nothing was done.
             BaseException: what the command got instead of a result, or the fatal error.
         """
         blocked = Blocked()
@@ -114,10 +121,21 @@ class Committer:
             if self._closed is not None:
                 raise self._closed
             self._put((command, blocked))
-        blocked.done.acquire()
+        while not blocked.done.acquire(timeout=patience):
+            patience = _WITHDRAW_EVERY
+            if (error := self._withdraw(blocked)) is not None:
+                raise error
         if isinstance(blocked.result, BaseException):
             raise blocked.result
         return blocked.result
+
+    def _withdraw(self, blocked: Blocked) -> StoreError | None:
+        """Take a command back that was certainly not done; return why it could not be, None if nobody knows yet whether it was."""
+        with self._trying:
+            if self._full is None or blocked.result is not None:
+                return None
+            blocked.is_withdrawn = True
+            return _given_up(self._full, undone=True)
 
     def hurry(self) -> None:
         """Say that this process soon ends: from now on what cannot be committed is tried for two seconds more and then refused."""
@@ -203,15 +221,33 @@ class Committer:
             [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
         )
         self._group, self._was_busy = [], True
-        if isinstance(report, CommitReport) and (report.changes.ready or report.changes.facts):
-            self._on_change(report.changes)
+        if isinstance(report, CommitReport):
+            changes = report.changes
+            if changes.ready or changes.facts or changes.ended:
+                self._on_change(changes)
+
+    def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
+        """Submit the list once, without what was withdrawn."""
+        with self._trying:
+            self._group = [item for item in self._group if not (isinstance(item[1], Blocked) and item[1].is_withdrawn)]
+            commands[:] = [command for command, _ in self._group]
+            try:
+                report = self._database.commit(commands, again=again)
+            except StoreFullError as error:
+                self._full = error if type(error) is StoreFullError and (not again or self._full is not None) else None
+                raise
+            except StoreError:
+                self._full = None
+                raise
+            self._full = None
+            return report
 
     def _until_known(self, commands: list[Any]) -> CommitReport | StoreError:
         """Submit the list until its outcome is known; give up only while being stopped, or when the patience is over."""
         again, pause, until, undone = False, _FIRST_PAUSE, time.monotonic() + self._patience, True
         while True:
             try:
-                report = self._database.commit(commands, again=again)
+                report = self._try(commands, again=again)
             except StoreBrokenError:
                 raise
             except (StoreUnavailableError, StoreFullError) as error:

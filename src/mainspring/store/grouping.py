@@ -55,6 +55,7 @@ class GroupingDatabase(ABC):
         """Commit the commands; see base.Database.commit."""
         results: list[Any] = []
         ready = facts = False
+        ended: list[str] = []
         tries = 1
         parts = [commands]
         while parts:
@@ -77,7 +78,8 @@ class GroupingDatabase(ABC):
             results += answers
             ready |= transaction.ready
             facts |= transaction.facts
-        return CommitReport(results, Changes(ready, facts))
+            ended += transaction.ended
+        return CommitReport(results, Changes(ready, facts, tuple(ended)))
 
     @abstractmethod
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:

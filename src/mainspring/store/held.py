@@ -12,3 +12,10 @@ RESTORED_AT: Final = "restored_at"
 def decision_key(restored_at: str, run: str) -> str:
     """Return the entry that marks a run as decided; it counts for this restoring only."""
     return f"decided:{restored_at}:{run}"
+
+
+LOST_FROM: Final = "lost_from"
+"""From when on slots were set aside by that restoring (ms UTC, as text)."""
+
+LOST_CHANGES: Final = "lost_changes"
+"""JSON: what persons changed in the replaced store since the backup; not there where it could not be read."""

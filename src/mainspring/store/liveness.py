@@ -157,7 +157,9 @@ def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
         if time.monotonic() >= until:
             return False
         time.sleep(0.005)
-    found.lock_path.unlink(missing_ok=True)
+    # A file that stays behind, as on a disk that turned read-only, is free: the next process of this host takes no harm from it.
+    with contextlib.suppress(OSError):
+        found.lock_path.unlink(missing_ok=True)
     return True
 
 

@@ -16,12 +16,14 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store.answers import Deliver
 from mainspring.store.base import Changes, Database, OnDone, Reader
 from mainspring.store.commands.sessions import CloseSession, OpenSession
 from mainspring.store.committer import Committer
 from mainspring.store.liveness import SessionLock, host_identity, process_started
+from mainspring.store.run_end_waiters import RunEndWaiters
 
 
 def _call_all(answers: list[tuple[OnDone, Any]]) -> None:
@@ -55,6 +57,8 @@ class ProcessStore(ABC):
     ) -> None:
         self.lock: SessionLock | None = None
         """The session's lock; its descriptor is for children that must be dead before the session is."""
+        self.patience_when_full: float = -1
+        """Seconds after which a caller of `apply` gets an error while the disk is full; -1 = it waits for room."""
         self.clock = clock
         """What time it is for whoever uses the store."""
         self._sealing = sealing
@@ -63,6 +67,8 @@ class ProcessStore(ABC):
         self._on_trouble = on_trouble
         self._on_fatal = on_fatal
         self._wrap = wrap
+        self.end_waiters = RunEndWaiters()
+        """Who waits for the end of a run."""
         self._patience = patience
         self._database: Database | None = None
         self._committer: Committer | None = None
@@ -119,17 +125,28 @@ class ProcessStore(ABC):
         Raises:
             StoreError: it cannot be used; the kind tells why.
         """
+        self.end_waiters = RunEndWaiters()
         self._database = self._open_database()
         self._reader = self._open_reader()
         self._committer = Committer(
             self._wrap(self._database),
             self._deliver,
-            on_change=self._on_change,
+            on_change=self._announce_changes,
             on_trouble=self._on_trouble,
-            on_fatal=self._on_fatal,
+            on_fatal=self._stop_waiting,
             patience=self._patience,
         )
         self._committer.start()
+
+    def _announce_changes(self, changes: Changes) -> None:
+        self.end_waiters.wake(changes.ended)
+        if changes.ready or changes.facts:
+            self._on_change(changes)
+
+    def _stop_waiting(self, error: BaseException) -> None:
+        """Report a fatal error; those who wait for a run hear of it too."""
+        self._on_fatal(error)
+        self.end_waiters.close()
 
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
         """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life.
@@ -150,6 +167,7 @@ class ProcessStore(ABC):
             lease_ms=self.lease_ms,
             posts=posts,
             capacity=capacity,
+            hash_seed=hash_seed_fingerprint(),
         )
         return int(self.apply(opening).number)
 
@@ -178,10 +196,12 @@ class ProcessStore(ABC):
 
     def apply(self, command: Any) -> Any:
         """Commit a command and return its result; see base.Store."""
-        return self.committer.apply(command)
+        return self.committer.apply(command, patience=self.patience_when_full)
 
-    def close(self, *, drain: bool = True) -> None:
+    def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit what waits, end the session, close the file. Without `drain`, or after a fatal error, nothing more is written.
+
+        `end` says what is to be known of the session's end.
 
         A session that was not ended in order keeps its lock file, for whoever buries it.
         """
@@ -191,8 +211,9 @@ class ProcessStore(ABC):
         ended = False
         if drain and committer.fatal is None and database.session is not None:
             committer.hurry()
-            ended = self._end_session(committer)
+            ended = self._end_session(committer, end)
         committer.stop(drain=drain)
+        self.end_waiters.close()
         reader.close()
         database.close()
         if self.lock is not None:
@@ -200,9 +221,9 @@ class ProcessStore(ABC):
         self._committer = self._database = self._reader = self.lock = None
 
     @staticmethod
-    def _end_session(committer: Committer) -> bool:
+    def _end_session(committer: Committer, end: CloseSession) -> bool:
         try:
-            committer.apply(CloseSession())
+            committer.apply(end)
         except Exception:  # noqa: BLE001 - closing goes on; the session is then buried by another process
             return False
         return True

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.stall import BlockedLoop
 
 
@@ -35,6 +36,8 @@ class SessionView(msgspec.Struct, frozen=True):
     blocked: BlockedLoop | None = None
     memory: int | None = None
     processor: float | None = None
+    findings: tuple[ProcessFinding, ...] = ()
+    """What its process finds wrong with itself."""
 
 
 class Worker(msgspec.Struct, frozen=True):

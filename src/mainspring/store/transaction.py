@@ -44,11 +44,11 @@ class Transaction(ABC):
 
     `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
     here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run is or will be claimable,
-    and `facts` when an inbox row was written. `sealing` opens the data of events, which are matched by it. `cache` is a memo that lives as
-    long as the group.
+    and `facts` when an inbox row was written; they add to `ended` the runs that end, or stop for a person. `sealing` opens the data of
+    events, which are matched by it. `cache` is a memo that lives as long as the group.
     """
 
-    __slots__ = ("_counts", "_details", "again", "cache", "facts", "now", "ready", "sealing", "session")
+    __slots__ = ("_counts", "_details", "again", "cache", "ended", "facts", "now", "ready", "sealing", "session")
 
     def __init__(self, *, now: int, session: int | None, again: bool, sealing: Sealing) -> None:
         self.now = now
@@ -57,6 +57,7 @@ class Transaction(ABC):
         self.sealing = sealing
         self.ready = False
         self.facts = False
+        self.ended: list[str] = []
         self.cache: dict[Any, Any] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._details: dict[tuple[str, str], int] = {}

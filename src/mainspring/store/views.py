@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.child_queue import ChildQueue
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome
+from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import RunState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.session_view import Worker
 
 
@@ -115,6 +117,16 @@ class RunStory(msgspec.Struct, frozen=True):
     waits: list[WaitView]
     children: list[RunRow]
     stalls: list[Stall]
+    rejected: list[RejectedFact]
+    losses: list[WorkerLoss]
+    """Deaths of workers that had the run, newest first."""
+
+
+def renamed_step_of(story: RunStory) -> tuple[str, str] | None:
+    """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
+    detail = msgspec.json.decode(story.run.detail) if story.run.detail else None
+    renamed = detail.get("renamed") if isinstance(detail, dict) else None
+    return (str(renamed["old"]), str(renamed["new"])) if isinstance(renamed, dict) else None
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -293,6 +305,7 @@ class Blocker(msgspec.Struct, frozen=True):
     workers: list[Worker]
     waits: list[WaitView]
     is_served: bool = False  # a worker lives, be it one that does not have this automation
+    child_queue: ChildQueue | None = None  # of the worker that owns it
 
 
 def columns(kind: type[Any]) -> str:

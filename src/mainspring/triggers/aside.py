@@ -14,7 +14,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +39,10 @@ class Staged(NamedTuple):
 class Aside:
     """Takes files of one trigger out of one folder; what changes anything is called while `lock` is held."""
 
-    def __init__(self, folder: Folder, trigger: str) -> None:
+    def __init__(self, folder: Folder, trigger: str, progress: Callable[[], None] = lambda: None) -> None:
+        """`progress` is called again and again while a large file is copied."""
         self._folder = folder
+        self._progress = progress
         self._base = (STAGING, fingerprint(trigger.encode())[:16])
         self.targets = {SUCCESS: folder.files.after_success, FAILURE: folder.files.after_failure}
         self._lock: int | None = None
@@ -131,7 +133,7 @@ class Aside:
                 if error.errno != errno.EXDEV:
                     raise
                 part = fingerprint(os.fsencode(self._folder.path), self._base[1].encode(), os.fsencode(staged.path))
-                copy(name, staging, into, staged.sha256, f".mainspring-{part[:24]}.part")
+                copy(name, staging, into, staged.sha256, f".mainspring-{part[:24]}.part", self._progress)
         failpoints.hit("files.placed")
 
     def clear(self, staged: Staged) -> None:

@@ -15,8 +15,10 @@ LONGEST_NOTE = 300
 GONE = "what it tells of is gone"
 
 
-def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing: Sealing) -> Decide:
+def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing: Sealing, *, key: str = "") -> Decide:
     """Return the command that lets the trigger's pace decide; FAILED where no run can be made of the event.
+
+    `key` = that of a delivery that passed its filter: the first one holds it.
 
     Raises:
         SealedError: the codec failed, which says nothing of the event: it waits for a codec that works.
@@ -32,7 +34,13 @@ def started(known: KnownTrigger, event: Event, delivery: str, now: int, sealing:
     except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
         return left(known.name, delivery, DeliveryState.FAILED, no_run(error))
     return Decide(
-        trigger=known.name, delivery=delivery, state=DeliveryState.STARTED, by=by, pace=trigger.pace, start=start
+        trigger=known.name,
+        delivery=delivery,
+        state=DeliveryState.STARTED,
+        key=key,
+        by=by,
+        pace=trigger.pace,
+        start=start,
     )
 
 

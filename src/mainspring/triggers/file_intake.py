@@ -108,7 +108,13 @@ class FileIntake:
             sha256=seen.sha256,
             modified_ns=seen.mark.modified_ns,
         )
-        arrival = Arrival(key=key_of(path, seen.sha256), body=seen.sha256.encode(), data=msgspec.json.encode(file))
+        arrival = Arrival(
+            key=key_of(path, seen.sha256),
+            body=seen.sha256.encode(),
+            data=msgspec.json.encode(file),
+            was_kept=True,
+            happened_at=seen.mark.changed_ns // 1_000_000,
+        )
         try:
             answer = await self._intake.take_in(self._trigger, arrival)
         except FencedError:

@@ -51,7 +51,7 @@ class FileMoves:
     ) -> None:
         self._trigger = trigger
         self._folder = folder
-        self._aside = Aside(folder, trigger)
+        self._aside = Aside(folder, trigger, thread.report_progress)
         self._seen = seen
         self._ends = ends
         self._clock = clock
@@ -152,6 +152,7 @@ class FileMoves:
 
     def _take_away(self, staged: Staged, mark: Mark) -> _Outcome:
         """Stage and place one file."""
+        self._thread.report_progress()
         try:
             self._aside.stage(staged, mark)
         except ChangedError:

@@ -215,7 +215,7 @@ class Filtering:
         def work() -> bool:
             with contextlib.suppress(RuntimeError):  # the loop is over, and with it the process's part in this
                 self._loop.call_soon_threadsafe(begin)
-                verdict = self._verdict(known, delivery, event)
+                verdict = self._verdict(known, row, event)
                 self._loop.call_soon_threadsafe(end, verdict)
             return delivery in self._hung
 
@@ -228,14 +228,15 @@ class Filtering:
         _LOG.error("delivery %s for %s failed: %s", delivery, known.name, note)
         self._say(deciding.left(known.name, delivery, DeliveryState.FAILED, note))
 
-    def _verdict(self, known: KnownTrigger, delivery: str, event: EventData) -> Decide | Unreadable:
+    def _verdict(self, known: KnownTrigger, row: Delivered, event: EventData) -> Decide | Unreadable:
         """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
         fn = self._registry.get(known.definition.name).filter_of(name_parts(known.name)[1])
         state, said = asked(fn, event)
         if state is not None:
-            return deciding.left(known.name, delivery, state, said)
+            return deciding.left(known.name, row.id, state, said)
+        key = row.key if row.source is None else ""
         try:
-            return deciding.started(known, event, delivery, self._clock.now(), self._sealing)
+            return deciding.started(known, event, row.id, self._clock.now(), self._sealing, key=key)
         except SealedError as error:
             return Unreadable(error.message)
 

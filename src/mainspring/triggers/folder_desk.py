@@ -77,6 +77,7 @@ class FolderDesk:
             FencedError: this process may write nothing more.
         """
         look_at = self._clock.now()
+        watch = asyncio.create_task(self._report_silence())
         try:
             while True:
                 began = self._clock.now()
@@ -96,6 +97,7 @@ class FolderDesk:
                     look_at = self._clock.now() + self._files.every
                 await self._rest(look_at)
         finally:
+            watch.cancel()
             if self._hint is not None:
                 self._hint.cancel()
             self.close()
@@ -129,18 +131,12 @@ class FolderDesk:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     async def _list(self) -> Listing | None:
-        """Look through the folder; None where it is away. One that hangs is waited for, and told."""
-        reading = asyncio.ensure_future(self._thread.do(self._folder.listing))
+        """Look through the folder; None where it is away."""
         try:
-            done, _ = await asyncio.wait([reading], timeout=_SILENT_S)
-            if not done:
-                self._is_away("it does not answer")
-            listing = await reading
+            listing = await self._thread.do(self._folder.listing)
         except OSError as error:
             self._is_away(reason(error))
             return None
-        finally:
-            reading.cancel()
         if listing.folder != self._identity:
             self._identity = listing.folder
             self._seen.forget_all()
@@ -150,6 +146,13 @@ class FolderDesk:
             self._is_there = True
             self._moves.expect_leftovers()
         return listing
+
+    async def _report_silence(self) -> NoReturn:
+        """Report the folder away while one call to it does not return: a listing, the reading of a file, or its move."""
+        while True:
+            await asyncio.sleep(_SILENT_S / 4)
+            if self._thread.silent_for >= _SILENT_S:
+                self._is_away("it does not answer")
 
     def _is_away(self, why: str) -> None:
         self._drop_hint()

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from mainspring.domain.extra import install_command
+
 _LOG = logging.getLogger("mainspring.files")
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
@@ -25,7 +27,7 @@ async def give_hints(
     try:
         from watchfiles import awatch  # noqa: PLC0415 - an extra
     except ImportError:
-        _LOG.info("%s is looked through from time to time only: pip install 'mainspring[watch]'", folder)
+        _LOG.info("%s is looked through from time to time only: %s", folder, install_command("watch"))
         return
     own = [str(Path(path)) for path in ignored]
     pause = _FIRST_PAUSE_S

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,6 +16,17 @@ class OwnThread:
 
     def __init__(self) -> None:
         self._threads = Threads(1)
+        self._progress_at: float | None = None
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the work under way began or last made progress; 0.0 while there is none."""
+        last = self._progress_at
+        return 0.0 if last is None else time.monotonic() - last
+
+    def report_progress(self) -> None:
+        """Called by work that may rightly take long, each time a part of it is done."""
+        self._progress_at = time.monotonic()
 
     async def do(self, work: Callable[[], T]) -> T:
         """Return what `work` returns or raise what it raises. What has begun goes on to its end even if nobody waits for it any more."""
@@ -22,10 +34,15 @@ class OwnThread:
 
         def run() -> bool:
             if future.set_running_or_notify_cancel():
+                self.report_progress()
                 try:
-                    future.set_result(work())
+                    result = work()
                 except BaseException as error:  # noqa: BLE001  it belongs to whoever asked
+                    self._progress_at = None
                     future.set_exception(error)
+                else:
+                    self._progress_at = None
+                    future.set_result(result)
             return False
 
         self._threads.submit(run)

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, count
 from pathlib import PurePosixPath
 
@@ -45,8 +45,8 @@ def put(name: str, source: int, into: int, names: Iterator[str]) -> None:
         return
 
 
-def copy(name: str, source: int, into: int, sha256: str, part: str) -> None:
-    """Put a copy into `into`: under the name `part` until it is whole and on the disk.
+def copy(name: str, source: int, into: int, sha256: str, part: str, progress: Callable[[], None]) -> None:
+    """Put a copy into `into`: under the name `part` until it is whole and on the disk; `progress` is called after each part of it.
 
     Raises:
         OSError: it cannot be written, or what was read has another hash.
@@ -56,7 +56,7 @@ def copy(name: str, source: int, into: int, sha256: str, part: str) -> None:
         size = os.fstat(old).st_size
         taken = _taken(names_like(name, sha256), into)
         if not any(holds(there, into, sha256, size) for there in taken):  # else it was done by one who was killed since
-            read = _copy(old, part, into)
+            read = _copy(old, part, into, progress)
             failpoints.hit("files.copied")
             if read != sha256:
                 raise OSError(errno.EBUSY, "somebody still writes to it")
@@ -102,7 +102,7 @@ def exists(name: str, folder: int) -> bool:
     return True
 
 
-def _copy(old: int, part: str, into: int) -> str:
+def _copy(old: int, part: str, into: int, progress: Callable[[], None]) -> str:
     """Copy content, mode and time, on to the disk; return the hash of what was copied."""
     found, digest = os.fstat(old), hashlib.sha256()
     new = os.open(part, _WRITE, 0o600, dir_fd=into)
@@ -112,6 +112,7 @@ def _copy(old: int, part: str, into: int) -> str:
             rest = memoryview(chunk)
             while rest:
                 rest = rest[os.write(new, rest) :]
+            progress()
         os.fchmod(new, stat.S_IMODE(found.st_mode) & 0o777)
         os.utime(new, ns=(found.st_atime_ns, found.st_mtime_ns))
         os.fsync(new)

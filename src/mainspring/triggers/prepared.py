@@ -61,6 +61,8 @@ def prepare(
         filtered=trigger.filtered,
         verified=verified,
         redelivered=arrival.redelivered,
+        was_kept=arrival.was_kept,
+        happened_at=arrival.happened_at,
     )
     if trigger.filtered:  # what the filter leaves out need not fit
         return Prepared(arrival, command)

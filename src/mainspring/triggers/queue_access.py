@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.queue_address import Broker, Server
 from mainspring.domain.queue_message import QueueMessage
 from mainspring.domain.queue_source import Queue
@@ -75,7 +76,7 @@ def open_source(queue: Queue, server: Server, group: str | None) -> QueueSource:
             raise
         raise ConfigError(
             f"the queue {queue.name!r} on {queue.broker} needs {missing.name}, which is not installed",
-            hint=f"pip install 'mainspring[{_EXTRAS[queue.broker]}]'",
+            hint=install_command(_EXTRAS[queue.broker]),
         ) from missing
 
 

@@ -2,14 +2,21 @@
 
 from typing import Final, NamedTuple
 
+from mainspring.domain.access import Role, Visitor
+
 
 class Entry(NamedTuple):
-    """One link. `key` follows "g"; `whole` = only those see it who are for all automations."""
+    """One link. `key` follows "g"; `whole` = only those see it who are for all automations, `acts` = who may act."""
 
     path: str
     text: str
     key: str
     whole: bool = False
+    acts: bool = False
+
+    def is_for(self, visitor: Visitor) -> bool:
+        """Tell whether a visitor sees it."""
+        return (visitor.is_for_all or not self.whole) and (visitor.may(Role.OPERATOR) or not self.acts)
 
 
 FIRST: Final = (
@@ -28,6 +35,6 @@ MORE: Final = (
     Entry("/queues", "Queues", "q", whole=True),
     Entry("/locks", "Locks", "l", whole=True),
     Entry("/handover", "Handover", "h"),
-    Entry("/audit-log", "Audit log", "u", whole=True),
+    Entry("/audit-log", "Audit log", "u", whole=True, acts=True),
     Entry("/settings", "Settings", "c", whole=True),
 )

@@ -13,6 +13,7 @@ from mainspring.store.reads.status import audit_rows
 _DONE: Final = {
     "retry": "retried",
     "accept_drift": "continued, with its input accepted,",
+    "rename_step": "continued, with a step renamed,",
     "run_again": "continued",
     "give_result": "given a result",
     "mark_done": "declared done",

@@ -17,12 +17,21 @@ class Crowd:
     def __len__(self) -> int:
         return len(self._known)
 
+    def has(self, who: str, now: int) -> bool:
+        """Tell whether anything is left to this one (`now` in ms); takes nothing."""
+        return self._left(self._known.get(who), now) >= 1
+
     def lets(self, who: str, now: int) -> bool:
         """Take one of what is left to this one (`now` in ms); False = nothing is."""
-        left, at = self._known.pop(who, (float(self._burst), now))
-        left = min(float(self._burst), left + max(0, now - at) * self._rate / 1_000)
+        left = self._left(self._known.pop(who, None), now)
         is_let = left >= 1
         self._known[who] = (left - 1 if is_let else left, now)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
         return is_let
+
+    def _left(self, known: tuple[float, int] | None, now: int) -> float:
+        if known is None:
+            return float(self._burst)
+        left, at = known
+        return min(float(self._burst), left + max(0, now - at) * self._rate / 1_000)

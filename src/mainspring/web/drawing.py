@@ -1,5 +1,6 @@
 """How templates write what they are given: instants, spans, numbers, names in paths, states, links to the page itself."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -10,22 +11,35 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.failure import error_name
+from mainspring.domain.failure import shorten_headline
 from mainspring.domain.plain import iso
+from mainspring.domain.text import escape as escape_text
 from mainspring.insight.words import ago, instant, memory, of_core, one_line, percent, span
 from mainspring.web.bar import FIRST, MORE
 from mainspring.web.marks import icon_of, tone_of
 from mainspring.web.paths import part
 
+_MARKS = re.compile("[\u061c\u200e\u200f\u2028\u2029\ufff9-\ufffb]")
+
 
 def templates(zone: ZoneInfo, clock: Clock) -> Environment:
     """Return the templates of all pages, of those behind the gate and of those behind a link."""
     found = Environment(
-        loader=PackageLoader("mainspring.web"), autoescape=select_autoescape(), undefined=StrictUndefined
+        loader=PackageLoader("mainspring.web"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        finalize=_printable,
     )
     found.filters |= filters(zone, clock)
     found.globals |= {"tone_of": tone_of, "icon_of": icon_of, "bar_first": FIRST, "bar_more": MORE}
     return found
+
+
+def _printable(value: Any) -> Any:
+    """Return what a template writes: text without control characters and marks that change the direction of writing."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return _MARKS.sub(lambda mark: f"\\u{ord(mark[0]):04x}", escape_text(value))
 
 
 def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
@@ -47,7 +61,7 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
         "took": lambda ms: "-" if ms is None else span(round(ms)),
         "line": one_line,
         "part": part,
-        "error": error_name,
+        "headline": lambda text, longest: one_line(shorten_headline(text, longest), longest),
         "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
         "percent": percent,
         "memory": memory,

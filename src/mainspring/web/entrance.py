@@ -3,10 +3,8 @@
 Whatever is added behind it is closed until somebody names it a door. Every answer leaves with the headers that keep browsers from harm.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import parse_qs
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
@@ -14,17 +12,23 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring.domain.errors import MainspringError
+from mainspring.web.form_reader import FormReader, is_form, strangers_forms
 from mainspring.web.gate import API, SAFE, VISITOR, Gate, path_of
 from mainspring.web.own_site import OwnSite
+from mainspring.web.places import Places
 
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/", "/assets/")
 """Doors with a guard of their own, or for everybody; one that ends in "/" is all that lies below it."""
 PROBES: Final = ("/healthz", "/readyz")
 """Answered however many others wait: who asks them ends a process that is silent."""
-LASTING: Final = "/api/v1/changes"
-"""Lasts as long as its page; streams have a bound of their own."""
+UNCOUNTED: Final = (*PROBES, "/assets/", "/api/v1/changes")
+"""Answered without a place: probes, files that are in memory, and streams, which last long and have a bound of their own."""
 MOST_INSIDE: Final = 100
-"""Requests that are answered at a time; who comes then is told so at once, and waits nowhere."""
+"""Requests that are answered at a time; a client that comes then is told so at once, and waits nowhere."""
+MOST_OF_ADDRESS: Final = 50
+"""Of them, those of one address; programs of this machine have no such bound."""
+BY_ANY_NAME: Final = (*PROBES, "/metrics", "/api/", "/i/", "/assets/")
+"""Answered whatever the Host header is: they want a proof, check the name themselves, or hold no secret."""
 WAYS_IN: Final = ("/sign-in", "/first", "/oidc/start", "/oidc/back")
 """Pages that let somebody in."""
 HEADERS: Final = {
@@ -42,14 +46,13 @@ HEADERS: Final = {
 STRICT: Final = "max-age=31536000"
 FORM: Final = "mainspring.form"
 """In the scope of a request: the fields of its form, each the last one given."""
-FORM_WITHIN_S: Final = 10.0
 LARGEST_FORM: Final = 1024 * 1024
 MOST_FIELDS: Final = 500
-"""Bounds of a form of whoever is in: that of a run has some 400 fields at most, and a text in it may be as large as a value."""
-LARGEST_OF_STRANGERS: Final = 64 * 1024
-MOST_OF_STRANGERS: Final = 50
-"""Bounds of all other forms, which are short."""
-_FORM = "application/x-www-form-urlencoded"
+MOST_FORMS: Final = 50
+"""Bounds of a form of a known visitor: that of a run has some 400 fields at most, and a text in it may be as large as a value."""
+_OTHER_NAME = """this server is called by a name that it does not know, so nothing was done. If the name is yours, set web.public_url,
+or name it in web.allowed_hosts. See docs/how-to/sign-in.md."""
+_BOTH_LENGTHS = "Content-Length and Transfer-Encoding exclude each other"
 
 
 def is_door(path: str, doors: tuple[str, ...]) -> bool:
@@ -65,63 +68,98 @@ class Entrance:
         self._gate = gate
         self._site = site
         self._closed = closed
-        self._inside = 0
+        self._places = Places(MOST_INSIDE, MOST_OF_ADDRESS)
+        self._forms = FormReader(LARGEST_FORM, MOST_FIELDS, MOST_FORMS)
+        self._strangers_forms = strangers_forms()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        guarded = self._guarded(send)
-        if is_door(scope["path"], (*PROBES, LASTING)):
-            await self._answer(scope, receive, guarded)
-            return
-        if self._inside >= MOST_INSIDE:
-            # Its connection ends with it: a crowd's would keep out who asks next.
-            busy = self._gate.refuse(Request(scope), 503, "too_busy", "too many ask at once: ask again", retry_after=1)
-            busy.headers["Connection"] = "close"
-            await busy(scope, receive, guarded)
-            return
-        self._inside += 1
-        try:
-            await self._answer(scope, receive, guarded)
-        finally:
-            self._inside -= 1
+        request, guarded = Request(scope, receive), self._guarded(send)
+        wrong = self._misled(request)
+        if wrong is not None:
+            await wrong(scope, receive, guarded)
+        elif is_door(scope["path"], UNCOUNTED):
+            await self._answer(request, guarded)
+        else:
+            await self._answer_in_place(request, guarded)
 
-    async def _answer(self, scope: Scope, receive: Receive, guarded: Send) -> None:
+    async def _answer_in_place(self, request: Request, guarded: Send) -> None:
+        """Answer a request if there is a place for it. The place is free when the answer begins: a client that reads slowly holds none."""
+        address = self._site.address(request)
+        place = self._places.take(None if self._site.is_proxy(address) else address)
+        if place is None:
+            # Its connection ends with it: a crowd's would keep out who asks next.
+            busy = self._gate.refuse(request, 503, "too_busy", "too many ask at once: ask again", retry_after=1)
+            await _closing(busy)(request.scope, request.receive, guarded)
+            return
+
+        async def leaving(message: Message) -> None:
+            place.leave()
+            await guarded(message)
+
+        try:
+            await self._answer(request, leaving)
+        finally:
+            place.leave()
+
+    async def _answer(self, request: Request, guarded: Send) -> None:
         refused = None
-        if not is_door(scope["path"], OUTSIDE):
+        if not is_door(path_of(request), OUTSIDE):
             try:
-                refused = await self._refused(Request(scope, receive))
+                refused = await self._refused(request)
             except ClientDisconnect:
                 return
-        await (refused or self._inner)(scope, receive, guarded)
+        await (refused or self._inner)(request.scope, request.receive, guarded)
+
+    def _misled(self, request: Request) -> Response | None:
+        """Refuse a request that two servers could read in two ways, and one that a page of another site may have made of us."""
+        if "content-length" in request.headers and "transfer-encoding" in request.headers:
+            return _closing(self._gate.refuse(request, 400, "framing", _BOTH_LENGTHS))
+        if not is_door(path_of(request), BY_ANY_NAME) and not self._site.allows_host(request):
+            return _closing(PlainTextResponse(f"{_OTHER_NAME}\n", 403))
+        return None
 
     async def _refused(self, request: Request) -> Response | None:
         """Return what is answered instead of the page; None = it may be asked for."""
         why = await self._closed()
         if why is not None:
             return PlainTextResponse(f"{why}\n", 503, {"Retry-After": "5"})
+        is_way_in = is_door(path_of(request), WAYS_IN)
+        if is_way_in and (stranger := self._stranger(request)) is not None:
+            return _closing(stranger)
         if _sends_form(request):
-            try:
-                is_known = not is_door(path_of(request), WAYS_IN) and await self._gate.knows(request)
-            except MainspringError:
-                return self._gate.away(request)
-            form = await read_form(request, *((LARGEST_FORM, MOST_FIELDS) if is_known else ()))
-            if form is None:
-                return PlainTextResponse("this is no form of ours, and nothing was done\n", 413)
-            request.scope[FORM] = form
-        if is_door(path_of(request), WAYS_IN):
-            return self._stranger(request)
+            unread = await self._read_form(request, is_way_in=is_way_in)
+            if unread is not None:
+                return _closing(unread)
+        if is_way_in:
+            return None if self._gate.lets_stranger(request) else self._gate.too_often(request)
         found = await self._gate.visitor(request, request.scope.get(FORM, {}).get("form"))
         if isinstance(found, Response):
             return found
         request.scope[VISITOR] = found
         return None
 
+    async def _read_form(self, request: Request, *, is_way_in: bool) -> Response | None:
+        """Read a form of a known visitor, or of a page that lets people in; nothing of any other. Return what is answered instead."""
+        try:
+            is_known = not is_way_in and await self._gate.knows(request)
+        except MainspringError:
+            return self._gate.away(request)
+        if not is_known and not is_way_in:
+            found = await self._gate.visitor(request)
+            return found if isinstance(found, Response) else None
+        form = await (self._forms if is_known else self._strangers_forms).read(request)
+        if form is None:
+            return PlainTextResponse("this is no form of ours, or it came too slowly, and nothing was done\n", 413)
+        request.scope[FORM] = form
+        return None
+
     def _stranger(self, request: Request) -> Response | None:
-        """Refuse whoever asks too often, and a form of another site: it could sign somebody in as somebody else."""
-        if not self._gate.lets_stranger(request):
-            return self._gate.refuse(request, 429, "too_often", "too many requests", retry_after=1)
+        """Refuse an address that asks too often, and a form of another site, which could sign a person in as another one."""
+        if not self._gate.may_ask(request):
+            return self._gate.too_often(request)
         if request.method not in SAFE and not self._site.is_own(request):
             return self._gate.refuse(request, 403, "other_site", "this came from another site, and nothing was done")
         return None
@@ -146,30 +184,7 @@ def _sends_form(request: Request) -> bool:
     return is_form(request)
 
 
-def is_form(request: Request) -> bool:
-    """Tell whether a request says that its body is a form."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
-
-
-async def read_form(
-    request: Request, largest: int = LARGEST_OF_STRANGERS, most: int = MOST_OF_STRANGERS
-) -> dict[str, str] | None:
-    """Return the fields of a form; None where it is none, or too large (bytes, fields) or too slow. Raises ClientDisconnect.
-
-    NUL is no character of a form: no field of a browser can hold it, and not every database takes it.
-    """
-    body = bytearray()
-    try:
-        async with asyncio.timeout(FORM_WITHIN_S):
-            async for part in request.stream():
-                body += part
-                if len(body) > largest:
-                    return None
-    except TimeoutError:
-        return None
-    try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=most)
-    except ValueError:
-        return None
-    found = {name: values[-1] for name, values in fields.items()}
-    return None if any("\x00" in text for pair in found.items() for text in pair) else found
+def _closing(response: Response) -> Response:
+    """Return an answer that ends its connection: what the client still sends is not read."""
+    response.headers["Connection"] = "close"
+    return response

@@ -66,7 +66,7 @@ class Gate:
         except MainspringError:
             return self.away(request)
         if isinstance(asked, Visitor) and not self._known.lets(str(asked), self._clock.now()):
-            return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
+            return self.too_often(request)
         return asked
 
     async def knows(self, request: Request) -> bool:
@@ -115,6 +115,14 @@ class Gate:
         """Return what forms of this session carry; other sites cannot know it. Empty where there is no session."""
         cookie = self.cookie(request)
         return "" if cookie is None else form_token_of(cookie)
+
+    def may_ask(self, request: Request) -> bool:
+        """Tell whether an address has not asked too often; counts nothing."""
+        return self._strangers.has(group_of(self._site.address(request)), self._clock.now())
+
+    def too_often(self, request: Request) -> Response:
+        """Return the answer to a client that asks too often."""
+        return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
 
     def lets_stranger(self, request: Request) -> bool:
         """Count a request that nobody is known by; False = its address asks too often."""
@@ -176,7 +184,7 @@ class Gate:
 
     def _unknown(self, request: Request) -> Response:
         if not self.lets_stranger(request):
-            return self.refuse(request, 429, "too_often", "too many requests", retry_after=1)
+            return self.too_often(request)
         is_page = not path_of(request).startswith(API) and "authorization" not in request.headers
         if is_page and request.method in SAFE:
             query = request.scope["query_string"].decode("latin-1")

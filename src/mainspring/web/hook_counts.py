@@ -34,16 +34,19 @@ class HookCounts:
     def __init__(self) -> None:
         self.answers: Counter[tuple[str, str]] = Counter()
         """By trigger and answer: `accepted`, AGAIN, or the code of what was wrong."""
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[tuple[str, str], _Bucket] = {}
         self._all = _Bucket(_ALL_A_SECOND, _ALL_AT_ONCE)
 
     def count(self, trigger: str, answer: str) -> None:
         """Count one request."""
         self.answers[trigger, answer] += 1
 
-    def may_keep(self, trigger: str, now: float) -> bool:
-        """Whether one more refusal of a trigger may be written down at `now` (seconds): a flood of them is no flood of commits."""
-        bucket = self._buckets.setdefault(trigger, _Bucket(_A_SECOND, _AT_ONCE))
+    def may_keep(self, trigger: str, now: float, why: str = "") -> bool:
+        """Whether one more refusal of a trigger may be written down at `now` (seconds): a flood of them is no flood of commits.
+
+        Each reason counts by itself, so that a flood of one does not hide the others.
+        """
+        bucket = self._buckets.setdefault((trigger, why), _Bucket(_A_SECOND, _AT_ONCE))
         return bucket.take(now) and self._all.take(now)
 
     def forget_others(self, triggers: set[str]) -> None:
@@ -51,4 +54,4 @@ class HookCounts:
         for trigger, answer in list(self.answers):
             if trigger != OTHER and trigger not in triggers:
                 del self.answers[trigger, answer]
-        self._buckets = {name: bucket for name, bucket in self._buckets.items() if name in triggers}
+        self._buckets = {key: bucket for key, bucket in self._buckets.items() if key[0] in triggers}

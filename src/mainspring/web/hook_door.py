@@ -10,16 +10,20 @@ from collections.abc import Mapping
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.process_finding import FindingKind
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.hook_counts import HookCounts
 from mainspring.web.hook_ends import HookEnds
 from mainspring.web.hook_table import HookTable
+from mainspring.web.own_findings import OwnFindings
+from mainspring.web.secret_values import SecretValues
 
 _EVERY_S = 1.0
 _AT_MOST_EVERY_S = 0.1
 _OPEN_EVERY_S = 0.05
 _MOST_KEPT_AT_ONCE = 8
+_CHECK_EVERY_S = 10.0
 
 
 class HookDoor:
@@ -40,6 +44,11 @@ class HookDoor:
         self._unreadable: dict[str, str] = {}
         self.trouble: str | None = None
         """Why no webhooks are taken in, for people."""
+        self.pages_trouble: str | None = None
+        """Why no pages are served, for people."""
+        self._findings = OwnFindings(process)
+        self._values = SecretValues(process.project.secrets)
+        self._checked_at = -_CHECK_EVERY_S
 
     async def keep(self) -> None:
         """Wait for the store, then read the table each second and whenever something may be new, for ever."""
@@ -52,6 +61,7 @@ class HookDoor:
         self._process.changed = self._changed.set
         while True:
             await self._look(known)
+            await self._report()
             try:
                 async with asyncio.timeout(_EVERY_S):
                     await self._changed.wait()
@@ -60,6 +70,20 @@ class HookDoor:
             self._changed.clear()
             self._ends.hurry()
             await asyncio.sleep(_AT_MOST_EVERY_S)
+
+    async def _report(self) -> None:
+        """Put on record what is wrong with this process: an address that is taken, a webhook without a secret."""
+        why = {"web.bind": self.pages_trouble, "hooks.bind": self.trouble if len(self.table) else None}
+        self._findings.replace(FindingKind.ADDRESS, {name: text for name, text in why.items() if text is not None})
+        if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
+            self._checked_at = time.monotonic()
+            self._findings.replace(FindingKind.SECRET, await asyncio.to_thread(self._missing_secrets))
+        self._findings.report()
+
+    def _missing_secrets(self) -> dict[str, str]:
+        """Return why, by trigger, of the webhooks that cannot check a sender. Blocking."""
+        faults = {hook.trigger: self._values.missing(hook.webhook.verify) for hook in self.table}
+        return {trigger: why for trigger, why in faults.items() if why is not None}
 
     async def _look(self, known: KnownTriggers) -> None:
         try:
@@ -108,7 +132,7 @@ class HookDoor:
 
     def keep_refused(self, trigger: str, why: str, note: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Write down what was refused, for people to see; a few a second, and never in the way of what is genuine."""
-        if len(self._keeping) >= _MOST_KEPT_AT_ONCE or not self.counts.may_keep(trigger, time.monotonic()):
+        if len(self._keeping) >= _MOST_KEPT_AT_ONCE or not self.counts.may_keep(trigger, time.monotonic(), why):
             return
         arrival = Arrival(key="-", body=body, headers=dict(headers))
         task = self._process.loop.create_task(self._write_down(trigger, why, note, arrival))

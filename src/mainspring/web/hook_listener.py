@@ -2,15 +2,24 @@
 
 import asyncio
 import logging
+import socket
 
+from mainspring.app.listen_addresses import is_default, note_address
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.network import Networks
+from mainspring.web.allowed_hosts import AllowedHosts
+from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
-from mainspring.web.hook_protocol import KEEP_ALIVE_S, LONGEST_HEAD, HookProtocol
 from mainspring.web.hooks import Hooks
-from mainspring.web.listening import listen, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
 
-_AGAIN_S = 5.0
+_AGAIN_S, _NOTE_AGAIN_S = 5.0, 0.2
+KEEP_ALIVE_S = 75
+"""Longer than the 60 seconds of most proxies: else they would use a connection that we are just closing."""
+LONGEST_HEAD = 64 * 1024
+"""Bytes before a request is no HTTP any more: above what its headers may have, so that these are refused in words (431)."""
+MOST_CONNECTIONS, MOST_OF_ADDRESS = 512, 256
 _LOG = logging.getLogger("mainspring.web.hooks")
 
 
@@ -20,27 +29,34 @@ class HookListener:
     def __init__(self, process: PostProcess, door: HookDoor) -> None:
         self._process = process
         self._door = door
-        self._settings = process.project.settings.hooks
-        hooks = Hooks(door, self._settings, process.project.secrets)
+        web, self._settings = process.project.settings.web, process.project.settings.hooks
+        bind, public_url = self._settings.bind, self._settings.public_url
+        hosts = AllowedHosts(bind, public_url, web.allowed_hosts, is_loopback=is_loopback(host_of(bind)))
+        limits = ConnectionLimits(MOST_CONNECTIONS, MOST_OF_ADDRESS, Networks(web.trusted_proxies).__contains__)
         self._server = server(
-            hooks, HookProtocol, timeout_keep_alive=KEEP_ALIVE_S, h11_max_incomplete_event_size=LONGEST_HEAD
+            Hooks(door, self._settings, process.project.secrets, hosts),
+            limits,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
         )
         self._ended = asyncio.Event()
+        self._noting: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Serve until `end`."""
         told = ""
         while not self._ended.is_set():
             try:
-                listener = await asyncio.to_thread(listen, self._settings.bind, "hooks.bind")
+                listener, bind = await asyncio.to_thread(self._listen)
             except ConfigError as error:
                 if error.message != told:
                     told = error.message
                     _LOG.error("%s", error)
-                self._door.trouble = f"webhooks are not taken in: {self._settings.bind} cannot be listened on"
+                self._door.trouble = f"webhooks are not taken in: {first_line(error)}"
             else:
                 self._door.trouble = None
-                _LOG.info("webhooks are taken in on http://%s", self._settings.bind)
+                _LOG.info("webhooks are taken in on http://%s", bind)
+                self._noting = self._process.loop.create_task(self._note(bind))
                 await self._server.serve(sockets=[listener])
                 return
             try:
@@ -49,7 +65,24 @@ class HookListener:
             except TimeoutError:
                 continue
 
+    def _listen(self) -> tuple[socket.socket, str]:
+        """Return a socket and its address: of a default one that another process has, the next that is free. Raises ConfigError."""
+        bind = self._settings.bind
+        if is_default(self._process.project.settings, "hooks.bind"):
+            return listen_nearby(bind, "hooks.bind")
+        return listen(bind, "hooks.bind"), bind
+
+    async def _note(self, bind: str) -> None:
+        """Write down where webhooks are taken in, once the store is open."""
+        while True:
+            if self._process.is_open:
+                break
+            await asyncio.sleep(_NOTE_AGAIN_S)
+        note_address(self._process.store, "hooks.bind", bind)
+
     def end(self) -> None:
         """End; requests under way are answered first, within a few seconds."""
         self._ended.set()
+        if self._noting is not None:
+            self._noting.cancel()
         self._server.should_exit = True

@@ -17,12 +17,13 @@ from mainspring.domain.kept_header import kept_headers
 from mainspring.domain.sealing import SealedError
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.verification import BAD_SIGNATURE, verify_request
-from mainspring.domain.verifier import Bearer, GitLab, kind_of
+from mainspring.domain.verifier import Bearer, GitLab, Unsigned, kind_of
 from mainspring.domain.webhook import Respond
 from mainspring.resources.secret import Secrets
 from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.triggers.prepared import Prepared
 from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
+from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.hook_counts import AGAIN, OTHER
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_ends import RunEnd
@@ -41,12 +42,22 @@ _NO_FAULT = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
 _BY_TOKEN = (Bearer, GitLab)
 _NOT_SET_UP = problem(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
 
+_OTHER_NAME = problem(
+    403,
+    "other_host",
+    "a webhook that verifies nothing is not called by a name that this server does not know: set hooks.public_url or web.allowed_hosts",
+    close=True,
+)
+
 
 class Hooks:
-    """The ASGI application."""
+    """The ASGI application. `hosts` = the names by which webhooks that verify nothing may be called; None = any."""
 
-    def __init__(self, door: HookDoor, settings: HooksSettings, secrets: Secrets) -> None:
+    def __init__(
+        self, door: HookDoor, settings: HooksSettings, secrets: Secrets, hosts: AllowedHosts | None = None
+    ) -> None:
         self._door = door
+        self._hosts = hosts
         # What a run is given is a value of the store: more than that would only fail later.
         self._limit = min(Limit(settings.max_body, "hooks.max_body"), Limit(door.largest_value, "store.payload_max"))
         self._values = SecretValues(secrets)
@@ -80,6 +91,10 @@ class Hooks:
         headers = headers_of(scope)
         if isinstance(headers, Reply):
             return headers
+        if isinstance(hook.webhook.verify, Unsigned) and not (
+            self._hosts is None or self._hosts.allows(headers.get("host"))
+        ):
+            return _OTHER_NAME
         with self.admission.hold() as held:
             found = await self._read(hook, headers, receive, held)
             if isinstance(found, Reply):
@@ -188,6 +203,8 @@ def _ended(code: str, ids: dict[str, str | None], end: RunEnd) -> Reply:
     """Return the result; of a run that did not succeed only how it ended, for its error may tell what is nobody's business outside."""
     if end.state in _NO_FAULT:
         return document(200, code, {**ids, "state": end.state, "result": end.result})
+    if end.state is DeliveryState.REFUSED:
+        return problem(409, "other_body", "another delivery holds this key with another body", more=ids)
     what = "delivery" if end.run is None else "run"
     return problem(500, "run_failed", f"the {what} is {end.state}", more={**ids, "state": end.state})
 

@@ -19,6 +19,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.id_token import claims_of, read_keys
 from mainspring.domain.oidc import Answer, Asked, Provider, read_answer, read_provider, read_refusal, refused
+from mainspring.resources.pinned_client import open_client
 from mainspring.resources.secret import Secrets
 
 WITHIN_S: Final = 10.0
@@ -116,7 +117,7 @@ class IdentityProvider:
 
 
 def _client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers={"accept": "application/json"})
+    return open_client(timeout=WITHIN_S, follow_redirects=False, headers={"accept": "application/json"})
 
 
 async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: Any) -> bytes:
@@ -131,7 +132,8 @@ async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: An
                     raise ArgumentError("the provider's answer is too large")
             status = answer.status_code
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-        raise ArgumentError(f"the provider does not answer ({type(error).__name__}): try again") from None
+        said = f": {error}" if isinstance(error, httpx2.ConnectError) and "allowed_networks" in str(error) else ""
+        raise ArgumentError(f"the provider does not answer ({type(error).__name__}{said}): try again") from None
     if status != 200:
         raise refused(f"the provider answers with {status} at {urlsplit(url).path}", read_refusal(bytes(body)))
     return bytes(body)

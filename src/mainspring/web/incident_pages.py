@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mainspring import __version__
+from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.cron import to_local, zone_of
@@ -21,17 +22,20 @@ from mainspring.domain.incident import Incident
 from mainspring.domain.link import SECRET, Grant, grant_of
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances, headline_of, moment_of, render_notice
-from mainspring.domain.states import INCIDENT_MOVES, REOPENABLE, IncidentMove, IncidentState
+from mainspring.domain.states import INCIDENT_MOVES, REOPENABLE, TERMINAL, IncidentMove, IncidentState, RunState
+from mainspring.insight.announced import definition_of
+from mainspring.insight.words import ago
 from mainspring.resources.secret import Secrets
 from mainspring.service import incident as acts
 from mainspring.service import run as runs
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
+from mainspring.store.reads.status import automations
 from mainspring.web.assets import Assets
 from mainspring.web.continued import continued_since, run_of
 from mainspring.web.drawing import templates
-from mainspring.web.entrance import is_form, read_form
+from mainspring.web.form_reader import is_form, strangers_forms
 from mainspring.web.gate import path_of
 from mainspring.web.linked_run import LinkedRun, linked_run
 from mainspring.web.own_site import OwnSite
@@ -47,6 +51,7 @@ HEADERS: Final = {
 }
 _SNOOZE_MS = 4 * 3_600_000
 _SHOWN = 20
+_MOVING_S, _SETTLING_S = 5, 15
 _MOVES = {
     "acknowledge": (IncidentMove.ACKNOWLEDGE, "I look after it"),
     "snooze": (IncidentMove.SNOOZE, "Snooze 4 h"),
@@ -63,18 +68,35 @@ class Button(NamedTuple):
     text: str
 
 
+class RunbookText(NamedTuple):
+    """Where a runbook is, and its words about the incident; None = only its reader can open it."""
+
+    where: str
+    text: str | None
+
+
 class Shown(NamedTuple):
-    """What a page shows: the incident, what became of it, and the newest run that it names, None = none, or it is gone."""
+    """What a page shows: the incident, its history, the newest run that it names (None = none, or it is gone), and the runbook."""
 
     incident: Incident
     moves: list[reads.MoveView]
     run: LinkedRun | None
+    runbook: RunbookText | None
 
     @property
     def again(self) -> LinkedRun | None:
         """The run, if it can be continued now."""
         is_over = self.incident.state is IncidentState.RESOLVED
         return self.run if self.run is not None and self.run.state in REOPENABLE and not is_over else None
+
+    @property
+    def refresh_s(self) -> int | None:
+        """After how many seconds the page loads itself again: while the run moves, and while its success has not ended the incident yet."""
+        if self.run is None or self.incident.state is IncidentState.RESOLVED:
+            return None
+        if self.run.state is RunState.SUCCEEDED:
+            return _SETTLING_S
+        return None if self.run.state in TERMINAL or self.run.state in REOPENABLE else _MOVING_S
 
     @property
     def seen(self) -> str:
@@ -102,7 +124,9 @@ class IncidentPages:
         self._zone = zone_of(project.timezone)
         self._around = Circumstances(zone=self._zone, project=project.name, environment=project.environment)
         self._site = OwnSite(settings.web)
+        self._forms = strangers_forms()
         self._assets = Assets()
+        self._runbooks = Runbooks(settings)
         self._pages = templates(self._zone, clock)
 
     def routes(self) -> list[Route]:
@@ -121,8 +145,10 @@ class IncidentPages:
         """Do what a button says, once."""
         if not self._site.is_own(request):
             return self._told(403, "this came from another site, and nothing was done: open the link itself")
+        if self._grant(request) is None:
+            return self._unknown()
         try:
-            form = await read_form(request) if is_form(request) else None
+            form = await self._forms.read(request) if is_form(request) else None
         except ClientDisconnect:
             form = None
         if form is None:
@@ -130,13 +156,9 @@ class IncidentPages:
         return await self._answer(request, lambda grant: self._acted(request.path_params["token"], grant, form))
 
     async def _answer(self, request: Request, look: Callable[[Grant], tuple[Shown, str]]) -> Response:
-        token: str = request.path_params["token"]
-        try:
-            grant = grant_of(token, self._secrets.lines(SECRET), self._clock.now() // 1000)
-        except ConfigError:
-            grant = None
+        grant = self._grant(request)
         if grant is None:
-            return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
+            return self._unknown()
         try:
             shown, said = await asyncio.to_thread(look, grant)
         except NotFoundError:
@@ -148,13 +170,30 @@ class IncidentPages:
         wants_run = path_of(request).endswith(_RUN[-4:])
         if wants_run and shown.run is None:
             return self._told(404, "this incident names no run, or it is gone")
-        return self._page("night_run.html" if wants_run else "night.html", shown, said, token)
+        return self._page("night_run.html" if wants_run else "night.html", shown, said, request)
+
+    def _grant(self, request: Request) -> Grant | None:
+        """Return what the link of a request permits; None = the link is over, or is none."""
+        try:
+            return grant_of(request.path_params["token"], self._secrets.lines(SECRET), self._clock.now() // 1000)
+        except ConfigError:
+            return None
+
+    def _unknown(self) -> Response:
+        return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
 
     def _shown(self, grant: Grant) -> Shown:
         found = reads.incident(self._store.reader, grant.incident)
         if found is None or found.opened != grant.opened:
             raise NotFoundError(f"incident {grant.incident} is over")
-        return Shown(found, reads.moves(self._store.reader, found.id), self._run(found))
+        return Shown(found, reads.moves(self._store.reader, found.id), self._run(found), self._runbook(found))
+
+    def _runbook(self, found: Incident) -> RunbookText | None:
+        """Return the runbook of its automation at what is about the incident; None = there is none."""
+        name = found.subject.automation
+        views = automations(self._store.reader, name) if name else []
+        runbook = self._runbooks.of(name, definition_of(views[0]) if views else None, found) if name else None
+        return None if runbook is None else RunbookText(runbook.where, self._runbooks.words(runbook))
 
     def _run(self, found: Incident) -> LinkedRun | None:
         """Return the newest run that the incident names."""
@@ -208,15 +247,15 @@ class IncidentPages:
         return f"already {act.done} by {act.by} at {when}"
 
     def _line(self, move: reads.MoveView) -> str:
-        who = f" by {move.by}" if move.by else ""
-        return f"{moment_of(move.at, self._zone)}  {move.move}{who}" + (f": {move.note}" if move.note else "")
+        return f"{ago(move.at, self._clock.now())}: {_move_text(move)}"
 
     def _told(self, status: int, said: str) -> Response:
         """Return a page that holds a sentence and nothing else."""
         return self._drawn("night_told.html", status, title="There is nothing to show", said=said, wrong=True)
 
-    def _page(self, template: str, shown: Shown, said: str, token: str) -> Response:
-        found = shown.incident
+    def _page(self, template: str, shown: Shown, said: str, request: Request) -> Response:
+        found, token = shown.incident, request.path_params["token"]
+        path = "/run" if template == "night_run.html" else ""
         about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
         return self._drawn(
             template,
@@ -236,10 +275,12 @@ class IncidentPages:
             acts=shown.buttons,
             token=token,
             now=self._clock.now(),
-            history=[self._line(move) for move in shown.moves[-_SHOWN:]],
+            history=[(move.at, _move_text(move)) for move in shown.moves[-_SHOWN:]],
+            runbook=shown.runbook,
+            refresh=None if shown.refresh_s is None else f"{shown.refresh_s}; url={self._site.base}/i/{token}{path}",
         )
 
-    def _drawn(self, template: str, status: int, **values: Any) -> Response:
+    def _drawn(self, template: str, status: int, *, refresh: str | None = None, **values: Any) -> Response:
         environment = self._around.environment
         shown: dict[str, Any] = {
             "base": self._site.base,
@@ -251,4 +292,10 @@ class IncidentPages:
             "verdict": None,
             "wrong": False,
         }
-        return HTMLResponse(self._pages.get_template(template).render(shown | values), status, HEADERS)
+        headers = HEADERS if refresh is None else {**HEADERS, "Refresh": refresh}
+        return HTMLResponse(self._pages.get_template(template).render(shown | values), status, headers)
+
+
+def _move_text(move: reads.MoveView) -> str:
+    who = f" by {move.by}" if move.by else ""
+    return f"{move.move}{who}" + (f": {move.note}" if move.note else "")

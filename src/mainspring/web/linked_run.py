@@ -74,7 +74,7 @@ def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
         changed_at=run.changed_at,
         started_at=run.started_at,
         step=step.name if step is not None else None,
-        error=run.failure.message if run.failure is not None and has_stopped else "",
+        error=run.failure.headline if run.failure is not None and has_stopped else "",
         what=what,
         why=why,
         can=can,

@@ -1,7 +1,6 @@
 """What browsers see of this web process: its origin and sub-path, its cookie, whether a request comes from its own pages, and whence."""
 
 import hashlib
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -10,18 +9,24 @@ from starlette.responses import Response
 
 from mainspring.config.web_settings import WebSettings
 from mainspring.domain.access import LASTS_MS
+from mainspring.domain.network import Networks, parse_address
+from mainspring.web.allowed_hosts import AllowedHosts
 
 _MARK = 8
 
 
 class OwnSite:
-    """Made of `[web]`. A proxy in front takes the path of `web.public_url` off: routes do not know it, links do."""
+    """Made of `[web]`. `is_alone` = only this machine reaches `web.bind`.
 
-    def __init__(self, web: WebSettings) -> None:
+    A proxy in front takes the path of `web.public_url` off: routes do not know it, links do.
+    """
+
+    def __init__(self, web: WebSettings, *, is_alone: bool = False) -> None:
         public = urlsplit(web.public_url or "")
         self.base = public.path.rstrip("/")
         self.is_secure = public.scheme == "https"
-        self._is_behind = web.public_url is not None
+        self._hosts = AllowedHosts(web.bind, web.public_url, web.allowed_hosts, is_loopback=is_alone)
+        self._proxies = Networks(web.trusted_proxies)
         self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
         # Ports do not part cookies: two projects on one host would sign each other out.
         mark = hashlib.sha256((web.public_url or web.bind).encode()).hexdigest()[:_MARK]
@@ -36,12 +41,21 @@ class OwnSite:
         return origin is not None and origin in (self._origin, here)
 
     def address(self, request: Request) -> str:
-        """Return from where a request came: behind a proxy, whom that proxy names last."""
-        direct = request.client.host if request.client is not None else ""
-        if not (self._is_behind and _is_near(direct)):
-            return direct
-        named = _last(request.headers)
-        return named if named and _is_address(named) else direct
+        """Return from where a request came: from a trusted proxy, the last address that it names and that is no trusted proxy too."""
+        address = request.client.host if request.client is not None else ""
+        for named in _forwarded_for(request.headers):
+            if not self.is_proxy(address) or parse_address(named) is None:
+                break
+            address = named
+        return address
+
+    def allows_host(self, request: Request) -> bool:
+        """Tell whether a request calls this site by a name that it has."""
+        return self._hosts.allows(request.headers.get("host"))
+
+    def is_proxy(self, address: str) -> bool:
+        """Tell whether an address is that of a trusted proxy: only that may say for whom it asks."""
+        return address in self._proxies
 
     def keep(self, response: Response, key: str) -> None:
         """Give the browser a session's key."""
@@ -65,22 +79,7 @@ class OwnSite:
         return self.base + (path if plain else "/")
 
 
-def _last(headers: Headers) -> str:
-    said = headers.getlist("x-forwarded-for")
-    return said[-1].rpartition(",")[2].strip() if said else ""
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_near(text: str) -> bool:
-    """Tell whether this can be a proxy of ours: only that may say for whom it asks."""
-    try:
-        return ip_address(text).is_private
-    except ValueError:
-        return False
+def _forwarded_for(headers: Headers) -> list[str]:
+    """Return the addresses of X-Forwarded-For, the nearest first."""
+    said = ",".join(headers.getlist("x-forwarded-for"))
+    return [part.strip() for part in reversed(said.split(","))] if said else []

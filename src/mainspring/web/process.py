@@ -5,54 +5,63 @@ It listens before the store answers: that it lives is true all the same.
 
 import asyncio
 import gc
-import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from mainspring.app.post import UNAVAILABLE
+from mainspring.app.listen_addresses import is_default, note_address, with_address
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.resources.secret import Secrets
 from mainspring.web.api.call import Site
 from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
+from mainspring.web.connection import ConnectionLimits
 from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.listening import listen, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
 from mainspring.web.look import Look
 from mainspring.web.pages import told
-from mainspring.web.patience import PatientProtocol
-from mainspring.web.routes import Routes
+from mainspring.web.routes import Routes, is_public
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_AT_ONCE = MOST + 600
-"""Connections: streams, which last, and others. Of their requests the entrance answers far fewer at a time: probes find a place."""
+_MOST_CONNECTIONS = MOST + 600
+"""Streams, which last, and others. The oldest idle one is closed for one more."""
 _AGAIN_S = 0.2
+_SECRETS_EVERY_S = 60.0
+_LISTEN_AGAIN_S = 5.0
 _COLLECT_AFTER = 20_000
 """New objects between two looks for cycles. A page makes as many, and leaves few in cycles."""
 
 
 async def serve(process: PostProcess) -> int:
     """Answer until the process is told to end."""
+    look, door = Look(process), HookDoor(process)
+    keeping = (look.keep(), door.keep(), hide_secrets(process.project.secrets))
+    looking = [process.loop.create_task(kept) for kept in keeping]
+    stopped = process.loop.create_task(process.stopped.wait())
+    hooks = HookListener(process, door)  # its own address: it goes on where that of the pages is taken
+    serving = [process.loop.create_task(hooks.serve())]
+    listener = await _listen(process, door, [*serving, *looking, stopped])
+    if listener is None:
+        hooks.end()
+        await asyncio.gather(*serving)
+        return await _close(process, looking)
     web = process.project.settings.web
     token = find_token(web.metrics_token_file, os.environ)
-    try:
-        listener = listen(web.bind, "web.bind")
-    except ConfigError as error:
-        process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
-        return UNAVAILABLE
-    alone = is_loopback(web.bind.rpartition(":")[0].strip("[]"))
-    if token is None and not alone:
+    alone = is_loopback(host_of(web.bind))
+    is_open = alone and not is_public(web.public_url)
+    if token is None and not is_open:
         process.log.warning(
             "%s can be reached from outside and no token is set: /metrics is closed. Set web.metrics_token_file or %s.",
-            web.bind,
+            web.bind if web.public_url is None else web.public_url,
             VARIABLE,
         )
-    look, door = Look(process), HookDoor(process)
-    looking = [process.loop.create_task(look.keep()), process.loop.create_task(door.keep())]
     store = process.project.settings.store
     file = None if store.is_remote else store.path
     project = process.project
@@ -63,21 +72,55 @@ async def serve(process: PostProcess) -> int:
     site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
-    routes = Routes(process, look, token, is_open=alone, door=door, file=file, more=more)
+    routes = Routes(process, look, token, is_open=is_open, door=door, file=file, more=more)
     app = ways.around(routes.app())
     gc.freeze()  # the code stays: a look through all of it keeps a page waiting for as long as the page takes
     gc.set_threshold(_COLLECT_AFTER, 10, 10)
-    pages, hooks = server(app, PatientProtocol, limit_concurrency=_MOST_AT_ONCE), HookListener(process, door)
-    serving = [process.loop.create_task(pages.serve(sockets=[listener])), process.loop.create_task(hooks.serve())]
+    limits = ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS // 2, ways.site.is_proxy)
+    pages = server(app, limits)
+    serving.append(process.loop.create_task(pages.serve(sockets=[listener])))
     process.log.info("listening on http://%s", web.bind)
     looking.append(process.loop.create_task(tell_ways_in(process, ways)))
-    stopped = process.loop.create_task(process.stopped.wait())
     # What the store cannot mend ends the process too: `looking` has the reason.
     await asyncio.wait({*serving, *looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
     pages.should_exit = True
     api.close()
     hooks.end()
     await asyncio.gather(*serving)
+    return await _close(process, looking)
+
+
+async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.Task[Any]]) -> socket.socket | None:
+    """Return the socket of the pages; None if one of `ends` comes first.
+
+    Where another process has the default port, the settings of this one get the next that is free. Any other address that is taken is
+    tried again, and on record.
+    """
+    settings = process.project.settings
+    while True:
+        try:
+            take = listen_nearby if is_default(settings, "web.bind") else _listen_at
+            listener, bind = await asyncio.to_thread(take, settings.web.bind, "web.bind")
+        except ConfigError as error:
+            if door.pages_trouble is None:
+                process.log.error("%s", error)  # noqa: TRY400 - what was done here tells nothing more
+            door.pages_trouble = f"pages and API are not served: {first_line(error)}"
+        else:
+            door.pages_trouble = None
+            if bind != settings.web.bind:
+                process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
+                process.project.settings = with_address(settings, "web.bind", bind)
+            return listener
+        if (await asyncio.wait(ends, timeout=_LISTEN_AGAIN_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+            return None
+
+
+def _listen_at(bind: str, setting: str) -> tuple[socket.socket, str]:
+    return listen(bind, setting), bind
+
+
+async def _close(process: PostProcess, looking: Sequence[asyncio.Task[Any]]) -> int:
+    """End what looks at the store, and close it; return the exit code. Raises what ended one of them."""
     for one in looking:
         if one.done() and not one.cancelled():
             one.result()
@@ -86,12 +129,20 @@ async def serve(process: PostProcess) -> int:
     return 0
 
 
+async def hide_secrets(secrets: Secrets) -> None:
+    """Learn which secrets there are, for as long as the process lives: viewers of the API do not see their values."""
+    while True:
+        await asyncio.to_thread(secrets.hide_all)
+        await asyncio.sleep(_SECRETS_EVERY_S)
+
+
 async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
     """Say, once the store is open, how to come in; it lasts as long as the process."""
     while True:
         if process.is_open:
             break
         await asyncio.sleep(_AGAIN_S)
+    note_address(process.store, "web.bind", process.project.settings.web.bind)
     try:
         said = await ways.invitation(again=sys.stderr.isatty())
     except MainspringError as error:
@@ -102,15 +153,6 @@ async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
         sys.stderr.write(f"{said}\n")
         sys.stderr.flush()
     await process.stopped.wait()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address; a name counts only if all its addresses do."""
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-        return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)
-    except (OSError, ValueError):
-        return False
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -12,16 +14,19 @@ from starlette.routing import Route
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
 from mainspring.operations.metrics.figures_reader import FiguresReader
+from mainspring.web.allowed_hosts import is_local
 from mainspring.web.exposition import CONTENT_TYPE, exposition
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.look import Look
 from mainspring.web.token import Token
 
+_BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_NO_HOST = "127.0.0.1"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Routes:
-    """The handlers of one web process. `is_open` = the figures may be told without a token: only loopback hears them.
+    """The handlers of one web process. `is_open` = the figures need no token: only programs of this machine hear them.
 
     `file` = the store's own, None where it is on a server.
     """
@@ -80,9 +85,16 @@ class Routes:
 
     async def metrics(self, request: Request) -> Response:
         """The figures, for whoever has the token."""
-        if not (self._is_open if self._token is None else self._token.opens(request.headers.get("authorization"))):
+        is_let_in = (
+            self._is_open and not is_forwarded(request.headers)
+            if self._token is None
+            else self._token.opens(request.headers.get("authorization"))
+        )
+        if not is_let_in:
             headers = {**_HEADERS, "WWW-Authenticate": 'Bearer realm="metrics"'}
-            return PlainTextResponse("a token is needed\n", status_code=401, headers=headers)
+            return PlainTextResponse(
+                "a token is needed: see web.metrics_token_file\n", status_code=401, headers=headers
+            )
         if not self._look.is_open:
             return PlainTextResponse("the store has not answered yet\n", status_code=503, headers=_HEADERS)
         try:
@@ -94,3 +106,13 @@ class Routes:
 
     def _read(self) -> str:
         return exposition(self._figures.read(self._process.store.reader, self._process.store.clock.now()))
+
+
+def is_public(url: str | None) -> bool:
+    """Tell whether a public address says that a proxy shows this listener to others."""
+    return url is not None and not is_local(urlsplit(url).netloc)
+
+
+def is_forwarded(headers: Headers) -> bool:
+    """Tell whether a proxy sent this request for another machine, or a browser for a name that is not this machine's."""
+    return any(name in headers for name in _BY_PROXIES) or not is_local(headers.get("host", _NO_HOST))

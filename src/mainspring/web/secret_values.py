@@ -41,6 +41,25 @@ class SecretValues:
                     self._tell(name, f"value {place} of {len(lines)} of the secret {name!r} is left out: {fault}")
         return tuple(found) or None
 
+    def missing(self, verifier: Verifier) -> str | None:
+        """Return why no sender can be checked by a verifier, without telling it in the log; None if one can be."""
+        if isinstance(verifier, Unsigned):
+            return None
+        faults: list[str] = []
+        for name in verifier.secrets:
+            try:
+                lines = self._secrets.lines(name)
+            except ConfigError as error:
+                faults.append(error.message.splitlines()[0])
+                continue
+            found = [fault for line in lines if (fault := secret_fault(verifier, line)) is not None]
+            if len(found) < len(lines):
+                return None
+            faults.append(
+                f"the secret {name!r} cannot be used: {found[0]}" if found else f"the secret {name!r} is empty"
+            )
+        return "; ".join(faults)
+
     def _tell(self, name: str, why: str) -> None:
         """Tell what is wrong with a secret, at most once a minute."""
         now = time.monotonic()

@@ -36,7 +36,7 @@ class WaysIn:
         is_alone: bool,
         cost: Cost | None = None,
     ) -> None:
-        self.site = OwnSite(settings.web)
+        self.site = OwnSite(settings.web, is_alone=is_alone)
         self.gate = Gate(self.site, store, clock)
         self.sign_in = SignIn(store, clock, cost)
         self._store = store

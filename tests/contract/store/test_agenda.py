@@ -17,7 +17,7 @@ def test_what_starts_soonest_comes_first(store, clock):
     """Of all, of those whose name holds a text as it is written, or of those that are named; what is retired or has no next is left out."""
     now = clock.now()
     for place, name in enumerate(("pay_1", "payX1", "Pay", "gone", "never")):
-        row = ScheduleRow(name, name, HOURLY, None if name == "never" else now + 9_000 - place * 1_000, None, "k")
+        row = ScheduleRow(name, name, HOURLY, None if name == "never" else now + 9_000 - place * 1_000, "k")
         store.announce(name, schedules=(row,))
     store.do(RetireAutomation("gone"))
     assert names(store) == ["Pay", "payX1", "pay_1"]
@@ -35,7 +35,7 @@ def test_what_starts_is_read_by_name_part_by_part(store, clock):
     """Each automation with all of its schedules, however many there are of it; what is filtered out is none of the part."""
     now = clock.now()
     for name, *schedules in (("a", "a", "a#2"), ("b", "b"), ("c", "c", "c#2"), ("gone", "gone"), ("never", "never")):
-        rows = [ScheduleRow(one, name, HOURLY, None if name == "never" else now + 1, None, one) for one in schedules]
+        rows = [ScheduleRow(one, name, HOURLY, None if name == "never" else now + 1, one) for one in schedules]
         store.announce(name, schedules=tuple(rows))
     store.do(RetireAutomation("gone"))
 
@@ -56,7 +56,7 @@ def test_slots_that_were_not_in_time_are_found(store, clock):
     """Missed, skipped and late ones, newest first; what ran in time, is older, or is another's is not."""
     now = clock.now()
     for name in ("a", "b"):
-        store.announce(name, schedules=(ScheduleRow(name, name, HOURLY, now - 500_000, None, "k"),))
+        store.announce(name, schedules=(ScheduleRow(name, name, HOURLY, now - 500_000, "k"),))
 
     def make(at, verdict="run", schedule="a"):
         link = SlotLink(schedule, at)

@@ -105,7 +105,7 @@ def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
     """A slot whose run waits is told until it began."""
     now = clock.now()
     spec = b'{"every":3600000}'
-    store.announce("a", "b", schedules=(ScheduleRow("a", "a", spec, now + HOUR, None, "k"),))
+    store.announce("a", "b", schedules=(ScheduleRow("a", "a", spec, now + HOUR, "k"),))
     start = store.starting(slot=SlotLink("a", now + HOUR))
     clock.forward(HOUR)
     store.do(MakeSlot("a", now + HOUR, now + 2 * HOUR, "run", start, None))
@@ -119,7 +119,7 @@ def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
 def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, clock, facts):
     """What is skipped because of it does not hide it, and of two that wait the older is told; a slot made by hand of the past is none."""
     first = clock.now() + HOUR
-    store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', first, None, "k"),))
+    store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', first, "k"),))
     starts = [store.starting(slot=SlotLink("a", first + place * HOUR)) for place in (0, 2)]
     past = store.starting(slot=SlotLink("a", first - HOUR), trigger=f"{BACKFILL}a by ann")
     clock.forward(3 * HOUR)
@@ -193,14 +193,14 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
 
 
 def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
-    """Later than its first slot, where that is the one under way when it was announced."""
+    """A new interval begins with the next slot: one of before it was announced is not made up for."""
     definition = Definition(kind=Kind.TASK, name="new")
     row = AutomationRow("new", "task", 1, "code", msgspec.json.encode(definition.to_data()))
     now = clock.now()
     spec = b'{"every":3600000}'
-    store.do(Announce("code", (row,), (ScheduleRow("new", "new", spec, now + HOUR, now - 40 * MINUTE),)))
+    store.do(Announce("code", (row,), (ScheduleRow("new", "new", spec, now + 20 * MINUTE),)))
     (cadence,) = one(facts(), "new").cadences
-    assert (cadence.next_slot_at, cadence.written_at) == (now - 40 * MINUTE, now)
+    assert (cadence.next_slot_at, cadence.written_at) == (now + 20 * MINUTE, now)
 
 
 def test_worker_that_could_load_nothing_is_one_that_could_have(store, new_process, facts):
@@ -308,7 +308,7 @@ def test_help_of_people_is_counted(store, clock, facts):
     definition = Definition(kind=Kind.TASK, name="a", options={"cron": ["0 3 * * *"]})
     store.announce(
         *("a", "b"),
-        schedules=(ScheduleRow("a", "a", b'{"cron":"0 3 * * *"}', clock.now() + DAY, None, "k"),),
+        schedules=(ScheduleRow("a", "a", b'{"cron":"0 3 * * *"}', clock.now() + DAY, "k"),),
         definition=json.dumps(definition.to_data()).encode(),
     )
     run = run_once(store, clock, end=fail)

@@ -25,7 +25,7 @@ def watch(store):
 def late_run(store, **options):
     """Let a slot come and its run wait, half an hour long; return the run."""
     due_at = store.clock.now() + HOUR
-    store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, None, "k"),))
+    store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, "k"),))
     start = store.starting(slot=SlotLink("a", due_at), **options)
     store.clock.forward(HOUR)
     store.do(MakeSlot("a", due_at, due_at + HOUR, "run", start, None))
@@ -57,7 +57,7 @@ def test_late_start_names_its_blocker(store, watch):
 def test_nobody_who_made_no_run_is_explained(store, watch):
     """Without a run there is nothing that a claim would meet."""
     due_at = store.clock.now() + HOUR
-    store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, None, "k"),))
+    store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, "k"),))
     store.clock.forward(2 * HOUR)
     watch.look()
     assert late(store).text.endswith("no run was made for it")

@@ -74,6 +74,33 @@ def test_outline_holds_the_newest_attempts(store):
     assert (found.checkpoint.value, found.checkpoint.done, found.outcomes) == (b"7", 7, [])
 
 
+def test_outline_has_no_attempt_of_a_step_whose_outcome_it_leaves_out(store):
+    """Such a step is done; its failed attempt alone would look like one after which another comes."""
+    run = store.begin()
+    for number in range(1, 7):
+        failed = SaveAttempt(
+            run=run.id,
+            claim=run.claim,
+            ident=f"s{number}",
+            name="s",
+            generation=run.generation,
+            attempt=1,
+            state=AttemptState.FAILED,
+            asked=number,
+            started_at=number,
+            automation="a",
+        )
+        store.do(failed)
+        if number != 3:
+            store.do(outcome(run, number if number < 3 else number - 1, f"s{number}", attempt=2, asked=number))
+    store.do(fail(run, rank=5))
+    found = store.read("outline", run.id, 2)
+    known = {one.ident for one in found.outcomes}
+    assert known == {"s1", "s5", "s6"}
+    assert {one.ident for one in found.attempts} <= known
+    assert [one.ident for one in store.read("outline", run.id, 10).attempts] == ["s1", "s2", "s3", "s4", "s5", "s6"]
+
+
 def test_journal_is_read_page_by_page_with_its_values(store):
     """Newest first; the outcomes of one step are found by its identity."""
     run = save_many(store)

@@ -98,7 +98,7 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)
     now = clock.now()
-    schedule = ScheduleRow("a", "a", spec, now + MINUTE, None, "k")
+    schedule = ScheduleRow("a", "a", spec, now + MINUTE, "k")
     store.announce("a", schedules=(schedule,))
     for n in range(1, 31):
         slot = now + n * MINUTE
@@ -127,7 +127,7 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
 def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, monkeypatch):
     """Whoever reads all at once holds two hundred slots of each, but not of all at a time."""
     names = tuple(f"a{number:03}" for number in range(401))
-    rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, None, "k") for name in names)
+    rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, "k") for name in names)
     store.announce(*names, schedules=rows)
     asked: list[int] = []
     real = watched.slot_starts
@@ -144,7 +144,7 @@ def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)
     now = clock.now()
-    store.announce("a", schedules=(ScheduleRow("a", "a", spec, now + MINUTE, None, "k"),))
+    store.announce("a", schedules=(ScheduleRow("a", "a", spec, now + MINUTE, "k"),))
     clock.forward(MINUTE)
     start = store.starting(slot=SlotLink("a", now + MINUTE))
     store.do(MakeSlot("a", now + MINUTE, now + 2 * MINUTE, SlotVerdict.RUN, start, None))

@@ -23,7 +23,7 @@ BACKFILLED = f"{BACKFILL}a by cli:ann@host"
 
 
 def row(at, spec=OLD, key="k"):
-    return ScheduleRow("a", "a", spec, at, None, key)
+    return ScheduleRow("a", "a", spec, at, key)
 
 
 def back(store, at, name=None):

@@ -10,6 +10,7 @@ from mainspring.app.calendars import calendars_of
 from mainspring.app.project import Project
 from mainspring.config.settings import CalendarSettings
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.schedule import Schedule
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
@@ -65,7 +66,7 @@ def test_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
     assert made().name == "c"
     with pytest.raises(ConfigError) as refused:
         made(holidays=("DE",))
-    assert refused.value.hint == "pip install 'mainspring[holidays]'"
+    assert refused.value.hint == install_command("holidays")
 
 
 def test_schedule_keeps_to_the_calendar_of_the_configuration(load):

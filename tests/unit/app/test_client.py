@@ -29,6 +29,7 @@ from mainspring.domain.errors import (
 from mainspring.domain.states import RunState
 from mainspring.service import run as acts
 from mainspring.service.actor import Actor, act_of
+from mainspring.store.commands.inbox import OpenWait
 from mainspring.web.api.problem import problem_of
 from tests.api_world import ApiWorld, sqlite_world
 from tests.contract.store.process import fail
@@ -110,6 +111,24 @@ async def test_verbs_act_as_the_holder_of_the_token(world):
     found = {(row.actor, row.verb, row.reason) for row in world.site.reads.audit_rows()}
     assert ("api:olga", "cancel", "not needed") in found
     assert {actor for actor, _, _ in found} == {"api:olga"}
+
+
+@pytest.mark.asyncio
+async def test_answer_names_its_question_where_several_are_open(world):
+    """Without it the error lists them; the other one stays open."""
+    client = client_of(world)
+    handle = await client.start("pay", amount=1)
+    (run,) = world.claim()
+    for ident, text in (("ask#1", "Pay it?"), ("ask#2", "Tell them?")):
+        asked = msgspec.json.encode({"text": text, "choices": ["yes", "no"]})
+        world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "ask", question=asked))
+    with pytest.raises(ConflictError, match=r"(?s)2 open questions.*ask#1: Pay it\? \[yes, no\].*ask#2: Tell them"):
+        await client.answer(handle.id, "yes")
+    await client.answer(handle.id, "no", question="ask#2")
+    assert [fact.ident for fact in world.site.reads.story(handle.id).facts] == ["ask#2"]
+    await client.answer(handle.id, "yes")
+    with pytest.raises(NotFoundError, match="no open question"):
+        await client.answer(handle.id, "yes")
 
 
 @pytest.mark.asyncio

@@ -21,9 +21,22 @@ def test_nothing_is_made_beside_what_is_no_store(tmp_path, name):
         wrapping=Wrapping(definition=command_definition(Kind.EXEC, "x", ["true"], {}), words=["true"]),
         store=shop / name,
         spool=shop / f"{name}.spool",
-        usual_spool=usual.folder,
+        spare_spool=usual.folder,
         lock="l",
     )
     assert ExecProcess(plan).run() == 0
     assert len(usual.names()) == 1
     assert sorted(path.name for path in shop.iterdir()) == ["letter", "letters"]
+
+
+def test_record_that_no_store_is_known_for_says_so(tmp_path, capfd):
+    """It waits for a person: the configuration could not be read."""
+    plan = ExecPlan(
+        wrapping=Wrapping(definition=command_definition(Kind.EXEC, "x", ["true"], {}), words=["true"]),
+        store=None,
+        spool=tmp_path / "unclaimed-1",
+        claimed=False,
+    )
+    assert ExecProcess(plan).run() == 0
+    assert len(Spool(tmp_path / "unclaimed-1").names()) == 1
+    assert "no store is known to which run" in capfd.readouterr().err

@@ -32,6 +32,19 @@ def test_spare_place_is_known_to_others_and_to_its_project_alone(full):
     assert not LostMemory(full.with_name("other")).exists()
 
 
+def test_file_is_for_its_user_alone(tmp_path, full, shm):
+    """Whatever the umask is, wherever it lies: the fault in it may name what nobody else is to know."""
+    before = os.umask(0)
+    try:
+        LostMemory(tmp_path / "spool").remember(Lost(1_000, fault="password of ann refused"))
+        LostMemory(full).remember(Lost(1_000))
+    finally:
+        os.umask(before)
+    written = [*tmp_path.glob("*.store-lost.json"), *shm.rglob("*.json")]
+    assert len(written) == 2
+    assert [file.stat().st_mode & 0o777 for file in written] == [0o600, 0o600]
+
+
 def test_file_beside_the_spool_takes_the_word_back(full, shm):
     """Once there is room the spare one goes, which is read before it."""
     memory = LostMemory(full)

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import socket
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -53,7 +54,7 @@ class Site:
         spool = {"MAINSPRING_EXEC_SPOOL": str(folder / "spool"), "MAINSPRING_STORE_URL": str(folder / "s.db")}
         self.env = channels | spool
         self.settings = load(env=self.env, cwd=folder, uid=os.getuid(), flags={})
-        self.file = folder / "spool.store-lost.json"
+        self.file = Path(f"{self.settings.exec.spool}.store-lost.json")
         self.spare = folder / "shm"
         self.spare.mkdir()
 
@@ -219,6 +220,7 @@ async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
 
 async def test_damaged_memory_is_no_memory(site):
     """It is told again rather than never."""
+    site.file.parent.mkdir()
     site.file.write_bytes(b"\0\0\0")
     one = site.process()
     await one.look(FAULT)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,11 @@ async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
     """Whoever saw it go may be gone as well: the file beside the spool remembers, and a scheduler writes it down."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
-    spool = tmp_path / "spool"
-    (tmp_path / "spool.store-lost.json").write_text(json.dumps({"since_at": 1_000, "fault": "the disk is full"}))
-    process = PostProcess(
-        Project.find(flags={"store.url": str(tmp_path / "s.db"), "exec.spool": str(spool)}), "scheduler"
-    )
+    project = Project.find(flags={"store.url": str(tmp_path / "s.db"), "exec.spool": str(tmp_path / "spool")})
+    memory = Path(f"{project.settings.exec.spool}.store-lost.json")
+    memory.parent.mkdir()
+    memory.write_text(json.dumps({"since_at": 1_000, "fault": "the disk is full"}))
+    process = PostProcess(project, "scheduler")
     serving = asyncio.create_task(serve(process))
     try:
         async with asyncio.timeout(30):

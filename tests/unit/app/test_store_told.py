@@ -1,4 +1,4 @@
-"""A wrapped command and a round of `watch --once` are the only ones who see that the store is lost, where nothing else runs."""
+"""A wrapped command and a round of `watch` are the only ones who see that the store is lost, where nothing else runs."""
 
 import contextlib
 import os

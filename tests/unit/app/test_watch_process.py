@@ -1,4 +1,4 @@
-"""What a round of `watch --once` says of who is silent: by the same settings as what it tells."""
+"""What a round of `watch` says of who is silent: by the same settings as what it tells."""
 
 import asyncio
 import os

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -180,7 +181,7 @@ async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site)
     life.start()
     await site.until(lambda: site.peer.heard("/alive"))
     site.trouble = "the disk of the store is full"
-    await site.until(lambda: (site.settings.exec.spool.parent / "spool.store-lost.json").exists())
+    await site.until(lambda: (Path(f"{site.settings.exec.spool}.store-lost.json")).exists())
     site.clock.forward(MINUTE)
     await site.until(lambda: site.peer.heard("/told"))
     assert b"the disk of the store is full" in site.peer.heard("/told")[0]
@@ -198,7 +199,7 @@ async def test_look_that_does_not_end_is_told_without_the_store(site):
     site.gate = threading.Event()
     life = site.watching(site.process("watcher"))
     life.start()
-    memory = site.settings.exec.spool.parent / "spool.store-lost.json"
+    memory = Path(f"{site.settings.exec.spool}.store-lost.json")
     await site.until(lambda: site.looks)
     assert life._hanging() is None
     site.clock.forward(watching.LOOKS_AT_MOST_MS - 1)
@@ -243,7 +244,7 @@ async def test_secret_that_is_due_is_watched(site):
     """As the configuration dates it: a look has it on record."""
     env = {
         "MAINSPRING_SECRETS_DUE__GH_HOOK": "2001-01-31",
-        "MAINSPRING_EXEC_SPOOL": site.settings.exec.spool.as_posix(),
+        "MAINSPRING_EXEC_SPOOL": site.settings.exec.spool.parent.as_posix(),
     }
     settings = load(env=env, cwd=site.settings.folder, uid=os.getuid(), flags={})
     store = site.process("watcher")

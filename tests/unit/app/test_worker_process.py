@@ -7,8 +7,6 @@ import subprocess
 import sys
 import time
 
-import msgspec
-
 from mainspring.app.handover import Handover
 from mainspring.app.post import GONE
 from mainspring.app.stores import make_reader, make_store
@@ -22,11 +20,12 @@ def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
     config.write_text('[store]\nurl = "postgresql://nobody:secret@127.0.0.1:1/none"\n')
     handover = Handover({}, str(config), (), role="worker", parent=os.getpid())
     command = [sys.executable, "-m", "mainspring.app.worker_process"]
-    given = msgspec.json.encode(handover)
-    done = subprocess.run(command, input=given, capture_output=True, timeout=60, check=False)
-    assert done.returncode == GONE
-    assert b"out of reach" in done.stderr
-    assert b"secret" not in done.stderr
+    process, line = handover.start(command, stderr=subprocess.PIPE)
+    said = process.communicate(timeout=60)[1]
+    assert not line.close()
+    assert process.returncode == GONE
+    assert b"out of reach" in said
+    assert b"secret" not in said
 
 
 def test_worker_keeps_what_it_runs_under(tmp_path):
@@ -40,9 +39,8 @@ def test_worker_keeps_what_it_runs_under(tmp_path):
     handover = Handover({}, str(config), (), role="worker", parent=os.getpid())
     command = [sys.executable, "-m", "mainspring.app.worker_process"]
     subject = f"host:{socket.gethostname()}"
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
-        process.stdin.write(msgspec.json.encode(handover))
-        process.stdin.close()
+    process, line = handover.start(command, stderr=subprocess.PIPE, cwd=tmp_path)
+    with process:
         reader = make_reader(f"sqlite:///{store}")
         kinds = {CircumstanceKind.CONFIGURATION, CircumstanceKind.RUNTIME}
         until = time.monotonic() + 60
@@ -54,5 +52,6 @@ def test_worker_keeps_what_it_runs_under(tmp_path):
             found = {kind for kind in kinds if reader.read("last_circumstance", (kind.value, subject))}
         finally:
             process.send_signal(signal.SIGTERM)
+    assert not line.close()
     assert found == kinds
     assert process.returncode == 0

@@ -113,6 +113,26 @@ def test_show_has_the_options_of_the_table_and_no_other(cli, stage, kind):
     assert [word for word in shown if word in names] == names
 
 
+def test_show_hides_secrets(cli, stage, monkeypatch):
+    """Of the environment and the folder of secrets, in the command and in options, and what follows a flag for a password."""
+    monkeypatch.setenv("MAINSPRING_SECRET_DB", "correct-horse-battery")
+    command = [
+        "./dump.sh",
+        "--url",
+        "postgres://u:correct-horse-battery@h/d",
+        "--password",
+        "hunter2",
+        "--token=abcdef12345",
+    ]
+    options = {"owner": "ann", "env": {"API_TOKEN": "plain-secret-1"}, "tags": {"for": "correct-horse-battery"}}
+    stage.announce(Definition(kind=Kind.SCRIPT, name="dump", command=command, options=options))
+    for text in (cli("auto", "show", "dump").out, cli("auto", "show", "dump", "--json").out):
+        for secret in ("correct-horse", "hunter2", "abcdef12345", "plain-secret-1"):
+            assert secret not in text, secret
+        assert "./dump.sh" in text
+        assert "***" in text
+
+
 def test_show_tells_what_was_set_and_what_is_default(cli, stage):
     """A default stands in parentheses."""
     found = cli("auto", "show", "backup", "--json").json

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mainspring.domain.extra import install_command
 from tests.unit.cli.test_doctor import checks
 
 
@@ -21,7 +22,7 @@ def test_missing_extra_is_a_problem_once_a_collector_is_named(cli, configured, m
     assert checks(cli)["traces"]["state"] == "ok"
     configured()
     found = checks(cli)["traces"]
-    assert (found["state"], found["fix"]) == ("problem", "pip install 'mainspring[otel]'")
+    assert (found["state"], found["fix"]) == ("problem", install_command("otel"))
 
 
 def test_collector_that_can_be_told_is_named(cli, configured):

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from mainspring.domain.extra import install_command
 from tests.unit.cli.test_doctor import checks
 
 WHOLE = {"issuer": '"https://login.example.com"', "client_id": '"ms"', "roles": '{ ops = "admin" }'}
@@ -53,4 +54,4 @@ def test_missing_extra_is_a_problem_once_a_provider_is_named(told, cli, monkeypa
     state, text = told(**WHOLE)
     assert state == "problem"
     assert "[web.oidc] needs joserfc.jwt, which is not installed" in text
-    assert checks(cli)["provider"]["fix"] == "pip install 'mainspring[oidc]'"
+    assert checks(cli)["provider"]["fix"] == install_command("oidc")

@@ -1,9 +1,16 @@
 """doctor: each check, its fix, its exit code."""
 
+import msgspec
 import pytest
 
 from mainspring.cli.checks import lookers
+from mainspring.domain.definition import Definition
+from mainspring.domain.options import Kind
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow, SetQueue
+from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.sqlite import log_readers
+from mainspring.store.sqlite.log_readers import LogReader
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import BACKUP
 
@@ -20,8 +27,9 @@ def test_installation_in_order_ends_with_0(cli, folder):
     (folder / "tidy.py").write_text(
         "import mainspring as ms\n@ms.task(owner='ann', runbook='docs/tidy.md', timeout='20m')\ndef tidy() -> None: ...\n"
     )
+    cli("db", "migrate", "--create")
     said = cli("doctor", "--json")
-    assert {check["name"] for check in said.json} == set(lookers()) - {"schema"}  # there is no store yet
+    assert {check["name"] for check in said.json} == set(lookers())
     assert {check["state"] for check in said.json} == {"ok"}
     assert said.code == 0
 
@@ -29,6 +37,7 @@ def test_installation_in_order_ends_with_0(cli, folder):
 def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
     """An automation that the configuration asks for has all that doctor asks of one."""
     (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n[notify.channels]\nme = "terminal"\n')
+    cli("db", "migrate", "--create")
     assert cli("doctor").code == 0
 
 
@@ -49,7 +58,7 @@ def test_code_is_loaded_once(cli, folder):
 
 def test_doctor_works_without_a_store(cli, store_path):
     """Before the first start, and nothing is made."""
-    assert "none yet" in checks(cli)["store"]["text"]
+    assert "there is no store" in checks(cli)["store"]["text"]
     assert not store_path.exists()
 
 
@@ -191,4 +200,43 @@ def test_runbook_may_be_a_page_or_a_section(cli, folder):
     (folder / "runbooks").mkdir()
     (folder / "runbooks" / "paged.md").write_text("# paged\n")
     assert checks(cli)["runbook"]["text"] == "bare has no runbook"
-    assert "Turn it off." in cli("auto", "show", "told").out
+    assert "Turn it off." in cli("auto", "show", "told", "-m", "jobs.py").out
+
+
+def test_log_that_a_reader_holds_is_told_with_its_name(cli, stage, monkeypatch):
+    """A warning while it is small, a problem when it is large; a large one alone is a warning."""
+    reader = LogReader(4711, "sqlite3 state.db")
+    monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [reader])
+    found = checks(cli)["log"]
+    assert found["state"] == "warning"
+    assert "process 4711 (sqlite3 state.db) reads the store all the time" in found["text"]
+    monkeypatch.setattr(log_readers, "log_size", lambda path: log_readers.LARGE_LOG + 1)
+    assert checks(cli)["log"]["state"] == "problem"
+    monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [])
+    assert checks(cli)["log"]["state"] == "warning"
+    monkeypatch.setattr(log_readers, "log_size", lambda path: log_readers.LARGE_LOG)
+    assert checks(cli)["log"]["state"] == "ok"
+
+
+def test_full_queue_is_the_reason_why_a_due_time_was_not_served(cli, stage):
+    """The scheduler lives, and is refused: it is not said to be missing."""
+    schedule = ScheduleRow("report", "report", b'{"cron":"0 3 * * *"}', 1)
+    definition = msgspec.json.encode(Definition(kind=Kind.TASK, name="report", options={"queue": "narrow"}).to_data())
+    row = AutomationRow("report", "task", 1, "code", definition)
+    for command in (Announce("code", (row,), (schedule,)), SetQueue("narrow", None, None, None, 1)):
+        stage.do(command)
+    stage.do(
+        StartRun(
+            id="r1",
+            automation="report",
+            kind="task",
+            version=1,
+            input=b"{}",
+            codec="json",
+            trigger="test",
+            queue="narrow",
+        )
+    )
+    found = checks(cli)["scheduler"]
+    assert "queue 'narrow' is full, 1 of at most 1 runs wait in it" in found["text"]
+    assert found["fix"] == "mainspring queues show narrow"

@@ -27,7 +27,6 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     assert registry.problems == []
     assert name in registry.automations
     monkeypatch.chdir(demo)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", "state.db")
     assert cli("doctor").code == 0, cli("doctor").out
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"],
@@ -63,11 +62,23 @@ def test_init_overwrites_nothing(cli, folder):
     assert [path.name for path in folder.iterdir()] == ["scripts.toml"]
 
 
+def test_init_in_a_repository_keeps_its_files(cli, folder):
+    """A folder with a .gitignore and tests of its own is where most projects begin."""
+    (folder / ".gitignore").write_text("mine\n")
+    (folder / "conftest.py").write_text("")
+    said = cli("init")
+    assert said.code == 0
+    assert ".gitignore was there and is kept; ours would hold: .mainspring/" in said.err
+    assert (folder / ".gitignore").read_text() == "mine\n"
+    assert (folder / "automations" / "hello.py").exists()
+    assert "mainspring add script" in cli("init").err
+
+
 def test_project_has_a_store_of_its_own(cli, folder, monkeypatch):
     """In its folder, kept out of git, in the environment development."""
+    monkeypatch.delenv("MAINSPRING_STORE_URL")
     cli("init", "demo")
     monkeypatch.chdir(folder / "demo")
-    monkeypatch.delenv("MAINSPRING_STORE_URL")
     found = cli("status", "--json").json
     assert found["environment"] == "development"
     assert found["store"].startswith(str(folder / "demo" / ".mainspring"))
@@ -117,9 +128,54 @@ def test_add_outside_of_a_project_says_how_to_make_one(cli):
     assert "mainspring init" in said.err
 
 
-def test_add_warns_about_a_file_that_nobody_reads(cli, folder):
-    """The configuration does not name it."""
-    (folder / "mainspring.toml").write_text("[project]\nautomations = []\n")
+CONFIGS = {
+    "[project]\nautomations = []\n": '[project]\nautomations = ["scripts.toml"]\n',
+    '[project]\nname = "x"\n': '[project]\nautomations = ["scripts.toml"]\nname = "x"\n',
+    '# mine\n[store]\nurl = "s.db"\n': '[project]\nautomations = ["scripts.toml"]\n\n# mine\n[store]\nurl = "s.db"\n',
+    '[project]\nautomations = ["a/*.py"]  # all\n': '[project]\nautomations = ["a/*.py", "scripts.toml"]  # all\n',
+    '[project]\nautomations = [\n  "a/*.py",\n]\n\n[up]\n': '[project]\nautomations = [\n  "a/*.py", "scripts.toml"]\n\n[up]\n',
+    '[project]\nautomations = ["scripts.toml"]\n': '[project]\nautomations = ["scripts.toml"]\n',
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_add_names_the_file_in_the_configuration(cli, folder, config):
+    """Whatever else stands there stays as it is."""
+    (folder / "a").mkdir()
+    (folder / "a" / "x.py").write_text("")
+    (folder / "mainspring.toml").write_text(config)
+    assert cli("add", "script", "x", "--", "true").code == 0
+    assert (folder / "mainspring.toml").read_text() == CONFIGS[config]
+
+
+def test_add_says_what_it_cannot_write(cli, folder):
+    """A comment within the list would swallow the new entry."""
+    config = '[project]\nautomations = [\n  "a.py" # the one\n]\n'
+    (folder / "a.py").write_text("")
+    (folder / "mainspring.toml").write_text(config)
     said = cli("add", "script", "x", "--", "true")
     assert said.code == 0
-    assert "project.automations" in said.err
+    assert "add it to project.automations" in said.err
+    assert (folder / "mainspring.toml").read_text() == config
+
+
+def test_add_script_leaves_a_script_that_runs_and_says_what_to_type(cli, folder):
+    """The printed next command reaches a working thing."""
+    cli("init")
+    said = cli("add", "script", "backup", "--cron", "0 3 * * *", "--", "./backup.sh")
+    assert "starts every day at 03:00 (UTC)" in said.out
+    assert "backup.sh: written, ready to run" in said.out
+    (typed,) = [line.split("(")[0].split() for line in said.err.splitlines() if line.startswith("  mainspring run")]
+    assert cli(*typed[1:]).code == 0
+    assert cli("runs", "list", "--name", "backup", "--json").json[0]["state"] == "succeeded"
+
+
+def test_add_script_makes_a_file_executable_and_touches_no_other(cli, folder):
+    """One that is there keeps its text; a program of the machine is left alone."""
+    cli("init")
+    (folder / "mine.sh").write_text("#!/bin/sh\nexit 0\n")
+    assert "mine.sh: made executable" in cli("add", "script", "mine", "--", "./mine.sh").out
+    assert (folder / "mine.sh").read_text() == "#!/bin/sh\nexit 0\n"
+    assert "Give it a schedule" in cli("add", "script", "other", "--", "../outside.sh").err
+    assert not (folder.parent / "outside.sh").exists()
+    assert cli("run", "mine").code == 0

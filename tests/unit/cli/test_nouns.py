@@ -1,5 +1,8 @@
 """queues, workers, locks, audit-log."""
 
+import subprocess
+import sys
+
 from mainspring.store.commands.automations import SetQueue, TakeLock
 from mainspring.store.reads.runs import run_view
 
@@ -110,3 +113,44 @@ def test_audit_verify_finds_a_change(cli, stage, monkeypatch):
     assert said.json["rows"] == 1
     monkeypatch.setattr("mainspring.store.reads.status.first_break", lambda *args, **kwargs: 1)
     assert cli("audit-log", "verify").code == 9
+
+
+CUT_OFF = """
+import sqlite3, sys
+outside = sqlite3.connect(sys.argv[1])
+for (name,) in outside.execute("select name from sqlite_master where type = 'trigger' and tbl_name = 'audit_log'").fetchall():
+    outside.execute(f"drop trigger {name}")
+outside.execute("delete from audit_log where seq > 1")
+outside.commit()
+"""
+
+
+def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, tmp_path):
+    """The chain of what is left is whole; a head that was kept in a message, by `status` or in a file says that more was there."""
+    stage.start()
+    stage.start()
+    head = cli("status", "--json").json["audit_head"]
+    assert head.startswith("2:")
+    kept = tmp_path / "head"
+    assert cli("audit-log", "verify", "--head", head, "--head-file", str(kept)).code == 0
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{head}\n", 0o600)
+    stage.start()
+    assert cli("audit-log", "verify", "--head", head).code == 0
+    subprocess.run([sys.executable, "-c", CUT_OFF, str(store_path)], check=True)
+    assert cli("audit-log", "verify").code == 0
+    for option in (("--head", head), ("--head-file", str(kept))):
+        said = cli("audit-log", "verify", *option)
+        assert (said.code, "act 2 was there and the log ends with act 1: its end was cut off" in said.out) == (9, True)
+    assert kept.read_text() == f"{head}\n"
+    stage.start()
+    assert "act 2 is another one than it was" in cli("audit-log", "verify", "--head", head).out
+    assert cli("audit-log", "verify", "--head", "2").code == 2
+
+
+def test_head_of_the_audit_log_is_kept_once_there_is_one(cli, stage, tmp_path):
+    """In an empty log nothing was cut off, and nothing is kept; a file that holds something else is told."""
+    kept = tmp_path / "head"
+    assert cli("audit-log", "verify", "--head-file", str(kept)).code == 0
+    assert not kept.exists()
+    kept.write_text("nonsense")
+    assert cli("audit-log", "verify", "--head-file", str(kept)).code == 2

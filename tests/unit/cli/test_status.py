@@ -29,14 +29,6 @@ def look(stage):
     return written
 
 
-def test_nothing_has_run_yet_is_healthy(cli, store_path):
-    """No store, no problem, nothing made."""
-    said = cli("status")
-    assert said.code == 0
-    assert "Nothing has run yet" in said.out
-    assert not store_path.exists()
-
-
 def test_what_needs_a_person_is_told_with_the_command_that_shows_it(cli, stage):
     """Failed and undecided, needing attention, failing to load: each a line, and 9."""
     stage.do(fail(stage.begin()))
@@ -146,12 +138,6 @@ def test_since_stands_alone(cli, stage, more):
     """With a probe it has nothing to do; a time that is none is told."""
     assert cli("status", "--since", "8h", *more).code == 2
     assert "Write a span" in cli("status", "--since", "soon").err
-
-
-def test_shift_without_a_store_is_quiet(cli, store_path):
-    """Nothing is made for it."""
-    assert "Nothing happened, and nothing waits." in cli("status", "--since", "8h").out
-    assert not store_path.exists()
 
 
 def test_bare_call_tells_incidents(cli, look):

@@ -59,12 +59,6 @@ def test_json_has_all_of_it(cli, busy):
     assert document["verdict"]["healthy"] is False
 
 
-def test_nothing_has_run_yet(cli, store_path):
-    """No store is made by looking."""
-    assert "Nothing has run yet" in cli("top").out
-    assert not store_path.exists()
-
-
 def test_what_no_incident_says_is_said(cli, stage):
     """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
     lines = [line.text for line in lines_of(frame(stage), stage.now)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mainspring.config import QueueSettings, load
+from mainspring.config import QueueSettings, load, misspelt_variables
+from mainspring.config.places import store_mark
 from mainspring.domain.options import Kind, parse_options
 from mainspring.domain.rate import Rate
 
@@ -120,7 +121,7 @@ def test_environment_other_than_production_has_its_own_places(tmp_path, read):
     assert (blue.store.path, blue.store.backup.to, blue.exec.spool) == (
         tmp_path / "var/app-blue.db",
         tmp_path / "backups-blue",
-        tmp_path / "spool-blue",
+        tmp_path / "spool-blue" / store_mark(blue.store.url, {}),
     )
     assert blue.sources[URL] == f"{tmp_path}/mainspring.toml:2 (named for blue)"
 
@@ -175,3 +176,14 @@ def test_settings_are_frozen(read):
     """What was read once is changed by nobody."""
     with pytest.raises(AttributeError):
         read().worker.threads = 2
+
+
+def test_variable_that_looks_like_ours_is_reported():
+    """With the name that was meant; what is ours, or has nothing of ours in its name, is not."""
+    strange = {"MAINSPIRNG_STORE_URL": "x", "mainspring_store_url": "x", "MAINSPRINGS_WEB_BNID": "x"}
+    usual = {"MAINSPRING_STORE_URL": "x", "MAIN_STORE_URL": "x", "PATH": "x"}
+    assert misspelt_variables({**strange, **usual}) == [
+        ("MAINSPIRNG_STORE_URL", "MAINSPRING_STORE_URL"),
+        ("MAINSPRINGS_WEB_BNID", "MAINSPRING_WEB_BIND"),
+        ("mainspring_store_url", "MAINSPRING_STORE_URL"),
+    ]

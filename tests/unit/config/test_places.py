@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.config import load, places
+from mainspring.config import load, places, spool_without_settings
+from mainspring.config.places import store_mark
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.server_url import shown_url
 
@@ -157,7 +158,7 @@ def test_backup_and_spool_count_from_the_file(tmp_path, around):
     put(tmp_path / "project/mainspring.toml", '[store]\nbackup = { to = "b" }\n[exec]\nspool = "~/spool"')
     settings = load(**around)
     assert settings.store.backup.to == tmp_path / "project/b"
-    assert settings.exec.spool == tmp_path / "home/spool"
+    assert settings.exec.spool == tmp_path / "home/spool" / store_mark(settings.store.url, {})
 
 
 def test_loading_creates_nothing(tmp_path, around):
@@ -240,3 +241,65 @@ def test_an_address_that_lacks_a_slash_is_no_file(around, url):
     with pytest.raises(ConfigError) as refused:
         load(**around, flags={"store.url": url})
     assert "hunter2" not in str(refused.value)
+
+
+SAME_SERVER = [
+    "postgresql://ana:pw@DB.example:5432/shop?schema=mainspring&sslmode=require",
+    "postgres://bob@db.example/shop",
+    "postgresql:///shop?host=db.example&port=5432",
+]
+
+
+def test_store_mark_names_a_store_however_it_is_written(tmp_path):
+    """Who signs in is no part of it; database, schema, port and what libpq fills in from variables are."""
+    assert len({store_mark(url, {}) for url in SAME_SERVER}) == 1
+    assert store_mark("postgresql:///shop", {"PGHOST": "db.example"}) == store_mark(SAME_SERVER[0], {})
+    assert store_mark("postgresql://db.example", {"PGDATABASE": "shop"}) == store_mark(SAME_SERVER[0], {})
+    others = [
+        f"{SAME_SERVER[1]}?schema=b",
+        "postgresql://db.example:5433/shop",
+        "postgresql://db.example/b",
+        "sqlite:////shop",
+    ]
+    assert len({store_mark(url, {}) for url in (*others, SAME_SERVER[0])}) == 5
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert store_mark(f"sqlite:///{tmp_path}/link/s.db", {}) == store_mark(f"sqlite:///{tmp_path}/s.db", {})
+
+
+def test_spool_of_a_server_belongs_to_one_store(around):
+    """Two projects of one user never share the folder, named or not."""
+    spools = []
+    for named in ({}, {"MAINSPRING_EXEC_SPOOL": "/var/spool/ms"}):
+        for url in ("postgresql://db/a", "postgresql://db/b"):
+            spools.append(load(**around | {"env": around["env"] | named | {"MAINSPRING_STORE_URL": url}}).exec.spool)
+    assert len(set(spools)) == 4
+    assert [spool.parent for spool in spools[2:]] == [Path("/var/spool/ms")] * 2
+
+
+def test_spool_without_settings_is_that_of_the_store_that_is_named(tmp_path, around):
+    """Whatever else is wrong: the store is named by flag, variable or file."""
+    file = put(tmp_path / "project/mainspring.toml", '[store]\nurl = "own.db"\n[exec]\nspoool = "x"\n')
+    beside = (tmp_path / "project/own.db.spool", True)
+    assert spool_without_settings(**around, flags={}, config=file) == beside
+    around["env"] |= {"MAINSPRING_STOER_URL": "/x/b.db"}
+    assert spool_without_settings(**around, flags={}, config=file) == beside
+    flags = {"store.url": "/x/a.db", "project.environment": "blue"}
+    assert spool_without_settings(**around, flags=flags, config=None) == (Path("/x/a.db.spool"), True)
+    around["env"]["MAINSPRING_STORE_URL"] = "postgresql://db/a"
+    folder, claimed = spool_without_settings(**around, flags={}, config=None)
+    assert (folder.name, claimed) == (f"spool-{store_mark('postgresql://db/a', {})}", True)
+
+
+@pytest.mark.parametrize("text", ["[store\n", '[store]\nurl = "mysql://x"\n', None])
+def test_spool_without_settings_belongs_to_no_store_where_none_is_named(tmp_path, around, text):
+    """Each broken configuration has a folder of its own, that no store takes in: it might be another project's."""
+    if text is not None:
+        put(tmp_path / "project/mainspring.toml", text)
+    folders = set()
+    for url in ("/x/a.db", "/x/b.db"):
+        env = around["env"] | {"MAINSPRING_STOER_URL": url}
+        folder, claimed = spool_without_settings(**around | {"env": env}, flags={}, config=None)
+        assert not claimed
+        assert folder.parent == tmp_path / "home/.local/state/mainspring"
+        folders.add(folder)
+    assert len(folders) == 2

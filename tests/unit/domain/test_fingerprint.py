@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mainspring.domain.classify import Kind, classify
+from mainspring.domain.error_place import place_of
 from mainspring.domain.failure import Failure
-from mainspring.domain.fingerprint import fingerprint_of, place_of
+from mainspring.domain.fingerprint import fingerprint_of
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.command import CommandEnd
 from mainspring.engine.commands import check_end

@@ -14,8 +14,18 @@ PLAIN = {
     "x-design": "2",
     "x-signal": "3",
     "x-github-event": "push",
+    "idempotency-key": "4",
+    "x-event-key": "repo:push",
+    "x-author": "ana",
+    "x-authors": "ana, bob",
+    "keep-alive": "5",
+    "x-keyboard": "de",
 }
-SECRETS = ["authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-api-key", "x_api_key", "X-Auth-Token"]
+SECRETS = [
+    "authorization", "proxy-authorization", "cookie", "x-gitlab-token", "x-api-key", "x_api_key", "X-Auth-Token",
+    "X-Telegram-Bot-Api-Secret-Token", "x-webhook-secret", "x-shop-password", "x-functions-key", "ocp-apim-subscription-key", "apikey",
+    "x-authentication", "x-forwarded-access-token", "auth", "x-passwd", "x-amz-credentials", "x-signing-keys",
+]  # fmt: skip
 SIGNATURES = [
     "x-hub-signature", "x-hub-signature-256", "stripe-signature", "x-slack-signature", "webhook-signature", "signature",
     "x-shopify-hmac-sha256", "paypal-transmission-sig", "x-proof",

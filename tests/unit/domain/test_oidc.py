@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.access import Role
 from mainspring.domain.errors import ArgumentError, ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.oidc import Answer, check_installed, name_of, read_answer, read_provider, role_of
 
 ISSUER = "https://login.example.com"
@@ -57,17 +58,19 @@ def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name)
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match=r"\[web.oidc\] needs .*, which is not installed") as refused:
         check_installed()
-    assert refused.value.hint == "pip install 'mainspring[oidc]'"
+    assert refused.value.hint == install_command("oidc")
 
 
 def test_name_is_one_that_somebody_proved_to_have():
     """A missing one, or an address that was not verified, is nobody's."""
-    assert name_of({"email": "Ana@Example.com"}, "email") == "ana@example.com"
+    assert name_of({"email": "Ana@Example.com", "email_verified": True}, "email") == "ana@example.com"
     assert name_of({"sub": "7"}, "sub") == "7"
     for claims in (
         {},
         {"email": ""},
         {"email": 1},
+        {"email": "a@b"},
+        {"email": "a@b", "email_verified": None},
         {"email": "a@b", "email_verified": False},
         {"email": "a@b", "email_verified": "true"},
     ):
@@ -92,3 +95,20 @@ def test_name_is_one_that_somebody_proved_to_have():
 def test_role_is_the_highest_of_the_groups(groups, role):
     """Whoever is in none of them has none."""
     assert role_of({"groups": groups}, "groups", {"ops": "admin", "dev": "operator", "all": "viewer"}) is role
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "127.8.9.1", "localhost.", "a.localhost", "[::ffff:127.0.0.1]"]
+)
+@pytest.mark.parametrize("field", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_loopback_endpoints_are_for_a_loopback_issuer_only(host, field):
+    """Else a provider outside could make us send codes, and our secret, to whatever listens on this machine."""
+    outside, inside = "https://login.example.com", "http://localhost:9000"
+
+    def told(issuer, scheme):
+        endpoints = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/x")
+        return json.dumps({"issuer": issuer, **endpoints, field: f"{scheme}://{host}:9000/x"}).encode()
+
+    with pytest.raises(ArgumentError):
+        read_provider(told(outside, "https"), outside)
+    assert read_provider(told(inside, "https"), inside).issuer == inside

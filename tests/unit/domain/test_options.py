@@ -21,6 +21,7 @@ SAMPLES = {
     "tier": ("page", '"page"', "page"),
     "runbook": ("docs/backup.md", '"docs/backup.md"', "docs/backup.md"),
     "was": ("old", '["old"]', ["old"]),
+    "gone": ("charge", '["charge"]', ["charge"]),
     "cron": ("0 3 * * *", '["0 3 * * *"]', ["0 3 * * *"]),
     "every": (timedelta(minutes=15), '"15m"', "15m"),
     "at": ("3:00", "03:00:00", ["03:00"]),
@@ -66,6 +67,8 @@ def a_function() -> None:
 
 
 def kind_of(name: str) -> Kind:
+    if name == "gone":
+        return Kind.WORKFLOW
     return Kind.STEP if Kind.TASK not in OPTIONS[name].kinds else Kind.TASK
 
 
@@ -126,7 +129,7 @@ def test_automations_take_the_same_options():
 
 def test_step_takes_what_run_options_takes():
     """The options of a step are the ones that make sense for one call."""
-    expected = {"key", "timeout", "retry", "undo", "name", "delivery", "isolate", "queue", "tag"}
+    expected = {"key", "timeout", "retry", "undo", "name", "delivery", "isolate", "queue", "tag", "was"}
     assert {option.name for option in options_of(Kind.STEP)} == expected
 
 

@@ -75,7 +75,7 @@ def test_unknown_time_zone_is_refused(tz):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"cron": "0 3 * * *", "tz": "Europe/Berlin"}, "At 03:00 every day (Europe/Berlin)"),
+        ({"cron": "0 3 * * *", "tz": "Europe/Berlin"}, "every day at 03:00 (Europe/Berlin)"),
         ({"every": "90m"}, "every 1h30m"),
         ({"every": "1h", "offset": "5m"}, "every 1h, 5m past"),
     ],

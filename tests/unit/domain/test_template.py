@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.template import check_template, expand_template
+from mainspring.domain.template import check_fields, check_template, expand_template
 
 SLOT = datetime(2026, 1, 5, 3, tzinfo=UTC)
 VALUES = {"slot": SLOT, "order": {"id": 7, "ok": True, "none": None, "items": [1]}, "day": "2026-01-05", "cost": 1.5}
@@ -74,3 +74,58 @@ def test_template_never_fails_in_another_way(template):
     """Whatever is written gives text or our own error."""
     with contextlib.suppress(MainspringError):
         assert isinstance(expand_template(template, {"a": {"o": 1.5}, "o": "text"}), str)
+
+
+ORDER = {
+    "properties": {
+        "order": {"$ref": "#/$defs/Order"},
+        "n": {"type": "integer"},
+        "free": {},
+        "words": {"type": "object"},
+        "maybe": {"anyOf": [{"$ref": "#/$defs/Order"}, {"type": "null"}]},
+        "either": {"anyOf": [{"$ref": "#/$defs/Order"}, {"$ref": "#/$defs/Parcel"}]},
+    },
+    "$defs": {
+        "Order": {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string"},
+                "customer": {"$ref": "#/$defs/Customer"},
+                "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+        },
+        "Customer": {"type": "object", "properties": {"name": {"type": "string"}}, "additionalProperties": False},
+        "Parcel": {"type": "object", "properties": {"weight": {"type": "number"}}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{order.id} {order.customer.name:>20} {order.tags.any} {maybe.customer.name}",
+        "{free.any.depth} {words.any} {either.id} {either.weight} {n} {slot:%F} {order}",
+    ],
+)
+def test_fields_that_a_value_may_have_are_accepted(template):
+    """What the schema of the arguments has, or leaves open."""
+    check_fields(template, ORDER)
+
+
+@pytest.mark.parametrize(
+    ("template", "says", "nearest"),
+    [
+        ("{order.idd}", "idd", "id"),
+        ("{order.customer.nam}", "nam", "name"),
+        ("{maybe.idd}", "idd", "id"),
+        ("{either.wieght}", "wieght", "weight"),
+        ("{n.x}", "n is a single value", None),
+        ("{order.id.x}", r"order\.id is a single value", None),
+        ("{slot.year}", "slot is a time", None),
+    ],
+)
+def test_field_that_no_value_has_is_refused_before_there_are_values(template, says, nearest):
+    """With the nearest one that there is."""
+    with pytest.raises(OptionError if nearest is None else UnknownNameError, match=says) as refused:
+        check_fields(template, ORDER)
+    assert nearest is None or refused.value.nearest == nearest

@@ -185,6 +185,26 @@ async def _finally(run, trace, node, last):
         await interpret(run, last, trace)
 
 
+async def _leave(run, trace, nodes):
+    return f"left {len(_tasks(run, trace, nodes))}"
+
+
+async def _generator(run, trace, node, last, is_kept):
+    async def values():
+        try:
+            yield await interpret(run, node, trace)
+            yield "not asked for"
+        finally:
+            await interpret(run, last, trace)
+
+    generator = values()
+    if is_kept:
+        vars(run).setdefault("kept", []).append(generator)  # only the end of the body closes it
+    async for value in generator:
+        return value
+    raise AssertionError("it yields")
+
+
 _FORMS = {
     name.removeprefix("_"): form
     for name, form in list(globals().items())
@@ -220,6 +240,8 @@ def _around(node: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         st.tuples(st.just("event"), node, node),
         st.tuples(st.just("lock"), some),
         st.tuples(st.just("finally"), node, node),
+        st.tuples(st.just("leave"), some),
+        st.tuples(st.just("generator"), node, node, st.booleans()),
     )
 
 

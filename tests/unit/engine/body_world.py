@@ -16,6 +16,7 @@ from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.verdict import Kind
 from mainspring.engine.body import Body
+from mainspring.engine.body_shutdown import run_to_end
 from mainspring.engine.requests import Request, StepCall, TimerCall
 from mainspring.engine.run import Run
 
@@ -53,7 +54,7 @@ def new_body(main: Main, journal: Sequence[Outcome], life: Life) -> WatchedBody:
     """Make the body of a workflow over a saved journal."""
 
     def start(body: Body) -> Coroutine[Any, Any, Any]:
-        return main(Run(body, FACTS, None), life.trace)
+        return run_to_end(main(Run(body, FACTS, None), life.trace), body)
 
     body = WatchedBody(RUN, 0, start, list(journal), BEGAN_AT)
     body.asked_for = life.asked_for

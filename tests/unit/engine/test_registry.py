@@ -16,7 +16,7 @@ from mainspring.engine.registry import Registry
 from mainspring.resources.hidden import Hidden
 from tests.secret_encodings import CANARY, leaks
 
-HEAD = "from mainspring.engine.definitions import script, task, workflow\nfrom mainspring.engine import on\n"
+HEAD = "from mainspring.engine.definitions import script, step, task, workflow\nfrom mainspring.engine import on\n"
 
 
 FORKS = """
@@ -86,6 +86,7 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
         "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Mend"),
         "raises.py": ("1 / 0", "Mend"),
         "sync_body.py": ("@workflow\ndef order(run): ...", "async def"),
+        "generator.py": ("@step(timout='1s')\ndef x() -> None: ...", "timeout"),
         "option.py": ("@task(timout='1s')\ndef x() -> None: ...", "timeout"),
     }
     for name, (text, _) in bad.items():
@@ -249,6 +250,76 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
     assert sorted(registry.automations) == ["backup", "sync"]
     assert "acount" in registry.problems[0].what
     assert "account" in registry.problems[0].how
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("@task(timout='1s')\ndef bad() -> None: ...", "timout"),
+        ("@task(cron='99 * * * *')\ndef bad() -> None: ...", "99"),
+        ("@on.cron('99 * * * *')\n@task\ndef bad() -> None: ...", "99"),
+        ("@task\n@on.cron('99 * * * *')\ndef bad() -> None: ...", "99"),
+        ("@on.every('1h')\n@on.every('1ms')\n@on.every('2h')\n@task\ndef bad() -> None: ...", "1ms"),
+        ("@on.event('')\n@task\ndef bad() -> None: ...", ""),
+        ("@workflow\ndef bad(run) -> None: ...", "async"),
+        ("@workflow\nasync def bad() -> None: ...", "first parameter"),
+        ("script('bad', '')", ""),
+        ("script('bad', './x.sh', timout='1s')", "timout"),
+        ("@task(title='{a.b}')\ndef bad(a: int) -> None: ...", "single value"),
+    ],
+)
+def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, says):
+    """Those above and below it load; its own problem has its name and place, once, also when the file is loaded again."""
+    write("a.py", "@task\ndef first() -> None: ...\n" + text + "\n" + textwrap.dedent(GOOD))
+    for _ in range(2):
+        registry = Registry.load(["a.py"], tmp_path)
+        assert sorted(registry.automations) == ["backup", "first", "sync"]
+        (problem,) = registry.problems
+        assert problem.automation == "bad"
+        assert "a.py:" in problem.where
+        assert says in problem.what
+        assert problem.how
+
+
+def test_broken_declaration_raises_its_error_where_it_is_used(write, tmp_path):
+    """A module may go on to use it; a run that needs it gets the error of the declaration."""
+    path = write("a.py", "@task(timout='1s')\ndef bad() -> None: ...\n")
+    Registry.load(["a.py"], tmp_path)
+    with pytest.raises(UnknownNameError, match="timout"):
+        _ = load_module(str(path)).bad.definition
+
+
+def test_bad_declaration_raises_where_no_file_is_loaded():
+    """At once, to whoever writes it."""
+    with Registry(), pytest.raises(UnknownNameError, match="timout"):
+
+        @task(timout="1s")
+        def bad() -> None: ...
+
+
+def _declare_in(registry, text, file="<stdin>"):
+    names = {"__name__": "__main__", "task": task, "script": script}
+    with registry:
+        exec(compile(text, file, "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("file", ["<stdin>", "<ipython-input-3-ab12>", "/tmp/ipykernel_1/2.py"])
+def test_redefinition_in_a_notebook_or_interpreter_replaces(file):
+    """A cell is run again, edited or not; the last declaration counts, of a script as well."""
+    registry = Registry()
+    _declare_in(registry, "@task\ndef sync() -> int: return 1\nscript('backup', './a.sh')", file)
+    _declare_in(registry, "\n\n@task\ndef sync() -> int: return 2\nscript('backup', './b.sh')", file)
+    assert registry.get("sync").fn() == 2
+    assert registry.get("backup").definition.command == ["./b.sh"]
+    assert registry.problems == []
+
+
+def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
+    """One name, one automation, where there is a file to look at."""
+    with Registry(), pytest.raises(DefinitionError, match="two automations are called 'twice'"):
+        for name in ("a.py", "b.py"):
+            load_module(str(write(name, "@task\ndef twice() -> None: ...\n")))
 
 
 @pytest.mark.parametrize(

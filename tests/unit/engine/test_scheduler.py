@@ -77,14 +77,18 @@ async def until(fact):
             await asyncio.sleep(0.01)
 
 
-def announce(store, registry, sealing=PLAIN, *, without: int = 0):
-    """Write definitions as a worker does; the first `without` schedules as a version did that gave them no input."""
+def announce(store, registry, sealing=PLAIN, *, without: int = 0, then: timedelta = timedelta(hours=1)):
+    """Write definitions as a worker does, and let time pass: the first slot is due.
+
+    The first `without` schedules are written as a version did that gave them no input.
+    """
     said = announcement(registry, store.clock.now(), sealing)
     rows = [
         msgspec.structs.replace(row, input=None) if number < without else row
         for number, row in enumerate(said.schedules)
     ]
     store.apply(msgspec.structs.replace(said, schedules=tuple(rows)))
+    store.clock.advance(then)
 
 
 @pytest.mark.asyncio
@@ -173,7 +177,7 @@ async def test_schedule_that_is_far_behind_is_searched_once(store, monkeypatch):
         @ms.task(every="1m", misfire="all:150", overlap="allow")
         def work() -> None: ...
 
-    announce(store, registry)
+    announce(store, registry, then=timedelta(0))
     searched: list[int] = []
     plain = Schedule.newest_between
 

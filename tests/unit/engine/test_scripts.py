@@ -4,7 +4,10 @@ import os
 
 import pytest
 
+from mainspring.engine.programs import program_of
+from mainspring.engine.registry import Registry
 from mainspring.engine.scripts import load_scripts
+from mainspring.store.commands.runs import ClaimedRun
 
 
 @pytest.fixture
@@ -69,3 +72,37 @@ def test_file_that_cannot_be_read_is_one_problem(tmp_path, content):
     assert scripts == []
     assert len(problems) == 1
     assert os.fspath(path) in problems[0].where
+
+
+def test_folder_of_a_script_is_no_part_of_its_input(load, tmp_path):
+    """A project may move to another folder while a run goes on: what its command was given is the same."""
+    given = []
+    for place in ("old", "new"):
+        scripts, _ = load(f'[script.where]\ncmd = "pwd"\ncwd = "{place}"\n')
+        (tmp_path / place).mkdir()
+        registry = Registry()
+        registry.add(scripts[0])
+        values = (
+            "r1",
+            "where",
+            "script",
+            1,
+            1,
+            True,
+            0,
+            0,
+            1,
+            1,
+            None,
+            "json",
+            b"{}",
+            "default",
+            0,
+            *[None] * 6,
+            0,
+            None,
+        )
+        call = program_of(ClaimedRun(*values), registry, b"{}").single()
+        given.append(call.input)
+        assert str(tmp_path / place) not in call.input.decode()
+    assert given[0] == given[1]

@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.definition import Definition, Kind
 from mainspring.engine.announcing import PROBLEMS
 from mainspring.engine.problem import Problem
-from mainspring.insight.standstill import LITTLE, of_space
+from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.store.commands.automations import PauseQueue, SetMeta
 from mainspring.store.commands.sessions import Beat, DrainSession
@@ -83,6 +83,14 @@ def test_full_disk_is_told():
     """With what helps."""
     assert list(of_space(None)) == list(of_space(LITTLE)) == []
     assert "0 MiB are free. Make room: mainspring db prune" in next(of_space(9))
+
+
+def test_disk_that_takes_no_writes_is_a_problem_of_its_own():
+    """The kernel's word stands in it, and what to do; a disk that takes them is no problem."""
+    assert list(of_write_fault("")) == []
+    (text,) = of_write_fault("Read-only file system")
+    assert "cannot be written: Read-only file system" in text
+    assert "mainspring up" in text
 
 
 def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):

@@ -55,21 +55,22 @@ def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
     assert len(reads) == 1
 
 
-def test_failed_deliveries_are_urgent_for_a_day(cli, shop) -> None:
-    """status names them with the command that shows why; tomorrow they are history."""
+def test_failed_deliveries_are_urgent_until_a_person_decides(cli, shop) -> None:
+    """status names them with the command that shows why; tomorrow too."""
     take_in(shop)
-    assert told(shop) == {"1 delivery of bot/event failed within a day": True}
-    assert told(shop, DAY + 2 * MINUTE) == {}
+    (text,) = told(shop)
+    assert text.startswith("1 delivery of bot/event failed and started nothing: ")
+    assert told(shop) == told(shop, DAY + 2 * MINUTE) == {text: True}
     assert any("triggers show bot/event" in problem for problem in cli("status", "--json").json["problems"])
     assert "replay DELIVERY" in cli("doctor").out
 
 
-def test_requests_turned_away_are_urgent_only_if_nobody_is_let_in(shop) -> None:
-    """Rubbish to a public address is no alarm; a secret that fits nobody is."""
+def test_requests_turned_away_are_not_urgent(shop) -> None:
+    """Rubbish to a public address is no alarm; a sender that was known and is rejected has an incident."""
     shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     (text,) = told(shop)
     assert "is its secret the sender's?" in text
-    assert told(shop)[text]
+    assert not told(shop)[text]
     take_in(shop, start=start(shop, "bot", "r_1"))
     assert told(shop) == {"1 request was turned away by bot/event within a day": False}
 
@@ -77,7 +78,7 @@ def test_requests_turned_away_are_urgent_only_if_nobody_is_let_in(shop) -> None:
 def test_what_did_not_fit_is_urgent(shop) -> None:
     """A sender that is known sends what no run can be made of."""
     take_in(shop, refused="no field id")
-    assert told(shop) == {"1 delivery of bot/event did not fit and started nothing within a day": True}
+    assert told(shop) == {"1 delivery of bot/event was rejected and started nothing: no field id": True}
 
 
 def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
@@ -88,7 +89,7 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
     assert urgent
-    assert "hears nothing for 2m: connection refused" in text
+    assert "hears nothing for 2m5s: connection refused" in text
     row = cli("triggers", "list", "--state", "away", "--json").json[0]
     assert (row["name"], row["why"]) == ("orders/queue", "connection refused")
     assert "is away since" in cli("triggers", "list").err
@@ -122,7 +123,7 @@ def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
     shop.announce(Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportDesk("orders/queue", shop.now, None, None))
     shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
-    assert told(shop) == {"1 message of orders/queue left the queue within a day and started nothing": True}
+    assert told(shop) == {"1 delivery of orders/queue was rejected and started nothing: no key": True}
 
 
 def test_late_gathering_names_what_is_there(shop) -> None:

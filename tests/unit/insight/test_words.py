@@ -23,11 +23,17 @@ START = 1_767_582_900_000  # 2026-01-05 03:15:00 UTC
         (250_000, "4m10s"),
         (60_000, "1m"),
         (93_600_000, "1d2h"),
+        (1_960, "2s"),
+        (59_700, "1m"),
+        (7_199_600, "2h"),
+        (84_600_000, "23h30m"),
+        (86_399_000, "1d"),
+        (345_500_000, "4d"),
         (-1_000, "-1s"),
     ],
 )
-def test_span_reads_in_two_units(ms, text):
-    """The two largest units that say something."""
+def test_spans_have_two_units_and_are_rounded_not_cut(ms, text):
+    """The two largest units that say something; what is a blink below two hours is two hours."""
     assert words.span(ms) == text
 
 
@@ -35,6 +41,8 @@ def test_instants_read_from_now():
     """Past, future, now and never."""
     assert words.ago(START - 180_000, START) == "3m ago"
     assert words.ago(START + 7_200_000, START) == "in 2h"
+    assert words.ago(START - 7_140_000, START) == "1h59m ago"
+    assert words.ago(START + 7_199_600, START) == "in 2h"
     assert words.ago(START + 10, START) == "now"
     assert words.ago(None, START) == "-"
 

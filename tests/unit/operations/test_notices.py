@@ -1,9 +1,10 @@
 """From alerts to notices, with what definitions say."""
 
+from mainspring.domain.audit_head import AuditHead
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About
+from mainspring.domain.notice import About, Field
 from mainspring.domain.rendering import Circumstances
 from mainspring.operations.notices import Notices
 from mainspring.store.commands.alerts import DueAlert
@@ -53,3 +54,10 @@ def test_early_signs_and_incidents_are_one_digest():
     assert not asked
     about_none = DueAlert(seq=1, id="d", about=About.DIGEST, opened=0, at=AT, incident=None)
     assert [field.label for field in notices((about_none, quiet)).fields][-1] == "Paused long"
+
+
+def test_each_message_tells_the_head_of_the_audit_log():
+    """Kept in a mailbox or a chat, it shows later that nothing was cut off."""
+    head = AuditHead(7, "0123456789abcdef" * 4)
+    notices = Notices({}.get, page, tuple, Circumstances(), audit_head=lambda: head)
+    assert notices((alert(),)).fields[-1] == Field("Audit log", "7:0123456789abcdef")

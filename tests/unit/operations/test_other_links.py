@@ -8,6 +8,7 @@ import pytest
 
 from mainspring.domain.channel import read_channel
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.notice import About
 from mainspring.operations.notifiers import apprise as telling
 from mainspring.operations.notifiers import open_link
@@ -87,7 +88,7 @@ async def test_missing_apprise_is_told_with_its_cure(monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigError, match="not installed") as caught:
         await AppriseLink(read_channel("apprise://secret:a"), secrets(a="json://h")).send(notice(), None)
-    assert caught.value.hint == "pip install 'mainspring[notify]'"
+    assert caught.value.hint == install_command("notify")
 
 
 @pytest.mark.parametrize(

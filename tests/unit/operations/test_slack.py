@@ -48,6 +48,17 @@ async def test_text_cannot_mention_link_or_style():
         await link.close()
 
 
+async def test_message_holds_the_link_itself():
+    """Not only its thread, which a phone does not show; also after it was changed."""
+    async with serving(SlackPeer()) as peer:
+        link = link_to(peer)
+        ref = await link.send(notice(), None)
+        assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
+        await link.send(notice(About.ACKNOWLEDGED, "a_2"), ref)
+        assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
+        await link.close()
+
+
 async def test_long_details_stay_one_message():
     """Slack cuts a longer text in two."""
     async with serving(SlackPeer()) as peer:

@@ -5,6 +5,8 @@ import os
 import pytest
 
 from mainspring.domain.errors import ConfigError
+from mainspring.resources import secret
+from mainspring.resources.hidden import Hidden
 from mainspring.resources.secret import Secrets, variable_of
 
 VALUE = "correct-horse-battery"
@@ -91,3 +93,14 @@ def test_repr_shows_no_value(tmp_path):
     secrets = Secrets(tmp_path, {"MAINSPRING_SECRET_B": VALUE})
     secrets.get("HOOK")
     assert VALUE not in repr(secrets)
+
+
+def test_all_secrets_of_the_folder_are_hidden(tmp_path, monkeypatch):
+    """Before anything asked for one; a file that cannot be used is passed over."""
+    monkeypatch.setattr(secret, "HIDDEN", known := Hidden())
+    for name, mode in (("GOOD", 0o600), ("OPEN", 0o644), ("no name!", 0o600)):
+        (tmp_path / name).write_text(f"value of {name}")
+        (tmp_path / name).chmod(mode)
+    Secrets(tmp_path, {}).hide_all()
+    assert known.redact("value of GOOD, value of OPEN") == "***, value of OPEN"
+    Secrets(tmp_path / "none", {}).hide_all()

@@ -45,12 +45,16 @@ def test_second_answer_is_refused(store, reads, act, begin):
 
 
 def test_answer_names_its_question_where_several_are_open(store, reads, act, begin):
-    """Of several open questions one must be named."""
+    """Of several open questions one must be named; the error lists them with what they ask, and says how to name one."""
     run = begin()
     store.apply(ask(run, "first"))
     store.apply(ask(run, "second"))
-    with pytest.raises(ConflictError, match="first, second"):
+    with pytest.raises(ConflictError, match="has 2 open questions") as told:
         answer(store, reads, run.id, "approve", act=act())
+    lines = told.value.message.splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == ["first", "second"]
+    assert all("approve, refund" in line for line in lines)
+    assert "--question first" in (told.value.hint or "")
     answer(store, reads, run.id, "refund", act=act(), question="second")
     assert facts(reads, run) == [(FactKind.ANSWER, "ask", "second", b'"refund"')]
 
@@ -59,20 +63,20 @@ def test_signal_reaches_its_run_once(store, reads, act, begin):
     """A message with a JSON value lies once in the run's inbox."""
     run = begin()
     for _ in range(2):
-        signal(store, run.id, "go", {"n": 1}, act=act("sig"))
+        signal(store, reads, run.id, "go", {"n": 1}, act=act("sig"))
     assert facts(reads, run) == [(FactKind.SIGNAL, "go", None, b'{"n":1}')]
 
 
-def test_signal_is_refused_where_it_cannot_arrive(store, act, begin):
+def test_signal_is_refused_where_it_cannot_arrive(store, reads, act, begin):
     """A value that is no JSON, a run that ended and one that never was are told apart."""
     run = begin()
     with pytest.raises(ValueRefusedError, match="signal go"):
-        signal(store, run.id, "go", float("nan"), act=act())
+        signal(store, reads, run.id, "go", float("nan"), act=act())
     store.apply(finish(run))
     with pytest.raises(ConflictError, match="succeeded"):
-        signal(store, run.id, "go", act=act())
+        signal(store, reads, run.id, "go", act=act())
     with pytest.raises(NotFoundError):
-        signal(store, "r_none", "go", act=act())
+        signal(store, reads, "r_none", "go", act=act())
 
 
 def test_event_wakes_who_waits_and_counts_once(store, reads, clock, act, begin):

@@ -175,3 +175,15 @@ def test_folder_of_another_kind_is_an_error(tmp_path: Path) -> None:
         Spool(tmp_path / "file").write(record("r_1"), None)
     with pytest.raises(OSError, match="exists"):
         Spool(tmp_path / "file").lock("l")
+
+
+def test_records_in_the_spare_folder_are_taken_in_too(tmp_path: Path) -> None:
+    """They were written while nothing could be made beside the store; new ones go to the usual place."""
+    spare, spool = Spool(tmp_path / "spare"), Spool(tmp_path / "own", tmp_path / "spare")
+    spare.write(record("r_2", key="k"), None)
+    spool.write(record("r_1"), None)
+    (tmp_path / "spare" / "r_3.run.json").write_text("{}")
+    assert spool.succeeded("a", "k") == "r_2"
+    taken = spool.take_in(Shop())
+    assert (taken.runs, taken.bad) == (("r_1", "r_2"), (str(tmp_path / "spare" / "r_3.run.json.bad"),))
+    assert (spool.names(), os.listdir(tmp_path / "own")) == ([], [])

@@ -187,3 +187,17 @@ def test_own_process_group_is_never_killed(path):
     own = os.getpgid(0)
     found = FoundSession(1, "worker", 1, path.with_name("none"), ((own, process_started(own) or ""), (0, ""), (1, "")))
     assert kill_remains(found)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_turned_read_only(tmp_path):
+    """The file cannot be removed, and need not be: its lock is free, so the session can be declared dead."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], check=True)
+    try:
+        left = tmp_path / "session.lock"
+        left.touch()
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        assert kill_remains(FoundSession(1, "worker", 0, left, ()))
+        assert left.exists()
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)

@@ -228,6 +228,38 @@ def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch:
     asyncio.run(main())
 
 
+def test_move_that_hangs_is_reported_although_the_listing_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes no writes answers a listing: the folder is away as soon as the move of a file does not return."""
+    monkeypatch.setattr("mainspring.triggers.folder_desk._SILENT_S", 0.01)
+    (tmp_path / "a").write_bytes(b"1")
+
+    async def main() -> None:
+        import threading
+
+        answers = threading.Event()
+        running = Running(tmp_path, "100ms", after_success="done")
+        aside = running.desk._moves._aside
+        stage = aside.stage
+        aside.stage = lambda *given: (answers.wait(), stage(*given))[1]  # type: ignore[method-assign]
+
+        async def act(running: Running) -> None:
+            await running.until(running.shop.taken)
+            running.shop.end(RunState.SUCCEEDED)
+            while running.desk.state.away_since is None:
+                await running.until(running.reported)
+            assert "does not answer" in (running.desk.state.why or "")
+            answers.set()
+            while running.desk.state.connected_at is None:
+                await running.until(running.reported)
+            assert (tmp_path / "done" / "a").read_bytes() == b"1"
+
+        await running.do(act)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("path", "is_hint"),
     [

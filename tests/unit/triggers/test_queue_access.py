@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.queue_address import server_of
 from mainspring.domain.queue_source import Queue
 from mainspring.triggers.queue_access import open_source
@@ -29,4 +30,4 @@ def test_missing_library_is_told_with_the_line_that_installs_it(url, library, ex
     queue = Queue.parse(url)
     with pytest.raises(ConfigError, match=library) as refused:
         open_source(queue, server_of(queue.server, str), "g")
-    assert refused.value.hint == f"pip install 'mainspring[{extra}]'"
+    assert refused.value.hint == install_command(extra)

@@ -11,8 +11,8 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service import people
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
-from mainspring.web import entrance
 from mainspring.web.entrance import HEADERS, OUTSIDE, WAYS_IN, is_door
+from mainspring.web.places import Places
 from tests.counted_reads import counted
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
 
@@ -63,9 +63,11 @@ async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("host", ["x/sign-in?", "x/i/", "127.0.0.1/healthz#", "a b", "\u00e9", "x" * 300])
-async def test_host_header_does_not_move_the_path(site, host):
-    """What a sender calls us is no part of what it asks for."""
+async def test_host_header_does_not_move_the_path(tmp_path, host):
+    """What a sender calls us is no part of what it asks for, where every name is allowed."""
+    site = Site(tmp_path / "s.db", is_alone=False)
     answer = await site.browser().get("/people", headers={"host": host.encode()})
+    site.store.close()
     assert answer.status_code == 303
 
 
@@ -185,7 +187,7 @@ async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
 @pytest.mark.asyncio
 async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
     """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
-    monkeypatch.setattr(entrance, "MOST_INSIDE", 2)
+    monkeypatch.setattr(site.app, "_places", Places(2, 2))
     gone, inside = asyncio.Event(), []
 
     async def slow(scope, receive, send):
@@ -196,15 +198,15 @@ async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypa
 
     monkeypatch.setattr(site.app, "_inner", slow)
     browser = site.browser()
-    asked = [asyncio.create_task(browser.get(path)) for path in ("/assets/a", "/assets/b")]
+    asked = [asyncio.create_task(browser.get(path)) for path in ("/i/a", "/i/b")]
     while len(inside) < 2:
         await asyncio.sleep(0)
-    refused = await browser.get("/assets/c")
+    refused = await browser.get("/i/c")
     assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (503, "1", "close")
     assert (await browser.get("/healthz")).text == "done"
     gone.set()
     assert {(await one).status_code for one in asked} == {200}
-    assert (await browser.get("/assets/c")).status_code == 200
+    assert (await browser.get("/i/c")).status_code == 200
 
 
 @pytest.mark.asyncio
@@ -337,8 +339,103 @@ async def test_little_is_read_of_who_is_unknown(site):
     long = {"act": "x", "text": "x" * 100_000}
     for headers in ({}, {"cookie": f"{site.ways.site.cookie}=nothing"}):
         answer = await site.browser(**OWN).ask("POST", "/me", data=long, headers=headers)
-        assert (answer.status_code, "no form of ours" in answer.text) == (413, True)
+        assert (answer.status_code, answer.headers["connection"]) == (401, "close")
     browser = site.browser(**OWN)
     await browser.sign_in()
     answer = await browser.press("/me", "x", text="x" * 100_000)
     assert "there is no such act" in answer.text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:7171", 200),
+        ("localhost:7171", 200),
+        ("[::1]:7171", 200),
+        ("ops.example.com", 200),
+        ("OPS.internal:443", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example:7171", 403),
+        ("localhost.evil.example", 403),
+    ],
+)
+async def test_page_of_another_site_cannot_call_loopback_by_its_own_name(tmp_path, host, status):
+    """DNS rebinding: the sign-in is shown and taken under our own names only; what wants a proof is answered under any."""
+    site = Site(tmp_path / "s.db", public_url="https://ops.example.com", allowed_hosts=("ops.internal",))
+    try:
+        browser = site.browser(host=host)
+        assert (await browser.get("/sign-in")).status_code == status
+        assert (await browser.sign_in(headers={"sec-fetch-site": "same-origin"})).status_code == (
+            303 if status == 200 else 403
+        )
+        assert (await browser.get("/healthz")).status_code == 200
+        bearer = {"authorization": f"Bearer {site.token()}"}
+        assert (await site.browser(host=host).get("/api/v1/nothing", headers=bearer)).status_code == 404
+    finally:
+        site.store.close()
+
+
+@pytest.mark.asyncio
+async def test_request_with_two_lengths_is_refused(site):
+    """Content-Length with Transfer-Encoding: a proxy before us may have read another request."""
+    headers = {"content-length": "3", "transfer-encoding": "chunked"}
+    answer = await site.browser().ask("POST", "/sign-in", content=b"a=b", headers=headers)
+    assert (answer.status_code, answer.headers["connection"]) == (400, "close")
+
+
+@pytest.mark.asyncio
+async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
+    """Nothing of a form is read of an address that asked too often, of another site, or at a page for known visitors."""
+    read = []
+
+    async def body():
+        read.append(1)
+        yield b"name=ana"
+
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await site.browser().ask("POST", "/sign-in", content=body(), headers=form)).status_code == 403
+    assert (await site.browser(**OWN).ask("POST", "/people", content=body(), headers=form)).status_code == 401
+    monkeypatch.setattr(site.ways.gate, "may_ask", lambda request: False)
+    assert (await site.browser(**OWN).ask("POST", "/sign-in", content=body(), headers=form)).status_code == 429
+    assert read == []
+
+
+@pytest.mark.asyncio
+async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
+    """A client that does not read its answer keeps nobody waiting; assets need no place at all."""
+    monkeypatch.setattr(site.app, "_places", Places(1, 1))
+    stuck, begun = asyncio.Event(), asyncio.Event()
+
+    async def unread(message):
+        begun.set()
+        await stuck.wait()
+
+    async def nothing():
+        return {"type": "http.disconnect"}
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "scheme": "http",
+        "server": ("127.0.0.1", 7171), "client": ("10.0.0.1", 1), "headers": [], "http_version": "1.1",
+    }  # fmt: skip
+    slow = asyncio.create_task(site.app(scope, nothing, unread))
+    await begun.wait()
+    assert (await site.browser().get("/sign-in")).status_code == 200
+    stuck.set()
+    await slow
+
+
+def test_places_are_bounded_for_each_address():
+    """One address leaves some to the others; those that a proxy speaks for without a name share all of them."""
+    places = Places(4, 2)
+    first, second = places.take("203.0.113.9"), places.take("203.0.113.9")
+    assert places.take("203.0.113.9") is None
+    assert places.take("203.0.113.10") is not None
+    assert places.take(None) is not None
+    assert places.take(None) is None
+    first.leave()
+    first.leave()
+    assert places.take(None) is not None
+    assert places.take("203.0.113.9") is None
+    second.leave()
+    assert places.take("203.0.113.9") is not None

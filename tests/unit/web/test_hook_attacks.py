@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mainspring.web import hook_protocol, hook_request
+from mainspring.web import connection as connections
+from mainspring.web import hook_request
+from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.hook_counts import OTHER, HookCounts
 from tests.hook_samples import SECRET, Request, signed
 from tests.hook_world import JSON, TOKEN, world
@@ -130,7 +132,7 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
     """Heads and bodies that do not end are given up in time, with 408 where the head was whole; meanwhile others are taken in."""
-    monkeypatch.setattr(hook_protocol, "HEAD_WITHIN_S", 0.5)
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.5)
     monkeypatch.setattr(hook_request, "BODY_WITHIN_S", 0.5)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
         begun = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
@@ -147,7 +149,7 @@ async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
 
 async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeypatch):
     """A byte now and then does not prolong it, on a new connection and on one that was used before."""
-    monkeypatch.setattr(hook_protocol, "HEAD_WITHIN_S", 0.3)
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.3)
     async with world(tmp_path) as w, w.listening() as port:
         for before in (b"", post()):
             async with connection(port) as (reader, writer), asyncio.timeout(10):
@@ -166,8 +168,7 @@ async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeyp
 
 async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, monkeypatch):
     """The oldest that asks for nothing gives way; one that is being answered does not."""
-    monkeypatch.setattr(hook_protocol, "MOST_CONNECTIONS", 20)
-    async with world(tmp_path) as w, w.listening() as port:
+    async with world(tmp_path) as w, w.listening(most=20) as port:
         goes = asyncio.Event()
         real = w.door.intake.store
 
@@ -259,7 +260,7 @@ async def test_flood_of_refusals_is_no_flood_of_commits():
     for trigger in (OTHER, "t1/webhook", "t2/webhook"):
         counts.count(trigger, "accepted")
     counts.forget_others({"t1/webhook"})
-    assert set(counts._buckets) == {"t1/webhook"}
+    assert set(counts._buckets) == {("t1/webhook", "")}
     assert set(counts.answers) == {(OTHER, "accepted"), ("t1/webhook", "accepted")}
 
 
@@ -291,3 +292,13 @@ async def test_header_cannot_write_headers_of_an_answer(tmp_path):
         _, head = await say(port, post(head=HEAD + "X-A: b%0d%0aSet-Cookie: x\r\n"))
         assert b"set-cookie" not in head.lower()
         assert b"server:" not in head.lower()
+
+
+async def test_unverified_webhook_is_not_called_by_the_name_of_another_site(tmp_path):
+    """DNS rebinding: a page whose name was pointed at loopback could start runs; a webhook that verifies its sender needs no such check."""
+    async with world(tmp_path) as w:
+        w.app._hosts = AllowedHosts("127.0.0.1:7172", "https://hooks.example.com", (), is_loopback=True)
+        for host, status in (("127.0.0.1:7172", 202), ("hooks.example.com", 202), ("evil.example:7172", 403)):
+            found = await w.ask("/open", Request(b'{"a": "%b"}' % host.encode(), JSON | {"host": host}))
+            assert found.status == status, host
+        assert (await w.ask("/orders", Request(GENUINE, TOKEN | {"host": "evil.example"}))).status == 202

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import socket
 import threading
-from types import SimpleNamespace
 
 import pytest
 
+from mainspring.config import Settings
 from mainspring.config.web_settings import HooksSettings
 from mainspring.resources.secret import Secrets
+from mainspring.store.reads.status import sessions
 from mainspring.web import hook_listener
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.routes import Routes
@@ -27,7 +28,7 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
-            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind))
+            w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
@@ -54,12 +55,12 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
-            w.process.project.settings = SimpleNamespace(hooks=HooksSettings(bind=bind))
+            w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = Secrets(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(10):
-                while "cannot be listened on" not in (w.door.trouble or ""):
+                while "cannot listen on" not in (w.door.trouble or ""):
                     await asyncio.sleep(0.005)
             listener.end()
             ended, _ = await asyncio.wait([serving], timeout=2)
@@ -75,3 +76,25 @@ async def _answers(bind):
         writer.close()
         return head.startswith(b"HTTP/1.1 200")
     return False
+
+
+async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
+    """By the process itself, with the cause and since when, so that monitors read them; and taken back when they are over."""
+    async with world(tmp_path) as w:
+        w.door.trouble = "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
+
+        def on_record():
+            (one,) = sessions(w.store.reader)
+            return {(found.kind.value, found.name): found.why for found in one.findings}
+
+        async with asyncio.timeout(10):
+            while len(on_record()) < 2:
+                await asyncio.sleep(0.05)
+        assert on_record() == {
+            ("address", "hooks.bind"): w.door.trouble,
+            ("secret", "unset/webhook"): "the secret 'NOT_SET' is not set",
+        }
+        w.door.trouble = None
+        async with asyncio.timeout(10):
+            while ("address", "hooks.bind") in on_record():
+                await asyncio.sleep(0.05)

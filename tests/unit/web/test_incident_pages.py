@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import httpx2
+import msgspec
 import pytest
 from msgspec.structs import replace
 from starlette.applications import Starlette
@@ -11,15 +12,17 @@ from starlette.applications import Starlette
 from mainspring.config import Settings
 from mainspring.config.web_settings import WebSettings
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.link import LIVES_S, Grant
 from mainspring.domain.route import Target
 from mainspring.resources.secret import Secrets
+from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.status import audit_rows as audit
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web import entrance
+from mainspring.web import form_reader
 from mainspring.web.incident_pages import IncidentPages
 
 KEY = "a key that only the test knows"
@@ -171,7 +174,7 @@ async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
         yield b"act=resolve"
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(entrance, "FORM_WITHIN_S", 0.01)
+    monkeypatch.setattr(form_reader, "FORM_WITHIN_S", 0.01)
     headers = {**OWN, "content-type": "application/x-www-form-urlencoded"}
     answer = await site.ask("POST", content=endless(), headers=headers)
     assert (answer.status_code, site.state) == (413, "open")
@@ -182,3 +185,30 @@ async def test_unknown_act_does_nothing(site):
     """A form that was made up is told so."""
     assert "there is no act" in (await site.press("delete")).text
     assert site.acts() == []
+
+
+@pytest.mark.asyncio
+async def test_runbook_of_a_docstring_stands_on_the_page(site):
+    """Its words, as text; without one nothing is said of it."""
+    assert "Runbook" not in (await site.ask("GET")).text
+    definition = Definition(
+        kind=Kind.SCRIPT, name="backup", doc="Saves it.", guide=f"Call Ana. {HOSTILE}", command=["true"]
+    )
+    row = AutomationRow("backup", "script", 1, "f", msgspec.json.encode(definition.to_data()))
+    site.store.apply(Announce("code", (row,), (), ()))
+    text = (await site.ask("GET")).text
+    assert "<h2>Runbook</h2>" in text
+    assert "Call Ana. &lt;script&gt;" in text
+    assert "mainspring auto show backup" in text
+
+
+@pytest.mark.asyncio
+async def test_times_are_relative_and_on_the_clock(site):
+    """A phone shows no title, so both stand there; each act too."""
+    await site.press("acknowledge")
+    text = (await site.ask("GET")).text
+    since = text.partition("<dt>Since</dt>")[2].partition("</dd>")[0]
+    assert re.search(r"\d+d(\d+h)? ago</time>", since)
+    assert "1970-01-01 00:00:00 UTC" in since
+    history = text.partition("<h2>History</h2>")[2]
+    assert re.search(r"(now|s ago)</time>.*acknowledge by link:ana", history)

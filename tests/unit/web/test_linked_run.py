@@ -11,6 +11,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.service import run as runs
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.runs import Claim
 from tests.contract.store.process import BOOM, finish, halt, outcome
 from tests.unit.web.test_incident_links import KEY, Failed
 from tests.unit.web.test_incident_pages import OWN
@@ -131,3 +132,21 @@ def end_anew(site, made_of):
     claimed = site.stage.claim()
     for command in made_of(claimed):
         site.stage.do(command)
+
+
+async def test_page_shows_the_new_state_after_a_press(site):
+    """While a continued run moves, the page loads itself again; then until its success has ended the incident. A failed one does not."""
+    assert "refresh" not in (await site.ask("GET")).headers
+    answer = await site.ask("POST", data={"act": "retry", "seen": await site.seen()}, headers=OWN)
+    assert "queued" in answer.text
+    assert answer.headers["refresh"] == f"5; url=/ms/i/{site.token}"
+    assert (await run_page(site)).headers["refresh"] == f"5; url=/ms/i/{site.token}/run"
+    (run,) = site.store.apply(Claim("again", 1)).runs
+    assert "running" in (await site.ask("GET")).text
+    site.store.apply(finish(run))
+    ended = await site.ask("GET")
+    assert "succeeded" in ended.text
+    assert ended.headers["refresh"] == f"15; url=/ms/i/{site.token}"
+    seen = re.search(r'name="seen" value="([0-9.]+)"', ended.text)[1]
+    resolved = await site.ask("POST", data={"act": "resolve", "seen": seen}, headers=OWN)
+    assert "refresh" not in resolved.headers

@@ -4,8 +4,14 @@ import socket
 
 import pytest
 
+from mainspring.app.listen_addresses import note_address, settings_in_use
+from mainspring.config import Settings
+from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
-from mainspring.web.listening import listen
+from mainspring.store.commands.automations import SetMeta
+from mainspring.store.sqlite.store import SqliteStore
+from mainspring.web import listening
+from mainspring.web.listening import MOST_PORTS, listen, listen_nearby
 
 
 def test_accepted_connections_send_small_answers_at_once():
@@ -25,3 +31,49 @@ def test_address_that_cannot_be_had_is_told_with_its_setting():
         assert "web.bind" in (refused.value.hint or "")
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:1"):
         listen("192.0.2.1:1", "hooks.bind")
+
+
+def test_default_address_of_a_second_project_is_the_next_that_is_free():
+    """Every second port, for the defaults of pages and webhooks are neighbours; the address says which one it is."""
+    with listen("127.0.0.1:0", "web.bind") as first:
+        port = first.getsockname()[1]
+        second, bind = listen_nearby(f"127.0.0.1:{port}", "web.bind")
+        with second:
+            assert bind == f"127.0.0.1:{second.getsockname()[1]}"
+            assert (second.getsockname()[1] - port) % 2 == 0
+            assert second.getsockname()[1] > port
+    with listen_nearby(f"127.0.0.1:{port}", "web.bind")[0] as again:
+        assert again.getsockname()[1] == port
+
+
+def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatch):
+    """With the setting that chooses another one, and not looked for without end."""
+    tried = []
+
+    def taken(bind, setting):
+        tried.append(bind)
+        raise listening.AddressTakenError("taken")
+
+    monkeypatch.setattr(listening, "listen", taken)
+    with pytest.raises(ConfigError, match=r"nor on any second port up to 7269") as refused:
+        listen_nearby("127.0.0.1:7171", "web.bind")
+    assert "web.bind" in (refused.value.hint or "")
+    assert tried[:2] == ["127.0.0.1:7171", "127.0.0.1:7173"]
+    assert len(tried) == MOST_PORTS
+
+
+def test_address_in_use_is_found_by_other_processes(tmp_path):
+    """By what the web process of this host wrote down last; an address that somebody chose is that one."""
+    store = SqliteStore(tmp_path / "state.db", clock=SystemClock())
+    store.open()
+    try:
+        assert settings_in_use(Settings(), store.reader) == Settings()
+        note_address(store, "web.bind", "127.0.0.1:7173")
+        note_address(store, "hooks.bind", "127.0.0.1:7174")
+        store.apply(SetMeta("other", "after them"))
+        found = settings_in_use(Settings(), store.reader)
+        assert (found.web.seen_as, found.hooks.seen_as) == ("http://127.0.0.1:7173", "http://127.0.0.1:7174")
+        chosen = Settings(sources={"web.bind": "flag", "hooks.bind": "env"})
+        assert settings_in_use(chosen, store.reader) == chosen
+    finally:
+        store.close()

@@ -137,13 +137,23 @@ async def test_pages_work_below_a_path_of_another_host(behind):
 
 
 @pytest.mark.asyncio
-async def test_address_is_what_the_proxy_says_last(site, behind):
-    """A sender can write what it likes before that, and a request without our proxy says nothing."""
-    said = {**OWN, "x-forwarded-for": "1.2.3.4, 203.0.113.9"}
-    await behind.browser().sign_in(headers=said)
-    await site.browser().sign_in(headers=said)
-    assert [one.address for one in reads.web_sessions(behind.store.reader, behind.clock.now())] == ["203.0.113.9"]
-    assert [one.address for one in reads.web_sessions(site.store.reader, site.clock.now())] == ["127.0.0.1"]
+@pytest.mark.parametrize(
+    ("proxies", "said", "address"),
+    [
+        (("127.0.0.0/8",), "1.2.3.4, 203.0.113.9", "203.0.113.9"),
+        (("127.0.0.0/8", "203.0.113.0/24"), "1.2.3.4, 203.0.113.9", "1.2.3.4"),
+        (("127.0.0.0/8",), "1.2.3.4, nonsense", "127.0.0.1"),
+        (("10.0.0.0/8",), "1.2.3.4, 203.0.113.9", "127.0.0.1"),
+        ((), "1.2.3.4", "127.0.0.1"),
+    ],
+)
+async def test_forwarded_headers_count_only_from_trusted_proxies(tmp_path, proxies, said, address):
+    """The last address that is no trusted proxy itself; a sender can write what it likes before that."""
+    site = Site(tmp_path / "s.db", trusted_proxies=proxies)
+    await site.browser().sign_in(headers={**OWN, "x-forwarded-for": said})
+    found = [one.address for one in reads.web_sessions(site.store.reader, site.clock.now())]
+    site.store.close()
+    assert found == [address]
 
 
 @pytest.mark.asyncio

@@ -14,8 +14,8 @@ from mainspring.store.load import QueueLoad, TagLoad
 from mainspring.store.trigger_views import DeskView
 from mainspring.web.exposition import exposition
 from mainspring.web.hook_counts import HookCounts
-from mainspring.web.process import is_loopback
-from mainspring.web.routes import Routes
+from mainspring.web.listening import is_loopback
+from mainspring.web.routes import Routes, is_public
 from mainspring.web.token import VARIABLE, Token, find_token
 
 SECRET = "correct-horse-battery"
@@ -99,6 +99,32 @@ async def test_figures_are_for_whoever_has_the_token(token, is_open, said, statu
     assert found == status
     assert ("www-authenticate" in answered) == (status == 401)
     assert SECRET not in body
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 503),
+        ({"host": "localhost:7171"}, 503),
+        ({"host": "evil.example"}, 401),
+        ({"x-forwarded-for": "203.0.113.9"}, 401),
+        ({"forwarded": "for=203.0.113.9"}, 401),
+        ({"via": "1.1 caddy"}, 401),
+        ({"x-real-ip": "203.0.113.9"}, 401),
+    ],
+)
+async def test_figures_need_a_token_behind_a_proxy(headers, status):
+    """Loopback hears them freely only if the request is from this machine itself; 503 = let in, but the store has not answered yet."""
+    assert (await ask(routes(Looked(is_open=False), None, is_open=True), "/metrics", **headers))[0] == status
+
+
+def test_public_address_closes_the_figures():
+    """A proxy that says nothing of itself (nginx as it comes) is known by `web.public_url`."""
+    assert is_public("https://ops.example.com/ms")
+    assert not is_public(None)
+    assert not is_public("http://localhost:7171")
+    assert not is_public("http://127.0.0.1:8080/x")
 
 
 @pytest.mark.asyncio

@@ -30,11 +30,11 @@ CHEAP = Cost(log_n=4)
 class Site:
     """The whole application, with the admin ana and the viewer bob, who sees billing only."""
 
-    def __init__(self, path, *, public_url=None, is_alone=True, people=True, oidc=None):
+    def __init__(self, path, *, public_url=None, is_alone=True, people=True, oidc=None, **web):
         self.clock = SystemClock()
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
-        settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings()))
+        settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings(), **web))
         secrets = Secrets(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
         self.ways = WaysIn(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)

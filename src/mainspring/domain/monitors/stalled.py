@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from mainspring.domain.fingerprint import place_of
+from mainspring.domain.error_place import place_of
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.monitors.facts import Facts, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict

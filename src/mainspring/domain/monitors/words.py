@@ -1,20 +1,14 @@
 """Figures as the first line of an incident says them."""
 
-from datetime import timedelta
 from typing import Any
 
-from mainspring.domain.duration import format_duration
+from mainspring.domain.duration import rounded_duration
 from mainspring.domain.size import UNITS
-
-_PAIRS = ((86_400_000, 3_600_000), (3_600_000, 60_000), (10_000, 1_000))
 
 
 def about(ms: int) -> str:
-    """Return a span in its two largest units: "1d2h", "4m10s", "850ms"."""
-    for large, small in _PAIRS:
-        if ms >= large:
-            return format_duration(timedelta(milliseconds=ms - ms % small))
-    return format_duration(timedelta(milliseconds=max(ms, 0)))
+    """Return a span in its two largest units, rounded: "1d2h", "4m10s", "850ms"; "0s" for none."""
+    return rounded_duration(ms) if ms > 0 else "0s"
 
 
 def about_bytes(size: float) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from mainspring.domain.fingerprint import place_of
+from mainspring.domain.error_place import place_of
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Process
 from mainspring.domain.monitors.judged import Judged, Monitor, loudest

@@ -1,4 +1,4 @@
-"""Everything that apprise speaks to: `pip install 'mainspring[notify]'`. The address is a secret, for most hold one.
+"""Everything that apprise speaks to, with the extra `notify`. The address is a secret, for most hold one.
 
 What is told goes on to receivers that read marks of their own in it: tags, and mentions of everybody. Nothing of that is ours.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 from mainspring.domain.channel import Channel
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.incident import Severity
 from mainspring.domain.notice import About, Notice
 from mainspring.operations.notifiers.base import ChannelFault
@@ -82,7 +83,7 @@ def _apprise() -> ModuleType:
         import apprise
     except ImportError:
         raise ConfigError(
-            "a channel of apprise needs apprise, which is not installed", hint="pip install 'mainspring[notify]'"
+            "a channel of apprise needs apprise, which is not installed", hint=install_command("notify")
         ) from None
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it tells whole addresses, with their secrets
     return apprise

@@ -114,10 +114,10 @@ def _checked(answer: Answer) -> Answer:
 
 
 def _client() -> "AsyncClient":
-    import httpx2
+    from mainspring.resources.pinned_client import open_client
 
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else it writes each address
-    return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers={"user-agent": "mainspring"})
+    return open_client(timeout=WITHIN_S, follow_redirects=False, headers={"user-agent": "mainspring"})
 
 
 async def _beginning(response: "Response") -> bytes:

@@ -1,4 +1,4 @@
-"""Slack: one message for each opening of an incident, changed as it goes on; what happens to it stands in the thread below.
+"""Slack: one message for each opening of an incident, with the link to it, changed as it goes on; its history is the thread below.
 
 A message carries the key of what it is about, and the id of its notice, as metadata. Where an earlier try may have been taken, our own
 message is looked for by them before another is posted. That takes the scopes channels:history (groups:history) and, for a channel that is
@@ -189,16 +189,19 @@ class SlackLink:
 
 
 def _message(notice: Notice) -> str:
-    """Return the message itself: enough to know whether one has to look."""
+    """Return the message itself: enough to know whether one has to look, and where."""
     mark = _MARKS.get(notice.about, ":rotating_light:" if notice.severity.rank == 0 else ":warning:")
     what = next((field.text for field in notice.fields if field.label == "What"), "")
-    return "\n".join([f"{mark} *{_plain(notice.headline)}*", *([_plain(what)] if what else [])])
+    return "\n".join([f"{mark} *{_plain(notice.headline)}*", *([_plain(what)] if what else []), *_links(notice)])
 
 
 def _details(notice: Notice) -> str:
     fields = [f"*{_plain(field.label)}*  {_plain(field.text)}" for field in notice.fields]
-    links = [f"<{_plain(link.url)}|{_plain(link.text)}>" for link in notice.links]
-    return "\n".join(_within([f"_{notice.about.value}_", *fields, *links], 3_900))
+    return "\n".join(_within([f"_{notice.about.value}_", *fields, *_links(notice)], 3_900))
+
+
+def _links(notice: Notice) -> list[str]:
+    return [f"<{_plain(link.url)}|{_plain(link.text)}>" for link in notice.links]
 
 
 def _within(lines: Iterable[str], longest: int) -> list[str]:

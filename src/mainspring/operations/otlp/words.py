@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.domain.span import Attribute
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 LONGEST = 200
 """Characters of a text."""
 SCOPE = "mainspring"
-_INSTALL = "pip install 'mainspring[otel]'"
 
 
 def check_installed() -> None:
@@ -20,7 +20,9 @@ def check_installed() -> None:
     try:
         import opentelemetry.proto.trace.v1.trace_pb2  # noqa: F401
     except ImportError as missing:
-        raise ConfigError(f"OpenTelemetry needs {missing.name}, which is not installed", hint=_INSTALL) from None
+        raise ConfigError(
+            f"OpenTelemetry needs {missing.name}, which is not installed", hint=install_command("otel")
+        ) from None
 
 
 class Words:

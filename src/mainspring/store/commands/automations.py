@@ -16,12 +16,12 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     automation: str
     spec: bytes
     next_slot_at: int | None
-    first_slot_at: int | None = None
-    """The first slot if the store does not know the schedule yet: an interval begins at once, not after it has passed once."""
     key: str = ""
     """Equal while the schedule is the same one; `spec` may differ meanwhile by what is looked up (dates of holidays)."""
     input: bytes | None = None
     """What its runs are given, sealed: with it and the definition anybody can make a slot, without the code."""
+    first_slot_at: int | None = None
+    """The first slot of an interval that is added to a store in use: it begins at once. In a new store no slot is of the past."""
 
 
 class AutomationRow(msgspec.Struct, frozen=True):

@@ -22,9 +22,10 @@ class Deliver(msgspec.Struct, frozen=True):
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """Store an event and deliver it to the runs that wait for it. Answer: Numbered(number of runs woken by this event).
+    """Store an event and deliver it to the runs that wait for it. Answer: Numbered(number of runs woken by this event), Refused unreadable.
 
-    `data` is JSON, or JSON sealed by a codec that the store was opened with. The same (name, key) again stores nothing.
+    `data` is JSON, or JSON sealed by a codec that the store was opened with. The same (name, key) again stores nothing. `checked` = refuse
+    an event that runs wait for and none of them can read; its sender has to be there to hear it.
     """
 
     id: str
@@ -32,12 +33,14 @@ class Publish(msgspec.Struct, frozen=True):
     data: bytes
     keep_until: int
     key: str | None = None
+    checked: bool = False
 
 
 class OpenWait(msgspec.Struct, frozen=True):
     """State what a run waits for. kind: event or ask. Answer: Done, Refused claim_lost.
 
-    For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run.
+    For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run. `schema` = the JSON
+    schema that its code states for the data.
     """
 
     run: str
@@ -50,6 +53,7 @@ class OpenWait(msgspec.Struct, frozen=True):
     where: dict[str, object] | None = None
     question: bytes | None = None
     asked: int = 0
+    schema: str | None = None
 
 
 class CloseWait(msgspec.Struct, frozen=True):
@@ -58,3 +62,39 @@ class CloseWait(msgspec.Struct, frozen=True):
     run: str
     claim: int
     ident: str
+
+
+class RejectFact(msgspec.Struct, frozen=True):
+    """The run's code cannot read this fact of its inbox: keep it for a person, let the run wait on. Answer: Done, Refused claim_lost.
+
+    `event` = the name of the event that it is; None = it is a signal.
+    """
+
+    run: str
+    claim: int
+    seq: int
+    failure: Failure
+    event: str | None = None
+
+
+class ReturnFact(msgspec.Struct, frozen=True):
+    """The body had given up the wait when this signal or event was taken in: put it back. Answer: Done, Refused claim_lost.
+
+    The outcome of this rank then counts as cancelled. `event` = the id of the event; None = a signal, with its name and payload, which gets
+    back its place `seq` in the inbox.
+    """
+
+    run: str
+    claim: int
+    rank: int
+    name: str
+    payload: bytes | None
+    at: int
+    seq: int = 0
+    event: str | None = None
+
+
+class DropRejected(msgspec.Struct, frozen=True):
+    """A person gives up what a run's code could not read. Answer: Numbered(how many), Refused not_found | nothing_rejected."""
+
+    run: str

@@ -7,6 +7,7 @@ from mainspring.domain.journal import Fact, OutcomeKind
 from mainspring.domain.member import HealthRule
 from mainspring.domain.outgoing import Message
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.journal import SaveOutcome
 
@@ -119,7 +120,11 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     title: str | None
     undoing: bool = False
     """True = only what it did is to be taken back; then it is cancelled."""
+    hash_seed: str | None = None
+    """The fingerprint of the hash seed of the process in which it began; None = not known."""
     facts: tuple[Fact, ...] = ()
+    losses: tuple[WorkerLoss, ...] = ()
+    """Deaths of workers after which this claim continues the run."""
 
 
 class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
@@ -239,6 +244,8 @@ class Reopen(msgspec.Struct, frozen=True):
     which is JSON `{"drift": {ident: base64 of the new input}}`. A deadline that passed and a cancel that was taken in no longer count.
     With `from_ident` the children and waits that were asked for from there on answer no request any more; such children are cancelled
     unless they are to be kept or have a key, by which the next request may find them.
+    A drift by a step that the code cannot ask for any more (`detail` JSON `{"renamed": {"ident", "old", "new"}}`) is accepted in the same
+    way: the step is gone. `rename` = (old, new): what is saved under the old name answers the new one from now on.
     If steps were taken back, it is a new generation from the first of them on, or from what is named above if that was asked for before.
     A run that stopped at an undo goes on with that: cancel and deadline count on.
     A step in doubt or whose value was refused is repeated by none but `from_ident` and GiveResult: it is refused as `unsettled`.
@@ -248,6 +255,7 @@ class Reopen(msgspec.Struct, frozen=True):
     run: str
     from_ident: str | None = None
     accept: tuple[str, ...] = ()
+    rename: tuple[str, str] | None = None
     due_at: int | None = None
 
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from mainspring.domain.process_finding import ProcessFinding
+
 
 class OpenSession(msgspec.Struct, frozen=True):
     """Begin this process's one session. Answer: Numbered(session id)."""
@@ -19,6 +21,8 @@ class OpenSession(msgspec.Struct, frozen=True):
     """A supervisor's: the roles of the processes that it keeps, one for each process."""
     capacity: int | None = None
     """A worker's: how many runs it takes at once."""
+    hash_seed: str | None = None
+    """The fingerprint of its process's hash seed (`domain.hash_seed`)."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Beat(msgspec.Struct, frozen=True):
     """Bytes that it holds."""
     processor: int | None = None
     """Thousandths of one core that it took since the beat before."""
+    child_queue: str | None = None
+    """The attempts that wait for a child process, as JSON (`domain.child_queue`); "" = none."""
 
 
 class NoteBlocked(msgspec.Struct, frozen=True):
@@ -43,6 +49,12 @@ class NoteBlocked(msgspec.Struct, frozen=True):
     stack: tuple[str, ...] = ()
 
 
+class NoteFindings(msgspec.Struct, frozen=True):
+    """Put on record all that this process finds wrong with itself now. Answer: Done."""
+
+    findings: tuple[ProcessFinding, ...] = ()
+
+
 class DrainSession(msgspec.Struct, frozen=True):
     """A session takes nothing new. Answer: Done, Refused not_found."""
 
@@ -50,7 +62,14 @@ class DrainSession(msgspec.Struct, frozen=True):
 
 
 class CloseSession(msgspec.Struct, frozen=True):
-    """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done."""
+    """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done.
+
+    `blamed` = the runs that were aboard when a signal that no one had asked for made this process drain. From the second time on such a run
+    is a suspect; in a probation process the drain counts as a crash of the suspect, and `limit` of them move it to needs_attention.
+    """
+
+    blamed: tuple[str, ...] = ()
+    limit: int = 3
 
 
 class Bury(msgspec.Struct, frozen=True):
@@ -70,8 +89,18 @@ class Bury(msgspec.Struct, frozen=True):
     """A person took everything away from it: no other is started in its place."""
 
 
+class Pardon(msgspec.Struct, frozen=True):
+    """Take runs off probation that no session owns: the death that put them there was no fault of theirs. Answer: Done."""
+
+    runs: tuple[str, ...]
+
+
 class ClearSuspect(msgspec.Struct, frozen=True):
-    """A run on probation made progress: it is ordinary again. Answer: Done, Refused claim_lost."""
+    """A run on probation lived long enough, or made progress: it is ordinary again. Answer: Done, Refused claim_lost.
+
+    `progressed` = an outcome of it was committed: crashes before that count no more.
+    """
 
     run: str
     claim: int
+    progressed: bool = False

@@ -29,8 +29,10 @@ class TriggerRow(msgspec.Struct, frozen=True):
 class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     """Store what arrived and, without a filter, let its pace decide at once. Answer: TakenIn, Refused other_body | no_trigger | busy.
 
-    A key counts once for its trigger; one whose value was refused counts when it fits. `body`, `data` and `headers` are sealed.
+    A key counts once for its trigger; one whose value was refused counts when it fits. With a filter the key is held by the first
+    delivery that passes it, and until then each body counts once. `body`, `data` and `headers` are sealed.
     `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
+    `was_kept` and `happened_at` are those of the arrival: what a store that was replaced by its backup may have taken in already, fails.
     """
 
     id: str
@@ -48,6 +50,8 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None
     verified: str | None = None
     redelivered: int = 0
+    was_kept: bool = False
+    happened_at: int | None = None
 
 
 class RefuseArrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +69,13 @@ class Decide(msgspec.Struct, frozen=True, kw_only=True):
     """Decide on a delivery that was received. Answer: TakenIn, Refused changed | busy.
 
     `state` STARTED = let its pace decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with the reason in `note`.
+    `key` = the key that the delivery has to hold in order to start a run: REFUSED if another delivery holds it. Empty = it needs none.
     """
 
     trigger: str
     delivery: str
     state: DeliveryState
+    key: str = ""
     by: str = ""
     pace: Pace = Pace()
     start: StartRun | None = None

@@ -13,11 +13,12 @@ import msgspec
 
 from mainspring.domain.journal import Fact
 from mainspring.domain.states import SessionState
+from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
 from mainspring.store.handlers import partitions, queues
 from mainspring.store.handlers.held import is_held
-from mainspring.store.reads.history import fact_of
+from mainspring.store.reads.history import fact_of, loss_of
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 
@@ -185,6 +186,9 @@ def _take(
         if row[5] == 1:
             fresh[row[14]] = fresh.get(row[14], 0) + 1
             tx.count(row[2], started=1)
+    lost = [row[1] for row in rows if row[-1]]
+    if lost:
+        tx.change("resume_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     for queue, starts in fresh.items():
         queues.change_backlog(tx, queue, -starts)
         limits[queue].spend(tx, starts)
@@ -195,16 +199,20 @@ def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRu
     facts: dict[str, list[Fact]] = {}
     for row in tx.all("list_facts_of", (json.dumps([row[1] for row in rows]),)):
         facts.setdefault(row[1], []).append(fact_of(row))
-    return tuple(_claimed(row, tuple(facts.get(str(row[1]), ()))) for row in rows)
+    losses: dict[str, list[WorkerLoss]] = {}
+    lost = [row[1] for row in rows if row[-1]]
+    for row in tx.all("list_resumed_losses", (json.dumps(lost),)) if lost else ():
+        losses.setdefault(row[0], []).append(loss_of(row))
+    return tuple(_claimed(row[:-1], tuple(facts.get(row[1], ())), tuple(losses.get(row[1], ()))) for row in rows)
 
 
-def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...]) -> ClaimedRun:
+def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[WorkerLoss, ...]) -> ClaimedRun:
     # Nobody but the first claim finds claim 1, whatever became of the run since.
     values = list(row[1:])
     values[5] = values[4] == 1
     values[15] = values[15] or None
     values[23] = bool(values[23])
-    values.append(facts)
+    values += [facts, losses]
     return ClaimedRun(*values)
 
 

@@ -11,7 +11,9 @@ HEALED = "healed"
 """What is counted of steps that succeeded at a later attempt, without anybody's help."""
 HELPED = "helped"
 """What is counted of acts by which a person let a run go on, or settled it."""
-HELPING: Final = frozenset({"retry", "retry_from", "run_again", "accept_drift", "give_result", "mark_done"})
+HELPING: Final = frozenset(
+    {"retry", "retry_from", "run_again", "accept_drift", "rename_step", "give_result", "mark_done"}
+)
 """The verbs of those acts."""
 _ROLLUP = {RunState.SUCCEEDED: "succeeded", RunState.FAILED: "failed", RunState.CANCELLED: "cancelled"}
 

@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class DeliveryRow(NamedTuple):
-    """In the order of the statement's parameters; `at` = when it was received (ms). Body, data and headers are sealed."""
+    """In the order of the statement's parameters; `at` = when it was received (ms). Body, data and headers are sealed.
+
+    `variant` = '' where the delivery holds its key, else the hash of its body: another body may still come under the key.
+    """
 
     id: str
     trigger: str
@@ -24,4 +27,5 @@ class DeliveryRow(NamedTuple):
     due_at: int | None = None
     replay_of: str | None = None
     redelivered: int = 0
+    variant: str = ""
     at: int = 0

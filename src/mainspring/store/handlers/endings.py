@@ -4,7 +4,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
-from mainspring.store.handlers import inbox, keys, listening, members, partitions, queues, undoing
+from mainspring.store.handlers import events, inbox, keys, listening, members, partitions, queues, undoing
 from mainspring.store.handlers.counting import count_end, count_size
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
@@ -64,6 +64,7 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
     if not rows:
         return let_go(tx, c.run, c.claim)
     automation, run_key = rows[0]
+    tx.ended.append(c.run)
     keys.follow(tx, automation, run_key, c.run, target(Move.HALT))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{c.reason}")
@@ -123,10 +124,12 @@ def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...
     """Start the run that continues this one; it takes over the parent, which waits on. Returns the ended row, then without parent."""
     if row[1] is not None:
         partitions.free_holds(tx, run)
-    if isinstance(start_run(tx, then), Refused):
+    if isinstance(start_run(tx, then, continues=True), Refused):
         return row
     tx.change("take_over", {"heir": then.id, "run": run})
-    # What was sent and not yet taken in is meant for who goes on.
+    # What was sent and not yet taken in is meant for who goes on; events are found by his waits.
+    events.free_inbox_events(tx, run)
+    tx.change("carry_rejected_facts", {"heir": then.id, "run": run})
     tx.change("carry_facts", {"heir": then.id, "run": run})
     tx.change("carry_watchers", {"heir": then.id, "run": run})
     return (*row[:2], None, None, *row[4:7], False, row[8])
@@ -192,6 +195,7 @@ def _tell(
 ) -> None:
     """Let everybody know of an end who waits for it, and count it."""
     automation, partition, parent, parent_ident, run_key, started_at, _, heard, failing = row
+    tx.ended.append(run)
     if partition is not None:
         partitions.free_holds(tx, run)
     if run_key is not None:

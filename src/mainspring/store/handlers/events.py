@@ -5,34 +5,38 @@ import msgspec
 from mainspring.domain.journal import FactKind
 from mainspring.domain.matching import event_hash, match_hash, shape_of
 from mainspring.domain.states import OutcomeState
-from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish
+from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish, ReturnFact
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
-from mainspring.store.handlers import inbox, listening
+from mainspring.store.handlers import inbox, listening, message_schemas
 from mainspring.store.handlers.ownership import is_owner, let_go
 from mainspring.store.transaction import Transaction
 
 _decode = msgspec.json.decode
 
 
-def publish(tx: Transaction, command: Publish) -> Numbered:
+def publish(tx: Transaction, command: Publish) -> Numbered | Refused:
     """Store an event and hand it to the runs that wait for it."""
     tx.hold("event", command.name)
     known = tx.one("find_event", (command.id,))
     if known is not None:
         return Numbered(known[1] if tx.again else 0)
+    data = _decode(tx.sealing.open(command.data))
+    shapes = [_decode(shape) for (shape,) in tx.all("list_event_shapes", (command.name,))]
+    hashes = [hashed for shape in shapes if (hashed := event_hash(command.name, shape, data)) is not None]
+    waits: list[tuple[str, str]] = [
+        wait for hashed in hashes for wait in tx.all("list_matching_waits", (hashed, tx.now))
+    ]
+    if command.checked and waits and not listening.is_heard(tx, command.name, data):
+        unreadable = message_schemas.unreadable_by_all(tx, waits, command.name, data)
+        if unreadable is not None:
+            return unreadable
     row = tx.one("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
     if row is None:
         return Numbered(0)
     seq = row[0]
-    data = _decode(tx.sealing.open(command.data))
     listening.tell_of_event(tx, command.id, command.name, data)
-    waits: list[tuple[str, str]] = []
-    for (shape,) in tx.all("list_event_shapes", (command.name,)):
-        hashed = event_hash(command.name, _decode(shape), data)
-        if hashed is None:
-            continue
+    for hashed in hashes:
         tx.change("insert_event_match", (hashed, seq))
-        waits += tx.all("list_matching_waits", (hashed, tx.now))
     tx.hold_all("run", {(run,) for run, _ in waits})
     woken: set[str] = set()
     for run, ident in waits:
@@ -67,12 +71,28 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
     name = _goes_on_as(tx, c.name) if c.kind == "run" else c.name
     if c.kind == "event":
         tx.hold("event", c.name)
+        tx.hold("run", c.run)  # a person may be giving back an event meanwhile
         where = c.where or {}
         shape, hashed = msgspec.json.encode(shape_of(where)).decode(), match_hash(c.name, where)
-        since_at = c.since_at if c.since_at is not None else _created_at(tx, c.run)
+        since_at = c.since_at if c.since_at is not None else _window_at(tx, c.run)
         _use_shape(tx, c.name, shape)
     tx.change(
-        "open_wait", (c.run, c.ident, c.kind, name, shape, hashed, since_at, c.until_at, c.question, tx.now, c.asked)
+        "open_wait",
+        (
+            c.run,
+            c.ident,
+            c.kind,
+            name,
+            shape,
+            hashed,
+            since_at,
+            c.until_at,
+            c.question,
+            tx.now,
+            c.asked,
+            c.schema,
+            tx.session,
+        ),
     )
     if hashed is not None and since_at is not None:
         _fill_from_kept(tx, c.run, c.ident, hashed, since_at)
@@ -97,7 +117,8 @@ def _goes_on_as(tx: Transaction, run: str) -> str:
         run = str(row[0])
 
 
-def _created_at(tx: Transaction, run: str) -> int:
+def _window_at(tx: Transaction, run: str) -> int:
+    """Return since when events count for a run: since its creation, or that of the first run which it continues."""
     row = tx.one("run_created_at", (run,))
     return row[0] if row else tx.now
 
@@ -114,9 +135,27 @@ def _use_shape(tx: Transaction, name: str, shape: str) -> None:
 
 
 def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int) -> None:
+    """Give a wait the first kept event that its chain has not counted, and note up to where all are counted: the next wait begins there."""
     row = tx.one("find_kept_event", (hashed, since_at, tx.now, run))
+    measured = tx.one("measure_matches", (hashed,))
+    first, last = measured if measured is not None else (None, None)
+    if first is not None and (row is None or row[4] > first):
+        tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
     if row is not None:
-        _fill(tx, run, ident, row[0], row[1], row[2], row[3])
+        _fill(tx, run, ident, *row[:4])
+
+
+def free_event(tx: Transaction, run: str, event: str) -> None:
+    """Let an event count again for a run and its chain: it was given and not taken in."""
+    tx.change("untake_fact", (run, FactKind.EVENT, event))
+    tx.change("lower_event_cursors", (run, event))
+
+
+def free_inbox_events(tx: Transaction, run: str) -> None:
+    """Let the events count again that lie in the inbox of a run which ends: whoever continues it may wait for them."""
+    for seq, event in tx.all("list_inbox_events", (run,)):
+        tx.change("take_in_fact", (seq, run))
+        free_event(tx, run, event)
 
 
 def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
@@ -126,6 +165,34 @@ def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
     if not is_owner(tx, c.run, c.claim):
         return let_go(tx, c.run, c.claim)
     _forget(tx, c.run, c.ident)
+    return DONE
+
+
+def refill_wait(tx: Transaction, run: str, ident: str) -> None:
+    """Let a wait that had an event which its code could not read have another one that is kept for it."""
+    tx.change("fill_wait", (0, run, ident))
+    row = tx.one("read_event_wait", (run, ident))
+    if row is not None:
+        _fill_from_kept(tx, run, ident, *row)
+
+
+def return_fact(tx: Transaction, command: ReturnFact) -> Done | Refused:
+    """Put back what was taken in for a wait that the body had given up: the next wait for it has it."""
+    c = command
+    if c.event is not None:
+        tx.hold("event", c.name)
+    tx.hold("run", c.run)
+    if not is_owner(tx, c.run, c.claim):
+        return let_go(tx, c.run, c.claim)
+    if not tx.change("cancel_outcome", (c.run, c.rank)):
+        return DONE  # by its first sending
+    if c.event is None:
+        tx.change("return_fact", (c.seq, c.run, c.name, c.payload, f"returned:{c.rank}", c.at))
+        return DONE
+    free_event(tx, c.run, c.event)
+    for ident, hashed, since_at in tx.all("list_event_waits", (c.run,)):
+        _fill_from_kept(tx, c.run, ident, hashed, since_at)
+    tx.facts = True
     return DONE
 
 
@@ -143,7 +210,7 @@ def _forget(tx: Transaction, run: str, ident: str) -> None:
     freed = False
     for kind, source in tx.all("drop_facts_for", (run, ident)):
         if kind == FactKind.EVENT:
-            tx.change("untake_fact", (run, kind, source))
+            free_event(tx, run, source)
             freed = True
     if freed and known is not None:
         for twin, since_at, hashed in tx.all("list_unfilled_twins", (run, known[1])):

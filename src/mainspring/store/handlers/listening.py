@@ -14,14 +14,24 @@ _CACHE = "listeners"
 _Listener = tuple[str, Any, int]
 
 
+def is_heard(tx: Transaction, name: str, data: Any) -> bool:
+    """Tell whether a trigger listens for an event of this name with this data."""
+    return any(_wants(listener, name, data) for listener in _listeners(tx, "event", name))
+
+
 def tell_of_event(tx: Transaction, event: str, name: str, data: Any) -> None:
     """Let the triggers that listen for an event of this name have it, if its data is what they want."""
     rows = [
-        _row(tx, trigger, event, event, name, filtered)
-        for trigger, where, filtered in _listeners(tx, "event", name)
-        if event_hash(name, shape_of(where), data) == match_hash(name, where)
+        _row(tx, listener[0], event, event, name, listener[2])
+        for listener in _listeners(tx, "event", name)
+        if _wants(listener, name, data)
     ]
     _insert(tx, rows)
+
+
+def _wants(listener: _Listener, name: str, data: Any) -> bool:
+    where = listener[1]
+    return event_hash(name, shape_of(where), data) == match_hash(name, where)
 
 
 def tell_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> None:

@@ -14,7 +14,7 @@ from mainspring.domain.options import Kind
 from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
-from mainspring.store.handlers import endings, events, inbox, keys, members, partitions, undoing
+from mainspring.store.handlers import endings, events, inbox, keys, members, partitions, rejected_facts, undoing
 from mainspring.store.transaction import Transaction
 
 _UNSETTLED = {
@@ -47,10 +47,15 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
     """Continue a run from where it failed or from a chosen request; one that was taken back from the first step that was."""
     run = _stopped(tx, command.run)
     if isinstance(run, Refused):
-        return run
+        is_plain = (
+            not command.accept and command.rename is None and command.from_ident is None and command.due_at is None
+        )
+        return DONE if is_plain and rejected_facts.read_again(tx, command.run) else run
+    rejected_facts.read_again(tx, run.id)
     generation, chosen = run.generation, None
-    if command.accept:
-        refusal = _accept(tx, run, command.accept)
+    accepts = bool(command.accept or command.rename)
+    if accepts:
+        refusal = _accept(tx, run, command)
         if refusal is not None:
             return refusal
     if command.from_ident is not None:
@@ -58,7 +63,7 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         if chosen is None:
             return Refused("no_such_step", f"run {run.id} has no saved outcome of {command.from_ident!r}")
     undoes = _undoes(tx, run, chosen)
-    undone = None if undoes or command.accept else undoing.undone(tx, run.id)
+    undone = None if undoes or accepts else undoing.undone(tx, run.id)
     if undone is not None:
         # What was taken back is done no more: whatever stood on it is done again too.
         generation += 1
@@ -74,7 +79,7 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
         endings.supersede_children(tx, run.id, generation, chosen[1])
         events.supersede_waits(tx, run.id, chosen[1])
-    elif not command.accept:
+    elif not accepts:
         refusal = _supersede_failing(tx, run, undoes=undoes)
         if refusal is not None:
             return refusal
@@ -149,15 +154,24 @@ def _told(run: _Stopped) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _accept(tx: Transaction, run: _Stopped, idents: tuple[str, ...]) -> Refused | None:
-    """Take the new inputs of drifted steps for the saved ones."""
-    drift = _told(run).get("drift")
+def _accept(tx: Transaction, run: _Stopped, command: Reopen) -> Refused | None:
+    """Take the new inputs of drifted steps for the saved ones, and a person's word on a step that was renamed or is gone."""
+    told = _told(run)
+    drift, renamed = told.get("drift"), told.get("renamed")
     drift = drift if isinstance(drift, dict) else {}
-    missing = next((ident for ident in idents if ident not in drift), None)
-    if missing is not None:
-        return Refused("no_such_step", f"run {run.id} has no drift of {missing!r} to accept")
-    for ident in idents:
-        tx.change("accept_input", (msgspec.convert(drift[ident], bytes, strict=False), run.id, ident))
+    renamed = renamed if isinstance(renamed, dict) else {}
+    if command.rename is not None:
+        old, new = command.rename
+        if renamed.get("old") != old:
+            return Refused("no_such_step", f"run {run.id} did not stop because of a renamed step {old!r}")
+        tx.change("save_step_rename", (run.id, old, new, tx.now))
+    for ident in command.accept:
+        if ident in drift:
+            tx.change("accept_input", (msgspec.convert(drift[ident], bytes, strict=False), run.id, ident))
+        elif ident == renamed.get("ident"):
+            tx.change("save_step_rename", (run.id, renamed["old"], None, tx.now))
+        else:
+            return Refused("no_such_step", f"run {run.id} has no drift of {ident!r} to accept")
     return None
 
 

@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import FailureReason, Move, SessionState, target
+from mainspring.domain.worker_loss import Noticed
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
 from mainspring.store.commands.sessions import (
@@ -16,12 +17,15 @@ from mainspring.store.commands.sessions import (
     CloseSession,
     DrainSession,
     NoteBlocked,
+    NoteFindings,
     OpenSession,
+    Pardon,
 )
 from mainspring.store.handlers import endings, keys
 from mainspring.store.transaction import Transaction
 
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
+PROBATION_ROLE = "probation"
 EXEC_ROLE = "exec"
 """Role of a process that runs one wrapped command itself: nobody can continue that command when the process died."""
 
@@ -41,6 +45,7 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
             "lease_ms": command.lease_ms,
             "posts": json.dumps(command.posts),
             "capacity": command.capacity,
+            "hash_seed": command.hash_seed,
             "now": tx.now,
         },
     )
@@ -55,7 +60,8 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
 def beat(tx: Transaction, command: Beat) -> Done:
     """Note when this session was last seen moving, and what its process takes; that it lives was checked by the group."""
     now = {"now": tx.now, "session": tx.session}
-    tx.change("beat", {**now, "memory": command.memory, "processor": command.processor})
+    usage = {"memory": command.memory, "processor": command.processor, "child_queue": command.child_queue}
+    tx.change("beat", now | usage)
     return DONE
 
 
@@ -67,6 +73,13 @@ def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
         loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
         held = msgspec.json.encode(loop).decode()
     tx.change("note_blocked", (held, tx.session))
+    return DONE
+
+
+def note_findings(tx: Transaction, command: NoteFindings) -> Done:
+    """Note what this session's process finds wrong with itself."""
+    written = msgspec.json.encode(command.findings).decode() if command.findings else None
+    tx.change("note_findings", (written, tx.session))
     return DONE
 
 
@@ -82,8 +95,11 @@ def close_session(tx: Transaction, command: CloseSession) -> Done:
     session = tx.session
     if session is None:
         return DONE
+    row = tx.one("read_burial", (session,))
     tx.change("lose_attempts", {"now": tx.now, "session": session})
     freed = tx.change("release_owned", {"now": tx.now, "session": session})
+    if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # else a person asked for the drain
+        _blame(tx, session, command, is_probation=row[1] == PROBATION_ROLE)
     _end(tx, session, SessionState.CLOSED, freed)
     tx.session = None
     return DONE
@@ -100,6 +116,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
+    tx.change("record_losses", {**now, "noticed": _noticed(command).value, "finder": tx.session})
     tx.change("lose_attempts", now)
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
@@ -109,9 +126,25 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     return Numbered(freed)
 
 
+def pardon(tx: Transaction, command: Pardon) -> Done:
+    """Take runs off probation that wait for it."""
+    for run in command.runs:
+        tx.change("pardon", (run,))
+    return DONE
+
+
+def _noticed(command: Bury) -> Noticed:
+    if command.quarantined:
+        return Noticed.QUARANTINE
+    if command.crashed:
+        return Noticed.CRASH
+    return Noticed.PROCESS_GONE if command.silent_ms is None else Noticed.LEASE_EXPIRED
+
+
 def clear_suspect(tx: Transaction, command: ClearSuspect) -> Done | Refused:
     """Take a run off probation."""
-    return DONE if tx.change("clear_suspect", (command.run, command.claim, tx.session)) else CLAIM_LOST
+    values = {"run": command.run, "claim": command.claim, "session": tx.session, "progressed": int(command.progressed)}
+    return DONE if tx.change("clear_suspect", values) else CLAIM_LOST
 
 
 def record_process(tx: Transaction, command: RecordProcess) -> Done:
@@ -133,15 +166,30 @@ def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None
     tx.ready |= freed > 0
 
 
+def _blame(tx: Transaction, session: int, command: CloseSession, *, is_probation: bool) -> None:
+    """Count a drain that no one asked for on each run that was aboard; on probation it is the crash of the one suspect."""
+    rows = [(run, tx.one("blame_drain", (run,))) for run in command.blamed]
+    suspects = [run for run, row in rows if row is not None and row[0]]
+    if is_probation and len(suspects) == 1:
+        (run,) = suspects
+        row = tx.one("count_drain", (run,))
+        if row is not None and row[0] >= command.limit:
+            _quarantine(tx, session, run)
+
+
 def _count_crash(tx: Transaction, session: int, run: str, limit: int) -> int:
     """Count the death of a worker that held this run alone; at the limit the run is set apart. Return how many runs were."""
     row = tx.one("count_crash", (run, session))
-    if row is None or row[0] < limit:
-        return 0
+    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run)
+
+
+def _quarantine(tx: Transaction, session: int, run: str) -> int:
+    """Set a run apart whose code ends its workers. Return how many were."""
     halted = tx.one("quarantine", {"now": tx.now, "run": run, "session": session})
     if halted is None:
         return 0
     automation, key = halted
+    tx.ended.append(run)
     keys.follow(tx, automation, key, run, target(Move.QUARANTINE))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{FailureReason.CRASHES_WORKER}")

@@ -14,8 +14,8 @@ PRIORITY_MS = 60_000
 """What one step of priority is worth in waiting time, so that priorities age."""
 
 
-def start_run(tx: Transaction, command: StartRun) -> Started | Refused:
-    """Stage one run, or find it."""
+def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) -> Started | Refused:
+    """Stage one run, or find it. One that `continues` another is no new work: no backlog keeps it out."""
     child = _child_of_request(tx, command)
     if child is not None:
         return child
@@ -30,7 +30,7 @@ def start_run(tx: Transaction, command: StartRun) -> Started | Refused:
         if known is not None:
             return known
     backlog = queues.refuse_if_full(tx, command)
-    if backlog is not None:
+    if backlog is not None and not continues:
         return backlog
     return _stage(tx, command)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.lost_interval import LOST
 from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, rule
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
 from mainspring.domain.trigger import name_parts
@@ -14,7 +15,9 @@ from mainspring.store.commands.results import DONE, Done, Refused, TakenIn
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import Decide, ForgetSource, Replay, ReportDesk, TakeIn, TriggerRow
 from mainspring.store.handlers import listening
+from mainspring.store.handlers.delivery_keys import KnownDelivery, find_known, refuse_other_body
 from mainspring.store.handlers.delivery_row import DeliveryRow
+from mainspring.store.handlers.held import is_set_aside
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.handlers.turned_away import key_at_the_door, trim
 from mainspring.store.transaction import Transaction
@@ -68,45 +71,44 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
     """Store one arrival, once."""
     c = command
     tx.hold("delivery", c.trigger, c.key)
-    known = tx.one("find_delivery", (c.trigger, c.key))
+    known, answers = find_known(tx, command)
     # What was refused for its value started nothing: it counts once it fits, as after new code or a corrected body.
-    if known is not None and (known[1] != DeliveryState.REFUSED or c.refused is not None):
+    if known is not None and answers:
         return _known(tx, command, known)
     found = tx.one("find_trigger", (c.trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
         _insert(tx, command, Ruling(DeliveryState.REFUSED, note=c.refused), None)
-        trim(tx, c.trigger)
+        trim(tx, c.trigger, c.verified)
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
+    if c.was_kept and is_set_aside(tx, c.happened_at):
+        _insert(tx, command, Ruling(DeliveryState.FAILED, note=LOST), None, known)
+        return TakenIn(c.id, DeliveryState.FAILED, None, first=True, note=LOST)
     if c.filtered:
-        _insert(tx, command, Ruling(DeliveryState.RECEIVED), None, is_again=known is not None)
+        _insert(tx, command, Ruling(DeliveryState.RECEIVED), None, known)
         tx.ready = True
         return TakenIn(c.id, DeliveryState.RECEIVED, None, first=True)
     ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)
     if isinstance(ruling, Refused):
         return ruling
     run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
-    _insert(tx, command, ruling, run, is_again=known is not None)
+    _insert(tx, command, ruling, run, known)
     return TakenIn(c.id, ruling.state, run, first=True, note=ruling.note)
 
 
-def _known(tx: Transaction, command: TakeIn, known: Sequence[object]) -> TakenIn | Refused:
-    delivery, state, run, body_hash, note = known
-    if body_hash is not None and body_hash != command.body_hash:
+def _known(tx: Transaction, command: TakeIn, known: KnownDelivery) -> TakenIn | Refused:
+    is_other = known.body_hash is not None and known.body_hash != command.body_hash
+    if not is_other:
+        # What still comes is still remembered: a file that stays where it is arrives again each day.
+        tx.change("touch_delivery", (tx.now, known.id, tx.now - _TOUCH_AFTER_MS))
+    if is_other or (known.state == DeliveryState.REFUSED and known.variant):
         tx.detail(name_parts(command.trigger)[0], "refused:other_body")
-        return Refused("other_body", f"delivery {delivery} came under this key with another body")
-    # What still comes is still remembered: a file that stays where it is arrives again each day.
-    tx.change("touch_delivery", (tx.now, delivery, tx.now - _TOUCH_AFTER_MS))
-    first = tx.again and delivery == command.id
-    return TakenIn(
-        str(delivery),
-        DeliveryState(str(state)),
-        None if run is None else str(run),
-        first,
-        None if note is None else str(note),
-    )
+        text = f"delivery {known.id} came under this key with another body" if is_other else known.note
+        return Refused("other_body", text or "")
+    first = tx.again and known.id == command.id
+    return TakenIn(known.id, DeliveryState(known.state), known.run, first, known.note)
 
 
 def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun | None) -> Ruling | Refused:
@@ -168,21 +170,23 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
     )
 
 
-def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, *, is_again: bool = False) -> None:
-    if is_again:
-        tx.change("forget_source", (c.trigger, c.key))
+def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, known: KnownDelivery | None = None) -> None:
+    """Store an arrival, in place of one that was refused."""
+    if known is not None:
+        tx.change("free_key", (known.id,))
     tx.change("insert_delivery", row_of(tx, c, ruling, run))
 
 
 def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> DeliveryRow:
-    """Return the row of an arrival."""
+    """Return the row of an arrival. One that waits for its filter does not hold its key yet."""
+    waits = c.filtered and ruling.state is DeliveryState.RECEIVED
     return DeliveryRow(
         c.id,
         c.trigger,
         c.key,
         ruling.state.value,
         ruling.note,
-        filtered=int(c.filtered and ruling.state is DeliveryState.RECEIVED),
+        filtered=int(waits),
         name=c.name,
         body_hash=c.body_hash,
         body=c.body,
@@ -193,6 +197,7 @@ def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> Deliv
         run=run,
         due_at=ruling.due_at,
         redelivered=c.redelivered,
+        variant=c.body_hash if waits else "",
         at=tx.now,
     )
 
@@ -204,19 +209,23 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     row = tx.one("read_delivery_state", (c.delivery,))
     if row is None:
         return Refused("changed", f"there is no delivery {c.delivery}")
-    state, run, note = row
+    state, run, note, verified = row
     if state != DeliveryState.RECEIVED:
         first = tx.again and run == (None if run is None or c.start is None else c.start.id)
         return TakenIn(c.delivery, DeliveryState(state), run, first, note)
     ruling: Ruling | Refused = Ruling(c.state, note=c.note)
     if c.state is DeliveryState.STARTED:
-        ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)
+        ruling = refuse_other_body(tx, c) or pass_on(tx, c.trigger, c.by, c.pace, c.start)
     if isinstance(ruling, Refused):
         return ruling
     if ruling.state not in DELIVERY_MOVES[DeliveryState.RECEIVED]:
         raise ValueError(f"a received delivery cannot become {ruling.state}")
     run = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
     tx.change("settle_delivery", (ruling.state.value, ruling.note, run, ruling.due_at, c.by, tx.now, c.delivery))
+    if ruling.state is DeliveryState.REFUSED:
+        trim(tx, c.trigger, verified)
+    elif c.state is DeliveryState.STARTED and c.key:
+        tx.change("take_key", (c.delivery,))
     return TakenIn(c.delivery, ruling.state, run, first=True, note=ruling.note)
 
 

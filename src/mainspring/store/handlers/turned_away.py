@@ -8,7 +8,7 @@ from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.transaction import Transaction
 
 KEPT_REFUSED = 100
-"""So many refused arrivals of a trigger are kept: whoever sends rubbish must not fill the store."""
+"""So many refused arrivals of a trigger are kept for each reason: whoever sends rubbish must not fill the store."""
 
 
 def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
@@ -26,7 +26,7 @@ def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
         at=tx.now,
     )
     if tx.change("insert_delivery", row):
-        trim(tx, c.trigger)
+        trim(tx, c.trigger, c.why)
         tx.detail(name_parts(c.trigger)[0], f"refused:{c.why}")
     return DONE
 
@@ -36,6 +36,6 @@ def key_at_the_door(delivery: str) -> str:
     return f"refused:{delivery}"
 
 
-def trim(tx: Transaction, trigger: str) -> None:
-    """Forget the oldest of what was refused for a trigger."""
-    tx.change("trim_refused", (trigger, KEPT_REFUSED))
+def trim(tx: Transaction, trigger: str, verified: str | None) -> None:
+    """Forget the oldest of what was refused for a trigger for one reason, or after one verifier."""
+    tx.change("trim_refused", (trigger, KEPT_REFUSED, verified))

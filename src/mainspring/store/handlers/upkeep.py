@@ -19,7 +19,21 @@ FOLD_AFTER_MS = 48 * _HOUR_MS
 KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 """A key of what arrived counts once for so long at least, whatever the retention of events."""
 
-_OF_RUNS = ("journal", "attempts", "checkpoints", "inbox", "waits", "facts_taken", "faults", "logs", "runs")
+_OF_RUNS = (
+    "journal",
+    "attempts",
+    "checkpoints",
+    "step_renames",
+    "inbox",
+    "rejected_facts",
+    "waits",
+    "facts_taken",
+    "event_cursors",
+    "worker_losses",
+    "faults",
+    "logs",
+    "runs",
+)
 
 _OF_INCIDENTS = ("error_groups", "incidents", "incident_moves", "alerts", "circumstances")
 
@@ -72,6 +86,7 @@ def _prune_rollups(tx: Transaction, before: int) -> None:
 
 def _prune_events(tx: Transaction, before: int, limit: int) -> None:
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
+    tx.change("prune_facts_of_events", (seqs,))
     tx.change("prune_event_matches", (seqs,))
     tx.change("prune_events", (seqs,))
 

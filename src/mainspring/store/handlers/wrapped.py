@@ -1,5 +1,7 @@
 """Wrapped commands: described without a deployment, and recorded after their end, once, with their own instants."""
 
+import msgspec
+
 from mainspring.domain.states import TERMINAL, FailureReason, RunState
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, Started
@@ -14,7 +16,10 @@ _ROLLUP = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refused:
-    """Write the definition and what is expected of it, if it is new or changed."""
+    """Write the definition and what is expected of it, if it is new or changed.
+
+    A call by hand states no schedule: it changes nothing of an automation that has one, which stays watched and shown as it was.
+    """
     row = command.automation
     known = tx.one("read_described", (row.name,))
     if known is not None:
@@ -23,14 +28,20 @@ def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refuse
             return Refused("taken", f"{row.name!r} is a {kind}: what it is stays as its worker announced it")
         if retired_at is not None:
             return Refused("retired", f"automation {row.name!r} is retired")
+    if known is not None and not command.schedules and _has_schedule(definition):
+        return DONE
     if known is None or definition != row.definition:
         tx.change(
             "upsert_automation",
             (row.name, row.kind, row.version, row.definition, row.fingerprint, _NO_DEPLOYMENT, row.problem, tx.now),
         )
-    if command.schedules:  # a call by hand states none, and must not end the watch over those of the crontab
-        schedules.announce_schedules(tx, Announce(row.fingerprint, (row,), command.schedules))
+    if command.schedules:
+        schedules.announce_schedules(tx, Announce(row.fingerprint, (row,), command.schedules), is_new_store=False)
     return DONE
+
+
+def _has_schedule(definition: bytes) -> bool:
+    return bool(definition and msgspec.json.decode(definition).get("schedules"))
 
 
 def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:

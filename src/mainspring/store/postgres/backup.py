@@ -7,18 +7,21 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import psycopg
 from psycopg import sql
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.errors import StoreError
 from mainspring.store import failpoints
 from mainspring.store.copying.copy import compare, copy
 from mainspring.store.copying.move import refuse_nul
 from mainspring.store.moved import Arrival
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.endpoint import PostgresEndpoint
+from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
 from mainspring.store.sqlite.endpoint import SqliteEndpoint
-from mainspring.store.sqlite.restore import Restored, hold
+from mainspring.store.sqlite.restore import MOST_ACTS, Acts, Restored, hold
 
 _LONGEST = 40
 """Letters of a schema's name that are kept where it gets an ending: the server cuts off after 63."""
@@ -56,7 +59,7 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
     with tempfile.TemporaryDirectory(prefix="mainspring-restore-") as work:
         file = Path(work) / "store.db"
         copy_store(backup, file)
-        unfinished = hold(file, backup, clock)
+        unfinished, aside = hold(file, backup, clock, lambda seq: _acts_after(address, seq))
         source = SqliteEndpoint(file, clock)
         refuse_nul(source, new)
         new.drop_unfinished()
@@ -66,7 +69,19 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
             compare(here, there, _silent)
     failpoints.hit("restore.filled")
     kept = f"{address.schema[:_LONGEST]}_before_{clock.now()}"
-    return Restored(rows, f"schema {kept}" if _swap(old, new, fresh.schema, address.schema, kept) else None, unfinished)
+    was_there = _swap(old, new, fresh.schema, address.schema, kept)
+    return Restored(rows, f"schema {kept}" if was_there else None, unfinished, aside)
+
+
+def _acts_after(address: Address, seq: int) -> Acts | None:
+    """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
+    reader = PostgresReader(address)
+    try:
+        return reader.read("list_acts_after", (seq, MOST_ACTS))
+    except (StoreError, psycopg.Error):
+        return None
+    finally:
+        reader.close()
 
 
 def _swap(old: PostgresEndpoint, new: PostgresEndpoint, fresh: str, schema: str, kept: str) -> bool:

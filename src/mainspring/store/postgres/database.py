@@ -6,6 +6,7 @@ upon at once is locked first (see locking.py).
 """
 
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.lease import Lease, awake_and_asleep
 from mainspring.store.postgres.locking import asked_at_once, lock_group
-from mainspring.store.postgres.migrate import migrate
+from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.standstill import end_standing
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
@@ -45,6 +46,8 @@ from mainspring.store.transaction import Transaction
 LEASE_MS = 10_000
 _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
+
+_LOG = logging.getLogger("mainspring.store")
 
 
 class PostgresDatabase(GroupingDatabase):
@@ -107,7 +110,8 @@ class PostgresDatabase(GroupingDatabase):
         try:
             refuse_unsafe(connection, self.address)
             if first:
-                migrate(connection, self.address)
+                if len(migrate(connection, self.address)) == len(migrations()):
+                    _LOG.warning("created a new store at %s", self.address.shown)
                 connection.execute(BEGIN)
                 connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
                 marks = connection.execute(TEXTS["read_move"]).fetchall()

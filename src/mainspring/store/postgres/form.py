@@ -2,7 +2,7 @@
 
 import psycopg
 
-from mainspring.domain.errors import NotFoundError, StoreError, StoreTooNewError
+from mainspring.domain.errors import NoStoreError, StoreError, StoreTooNewError
 from mainspring.store.moved import refusal
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import connect
@@ -24,7 +24,7 @@ def require_form(address: Address) -> None:
     """Do nothing if the store has the form that this version reads.
 
     Raises:
-        NotFoundError: there is no store yet.
+        NoStoreError: there is none.
         StoreMovedError: it was moved elsewhere, or is being filled.
         StoreTooNewError: a newer version wrote it.
         StoreError: it has to be brought to the present form first, or cannot be reached.
@@ -41,9 +41,9 @@ def require_form(address: Address) -> None:
     except psycopg.Error as fault:
         raise translate(fault, address.shown) or fault from fault
     if has == 0:
-        raise NotFoundError(
-            f"there is no store yet\nat {address.shown}",
-            hint="`mainspring up` makes it, and so does `mainspring db migrate`.",
+        raise NoStoreError(
+            f"there is no store\nat {address.shown}",
+            hint="Create one: mainspring up, or mainspring db migrate --create as the owner of the tables.",
         )
     if has > wants:
         raise StoreTooNewError(

@@ -30,7 +30,15 @@ _OF_PEOPLE = (
     *(people.OpenWebSession, people.EndWebSession, people.EndWebSessions),
 )
 _TAKING_IN = (come.TakeIn, come.Decide, come.LetGo, come.Gather)
-_OF_A_RUN = (runs.Suspend, facts.Deliver, facts.CloseWait, *_STOPPED)
+_OF_A_RUN = (
+    runs.Suspend,
+    facts.Deliver,
+    facts.CloseWait,
+    facts.RejectFact,
+    facts.ReturnFact,
+    facts.DropRejected,
+    *_STOPPED,
+)
 
 
 def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
@@ -116,10 +124,13 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
             return {("partition", queue, partition)}
         case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
             return {("event", name)}
+        case facts.RejectFact(event=str(name)) | facts.ReturnFact(event=str(), name=name):
+            return {("event", name)}
         case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
             return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
-        case come.Decide(delivery=delivery, trigger=trigger, by=by, pace=pace):
-            return {("delivery", delivery), *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.Decide(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
+            of_key = [("delivery", trigger, key)] if key else []
+            return {("delivery", delivery), *of_key, *(() if pace.is_plain else [("pace", trigger, by)])}
         case come.LetGo(trigger=trigger, by=by):
             return {("pace", trigger, by)}
         case come.Gather(trigger=trigger, per=per):

@@ -7,6 +7,7 @@ from typing import Any
 
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import FencedError
+from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.clock import DatabaseClock, SteadyClock
@@ -103,7 +104,7 @@ class PostgresStore(ProcessStore):
         """How long a session lives without a beat."""
         return self._lease_ms
 
-    def close(self, *, drain: bool = True) -> None:
+    def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit what waits, end the session, close the connections."""
         self._closed.set()
-        super().close(drain=drain)
+        super().close(drain=drain, end=end)

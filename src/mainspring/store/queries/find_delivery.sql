@@ -1,1 +1,2 @@
-select id, state, run, body_hash, note from deliveries where trigger = ? and key = ?
+-- The one that holds the key comes first.
+select id, state, run, body_hash, note, variant from deliveries where trigger = ? and key = ? order by variant

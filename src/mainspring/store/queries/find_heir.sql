@@ -1,7 +1,2 @@
-with recursive heirs (id, heir, depth) as (
-    select id, json_extract(cast(detail as text), '$.restarted_as'), 0 from runs where id = ?
-    union all
-    select r.id, json_extract(cast(r.detail as text), '$.restarted_as'), heirs.depth + 1 from heirs join runs r on r.id = heirs.heir
-    where heirs.depth < 1000000
-)
-select id from heirs order by depth desc limit 1
+-- The newest run of a chain, by any run of it; none if nothing continues the run.
+select id from runs where chain = (select coalesce((select chain from runs where id = ?1), ?1)) order by seq desc limit 1

@@ -1,4 +1,8 @@
-select events.id, events.name, events.data, events.at from event_matches join events on events.seq = event_matches.event
+select events.id, events.name, events.data, events.at, events.seq
+from event_matches join events on events.seq = event_matches.event
 where event_matches.match_hash = ?1 and events.at >= ?2 and events.keep_until > ?3
-  and not exists (select 1 from facts_taken where run = ?4 and kind = {{event}} and source = events.id)
+  and event_matches.event > coalesce((select seq from event_cursors where chain = (select coalesce(chain, id) from runs where id = ?4)
+                                                                    and match_hash = ?1 and since_at <= ?2), 0)
+  and not exists (select 1 from facts_taken where run = (select coalesce(chain, id) from runs where id = ?4)
+                                              and kind = {{event}} and source = events.id)
 order by event_matches.event limit 1

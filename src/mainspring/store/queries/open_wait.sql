@@ -1,4 +1,5 @@
-insert into waits (run, ident, kind, name, shape, match_hash, since_at, until_at, question, opened_at, asked)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+insert into waits (run, ident, kind, name, shape, match_hash, since_at, until_at, question, opened_at, asked, schema, session)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (run, ident) do update set kind = excluded.kind, name = excluded.name, shape = excluded.shape, match_hash = excluded.match_hash,
-                                       since_at = excluded.since_at, until_at = excluded.until_at, question = excluded.question, asked = excluded.asked
+                                       since_at = excluded.since_at, until_at = excluded.until_at, question = excluded.question, asked = excluded.asked,
+                                       schema = excluded.schema, session = excluded.session

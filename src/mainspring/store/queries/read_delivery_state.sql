@@ -1,1 +1,1 @@
-select state, run, note from deliveries where id = ?
+select state, run, note, verified from deliveries where id = ?

@@ -1,5 +1,5 @@
 update runs set state = {{target.reopen}}, ready = :ready, blocked = :blocked, due_at = :due_at, place = coalesce(cast(:due_at as bigint), :now) - priority * 60000,
                 generation = :generation, undoing = :undoing, session = null, changed_at = :now, finished_at = null, reason = null, result = null, failure = null,
-                failed_ident = null, detail = null, crashes = 0, suspect = 0, fresh = 0,
+                failed_ident = null, detail = null, crashes = 0, drains = 0, suspect = 0, fresh = 0,
                 deadline_at = case when deadline_at <= :now then null else deadline_at end
 where id = :run and state in {{sources.reopen}}

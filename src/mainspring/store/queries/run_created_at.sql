@@ -1,1 +1,1 @@
-select created_at from runs where id = ?
+select coalesce(window_at, created_at) from runs where id = ?

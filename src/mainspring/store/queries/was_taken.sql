@@ -1,1 +1,1 @@
-select 1 from facts_taken where run = ? and kind = ? and source = ?
+select 1 from facts_taken where run = (select coalesce(chain, id) from runs where id = ?1) and kind = ?2 and source = ?3

@@ -1,6 +1,7 @@
 """The reads of acts: service.reads.Reads."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,10 +11,12 @@ from mainspring.store.base import Reader
 from mainspring.store.commands.results import Result
 from mainspring.store.held import RESTORED_AT, decision_key
 from mainspring.store.reads import incidents as reads_incidents
+from mainspring.store.reads import message_schemas as reads_messages
 from mainspring.store.reads import runs as reads_runs
 from mainspring.store.reads import status as reads_status
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage, audit_page
 from mainspring.store.reads.incidents import LastFault
+from mainspring.store.reads.lost import LostInterval, lost_interval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
@@ -60,6 +63,14 @@ class StoredActs:
         """Return the slots on record from one instant to another, both included, oldest first."""
         return reads_status.slots_between(self._reader, schedule, first_at, last_at, limit)
 
+    def newest_of(self, run: str) -> str:
+        """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
+        return reads_runs.newest_of(self._reader, run)
+
+    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+        """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
+        return reads_messages.signal_schemas(self._reader, run, name)
+
     def meta(self, key: str) -> str | None:
         """Return one entry of `meta`."""
         return reads_status.meta(self._reader, key)
@@ -72,6 +83,10 @@ class StoredActs:
                 return []
             at = restored[0][0]
             return [str(row[0]) for row in read("list_undecided", (int(at), decision_key(at, ""), limit))]
+
+    def lost_interval(self, limit: int) -> LostInterval:
+        """Return what was set aside by the last restoring, at most `limit` of each kind."""
+        return lost_interval(self._reader, limit)
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
         """Return what this act with this command id was answered; None = there was none."""

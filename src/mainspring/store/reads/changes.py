@@ -11,6 +11,12 @@ _ACTS = 1_000
 """So many of the newest acts are looked at."""
 
 
+def oldest_run(reader: Reader, automation: str) -> int | None:
+    """Return when the oldest run of an automation that is kept was started (ms UTC)."""
+    rows = reader.read("find_oldest_run", (automation,))
+    return rows[0][0] if rows else None
+
+
 def changes_since(reader: Reader, since_at: int) -> Changes:
     """Return what changed since an instant (ms UTC), oldest first."""
     with reader.snapshot() as read:

@@ -7,9 +7,19 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.journal import (
+    AttemptRecord,
+    Checkpoint,
+    Fact,
+    FactKind,
+    History,
+    Outcome,
+    OutcomeKind,
+    RejectedFact,
+)
 from mainspring.domain.stall import Stall
 from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.domain.worker_loss import Noticed, WorkerLoss
 from mainspring.store.base import Reader
 
 _ROW_BYTES = 500  # of an outcome in memory, without its values
@@ -36,6 +46,10 @@ def histories(reader: Reader, runs: Sequence[str], about_bytes: int) -> list[His
             found[run].attempts.append(attempt_of(row))
         for run, *row in read("list_checkpoints_of", among):
             found[run].checkpoints[row[0]] = Checkpoint(*row)
+        for run, old, new in read("list_step_renames_of", among):
+            found[run].renames[old] = new
+        for run, ident in read("list_living_children_of", among):
+            found[run].children.append(ident)
         for fact in map(fact_of, read("list_facts_of", among)):
             found[fact.run].facts.append(fact)
     return list(found.values())
@@ -62,6 +76,19 @@ def fact_of(row: tuple[Any, ...]) -> Fact:
     return Fact(seq, run, FactKind(kind), name, at, ident, payload, failure_of(failure), source)
 
 
+def rejected_of(row: tuple[Any, ...]) -> RejectedFact:
+    """Make a rejected fact of a row of `list_rejected_facts`."""
+    seq, run, kind, name, at, _ident, payload, failure, _source, rejected_at = row
+    return RejectedFact(seq, run, FactKind(kind), name, at, rejected_at, _FAILURE.decode(failure), payload)
+
+
+def loss_of(row: tuple[Any, ...]) -> WorkerLoss:
+    """Make the loss of a worker of a row of `list_worker_losses`."""
+    values = list(row)
+    values[8] = Noticed(values[8])
+    return WorkerLoss(*values)
+
+
 def outcome_of(row: Sequence[Any]) -> Outcome:
     """Make an outcome of a row of `list_outcomes_of`, without its run."""
     values = list(row)
@@ -77,8 +104,10 @@ def stall_of(row: Sequence[Any]) -> Stall:
 
 def attempt_of(row: Sequence[Any]) -> AttemptRecord:
     """Make an attempt of a row of `list_open_attempts_of`, without its run."""
-    ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo = row
+    ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, given, undo, *superseded = (
+        row
+    )
     return AttemptRecord(
         *(ident, name, generation, attempt, AttemptState(state), asked, started_at, ended_at, next_at),
-        *(failure_of(failure), given, undo),
+        *(failure_of(failure), given, undo, *superseded),
     )

@@ -5,18 +5,20 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.errors import NotFoundError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST
 from mainspring.store.reads.by_time import number_at
-from mainspring.store.reads.history import attempt_of, fact_of, failure_of, outcome_of, stall_of
+from mainspring.store.reads.history import attempt_of, fact_of, failure_of, loss_of, outcome_of, rejected_of, stall_of
+from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
 
 _SHOWN = 5
 _CHILDREN = 100
+_LOSSES = 20
 OUTLINE: Final = 500
 _GENERATIONS, _ATTEMPTS = 20, 100
 _STATE = 5
@@ -53,6 +55,12 @@ def run_view(reader: Reader, run: str) -> RunView:
     return view_of(rows[0])
 
 
+def newest_of(reader: Reader, run: str) -> str:
+    """Return the run that a run goes on as, after it began anew any number of times; itself if it did not. The first one may be pruned."""
+    rows = reader.read("find_heir", (run,))
+    return str(rows[0][0]) if rows else run
+
+
 def missing(run: str) -> NotFoundError:
     """Return what is raised where there is no run of this id."""
     return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
@@ -76,7 +84,7 @@ def row_of(row: tuple[Any, ...]) -> RunRow:
 
 
 def resolve_id(reader: Reader, text: str) -> str:
-    """Return the id that a person means: a whole id, a prefix of one, `@last` or `@failed` (needs attention counts too).
+    """Return the id that a person means: a whole id, its beginning, its end as lists show it, `@last` or `@failed` (needs attention too).
 
     Raises:
         NotFoundError: nothing fits.
@@ -92,11 +100,11 @@ def resolve_id(reader: Reader, text: str) -> str:
         found = [row[0] for row in reader.read("list_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
         if prefix in found:
             return prefix
+        found += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in found]
     if not found:
         raise NotFoundError(f"there is no run {text}", hint="See: mainspring runs list")
     if len(found) > 1:
-        listed = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-        raise ConflictError(f"{text} could be more than one run", hint=f"One of: {listed}")
+        raise ambiguous(IdKind.RUN, text, found)
     return str(found[0])
 
 
@@ -176,6 +184,8 @@ def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[Atte
         waits=[wait_of(row) for row in read("read_waits", (run.id,))],
         children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
         stalls=[stall_of(row) for row in read("read_stalls", (run.id,))],
+        rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
+        losses=[loss_of(row) for row in read("list_worker_losses", (run.id, _LOSSES))],
     )
 
 
@@ -193,17 +203,28 @@ def outline(reader: Reader, run: str, most: int = OUTLINE) -> RunStory:
         if not found:
             raise missing(run)
         view = view_of(found[0])
-        return _story(
-            read,
-            view,
-            [outcome_of(row) for row in read("read_outline", (run, most, view.failed_ident))],
-            [attempt_of(row) for row in read("read_newest_attempts", (run, most))][::-1],
-        )
+        outcomes = [outcome_of(row) for row in read("read_outline", (run, most, view.failed_ident))]
+        told = {(outcome.ident, outcome.generation) for outcome in outcomes}
+        # An attempt whose step has its outcome, which is not among these, would look like one that is still to be settled.
+        attempts = [
+            attempt_of(row)
+            for *row, is_settled in read("read_newest_attempts", (run, most))
+            if not is_settled or (row[0], row[2]) in told
+        ]
+        return _story(read, view, outcomes, attempts[::-1])
 
 
 def journal(reader: Reader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
     """Return outcomes of a run, superseded ones too, newest first, of a rank below `cursor`."""
     return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
+
+
+def ended_calls(reader: Reader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
+    """Return name, kind, state and microseconds of the newest steps and children that ended and count."""
+    return [
+        (str(name), str(kind), str(state), int(took))
+        for name, kind, state, took in reader.read("list_ended_calls", (run, limit))
+    ]
 
 
 def asked_after(reader: Reader, run: str, limit: int) -> dict[int, int]:

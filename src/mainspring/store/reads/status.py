@@ -4,11 +4,14 @@ None of them counts rows without a cap.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
 
+from mainspring.domain.audit_head import AuditHead, cut_off
+from mainspring.domain.child_queue import ChildQueue
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
@@ -119,6 +122,7 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
             _blocked(row[18]),
             row[19],
             None if row[20] is None else row[20] / 1000,
+            () if row[21] is None else msgspec.json.decode(row[21], type=tuple[ProcessFinding, ...]),
         ]
         for row in rows
     ]
@@ -212,6 +216,20 @@ def verify_audit(reader: Reader) -> AuditCheck:
         rows, last, seen = rows + len(page), page[-1][-1], page[-1][0]
 
 
+def audit_head(reader: Reader) -> AuditHead | None:
+    """Return the last act of the audit log, by number and hash; None where there is none."""
+    found = reader.read("last_audit", ())
+    return AuditHead(*found[0]) if found else None
+
+
+def audit_cut_off(reader: Reader, head: AuditHead) -> str | None:
+    """Return why the audit log does not continue a head that was kept elsewhere; None = it does."""
+    with reader.snapshot() as read:
+        rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("last_audit", ())
+    found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
+    return cut_off(head, AuditHead(*last[0]) if last else None, found)
+
+
 def sums_since(reader: Reader, since_at: int) -> list[Sums]:
     """Return the figures of each automation from the minute of `since_at` on (from the hour, where minutes were folded)."""
     with reader.snapshot() as read:
@@ -276,7 +294,13 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
             is_served=any(
                 row[2] == "worker" and not is_gone(row[4], row[6], row[7]) for row in read("list_live_sessions", (CAP,))
             ),
+            child_queue=_child_queue(read, view.session),
         )
+
+
+def _child_queue(read: Callable[..., list[tuple[Any, ...]]], session: int | None) -> ChildQueue | None:
+    rows = [] if session is None else read("read_child_queue", (session,))
+    return msgspec.json.decode(rows[0][0], type=ChildQueue) if rows else None
 
 
 def _worker(row: tuple[Any, ...]) -> Worker:

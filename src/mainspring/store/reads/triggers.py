@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.errors import NotFoundError
 from mainspring.domain.ids import new_id
 from mainspring.domain.pace import Held, Mark
 from mainspring.domain.states import DeliveryState
@@ -13,6 +13,7 @@ from mainspring.store.base import Reader
 from mainspring.store.handlers.triggers import mark_of
 from mainspring.store.reads.bounds import LAST, NEWEST
 from mainspring.store.reads.by_time import number_at
+from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.trigger_views import (
     Arrived,
     ArrivedSince,
@@ -87,7 +88,7 @@ def trigger_names(reader: Reader) -> list[str]:
 
 
 def delivery(reader: Reader, text: str) -> DeliveryView:
-    """Return the delivery of this id, or whose id alone begins so.
+    """Return the delivery of this id, or whose id alone begins or ends so.
 
     Raises:
         NotFoundError: nothing fits.
@@ -96,9 +97,9 @@ def delivery(reader: Reader, text: str) -> DeliveryView:
     rows = reader.read("show_delivery", (text,))
     if not rows:
         found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _SHOWN + 1))]
+        found += [ending.id for ending in ids_ending(reader, IdKind.DELIVERY, text)]
         if len(found) > 1:
-            listed = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-            raise ConflictError(f"{text} could be more than one delivery", hint=f"One of: {listed}")
+            raise ambiguous(IdKind.DELIVERY, text, found)
         rows = reader.read("show_delivery", (found[0],)) if found else []
     if not rows:
         raise NotFoundError(f"there is no delivery {text}", hint="See: mainspring triggers show NAME")
@@ -136,7 +137,7 @@ def deliveries_of_event(reader: Reader, event: str, name: str) -> list[DeliveryR
 def seen(reader: Reader, trigger: str, key: str) -> str | None:
     """Return the delivery that counts for a trigger under this key; one that was refused does not."""
     rows = reader.read("find_delivery", (trigger, key))
-    return str(rows[0][0]) if rows and rows[0][1] != DeliveryState.REFUSED else None
+    return next((str(row[0]) for row in rows if row[1] != DeliveryState.REFUSED), None)
 
 
 def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:

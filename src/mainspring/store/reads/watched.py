@@ -85,8 +85,12 @@ class WatchedRows(msgspec.Struct, frozen=True, kw_only=True):
     running: dict[str, int]
     waiting: list[tuple[str, str, int, int]]
     """(automation, queue, number, since)."""
+    groups: list[tuple[str, str, int, str, int, int]]
+    """(queue, automation, version, tag, number, since) of the same, but for what is paused."""
     questions: list[tuple[str, str, int, int | None]]
     """(automation, run, opened, until)."""
+    rejected: list[tuple[str, str, str, str, int]]
+    """(automation, run, kind, name, since)."""
     stalls: dict[str, list[Stall]]
     roles: list[RoleView]
 
@@ -96,6 +100,7 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
     with reader.snapshot() as read:
         ended = read("sum_rollups", (ended_from - ended_from % 60_000,))
         hour = read("sum_rollups", (now_at - _HOUR_MS - now_at % 60_000,)) if ended_from != now_at - _HOUR_MS else ended
+        ready = read("measure_ready_groups", (now_at, cap, GROUPS))
         return WatchedRows(
             automations=[AutomationView(*row) for row in read("list_automations")],
             schedules=[PlannedView(*row) for row in read("watch_schedules")],
@@ -105,11 +110,10 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
             ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
             started={row[0]: int(row[1]) for row in hour},
             running=_pairs(read("watch_running")),
-            waiting=[
-                (automation, queue, number, since)
-                for queue, automation, _, _, _, number, since in read("measure_ready_groups", (now_at, cap, GROUPS))
-            ],
+            waiting=[(automation, queue, number, since) for queue, automation, _, _, _, number, since in ready],
+            groups=[(row[0], row[1], row[2], row[3], row[5], row[6]) for row in ready if row[4] is None],
             questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
+            rejected=[(row[0], row[1], row[2], row[3], row[4]) for row in read("watch_rejected_facts", (_QUESTIONS,))],
             stalls=_grouped(read("watch_stalls", (_STALLS,))),
             roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
         )
@@ -130,10 +134,17 @@ def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from:
             started={},
             running=_pairs(read("watch_running_of", (listed,))),
             waiting=[],
+            groups=[],
             questions=[],
+            rejected=[],
             stalls={},
             roles=[],
         )
+
+
+def listeners(reader: Reader) -> list[ListenerView]:
+    """Return the triggers that have not ended."""
+    return [ListenerView(*row) for row in reader.read("watch_triggers")]
 
 
 def ended_since(reader: Reader, since_at: int) -> set[str]:

@@ -3,6 +3,7 @@
 Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, the rollups, COMMIT. One thread uses it.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.faults import translate
-from mainspring.store.sqlite.migrate import migrate
+from mainspring.store.sqlite.migrate import migrate, migrations
 from mainspring.store.sqlite.presence import Presence, refuse_gone
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
 from mainspring.store.transaction import Transaction
+
+_LOG = logging.getLogger("mainspring.store")
 
 
 class SqliteDatabase(GroupingDatabase):
@@ -51,7 +54,7 @@ class SqliteDatabase(GroupingDatabase):
             with self.turnstile:
                 self.connection = connect(path)
                 try:
-                    migrate(self.connection)
+                    is_new = len(migrate(self.connection)) == len(migrations())
                     self._refuse_moved()
                     self.connection.execute(TEXTS["name_store"], (f"{clock.random_bits(128):032x}",))
                 except apsw.Error as fault:
@@ -59,6 +62,8 @@ class SqliteDatabase(GroupingDatabase):
         except BaseException:
             self.turnstile.close()
             raise
+        if is_new:
+            _LOG.warning("created a new store at %s", path)
         self._ballast = Ballast(path)
         self._ballast.keep()
         self._seen = self._data_version()

@@ -1,5 +1,6 @@
 """What lies under the store's file: network file systems are refused, because locks and shared memory do not work there as SQLite needs."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -30,6 +31,7 @@ _NETWORK: Final = frozenset(
 )
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _MOUNTS = Path("/proc/self/mountinfo")
+_BROKEN_DISK: Final = frozenset({errno.EROFS, errno.EIO})
 
 
 def file_system_of(path: Path, mountinfo: str) -> tuple[str, str]:
@@ -65,6 +67,20 @@ def refuse_network(path: Path, mountinfo: str | None = None) -> None:
             f"the store would lie on a network file system ({kind})\nat {path} (mounted at {point})",
             hint="Put it on a local disk; for several machines use PostgreSQL.",
         )
+
+
+def write_fault(folder: Path) -> str:
+    """Return why no file can be written in the existing `folder`, as the kernel says it; "" if one can, or if only this user may not.
+
+    A file is really made: after an error of its device a file system can be read-only while its mount still claims the contrary.
+    """
+    probe = folder / f".mainspring-probe-{os.getpid()}"
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+        probe.unlink()
+    except OSError as error:
+        return (error.strerror or "") if error.errno in _BROKEN_DISK else ""
+    return ""
 
 
 def free_bytes(path: Path) -> int:

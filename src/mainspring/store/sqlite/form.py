@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mainspring.domain.errors import NotFoundError, StoreError
+from mainspring.domain.errors import NoStoreError, StoreError
 from mainspring.store.moved import refusal
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.migrate import migrations, require_known, version_of
@@ -25,9 +25,7 @@ def require_form(path: Path) -> None:
     finally:
         connection.close(True)
     if has == 0:  # another process makes it at this moment, or left it empty
-        raise NotFoundError(
-            f"there is no store yet, only an empty file\nat {path}", hint="Make it: mainspring db migrate"
-        )
+        raise NoStoreError(f"there is no store, only an empty file\nat {path}", hint="Create one: mainspring up")
     if has < wants:
         raise StoreError(
             f"the store has form {has}, this version needs {wants}\nat {path}", hint="Run: mainspring db migrate"

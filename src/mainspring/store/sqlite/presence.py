@@ -51,7 +51,7 @@ def refuse_gone(store: Path) -> None:
     if not is_there and store.with_name(f"{store.name}.sessions").is_dir():
         raise StoreGoneError(
             f"the store's file is gone: there was one\nat {store}",
-            hint=f"{_PUT_BACK} To begin with an empty one: mainspring db migrate",
+            hint=f"{_PUT_BACK} To begin with an empty one: mainspring db migrate --create",
         )
 
 

@@ -1,37 +1,48 @@
 """Putting a backup in the place of a store.
 
-The restored store is *held*: nothing starts until the runs that were unfinished then are decided.
+The restored store is *held*: nothing starts until the runs that were unfinished then are decided. What the replaced store may have done
+since the backup is set aside (see lost_interval).
 
 The old file is kept aside. At every moment there is one whole store under the store's name: the old one or the new one, never the new file
 with the old one's log.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import StoreError, StoreHeldError, StoreReadOnlyError
+from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.handlers.sessions import bury
-from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.store.held import HELD, LOST_CHANGES, LOST_FROM, RESTORED_AT
 from mainspring.store.liveness import is_free
+from mainspring.store.lost_interval import SetAside, decides_what_starts, set_aside
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import migrate
+from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
 
+Acts = list[tuple[Any, ...]]
+MOST_ACTS = 100_000
+
 
 class Restored(msgspec.Struct, frozen=True):
-    """What was done: the rows by table of the backup, where the old store is kept (None = there was none), runs to be decided."""
+    """What was done: the rows by table of the backup, where the old store is kept (None = there was none), runs to be decided, and what was
+    set aside since it may have been done after the backup.
+    """
 
     rows: dict[str, int]
     kept: Path | str | None
     unfinished: int
+    aside: SetAside = SetAside()
 
 
 def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
@@ -48,7 +59,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
         with turnstile:
             _refuse_if_used(store)
             copy_store(backup, part)
-            unfinished = hold(part, backup, clock)
+            unfinished, aside = hold(part, backup, clock, lambda seq: _acts_after(store, seq))
             kept = _keep_aside(store, clock.now())
             part.replace(store)
             sync(store.parent)
@@ -58,7 +69,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
         for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
             part.with_name(name).unlink(missing_ok=True)
         turnstile.close()
-    return Restored(rows, kept, unfinished)
+    return Restored(rows, kept, unfinished, aside)
 
 
 def _refuse_if_used(store: Path) -> None:
@@ -71,8 +82,23 @@ def _refuse_if_used(store: Path) -> None:
         )
 
 
-def hold(part: Path, backup: Path, clock: Clock) -> int:
-    """Prepare the copy: bury the sessions it remembers, give it a new identity, hold it. Return the number of unfinished runs."""
+def _acts_after(store: Path, seq: int) -> Acts | None:
+    """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
+    try:
+        connection = connect(store, read_only=True)
+        try:
+            return connection.execute(TEXTS["list_acts_after"], (seq, MOST_ACTS)).fetchall()
+        finally:
+            connection.close(True)
+    except (StoreError, NotFoundError, apsw.Error):
+        return None
+
+
+def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Acts | None]) -> tuple[int, SetAside]:
+    """Prepare the copy: bury the sessions it remembers, give it a new identity, set aside what may be done, hold it.
+
+    Return the number of unfinished runs, and what was set aside. `acts_after` reads the audit log of the store that is replaced.
+    """
     connection = connect(part, create=False)
     try:
         migrate(connection)
@@ -81,13 +107,18 @@ def hold(part: Path, backup: Path, clock: Clock) -> int:
         for (session,) in tx.all("list_sessions_to_bury"):
             bury(tx, Bury(session))
         tx.write_rollups()
+        aside = set_aside(tx)
+        acts = acts_after(tx.all("last_act")[0][0])
+        changes = None if acts is None else [act for act in acts if decides_what_starts(act[2], act[3])]
         for key, value in {
             HELD: "1",
             "store": f"{clock.random_bits(128):032x}",
             RESTORED_AT: str(tx.now),
             "restored_from": str(backup),
+            LOST_FROM: str(tx.now if aside.first_at is None else aside.first_at),
+            LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }.items():
-            tx.change("put_meta", (key, value))
+            tx.change(*(("delete_meta", (key,)) if value is None else ("put_meta", (key, value))))
         rows = tx.all("count_unfinished")
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
@@ -96,7 +127,12 @@ def hold(part: Path, backup: Path, clock: Clock) -> int:
     finally:
         connection.close(True)
     sync(part)
-    return int(rows[0][0])
+    return int(rows[0][0]), aside
+
+
+def _changes_as_data(acts: Acts) -> str:
+    names = ("at", "actor", "verb", "subject", "reason")
+    return msgspec.json.encode([dict(zip(names, act, strict=True)) for act in acts]).decode()
 
 
 def _keep_aside(store: Path, now: int) -> Path | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import filesystem
@@ -56,7 +57,7 @@ class SqliteStore(ProcessStore):
         """Return the space left beside the store."""
         return filesystem.free_bytes(self.path.parent)
 
-    def close(self, *, drain: bool = True) -> None:
+    def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit what waits, end the session, close the file."""
-        super().close(drain=drain)
+        super().close(drain=drain, end=end)
         self._file = None

@@ -115,6 +115,7 @@ class AmqpSource:
             body=one.body,
             headers={**headers, **_properties(one)},
             subject=subject,
+            published_at=None if one.timestamp is None else int(one.timestamp.timestamp() * 1000),
             redelivered=counted if isinstance(counted, int) else int(bool(one.redelivered)),
             receipt=one,
         )

@@ -125,6 +125,7 @@ class NatsSource:
             headers=headers,
             subject=message.subject,
             redelivered=max((about.num_delivered or 1) - 1, 0),
+            published_at=int(about.timestamp.timestamp() * 1000),
             receipt=message.reply,
         )
 

@@ -123,6 +123,7 @@ class RedisSource:
             body=body,
             headers=headers,
             redelivered=redelivered,
+            published_at=int(number.partition(b"-")[0]),  # the entry's id begins with its instant
             receipt=(number, fields),
         )
 

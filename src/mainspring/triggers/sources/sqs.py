@@ -184,6 +184,7 @@ def _message(one: dict[str, Any]) -> QueueMessage:
         headers={**headers, **order},
         group=group,
         redelivered=max(int(system.get("ApproximateReceiveCount", 1)) - 1, 0),
+        published_at=int(system["SentTimestamp"]) if "SentTimestamp" in system else None,
         receipt=one["ReceiptHandle"],
     )
 

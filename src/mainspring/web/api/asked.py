@@ -1,19 +1,25 @@
 """What a request asks, read strictly: its query by the names that a route knows, its body as JSON of one meaning."""
 
 import asyncio
+import hashlib
 from enum import StrEnum
 from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from starlette.requests import Request
 
+from mainspring.domain.access import Visitor
+from mainspring.domain.clock import Clock
 from mainspring.domain.hook_body import Unfit, read_body
+from mainspring.service.actor import Actor, act_of
 from mainspring.web.api.problem import Problem, problem
 
 BODY_WITHIN_S: Final = 20.0
 _KEY = "idempotency-key"
 _LARGE = 64 * 1024
 """Larger bodies are read in a thread, so that the others do not wait for them."""
+_OWNER = 16
+"""Hexadecimal digits that tell one visitor's commands from another's."""
 _EXTRA = 64 * 1024
 """Beside the largest value a body may have so many bytes."""
 
@@ -71,6 +77,20 @@ def command_of(request: Request) -> str | None:
     """Return the command id that the caller gives."""
     found: str | None = request.headers.get(_KEY)
     return found
+
+
+def own_command(given: str | None, visitor: Visitor, clock: Clock) -> str:
+    """Return the command id of an act of this visitor: no one else has the same, whatever key they send.
+
+    Sent again as a key by the same visitor, it is the same command again.
+
+    Raises:
+        OptionError: the key cannot be a command id.
+    """
+    actor = Actor(visitor.door, visitor.name)
+    own = f"@{hashlib.sha256(str(actor).encode()).hexdigest()[:_OWNER]}"
+    command = act_of(actor, clock, command=given).command
+    return command if command.endswith(own) else command + own
 
 
 async def _bytes(request: Request, limit: int) -> bytes:

@@ -1,8 +1,9 @@
 """The record of what people and programs did: listed, and walked to see whether it is whole."""
 
-from mainspring.domain.access import Way
+from mainspring.domain.access import Role, Way
 from mainspring.service.audit import audit_list, audit_verify
 from mainspring.store.reads.audit_pages import AuditFilter
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.views import AuditCheck, AuditView
 from mainspring.web.api.bodies import Numbered, Word
 from mainspring.web.api.call import AnyCall, Call, ms
@@ -33,7 +34,7 @@ def listed(call: Call[AuditQuery, None]) -> Page[AuditView]:
     which = AuditFilter(
         who=query.who,
         act=query.act,
-        subject=query.subject,
+        subject=None if query.subject is None else call.id_of(IdKind.RUN, query.subject),
         automation=query.automation,
         way=query.way,
         since_at=ms(query.since),
@@ -50,6 +51,6 @@ def verify(call: AnyCall) -> AuditCheck:
 
 
 ROUTES = (
-    reads("/audit-log", listed, Page[AuditView], query=AuditQuery, whole=True),
-    reads("/audit-log/check", verify, AuditCheck, whole=True, within_s=_WITHIN_S),
+    reads("/audit-log", listed, Page[AuditView], query=AuditQuery, whole=True, role=Role.OPERATOR),
+    reads("/audit-log/check", verify, AuditCheck, whole=True, role=Role.OPERATOR, within_s=_WITHIN_S),
 )

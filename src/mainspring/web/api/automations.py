@@ -12,7 +12,7 @@ from mainspring.domain.json_schema import misfit
 from mainspring.domain.options import Kind
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.trigger import MisfitError
-from mainspring.resources.hidden import HIDDEN
+from mainspring.insight.hidden_values import hidden_words
 from mainspring.service import automation
 from mainspring.service import backfill as backfills
 from mainspring.service.bulk import Due
@@ -191,7 +191,7 @@ def told(view: AutomationView, visitor: Visitor) -> AutomationView:
         if "automations" in source:
             source["automations"] = [name if visitor.may_see(name) else _HIDDEN for name in source["automations"]]
     definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)
-    definition["command"] = [HIDDEN.redact(word) for word in definition.get("command", ())]
+    definition["command"] = hidden_words(definition.get("command", ()))
     return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))
 
 

@@ -16,6 +16,7 @@ from mainspring.service.replaying import DeliveryFilter
 from mainspring.service.replaying import choose as choose_deliveries
 from mainspring.store.reads import bulk as stored
 from mainspring.store.reads.bulk import BulkPart, BulkView
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.web.api.bodies import Because, Done, Numbered, Slice, Word
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts, reads
@@ -173,7 +174,7 @@ def shown(call: AnyCall) -> BulkView:
 
 
 def _known(call: AnyCall, id: str) -> BulkView:
-    found = stored.bulk_act(call.site.reader, id)
+    found = stored.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
     if found is None or not _sees(call, found):
         call.missing("bulk act", id)
     return found

@@ -10,6 +10,7 @@ from mainspring.config import Settings
 from mainspring.domain.access import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, NotFoundError
+from mainspring.domain.ids import is_regular_id
 from mainspring.domain.password import Cost
 from mainspring.domain.plain import LATEST
 from mainspring.domain.sealing import PLAIN, Sealing
@@ -22,6 +23,7 @@ from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import missing, run_view
+from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
 from mainspring.store.reads.status import automation_names
 from mainspring.store.views import AutomationView, RunView
 from mainspring.web.kept_verdict import KeptVerdict
@@ -94,11 +96,22 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         Raises:
             NotFoundError: there is none of this id, for this visitor.
         """
-        wanted = self.names["run"] if id is None else id
+        wanted = self.id_of(IdKind.RUN, self.names["run"] if id is None else id)
         found = run_view(self.site.reader, wanted)
         if not self.visitor.may_see(found.automation):
             raise missing(wanted)
         return found
+
+    def id_of(self, kind: IdKind, text: str) -> str:
+        """Return the id that is meant by one, or by its end as pages and lists show it; what means nothing is returned as it is.
+
+        Raises:
+            ConflictError: it is the end of more than one that the visitor may see; these are listed.
+        """
+        if is_regular_id(text):
+            return text
+        found = [one for one in ids_ending(self.site.reader, kind, text) if self.visitor.may_see(one.automation)]
+        return whole_id(kind, text, found) if found else text
 
     def automations(self) -> list[str] | None:
         """Return the automations that the visitor sees, for reads that take no others; None = all."""

@@ -14,10 +14,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mainspring import __version__
-from mainspring.domain.access import Visitor
+from mainspring.domain.access import Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.plain import plain
-from mainspring.web.api.asked import WrongError, body_of, command_of, query_of
+from mainspring.resources.hidden import HIDDEN
+from mainspring.web.api.asked import WrongError, body_of, command_of, own_command, query_of
 from mainspring.web.api.call import Call, Site
 from mainspring.web.api.changes import Changes
 from mainspring.web.api.document import document
@@ -110,7 +111,7 @@ class Api:
     async def _do(self, request: Request, route: ApiRoute, names: dict[str, str], visitor: Visitor) -> Response:
         query = query_of(request, route.query)
         body = await body_of(request, route.takes, self._site.sealing.limit)
-        command = None if route.takes is None else command_of(request)
+        command = None if route.takes is None else own_command(command_of(request), visitor, self._site.clock)
         call = Call(self._site, visitor, names, query, body, command)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(route.within_s):
@@ -142,7 +143,9 @@ def told(found: Problem) -> Response:
 
 def _encoded(route: ApiRoute, call: Call[Any, Any]) -> bytes:
     try:
-        return msgspec.json.encode(plain(route.handler(call)))
+        answer = plain(route.handler(call))
+        # As on pages: a run may have been given a secret, or have returned one. Operators need what is stored, to act on it.
+        return msgspec.json.encode(answer if call.visitor.may(Role.OPERATOR) else HIDDEN.redactor.hide_known(answer))
     finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
         if route.takes is not None:
             call.site.kept.forget()

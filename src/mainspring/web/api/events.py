@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.service import event
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.reads.status import event as stored_event
 from mainspring.store.reads.status import events as stored_events
 from mainspring.store.reads.status import runs_given
@@ -61,7 +62,7 @@ def listed(call: Call[EventsQuery, None]) -> Page[EventView]:
 
 def shown(call: AnyCall) -> EventShown:
     """Show an event with its data, and what it started."""
-    site, id = call.site, call.names["event"]
+    site, id = call.site, call.id_of(IdKind.EVENT, call.names["event"])
     found = stored_event(site.reader, id)
     if found is None:
         call.missing("event", id)

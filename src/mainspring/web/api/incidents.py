@@ -20,6 +20,7 @@ from mainspring.store.reads import incidents as stored
 from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_incident
 from mainspring.store.reads.incidents import AlertView, ErrorView, MemberView, MoveView
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.reads.status import automations
 from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import Because, Done, Limit, Number, Slice, Word
@@ -252,7 +253,7 @@ def _done(call: AnyCall, do: Callable[[str, Act], None]) -> Done:
 
 def _named(call: AnyCall) -> Incident:
     """Return the incident that the path names. Raises NotFoundError."""
-    id = call.names["incident"]
+    id = call.id_of(IdKind.INCIDENT, call.names["incident"])
     found = stored.incident(call.site.reader, id)
     if found is None or not call.visitor.may_see(found.subject.automation or None):
         call.missing("incident", id)

@@ -9,6 +9,7 @@ from mainspring.service import outbox
 from mainspring.service.actor import Act
 from mainspring.service.bulk import BulkAnswer
 from mainspring.store.reads.outbox import OutboxMessage, OutboxQueue, list_outbox_queues, list_refused_messages
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.web.api.bodies import Because, Slice, Word, slice_of
 from mainspring.web.api.bulk import Answered, answered
 from mainspring.web.api.call import AnyCall, Call
@@ -51,7 +52,10 @@ def discard(call: Call[None, Messages]) -> Answered:
 
 def _each(call: Call[None, Messages], do: Callable[[list[str], Act], BulkAnswer]) -> Answered:
     body, act = call.body, call.act()
-    ids = [one.id for one in list_refused_messages(call.site.reader, _MOST)] if body.all else list(body.messages)
+    if body.all:
+        ids = [one.id for one in list_refused_messages(call.site.reader, _MOST)]
+    else:
+        ids = [call.id_of(IdKind.MESSAGE, text) for text in body.messages]
     done = do(ids, act)
     return answered(act.command, done)
 

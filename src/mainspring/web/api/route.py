@@ -44,9 +44,11 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
 
-def reads(path: str, handler: Callable[[Call[Any, Any]], Any], gives: Any, **more: Any) -> ApiRoute:
+def reads(
+    path: str, handler: Callable[[Call[Any, Any]], Any], gives: Any, *, role: Role = Role.VIEWER, **more: Any
+) -> ApiRoute:
     """Return a route that looks."""
-    return ApiRoute(method="GET", path=path, role=Role.VIEWER, handler=handler, gives=gives, **more)
+    return ApiRoute(method="GET", path=path, role=role, handler=handler, gives=gives, **more)
 
 
 def acts(

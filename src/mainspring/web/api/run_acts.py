@@ -13,12 +13,18 @@ from mainspring.web.api.shape import Instant
 
 
 class Retry(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From where it failed, not before `at`. Or one of: `from_step` and all after it anew; `again` = this step; `accept` = its drift."""
+    """From where it failed, not before `at`. Or one of: `from_step` and all after it anew; `again` = this step; `accept` = its drift;
+    `map` = "OLD=NEW": what is saved under the old name of a step answers the new one.
+
+    A run that goes on reads again the signals and events that it has rejected; with `discard_rejected` they are forgotten instead.
+    """
 
     at: Instant | None = None
     from_step: Word | None = None
     again: Word | None = None
     accept: Word | None = None
+    map: Word | None = None
+    discard_rejected: bool = False
 
 
 class Cancel(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,16 +64,23 @@ class MarkDone(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def retry(call: Call[None, Retry]) -> Done:
     """Continue a run that failed or needs a person."""
     found, body, site, act = call.run(), call.body, call.site, call.act()
-    ways = {"from_step": body.from_step, "again": body.again, "accept": body.accept}
+    ways = {"from_step": body.from_step, "again": body.again, "accept": body.accept, "map": body.map}
     chosen = {way: step for way, step in ways.items() if step is not None}
-    if len(chosen) > 1 or (chosen and body.at is not None):
-        raise ArgumentError("from_step, again and accept stand alone", hint="Send one of them, or at.")
+    if len(chosen) > 1 or (chosen and body.at is not None) or (body.discard_rejected and (chosen or body.at)):
+        raise ArgumentError(
+            "from_step, again, accept, map and discard_rejected stand alone", hint="Send one of them, or at."
+        )
+    if body.discard_rejected:
+        signal.discard_rejected(site.store, found.id, act=act)
+        return Done(act.command)
     if body.from_step is not None:
         mending.retry_from(site.store, site.reads, found.id, body.from_step, act=act)
     elif body.again is not None:
         mending.run_again(site.store, site.reads, found.id, act=act, step=body.again)
     elif body.accept is not None:
         mending.accept_drift(site.store, site.reads, found.id, act=act, step=body.accept)
+    elif body.map is not None:
+        mending.rename_step(site.store, site.reads, found.id, body.map, act=act)
     else:
         run.retry(site.store, found.id, act=act, due_at=ms(body.at))
     return Done(act.command)
@@ -83,7 +96,8 @@ def cancel(call: Call[None, Cancel]) -> Done:
 def send_signal(call: Call[None, Signal]) -> Done:
     """Send a message to a run, which takes it in with `run.receive(name)`, now or later."""
     found, body, act = call.run(), call.body, call.act()
-    signal.signal(call.site.store, found.id, body.name, body.value, act=act, sealing=call.sealing_of(found))
+    site, sealing = call.site, call.sealing_of(found)
+    signal.signal(site.store, site.reads, found.id, body.name, body.value, act=act, sealing=sealing)
     return Done(act.command)
 
 

@@ -10,7 +10,7 @@ from mainspring.insight.stages import MOST, Stage, stages_of
 from mainspring.insight.steps import lines_of
 from mainspring.service.difference import Difference, differences, last_good
 from mainspring.store.reads.run_pages import run_page
-from mainspring.store.reads.runs import asked_after
+from mainspring.store.reads.runs import asked_after, newest_of
 from mainspring.store.reads.runs import journal as run_journal
 from mainspring.store.reads.runs import outline as run_outline
 from mainspring.store.reads.runs import questions as open_questions
@@ -39,6 +39,12 @@ class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True)
     healed: bool = False
     since: Instant | None = None
     until: Instant | None = None
+
+
+class OneRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`newest` = of a run that began anew (`run.restart`), show the run which it goes on as."""
+
+    newest: bool = False
 
 
 class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,9 +87,10 @@ def _names(call: Call[RunsQuery, None]) -> list[str] | None:
     return [name] if call.visitor.may_see(name) else []
 
 
-def shown(call: AnyCall) -> RunView:
+def shown(call: Call[OneRun, None]) -> RunView:
     """Show a run: its state, input, result or error."""
-    return call.site.opening.run(call.run())
+    wanted = call.names["run"]
+    return call.site.opening.run(call.run(newest_of(call.site.reader, wanted) if call.query.newest else wanted))
 
 
 def story(call: AnyCall) -> RunStory:
@@ -178,7 +185,7 @@ def questions(call: AnyCall) -> Page[WaitView]:
 
 ROUTES = (
     reads("/runs", listed, Page[RunRow], query=RunsQuery),
-    reads("/runs/{run}", shown, RunView),
+    reads("/runs/{run}", shown, RunView, query=OneRun),
     reads("/runs/{run}/story", story, RunStory),
     reads("/runs/{run}/explanation", explanation, Explanation),
     reads("/runs/{run}/stages", stages, Page[Stage]),

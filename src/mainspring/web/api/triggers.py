@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.app.listen_addresses import settings_in_use
 from mainspring.domain.listening import OnRuns
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.told_states import TriggerState
@@ -12,6 +13,7 @@ from mainspring.insight.gatherings import Gathering, gatherings_of, seen_gatheri
 from mainspring.insight.source_words import given_words
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.service import trigger
+from mainspring.store.reads.short_ids import IdKind
 from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
 from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
@@ -164,7 +166,9 @@ def _known(call: AnyCall) -> KnownTriggers:
 def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
     """Return the triggers that the visitor sees."""
     site = call.site
-    lines = trigger_lines(site.reader, site.clock.now(), site.settings.hooks.seen_as, known=known)
+    lines = trigger_lines(
+        site.reader, site.clock.now(), settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
+    )
     waiting = waiting_since(site.reader, filtered=False)
     for name, at in waiting_since(site.reader, filtered=True).items():
         waiting[name] = min(at, waiting.get(name, at))
@@ -191,7 +195,7 @@ def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
 
 def _named(call: AnyCall) -> DeliveryView:
     """Return the delivery that the path names. Raises NotFoundError."""
-    id = call.names["delivery"]
+    id = call.id_of(IdKind.DELIVERY, call.names["delivery"])
     found = stored_delivery(call.site.reader, id)
     if not call.visitor.may_see(name_parts(found.trigger)[0]):
         call.missing("delivery", id)

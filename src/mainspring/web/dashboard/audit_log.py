@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from mainspring.domain.access import Way
+from mainspring.domain.access import Role, Way
 from mainspring.store.views import AuditView
 from mainspring.web.api import audit_log
 from mainspring.web.api.audit_log import AuditQuery
@@ -78,6 +78,7 @@ PAGES = (
         show=show,
         rows=rows,
         query=AuditLooking,
+        role=Role.OPERATOR,
         whole=True,
         nouns=("audit-log",),
     ),

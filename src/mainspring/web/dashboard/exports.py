@@ -28,6 +28,11 @@ KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the first four as East Asian keyboards write them, and spreadsheets there read them."""
 
+_BLANKS: Final = "".join(
+    map(chr, (0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x2010), 0x2028, 0x2029, 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF))
+)
+"""What a spreadsheet leaves out before it looks what a cell begins with."""
+
 
 def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: bool = False) -> Response:
     """Return rows as a file of this kind and name; `is_head` = what it would be is asked for, and not its rows.
@@ -107,4 +112,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip(_BLANKS).startswith(_FORMULA) else text

@@ -1,7 +1,7 @@
 """`/r/{run}`: one run. What failed and why, what happens next, what can be done; its steps, their log and values; what is around it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +11,9 @@ from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.plain import decoded
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState
+from mainspring.insight.step_groups import GROUPED, CallCount, StepGroup, counted_groups
 from mainspring.insight.steps import StepLine, lines_of
+from mainspring.store.reads.runs import ended_calls
 from mainspring.store.reads.status import schedules
 from mainspring.store.views import RunView
 from mainspring.web.api import runs
@@ -30,6 +32,7 @@ from mainspring.web.pictures.bars import bars
 
 _SHOWN: Final = 60
 """Steps on the page, if there are no more."""
+_COUNTED: Final = 10_000
 _MARKED, _NEWEST = 30, 15
 """Else so many that did not end well, however old, and so many of the newest."""
 
@@ -47,15 +50,17 @@ def show(call: Call[RunLooking, Form | None]) -> View:
     typed: Form = call.body or {}
     summary = summary_of(story, told, lines)
     diff = diff_of(call, run)
+    groups = {} if call.query.every else groups_of(call, run, counted)
     values: dict[str, Any] = {
         "run": run,
         "told": summary,
         "typed": typed,
         "nouns": _nouns(run),
         "zone": zone,
-        "steps": step_rows(counted, now),
+        "steps": step_rows(counted, now, groups),
+        "is_grouped": bool(groups),
         "stages": runs.stages_in(looked(call), story) if len(counted) > 1 else [],
-        "left_out": max(run.rank - len(_picked(counted)), 0) if len(counted) > _SHOWN else 0,
+        "left_out": 0 if groups else max(run.rank - len(_picked(counted)), 0) if len(counted) > _SHOWN else 0,
         "superseded": sum(1 for line in lines if line.superseded is not None),
         "step": None if chosen is None else step_values(call, run, chosen),
         "chosen": chosen or WHOLE,
@@ -102,14 +107,40 @@ def _picked(lines: list[StepLine]) -> list[StepLine]:
     return [line for line in lines if (line.ident, line.generation) in names]
 
 
-def step_rows(lines: list[StepLine], now: int) -> list[dict[str, Any]]:
-    """Return the steps that are drawn, with their bars and how long they took."""
-    picked = _picked(lines)
+def groups_of(call: Call[Any, Any], run: RunView, lines: list[StepLine]) -> dict[tuple[str, str], StepGroup]:
+    """Return the steps that were called many times; of more than 10,000 calls the newest are counted."""
+    if len(lines) <= GROUPED:
+        return {}
+    return counted_groups((CallCount(*row) for row in ended_calls(call.site.reader, run.id, _COUNTED)), lines)
+
+
+def step_rows(lines: list[StepLine], now: int, groups: Mapping[tuple[str, str], StepGroup]) -> list[dict[str, Any]]:
+    """Return the steps that are drawn, with their bars and how long they took.
+
+    A group has one row, in the place of its first call that is known, and a row for each of its calls that did not succeed.
+    """
+    first = {(line.name, line.kind): line for line in reversed(lines)}
+    shown = [line for line in lines if (line.name, line.kind) not in groups or line.state != OutcomeState.SUCCEEDED]
+    picked = _picked(shown)
     names = Counter(line.name for line in picked)
-    return [
-        {"line": line, "bars": drawn, "took": line.took(now), "is_one_of_many": names[line.name] > 1}
-        for line, drawn in zip(picked, bars(picked, now), strict=True)
-    ]
+    drawn = {
+        id(line): {
+            "group": None,
+            "line": line,
+            "bars": found,
+            "took": line.took(now),
+            "is_one_of_many": names[line.name] > 1,
+        }
+        for line, found in zip(picked, bars(picked, now), strict=True)
+    }
+    rows: list[dict[str, Any]] = [{"group": group} for key, group in groups.items() if key not in first]
+    for line in lines:
+        key = (line.name, line.kind)
+        if key in groups and line is first[key]:
+            rows.append({"group": groups[key]})
+        if id(line) in drawn:
+            rows.append(drawn[id(line)])
+    return rows
 
 
 def _zone(call: Call[Any, Any], run: RunView) -> str:

@@ -20,8 +20,9 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 def retry(call: Call[Any, Form]) -> None:
     """Continue it: from where it stopped, from a step, or with what is settled by doing it again."""
-    chosen = {way: call.body[way] for way in ("from_step", "again", "accept") if call.body.get(way)}
-    press(call, run_acts.retry, _body(call, run_acts.Retry, **chosen))
+    chosen = {way: call.body[way] for way in ("from_step", "again", "accept", "map") if call.body.get(way)}
+    discards = call.body.get("discard_rejected") == "yes"
+    press(call, run_acts.retry, _body(call, run_acts.Retry, **chosen, discard_rejected=discards))
 
 
 def cancel(call: Call[Any, Form]) -> None:

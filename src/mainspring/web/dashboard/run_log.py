@@ -24,6 +24,7 @@ class RunLooking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What of a run is looked at: a step by its identity ("*" = all; left out: the one at which it stopped), one of its attempts.
 
     Of its log: lines from this level on, that hold the text `q`, before the place `older`. `compare` = "last", or another run.
+    `every` = calls of one step are not grouped.
     """
 
     step: Word | None = None
@@ -32,6 +33,7 @@ class RunLooking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     q: Word | None = None
     older: Word | None = None
     compare: Word | None = None
+    every: bool = False
 
 
 class Line(msgspec.Struct, frozen=True):

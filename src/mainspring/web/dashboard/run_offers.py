@@ -15,7 +15,12 @@ from mainspring.store.views import RunStory, WaitView
 
 _STEPS = 200
 _QUESTION = 1_000
-_WAYS: Final = {"from_step": "Retry from step", "again": "Do it again", "accept": "Keep the saved result"}
+_WAYS: Final = {
+    "from_step": "Retry from step",
+    "again": "Do it again",
+    "accept": "Keep the saved result",
+    "map": "It is the same step",
+}
 _CANCEL: Final[dict[bool | None, str]] = {
     None: "Cancel",
     True: "Take back what it did",
@@ -91,6 +96,8 @@ def _offer(can: Can, story: RunStory, waits: dict[str, WaitView], steps: Sequenc
 
 def _retry(can: Can, story: RunStory, steps: Sequence[Choice]) -> Offer:
     way = next(iter(can.body), None)
+    if way == "discard_rejected":
+        return _asking(can, "Discard what it rejected", {way: "yes"}, harms=True)
     if way == "from_step":
         default = can.body[way]
         first = [Choice(default, next((one.text for one in steps if one.value == default), default))]

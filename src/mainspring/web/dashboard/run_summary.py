@@ -16,12 +16,16 @@ _CAUSES = 5
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """An error as people read it. `where` = the step; `causes` = what it was raised from, a line each; `frames` innermost last."""
+    """An error as people read it. `where` = the step, `place` = "jobs.py:6 in charge".
+
+    `causes` = what it was raised from, a line each; `frames` innermost last.
+    """
 
     where: str
     kind: str
     type: str
     message: str
+    place: str
     hint: str
     causes: list[str]
     frames: list[str]
@@ -74,11 +78,18 @@ def trouble_of(where: str, failure: Failure) -> Trouble:
     """Return an error as people read it."""
     causes, cause = list[str](), failure.cause
     while cause is not None and len(causes) < _CAUSES:
-        causes.append(f"{error_name(cause.type)}: {cause.message}")
+        causes.append(cause.headline)
         cause = cause.cause
     kind = str(failure.kind)
     return Trouble(
-        where, kind, error_name(failure.type), failure.message, failure.hint or "", causes, list(failure.frames)
+        where,
+        kind,
+        error_name(failure.type),
+        failure.message,
+        failure.place,
+        failure.hint or "",
+        causes,
+        list(failure.frames),
     )
 
 

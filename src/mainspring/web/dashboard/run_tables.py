@@ -49,7 +49,7 @@ def _row(line: StepLine) -> StepRow:
         started_at=started_at,
         ended_at=ended_at,
         took_ms=None if ended_at is None else line.took(ended_at),
-        error=None if failure is None else failure.message,
+        error=None if failure is None else failure.headline,
     )
 
 

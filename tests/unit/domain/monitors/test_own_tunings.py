@@ -67,7 +67,9 @@ def test_monitor_that_is_off_for_all_judges_whom_it_is_on_for() -> None:
 def test_who_judges_no_automation_says_so() -> None:
     """Locks, secrets, queues and processes are nobody's alone."""
     assert {kind for kind, monitor in MONITORS.items() if not monitor.of_automations} == {
+        IncidentKind.ADDRESS_TAKEN,
         IncidentKind.LOCK_HELD,
+        IncidentKind.OUTBOX_BLOCKED,
         IncidentKind.SECRET_DUE,
         IncidentKind.BACKLOG_GROWING,
         IncidentKind.WORKER_LOST,

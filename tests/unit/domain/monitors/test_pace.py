@@ -51,7 +51,7 @@ def test_fast_is_surely_less_than_half() -> None:
     least = 2**15
     (finding,) = found(FAST, watched(ends=(end(T0, least // 2 - 1),), history=history(), tier=Severity.PAGE), T0)
     assert finding.severity is Severity.NOTIFY
-    assert "nine in ten runs took more than 32s" in finding.text
+    assert "nine in ten runs took more than 33s" in finding.text
     assert found(FAST, watched(ends=(end(T0, least // 2),), history=history()), T0) == []
     assert found(FAST, watched(ends=(end(T0, P99), end(T0, 1)), history=history()), T0) == []
     assert found(FAST, watched(ends=(end(T0, 1, ok=False),), history=history()), T0) == []

@@ -48,7 +48,7 @@ def test_pause_without_an_end_is_told_in_the_digest() -> None:
     )
     assert found(PAUSED, facts, T0 + 7 * DAY - 1) == []
     mine, queue = found(PAUSED, facts, T0 + 7 * DAY)
-    assert (mine.severity, mine.text) == (Severity.DIGEST, "paused without an end for 1w by cli:ann@box")
+    assert (mine.severity, mine.text) == (Severity.DIGEST, "paused without an end for 7d by cli:ann@box")
     assert (queue.subject.automation, queue.subject.fingerprint) == ("", "mail")
     assert look(PAUSED, watched(paused_at=T0, paused_until=T0 + 99 * DAY), T0 + 50 * DAY) == []
     assert look(PAUSED, watched(paused_at=T0, retired_at=T0), T0 + 50 * DAY) == []

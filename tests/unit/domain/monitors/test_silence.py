@@ -55,7 +55,7 @@ def test_silence_says_what_was_expected() -> None:
     """The line is made for a lock screen, and the tier is that of the automation."""
     one = watched(cadences=(cadence(cron="0 3 * * *", tz="Europe/Berlin"),), succeeded_at=T0, tier=Severity.PAGE)
     (finding,) = found(SILENCE, one, T0 + 26 * HOUR)
-    assert finding.text == "no success for 1d2h (expected At 03:00 every day (Europe/Berlin))"
+    assert finding.text == "no success for 1d2h (expected every day at 03:00 (Europe/Berlin))"
     assert finding.severity is Severity.PAGE
     assert "no success yet" in found(SILENCE, watched(cadences=(HOURLY,)), T0 + 2 * HOUR)[0].text
 

@@ -59,7 +59,7 @@ def test_judged_figures_are_the_facts_of_the_finding() -> None:
 
 def test_figures_read_by_the_unit_of_their_name() -> None:
     """Spans in two units, shares in percent, everything else as it is."""
-    assert (about(26 * HOUR + 59_999), about(850), about(61_500)) == ("1d2h", "850ms", "1m1s")
+    assert (about(26 * HOUR + 59_999), about(850), about(61_500)) == ("1d2h", "850ms", "1m2s")
     assert (figure("x_ms", 90_000), figure("x_share", 0.256), figure("x", 3), figure("x_at", None)) == (
         *("1m30s", "26 %", "3", "-"),
     )

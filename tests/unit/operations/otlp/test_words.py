@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.extra import install_command
 from mainspring.operations.otlp.words import check_installed
 
 
@@ -13,4 +14,4 @@ def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
     with pytest.raises(ConfigError) as missing:
         check_installed()
-    assert missing.value.hint == "pip install 'mainspring[otel]'"
+    assert missing.value.hint == install_command("otel")

@@ -1,11 +1,13 @@
 """Telling a network file system from a local one by the kernel's list of mounts."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mainspring.domain.errors import UnsafeSqliteError
-from mainspring.store.sqlite.filesystem import file_system_of, free_bytes, refuse_network
+from mainspring.store.sqlite.filesystem import file_system_of, free_bytes, refuse_network, write_fault
 
 MOUNTS = r"""
 21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -48,3 +50,15 @@ def test_the_kernels_own_list_is_read(tmp_path):
     """Without a given list this machine's is used, and its temporary folder is local."""
     refuse_network(tmp_path / "x.db")
     assert free_bytes(tmp_path) > 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_write_fault_is_what_the_kernel_says(tmp_path: Path) -> None:
+    """A folder that takes files has no fault and stays empty; a read-only file system is reported in the kernel's words."""
+    assert write_fault(tmp_path) == ""
+    assert list(tmp_path.iterdir()) == []
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path], check=True)
+    try:
+        assert write_fault(tmp_path) == "Read-only file system"
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)

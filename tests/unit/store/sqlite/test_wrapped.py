@@ -70,6 +70,28 @@ def test_description_leaves_what_a_worker_announced(database: SqliteDatabase) ->
     assert rows(database, "select kind, version, definition from automations") == [("script", 3, b'{"x":1}')]
 
 
+def test_a_call_by_hand_does_not_erase_the_schedule(database: SqliteDatabase) -> None:
+    """It states none: definition and watch stay those of the crontab, until the crontab states other ones."""
+    of_crontab, by_hand = (
+        b'{"options":{"cron":["0 3 * * *"],"tier":"page"},"schedules":[{"every":1000}]}',
+        b'{"options":{}}',
+    )
+    do(database, described("exec", of_crontab, "a"))
+    assert do(database, described("exec", by_hand)) == DONE
+    assert rows(database, "select definition from automations") == [(of_crontab,)]
+    assert rows(database, "select count(*) from schedules where retired_at is null") == [(1,)]
+    changed = of_crontab.replace(b"page", b"notify")
+    do(database, described("exec", changed, "a"))
+    assert rows(database, "select definition from automations") == [(changed,)]
+
+
+def test_a_call_by_hand_describes_what_has_no_schedule(database: SqliteDatabase) -> None:
+    """The newest call counts there."""
+    do(database, described("exec", b'{"options":{}}'))
+    do(database, described("exec", b'{"options":{"owner":"ann"}}'))
+    assert rows(database, "select definition from automations") == [(b'{"options":{"owner":"ann"}}',)]
+
+
 def test_description_of_what_is_retired_is_refused(database: SqliteDatabase) -> None:
     """Retired means that nobody expects it any more, whoever still calls it."""
     do(database, described("exec", b"{}", "a"))

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from mainspring.domain.access import Role
+from mainspring.resources.hidden import Hidden
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
 from tests.api_world import VISITORS, sqlite_world
@@ -111,3 +112,28 @@ def test_visitors_of_some_automations_reach_only_what_belongs_to_automations():
         *("incidents", "alerts", "errors", "triggers", "deliveries", "now", "handover"),
     }
     assert BASE == "/api/v1"
+
+
+@pytest.mark.asyncio
+async def test_viewers_do_not_read_the_audit_log(world):
+    """Neither its list nor its check, nor what the handover tells of it."""
+    world.begin()
+    for path in ("/audit-log", "/audit-log/check"):
+        assert (await world.ask("GET", path, who="vic")).status_code == 403
+        assert (await world.ask("GET", path, who="olga")).status_code == 200
+    assert (await world.get("/handover", who="olga"))["acts"] != []
+    assert (await world.get("/handover", who="vic"))["acts"] == []
+
+
+@pytest.mark.asyncio
+async def test_known_secrets_are_hidden_from_viewers(world, monkeypatch):
+    """In every answer, in whatever form, also in names; an operator reads what is stored."""
+    monkeypatch.setattr("mainspring.web.api.door.HIDDEN", known := Hidden())
+    known.add(["correct-horse/battery"])
+    run = world.begin(
+        data=b'{"amount":1,"to":"correct-horse/battery","x":{"correct-horse/battery":"a correct-horse%2Fbattery"}}'
+    )
+    for who, hidden in (("vic", True), ("olga", False)):
+        text = (await world.ask("GET", f"/runs/{run}", who=who)).text
+        assert ("correct-horse" not in text) == hidden, who
+        assert ("***" in text) == hidden, who

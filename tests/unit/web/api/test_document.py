@@ -24,8 +24,8 @@ from mainspring.web.api.document import document
 from mainspring.web.api.problem import CODES
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
+from mainspring.web.connection import ConnectionLimits
 from mainspring.web.listening import listen, server
-from mainspring.web.patience import PatientProtocol
 from tests.api_world import ApiWorld, sqlite_world
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -43,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, s
     world.begin()
     world.find_wrong()
     listener = listen("127.0.0.1:0", "web.bind")
-    serving = server(world.api, PatientProtocol)
+    serving = server(world.api, ConnectionLimits(100, 100))
     thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[listener])))
     thread.start()
     yield world, f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from mainspring.domain.ids import new_id
 from mainspring.domain.states import RunState
-from tests.api_world import BACKUP
+from tests.api_world import BACKUP, own
 
 
 @pytest.mark.asyncio
@@ -13,7 +14,7 @@ async def test_start_is_typed_and_counts_once(world):
     first = await world.post(path, who="olga", key="k1", input={"amount": 3}, tags={"for": "x"}, reason="monthly")
     again = await world.post(path, who="olga", key="k1", input={"amount": 3})
     other = await world.post(path, who="olga", input={"amount": 3})
-    assert first == again == {"command": "k1", "run": first["run"], "created": True, "state": "queued"}
+    assert first == again == {"command": own("k1", "olga"), "run": first["run"], "created": True, "state": "queued"}
     assert other["run"] != first["run"]
     run = await world.get(f"/runs/{first['run']}")
     assert (run["input"], run["tags"], run["trigger"]) == ({"amount": 3}, {"for": "x"}, "api:olga")
@@ -163,8 +164,8 @@ async def test_what_is_not_seen_is_answered_as_what_is_not_there(world):
 async def test_run_is_cancelled_once(world):
     """Asked twice under one key it is done once; without, the state is in the way."""
     run = world.begin()
-    assert await world.post(f"/runs/{run}/cancel", key="c1", reason="wrong one") == {"command": "c1"}
-    assert await world.post(f"/runs/{run}/cancel", key="c1") == {"command": "c1"}
+    assert await world.post(f"/runs/{run}/cancel", key="c1", reason="wrong one") == {"command": own("c1")}
+    assert await world.post(f"/runs/{run}/cancel", key="c1") == {"command": own("c1")}
     answer = await world.ask("POST", f"/runs/{run}/cancel", json={})
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert answer.json()["type"] == "docs/reference/errors.md#conflict"
@@ -229,12 +230,17 @@ async def test_run_that_waits_is_declared_done(world):
 async def test_ways_to_continue_stand_alone(world):
     """From a step, again, a drift accepted: one of them, and not later; a step that is not there is named."""
     run = world.begin()
-    for body in ({"from_step": "a", "again": "a"}, {"accept": "a", "at": "2100-01-01T00:00:00Z"}):
+    for body in (
+        {"from_step": "a", "again": "a"},
+        {"accept": "a", "at": "2100-01-01T00:00:00Z"},
+        {"map": "a=b", "again": "a"},
+    ):
         answer = await world.ask("POST", f"/runs/{run}/retry", json=body)
         assert (answer.status_code, answer.json()["code"]) == (422, "bad_argument")
     answer = await world.ask("POST", f"/runs/{run}/retry", json={"from_step": "a"})
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_name")
     assert (await world.ask("POST", f"/runs/{run}/retry", json={})).status_code == 409
+    assert (await world.ask("POST", f"/runs/{run}/retry", json={"map": "a=b"})).status_code == 409
 
 
 @pytest.mark.asyncio
@@ -249,3 +255,47 @@ async def test_blocker_tells_why_a_run_waits(world):
         "worker",
     )
     assert found["run"]["input"] == {"amount": 1}
+
+
+@pytest.mark.asyncio
+async def test_shown_tail_of_an_id_is_accepted(world):
+    """By what is looked at and by what acts; what could be two is refused with both, and what may not be seen is no candidate."""
+    run = world.begin()
+    assert (await world.get(f"/runs/{run[-6:]}"))["id"] == run
+    assert (await world.get(f"/runs/{run[-8:]}/explanation"))["run"] == run
+    assert (await world.get("/search", q=run[-6:]))["items"][0]["id"] == run
+    await world.post(f"/runs/{run[-6:]}/cancel")
+    incident = new_id("i", 1, 5)
+    world.find_wrong("pay", incident)
+    await world.post(f"/incidents/{incident[-6:]}/acknowledge")
+    assert (await world.get(f"/incidents/{incident[-6:]}"))["incident"]["state"] == "acknowledged"
+
+
+@pytest.mark.asyncio
+async def test_ambiguous_tail_is_refused_with_its_candidates(world):
+    """And one that only a run of another automation has is not there for whoever may not see that."""
+    twins = [new_id("i", at, 7 | high) for at, high in ((1, 0), (2, 1 << 60))]
+    for place, id in enumerate(twins):
+        world.find_wrong(("pay", "backup")[place], id)
+    answer = await world.ask("GET", f"/incidents/{twins[0][-6:]}")
+    assert answer.status_code == 409
+    assert all(id in answer.text for id in twins)
+    assert (await world.get(f"/incidents/{twins[0][-6:]}", who="payer"))["incident"]["id"] == twins[0]
+    hidden = world.begin(BACKUP, b"{}")
+    answer = await world.ask("GET", f"/runs/{hidden[-6:]}", who="payer")
+    assert (answer.status_code, hidden in answer.text) == (404, False)
+
+
+@pytest.mark.asyncio
+async def test_idempotency_keys_are_of_their_actor(world):
+    """The key of another visitor is another act: it neither answers for it nor stands in its way. What is answered may be sent as a key."""
+    path = "/automations/pay/runs"
+    first = await world.post(path, who="olga", key="k1", input={"amount": 3})
+    other = await world.post(path, who="ann", key="k1", input={"amount": 4})
+    assert first["run"] != other["run"]
+    for key in ("k1", first["command"]):
+        assert (await world.post(path, who="olga", key=key, input={"amount": 3}))["run"] == first["run"]
+    stolen = await world.post(path, who="ann", key=first["command"], input={"amount": 3})
+    assert stolen["run"] not in (first["run"], other["run"])
+    made = await world.post(path, who="olga", input={"amount": 3})
+    assert (await world.post(path, who="olga", key=made["command"], input={"amount": 3}))["run"] == made["run"]

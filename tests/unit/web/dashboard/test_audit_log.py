@@ -59,3 +59,13 @@ async def test_log_is_of_no_automation(world):
     browser = await world.browser("payer")
     for query in ("", "?automation=pay", "?automation=pay&as=csv"):
         assert (await browser.get(f"/audit-log{query}")).status_code == 404
+
+
+@pytest.mark.asyncio
+async def test_viewers_find_no_way_to_the_audit_log(world):
+    """Neither the page nor a link to it: not in the bar, at a run, at an automation, in the handover."""
+    run = failed(world)
+    await world.get("/audit-log", who="vic", status=403)
+    for path in ("/", f"/r/{run}", "/a/pay", "/handover"):
+        assert "/audit-log" not in await world.get(path, who="vic"), path
+        assert await world.who_sees('/audit-log"', "/", "ana", "olga", "vic") == [True, True, False]

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -83,6 +84,31 @@ def test_cell_that_would_be_computed_is_text(text):
     whole = b"".join(exported([Row(text, msgspec.json.encode(text)), Row(f"a{text}", b"[1]")], "csv")).decode()
     _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
     assert (computed, plain) == ([f"'{text}", f"'{text}"], [f"a{text}", "[1]"])
+
+
+@pytest.mark.parametrize("blanks", [" ", "   ", "\u00a0", "\u3000", "\ufeff", " \u200b\u2003", "\u2028"])
+def test_cell_with_blanks_before_a_formula_is_text(blanks):
+    """A spreadsheet leaves them out; blanks before other text stay as they are."""
+    whole = b"".join(exported([Row(f"{blanks}=1+1", b"[1]"), Row(f"{blanks}a=1", b"[1]")], "csv")).decode()
+    _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
+    assert (computed[0], plain[0]) == (f"'{blanks}=1+1", f"{blanks}a=1")
+
+
+RAW = "a\x00\x07\x1b[31mb\x85\u202ec\u2066d\u200ee\u061cf\u2028g"
+
+
+@pytest.mark.asyncio
+async def test_control_and_direction_characters_are_never_raw_on_a_page(world):
+    """In a title, a tag, an input, an error, a search, a filter: what could hide or turn text is written out."""
+    run = world.begin(data=msgspec.json.encode({"amount": 1, "to": RAW}))
+    browser = await world.browser()
+    said = urlencode({"q": RAW[3:], "name": RAW[3:], "who": RAW[3:]})
+    asked = ["/", "/runs", f"/r/{run}", f"/a/pay?from={run}", f"/a/pay/run?from={run}"]
+    asked += [f"{path}?{said.split('&')[n]}" for path in ("/search", "/runs", "/audit-log") for n in range(3)]
+    texts = [(await browser.get(path)).text for path in asked]
+    for path, text in zip(asked, texts, strict=True):
+        assert not [char for char in text if char in RAW and not char.isprintable()], path
+    assert r"\u202ec\u2066d\u200ee\u061cf\u2028g" in texts[2].replace(r"\\u", r"\u")
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])

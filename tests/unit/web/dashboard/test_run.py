@@ -380,3 +380,35 @@ async def test_secret_is_nowhere_in_what_a_run_took_and_gave(world):
         assert "***" in text
     assert "31337" in found[0]
     assert "31337" in found[2]
+
+
+@pytest.mark.asyncio
+async def test_fan_out_is_one_line_on_the_page(world):
+    """Many calls of one step with what came of them; those that failed below it, each call on demand."""
+    run = claimed(world)
+    for rank in range(1, 366):
+        bad = OutcomeState.FAILED if rank in (5, 50, 300) else OutcomeState.SUCCEEDED
+        saved = outcome(run, rank, f"clean_file#{rank}", state=bad, at=121, took_us=120_000)
+        world.store.apply(replace(saved, name="clean_file"))
+    world.store.apply(finish(run, rank=365))
+    text = await world.get(f"/r/{run.id}")
+    assert "<strong>clean_file x 365</strong>: 362 ok, 3 failed, p95 120ms" in text
+    shown = section(text, "<h2>Steps", "<h2")
+    assert re.findall(r"clean_file#\d+", re.sub(r"<a [^>]*>", "", shown)) == [
+        "clean_file#5",
+        "clean_file#50",
+        "clean_file#300",
+    ]
+    assert "?every=true" in text
+    every = await world.get(f"/r/{run.id}?every=true")
+    assert "clean_file x 365" not in every
+    assert "clean_file#365" in every
+
+
+@pytest.mark.asyncio
+async def test_page_is_found_by_the_end_of_its_id(world):
+    """As the command line shows it; the search leads there."""
+    run = failed(world)
+    assert f"mainspring runs retry {run}" in await world.get(f"/r/{run[-6:]}")
+    answer = await (await world.browser("ana")).get(f"/search?q={run[-6:]}")
+    assert answer.headers["location"] == f"/r/{run}"

@@ -43,7 +43,7 @@ def fail_run(world, id="i_1", **more):
     run = claimed(world)
     world.store.apply(fail(run, "s1"))
     (fault,) = untold_faults(world.store.reader)
-    group = ErrorGroup("pay", "f1", "E", "e", "p", "m", (Told(fault.seq, fault.run, fault.at),))
+    group = ErrorGroup("pay", "f1", "E", "e", "p", "E: m", (Told(fault.seq, fault.run, fault.at),))
     world.store.apply(Observe(looked_at=world.clock.now(), groups=(group,)))
     find_wrong(
         world,

@@ -1,6 +1,7 @@
 """What arrives and what is decided, many at a time: where no pace and no key of a run has a say in it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mainspring.domain.pace import Ruling
 from mainspring.domain.states import DeliveryState
@@ -8,12 +9,12 @@ from mainspring.store.commands.results import TakenIn
 from mainspring.store.commands.triggers import Decide, TakeIn
 from mainspring.store.handlers import triggers
 from mainspring.store.handlers.delivery_row import DeliveryRow
-from mainspring.store.postgres.arrays import columns
+from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk import starts
 from mainspring.store.postgres.bulk.kind import Kind
 from mainspring.store.postgres.transaction import PostgresTransaction
 
-_COLUMNS = "ttttt" + "ntt" + "bbb" + "tttt" + "nt" + "nn"
+_COLUMNS = "ttttt" + "ntt" + "bbb" + "tttt" + "nt" + "ntn"
 _LEFT = frozenset({DeliveryState.FILTERED, DeliveryState.DROPPED, DeliveryState.REFUSED, DeliveryState.FAILED})
 
 
@@ -29,16 +30,27 @@ def _arrive_plainly(tx: PostgresTransaction, commands: Sequence[TakeIn]) -> list
 
 def _take_in(tx: PostgresTransaction, commands: list[TakeIn]) -> list[TakenIn | None]:
     """Store what arrived and start what it starts; a key that is known is left to the handler."""
+    known = {(trigger, key) for _, trigger, key, _ in _known_keys(tx, [c for c in commands if c.filtered])}
     rows = [
         triggers.row_of(tx, c, Ruling(_state(c)), None if c.filtered or c.start is None else c.start.id)
         for c in commands
+        if (c.trigger, c.key) not in known
     ]
+    if not rows:
+        return [None] * len(commands)
     new = {row[0] for row in tx.all("insert_deliveries", columns(_COLUMNS, rows))}
     began = [c.start for c in commands if c.id in new and c.start is not None and not c.filtered]
     if began:
         starts.stage(tx, began)
     tx.ready |= bool(new)
     return [_answer(c) if c.id in new else None for c in commands]
+
+
+def _known_keys(tx: PostgresTransaction, commands: Sequence[TakeIn | Decide]) -> list[tuple[Any, ...]]:
+    """Return id, trigger, key and variant of what is stored under the keys of these commands. The group has locked them all."""
+    if not commands:
+        return []
+    return tx.all("list_known_keys", (texts([c.trigger for c in commands]), texts([c.key for c in commands])))
 
 
 def _state(c: TakeIn) -> DeliveryState:
@@ -65,6 +77,23 @@ def _decide_plainly(tx: PostgresTransaction, commands: Sequence[Decide]) -> list
 
 def _decide(tx: PostgresTransaction, commands: list[Decide]) -> list[TakenIn | None]:
     """Move on what was received and start what it starts; what somebody else decided on is left to the handler."""
+    claiming = {c.delivery: c for c in commands if c.state is DeliveryState.STARTED and c.key}
+    if claiming:
+        taken = {
+            (trigger, key): delivery
+            for delivery, trigger, key, variant in _known_keys(tx, list(claiming.values()))
+            if not variant
+        }
+        lost = {c.delivery for c in claiming.values() if taken.get((c.trigger, c.key), c.delivery) != c.delivery}
+        if lost:
+            moved = iter(_move(tx, [c for c in commands if c.delivery not in lost]))
+            return [None if c.delivery in lost else next(moved) for c in commands]
+    return _move(tx, commands)
+
+
+def _move(tx: PostgresTransaction, commands: list[Decide]) -> list[TakenIn | None]:
+    if not commands:
+        return []
     runs = [c.start.id if c.start is not None and c.state is DeliveryState.STARTED else None for c in commands]
     notes = [None if c.state is DeliveryState.STARTED else c.note for c in commands]
     rows = [(c.delivery, c.state.value, note, run, c.by) for c, note, run in zip(commands, notes, runs, strict=True)]
@@ -88,4 +117,6 @@ def tell(tx: PostgresTransaction, rows: Sequence[DeliveryRow]) -> None:
 
 
 ARRIVALS = Kind(_take_in, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_arrive_plainly)
-DECISIONS = Kind(_decide, lambda c: c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly)
+DECISIONS = Kind(
+    _decide, lambda c: (c.trigger, c.key) if c.key else c.delivery, run=lambda c: str(c.delivery), plain=_decide_plainly
+)

@@ -51,6 +51,7 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
     ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now))}
     mine = [c for c in commands if c.run in ended]
     if mine:
+        tx.ended += ended
         tx.later("close_waits_of_runs", (texts([c.run for c in mine]),))
         _follow(tx, [(*ended[c.run][:2], c.run, c.state) for c in mine])
         members.settle_ends(tx, [(c.run, c.state) for c in mine if ended[c.run][4]])
@@ -84,6 +85,7 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
     ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *said))}
     mine = [c for c in commands if c.run in ended]
     if mine:
+        tx.ended += ended
         post_all(tx, mine)
         _follow(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in mine])
         members.settle_ends(tx, [(c.run, RunState.SUCCEEDED) for c in mine if ended[c.run][4]])

@@ -3,7 +3,7 @@
 (() => {
   const KEY = "mainspring.times", WAYS = ["ago", "here", "utc"];
   const NAMES = { ago: "times: relative", here: "times: here", utc: "times: UTC" };
-  const UNITS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+  const PAIRS = [[60, 1, 3600, "ms"], [3600, 60, 86400, "hm"], [86400, 3600, Infinity, "dh"]];
   let way = WAYS.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "ago";
 
   // How far this machine's clock is from the server's: a phone that is ten minutes slow shall not say "in 10m" of what has happened.
@@ -17,12 +17,18 @@
   const clock = (d) => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} ${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
   const utc = (d) => d.toISOString().slice(0, 19).replace("T", " ") + " UTC";
 
+  // In its two largest units, rounded to the second of them, as the server writes it.
+  function span(seconds) {
+    if (seconds < 60) return `${seconds}s`;
+    const [large, small, , names] = PAIRS.find(([, small, limit]) => Math.round(seconds / small) * small < limit);
+    const rounded = Math.round(seconds / small) * small, rest = (rounded % large) / small;
+    return `${Math.floor(rounded / large)}${names[0]}${rest ? rest + names[1] : ""}`;
+  }
+
   function ago(d) {
-    const s = (Date.now() - skew - d) / 1000;
-    if (Math.abs(s) < 1) return "now";
-    const [size, unit] = UNITS.find(([one]) => Math.abs(s) >= one) || UNITS[3];
-    const n = Math.floor(Math.abs(s) / size);
-    return s > 0 ? `${n}${unit} ago` : `in ${n}${unit}`;
+    const ms = Date.now() - skew - d, seconds = Math.round(Math.abs(ms) / 1000);
+    if (!seconds) return "now";
+    return ms > 0 ? `${span(seconds)} ago` : `in ${span(seconds)}`;
   }
 
   function show() {

@@ -1,0 +1,25 @@
+"""The warning of a program whose hash seed is random although it runs workflows: given once in a process."""
+
+import logging
+
+from mainspring.domain.hash_seed import FIX, has_random_hash_seed
+from mainspring.engine.automation import Workflow
+from mainspring.engine.registry import Registry
+
+_LOG = logging.getLogger("mainspring.worker")
+_WARNED: set[str] = set()
+
+
+def warn_of_random_hash_seed(registry: Registry) -> None:
+    """Warn if a workflow of the registry may drift because the next process has another hash seed."""
+    if _WARNED or not has_random_hash_seed():
+        return
+    name = next((one.name for one in registry.automations.values() if isinstance(one, Workflow)), None)
+    if name is not None:
+        _WARNED.add(name)
+        _LOG.warning(
+            "the hash seed of this process is random: if a run of %s is continued by another process, sets of text may have "
+            "another order there, and the run stops as drift. To fix it, %s",
+            name,
+            FIX,
+        )

@@ -1,0 +1,114 @@
+"""What `mainspring db restore` shows and starts of the lost interval: due times, deliveries and messages between backup and restoring."""
+
+from typing import TYPE_CHECKING, Any
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.exits import CONFLICT, OK
+from mainspring.insight import words
+from mainspring.insight.words import instant
+
+if TYPE_CHECKING:
+    from mainspring.service.catch_up import CaughtUp
+    from mainspring.store.lost_interval import SetAside
+
+_SHOWN = 20
+_LIST = "List it: mainspring db restore --lost"
+
+
+def print_set_aside(invocation: Invocation, aside: "SetAside") -> None:
+    """Say what a restoring has set aside."""
+    counted = _counted(aside.slots, aside.deliveries, aside.messages)
+    if counted:
+        invocation.output.line(f"Set aside, since the replaced store may have done it: {counted}. {_LIST}")
+
+
+def print_released(invocation: Invocation) -> None:
+    """Say what stays set aside after the release."""
+    found = invocation.reads.lost_interval(_most())
+    invocation.output.line("Released: the store goes on.")
+    counted = _counted(len(found.slots), len(found.deliveries), len(found.messages))
+    if counted:
+        invocation.output.line(f"Not started, since the replaced store may have done it: {counted}. {_LIST}")
+
+
+def print_lost(invocation: Invocation, name: str | None) -> None:
+    """List what was set aside, and what persons changed after the backup."""
+    found = invocation.reads.lost_interval(_most())
+    output, zone = invocation.output, invocation.zone
+
+    def is_meant(automation: str | None) -> bool:
+        return name is None or automation == name
+
+    slots = [slot for slot in found.slots if is_meant(slot.automation)]
+    deliveries = [delivery for delivery in found.deliveries if is_meant(delivery.automation)]
+    messages = [message for message in found.messages if is_meant(message.automation)]
+
+    def text() -> None:
+        _print_part(
+            invocation, "due times", [f"{slot.schedule}  {instant(slot.slot_at, zone)} {zone}" for slot in slots]
+        )
+        lines = [f"{delivery.trigger}  {words.one_line(delivery.name or delivery.key, 80)}" for delivery in deliveries]
+        _print_part(invocation, "deliveries", lines)
+        _print_part(invocation, "messages of the outbox", [f"{one.queue}  {one.id}" for one in messages])
+        if found.changes is None:
+            output.line(
+                "The store that was replaced cannot be read: look yourself for what was paused, resumed or retired."
+            )
+        else:
+            lines = [f"{instant(one.at, zone)}  {one.actor}  {one.verb} {one.subject}" for one in found.changes]
+            _print_part(invocation, "changes after the backup, to be made again by hand", lines)
+        if slots or deliveries or messages:
+            output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
+        if found.by_name_only:
+            output.line(
+                f"Only if you name them, since a step must not happen twice: {', '.join(sorted(found.by_name_only))}"
+            )
+
+    data = {"slots": slots, "deliveries": deliveries, "messages": messages, "changes": found.changes}
+    output.document({**data, "by_name_only": sorted(found.by_name_only)}, text)
+
+
+def catch_up(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
+    """Start what was set aside; return the exit code: 8 if anything was refused."""
+    from mainspring.service import catch_up as service
+
+    meant = service.chosen(invocation.reads.lost_interval(service.MOST), () if name is None else (name,))
+    counted = _counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    if not dry_run and counted:
+        invocation.confirm(f"Start what may have been done after the backup already: {counted}")
+        meant = service.catch_up(
+            invocation.store, invocation.reads, invocation.clock, meant, act=invocation.act, sealing=invocation.sealing
+        )
+    invocation.output.document(meant, lambda: _print_caught_up(invocation, meant, counted))
+    return CONFLICT if meant.refused else OK
+
+
+def _print_caught_up(invocation: Invocation, meant: "CaughtUp", counted: str) -> None:
+    output = invocation.output
+    output.line(
+        f"{'Would be started' if meant.dry_run else 'Started'}: {counted}." if counted else "Nothing is to be started."
+    )
+    for what, why in list(meant.refused.items())[:_SHOWN]:
+        output.warn(f"{what}: {words.one_line(why)}")
+    if meant.left:
+        output.line(f"Left, since a step must not happen twice: {', '.join(meant.left)}. Start one with --name NAME.")
+
+
+def _print_part(invocation: Invocation, what: str, lines: list[Any]) -> None:
+    if lines:
+        invocation.output.line(f"{len(lines)} {what}:")
+        for line in lines[:_SHOWN]:
+            invocation.output.line(f"  {line}")
+        if len(lines) > _SHOWN:
+            invocation.output.line(f"  and {len(lines) - _SHOWN} more (--json lists all)")
+
+
+def _counted(slots: int, deliveries: int, messages: int) -> str:
+    parts = ((slots, "due time"), (deliveries, "delivery", "deliveries"), (messages, "message"))
+    return ", ".join(words.many(*part) for part in parts if part[0])
+
+
+def _most() -> int:
+    from mainspring.service.catch_up import MOST
+
+    return MOST

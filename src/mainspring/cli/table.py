@@ -1,0 +1,80 @@
+"""A table of text, fitted to the width of a terminal: what may be cut gives way first, then columns that a list can spare."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
+
+_GAP: Final = 2
+_READABLE: Final = 16
+"""So wide a column stays that may be cut, while there is one to be left out instead, ..."""
+_LEAST: Final = 6
+"""... and so wide for good."""
+
+
+class Column(NamedTuple):
+    """A column of a table: its title, the text of a row's cell, and the colour of that text (None = plain).
+
+    `cut` = its text may be cut in a narrow terminal; `spare` = the column may be left out there, the last such one first.
+    """
+
+    title: str
+    text: Callable[[Any], str]
+    colour: Callable[[Any], str | None] = lambda _: None
+    right: bool = False
+    cut: bool = False
+    spare: bool = False
+
+
+class Layout(NamedTuple):
+    """Columns that are shown, how wide each is, and the titles of those that were left out."""
+
+    columns: list[Column]
+    widths: list[int]
+    left_out: list[str]
+
+
+def lay_out(rows: Sequence[Any], columns: Sequence[Column], width: int | None) -> Layout:
+    """Return how a table fits into `width` cells (None = it is as wide as it is). State, severity, ids and ages are never cut."""
+    natural = {
+        place: max(text_width(column.title), *(text_width(column.text(row)) for row in rows))
+        for place, column in enumerate(columns)
+    }
+    kept = dict(natural)
+    left_out: list[int] = []
+    if width is not None:
+        spare = [place for place, column in enumerate(columns) if column.spare]
+        while _least(kept, columns, _READABLE) > width and spare:
+            place = spare.pop()
+            del kept[place]
+            left_out.insert(0, place)
+        _narrow(kept, columns, width)
+    shown = sorted(kept)
+    return Layout([columns[n] for n in shown], [kept[n] for n in shown], [columns[n].title for n in left_out])
+
+
+def cells_of(row: Any, layout: Layout) -> list[str]:
+    """Return the cells of a row (None = the titles), cut and padded."""
+    texts = [column.title if row is None else column.text(row) for column in layout.columns]
+    return [
+        pad_to_width(cut_to_width(text, width), width, right=column.right)
+        for text, width, column in zip(texts, layout.widths, layout.columns, strict=True)
+    ]
+
+
+def _least(widths: dict[int, int], columns: Sequence[Column], readable: int) -> int:
+    """Return how narrow a table can be in which each column that may be cut is still so wide."""
+    cells = (min(width, readable) if columns[place].cut else width for place, width in widths.items())
+    return sum(cells) + _GAP * (len(widths) - 1)
+
+
+def _narrow(widths: dict[int, int], columns: Sequence[Column], width: int) -> None:
+    """Take what is too much from the widest column that may be cut, cell by cell."""
+    over = sum(widths.values()) + _GAP * (len(widths) - 1) - width
+    while over > 0:
+        flexible = [place for place in widths if columns[place].cut and widths[place] > _LEAST]
+        if not flexible:
+            return
+        widest = max(flexible, key=lambda place: widths[place])
+        widths[widest] -= 1
+        over -= 1

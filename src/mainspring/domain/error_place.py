@@ -1,0 +1,67 @@
+"""The place of an error: the frame of the user's code in which it was raised, found among lines "file:line function"."""
+
+import re
+from typing import NamedTuple
+
+_FRAME = re.compile(r"(.+):([0-9]+) (.+)", re.DOTALL)
+_PACKAGE = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
+_STANDARD = re.compile(r"[\\/]lib(?:64)?/(?:python|pypy)[0-9.]+/|[\\/]Python[0-9]+[\\/]Lib[\\/]|\.zip[\\/]")
+_OWN = re.compile(r"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:[a-z_]+[\\/])*[a-z_]+\.py$")
+_FOLDER_NAMES_IT = ("__init__.py", "__main__.py")
+_INLINED = re.compile(r"(?:\.<locals>\.<(?:list|dict|set)comp>)+$")
+
+
+class Frame(NamedTuple):
+    """One line of a traceback."""
+
+    file: str
+    line: int
+    function: str
+
+    @property
+    def short_file(self) -> str:
+        """The file's name; with its folder where that is what tells it apart."""
+        parts = re.split(r"[\\/]", self.file)
+        return "/".join(parts[-2:] if parts[-1] in _FOLDER_NAMES_IT else parts[-1:])
+
+
+def place_of(frames: list[str]) -> str:
+    """Return "jobs.py charge": the innermost function that is neither a library's nor ours; else the outermost of a package."""
+    found = _user_frame(frames)
+    if found is None:
+        return ""
+    # Some versions of Python give a comprehension a frame of its own, others do not.
+    return f"{found.short_file} {_INLINED.sub('', found.function)}"
+
+
+def line_place_of(frames: list[str]) -> str:
+    """Return "jobs.py:6 in charge"; "" if no frame is the user's. Code that was typed in (`<stdin>`) has a place too."""
+    found = _user_frame(frames) or _typed_in(frames)
+    if found is None:
+        return ""
+    function = _INLINED.sub("", found.function).rpartition("<locals>.")[2]
+    return f"{found.short_file}:{found.line}{'' if function == '<module>' else f' in {function}'}"
+
+
+def full_place_of(frames: list[str]) -> str:
+    """Return the same with the whole path: "/srv/app/jobs.py:6 in charge"."""
+    found = _user_frame(frames) or _typed_in(frames)
+    return "" if found is None else f"{found.file}:{found.line} in {found.function}"
+
+
+def _user_frame(frames: list[str]) -> Frame | None:
+    theirs = [frame for frame in _read(frames) if not (frame.file.startswith("<") or _OWN.search(frame.file))]
+    for frame in reversed(theirs):
+        if not (_PACKAGE.search(frame.file) or _STANDARD.search(frame.file)):
+            return frame
+    return next((frame for frame in theirs if _PACKAGE.search(frame.file)), None)
+
+
+def _typed_in(frames: list[str]) -> Frame | None:
+    typed = [frame for frame in _read(frames) if frame.file.startswith("<") and not frame.file.startswith("<frozen")]
+    return typed[-1] if typed else None
+
+
+def _read(frames: list[str]) -> list[Frame]:
+    found = [match for match in map(_FRAME.fullmatch, frames) if match is not None]
+    return [Frame(match[1], int(match[2]), match[3]) for match in found]

@@ -1,0 +1,29 @@
+"""Extras: optional packages, and the command that installs them beside this Mainspring.
+
+Before a release, and for an installation from a checkout, no index has the package: the command then names the folder that it came from.
+"""
+
+import functools
+import json
+import shlex
+from importlib import metadata
+from urllib.parse import unquote, urlsplit
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra, such as "postgres", for the Mainspring that is installed."""
+    option, source = _source()
+    return f"pip install {option}{shlex.quote(f'{source}[{extra}]')}"
+
+
+@functools.cache
+def _source() -> tuple[str, str]:
+    """Return pip's option and what it is given for the Mainspring that is installed: its name, or the folder that it came from."""
+    try:
+        found = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")
+        url, folder = urlsplit(found["url"]), found["dir_info"]
+        if url.scheme == "file":
+            return ("-e " if folder.get("editable") else ""), unquote(url.path)
+    except (metadata.PackageNotFoundError, KeyError, TypeError, AttributeError, ValueError):
+        pass
+    return "", "mainspring"

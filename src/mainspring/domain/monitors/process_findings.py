@@ -1,0 +1,93 @@
+"""Process findings: an address that is taken, a webhook without a secret. The process itself says so."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.incident import Finding, IncidentKind, Subject
+from mainspring.domain.monitors.facts import Facts, Process
+from mainspring.domain.monitors.judged import Judged, Monitor, loudest, verdict
+from mainspring.domain.monitors.tuning import Length, Tuning, ms
+from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.trigger import name_parts
+
+
+class ProcessFindingTuning(Tuning, frozen=True, kw_only=True):
+    """`longest`: so long may it last; a process that is restarted holds its address for some seconds."""
+
+    longest: Length = timedelta(minutes=1)
+
+
+def judge_addresses(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each address that a process cannot listen on."""
+    severity = loudest(facts.expected(now_at))
+    for (name, host), (process, found) in _first(facts, FindingKind.ADDRESS).items():
+        subject = Subject("", IncidentKind.ADDRESS_TAKEN, f"{name} of {host}")
+        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
+        figures = {"setting": name, "host": host, "pid": process.pid, "why": found.why}
+        figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
+        if lasts_ms < longest_ms:
+            yield Judged(subject, figures)
+            continue
+        finding = Finding(
+            subject=subject,
+            severity=severity,
+            text=f"{host}: {found.why}",
+            since_at=found.since_at,
+            hint=f"End the other process (ss -ltnp shows it), or choose another address: {name} in mainspring.toml",
+            facts=figures,
+        )
+        yield Judged(subject, figures, finding)
+
+
+def judge_secrets(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each webhook that cannot check its senders."""
+    known = {one.name: one for one in facts.expected(now_at)}
+    seen: set[str] = set()
+    for (trigger, host), (_, found) in _first(facts, FindingKind.SECRET).items():
+        one = known.get(name_parts(trigger)[0])
+        if one is None or trigger in seen:
+            continue
+        seen.add(trigger)
+        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
+        figures = {"trigger": trigger, "host": host, "lasts_ms": lasts_ms, "longest_ms": longest_ms, "why": found.why}
+        yield verdict(
+            one,
+            IncidentKind.SECRET_MISSING,
+            figures,
+            found.since_at if lasts_ms >= longest_ms else None,
+            f"{trigger} takes nothing on {host}: {found.why}",
+            hint=f"Set it where the web process runs, then restart it: mainspring triggers show {trigger} names the variable",
+            fingerprint=trigger,
+        )
+
+
+def _first(facts: Facts, kind: FindingKind) -> dict[tuple[str, str], tuple[Process, ProcessFinding]]:
+    """Return what living processes find wrong, by name and host: of several the longest."""
+    found: dict[tuple[str, str], tuple[Process, ProcessFinding]] = {}
+    pairs = [(process, one) for process in facts.processes if not process.gone for one in process.findings]
+    for process, one in sorted(pairs, key=lambda pair: pair[1].since_at):
+        if one.kind is kind:
+            found.setdefault((one.name, process.host), (process, one))
+    return found
+
+
+MONITORS = (
+    Monitor(
+        kind=IncidentKind.ADDRESS_TAKEN,
+        line="An address that a process should listen on is taken.",
+        rule=(
+            "Wrong while a living web process has not been able to listen on its address for longest_ms: web.bind, or hooks.bind "
+            "where a webhook is declared."
+        ),
+        tuning=ProcessFindingTuning(),
+        judge=judge_addresses,
+        of_automations=False,
+    ),
+    Monitor(
+        kind=IncidentKind.SECRET_MISSING,
+        line="No secret of a webhook is set.",
+        rule="Wrong while a living web process finds no secret for a webhook, or none that can be used, for longest_ms.",
+        tuning=ProcessFindingTuning(),
+        judge=judge_secrets,
+    ),
+)

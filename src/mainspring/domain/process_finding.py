@@ -1,0 +1,23 @@
+"""What a process finds wrong with itself: it stands on record with its session, and is read by monitors."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class FindingKind(StrEnum):
+    """What is wrong."""
+
+    ADDRESS = "address"
+    """An address that it should listen on is taken."""
+    SECRET = "secret"
+    """No secret of a webhook is set, or none can be used."""
+
+
+class ProcessFinding(msgspec.Struct, frozen=True):
+    """`name` = the setting of an address, or the trigger of a secret; `why` names the cause for people; `since_at` in ms UTC."""
+
+    kind: FindingKind
+    name: str
+    why: str
+    since_at: int

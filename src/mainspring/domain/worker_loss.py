@@ -1,0 +1,69 @@
+"""The loss of a worker: which process died with a run, how its death was noticed, who continued the run."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Noticed(StrEnum):
+    """How the death of a process was noticed."""
+
+    CRASH = "crash"
+    """Its supervisor saw it end while it lived itself."""
+    PROCESS_GONE = "process_gone"
+    """Another process of its host found that it was gone."""
+    LEASE_EXPIRED = "lease_expired"
+    """It had not been heard of for longer than its lease."""
+    QUARANTINE = "quarantine"
+    """A person took its runs away from it."""
+
+
+class WorkerLoss(msgspec.Struct, frozen=True):
+    """One run and one process that died with it. `claim` = the claim that ended so; instants are ms UTC.
+
+    `seen_at` = its last sign of life on record, `found_at` = when its death was noticed, by the process `finder_*` (None = by a person, or
+    one that has no session). `resumed_*` = who continued the run; None = nobody yet.
+    """
+
+    run: str
+    claim: int
+    session: int
+    role: str
+    hostname: str
+    pid: int
+    seen_at: int
+    found_at: int
+    noticed: Noticed
+    finder_role: str | None = None
+    finder_hostname: str | None = None
+    finder_pid: int | None = None
+    resumed_session: int | None = None
+    resumed_role: str | None = None
+    resumed_hostname: str | None = None
+    resumed_pid: int | None = None
+    resumed_at: int | None = None
+
+    @property
+    def resumed_after_ms(self) -> int | None:
+        """From the last sign of life to the instant at which another worker had the run; None = not yet."""
+        return None if self.resumed_at is None else max(self.resumed_at - self.seen_at, 0)
+
+
+_NOTICED = {
+    Noticed.CRASH: "its supervisor saw it end",
+    Noticed.PROCESS_GONE: "its process was gone",
+    Noticed.LEASE_EXPIRED: "it was silent for longer than its lease",
+    Noticed.QUARANTINE: "a person quarantined it",
+}
+
+
+def process_of(role: str, hostname: str, pid: int, session: int) -> str:
+    """Return a process in words."""
+    return f"{role} {hostname} pid {pid} (session {session})"
+
+
+def how_noticed(loss: WorkerLoss) -> str:
+    """Return how a death was noticed, and by whom."""
+    is_by_process = loss.finder_role is not None and loss.noticed is not Noticed.QUARANTINE
+    by = f", noticed by {loss.finder_role} {loss.finder_hostname} pid {loss.finder_pid}" if is_by_process else ""
+    return f"{_NOTICED[loss.noticed]}{by}"

@@ -1,0 +1,89 @@
+"""The async generators of one body: their `finally` blocks run as asyncio runs them, and at the same place in each replay.
+
+A generator that is left by `break` dies when its last reference goes, which is at a fixed place of the code: a task closes it
+there. One that the garbage collector finds, at a moment by chance, waits for the end of the body with those that are still
+referenced. The interpreter keeps the hooks that a generator began under, so they are set around each drive of the loop.
+"""
+
+import asyncio
+import functools
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+_Generator = Any  # of the interpreter's own type: its public one knows neither frame nor name
+
+
+class AsyncGenerators:
+    """The generators that the code of one body began. `make_task` makes a task of the body; `task_runs` tells whether one runs now.
+
+    `closed`: the body is unloaded, so that no `finally` may act any more.
+    """
+
+    def __init__(self, make_task: Callable[[Any], "asyncio.Task[Any]"], task_runs: Callable[[], bool]) -> None:
+        self.closed = False
+        self._make_task = make_task
+        self._task_runs = task_runs
+        self._count = 0
+        self._living: weakref.WeakValueDictionary[int, _Generator] = weakref.WeakValueDictionary()
+        self._collected: list[tuple[int, _Generator]] = []
+        self._closings: list[asyncio.Task[Any]] = []
+
+    def begun(self, generator: _Generator) -> None:
+        """Note a generator at its first iteration."""
+        _watch_collector()  # not before there is one: each collection costs a call
+        self._count += 1
+        self._living[self._count] = generator
+
+    def left(self, generator: _Generator) -> None:
+        """Close a generator that nothing refers to any more."""
+        if self.closed:
+            return
+        if self._task_runs() and _COLLECTING.get("thread") != threading.get_ident():
+            coroutine: Any = _close(generator)
+            coroutine.__qualname__ = (
+                f"{generator.__qualname__}.aclose"  # names the branch of what its `finally` asks for
+            )
+            self._closings = [task for task in self._closings if not _ended_well(task)]
+            self._closings.append(self._make_task(coroutine))
+        else:
+            self._count += 1
+            self._collected.append((self._count, generator))
+
+    def take(self) -> list[_Generator]:
+        """Return, once, the generators that are neither used up nor in use, in the order of their beginnings."""
+        found = sorted([*self._living.items(), *self._collected])
+        self._living.clear()
+        self._collected.clear()
+        return [generator for _, generator in found if generator.ag_frame is not None and not generator.ag_running]
+
+    def take_closings(self) -> "list[asyncio.Task[Any]]":
+        """Return, once, the tasks that close generators and have not ended well."""
+        closings, self._closings = self._closings, []
+        return [task for task in closings if not _ended_well(task)]
+
+
+async def _close(generator: _Generator) -> None:
+    await generator.aclose()
+
+
+def _ended_well(task: "asyncio.Task[Any]") -> bool:
+    return task.done() and (task.cancelled() or task.exception() is None)
+
+
+_COLLECTING: dict[str, int] = {}
+"""The thread in which the garbage collector works now, under "thread"."""
+
+
+@functools.cache
+def _watch_collector() -> None:
+    gc.callbacks.append(_note_collection)
+
+
+def _note_collection(phase: str, _info: dict[str, int]) -> None:
+    if phase == "start":
+        _COLLECTING["thread"] = threading.get_ident()
+    else:
+        _COLLECTING.pop("thread", None)

@@ -1,0 +1,27 @@
+"""Deaths of workers that had a run, in sentences: who, when, how it was noticed, who continued the run after how long."""
+
+from collections.abc import Callable
+
+from mainspring.domain.worker_loss import WorkerLoss, how_noticed, process_of
+from mainspring.insight.words import one_line, span
+
+_SHOWN = 3
+
+
+def sentence(loss: WorkerLoss, at: Callable[[int], str]) -> str:
+    """Return one death as a sentence; `at` writes an instant."""
+    died = process_of(loss.role, loss.hostname, loss.pid, loss.session)
+    text = f"Its {died} died: last heard of at {at(loss.seen_at)}, found dead at {at(loss.found_at)} ({how_noticed(loss)})."
+    if loss.resumed_at is None or loss.resumed_after_ms is None:
+        return one_line(f"{text} Nobody has continued it since.")
+    heir = process_of(
+        loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session or 0
+    )
+    return one_line(f"{text} {heir} continued it after {span(loss.resumed_after_ms)}.")
+
+
+def sentences(losses: list[WorkerLoss], at: Callable[[int], str]) -> list[str]:
+    """Return the newest deaths as sentences, and how many there were before."""
+    more = len(losses) - _SHOWN
+    found = [sentence(loss, at) for loss in losses[:_SHOWN]]
+    return [*found, f"{more} of its workers or more died before."] if more > 0 else found

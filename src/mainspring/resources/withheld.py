@@ -1,0 +1,39 @@
+"""Variables of the environment that hold secrets: commands, and steps in child processes, do not get them unless they are allowed by name.
+
+One for all of a process. Steps in threads and loops share the worker's process and see its environment: their code is trusted.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from mainspring.resources.hidden import PREFIX
+
+STORE_URL = "MAINSPRING_STORE_URL"
+STORE_WITHHELD = "MAINSPRING_STORE_WITHHELD"
+"""Set instead of the store's address, so that a command that calls mainspring is told so, and does not use another store by default."""
+PASSWORD = "PGPASSWORD"
+_NAMES = (PASSWORD, STORE_URL)
+
+
+class Withheld:
+    """`allowed` = the names that are passed on all the same."""
+
+    def __init__(self) -> None:
+        self.allowed: frozenset[str] = frozenset()
+
+    def allow(self, names: Iterable[str]) -> None:
+        """Pass these variables on from now on, and those that were allowed before."""
+        self.allowed |= frozenset(names)
+
+    def names_in(self, env: Mapping[str, str]) -> list[str]:
+        """Return the names of the variables that are not passed on."""
+        return [name for name in env if (name in _NAMES or name.startswith(PREFIX)) and name not in self.allowed]
+
+    def without(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Return an environment without them."""
+        names = set(self.names_in(env))
+        kept = {name: value for name, value in env.items() if name not in names}
+        return kept | ({STORE_WITHHELD: "1"} if STORE_URL in names else {})
+
+
+WITHHELD = Withheld()
+"""That of this process."""

@@ -1,0 +1,74 @@
+"""Catching up with the lost interval of a restored store: starting what was set aside, chosen by a person.
+
+Nothing of it starts by itself. What may hold a step that must not happen twice is started only if its automation is named.
+"""
+
+from collections.abc import Collection
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.service.actor import Act
+from mainspring.service.backfill import PastSlot, backfill
+from mainspring.service.bulk import act_on_each
+from mainspring.service.outbox import send_each_again
+from mainspring.service.reads import Reads
+from mainspring.service.trigger import replay
+from mainspring.store.base import Store
+from mainspring.store.reads.lost import LostDelivery, LostInterval, LostMessage, LostSlot
+
+MOST = 10_000
+"""Of each kind, in one act."""
+
+
+class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What was started, or would be. `refused` = what could not be, and why; `left` = automations that have to be named."""
+
+    dry_run: bool
+    slots: tuple[LostSlot, ...]
+    deliveries: tuple[LostDelivery, ...]
+    messages: tuple[LostMessage, ...]
+    refused: dict[str, str] = {}
+    left: tuple[str, ...] = ()
+
+
+def chosen(found: LostInterval, names: Collection[str]) -> CaughtUp:
+    """Return what would be started for these automations; without names for all that may happen twice."""
+
+    def is_meant(automation: str | None) -> bool:
+        return automation in names if names else automation not in found.by_name_only
+
+    slots = tuple(slot for slot in found.slots if is_meant(slot.automation))
+    deliveries = tuple(delivery for delivery in found.deliveries if is_meant(delivery.automation))
+    # A message keeps its id however often it is sent, so who receives it can tell.
+    messages = tuple(message for message in found.messages if not names or message.automation in names)
+    left = () if names else tuple(sorted(found.by_name_only))
+    return CaughtUp(dry_run=True, slots=slots, deliveries=deliveries, messages=messages, left=left)
+
+
+def catch_up(
+    store: Store, reads: Reads, clock: Clock, meant: CaughtUp, *, act: Act, sealing: Sealing = PLAIN
+) -> CaughtUp:
+    """Start what is meant: a run for each slot, each delivery once more, each message again. Each is audited on its own.
+
+    Raises:
+        StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
+    """
+    refused: dict[str, str] = {}
+    for automation in dict.fromkeys(slot.automation for slot in meant.slots):
+        past = [
+            PastSlot(slot.schedule, slot.slot_at, SlotVerdict.LOST, None, is_to_come=False)
+            for slot in meant.slots
+            if slot.automation == automation
+        ]
+        refused |= backfill(store, reads, clock, automation, past, act=act, sealing=sealing).refused
+    ids = [delivery.id for delivery in meant.deliveries]
+
+    def repeat(delivery: str) -> None:
+        replay(store, clock.now(), delivery, act=act.part(delivery))
+
+    again = act_on_each(ids, repeat, dry_run=False)
+    sent = send_each_again(store, [message.id for message in meant.messages], act=act)
+    return msgspec.structs.replace(meant, dry_run=False, refused=refused | again.refused | sent.refused)

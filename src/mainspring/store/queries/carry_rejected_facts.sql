@@ -1,0 +1,1 @@
+update rejected_facts set run = :heir where run = :run

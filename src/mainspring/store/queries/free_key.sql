@@ -1,0 +1,1 @@
+update deliveries set key = key || '#' || id where id = ?

@@ -1,0 +1,1 @@
+update run_keys set run = ?, state = ? where automation = ? and key = ?

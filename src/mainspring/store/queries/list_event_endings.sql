@@ -1,0 +1,1 @@
+select id, null from events where substr(id, 23) in (select value from json_each(?1)) order by id

@@ -1,0 +1,1 @@
+select id from sessions where state in ({{alive}}, {{draining}})

@@ -1,0 +1,1 @@
+update sessions set findings = ? where id = ?

@@ -1,0 +1,2 @@
+delete from facts_taken where kind = {{event}} and source in (
+    select id from events where seq in (select cast(value as bigint) from json_each(?)))

@@ -1,0 +1,1 @@
+delete from step_renames where run in (select value from json_each(?))

@@ -1,0 +1,1 @@
+delete from worker_losses where run in (select value from json_each(?))

@@ -1,0 +1,1 @@
+select definition from automations where name = ? and retired_at is null

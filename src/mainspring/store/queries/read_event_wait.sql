@@ -1,0 +1,1 @@
+select match_hash, since_at from waits where run = ? and ident = ? and kind = 'event' and filled = 0

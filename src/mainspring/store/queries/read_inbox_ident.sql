@@ -1,0 +1,1 @@
+select ident from inbox where seq = ? and run = ?

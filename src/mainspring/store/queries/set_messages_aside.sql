@@ -1,0 +1,1 @@
+update outbox set state = {{refused}}, fault = ? where state = {{unsent}}

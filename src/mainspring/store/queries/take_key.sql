@@ -1,0 +1,1 @@
+update deliveries set variant = '' where id = ?

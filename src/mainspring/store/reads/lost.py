@@ -1,0 +1,91 @@
+"""What of the lost interval of a restored store waits for a person: slots, deliveries and messages that were set aside."""
+
+import msgspec
+
+from mainspring.domain.definition import Definition
+from mainspring.domain.lost_interval import LOST
+from mainspring.domain.options import Kind
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.trigger import name_parts
+from mainspring.store.base import Reader
+from mainspring.store.held import LOST_CHANGES, LOST_FROM, RESTORED_AT
+
+
+class LostSlot(msgspec.Struct, frozen=True):
+    """A due time for which the store has no run."""
+
+    schedule: str
+    automation: str
+    slot_at: int
+
+
+class LostDelivery(msgspec.Struct, frozen=True):
+    """A file, a message, or what had been received and not decided."""
+
+    id: str
+    trigger: str
+    automation: str
+    key: str
+    name: str
+    received_at: int
+
+
+class LostMessage(msgspec.Struct, frozen=True):
+    """A message of the outbox that had not been sent. `automation` None = its run is gone."""
+
+    id: str
+    queue: str
+    automation: str | None
+
+
+class LostChange(msgspec.Struct, frozen=True):
+    """What a person did after the backup that decides what starts: read from the store that was replaced."""
+
+    at: int
+    actor: str
+    verb: str
+    subject: str
+    reason: str | None = None
+
+
+class LostInterval(msgspec.Struct, frozen=True):
+    """All of it, at most `limit` of each kind. `changes` None = the store that was replaced could not be read.
+
+    `by_name_only` = automations of these that may hold a step which must not happen twice: a person has to name them.
+    """
+
+    slots: tuple[LostSlot, ...] = ()
+    deliveries: tuple[LostDelivery, ...] = ()
+    messages: tuple[LostMessage, ...] = ()
+    changes: tuple[LostChange, ...] | None = ()
+    by_name_only: frozenset[str] = frozenset()
+
+
+def lost_interval(reader: Reader, limit: int) -> LostInterval:
+    """Return what was set aside by the last restoring; nothing if the store was never restored."""
+    with reader.snapshot() as read:
+        meta = {
+            key: rows[0][0] for key in (RESTORED_AT, LOST_FROM, LOST_CHANGES) if (rows := read("read_meta", (key,)))
+        }
+        if RESTORED_AT not in meta:
+            return LostInterval()
+        interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
+        slots = read("list_lost_slots", (SlotVerdict.LOST.value, *interval, limit))
+        deliveries = read("list_lost_deliveries", (LOST, limit))
+        messages = read("list_lost_messages", (LOST, limit))
+        names = sorted({row[1] for row in slots} | {name_parts(row[1])[0] for row in deliveries})
+        definitions = read("list_definitions", (msgspec.json.encode(names).decode(),))
+    changes = meta.get(LOST_CHANGES)
+    return LostInterval(
+        tuple(LostSlot(*row) for row in slots),
+        tuple(LostDelivery(id, trigger, name_parts(trigger)[0], *more) for id, trigger, *more in deliveries),
+        tuple(LostMessage(*row) for row in messages),
+        None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
+        frozenset(name for name, definition in definitions if not _may_repeat(definition)),
+    )
+
+
+def _may_repeat(definition: bytes) -> bool:
+    """Tell whether all that an automation does may happen twice; what the steps of a workflow say is not known before it runs."""
+    found = Definition.from_data(msgspec.json.decode(definition))
+    return found.kind is not Kind.WORKFLOW and found.option("delivery") != "at_most_once"

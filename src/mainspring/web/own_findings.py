@@ -1,0 +1,39 @@
+"""What the web process finds wrong with itself, kept on record with its session so that monitors read it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.app.post_process import PostProcess
+from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.store.commands.sessions import NoteFindings
+
+
+class OwnFindings:
+    """Used in the loop's thread; `report` writes what changed, once the store is open."""
+
+    def __init__(self, process: PostProcess) -> None:
+        self._process = process
+        self._found: dict[tuple[FindingKind, str], ProcessFinding] = {}
+        self._written: tuple[ProcessFinding, ...] | None = ()
+        """What is on record; None = not known, a commit is under way or failed."""
+
+    def replace(self, kind: FindingKind, why: Mapping[str, str]) -> None:
+        """Let these be all findings of a kind: name -> why. One that lasts keeps its instant."""
+        now = self._process.project.clock.now()
+        known = {key: one for key, one in self._found.items() if key[0] is kind}
+        self._found = {key: one for key, one in self._found.items() if key[0] is not kind}
+        for name, text in why.items():
+            before = known.get((kind, name))
+            self._found[kind, name] = ProcessFinding(kind, name, text, now if before is None else before.since_at)
+
+    def report(self) -> None:
+        """Write what changed since it was written last."""
+        found = tuple(self._found[key] for key in sorted(self._found))
+        if not self._process.is_open or found == self._written:
+            return
+        self._written = found
+        self._process.store.submit(NoteFindings(found), self._answered)
+
+    def _answered(self, result: Any) -> None:
+        if isinstance(result, Exception):
+            self._written = None

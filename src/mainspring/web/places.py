@@ -1,0 +1,44 @@
+"""How many requests are answered at once, of all clients and of one address. A request that finds no place is refused at once."""
+
+from collections import Counter
+
+from mainspring.service.sign_in_waits import group_of
+
+
+class Places:
+    """Counts in the loop's thread."""
+
+    def __init__(self, most: int, most_of_address: int) -> None:
+        self._most = most
+        self._most_of_address = most_of_address
+        self._taken = 0
+        self._of: Counter[str] = Counter()
+
+    def take(self, address: str | None) -> "Place | None":
+        """Return a place, or None if there is none left. `address` = of the client; None = it counts for no address."""
+        group = None if address is None else group_of(address)
+        if self._taken >= self._most or (group is not None and self._of[group] >= self._most_of_address):
+            return None
+        self._count(group, 1)
+        return Place(self, group)
+
+    def _count(self, group: str | None, step: int) -> None:
+        self._taken += step
+        if group is not None:
+            self._of[group] += step
+            if not self._of[group]:
+                del self._of[group]
+
+
+class Place:
+    """One place; `leave` gives it back, once."""
+
+    def __init__(self, places: Places, group: str | None) -> None:
+        self._places: Places | None = places
+        self._group = group
+
+    def leave(self) -> None:
+        """Give it back."""
+        if self._places is not None:
+            self._places._count(self._group, -1)  # noqa: SLF001 - of the same noun
+            self._places = None

@@ -1,0 +1,132 @@
+"""A person with a new environment and an empty folder, who types what the pages say."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.page_commands import Block
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120
+_END = "END_OF_THE_FILE"
+_AS_A_PERSON = """
+set -eu -o pipefail
+# A person reads what was printed before going on: waits the time that the page says, and until the order was charged.
+sleep() {
+    command sleep "$1"
+    for _ in $(seq 300); do grep -qs 'charging order' "$PRINTED" && break; [ -e ship.py ] || break; command sleep 0.1; done
+}
+"""
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that no one listens on."""
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class NewUser:
+    """`folder` is where the terminal stands. Nothing of this checkout but the built wheel is in reach."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.folder.mkdir()
+        environment = folder / "environment"
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")]
+        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "--quiet", "install"]
+        (wheel,) = (folder / "dist").glob("*.whl")
+        subprocess.run([*pip, "--no-index", "--no-deps", str(wheel)], check=True, capture_output=True)
+        (packages,) = environment.glob("lib/python*/site-packages")
+        # A path in a .pth file is searched last: what the wheel needs is found where this test runs, an editable install there is not.
+        (packages / "needs.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
+        web, self.hooks = free_ports(2)
+        self.env = {
+            "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "MAINSPRING_WEB_BIND": f"127.0.0.1:{web}",
+            "MAINSPRING_HOOKS_BIND": f"127.0.0.1:{self.hooks}",
+        }
+        self._home_store = str(folder / "state" / "mainspring" / "state.db")
+        self._terminals: list[subprocess.Popen[str]] = []
+
+    def stay_out_of_the_machine(self) -> None:
+        """Where this test is root, the usual place outside of a project is the machine's: take the one that anybody else has."""
+        if os.getuid() == 0:
+            self.env["MAINSPRING_STORE_URL"] = self._home_store
+
+    def follow(self, blocks: list[Block]) -> str:
+        """Write and type what a page says, in its order, in one terminal; return what that printed. Ends at the first line that fails."""
+        lines = [_AS_A_PERSON]
+        for path, text in blocks:
+            if path is None:
+                lines.append(text)
+            else:
+                place = shlex.quote(path)
+                lines.append(f"mkdir -p $(dirname {place}); cat > {place} <<'{_END}'\n{text}{_END}\n")
+        printed = self.folder / ".printed"
+        with printed.open("w", encoding="utf-8") as out:
+            terminal = subprocess.Popen(
+                ["bash", "-c", "".join(lines)],
+                cwd=self.folder, env=self.env | {"PRINTED": str(printed)}, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            )  # fmt: skip
+        self._terminals.append(terminal)
+        code = terminal.wait(PATIENCE)
+        said = printed.read_text(encoding="utf-8")
+        assert code == 0, said
+        return said
+
+    def type(self, line: str, *, code: int = 0) -> str:
+        """Type one line; return what it printed."""
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def begin(self, line: str) -> None:
+        """Type a line that stays, in another terminal."""
+        with (self.folder / "other-terminal.log").open("w", encoding="utf-8") as log:
+            self._terminals.append(
+                subprocess.Popen(
+                    ["bash", "-c", f"exec {line}"],
+                    cwd=self.folder,
+                    env=self.env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    text=True,
+                    start_new_session=True,
+                )
+            )
+
+    def ask(self, line: str, *, code: int = 0) -> Any:
+        """Type a line with --json; return what it says."""
+        return json.loads(self.type(f"{line} --json 2>/dev/null", code=code))
+
+    def close(self) -> None:
+        """Close the terminals with all that still runs in them."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for terminal in self._terminals:
+                with suppress(ProcessLookupError):
+                    os.killpg(terminal.pid, number)
+                if number == signal.SIGTERM:
+                    with suppress(subprocess.TimeoutExpired):
+                        terminal.wait(20)

@@ -1,0 +1,154 @@
+"""Steps in child processes: as many at once as there is room for, a queue that people see, methods, and a hint at the definition."""
+
+import asyncio
+import os
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.states import RunState
+from mainspring.engine.child_limit import CHILD_BYTES, child_limit, memory_bytes
+from mainspring.engine.children import Children
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.insight.explaining import explain
+from mainspring.store.reads import status
+from tests.acceptance import engine_steps
+from tests.acceptance.engine_world import Engine, World
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_the_limit_of_children_is_the_least_of_what_bounds_them(tmp_path):
+    """Configuration, concurrency and memory; a container counts if it has less than the machine."""
+    gigabyte = 10**9
+    assert child_limit(16, 64, 24 * gigabyte) == 16
+    assert child_limit(16, 3, 24 * gigabyte) == 3
+    assert child_limit(16, 64, gigabyte // 4) == 6
+    assert child_limit(100, 64, 24 * gigabyte) == 64
+    assert child_limit(16, 64, CHILD_BYTES // 2) == 1
+    for text, is_less in (("max", False), ("1000000\n", True), ("9" * 19, False)):
+        (tmp_path / "memory.max").write_text(text, encoding="ascii")
+        found = memory_bytes((tmp_path / "memory.max", tmp_path / "no such file"))
+        assert (found == 1_000_000) is is_less
+        assert found > 0
+
+
+async def test_more_than_four_plain_functions_with_a_time_out_run_at_once(tmp_path):
+    """The pool grows on demand: each of six waits until all six are there."""
+    signs = tmp_path / "signs"
+    signs.mkdir()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def many(run: ms.Run) -> list[int]:
+            ask = [
+                run.options(timeout="60s", key=str(n)).step(engine_steps.wait_for_others, str(signs), str(n), 6)
+                for n in range(6)
+            ]
+            return await asyncio.gather(*ask)
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert await (await engine.start(many)).result(60) == [6] * 6
+
+
+async def test_explain_shows_the_queue_for_a_child_process(tmp_path):
+    """Which step waits, how many children are busy, and its place in the line; once it runs the sentence is gone."""
+    there = tmp_path / "there"
+    with Registry() as registry:
+
+        @ms.workflow
+        async def one(run: ms.Run) -> str:
+            return await run.options(timeout="60s").step(engine_steps.wait_for_file, str(there))
+
+    async with World(tmp_path).engine(registry, WorkerSettings(), processes=1) as engine:
+        first, second, third = [await engine.start(one) for _ in range(3)]
+        told = await engine.when(lambda: sentences(engine, third.id), lambda found: "number 2 of 2" in found)
+        assert "Step wait_for_file waits for a child process of its worker: the only child process is busy" in told
+        assert "worker.processes" in told
+        assert "waits for a child" not in sentences(engine, first.id)
+        there.touch()
+        for run in (first, second, third):
+            assert await run.result(60) == str(there)
+        await engine.when(
+            lambda: engine.working.store.reader.read("read_child_queue", (engine.working.store.session,)),
+            lambda rows: not rows,
+        )
+
+
+def sentences(engine: Engine, run: str) -> str:
+    """Return what `explain` says the run is doing."""
+    reader = engine.working.store.reader
+    blocker = status.blocker(reader, run)
+    assert blocker is not None
+    return " ".join(explain(engine.story(run), blocker, engine.app.clock.now()).what)
+
+
+async def test_idle_children_beyond_a_few_are_ended(tmp_path):
+    """The pool shrinks when the load is over, and keeps four warm."""
+    loop = asyncio.get_running_loop()
+    children = Children(loop, size=6, on_sign=lambda *_: None)
+    try:
+        children.warm(6)
+        assert len(children.pids) == 6
+        children._trim()
+        async with asyncio.timeout(30):
+            while len(children.pids) > 4:
+                await asyncio.sleep(0)
+        assert len(children._idle) == 4
+    finally:
+        children.close()
+
+
+async def test_a_bound_method_of_an_object_of_a_module_runs_in_a_child(tmp_path):
+    """The child has an object of its own; one that no module holds is refused with the fix."""
+    local = engine_steps.Meter()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def reads(run: ms.Run) -> list[int]:
+            return await run.options(timeout="30s").step(engine_steps.METER.read, 7)
+
+        @ms.workflow
+        async def refused(run: ms.Run) -> list[int]:
+            return await run.options(timeout="30s").step(local.read, 7)
+
+    async with World(tmp_path).engine(registry) as engine:
+        number, readings, pid = await (await engine.start(reads)).result(30)
+        assert (number, readings) == (7, 1)
+        assert pid != os.getpid()
+        assert engine_steps.METER.readings == 0
+        view = await engine.until(await engine.start(refused), RunState.FAILED)
+    assert "a method of an object that no module holds under a name" in view.failure.message
+    assert "top level of a module" in view.failure.hint
+
+
+async def test_a_plain_function_with_a_time_out_is_hinted_at_where_it_is_defined():
+    """Its author hears that it moves to a child process; who has said where it runs, or has a coroutine, hears nothing."""
+    with Registry() as registry:
+
+        @ms.step(timeout="5s")
+        def moved() -> None:
+            """Run in a child."""
+
+        @ms.task(timeout="5s")
+        def moved_task() -> None:
+            """Run in a child."""
+
+        @ms.step(timeout="5s", isolate="process")
+        def chosen() -> None:
+            """Run in a child, as said."""
+
+        @ms.step(timeout="5s")
+        async def in_loop() -> None:
+            """Run in the loop."""
+
+        @ms.step()
+        def in_thread() -> None:
+            """Run in a thread."""
+
+    assert [hint.split(" runs in a child process")[0] for hint in registry.hints] == [
+        "step 'moved'",
+        "task 'moved_task'",
+    ]
+    assert all("test_engine_child_pool.py:" in hint and 'isolate="thread"' in hint for hint in registry.hints)

@@ -1,0 +1,613 @@
+"""What a body leaves behind when it returns: calls that were never awaited, tasks, children that go on alone, async generators."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+import mainspring as ms
+from mainspring.domain.errors import OptionError
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.registry import Registry
+from mainspring.engine.worker_settings import WorkerSettings
+from tests.acceptance import engine_steps
+from tests.acceptance.engine_world import REPLAYING, World
+
+pytestmark = pytest.mark.asyncio
+BOTH = pytest.mark.parametrize("settings", [None, REPLAYING], ids=["in memory", "with replay"])
+
+
+class Mails:
+    """A step that notes what it was called with."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    async def mail(self, number: int) -> int:
+        self.sent.append(number)
+        return number
+
+
+UNAWAITED: dict[str, Callable[..., object]] = {
+    "run.step(mail, ...)": lambda run, mail, child: run.step(mail, 1),
+    "run.step(posted, ...)": lambda run, mail, child: run.options(name="posted").step(mail, 1),
+    "run.map(mail, ...)": lambda run, mail, child: run.map(mail, [1, 2]),
+    "run.child(child, ...)": lambda run, mail, child: run.options(close="keep").child(child),
+    "run.receive(...)": lambda run, mail, child: run.receive("go"),
+    "run.event(...)": lambda run, mail, child: run.event("paid"),
+    "run.ask(...)": lambda run, mail, child: run.ask("sure?"),
+    "run.rollback(...)": lambda run, mail, child: run.rollback("no"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("named", list(UNAWAITED))
+async def test_a_call_that_is_never_awaited_fails_the_run_and_names_its_line(tmp_path, named, settings):
+    """The run does not succeed with a step that never happened; the error says which call, in which file and line."""
+    mails, ask = Mails(), UNAWAITED[named]
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> None:
+            return None
+
+        @ms.workflow
+        async def careless(run: ms.Run) -> str:
+            await run.receive("begin")
+            ask(run, mails.mail, child)
+            return "done"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(careless)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.signal(run.id, "begin", 1)
+        view = await engine.until(run, RunState.FAILED, RunState.SUCCEEDED)
+    assert (view.state, view.reason) == (RunState.FAILED, FailureReason.BODY_ERROR)
+    line = ask.__code__.co_firstlineno
+    assert view.failure.message == (
+        f"{named} ({__name__.rpartition('.')[2]}.py:{line} in <lambda>) was never awaited, so it did not happen"
+    )
+    assert "await" in view.failure.hint
+    assert not mails.sent
+
+
+async def test_several_unawaited_calls_are_named_together_and_a_started_one_is_not(tmp_path):
+    """Three are shown, the others counted."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def careless(run: ms.Run) -> None:
+            await run.step(mails.mail, 0)
+            for number in range(1, 6):
+                _ = run.options(name=f"mail{number}").step(mails.mail, number)
+
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(careless), RunState.FAILED)
+    assert view.failure.message.count("test_engine_left_behind.py:") == 3
+    assert view.failure.message.endswith("and 2 more")
+    assert mails.sent == [0]
+
+
+async def test_an_error_or_a_cancel_stands_beside_an_unawaited_call(tmp_path):
+    """Only a body that returned is blamed for what it did not await."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def broken(run: ms.Run) -> None:
+            _ = run.step(mails.mail, 1)
+            raise ms.Permanent("broken")
+
+        @ms.workflow
+        async def cancelled(run: ms.Run) -> None:
+            _ = run.step(mails.mail, 1)
+            await run.receive("never")
+
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(broken), RunState.FAILED)
+        assert (view.failure.message, view.reason) == ("broken", FailureReason.PERMANENT_ERROR)
+        run = await engine.start(cancelled)
+        await engine.until(run, RunState.WAITING)
+        await engine.app.cancel(run.id)
+        await engine.until(run, RunState.CANCELLED)
+
+
+async def test_a_closed_coroutine_or_a_cancelled_task_is_not_missed(tmp_path):
+    """Code that closes a call, or cancels its task before it began, says that it does not want it."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def tidy(run: ms.Run) -> str:
+            run.step(mails.mail, 1).close()
+            asyncio.create_task(run.step(mails.mail, 2)).cancel()
+            return "done"
+
+    async with World(tmp_path).engine(registry) as engine:
+        assert await (await engine.start(tidy)).result(5) == "done"
+    assert not mails.sent
+
+
+async def test_a_fixed_workflow_continues_the_run_that_an_unawaited_call_failed(tmp_path):
+    """After a retry today's code awaits the call, and only that step is run."""
+    world, mails = World(tmp_path), Mails()
+
+    def release(awaits: bool) -> tuple[Registry, object]:
+        with Registry() as registry:
+
+            @ms.workflow(name="w")
+            async def w(run: ms.Run) -> str:
+                await run.options(name="first").step(mails.mail, 1)
+                call = run.options(name="second").step(mails.mail, 2)
+                if awaits:
+                    await call
+                return "done"
+
+        return registry, w
+
+    registry, w = release(awaits=False)
+    async with world.engine(registry) as engine:
+        run = await engine.start(w)
+        await engine.until(run, RunState.FAILED)
+    async with world.engine(release(awaits=True)[0]) as engine:
+        await engine.app.retry(run.id)
+        await engine.until(run.id, RunState.SUCCEEDED)
+    assert mails.sent == [1, 2]
+
+
+@BOTH
+async def test_steps_of_pending_tasks_are_started_and_awaited_after_the_body_returned(tmp_path, settings):
+    """Also those that a task asks for only then, and retries; the run ends after them, with the body's result."""
+    mails, tries = Mails(), []
+
+    async def at_second(number: int) -> int:
+        tries.append(number)
+        if len(tries) == 1:
+            raise ms.Transient("not yet")
+        return number
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def leaves(run: ms.Run) -> str:
+            async def chain() -> None:
+                await run.step(mails.mail, 1)
+                await run.options(retry=ms.Retry(3, initial="10ms")).step(at_second, 2)
+                await run.step(mails.mail, 3)
+
+            task = asyncio.create_task(chain())
+            run.tag(task=task.get_name())
+            return "done"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(leaves)
+        assert await run.result(10) == "done"
+        names = [outcome.name for outcome in engine.story(run).outcomes]
+    assert mails.sent == [1, 3]
+    assert tries == [2, 2]
+    assert names.count("mail") == 2
+
+
+@BOTH
+async def test_timers_and_waits_of_pending_tasks_hold_nothing_and_the_tasks_are_cancelled(tmp_path, settings):
+    """As under asyncio.run: the tasks see CancelledError, and a step in their `finally` is done."""
+    mails, seen = Mails(), set()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def leaves(run: ms.Run) -> str:
+            async def sleeper() -> None:
+                try:
+                    await asyncio.sleep(86_400)
+                except asyncio.CancelledError:
+                    seen.add("cancelled")
+                    raise
+                finally:
+                    await run.step(mails.mail, 7)
+
+            async def listener() -> None:
+                await run.receive("never", within="30d")
+
+            async def asker() -> None:
+                await run.ask("sure?", within="30d")
+
+            tasks = [asyncio.create_task(one()) for one in (sleeper, listener, asker)]
+            await asyncio.sleep(0)
+            return f"left {len(tasks)}"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(leaves)
+        assert await run.result(5) == "left 3"
+        assert not engine.story(run).waits
+    assert seen == {"cancelled"}
+    assert mails.sent == [7]
+
+
+@BOTH
+async def test_a_kept_child_asked_for_in_the_last_line_starts_and_goes_on_alone(tmp_path, settings):
+    """The parent does not wait for it, and the child is not cancelled with its parent."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> int:
+            return await run.receive("n", int)
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> str:
+            await run.step(engine_steps.double, 1)
+            asyncio.create_task(run.options(close="keep").child(child))  # noqa: RUF006
+            return "done"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(parent)
+        assert await run.result(5) == "done"
+        (kid,) = engine.story(run).children
+        await engine.until(kid.id, RunState.WAITING)
+        await engine.app.signal(kid.id, "n", 4)
+        view = await engine.until(kid.id, RunState.SUCCEEDED)
+    assert view.result == b"4"
+
+
+async def test_a_child_of_a_pending_task_is_started_and_awaited(tmp_path):
+    """A task child runs on the fast path, without a body of its own: its parent ends after it."""
+    done = []
+    with Registry() as registry:
+
+        @ms.task
+        async def child() -> None:
+            done.append("child")
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> str:
+            asyncio.create_task(run.child(child))  # noqa: RUF006
+            return "done"
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(parent)
+        assert await run.result(5) == "done"
+        (kid,) = engine.story(run).children
+    assert kid.state is RunState.SUCCEEDED
+    assert done == ["child"]
+
+
+async def test_a_cancel_while_left_steps_are_awaited_cancels_the_run(tmp_path):
+    """The body has returned, but its work has not ended: on_cancel decides as ever."""
+    begun, undone = asyncio.Event(), []
+
+    async def book(number: int) -> int:
+        return number
+
+    async def unbook(number: int) -> None:
+        undone.append(number)
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with Registry() as registry:
+
+        @ms.workflow(on_cancel="undo")
+        async def leaves(run: ms.Run) -> str:
+            await run.options(undo=unbook).step(book, 1)
+            asyncio.create_task(run.step(endless))  # noqa: RUF006
+            return "done"
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(leaves)
+        await asyncio.wait_for(begun.wait(), 5)
+        await engine.app.cancel(run.id)
+        await engine.until(run, RunState.CANCELLED)
+    assert undone == [1]
+
+
+async def test_a_kill_while_left_steps_are_awaited_continues_with_them(tmp_path):
+    """A replay returns at the same place and awaits the same steps; what was committed is not repeated."""
+    world, mails, begun = World(tmp_path), Mails(), asyncio.Event()
+    hold = asyncio.Event()
+
+    async def slow() -> str:
+        begun.set()
+        await hold.wait()
+        return "slow"
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def leaves(run: ms.Run) -> str:
+            async def rest() -> None:
+                await run.step(mails.mail, 1)
+                await run.step(slow)
+                await run.step(mails.mail, 2)
+
+            asyncio.create_task(rest())  # noqa: RUF006
+            return "done"
+
+    async with world.engine(registry) as engine:
+        run = await engine.start(leaves)
+        await asyncio.wait_for(begun.wait(), 5)
+        dead = engine.working.store.session
+        await engine.die()
+    hold.set()
+    async with world.engine(registry) as engine:
+        await world.bury(engine, dead)
+        await engine.until(run.id, RunState.SUCCEEDED)
+    assert mails.sent == [1, 2]
+
+
+async def test_a_restart_ends_what_the_run_left_behind_first(tmp_path):
+    """A restart is an end that is no error: an unawaited call before it fails the run."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def careless(run: ms.Run, n: int) -> str:
+            if n == 2:
+                return "end"
+            _ = run.step(mails.mail, n)
+            return run.restart(n + 1)
+
+        @ms.workflow
+        async def careful(run: ms.Run, n: int) -> str:
+            if n == 2:
+                return "end"
+            asyncio.create_task(run.step(mails.mail, n))  # noqa: RUF006
+            return run.restart(n + 1)
+
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(careless, 1), RunState.FAILED)
+        assert "never awaited" in view.failure.message
+        assert await (await engine.start(careful, 1)).result(5) == "end"
+    assert mails.sent == [1]
+
+
+# -- options that would do nothing -------------------------------------------------------------------------------------
+
+OF_CHILD = {
+    "undo": engine_steps.double,
+    "timeout": "5s",
+    "retry": 3,
+    "delivery": "at_least_once",
+    "isolate": "thread",
+}
+OF_STEP = {"close": "keep", "run_key": "k"}
+
+
+@pytest.mark.parametrize("option", [*OF_CHILD, *OF_STEP])
+async def test_an_option_that_would_do_nothing_is_refused(tmp_path, option):
+    """The error names the option, the call and what to write instead."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def child(run: ms.Run) -> None:
+            return None
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> list[str]:
+            told = []
+            calls = [lambda one: one.child(child)]
+            if option in OF_STEP:
+                calls = [lambda one: one.step(mails.mail, 1), lambda one: one.map(mails.mail, [1])]
+            for call in calls:
+                try:
+                    given: dict[str, Any] = {option: (OF_CHILD | OF_STEP)[option]}
+                    await call(run.options(**given))
+                except OptionError as error:
+                    told.append(f"{error.message}\n{error.hint}")
+            return told
+
+    async with World(tmp_path).engine(registry) as engine:
+        told = await (await engine.start(parent)).result(5)
+    assert len(told) == (1 if option in OF_CHILD else 2)
+    assert all(f"run.options({option}=...) would do nothing for run." in text for text in told)
+    if option == "timeout":
+        assert "deadline=" in told[0]
+    assert not mails.sent
+
+
+async def test_undo_and_retry_of_a_step_that_is_a_run_of_its_own_are_refused(tmp_path):
+    """A rollback would not undo it, and its policy is that of its function."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> list[str]:
+            told = []
+            options: dict[str, Any]
+            for options in ({"undo": engine_steps.double}, {"retry": 2}):
+                try:
+                    await run.options(queue="other", **options).step(engine_steps.double, 1)
+                except OptionError as error:
+                    told.append(error.message)
+            return told
+
+    async with World(tmp_path).engine(registry) as engine:
+        told = await (await engine.start(parent)).result(5)
+    assert ["undo" in told[0], "retry" in told[1]] == [True, True]
+
+
+async def test_a_spread_step_obeys_the_retry_of_its_function(tmp_path):
+    """`@ms.step(retry=...)` holds in the run of its own that any worker may take."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def parent(run: ms.Run) -> str:
+            found = await run.map(engine_steps.once_only, [1], spread=True, on_error="collect")
+            return str(found[0])
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(parent)
+        assert await run.result(5) == "once_only: not even once more"
+        (kid,) = engine.story(run).children
+        assert not engine.story(kid.id).attempts
+
+
+# -- async generators --------------------------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["break", "kept", "cycle", "error"])
+async def test_the_finally_of_an_async_generator_left_by_break_runs(tmp_path, how, settings):
+    """As under asyncio: soon after the break, or at the end of the body; its step is done, whatever holds the generator."""
+    mails, order = Mails(), []
+    kept: list[object] = []
+
+    async def note(what: str) -> str:
+        order.append(what)
+        return what
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def reads(run: ms.Run) -> str:
+            async def rows() -> AsyncIterator[int]:
+                try:
+                    for number in range(3):
+                        yield await run.step(mails.mail, number)
+                finally:
+                    await run.step(note, "closed")
+
+            generator = rows()
+            if how != "break":
+                kept.append(generator)
+            if how == "cycle":
+                loop: list[object] = [generator]
+                loop.append(loop)
+                kept.clear()
+                del loop
+            async for number in generator:
+                if number == 1:
+                    break
+            del generator
+            gc.collect()
+            await run.step(note, "after")
+            if how == "error":
+                raise ms.Permanent("broken")
+            return "done"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(reads)
+        view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
+    assert view.state is (RunState.FAILED if how == "error" else RunState.SUCCEEDED)
+    assert set(order) == {"closed", "after"}
+    assert len(order) == 2
+    assert (order[0] == "after") == (how != "break") or how == "break"
+    assert mails.sent == [0, 1]
+
+
+async def test_an_error_in_the_finally_of_a_left_generator_fails_the_run(tmp_path):
+    """Nothing fetches it otherwise, so it would be silent."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def reads(run: ms.Run) -> str:
+            async def rows() -> AsyncIterator[int]:
+                try:
+                    yield 1
+                    yield 2
+                finally:
+                    raise ms.Permanent("cannot close")
+
+            async for _ in rows():
+                break
+            return "done"
+
+    async with World(tmp_path).engine(registry) as engine:
+        view = await engine.until(await engine.start(reads), RunState.FAILED)
+    assert view.failure.message == "cannot close"
+
+
+# -- anyio -------------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+async def test_anyio_task_groups_and_scopes_work_in_a_body(tmp_path, settings):
+    """Tasks, a cancelled scope, a time-out, a shield: with their steps, and again in a replay."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def grouped(run: ms.Run) -> list[int]:
+            found: list[int] = []
+
+            async def one(number: int) -> None:
+                found.append(await run.step(mails.mail, number))
+
+            async def tidies() -> None:
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await run.options(name="tidy").step(mails.mail, 100)
+
+            async with anyio.create_task_group() as group:
+                for number in (1, 2, 3):
+                    group.start_soon(one, number)
+            with anyio.move_on_after(0.01) as scope:
+                await run.receive("never")
+            async with anyio.create_task_group() as group:
+                group.start_soon(tidies)
+                await run.options(name="last").step(mails.mail, 4)
+                group.cancel_scope.cancel()
+            return [*sorted(found), int(scope.cancelled_caught)]
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        assert await (await engine.start(grouped)).result(10) == [1, 2, 3, 1]
+    assert sorted(mails.sent) == [1, 2, 3, 4, 100]
+
+
+async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
+    """What its tasks committed is not repeated, and the rest is done."""
+    world, mails, begun, hold = World(tmp_path), Mails(), asyncio.Event(), asyncio.Event()
+
+    async def slow(number: int) -> int:
+        begun.set()
+        await hold.wait()
+        return await mails.mail(number)
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def grouped(run: ms.Run) -> str:
+            async def two_steps(number: int) -> None:
+                await run.step(mails.mail, number)
+                await run.step(slow, number + 10)
+
+            async with anyio.create_task_group() as group:
+                for number in (1, 2):
+                    group.start_soon(two_steps, number)
+            return "done"
+
+    async with world.engine(registry, WorkerSettings()) as engine:
+        run = await engine.start(grouped)
+        await asyncio.wait_for(begun.wait(), 5)
+        await engine.when(lambda: len(engine.story(run).outcomes), lambda count: count >= 2)
+        dead = engine.working.store.session
+        await engine.die()
+    hold.set()
+    async with world.engine(registry) as engine:
+        await world.bury(engine, dead)
+        await engine.until(run.id, RunState.SUCCEEDED)
+    assert sorted(mails.sent) == [1, 2, 11, 12]
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["<lambda>", "f[<T>]", "Straße 5 & 6", "a|b"])
+async def test_a_step_may_have_any_printable_name(tmp_path, name):
+    """A name is shown, never run: pages and command lines escape it."""
+    mails = Mails()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def named(run: ms.Run) -> int:
+            return await run.options(name=name).step(mails.mail, 1)
+
+    async with World(tmp_path).engine(registry) as engine:
+        run = await engine.start(named)
+        assert await run.result(5) == 1
+        assert [outcome.name for outcome in engine.story(run).outcomes] == [name]

@@ -1,0 +1,72 @@
+"""A worker's death is on the run that it had: in `runs show`, `explain`, on the page, in the API and in the run's log."""
+
+import asyncio
+import os
+
+import pytest
+
+import mainspring as ms
+from mainspring.domain.opening import Opening
+from mainspring.domain.states import RunState
+from mainspring.engine.registry import Registry
+from mainspring.insight.explained import explained
+from mainspring.insight.steps import lines_of
+from mainspring.service.lines import lines_of as written_in
+from mainspring.store.reads.logs import parts_of
+from mainspring.store.reads.runs import outline
+from mainspring.web.dashboard.run_summary import summary_of
+from tests.acceptance.engine_world import World
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request, tmp_path):
+    return tmp_path if request.param == "sqlite" else request.getfixturevalue("lent_store")
+
+
+async def test_worker_death_is_told_where_the_run_is_shown(place):
+    """Which worker of which host, when, how it was noticed, who continued the run after how long."""
+    gate = asyncio.Event()
+    with Registry() as registry:
+
+        async def work() -> int:
+            await gate.wait()
+            return 1
+
+        @ms.workflow
+        async def hold(run: ms.Run) -> int:
+            await run.step(work)
+            return await run.receive("end", int)
+
+    world = World(place)
+    async with world.engine(registry) as engine:
+        handle = await engine.start(hold)
+        await engine.until(handle, RunState.RUNNING)
+        await engine.when(lambda: engine.working.worker.drivers, bool)
+        dead = engine.working.store.session
+        await engine.die()
+    gate.set()
+    async with world.engine(registry) as engine:
+        await world.bury(engine, dead)
+        await engine.until(handle.id, RunState.WAITING)
+        reader, now, heir = engine.working.store.reader, engine.app.clock.now(), engine.working.store.session
+        story = outline(reader, handle.id)
+        told = explained(reader, story, now, "UTC")
+        (sentence,) = [line for line in told.what if "died" in line]
+        for part in (
+            f"pid {os.getpid()} (session {dead}) died: last heard of at",
+            "found dead at",
+            "(its process was gone, noticed by app",
+            f"(session {heir}) continued it after",
+        ):
+            assert part in sentence
+        assert sentence in summary_of(story, told, lines_of(story)).what
+        await engine.app.signal(handle.id, "end", 7)
+        await engine.until(handle.id, RunState.SUCCEEDED)
+
+        def texts():
+            return [line.text for line in written_in(parts_of(reader, handle.id), Opening(engine.app.sealing))]
+
+        found = await engine.when(texts, lambda lines: any("continued after" in line for line in lines))
+        assert any(f"(session {dead}) died" in line for line in found)

@@ -1,0 +1,54 @@
+"""Two projects on one machine, with nothing configured: each has pages of its own."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+
+from tests.acceptance.wrapping import Place
+from tests.looking import looks
+
+WITHIN_S = 90.0
+
+
+@pytest.fixture
+def places(tmp_path):
+    """Two projects of which only the store is named."""
+    made = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        place = Place(tmp_path / name)
+        place.env["MAINSPRING_UP_ROLES"] = "web"
+        made.append(place)
+    yield made
+    for place in made:
+        place.close()
+
+
+def _said(place):
+    return (place.folder / "up.log").read_text(encoding="utf-8")
+
+
+def test_default_ports_of_a_second_project_are_found_and_printed(places):
+    """It says where its pages and webhooks are, `open` and the link of the start lead there, and both answer."""
+    ports = []
+    for place in places:
+        with (place.folder / "up.log").open("wb") as log:
+            place.start("up", stdout=log, stderr=log)
+        for _ in looks(WITHIN_S):
+            if "/first?token=" in _said(place) and "webhooks are taken in on" in _said(place):
+                break
+        pages = re.search(r"listening on http://127\.0\.0\.1:(\d+)", _said(place))
+        hooks = re.search(r"webhooks are taken in on http://127\.0\.0\.1:(\d+)", _said(place))
+        assert pages is not None, _said(place)
+        assert hooks is not None, _said(place)
+        ports += [int(pages[1]), int(hooks[1])]
+        assert f"pages: http://127.0.0.1:{pages[1]}/first?token=" in _said(place)
+        for port in ports[-2:]:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+                assert answer.status == 200
+        link = json.loads(place.call("open", "--json").stdout)["link"]
+        assert link.startswith(f"http://127.0.0.1:{pages[1]}/first?token=")
+    assert len(set(ports)) == 4
+    assert f"the pages are at http://127.0.0.1:{ports[2]}" in _said(places[1])

@@ -1,0 +1,126 @@
+"""Deliveries that start nothing until a person decides: read for monitors, settled by a replay, a later fit, or a person's word."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.incident import IncidentKind, Subject
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.route import Routing
+from mainspring.domain.states import DeliveryState
+from mainspring.operations.facts import FactsReader
+from mainspring.operations.watch import Watch
+from mainspring.store.commands.incidents import Resolve
+from mainspring.store.commands.triggers import RefuseArrival, Replay
+from tests.contract.store.arrivals import HOOK, announced, deciding, hook, on_event, taking_in, waiting
+from tests.contract.store.process import event
+
+_D = DeliveryState
+REJECTED, FAILED = IncidentKind.DELIVERY_REJECTED, IncidentKind.DELIVERY_FAILED
+
+
+def webhook(verifier, automation="a", path="/in"):
+    """A webhook with this verifier."""
+    definition = {"source": {"type": "webhook", "path": path, "verify": verifier}}
+    return hook(automation, path, definition=msgspec.json.encode(definition))
+
+
+@pytest.fixture
+def store(store):
+    """A worker with a webhook of a known sender, one of anybody, and an event."""
+    known = webhook({"type": "github", "secrets": ["KEY"]})
+    store.do(announced(known, webhook({"type": "none"}, "b", "/b"), on_event()))
+    return store
+
+
+@pytest.fixture
+def wrong(store, clock):
+    """What monitors find of deliveries: {(kind, trigger): text}."""
+
+    def look():
+        facts = FactsReader(store.reader, at_once=None).read(clock.now())
+        found = judge_all(facts, DEFAULTS, clock.now()).findings
+        return {
+            (one.subject.kind, one.subject.fingerprint): one.text
+            for one in found
+            if one.subject.kind in (REJECTED, FAILED)
+        }
+
+    return look
+
+
+def refusing(store, why, trigger=HOOK, note="no"):
+    return RefuseArrival(id=store.name("d"), trigger=trigger, why=why, note=note, body=b"x")
+
+
+def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
+    """Another body under a key that counts, at the door; what anybody sends to a public hook is none, nor is a wrong signature."""
+    for why in ("no_signature", "bad_signature", "old_timestamp"):
+        store.do(refusing(store, why))
+    store.do(refusing(store, "other_body", "b/webhook"))
+    assert wrong() == {}
+    store.do(refusing(store, "other_body", note="delivery d_1 came under this key with another body"))
+    text = (
+        "1 delivery of a/webhook was rejected and started nothing: delivery d_1 came under this key with another body"
+    )
+    assert wrong() == {(REJECTED, HOOK): text}
+
+
+def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_replayed(store, wrong):
+    """The first body holds the key."""
+    for name in ("d_1", "d_2"):
+        store.do(taking_in(store, "k", filtered=True, start=None, id=name, body_hash=name))
+    store.do(deciding(store, "d_1", key="k"), deciding(store, "d_2", key="k"))
+    assert list(wrong()) == [(REJECTED, HOOK)]
+    store.do(Replay("d_again", "d_2"))
+    assert wrong() == {}
+
+
+def test_a_filter_that_raises_is_a_finding(store, wrong):
+    """With what it raised; a replay that fails again is one too."""
+    store.do(taking_in(store, "k", filtered=True, start=None, id="d_1"))
+    store.do(deciding(store, "d_1", _D.FAILED, note="its filter raised KeyError: 'action'"))
+    text = "1 delivery of a/webhook failed and started nothing: its filter raised KeyError: 'action'"
+    assert wrong() == {(FAILED, HOOK): text}
+    store.do(Replay("d_again", "d_1"))
+    assert wrong() == {}
+    store.do(deciding(store, "d_again", _D.FAILED, note="its filter raised KeyError: 'action'"))
+    assert wrong() == {(FAILED, HOOK): text}
+
+
+def test_a_value_that_fits_later_settles_the_one_that_did_not(store, wrong):
+    """It came under the same key."""
+    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_1"))
+    assert list(wrong()) == [(REJECTED, HOOK)]
+    store.do(taking_in(store, "k", id="d_2"))
+    assert wrong() == {}
+
+
+def test_events_of_which_no_run_can_be_made_are_findings(store, wrong):
+    """Not only webhooks are lost."""
+    store.do(event(id="e1"))
+    (delivery,) = waiting(store, "a/event")
+    store.do(deciding(store, delivery, _D.FAILED, trigger="a/event", note="its field n is missing"))
+    assert list(wrong()) == [(FAILED, "a/event")]
+
+
+def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wrong, clock):
+    """Resolving the incident: the next delivery that fails opens it again, with itself alone; and that is settled by its replay."""
+    watch = Watch(store, clock, tunings=DEFAULTS, routing=Routing(channels=("ops",)), redact=lambda text: text)
+    store.do(refusing(store, "other_body"), refusing(store, "misfit"))
+    watch.look()
+    (one,) = store.read("incidents")
+    assert (one.subject, one.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
+    clock.forward(1_000)
+    store.do(Resolve(one.id, "ann", None))
+    clock.forward(1_000)
+    watch.look()
+    assert store.read("incidents") == []
+    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_1"))
+    clock.forward(1_000)
+    watch.look()
+    (again,) = store.read("incidents")
+    assert (again.opened, again.facts["number"]) == (2, 1)
+    store.do(Replay("d_again", "d_1"))
+    clock.forward(1_000)
+    watch.look()
+    assert (store.read("incidents"), wrong()) == ([], {})

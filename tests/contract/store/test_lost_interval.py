@@ -1,0 +1,56 @@
+"""Files and messages that the store may have taken in before a backup replaced it, on both databases."""
+
+import pytest
+
+from mainspring.domain.lost_interval import LOST
+from mainspring.domain.states import DeliveryState
+from mainspring.store.commands.automations import SetMeta
+from mainspring.store.held import HELD, RESTORED_AT
+from tests.contract.store.arrivals import announced, hook, taking_in
+
+STARTED, FAILED = DeliveryState.STARTED, DeliveryState.FAILED
+
+
+@pytest.fixture
+def restored(store):
+    """A store that was restored just now and is held."""
+    store.do(announced(hook()))
+    store.do(SetMeta(RESTORED_AT, str(store.clock.now())), SetMeta(HELD, "1"))
+    return store
+
+
+def took_in(store, key, **options):
+    taken = store.do(taking_in(store, key, **options))
+    assert (taken.note == LOST) is (taken.state is FAILED)
+    return taken.state
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("filtered", [True, False])
+def test_file_of_before_the_restoring_is_set_aside_also_after_the_release(restored, is_held, filtered):
+    """Its last change tells; under its key it stays known, whenever it comes again."""
+    now = restored.clock.now()
+    if not is_held:
+        restored.do(SetMeta(HELD, None))
+    restored.clock.forward(5)
+    old, new = ({"was_kept": True, "happened_at": at, "filtered": filtered} for at in (now, now + 1))
+    assert took_in(restored, "old", **old) == FAILED
+    assert took_in(restored, "new", **new) == (DeliveryState.RECEIVED if filtered else STARTED)
+    again = restored.do(taking_in(restored, "old", **old))
+    assert (again.state, again.first) == (FAILED, False)
+    assert restored.ids() == ([] if is_held or filtered else [restored.list_runs().runs[0].id])
+
+
+def test_message_without_a_date_is_set_aside_until_the_release(restored):
+    """No one can tell when it was published; what is sent to us just now, as a webhook, counts."""
+    assert took_in(restored, "undated", was_kept=True) == FAILED
+    assert took_in(restored, "hook") == STARTED
+    restored.do(SetMeta(HELD, None))
+    assert took_in(restored, "later", was_kept=True) == STARTED
+
+
+def test_store_that_was_never_restored_sets_nothing_aside(store):
+    """However old a file is."""
+    store.do(announced(hook()))
+    assert took_in(store, "old", was_kept=True, happened_at=1) == STARTED
+    assert took_in(store, "undated", was_kept=True) == STARTED

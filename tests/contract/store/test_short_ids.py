@@ -1,0 +1,64 @@
+"""Ids by their last characters: what lists show of them is found again, and what could be several is listed."""
+
+import pytest
+
+from mainspring.domain.errors import ConflictError, NotFoundError
+from mainspring.domain.ids import new_id
+from mainspring.store.reads.runs import resolve_id
+from mainspring.store.reads.short_ids import IdKind, ids_ending, short_ids
+from tests.contract.store.plans import plans_on_a_file, plans_on_a_server
+from tests.contract.store.test_list_plans import _HISTORY
+
+_LOW, _HIGH = 0x123456789, 0x123456789 | 1 << 60
+
+
+def test_ids_are_shown_by_a_short_unique_tail_and_accepted_by_it(store):
+    """Six characters; the shown tail of each of many runs means that run."""
+    runs = [store.start().run for _ in range(200)]
+    shown = short_ids(store.reader, IdKind.RUN, runs)
+    assert list(shown) == runs
+    assert {len(tail) for tail in shown.values()} <= {6, 7, 8}
+    assert [resolve_id(store.reader, tail) for tail in shown.values()] == runs
+
+
+def test_tail_that_two_ids_share_is_longer_and_lists_both(store):
+    """What is shown stays unique; what was shown before the second one came is answered with the candidates."""
+    one, two = new_id("r", 1_000, _LOW), new_id("r", 2_000, _HIGH)
+    store.do(store.starting(id=one))
+    assert short_ids(store.reader, IdKind.RUN, [one]) == {one: one[-6:]}
+    store.do(store.starting(id=two))
+    shown = short_ids(store.reader, IdKind.RUN, [two, one])
+    assert all(len(tail) > 6 and id.endswith(tail) for id, tail in shown.items())
+    assert [resolve_id(store.reader, tail) for tail in shown.values()] == [two, one]
+    with pytest.raises(ConflictError, match=f"{one[-6:]} could be more than one run") as caught:
+        resolve_id(store.reader, one[-6:])
+    assert f"{one}, {two}" in str(caught.value)
+
+
+def test_id_that_somebody_chose_stands_for_itself(store):
+    """It has no end that tells it from others; five characters mean nothing."""
+    made = store.start().run
+    store.do(store.starting(id="r_mine"))
+    assert short_ids(store.reader, IdKind.RUN, ["r_mine", made]) == {"r_mine": "r_mine", made: made[-6:]}
+    assert resolve_id(store.reader, "r_mine") == "r_mine"
+    assert ids_ending(store.reader, IdKind.RUN, made[-5:]) == []
+    with pytest.raises(NotFoundError):
+        resolve_id(store.reader, made[-5:])
+
+
+@pytest.mark.parametrize("kind", list(IdKind))
+def test_every_kind_of_id_is_looked_up(store, kind):
+    """Also where there is nothing yet."""
+    assert ids_ending(store.reader, kind, "abcdef") == []
+    assert short_ids(store.reader, kind, []) == {}
+
+
+def test_tails_are_found_by_an_index(tmp_path, postgres):
+    """Of runs, deliveries, events and incidents there may be millions."""
+    names = ("list_run_endings", "list_delivery_endings", "list_event_endings", "list_incident_endings")
+    with plans_on_a_file(tmp_path) as on_file:
+        plans = [(name, on_file.of(name, ("[]",))) for name in names]
+    with plans_on_a_server(postgres, _HISTORY) as on_server:
+        plans += [(name, on_server.of(name)) for name in names[:2]]
+    for name, plan in plans:
+        assert "_short" in "".join(plan), "\n".join([name, *plan])

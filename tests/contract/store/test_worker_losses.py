@@ -1,0 +1,81 @@
+"""The death of a worker is on record with each run that it had: who, when, how it was noticed, who continued the run."""
+
+import pytest
+
+from mainspring.domain.states import RunState
+from mainspring.domain.worker_loss import Noticed
+from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.sessions import Bury, CloseSession
+from tests.contract.store.process import finish, suspend
+
+
+def losses(store, run):
+    return store.read("story", run).losses
+
+
+def dead_and_heir(store, second, clock, **how):
+    """Let a worker die with a run, another bury it and take the run; return the run and its losses."""
+    run = store.begin()
+    clock.forward(2_000)
+    second.do(Bury(store.session, **how))
+    return run.id, losses(second, run.id)
+
+
+@pytest.mark.parametrize(
+    ("how", "noticed"),
+    [
+        ({}, Noticed.PROCESS_GONE),
+        ({"crashed": True}, Noticed.CRASH),
+        ({"silent_ms": 1_000}, Noticed.LEASE_EXPIRED),
+        ({"quarantined": True}, Noticed.QUARANTINE),
+    ],
+)
+def test_death_of_a_worker_is_on_its_run(store, second, clock, how, noticed):
+    """Which process of which host, when it was heard of last, when and by whom it was found dead; then who went on, after how long."""
+    begun_at = clock.now()
+    run, (loss,) = dead_and_heir(store, second, clock, **how)
+    assert (loss.session, loss.role, loss.hostname, loss.pid) == (store.session, "worker", "box", 1)
+    assert (loss.seen_at, loss.found_at, loss.noticed) == (begun_at, begun_at + 2_000, noticed)
+    assert (loss.finder_role, loss.finder_hostname, loss.finder_pid) == ("worker", "box", 1)
+    assert (loss.resumed_at, loss.resumed_after_ms) == (None, None)
+    clock.forward(500)
+    heir = second.claim_one(suspects=bool(how.get("crashed")))
+    assert heir.id == run
+    (loss,) = losses(second, run)
+    assert heir.losses == (loss,)
+    assert (loss.resumed_session, loss.resumed_role, loss.resumed_hostname) == (second.session, "worker", "box")
+    assert (loss.resumed_at, loss.resumed_after_ms) == (begun_at + 2_500, 2_500)
+
+
+def test_each_death_is_told_to_the_claim_that_continues_after_it(store, second, new_process, clock):
+    """The newest first in the story; a claim after an ordinary wait hears of none."""
+    third = new_process().open()
+    third.announce("a", "b")
+    run, _ = dead_and_heir(store, second, clock)
+    assert second.claim_one().id == run
+    clock.forward(1_000)
+    third.do(Bury(second.session))
+    heir = third.claim_one()
+    assert [loss.session for loss in heir.losses] == [second.session]
+    assert [loss.session for loss in losses(third, run)] == [second.session, store.session]
+    third.do(suspend(heir, due_at=clock.now()))
+    assert third.claim_one().losses == ()
+
+
+def test_process_that_ends_by_itself_is_no_loss(store, second):
+    """It gave its runs back."""
+    run = store.begin()
+    store.do(CloseSession())
+    assert second.claim_one().losses == ()
+    assert losses(second, run.id) == []
+
+
+def test_losses_go_with_their_run(store, second, clock):
+    """As all that is known of it."""
+    run, _ = dead_and_heir(store, second, clock)
+    second.do(finish(second.claim_one()))
+    assert second.state(run) is RunState.SUCCEEDED
+    clock.forward(1_000)
+    limits = dict.fromkeys(("failed_before", "cancelled_before", "events_before", "rollups_before"))
+    second.do(Prune(succeeded_before=clock.now(), **limits))
+    assert second.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]

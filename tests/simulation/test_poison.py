@@ -1,0 +1,180 @@
+"""Runs that end their workers, and kills that are no run's fault: who is set apart, by the real store and the real rule.
+
+A fleet of one worker and one probation process lives in virtual time. MAINSPRING_CRASH_ALL=1 lives 400 trials and 5,000 kills.
+"""
+
+import os
+import random
+from pathlib import Path
+
+from mainspring.domain.states import FailureReason
+from mainspring.domain.worker_death import SURVIVE_MS, DeathRecord, blame, next_survive_ms
+from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.runs import Reopen
+from mainspring.store.commands.sessions import Bury, ClearSuspect, CloseSession
+from tests.contract.store.clock import FakeClock
+from tests.contract.store.process import SqliteProcess, finish, outcome
+
+ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+TRIALS = 400 if ALL else 10
+KILLS = 5_000 if ALL else 200
+TICK_MS = 100
+CONCURRENCY = 16
+WAYS = ("exit 0", "exit 75", "exit 1", "signal", "drain")
+
+
+class Live:
+    """A run as its process knows it."""
+
+    def __init__(self, claimed, now, steps):
+        self.claimed = claimed
+        self.loaded_at = self.step_at = now
+        self.steps = steps
+        self.rank = 0
+        self.is_cleared = False
+
+
+class Fleet:
+    """A store, a supervisor's rule, and at most one process a role. `poison` = how each of these runs ends its process."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.clock = FakeClock()
+        self._path = folder / f"{seed}.db"
+        self.judge = self._process("judge")
+        self.lives: dict[str, tuple[SqliteProcess, dict[str, Live]]] = {}
+        self.poison: dict[str, str] = {}
+        self.steps: dict[str, int] = {}
+        self.survive_ms = SURVIVE_MS
+        self.deaths = 0
+        self.record = DeathRecord()
+
+    def _process(self, role: str) -> SqliteProcess:
+        process = SqliteProcess(self._path, self.clock)
+        process.open(role)
+        process.announce("a")
+        return process
+
+    def start(self, count: int, way: str | None = None) -> list[str]:
+        runs = [self.judge.start().run for _ in range(count)]
+        for run in runs:
+            self.steps[run] = self.dice.randint(1, 6)
+            if way is not None:
+                self.poison[run] = way
+        return runs
+
+    def tick(self) -> None:
+        """Let each process work for a moment; those that died were replaced."""
+        self.clock.forward(TICK_MS)
+        is_suspected = self.judge.reader.read("count_suspects")[0][0]
+        for role in ("worker", "probation"):
+            if role not in self.lives and (role == "worker" or is_suspected):
+                self.lives[role] = self._process(role), {}
+        for role in list(self.lives):
+            self._work(role)
+
+    def _work(self, role: str) -> None:
+        process, aboard = self.lives[role]
+        now = self.clock.now()
+        for run, life in list(aboard.items()):
+            if role == "probation" and now - life.loaded_at >= self.survive_ms:
+                self._clear(process, life, progressed=False)
+            if now - life.step_at < 500:
+                continue
+            if run in self.poison:
+                self.end(role, self.poison[run], by=run)
+                return
+            life.step_at, life.rank, life.steps = now, life.rank + 1, life.steps - 1
+            process.do(outcome(life.claimed, life.claimed.rank + life.rank))
+            self.steps[run] = life.steps
+            if life.steps <= 0:
+                process.do(finish(life.claimed, rank=life.claimed.rank + life.rank))
+                del aboard[run]
+            elif role == "probation":
+                self._clear(process, life, progressed=True)
+        on_probation = sum(not life.is_cleared for life in aboard.values())
+        room = 1 - on_probation if role == "probation" else CONCURRENCY - len(aboard)
+        if room > 0:
+            for claimed in process.claim(room, suspects=role == "probation").runs:
+                aboard[claimed.id] = Live(claimed, now, self.steps[claimed.id])
+
+    def _clear(self, process: SqliteProcess, life: Live, *, progressed: bool) -> None:
+        if not life.is_cleared:
+            life.is_cleared = True
+            process.do(ClearSuspect(life.claimed.id, life.claimed.claim, progressed))
+
+    def end(self, role: str, way: str, by: str | None = None) -> None:
+        """End a process: by a drain in order that nobody asked for, or at once; the supervisor judges what it finds."""
+        process, aboard = self.lives.pop(role)
+        self.deaths += 1
+        now = self.clock.now() / 1_000
+        if way == "drain":
+            process.do(CloseSession(tuple(aboard), self.record.limit(now)))
+        else:
+            read = self.judge.reader.read
+            judged = blame(
+                is_excused=False,
+                is_at_work=True,
+                on_probation=role == "probation",
+                aboard=[row[0] for row in read("list_aboard", (process.session,))],
+                suspects=[row[0] for row in read("list_suspects_aboard", (process.session,))],
+            )
+            if role == "probation" and judged.counts:
+                self.survive_ms = next_survive_ms(self.survive_ms, judged)
+            self.record.note(now, judged)
+            limit = self.record.limit(now)
+            answer = self.judge.do(Bury(process.session, crashed=judged.counts, alone=judged.alone, limit=limit))
+            assert isinstance(answer, Numbered)
+        process.close()
+
+    def quarantined(self) -> list[str]:
+        text = "select id, reason from runs where state = 'needs_attention' order by seq"
+        rows = self.judge.reader.read_text(text)
+        assert {reason for _, reason in rows} <= {FailureReason.CRASHES_WORKER}
+        return [run for run, _ in rows]
+
+    def is_over(self) -> bool:
+        text = "select 1 from runs where finished_at is null and state <> 'needs_attention' limit 1"
+        return not self.judge.reader.read_text(text)
+
+    def close(self) -> None:
+        for process, _ in self.lives.values():
+            process.close()
+        self.judge.close()
+
+
+def test_poison_is_quarantined_however_it_ends_its_worker(tmp_path):
+    """Of each way, among harmless runs: the poison alone is set apart, after a bounded number of dead workers, and all others end."""
+    for trial in range(TRIALS):
+        fleet = Fleet(tmp_path, trial)
+        fleet.start(fleet.dice.randint(0, 12))
+        poison = fleet.start(1, WAYS[trial % len(WAYS)])
+        fleet.start(fleet.dice.randint(0, 12))
+        for _ in range(5_000):
+            fleet.tick()
+            if fleet.is_over():
+                break
+        assert fleet.is_over(), (trial, fleet.deaths)
+        assert fleet.quarantined() == poison, trial
+        assert fleet.deaths <= 8, (trial, fleet.deaths)
+        fleet.close()
+
+
+def test_random_kills_quarantine_at_most_three_innocent_runs(tmp_path):
+    """Whoever kills them, workers and probation processes alike; one command releases each run that was taken for poison."""
+    fleet = Fleet(tmp_path, 1)
+    innocent: list[str] = []
+    while fleet.deaths < KILLS:
+        unfinished = fleet.judge.reader.read_text("select count(*) from runs where finished_at is null")[0][0]
+        fleet.start(max(0, 24 - unfinished))
+        fleet.tick()
+        if fleet.dice.random() < 0.15:
+            fleet.end(fleet.dice.choice(sorted(fleet.lives)), fleet.dice.choice(WAYS))
+        for run in fleet.quarantined():
+            innocent.append(run)
+            fleet.judge.do(Reopen(run))
+            assert run not in fleet.quarantined()
+    while not fleet.is_over():
+        fleet.tick()
+    assert len(innocent) <= 3
+    fleet.close()

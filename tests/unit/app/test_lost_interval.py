@@ -1,0 +1,185 @@
+"""A restored store does not repeat what the replaced one may have done, on both databases: listed, and started by a person alone."""
+
+import apsw
+import psycopg
+import pytest
+
+import mainspring as ms
+from mainspring.app.backups import back_up, restore
+from mainspring.app.stores import make_store
+from mainspring.domain.clock import SystemClock
+from mainspring.engine.announcing import announcement
+from mainspring.engine.registry import Registry
+from mainspring.service import automation, catch_up, hold
+from mainspring.service.actor import Actor, act_of
+from mainspring.store.commands.automations import MakeSlot
+from mainspring.store.commands.results import Refused, TakenIn
+from mainspring.store.commands.runs import Claim
+from mainspring.store.reads.acts import StoredActs
+from mainspring.store.reads.runs import list_runs
+from tests.contract.store.arrivals import taking_in
+from tests.contract.store.process import Process, outcome, post
+
+HOUR = 3_600_000
+
+
+def declared():
+    with Registry() as registry:
+
+        @ms.on.webhook(path="/in", verify=ms.verify.none(), filter=lambda event: True)
+        @ms.task(cron="0 * * * *")
+        def report() -> None: ...
+
+        @ms.task(cron="0 * * * *", delivery="at_most_once")
+        def charge() -> None: ...
+
+        @ms.workflow(cron="0 * * * *")
+        async def order(run: ms.Run) -> None: ...
+
+    return registry
+
+
+class Site:
+    """A store with due times three hours back, an undecided delivery and an unsent message."""
+
+    def __init__(self, url, folder):
+        self.url = url
+        self.folder = folder
+        self.clock = SystemClock()
+        self.opened = None
+
+    def open(self):
+        self.opened = make_store(self.url, clock=self.clock)
+        self.opened.open()
+        self.opened.open_session("worker")
+        self.opened.apply(announcement(declared(), self.clock.now()))
+        return self.opened
+
+    def close(self):
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+
+    def act(self, command=None):
+        return act_of(Actor.cli("ann", "box"), self.clock, command=command)
+
+    @property
+    def reads(self):
+        return StoredActs(self.opened.reader)
+
+    def change(self, text):
+        """Change the database behind the store's back."""
+        if "://" not in self.url or self.url.startswith("sqlite"):
+            with apsw.Connection(self.url.removeprefix("sqlite:///")) as connection:
+                connection.execute(text)
+            return
+        address, _, schema = self.url.partition("?schema=")
+        with psycopg.connect(address, options=f"-csearch_path={schema}") as connection:
+            connection.execute(text)
+
+    def automations(self):
+        return sorted(run.automation for run in list_runs(self.opened.reader).runs)
+
+
+class Arriving(Process):
+    """Names and starts for arrivals."""
+
+    def __init__(self):
+        self.clock = SystemClock()
+
+
+@pytest.fixture(params=["file", "server"])
+def site(request, tmp_path):
+    url = (
+        f"sqlite:///{tmp_path / 's.db'}" if request.param == "file" else request.getfixturevalue("postgres").new_store()
+    )
+    made = Site(url, tmp_path / "copies")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def restored(site):
+    """The store after a backup and an hour of work that is lost; nothing was due when the backup was made but the last three hours."""
+    store = site.open()
+    top = site.clock.now() - site.clock.now() % HOUR
+    report = taking_in(Arriving(), "k", trigger="report/webhook", filtered=True, start=None)
+    assert isinstance(store.apply(report), TakenIn)
+    start = Arriving().starting("report")
+    store.apply(start)
+    (run,) = store.apply(Claim("c1", 1)).runs
+    store.apply(outcome(run, 1, posts=(post(),)))
+    site.change(f"update schedules set next_slot_at = {top - 2 * HOUR}")
+    copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path
+    automation.pause(store, "report", act=site.act())
+    site.close()
+    done = restore(copy, site.url, clock=site.clock)
+    site.open()
+    site.top = top
+    return site, done
+
+
+def test_slots_of_the_lost_interval_start_nothing_by_themselves(restored):
+    """They are on record without a run, so no scheduler makes them, held or released; each schedule goes on after the restoring."""
+    site, done = restored
+    assert (done.aside.slots, done.aside.deliveries, done.aside.messages) == (9, 1, 1)
+    found = site.reads.lost_interval(100)
+    assert {(slot.automation, slot.slot_at) for slot in found.slots} == {
+        (name, site.top - n * HOUR) for name in ("report", "charge", "order") for n in range(3)
+    }
+    hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
+    hold.release(site.opened, site.reads, act=site.act())
+    for schedule in ("report", "charge", "order"):
+        again = MakeSlot(schedule, site.top, site.top + HOUR, "run", Arriving().starting(schedule))
+        assert isinstance(site.opened.apply(again), Refused)
+        assert site.reads.plans(schedule)[0].next_slot_at == site.top + HOUR
+    assert site.automations() == ["report"]
+
+
+def test_deliveries_and_messages_of_the_copy_wait_for_a_person(restored):
+    """What had been received and not decided, or not sent, was so most likely by the store that is gone."""
+    site, _ = restored
+    found = site.reads.lost_interval(100)
+    assert [(delivery.automation, delivery.key) for delivery in found.deliveries] == [("report", "k")]
+    assert [(message.queue, message.automation) for message in found.messages] == [("orders/eu", "report")]
+    assert site.opened.reader.read_text("select count(*) from outbox where state = 'unsent'") == [(0,)]
+
+
+def test_pauses_of_the_lost_interval_are_listed(restored):
+    """Whoever restores has to make them again; they are read from the store that was replaced."""
+    site, _ = restored
+    changes = site.reads.lost_interval(100).changes
+    assert [(change.verb, change.subject, change.actor) for change in changes] == [
+        ("pause", "automation:report", "cli:ann@box")
+    ]
+
+
+def test_catch_up_starts_what_may_happen_twice_and_the_rest_by_name(restored):
+    """An at-most-once task, and a workflow whose steps are not known, need a person who names them."""
+    site, _ = restored
+    meant = catch_up.chosen(site.reads.lost_interval(100), ())
+    assert (len(meant.slots), len(meant.deliveries), len(meant.messages)) == (3, 1, 1)
+    assert meant.left == ("charge", "order")
+    done = catch_up.catch_up(site.opened, site.reads, site.clock, meant, act=site.act("c"))
+    assert (done.refused, done.dry_run) == ({}, False)
+    assert site.automations() == ["report"] * 4
+    left = site.reads.lost_interval(100)
+    assert ({slot.automation for slot in left.slots}, left.deliveries, left.messages) == ({"charge", "order"}, (), ())
+    named = catch_up.chosen(left, ("charge",))
+    catch_up.catch_up(site.opened, site.reads, site.clock, named, act=site.act("d"))
+    assert site.automations() == ["charge"] * 3 + ["report"] * 4
+
+
+def test_store_that_was_lost_altogether_says_that_changes_are_not_known(site):
+    """There is nothing to read them from."""
+    site.open()
+    copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path
+    site.close()
+    if site.url.startswith("sqlite"):
+        (site.folder.parent / "s.db").write_bytes(b"not a database" * 1000)
+    else:
+        schema = site.url.partition("?schema=")[2]
+        site.change(f"drop schema {schema} cascade")
+    restore(copy, site.url, clock=site.clock)
+    site.open()
+    assert site.reads.lost_interval(100).changes is None

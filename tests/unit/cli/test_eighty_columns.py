@@ -1,0 +1,160 @@
+"""Lists on a terminal of 80 columns: state, severity and age whole, ids short and accepted, whatever the names."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+from msgspec.structs import replace
+
+from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.failure import Failure
+from mainspring.domain.ids import new_id
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.route import Target
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.insight.text_width import text_width
+from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.reads.runs import resolve_id
+from tests.contract.store.process import finish, outcome
+from tests.unit.cli.conftest import BACKUP
+
+NAMES = {
+    "long": "nightly-" + "very-" * 30 + "long-name",
+    "wide": "夜間バックアップ処理" * 8,
+    "hostile": "\x1b[31mred\x1b[0m\u202e\u200b <b>{0}%s</b> " + "x" * 80,
+}
+INCIDENT = new_id("i", 1_000, 77)
+
+
+@pytest.fixture(params=list(NAMES.values()), ids=list(NAMES))
+def victim(stage, request):
+    """A run of a name that takes too much room, failed with as much text, and its incident, acknowledged-long states included."""
+    definition = Definition(kind=Kind.SCRIPT, name=request.param, options={"owner": "ann"}, command=["./x.sh"])
+    stage.announce(definition)
+    run = stage.begin(definition)
+    failure = Failure("HTTPError", "http", "403 AccessDenied 拒否されました " * 20)
+    stage.do(finish(run, RunState.FAILED, failure=failure, reason=FailureReason.RETRIES_EXHAUSTED, failed_ident="up"))
+    text = "no success for 26h " + request.param
+    subject = Subject(request.param, IncidentKind.RETRIES_EXHAUSTED)
+    finding = Finding(subject=subject, severity=Severity.NOTIFY, text=text, since_at=stage.now - 7_140_000)
+    found = Found(id=INCIDENT, finding=finding, to=(Target(0, "ops"),))
+    stage.do(Observe(looked_at=stage.now, found=(found,)))
+    halted = stage.begin(definition)
+    stage.do(finish(halted, RunState.CANCELLED))
+    return run.id
+
+
+def on_terminal(*args: str, columns: int = 80) -> list[str]:
+    """Return what a command draws on a terminal of so many columns, line by line, without its colours."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mainspring", *args],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env={**env, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65_536):
+            said += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) in (0, 9), said
+    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
+
+
+LISTS = {
+    ("runs", "list"): ("✗ failed", "– cancelled"),
+    ("failed", "list"): ("✗ failed", "now|s ago"),
+    ("failed", "list", "--by", "error"): ("s ago|now",),
+    ("incidents", "list"): ("open", "notify", "1h59m ago"),
+    ("auto", "list"): ("on demand|learning|wrong|problem|never",),
+    ("notify", "log"): ("unsent",),
+    ("workers", "list"): ("alive",),
+    ("queues", "list"): ("default",),
+    ("audit-log", "list"): ("s ago|now",),
+    ("monitors", "list"): ("on",),
+}
+
+
+@pytest.mark.parametrize("victim", [NAMES["wide"]], ids=["wide"], indirect=True)
+@pytest.mark.parametrize("args", list(LISTS), ids=" ".join)
+def test_state_severity_and_age_are_never_cut(victim, args):
+    """No line is wider than the terminal, and what a person looks for first is whole."""
+    lines = [line for line in on_terminal(*args) if not line.startswith("Left out")]
+    assert len(lines) > 1
+    assert {line: text_width(line) for line in lines if text_width(line) > 80} == {}
+    for words in LISTS[args]:
+        assert re.search(words, "\n".join(lines)), (words, lines)
+
+
+@pytest.mark.parametrize("args", [("runs", "list"), ("incidents", "list")], ids=" ".join)
+def test_names_that_are_long_or_hostile_take_no_room_from_the_rest(victim, args):
+    """However long they are, and whatever they would do to a terminal."""
+    test_state_severity_and_age_are_never_cut(victim, args)
+
+
+@pytest.mark.parametrize("victim", [NAMES["long"]], ids=["long"], indirect=True)
+def test_what_was_left_out_is_said(victim):
+    """A wide terminal has all of it."""
+    narrow, wide = on_terminal("workers", "list"), on_terminal("workers", "list", columns=400)
+    assert "Left out for want of room: " in narrow[-1]
+    assert "TAGS" in wide[0]
+    assert not any(line.startswith("Left out") for line in wide)
+
+
+@pytest.mark.parametrize("victim", [NAMES["long"]], ids=["long"], indirect=True)
+def test_shown_ids_are_accepted(cli, stage, victim):
+    """By every command that takes one."""
+    run = on_terminal("failed", "list")[1].split()[0]
+    assert (len(run), victim.endswith(run)) == (6, True)
+    assert cli("runs", "show", run, "--json").json["id"] == victim
+    assert cli("explain", run, "--json").json["run"] == victim
+    incident = on_terminal("incidents", "list")[1].split()[0]
+    assert INCIDENT.endswith(incident)
+    assert cli("incidents", "show", incident, "--json").json["id"] == INCIDENT
+    assert cli("incidents", "ack", incident, "--json").json["id"] == INCIDENT
+    assert cli("runs", "retry", run).code == 0
+
+
+def test_ambiguous_tail_lists_the_candidates(stage):
+    """Both whole ids stand in the hint."""
+    one, two = (stage.start() for _ in range(2))
+    with pytest.raises(ConflictError, match="could be more than one run") as caught:
+        resolve_id(stage.store.reader, "r_0")
+    assert one in str(caught.value)
+    assert two in str(caught.value)
+
+
+def test_run_page_fits_the_terminal(stage, victim):
+    """Its head, with the state whole; the whole id stands once below it."""
+    lines = on_terminal("runs", "show", victim)
+    assert text_width(lines[0]) <= 80
+    assert lines[0].endswith(f"{victim[-6:]}  ✗ failed")
+    assert any(line.split() == ["id", victim] for line in lines)
+
+
+def test_fan_out_is_grouped_and_all_of_it_is_to_be_had(cli, stage):
+    """365 calls are one line, and those that failed below it; --all shows each."""
+    run = stage.begin(BACKUP)
+    for rank in range(1, 366):
+        state = OutcomeState.FAILED if rank in (5, 50, 300) else OutcomeState.SUCCEEDED
+        failure = Failure("ValueError", "value", f"bad row {rank}") if state is OutcomeState.FAILED else None
+        saved = outcome(run, rank, f"clean_file#{rank}", state=state, at=121, took_us=120_000, failure=failure)
+        stage.do(replace(saved, name="clean_file"))
+    stage.do(finish(run, rank=365))
+    said = cli("runs", "show", run.id)
+    assert "  clean_file x 365: 362 ok, 3 failed, p95 120ms\n" in said.out
+    assert [f"bad row {rank}" in said.out for rank in (5, 50, 300)] == [True] * 3
+    assert said.out.count("clean_file") == 4
+    assert "--all" in said.err
+    assert cli("runs", "show", run.id, "--all").out.count("clean_file") == 365

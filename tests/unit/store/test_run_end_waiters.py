@@ -1,0 +1,117 @@
+"""Waiters for the ends of runs, over a reader that a test scripts."""
+
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.store import run_end_waiters
+from mainspring.store.run_end_waiters import POLL_EVERY_S, RunEndWaiters
+
+PATIENCE = 10.0
+NEVER = 3600.0
+
+
+class ScriptedReader:
+    """Says that the runs in `ended` have ended, or raises `error`; remembers which runs it was asked for."""
+
+    notice = None
+
+    def __init__(self) -> None:
+        self.ended: set[str] = set()
+        self.error: Exception | None = None
+        self.asked: list[list[str]] = []
+        self.was_asked = threading.Event()
+
+    def read(self, query: str, params: Any = ()) -> list[tuple[Any, ...]]:
+        assert query == "list_ended_of"
+        self.asked.append(msgspec.json.decode(params[0]))
+        self.was_asked.set()
+        if self.error is not None:
+            raise self.error
+        return [(run_id,) for run_id in self.asked[-1] if run_id in self.ended]
+
+
+@pytest.fixture
+def reader():
+    return ScriptedReader()
+
+
+def _pollers():
+    return [thread for thread in threading.enumerate() if thread.name == "mainspring-ends"]
+
+
+def test_waiters_of_a_run_that_this_process_ends_are_called_at_once_and_no_others(reader):
+    """No question is put to the store: the commit says which runs it ended."""
+    waiters, called = RunEndWaiters(NEVER), []
+    for run_id in ("a", "a", "b"):
+        waiters.add(run_id, lambda run_id=run_id: called.append(run_id), reader)
+    waiters.wake(["a", "c"])
+    assert called == ["a", "a"]
+    waiters.wake(["a"])
+    assert called == ["a", "a"]
+    assert not reader.asked
+    waiters.close()
+
+
+def test_waiters_of_runs_that_other_processes_end_are_found_by_one_question_for_all(reader):
+    """A thousand waiters cost one read in 20 ms; only the one whose run ended is called."""
+    assert POLL_EVERY_S <= 0.02
+    waiters, called = RunEndWaiters(), threading.Event()
+    others: list[int] = []
+    for number in range(1_000):
+        waiters.add(f"r{number}", lambda number=number: others.append(number), reader)
+    waiters.add("last", called.set, reader)
+    reader.ended.add("last")
+    assert called.wait(PATIENCE)
+    assert not others
+    assert "last" in max(reader.asked, key=len)
+    assert len(_pollers()) == 1
+    waiters.close()
+    assert len(others) == 1_000
+
+
+def test_slow_questions_are_put_less_often(reader, monkeypatch):
+    """A question that takes 50 ms comes once a second, not one after the other."""
+    times = iter([0.0, 0.05])
+    monkeypatch.setattr(run_end_waiters.time, "monotonic", lambda: next(times))
+    pauses: list[float] = []
+    waiters = RunEndWaiters()
+
+    def note(pause: float) -> bytes | None:
+        pauses.append(pause)
+        return b"[]" if len(pauses) == 1 else None
+
+    monkeypatch.setattr(waiters, "_next", note)
+    waiters._poll(reader)
+    assert pauses == [POLL_EVERY_S, pytest.approx(1.0)]
+
+
+def test_the_thread_ends_with_its_last_waiter_and_begins_again(reader):
+    """A process that waits for nothing asks nothing."""
+    waiters = RunEndWaiters(NEVER)
+    for _ in range(2):
+        waiters.add("a", print, reader)
+        (poller,) = _pollers()
+        waiters.remove("a", print)
+        poller.join(PATIENCE)
+        assert not poller.is_alive()
+    waiters.remove("a", print)
+
+
+def test_waiters_are_called_when_the_store_cannot_be_asked_and_when_it_closes(reader):
+    """They read their run again and find out by themselves."""
+    waiters, called = RunEndWaiters(), threading.Event()
+    reader.error = StoreUnavailableError("away")
+    waiters.add("a", called.set, reader)
+    assert called.wait(PATIENCE)
+    reader.error = None
+    closed = threading.Event()
+    waiters.add("b", closed.set, reader)
+    waiters.close()
+    assert closed.is_set()
+    late = threading.Event()
+    waiters.add("c", late.set, reader)
+    assert late.is_set()
