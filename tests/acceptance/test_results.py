@@ -90,6 +90,7 @@ async def test_a_thousand_waiters_put_one_question_at_a_time(tmp_path, monkeypat
     """They begin with one read each, and then the store is asked for all of them together."""
     reads: list[int] = []
     app = ms.App(tmp_path / "state.db", registry=REGISTRY)
+    await app.start(wait_for_go)  # which makes the store
     store = await app.opened_store()
     real, asked_for_all = type(store.reader).read, asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -28,15 +28,16 @@ def start_steady(supervised: Supervised, count: int) -> None:
         supervised.client.start("steady", b'{"n":%d}' % n, f"start-{n}")
 
 
+@pytest.mark.parametrize("trial", range(10 if os.environ.get("MAINSPRING_CRASH_ALL") == "1" else 1))
 @pytest.mark.parametrize("how", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
-def test_poison_is_set_apart_alone(supervised: Supervised, how: str) -> None:
+def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int) -> None:
     """Of 64 runs in flight one ends its worker, however that looks: exactly that one needs attention, until a person says again."""
     poison = supervised.client.start("poison", b'{"how":"%s"}' % how.encode(), "poison")
     start_steady(supervised, 63)
     supervised.start(hold=f"{supervised.name}-gate")
     supervised.until_called(64)
     supervised.effects.release(f"{supervised.name}-gate")
-    supervised.until(lambda: not supervised.unfinished())
+    supervised.until(lambda: not supervised.unfinished(), within=150)  # each drain lasts five seconds
     view = supervised.client.view(poison)
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 63, ("poison", RunState.NEEDS_ATTENTION): 1}
     assert view.reason == FailureReason.CRASHES_WORKER

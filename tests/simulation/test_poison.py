@@ -16,8 +16,8 @@ from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, finish, outcome
 
 ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
-TRIALS = 400 if ALL else 20
-KILLS = 5_000 if ALL else 400
+TRIALS = 400 if ALL else 10
+KILLS = 5_000 if ALL else 200
 TICK_MS = 100
 CONCURRENCY = 16
 WAYS = ("exit 0", "exit 75", "exit 1", "signal", "drain")

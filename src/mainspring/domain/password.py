@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import unicodedata
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 
@@ -17,51 +19,11 @@ SHORTEST = 10
 LONGEST = 1_000
 _KEY_BYTES = 32
 _HEADROOM = 1024 * 1024
-_COMMON = frozenset(
-    (
-        *(
-            "1234567890",
-            "0123456789",
-            "9876543210",
-            "0987654321",
-            "12345678910",
-            "123456789a",
-            "1234567891",
-            "1q2w3e4r5t",
-        ),
-        *(
-            "1qaz2wsx3edc",
-            "1q2w3e4r5t6y",
-            "qwertyuiop",
-            "qwerty12345",
-            "qwerty123456",
-            "asdfghjkl1",
-            "password12",
-            "password123",
-        ),
-        *(
-            "password1234",
-            "passw0rd123",
-            "p@ssw0rd123",
-            "letmein123",
-            "welcome123",
-            "changeme123",
-            "iloveyou123",
-            "administrator",
-        ),
-        *(
-            "adminadmin",
-            "admin12345",
-            "admin123456",
-            "mainspring",
-            "mainspring1",
-            "mainspring123",
-            "secretsecret",
-            "abcdefghij",
-        ),
-    )
-)
-"""Of the lists of stolen passwords, those that are long enough."""
+_OWN = frozenset({"mainspring", "administrator", "adminadmin", "secretsecret", "abcdefghij", "changemenow"})
+"""Besides the lists of stolen passwords."""
+_STEMS = 3_000
+"""So many of the commonest are refused with digits and marks behind them too ("dragon2026!")."""
+_ENDINGS = "0123456789!.?#*_-"
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -84,11 +46,26 @@ def check_password(password: str, name: str) -> None:
             hint="Take a few words that nobody else would put together.",
         )
     plain = password.casefold()
-    if plain in _COMMON or len(set(plain)) < 4 or plain.strip("0123456789!.") == name.casefold():
+    if is_common(plain) or len(set(plain)) < 4 or plain.strip(_ENDINGS) == name.casefold():
         raise OptionError(
             "this password is among the first that are tried",
             hint="Take a few words that nobody else would put together.",
         )
+
+
+def is_common(plain: str) -> bool:
+    """Tell whether a password, in small letters, is among those that are tried first: stolen ones, and the commonest with an ending."""
+    ranks, shortest = _ranks(), len(plain.rstrip(_ENDINGS))
+    stems = (plain[:length] for length in range(shortest, len(plain) + 1))
+    return plain in ranks or any(stem in _OWN or ranks.get(stem, _STEMS) < _STEMS for stem in stems)
+
+
+@cache
+def _ranks() -> Mapping[str, int]:
+    """Return the stolen passwords, each with its rank from 0. Read when the first password is set: nothing else needs them."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - 30,000 words that most processes never need
+
+    return {word: rank for rank, word in enumerate(FREQUENCY_LISTS["passwords"])}
 
 
 def stored_form(password: str, salt: bytes, cost: Cost) -> str:

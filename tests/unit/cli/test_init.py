@@ -27,7 +27,6 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     assert registry.problems == []
     assert name in registry.automations
     monkeypatch.chdir(demo)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", "state.db")
     assert cli("doctor").code == 0, cli("doctor").out
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"],
@@ -77,9 +76,9 @@ def test_init_in_a_repository_keeps_its_files(cli, folder):
 
 def test_project_has_a_store_of_its_own(cli, folder, monkeypatch):
     """In its folder, kept out of git, in the environment development."""
+    monkeypatch.delenv("MAINSPRING_STORE_URL")
     cli("init", "demo")
     monkeypatch.chdir(folder / "demo")
-    monkeypatch.delenv("MAINSPRING_STORE_URL")
     found = cli("status", "--json").json
     assert found["environment"] == "development"
     assert found["store"].startswith(str(folder / "demo" / ".mainspring"))

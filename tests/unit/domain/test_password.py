@@ -1,8 +1,12 @@
 """A password fits its stored form and no other; what everybody tries first is not taken."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from mainspring.domain.errors import OptionError
 from mainspring.domain.password import LONGEST, Cost, check_password, fits, nobodys, stored_form
@@ -52,3 +56,22 @@ def test_password_that_is_tried_first_is_not_taken(password):
 def test_password_is_taken_whatever_its_characters(password):
     """Length is what counts."""
     check_password(password, "ana")
+
+
+def test_three_thousand_commonest_passwords_are_refused():
+    """As they are, in any case, and with a year or a mark behind them; a few words of one's own are taken."""
+    commonest = FREQUENCY_LISTS["passwords"][:3_000]
+    assert len(commonest) == 3_000
+    for password in commonest:
+        for form in (password, password.upper(), f"{password}2026!!", f"{password}1234567890"):
+            with pytest.raises(OptionError):
+                check_password(form, "ana")
+    for password in ("correct horse battery", "dragons of the north", "mainspring of a watch", "2026 was a fine year"):
+        check_password(password, "ana")
+
+
+def test_stolen_passwords_are_read_when_one_is_set():
+    """No command, and no process that sets none, waits for thirty thousand words."""
+    looked = "import sys, mainspring.cli.main, mainspring.web.process; print('zxcvbn' in ''.join(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"

@@ -22,6 +22,7 @@ COUNTED: Final = (
     "events",
     "faults",
     "inbox",
+    "rejected_facts",
     "incident_moves",
     "incidents",
     "outbox",

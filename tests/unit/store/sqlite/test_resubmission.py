@@ -130,6 +130,9 @@ COMMANDS: list[Any] = [
     ASK,
     inbox.OpenWait(run="mine", claim=1, ident="e", kind="event", name="paid", since_at=0, where={"a": 1}),
     inbox.CloseWait(run="mine", claim=1, ident="open"),
+    inbox.RejectFact(run="mine", claim=1, seq=2, failure=BROKEN),
+    inbox.ReturnFact(run="mine", claim=1, rank=50, name="go", payload=b"1", at=5, seq=3),
+    acts.Audited("cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejected(run="waiting")),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.Beat(),
@@ -248,6 +251,10 @@ LOSES_ITS_COUNT = (acts.Prune, seen.Observe, acts.NoteCircumstances)
 """Rows that were deleted or changed cannot be counted twice: only what is left must be equal."""
 
 
+def signal(run):
+    return inbox.Deliver(run=run, kind=FactKind.SIGNAL, name="go", source=f"go-{run}", payload=b"1")
+
+
 def prepared(path):
     """Make a store of SQLite that is filled."""
     return filled(lambda clock: open_database(path, clock=clock))
@@ -280,6 +287,11 @@ def filled(open_one):
     do(database, acts.PauseAutomation(name="b", until_at=None, by="me", reason=None))
     do(database, runs.Finish(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
     do(database, runs.Finish(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))
+    do(database, signal("waiting"))
+    do(database, inbox.RejectFact(run="waiting", claim=1, seq=1, failure=BROKEN))
+    do(database, signal("mine"))
+    taken = {"rank": 50, "ident": "go#1", "name": "go", "kind": OutcomeKind.SIGNAL, "events": (), "posts": ()}
+    do(database, msgspec.structs.replace(OUTCOME, run="mine", **taken))
     do(database, runs.Suspend(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
     do(database, acts.TakeLock(name="l", owner="mine"))
@@ -365,16 +377,16 @@ def test_a_wait_that_was_answered_takes_no_second_event_when_its_group_is_sent_a
         do(database, inbox.Publish(id=event, name="paid", data=b"{}", keep_until=2**62))
     wait = inbox.OpenWait(run="mine", claim=1, ident="paid#1", kind="event", name="paid", since_at=0, where={})
     do(database, wait)
-    ((seq,),) = database.connection.execute("select seq from inbox where run = 'mine'").fetchall()
+    ((seq,),) = database.connection.execute("select seq from inbox where run = 'mine' and kind = 'event'").fetchall()
     taken = msgspec.structs.replace(
         OUTCOME, ident="paid#1", name="paid", kind=OutcomeKind.EVENT, inbox=seq, marked=True
     )
     do(database, taken)
     answers = database.commit([wait, taken], again=True).results
     assert not any(isinstance(answer, Refused) for answer in answers)
-    assert database.connection.execute("select * from inbox where run = 'mine'").fetchall() == []
+    assert database.connection.execute("select * from inbox where run = 'mine' and kind = 'event'").fetchall() == []
     do(database, msgspec.structs.replace(wait, ident="paid#2"))
-    assert database.connection.execute("select ident, source from inbox where run = 'mine'").fetchall() == [
-        ("paid#2", "e2")
-    ]
+    assert database.connection.execute(
+        "select ident, source from inbox where run = 'mine' and kind = 'event'"
+    ).fetchall() == [("paid#2", "e2")]
     database.close()

@@ -17,7 +17,7 @@ def planned(world):
         spec = Schedule.parse(cron=cron)
         data = msgspec.json.encode(spec.to_data())
         rows.append(AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())))
-        schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), None, spec.key))
+        schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), spec.key))
     world.store.apply(Announce("planned", tuple(rows), tuple(schedules)))
     for one in (PAY, BACKUP):
         world.store.apply(MakeSlot(one.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
