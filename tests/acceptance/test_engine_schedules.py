@@ -60,6 +60,26 @@ async def test_new_interval_does_not_start_a_slot_of_the_past(tmp_path):
             assert await verdicts(engine, len(expected)) == expected
 
 
+async def test_interval_that_is_added_to_a_store_in_use_begins_at_once(tmp_path):
+    """Who adds it sees its first run right away: that of the slot which is under way."""
+    clock = FakeClock(datetime(2026, 3, 1, 12, 40, tzinfo=UTC))
+    with Registry() as registry:
+
+        @ms.task(every="1h")
+        def other() -> None: ...
+
+    async with World(tmp_path, clock).engine(registry):
+        pass
+    with registry:
+
+        @ms.task(every="1h")
+        def ring() -> None: ...
+
+    async with World(tmp_path, clock).engine(registry) as engine:
+        assert await verdicts(engine, 1) == [("12:00", "run")]
+        assert slots(engine.working.store.reader, "other") == []
+
+
 async def test_slot_starts_one_run_at_its_time_and_not_before(tmp_path):
     """The first slot is the next one after the definition was announced."""
     clock, bell = FakeClock(BEGIN), Bell()

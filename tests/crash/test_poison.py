@@ -37,7 +37,7 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
     supervised.start(hold=f"{supervised.name}-gate")
     supervised.until_called(64)
     supervised.effects.release(f"{supervised.name}-gate")
-    supervised.until(lambda: not supervised.unfinished())
+    supervised.until(lambda: not supervised.unfinished(), within=150)  # each drain lasts five seconds
     view = supervised.client.view(poison)
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 63, ("poison", RunState.NEEDS_ATTENTION): 1}
     assert view.reason == FailureReason.CRASHES_WORKER

@@ -49,3 +49,23 @@ FIXED = frozenset(
 
 WHOLE_AUTOMATION = ""
 """The item of runs that are all about the same thing."""
+
+_SEVERAL = 2
+
+
+def members_text(failed: int, open_: int, fixed: int, *, halted: bool = False) -> str | None:
+    """Return what became of the members of an incident: "3 runs failed, 1 fixed, 2 open"; None where there is one at most.
+
+    `halted` = they stopped and need a person.
+    """
+    if failed < _SEVERAL:
+        return None
+    stopped, mended = ("stopped", "continued") if halted else ("failed", "fixed")
+    decided = failed - fixed - open_
+    parts = [
+        f"{failed:,} runs {stopped}",
+        f"{fixed:,} {mended}" if fixed else "",
+        f"{decided:,} discarded" if decided > 0 else "",
+        f"{open_:,} open" if open_ else "",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -8,6 +8,7 @@ from mainspring.domain.definition import Kind
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
+from mainspring.domain.schedule import Schedule
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.trigger import Trigger
 from mainspring.engine.automation import Automation
@@ -94,6 +95,7 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
             schedule.next_after(now_at),
             schedule.key,
             given,
+            _slot_under_way(schedule, now_at) if definition.option("misfire") != "none" else None,
         )
         for number, schedule in enumerate(definition.schedules, start=1)
     ]
@@ -103,6 +105,14 @@ def _add(registry: Registry, where: str, what: str, how: str) -> None:
     problem = Problem(where=where, what=what, how=how)
     if problem not in registry.problems:
         registry.problems.append(problem)
+
+
+def _slot_under_way(schedule: Schedule, now_at: int) -> int | None:
+    """Return the slot of an interval that is under way now."""
+    if schedule.every is None:
+        return None
+    under_way = now_at - (now_at - schedule.offset) % schedule.every
+    return under_way if schedule.next_after(under_way - 1) == under_way else None
 
 
 def problems_of(data: str | None) -> list[Problem]:

@@ -129,7 +129,7 @@ class Asker:
         decode = functools.partial(decode_result, signature, what=f"result of {name}")
         number = body.calls.next_number()
         coroutine = _outcome(body, number, kind, ident, name, call, decode)
-        return body.calls.add(number, coroutine, f"run.step({name}, ...)", caller_frame(2))
+        return body.calls.add(number, coroutine, "step", name, caller_frame(2))
 
     @overload
     def child(
@@ -155,7 +155,7 @@ class Asker:
         ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *was))
         number = body.calls.next_number()
         coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
-        return body.calls.add(number, coroutine, f"run.child({name}, ...)", caller_frame(1))
+        return body.calls.add(number, coroutine, "child", name, caller_frame(1))
 
     @overload
     def map(
@@ -250,7 +250,7 @@ class Asker:
             spread=spread,
         )
         number = body.calls.next_number()
-        return body.calls.add(number, fan.run(number), f"run.map({name}, ...)", caller_frame(1))
+        return body.calls.add(number, fan.run(number), "map", name, caller_frame(1))
 
     def __copy__(self) -> Self:
         raise DefinitionError("a run cannot be copied: pass values to steps instead")

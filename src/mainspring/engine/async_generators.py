@@ -23,7 +23,6 @@ class AsyncGenerators:
     """
 
     def __init__(self, make_task: Callable[[Any], "asyncio.Task[Any]"], task_runs: Callable[[], bool]) -> None:
-        _watch_collector()
         self.closed = False
         self._make_task = make_task
         self._task_runs = task_runs
@@ -34,6 +33,7 @@ class AsyncGenerators:
 
     def begun(self, generator: _Generator) -> None:
         """Note a generator at its first iteration."""
+        _watch_collector()  # not before there is one: each collection costs a call
         self._count += 1
         self._living[self._count] = generator
 

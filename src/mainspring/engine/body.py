@@ -284,17 +284,15 @@ class Body:
                 raise BodyError(_OUTSIDE)
             return f"{name}[{key}]"
         if key is not None:
-            suffix = f"[{key}]"
+            ident = f"{task.branch}{name}[{key}]"
         else:
             count = task.uses[name] = task.uses.get(name, 0) + 1
             if count == 2 and name != "timer":
                 self.notes.hints.add(f"{task.branch}{name}")
-            suffix = f"#{count}"
+            ident = f"{task.branch}{name}#{count}"
         if was or self.names.former:
-            former = self.names.saved_ident(task.branch, name, suffix, was)
-            if former is not None:
-                return former
-        return f"{task.branch}{name}{suffix}"
+            return self.names.saved_ident(ident, task.branch, name, was) or ident
+        return ident
 
     def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
         """Set a timer with an identity of its own."""

@@ -4,6 +4,7 @@ It runs in a thread and can be told to end: the attempt's cancellation ends the 
 """
 
 import functools
+import inspect
 import os
 import time
 from collections.abc import Callable
@@ -92,10 +93,13 @@ def run_command(
 
 def command_in(folder: str | None) -> Callable[..., CommandResult]:
     """Return `run_command` for a folder that is no part of its input: a project may move while its runs go on."""
+    signature = inspect.signature(run_command)
 
     @functools.wraps(run_command)
-    def run(command: list[str], cwd: str | None = None, *args: Any, **kwargs: Any) -> CommandResult:
-        return run_command(command, cwd or folder, *args, **kwargs)
+    def run(*args: Any, **kwargs: Any) -> CommandResult:
+        given = signature.bind(*args, **kwargs)
+        given.arguments["cwd"] = given.arguments.get("cwd") or folder
+        return run_command(*given.args, **given.kwargs)
 
     return run
 

@@ -19,6 +19,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
+from types import MethodType
 from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
@@ -98,6 +99,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.tasks: dict[int, BodyTask] = {}
         self.closed = False
         self.generators = AsyncGenerators(self.create_task, self._task_runs)
+        self._hooks = self.generators.begun, self.generators.left
 
     def next_number(self) -> int:
         """Return the next creation number, from 1."""
@@ -127,7 +129,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Handle:
         """Append to the ready queue."""
         handle = asyncio.Handle(callback, args, self, context)
-        if getattr(callback, "__qualname__", None) == _ANYIO_POLL:
+        if type(callback) is MethodType and callback.__name__ == _ANYIO_POLL:
             self._polling.append(handle)
         else:
             self._ready.append(handle)
@@ -210,7 +212,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Run what is ready until nothing is. SystemExit and KeyboardInterrupt of a body stay in its task."""
         outer, hooks = events._get_running_loop(), sys.get_asyncgen_hooks()
         events._set_running_loop(self)
-        sys.set_asyncgen_hooks(self.generators.begun, self.generators.left)
+        sys.set_asyncgen_hooks(*self._hooks)
         try:
             self._run_ready()
             while self._polling:  # until all that they do is to ask for another turn
@@ -271,7 +273,7 @@ def _refuse_order_by_chance(coro: Any) -> None:
         )
 
 
-_ANYIO_POLL = "CancelScope._deliver_cancellation"
+_ANYIO_POLL = "_deliver_cancellation"
 """anyio calls this again and again, as long as a task of a cancelled scope lives: alone it must not keep a body from its rest."""
 _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
 """Who makes the tasks of it: 3.11, 3.12, and its iterator from 3.13 on."""

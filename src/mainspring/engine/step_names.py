@@ -67,10 +67,11 @@ class StepNames:
                 former.setdefault(new, []).append(old)
         return cls(history.renames, former, marked, saved | marked)
 
-    def saved_ident(self, branch: str, name: str, suffix: str, was: Sequence[str]) -> str | None:
-        """Return the identity that a step has in the history under a name it had before, if it is there."""
-        if f"{branch}{name}{suffix}" in self._saved:
+    def saved_ident(self, new: str, branch: str, name: str, was: Sequence[str]) -> str | None:
+        """Return the identity that a step has in the history under a name it had before, if it is there; `new` = that of today."""
+        if new in self._saved:
             return None
+        suffix = new.removeprefix(f"{branch}{name}")
         for old in (*was, *self.former.get(name, ())):
             ident = f"{branch}{old}{suffix}"
             if ident in self._saved or any(known.startswith(f"{ident}[") for known in self._saved):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import PurePath
 from types import CodeType, FrameType
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from mainspring.domain.errors import BodyError
 
@@ -26,22 +26,21 @@ _HINT = (
 )
 
 
-class _Call(NamedTuple):
-    coroutine: Coroutine[Any, Any, Any]
-    what: str
-    code: CodeType
-    instruction: int
+_Call = tuple[Coroutine[Any, Any, Any], str, str, CodeType, int]
+"""The coroutine, the verb, what it was asked for, and the code and instruction that made the call: made for each step, so a plain tuple."""
 
-    @property
-    def is_unawaited(self) -> bool:
-        return inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED
 
-    @property
-    def place(self) -> str:
-        """The file and line of the call, and the function it stands in."""
-        lines = (line for begin, end, line in self.code.co_lines() if begin <= self.instruction < end)
-        line = next(lines, None) or self.code.co_firstlineno
-        return f"{PurePath(self.code.co_filename).name}:{line} in {self.code.co_name}"
+def _is_unawaited(call: _Call) -> bool:
+    return inspect.getcoroutinestate(call[0]) == inspect.CORO_CREATED
+
+
+def _shown(call: _Call) -> str:
+    """Return a call with the file and line that made it, and the function it stands in."""
+    _, verb, name, code, instruction = call
+    lines = (line for begin, end, line in code.co_lines() if begin <= instruction < end)
+    line = next(lines, None) or code.co_firstlineno
+    what = f"run.{verb}({name}, ...)" if name else f"run.{verb}(...)"
+    return f"{what} ({PurePath(code.co_filename).name}:{line} in {code.co_name})"
 
 
 class UnawaitedCalls:
@@ -50,6 +49,7 @@ class UnawaitedCalls:
     def __init__(self) -> None:
         self._calls: dict[int, _Call] = {}
         self._last = 0
+        self._pruned_at = _PRUNED_FROM
 
     def next_number(self) -> int:
         """Return the number of a new call; its coroutine gives it to `started`."""
@@ -57,12 +57,13 @@ class UnawaitedCalls:
         return self._last
 
     def add(
-        self, number: int, coroutine: Coroutine[Any, Any, T], what: str, caller: FrameType
+        self, number: int, coroutine: Coroutine[Any, Any, T], verb: str, name: str, caller: FrameType
     ) -> Coroutine[Any, Any, T]:
-        """Note a call; `caller` is the frame that made it. Return the coroutine."""
-        if len(self._calls) >= _PRUNED_FROM:
-            self._calls = {key: call for key, call in self._calls.items() if call.is_unawaited}
-        self._calls[number] = _Call(coroutine, what, caller.f_code, caller.f_lasti)
+        """Note a call of `run.verb(name, ...)`; `caller` is the frame that made it. Return the coroutine."""
+        if len(self._calls) >= self._pruned_at:
+            self._calls = {key: call for key, call in self._calls.items() if _is_unawaited(call)}
+            self._pruned_at = max(_PRUNED_FROM, 2 * len(self._calls))
+        self._calls[number] = (coroutine, verb, name, caller.f_code, caller.f_lasti)
         return coroutine
 
     def started(self, number: int) -> None:
@@ -77,10 +78,10 @@ class UnawaitedCalls:
         """
         if not self._calls:
             return
-        unawaited = [call for call in self._calls.values() if call.is_unawaited]
+        unawaited = [call for call in self._calls.values() if _is_unawaited(call)]
         self.close()
         if unawaited:
-            named = ", ".join(f"{call.what} ({call.place})" for call in unawaited[:_MOST_SHOWN])
+            named = ", ".join(map(_shown, unawaited[:_MOST_SHOWN]))
             more = f" and {len(unawaited) - _MOST_SHOWN} more" if len(unawaited) > _MOST_SHOWN else ""
             what = "was never awaited, so it did not happen"
             raise BodyError(
@@ -91,8 +92,8 @@ class UnawaitedCalls:
         """Close what is left, so that Python does not warn of it as well."""
         calls, self._calls = self._calls, {}
         for call in calls.values():
-            if call.is_unawaited:
-                call.coroutine.close()
+            if _is_unawaited(call):
+                call[0].close()
 
 
 def tracked(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -105,7 +106,7 @@ def tracked(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutin
         number = calls.next_number()
         coroutine: Any = _begin(calls, number, method, args, kwargs)
         coroutine.__name__, coroutine.__qualname__ = method.__name__, method.__qualname__
-        return calls.add(number, coroutine, f"run.{method.__name__}(...)", caller_frame(1))
+        return calls.add(number, coroutine, method.__name__, "", caller_frame(1))
 
     return call
 

@@ -172,7 +172,8 @@ class Worker(RunServices):
         self._straights.take_up_all(now)
         for driver in list(self.drivers.values()):
             driver.look_after(now)
-            if self.settings.suspects and now - driver.loaded_at >= self.settings.survive_ms:
+            # While it drains, it may be this very run that made it drain: what it is to blame for is not known yet.
+            if self.settings.suspects and not self.draining and now - driver.loaded_at >= self.settings.survive_ms:
                 self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_A_BEAT == 0:
             self.stalled.look()

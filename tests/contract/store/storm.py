@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from mainspring.domain.errors import FencedError, StoreUnavailableError
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot, Prune, ReleaseLock, SetQueue, TakeLock
-from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
 from mainspring.store.commands.results import Numbered, Refused, Started
 from mainspring.store.commands.runs import CancelRun, Claim, Claimed, Discard, ParentLink, Reopen, RunKey
 from mainspring.store.commands.sessions import Bury
-from tests.contract.store.process import audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
+from tests.contract.store.process import BOOM, audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
 
 LIMITS = {"pair": 2, "one": 1}
 RATE, RATE_MS = 3, 1_000
@@ -227,6 +227,26 @@ class Actor:
     def finish(self) -> list[Any]:
         return self.let_go(lambda o, _: finish(o.run, rank=o.rank), ends=True)
 
+    def restart(self) -> list[Any]:
+        """End a run so that another continues it."""
+        heir = self.process.starting(id=self.name("heir"))
+        found = self.let_go(lambda o, _: finish(o.run, rank=o.rank, then=heir), ends=True)
+        if found:
+            with self.books as books:
+                books.runs.append(heir.id)
+        return found
+
+    def reject(self) -> list[Any]:
+        """Do not read one of the messages that the owner has seen."""
+        owned = self.some_owned()
+        facts = [] if owned is None else [one for one in owned.facts if one.kind in (FactKind.SIGNAL, FactKind.EVENT)]
+        if owned is None or not facts:
+            return []
+        fact = self.chance.choice(facts)
+        owned.facts.remove(fact)
+        name = fact.name if fact.kind is FactKind.EVENT else None
+        return [(RejectFact(owned.run.id, owned.run.claim, fact.seq, BOOM, name), ignore)]
+
     def fail(self) -> list[Any]:
         return self.let_go(lambda o, _: fail(o.run, rank=o.rank), ends=True)
 
@@ -359,6 +379,11 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
         *(Actor.start, Actor.start, *(Actor.claim,) * 3, Actor.look, Actor.suspend, Actor.finish),
         *(*(Actor.wait,) * 4, *(Actor.close_wait,) * 3, *(Actor.publish,) * 4),
     ),
+    "chains": (
+        *(Actor.start, Actor.start, *(Actor.claim,) * 4, *(Actor.look,) * 3, Actor.suspend, Actor.reopen, Actor.cancel),
+        *(*(Actor.wait,) * 3, Actor.close_wait, *(Actor.publish,) * 3, *(Actor.deliver,) * 2),
+        *(*(Actor.restart,) * 4, *(Actor.reject,) * 3, Actor.bury, Actor.forward),
+    ),
     "keys": (*(Actor.start,) * 3, *(Actor.claim,) * 2, *(Actor.fail,) * 3, Actor.finish, *(Actor.reopen,) * 4),
     "ends": (
         *(
@@ -372,7 +397,7 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
         *(Actor.deliver, Actor.deliver, Actor.cancel, Actor.look, Actor.bury),
     ),
 }
-_FAVOURS = {"lines": (1.0, 0.0), "keys": (0.0, 1.0), "events": (0.0, 0.0), "ends": (0.2, 0.0)}
+_FAVOURS = {"lines": (1.0, 0.0), "keys": (0.0, 1.0), "events": (0.0, 0.0), "chains": (0.0, 0.0), "ends": (0.2, 0.0)}
 """How many of the starts ask for a partition, and how many of the others for a key."""
 
 

@@ -180,3 +180,12 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     assert facts(store, parent.id) == [(None, b"1")]
     store.do(wait_for(parent))
     assert [ident for ident, _ in facts(store, parent.id)] == [None, "e1"]
+
+
+def test_history_tells_which_children_have_not_ended(store):
+    """By the requests that asked for them; a child that ended is told of by its fact."""
+    parent = store.begin()
+    first = store.do(child(store, parent))
+    store.do(child(store, parent, "c#2", asked=3, input=b'{"n":2}'))
+    store.do(finish(claimed(store, first.run)))
+    assert store.history(parent.id).children == ["c#2"]

@@ -260,3 +260,63 @@ def test_discard_gives_up_a_halted_run_only(store):
     assert (view.state, view.reason, view.failure.code) == (RunState.FAILED, FailureReason.DISCARDED, "boom")
     assert store.do(MarkDone("r_none")).code == "not_found"
     assert store.do(MarkDone(run.id)).code == "wrong_state"
+
+
+RENAMED = msgspec.json.encode({"renamed": {"ident": "charge#1", "old": "charge", "new": "charge_card"}})
+
+
+def stopped_by_a_rename(store):
+    run = store.begin()
+    stop = halt(run, "charge#1", FailureReason.DRIFT, rank=1, detail=RENAMED)
+    store.do(outcome(run, 1, "charge#1", asked=1), stop)
+    return run
+
+
+def test_renamed_step_is_mapped_and_its_run_continues(store):
+    """Nothing is superseded; the history tells the new name, and a repeated act changes nothing."""
+    run = stopped_by_a_rename(store)
+    store.twice(audited(Reopen(run.id, rename=("charge", "charge_card"))))
+    store.claim_one()
+    assert store.history(run.id).renames == {"charge": "charge_card"}
+    assert counted(store, run.id) == ["charge#1"]
+
+
+def test_renamed_step_is_accepted_as_gone(store):
+    """The history tells that a person decided on the name."""
+    run = stopped_by_a_rename(store)
+    store.twice(audited(Reopen(run.id, accept=("charge#1",))))
+    store.claim_one()
+    assert store.history(run.id).renames == {"charge": None}
+
+
+def test_a_later_word_on_a_renamed_step_counts(store):
+    """It may be mapped to another name when the run stops again."""
+    run = stopped_by_a_rename(store)
+    store.do(Reopen(run.id, rename=("charge", "wrong")))
+    again = store.claim_one()
+    store.do(halt(again, "charge#1", FailureReason.DRIFT, rank=1, detail=RENAMED))
+    store.do(Reopen(run.id, rename=("charge", "charge_card")))
+    assert store.history(run.id).renames == {"charge": "charge_card"}
+
+
+@pytest.mark.parametrize("command", [{"rename": ("other", "new")}, {"accept": ("other#1",)}])
+def test_a_word_on_a_step_that_did_not_stop_the_run_is_refused(store, command):
+    """The run stays as it is."""
+    run = stopped_by_a_rename(store)
+    refused = store.do(Reopen(run.id, **command))
+    assert refused.code == "no_such_step"
+    assert store.state(run.id) is RunState.NEEDS_ATTENTION
+    assert store.history(run.id).renames == {}
+
+
+def test_a_run_records_the_hash_seed_of_the_process_in_which_it_began(store, second):
+    """A claim by a process with another seed does not change it."""
+    run = store.begin()
+    assert run.hash_seed is not None
+    second.announce("a")
+    store.do(fail(run))
+    second.do(Reopen(run.id))
+    again = second.claim_one()
+    assert (again.id, again.claim, again.hash_seed) == (run.id, 2, run.hash_seed)
+    second.start()
+    assert second.claim_one().hash_seed not in (None, run.hash_seed)

@@ -19,7 +19,11 @@ LOST = {
         select waits.run, events.id from waits
         join event_matches on event_matches.match_hash = waits.match_hash join events on events.seq = event_matches.event
         where waits.kind = 'event' and waits.filled = 0 and events.at >= waits.since_at
-          and not exists (select 1 from facts_taken where run = waits.run and kind = 'event' and source = events.id)""",
+          and not exists (select 1 from facts_taken join runs on facts_taken.run = coalesce(runs.chain, runs.id)
+                          where runs.id = waits.run and facts_taken.kind = 'event' and facts_taken.source = events.id)""",
+    "what the chain of a run was given is there twice": """
+        select coalesce(runs.chain, runs.id), inbox.source from inbox join runs on runs.id = inbox.run
+        where inbox.kind in ('event', 'signal') group by coalesce(runs.chain, runs.id), inbox.kind, inbox.source having count(*) > 1""",
     "the end of a run was not told to who waits for it": """
         select waits.run, waits.name from waits join runs on runs.id = waits.name
         where waits.kind = 'run' and waits.filled = 0 and runs.finished_at is not null""",
@@ -32,6 +36,7 @@ LOST = {
     UNTOLD: """
         select parent.id, child.id from runs as child join runs as parent on parent.id = child.parent
         where child.finished_at is not null and parent.finished_at is null and child.superseded is null
+          and not exists (select 1 from runs as heir where heir.chain = coalesce(child.chain, child.id) and heir.seq > child.seq)
           and not exists (select 1 from inbox where run = parent.id and source = child.id)
           and not exists (select 1 from journal where run = parent.id and ident like child.parent_ident || '@%')""",
 }

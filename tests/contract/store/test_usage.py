@@ -18,3 +18,18 @@ def test_beat_tells_what_its_process_takes(store, second):
     assert taken(store)[store.session] == (5 * 1024**3, 1.25)
     store.do(Beat(1024, 0))
     assert taken(store)[store.session] == (1024, 0)
+
+
+def test_beat_tells_which_attempts_wait_for_a_child_process(store, second):
+    """It stays until another beat says otherwise; an empty one says that none waits."""
+
+    def queue(process):
+        return process.reader.read("read_child_queue", (process.session,))
+
+    assert queue(store) == []
+    store.do(Beat(child_queue='{"children":1,"count":0,"waiting":[]}'))
+    store.do(Beat(1024, 0))
+    assert [row[0] for row in queue(store)] == ['{"children":1,"count":0,"waiting":[]}']
+    assert queue(second) == []
+    store.do(Beat(child_queue=""))
+    assert queue(store) == []

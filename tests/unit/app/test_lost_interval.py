@@ -130,7 +130,7 @@ def test_slots_of_the_lost_interval_start_nothing_by_themselves(restored):
     hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
     hold.release(site.opened, site.reads, act=site.act())
     for schedule in ("report", "charge", "order"):
-        again = MakeSlot(schedule, site.top, site.top + HOUR, Arriving().starting(schedule))
+        again = MakeSlot(schedule, site.top, site.top + HOUR, "run", Arriving().starting(schedule))
         assert isinstance(site.opened.apply(again), Refused)
         assert site.reads.plans(schedule)[0].next_slot_at == site.top + HOUR
     assert site.automations() == ["report"]

@@ -1,5 +1,6 @@
 """runs cancel, retry, signal, answer, give-result, and acts on all that a filter means."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.failure import Failure
@@ -282,3 +283,38 @@ def test_failed_runs_of_one_error_are_listed_and_retried(cli, stage):
     assert {state(stage, run) for run in runs} == {RunState.QUEUED}
     assert state(stage, other) is RunState.FAILED
     assert cli("failed", "list", "--error", "nope").code == 2
+
+
+def stopped_by_a_rename(stage, new="charge_card"):
+    run = stage.begin()
+    detail = msgspec.json.encode({"renamed": {"ident": "charge#1", "old": "charge", "new": new}})
+    stage.do(msgspec.structs.replace(outcome(run, 1, "charge#1", asked=1), name="charge"))
+    stage.do(halt(run, "charge#1", FailureReason.DRIFT, rank=1, detail=detail))
+    return run.id
+
+
+def test_renamed_step_is_mapped_by_its_pair(cli, stage):
+    """`explain` shows the line; a wrong pair is refused with the right one."""
+    run = stopped_by_a_rename(stage)
+    told = cli("explain", run).out
+    assert f"mainspring runs retry {run} --map charge=charge_card" in told
+    assert f"mainspring runs retry {run} --accept charge" in told
+    wrong = cli("runs", "retry", run, "--map", "other=charge_card")
+    assert wrong.code != 0
+    assert "charge=charge_card" in wrong.err
+    assert cli("runs", "retry", run, "--map", "charge=charge_card").code == 0
+    assert state(stage, run) is RunState.RUNNING or state(stage, run) is RunState.QUEUED
+
+
+@pytest.mark.parametrize("words", [["--map", "charge=charge_card"], ["--accept", "charge"], ["--from-step", "charge"]])
+def test_runs_that_stopped_for_one_renamed_step_are_decided_together(cli, stage, words):
+    """A filter says which; what stopped for something else is refused and named."""
+    runs = [stopped_by_a_rename(stage) for _ in range(2)]
+    other = failed(stage)
+    assert cli("runs", "retry", "--state", "needs_attention", *words, "--dry-run").code == 0
+    said = cli("runs", "retry", *runs, other, *words, "-y")
+    assert said.code == 8
+    assert "2 runs continued" in said.out
+    assert other in said.err
+    assert RunState.NEEDS_ATTENTION not in {state(stage, run) for run in runs}
+    assert state(stage, other) is RunState.FAILED

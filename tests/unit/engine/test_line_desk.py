@@ -100,5 +100,5 @@ def test_attempt_that_was_stopped_is_no_error(desk, keeper):
     desk.end(SPEC, EndedSign(failure, 1, stopped=True))
     assert (keeper.lines[0]["level"], keeper.texts) == (
         "warning",
-        ["attempt 2 was stopped: CancelledError: the worker stops"],
+        ["attempt 2 was stopped: the worker stops"],
     )

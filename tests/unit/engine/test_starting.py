@@ -179,7 +179,7 @@ SCHEDULED = {"cron": ["0 3 * * *"]}
     ],
 )
 def test_start_says_what_settles_its_failure(options, given, rule, item):
-    """What the definition says wins; else what starts it decides. A start with other arguments than the schedule's is about another thing."""
+    """What the definition says wins; else what starts it decides. Other arguments than the schedule's are another thing."""
     start = command(definition(**options), **given)
     assert (start.healthy, start.item) == (rule, item)
 

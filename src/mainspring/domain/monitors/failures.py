@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from mainspring.domain.incident import MEMBERS, OWED, Finding, IncidentKind, Severity, Subject
-from mainspring.domain.member import HealthRule
+from mainspring.domain.member import HealthRule, members_text
 from mainspring.domain.monitors.facts import Facts, Fault, OpenFailure, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.prospects import prospects
@@ -17,7 +17,6 @@ from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.states import FailureReason, RunState
 
 _SHOWN = 5
-_SEVERAL = 2
 _FAILED: Final = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
 _DOES = {
     IncidentKind.PERMANENT_ERROR: "failed",
@@ -140,16 +139,8 @@ def _members(kind: IncidentKind, failed: int, more: int, before: OpenFailure | N
     fixed = 0
     if before is not None:
         failed, more, fixed = failed + before.failed, more + before.open, before.fixed
-    if failed < _SEVERAL:
-        return {}
-    stopped, mended = ("stopped", "continued") if kind is IncidentKind.NEEDS_ATTENTION else ("failed", "fixed")
-    decided = failed - fixed - more
-    parts = [
-        f"{failed:,} runs {stopped}",
-        f"{fixed:,} {mended}" if fixed else "",
-        f"{decided:,} discarded" if decided > 0 else "",
-    ]
-    return {MEMBERS: ", ".join([*(part for part in parts if part), f"{more:,} open"])}
+    text = members_text(failed, more, fixed, halted=kind is IncidentKind.NEEDS_ATTENTION)
+    return {} if text is None else {MEMBERS: text}
 
 
 def _hint(kind: IncidentKind, run: str) -> str:

@@ -20,6 +20,8 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     """Equal while the schedule is the same one; `spec` may differ meanwhile by what is looked up (dates of holidays)."""
     input: bytes | None = None
     """What its runs are given, sealed: with it and the definition anybody can make a slot, without the code."""
+    first_slot_at: int | None = None
+    """The first slot of an interval that is added to a store in use: it begins at once. In a new store no slot is of the past."""
 
 
 class AutomationRow(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ _RENAMES = (
 def announce(tx: Transaction, command: Announce) -> Numbered:
     """Write the definitions of this process and what its session may claim."""
     tx.hold("deployments")
+    is_new_store = tx.one("any_deployment") is None
     number = _deployment(tx, command.fingerprint)
     newest = tx.one("newest_live_deploy", (tx.session,))
     overruled = newest is not None and newest[0] is not None and newest[0] > number
@@ -45,7 +46,7 @@ def announce(tx: Transaction, command: Announce) -> Numbered:
         if row.definition is not None and row.problem is None and tx.session is not None:
             tx.change("insert_session_automation", (tx.session, row.name, row.version))
     if not overruled:
-        schedules.announce_schedules(tx, command)
+        schedules.announce_schedules(tx, command, is_new_store=is_new_store)
         triggers.announce_triggers(tx, command)
     tx.ready = True
     return Numbered(number)

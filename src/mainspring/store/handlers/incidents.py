@@ -11,7 +11,8 @@ import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.folding import SAYS_NOTHING_NEW
-from mainspring.domain.incident import SETTLED_BEFORE, IncidentKind, Severity, Subject
+from mainspring.domain.incident import MEMBERS, SETTLED_BEFORE, IncidentKind, Severity, Subject
+from mainspring.domain.member import members_text
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
@@ -53,6 +54,7 @@ class _Row(msgspec.Struct):
     number: int
     parent: str | None
     opened_at: int
+    kind: str
 
     def may(self, move: IncidentMove) -> bool:
         return self.state in INCIDENT_MOVES[move][0]
@@ -195,10 +197,21 @@ def _is_later(tx: Transaction, at: int, looked_at: int) -> bool:
 
 
 def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
-    tx.change("resolve_incident", (tx.now, by, note, row.id))
     tx.change("settle_members_of_incident", (row.id, tx.now, by))
+    tx.change("resolve_incident", (tx.now, by, note, row.id, _facts_at_end(tx, row)))
     _note(tx, row.id, _M.RESOLVE, by, note)
     _tell_again(tx, row, About.RESOLVED)
+
+
+def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
+    """Return the facts of an incident that is over, with what became of all its failed runs."""
+    facts = msgspec.json.decode(row.facts)
+    found = tx.one("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS in facts else None
+    if found is None:
+        return row.facts
+    _, failed, still_open, fixed, _ = found
+    text = members_text(failed, still_open, fixed, halted=row.kind == IncidentKind.NEEDS_ATTENTION)
+    return msgspec.json.encode(facts | {MEMBERS: text})
 
 
 def _remind(tx: Transaction, reminder: Reminder) -> bool:

@@ -17,19 +17,19 @@ EARLY_MS = 1_000
 """So much may a scheduler's clock be ahead of the store's."""
 
 
-def announce_schedules(tx: Transaction, command: Announce) -> None:
+def announce_schedules(tx: Transaction, command: Announce, *, is_new_store: bool = False) -> None:
     """Write the schedules of the announced automations; one that its automation no longer has, ends."""
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
-        _write(tx, row)
+        _write(tx, row, is_new_store=is_new_store)
         tx.change("give_schedule", (row.input, row.key or None, row.name))
     for automation, kept in names.items():
         tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
 
 
-def _write(tx: Transaction, row: ScheduleRow) -> None:
-    """Write one schedule. An unchanged one keeps where it is; a new or changed one makes no slot of the past.
+def _write(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
+    """Write one schedule. An unchanged one keeps where it is; a changed one makes no slot of the past, nor does any in a new store.
 
     One whose data alone were made anew keeps what is due, and computes what is not from the new ones.
     """
@@ -45,7 +45,10 @@ def _write(tx: Transaction, row: ScheduleRow) -> None:
     retired = tx.one("read_announced", (row.automation,))
     if retired is not None and retired[1] is not None:
         return
-    tx.change("write_schedule", (row.name, row.automation, row.spec, tx.now, row.next_slot_at, tx.now))
+    first, low_water = row.next_slot_at, tx.now
+    if known is None and row.first_slot_at is not None and not is_new_store:
+        first = low_water = row.first_slot_at
+    tx.change("write_schedule", (row.name, row.automation, row.spec, low_water, first, tx.now))
 
 
 def make_slot(tx: Transaction, command: MakeSlot) -> Started | Done | Refused:

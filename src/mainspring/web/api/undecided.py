@@ -9,6 +9,7 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.domain.states import RunState
 from mainspring.service import hold
 from mainspring.store.held import HELD
+from mainspring.store.reads.lost import LostInterval
 from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.status import meta
 from mainspring.store.views import RunView
@@ -54,6 +55,11 @@ def release(call: Call[None, Because]) -> Done:
     return Done(act.command)
 
 
+def lost(call: AnyCall) -> LostInterval:
+    """List what may have been done between backup and restoring, and was set aside: at most 1,000 due times, deliveries, messages each."""
+    return call.site.reads.lost_interval(_MOST)
+
+
 def is_held(call: AnyCall) -> bool:
     """Tell whether the store was restored and is not released yet."""
     return meta(call.site.reader, HELD) is not None
@@ -78,6 +84,7 @@ def _chosen(call: Call[None, Decided]) -> list[str]:
 
 ROUTES = (
     reads("/undecided", listed, Page[RunView], query=Slice, whole=True),
+    reads("/undecided/lost", lost, LostInterval, whole=True),
     acts("/undecided/decide", decide, Decided, Answered, whole=True, within_s=_WITHIN_S),
     ApiRoute(
         method="POST",

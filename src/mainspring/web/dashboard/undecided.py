@@ -19,7 +19,7 @@ def show(call: Call[Slice, Form | None]) -> View:
     """List the runs that somebody has to decide on."""
     found = undecided.listed(looked(call))
     values = {"runs": found.items, "next": found.next, "is_held": undecided.is_held(call), "decisions": _SAID}
-    return View("Restored store", values)
+    return View("Restored store", {**values, "lost": undecided.lost(call)})
 
 
 def rows(call: Call[Slice, None]) -> Iterator[RunView]:

@@ -230,12 +230,17 @@ async def test_run_that_waits_is_declared_done(world):
 async def test_ways_to_continue_stand_alone(world):
     """From a step, again, a drift accepted: one of them, and not later; a step that is not there is named."""
     run = world.begin()
-    for body in ({"from_step": "a", "again": "a"}, {"accept": "a", "at": "2100-01-01T00:00:00Z"}):
+    for body in (
+        {"from_step": "a", "again": "a"},
+        {"accept": "a", "at": "2100-01-01T00:00:00Z"},
+        {"map": "a=b", "again": "a"},
+    ):
         answer = await world.ask("POST", f"/runs/{run}/retry", json=body)
         assert (answer.status_code, answer.json()["code"]) == (422, "bad_argument")
     answer = await world.ask("POST", f"/runs/{run}/retry", json={"from_step": "a"})
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_name")
     assert (await world.ask("POST", f"/runs/{run}/retry", json={})).status_code == 409
+    assert (await world.ask("POST", f"/runs/{run}/retry", json={"map": "a=b"})).status_code == 409
 
 
 @pytest.mark.asyncio

@@ -1,9 +1,11 @@
 """A restored store, by the API: its runs are decided on, then it goes on."""
 
+import msgspec
 import pytest
 
-from mainspring.store.commands.automations import SetMeta
-from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, ScheduleRow, SetMeta
+from mainspring.store.held import HELD, LOST_CHANGES, LOST_FROM, RESTORED_AT
 
 
 @pytest.fixture
@@ -38,6 +40,23 @@ async def test_which_runs_has_to_be_said(world, runs):
         answer = await world.ask("POST", "/undecided/decide", json={"decision": "cancel", **said})
         assert answer.status_code == 422
     assert len((await world.get("/undecided"))["items"]) == 3
+
+
+@pytest.mark.asyncio
+async def test_what_was_set_aside_is_listed(world, runs):
+    """Due times without a run, and what persons changed in the store that was replaced."""
+    world.store.apply(SetMeta(LOST_FROM, "0"))
+    change = {"at": 5, "actor": "cli:ann@box", "verb": "pause", "subject": "automation:pay"}
+    world.store.apply(SetMeta(LOST_CHANGES, msgspec.json.encode([change]).decode()))
+    row = ScheduleRow("nightly", "pay", b'{"cron":"0 3 * * *"}', 1)
+    world.store.apply(
+        Announce("code", (AutomationRow("pay", "task", 1, "f", b'{"kind":"task","name":"pay"}'),), (row,))
+    )
+    world.store.apply(MakeSlot("nightly", 1, 2, SlotVerdict.LOST.value))
+    found = await world.get("/undecided/lost")
+    (slot,) = found["slots"]
+    assert slot == {"schedule": "nightly", "automation": "pay", "slot_at": "1970-01-01T00:00:00.001Z"}
+    assert [one["verb"] for one in found["changes"]] == ["pause"]
 
 
 @pytest.mark.asyncio

@@ -1,3 +1,3 @@
-insert into sessions (uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at, lease_ms, posts, capacity)
-values (:uuid, :role, {{alive}}, :host, :hostname, :pid, :pid_started, :lock_path, :now, :now, coalesce(:lease_ms, 10000), :posts, :capacity)
+insert into sessions (uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at, lease_ms, posts, capacity, hash_seed)
+values (:uuid, :role, {{alive}}, :host, :hostname, :pid, :pid_started, :lock_path, :now, :now, coalesce(:lease_ms, 10000), :posts, :capacity, :hash_seed)
 on conflict (uuid) do nothing
