@@ -84,8 +84,11 @@ class Process:
 
     def open(self, role: str = "worker") -> "Process":
         uuid = self.name("session")
-        place: dict[str, Any] = {"host": "h", "hostname": "box", "lock_path": f"/{uuid}"}
-        self.do(OpenSession(uuid=uuid, role=role, pid=1, pid_started="1", hash_seed=f"seed of {uuid}", **place))
+        seed = f"seed of {uuid}"
+        opening = OpenSession(
+            uuid, role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}", hash_seed=seed
+        )
+        self.do(opening)
         return self
 
     def announce(
