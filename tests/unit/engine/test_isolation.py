@@ -74,7 +74,7 @@ def test_colour_is_seen_through_partials_and_objects():
     [
         (lambda: None, "a lambda"),
         (functools.partial(plain_step), "without a name"),
-        (Owner().method, "not what"),
+        (Owner().method, "no module holds under a name"),
         (Owner(), "without a name"),
     ],
     ids=["lambda", "partial", "method", "instance"],
