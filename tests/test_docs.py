@@ -177,6 +177,17 @@ def test_api_page_is_made_of_the_table():
     assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)
 
 
+def test_promises_name_tests_that_exist():
+    """Each promise has a test, and no name of one is out of date."""
+    page = (DOCS / "promises.md").read_text(encoding="utf-8")
+    promises = re.split(r"^## (?=\d)", page, flags=re.MULTILINE)[1:]
+    assert len(promises) == 6
+    for promise in promises:
+        tests = re.findall(r"`(tests/[a-z_/]+\.py)`", promise)
+        assert tests, promise
+        assert [name for name in tests if not (DOCS.parent / name).is_file()] == []
+
+
 def test_readme_stays_short():
     """It is read in a minute or two."""
     assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) < 150

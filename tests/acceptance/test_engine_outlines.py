@@ -44,7 +44,7 @@ async def test_finished_run_of_many_items_shows_no_step_retrying(place):
         now = engine.app.clock.now()
         seen = outline(engine.working.store.reader, handle.id)
         assert states(seen) == states(engine.story(handle)) == {"succeeded"}
-        rows = step_rows([line for line in lines_of(seen) if line.superseded is None], now)
+        rows = step_rows([line for line in lines_of(seen) if line.superseded is None], now, {})
         assert {row["line"].state for row in rows} == {"succeeded"}
         assert "retr" not in " ".join(explained(engine.working.store.reader, seen, now, "UTC").what)
         retried = [line for line in lines_of(engine.story(handle)) if len(line.tries) == 2]

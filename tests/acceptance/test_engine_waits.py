@@ -143,7 +143,7 @@ async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
     async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
         run = await engine.start(work)
         await engine.when(lambda: [o.name for o in engine.story(run).outcomes], bool)
-        with pytest.raises(NotFoundError, match="no open question"):
+        with pytest.raises(NotFoundError, match="open question"):
             await engine.app.answer(run.id, "yes")
         await engine.app.signal(run.id, "end")
         assert await run.result(5) == "no"

@@ -256,9 +256,10 @@ def test_lock_of_a_killed_exec_is_free_for_the_next(place: Place) -> None:
 
 
 def test_exec_inside_exec_is_not_confused(place: Place) -> None:
-    """A wrapped command may call us again: what it finds in its environment is no setting."""
+    """A wrapped command may call us again, if it is given the store: what it finds besides in its environment is no setting."""
     done = place.sh(
-        f"{sys.executable} -m mainspring exec -n inner -- sh -c 'echo $MAINSPRING_RUN_ID'; echo $MAINSPRING_RUN_ID"
+        f"{sys.executable} -m mainspring exec -n inner -- sh -c 'echo $MAINSPRING_RUN_ID'; echo $MAINSPRING_RUN_ID",
+        *("--pass-env", "MAINSPRING_STORE_URL"),
     )
     inner, outer = done.stdout.decode().split()
     assert inner != outer
@@ -293,12 +294,12 @@ def test_environment_is_the_callers(place: Place, given: dict[str, str]) -> None
     """The command gets what we got and what names its attempt, and nothing that Python thinks it needs."""
     done = place.exec("-n", "x", "--", "env", env=given)
     found = dict(line.split("=", 1) for line in done.stdout.decode().splitlines())
-    named = {name for name in found if name.startswith("MAINSPRING_")} - {"MAINSPRING_STORE_URL", *place.env}
+    named = {name for name in found if name.startswith("MAINSPRING_")} - {"MAINSPRING_STORE_WITHHELD", *place.env}
+    assert found.pop("MAINSPRING_STORE_WITHHELD") == "1"
     assert named == {"MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY"}
     assert {name: text for name, text in found.items() if name not in named} == {
         **place.env,
         **given,
-        "MAINSPRING_STORE_URL": str(place.store),
     }
 
 

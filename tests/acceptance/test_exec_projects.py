@@ -91,7 +91,8 @@ def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
 def test_lock_still_excludes_within_one_store(user: User) -> None:
     """Also while the store is away: the lock is a file first."""
     user.call(0, "exec", "-n", "begin", "--", "true")
-    again = f"exec {sys.executable} -m mainspring exec -n inner --lock backup -- echo both"
+    store = f"MAINSPRING_STORE_URL='{user.urls[0]}'"  # a command does not inherit it
+    again = f"{store} exec {sys.executable} -m mainspring exec -n inner --lock backup -- echo both"
     with user.away(0):
         done = user.call(0, "exec", "-n", "outer", "--lock", "backup", "--", "sh", "-c", again)
     assert (done.returncode, done.stdout) == (75, "")

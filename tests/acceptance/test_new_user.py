@@ -72,7 +72,7 @@ def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> N
 def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
     """Whoever types what init and add print next has a script that runs by itself and is on record."""
     user.type("mainspring init .")
-    said = user.type("mainspring add script cleanup --every 1h -- ./cleanup.sh")
+    said = user.type("mainspring add script cleanup --every 1m -- ./cleanup.sh")
     (typed,) = [line.split("(")[0].strip() for line in said.splitlines() if line.strip().startswith("mainspring run")]
     user.type(typed)
     (line,) = [line.split("(")[0].strip() for line in said.splitlines() if line.strip().startswith("mainspring dev")]
@@ -180,4 +180,14 @@ def test_ingest_with_one_bad_file_reports_that_file(user: NewUser) -> None:
     assert (inbox / "failed" / "2.csv").exists()
     (failed,) = user.ask("mainspring failed list")
     assert "2.csv" in user.type(f"mainspring runs show {failed['id'][-6:]}")
-    assert user.type("mainspring status", code=9)
+    status = user.type("mainspring status", code=9)
+    assert "1 failed run still needs a decision" in status
+    opened = any(user.ask("mainspring incidents list") for _ in looks(PATIENCE))
+    assert opened, "a failed file was reported to no one"
+    (incident,) = user.ask("mainspring incidents list")
+    assert "2.csv" in user.type(f"mainspring incidents show {incident['id'][-6:]}")
+    # "To try a failed file again": corrected, it is the same item, and its success settles the failure.
+    (inbox / "2.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    resolved = any(user.ask("mainspring incidents list") == [] for _ in looks(PATIENCE))
+    assert resolved, user.type("mainspring status; true")
+    user.type("mainspring status")

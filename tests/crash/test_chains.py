@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_kills_while_a_run_begins_anew_lose_and_double_nothing(store, tmp_path):
             assert await asyncio.to_thread(life.wait) in (-9, KILLED)
         last = live(tmp_path, store, "", total)
         await tell(app, first, range(each * len(KILLS), each * (len(KILLS) + 1)))
-        got = await ms.Handle(app, first, None).result(120)
+        got: list[list[Any]] = await ms.Handle(app, first, None).result(120)
         assert await asyncio.to_thread(last.wait) == 0
         return got
 

@@ -309,7 +309,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected every day at 01:00 (UTC))",
+        says="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "host's zone"),
     ),
     Way(
@@ -318,7 +318,7 @@ WAYS = (
         kind=K.SILENCE,
         of="crontab",
         within=17 * HOUR,
-        says="[notify] crontab: no success for 1d2h (expected every day at 01:00 (UTC))",
+        says="[notify] crontab: no success for 1d3h (expected every day at 01:00 (UTC))",
         begin=partial(_break, "crontab"),
     ),
     Way(
@@ -345,7 +345,7 @@ WAYS = (
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
-        says="[notify] orders: a run goes on for 1h8m, 99 % of its runs took at most 1m5s",
+        says="[notify] orders: a run goes on for 1h9m, 99 % of its runs took at most 1m6s",
         begin=partial(_break, "orders hangs"),
     ),
     Way(
@@ -354,7 +354,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: 401 Unauthorized: the token was revoked",
+        says="[notify] sync: failed: upload: HTTPStatusError: 401 Unauthorized: the token was revoked",
         begin=partial(_failing, "sync", REVOKED, FailureReason.PERMANENT_ERROR),
     ),
     Way(
@@ -363,7 +363,7 @@ WAYS = (
         kind=K.RETRIES_EXHAUSTED,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed after all retries: upload: no answer from the store of goods",
+        says="[notify] sync: failed after all retries: upload: ConnectTimeout: no answer from the store of goods",
         begin=partial(
             _failing,
             "sync",
@@ -377,7 +377,7 @@ WAYS = (
         kind=K.BACKLOG,
         of="orders",
         within=7 * HOUR,
-        says="[notify] orders: 26 runs wait, the oldest for 6h8m: queue orders is paused by ann",
+        says="[notify] orders: 26 runs wait, the oldest for 6h9m: queue orders is paused by ann",
         begin=_queue_paused,
     ),
     Way(
@@ -395,7 +395,7 @@ WAYS = (
         kind=K.SILENCE,
         of="orders",
         within=10 * DAY,
-        says="[notify] orders: no success for 5d4h (usually within 5d4h)",
+        says="[notify] orders: no success for 5d5h (usually within 5d4h)",
         begin=partial(_break, "orders"),
     ),
     Way(
@@ -458,7 +458,7 @@ WAYS = (
         kind=K.NEEDS_ATTENTION,
         of="orders",
         within=0,
-        says="[notify] orders: needs a person: charge: it broke",
+        says="[notify] orders: needs a person: charge: ValueError: it broke",
         begin=_in_doubt,
     ),
     Way(

@@ -13,12 +13,14 @@ from mainspring.domain.rendering import impact_of, next_try_of
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
 from mainspring.insight.judging import figure_text
+from mainspring.insight.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.app.runbooks import Runbook
     from mainspring.store.reads.incidents import AlertView, MemberView, MoveView
 
 _SHOWN = 20
+_ITEM = 48
 _SAID = ("last_good_at", "missed", "impact", "next_try_at")
 
 
@@ -53,7 +55,7 @@ def show(invocation: Invocation, incident: str) -> None:
         "",
         *_facts(found, now, zone),
         *_next(found, runbook),
-        *_members(failed, now),
+        *_members(failed, invocation.short_ids(IdKind.RUN, (one.run for one in failed[:_SHOWN])), now),
         *_history(became, now, zone),
         *_alerts(found, told, now),
         *(f"  holds   {short[one.id]}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
@@ -119,16 +121,16 @@ def _next(one: Incident, runbook: "Runbook | None") -> list[str]:
     return lines
 
 
-def _members(failed: "Sequence[MemberView]", now: int) -> list[str]:
-    """Return the failed runs that belong to it, the open ones first, each with what settled it."""
+def _members(failed: "Sequence[MemberView]", short: dict[str, str], now: int) -> list[str]:
+    """Return the failed runs that belong to it, the open ones first, each with what settled it; of a long item the end is what tells."""
     if not failed:
         return []
 
     def line(one: "MemberView") -> str:
-        item = "" if one.item in ("", one.run) else f" ({words.one_line(one.item, 80)})"
+        item = "" if one.item in ("", one.run) else f"  {keep_end(words.one_line(one.item), _ITEM)}"
         by = f" by {words.one_line(one.by, 60)}" if one.by and one.by != one.run else ""
         settled = "open" if one.settled is None else f"{str(one.settled).replace('_', ' ')}{by}"
-        return f"  {one.run}{item}  failed {words.ago(one.at, now)}, {settled}"
+        return f"  {short[one.run]}  failed {words.ago(one.at, now)}, {settled}{item}"
 
     return ["", "Failed runs:", *(line(one) for one in failed[:_SHOWN])]
 

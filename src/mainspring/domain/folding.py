@@ -203,7 +203,9 @@ def _joined(
     subject = Subject("", _K.STORM, cause if number == 1 else f"{cause} ({number})")
     before = known.open_now.get(subject)
     joins = [one for one in left if not is_wide or _is_in(one, before, known.open_now)]
-    if len(left) >= (_PAIR if cause.startswith(FAILS_TO_LOAD) else STORM_OF):
+    # Of many causes only those count that came together: what comes later and alone may be something else.
+    counted = [one for one in left if not _is_in(one, before, known.open_now)] if is_wide else left
+    if len(counted) >= (_PAIR if cause.startswith(FAILS_TO_LOAD) else STORM_OF):
         joins = list(left)
     elif before is None:
         joins = []

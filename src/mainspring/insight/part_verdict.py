@@ -47,6 +47,6 @@ def judge_part(
     if questions:
         parts.append(f"{many(questions, 'question waits', 'questions wait')} for an answer")
     head = runs.head(found.head(count, now, zone), count)
-    sentence = f"{head}: {', '.join(parts)}."
+    sentence = f"{runs.opening(head, count)}: {', '.join(parts)}."
     count = max(count, runs.undecided.number and 1)
     return PartVerdict(head, sentence, count, untold, len(found.put_off), runs.undecided)

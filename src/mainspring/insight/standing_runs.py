@@ -29,7 +29,11 @@ class StandingRuns(NamedTuple):
             yield f"{undecided_text(self.undecided)}: mainspring failed list"
 
     def head(self, head: str, count: int) -> str:
-        """Return how the sentence begins: `head` where something else needs a person, else how many failed runs do."""
+        """Return in a few words whether anything needs a person: `head` where something else does, else how many failed runs."""
+        return head if count or not self.undecided.number else undecided_text(self.undecided)
+
+    def opening(self, head: str, count: int) -> str:
+        """Return how the sentence begins, with the command where failed runs are all that needs a person."""
         if not self.undecided.number:
             return head
         text = undecided_text(self.undecided)

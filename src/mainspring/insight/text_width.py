@@ -25,6 +25,11 @@ def cut_to_width(text: str, cells: int) -> str:
     return "".join(kept) + ELLIPSIS if cells > 0 else ""
 
 
+def keep_end(text: str, cells: int) -> str:
+    """Return the end of a text that takes at most so many cells: of a path it is the name that tells."""
+    return text if text_width(text) <= cells else cut_to_width(text[::-1], cells)[::-1]
+
+
 def pad_to_width(text: str, cells: int, *, right: bool = False) -> str:
     """Return a text filled up with spaces to so many cells; `right` = they stand before it."""
     spaces = " " * (cells - text_width(text))

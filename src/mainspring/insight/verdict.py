@@ -134,7 +134,7 @@ def judge(
         "put_off": len(told.put_off),
         "undecided_failures": runs.undecided,
     }
-    sentence = f"{head}: {_parts(list(told.parts()), figures)}."
+    sentence = f"{runs.opening(head, count)}: {_parts(list(told.parts()), figures)}."
     return Verdict(healthy=not problems, sentence=sentence, problems=problems, **figures)
 
 

@@ -16,6 +16,7 @@ from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
 from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.monitors.facts import Facts, Watched
+from mainspring.domain.monitors.failures import FAILURE_KINDS
 from mainspring.domain.monitors.judged import Round
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import MONITORS, NO_OWN, Tunings, judge_all
@@ -106,6 +107,7 @@ class Watch:
         has_storm = any(one.subject.kind is IncidentKind.STORM for one in wrong)
         parts_in = reads.parts(self._store.reader) if has_storm else {}
         order, parents = fold(findings, wrong, parts_in)
+        before = {one.subject: one for one in wrong}
         found = tuple(
             Found(
                 id=new_id("i", now, self._clock.random_bits(80)),
@@ -116,6 +118,7 @@ class Watch:
                 parent=parents.get(finding.subject),
             )
             for finding in order
+            if not _is_known(finding, failures, parents, before)
         )
         well = self._well(facts, {one.subject for one in order}, judged, wrong, parts_in)
         due = [one for one in self._due(wrong, well, known, now) if _key(one) not in self._reminded]
@@ -194,6 +197,19 @@ def _groups_of(parts: Sequence[Sequence[Found]], groups: Iterable[ErrorGroup]) -
         for number, some in told.items():
             found[number].append(msgspec.structs.replace(group, told=tuple(some)))
     return [tuple(one) for one in found]
+
+
+def _is_known(
+    finding: Finding, failures: Failures, parents: Mapping[Subject, Subject], before: Mapping[Subject, Incident]
+) -> bool:
+    """Tell whether an incident of failed runs stands as it did: of ten thousand that wait for a person no look writes anything."""
+    one = before.get(finding.subject)
+    if one is None or finding.subject.kind not in FAILURE_KINDS or finding.subject in failures.of:
+        return False
+    above = parents.get(finding.subject)
+    parent = None if above is None else before[above].id if above in before else ""
+    said = (one.severity, one.text, one.hint, one.facts, one.parent)
+    return said == (finding.severity, finding.text, finding.hint, finding.facts, parent)
 
 
 def _key(due: Due) -> tuple[str, int, About, int]:

@@ -1,5 +1,6 @@
 """A request has one child: found again by whoever asks again, and left behind when its parent is continued from before it."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.journal import FactKind
@@ -172,7 +173,7 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     """An answer that had come for an old question is none to the new one; an event that had come for a wait is there for the next."""
     parent = store.begin()
     question, wait = ask(parent), wait_for(parent)
-    asked_for = [OpenWait(*(getattr(w, f) for f in w.__struct_fields__[:-1]), asked=2) for w in (question, wait)]
+    asked_for = [msgspec.structs.replace(opened, asked=2) for opened in (question, wait)]
     store.do(*asked_for, event(), Deliver(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
     assert sorted(ident for ident, _ in facts(store, parent.id)) == ["e1", "q1"]
     store.do(outcome(parent, 1, "before", asked=1), signal(parent.id))

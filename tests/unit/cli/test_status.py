@@ -30,15 +30,15 @@ def look(stage):
 
 
 def test_what_needs_a_person_is_told_with_the_command_that_shows_it(cli, stage):
-    """Failed within a day, needing attention, failing to load: each a line, and 9."""
+    """Failed and undecided, needing attention, failing to load: each a line, and 9."""
     stage.do(fail(stage.begin()))
     stage.do(halt(stage.begin(), "pay"))
     stage.announce(BACKUP, problem="SyntaxError: oops")
     said = cli("status")
     assert said.code == 9
-    assert said.out.startswith("✗ 3 things need you: ")
+    assert said.out.startswith("✗ 2 things need you; 1 failed run still needs a decision: ")
     assert "1 run needs a person. See: mainspring failed list --state needs_attention" in said.out
-    assert "1 run failed within a day" in said.out
+    assert "  1 failed run still needs a decision: mainspring failed list" in said.out
     assert "1 automation failed to load: backup" in said.out
 
 
@@ -178,8 +178,9 @@ def test_what_is_an_incident_is_told_once(cli, stage, look):
     look(Subject("backup", IncidentKind.DEFINITION_LOST), Severity.NOTIFY, "it fails to load")
     look(Subject("", IncidentKind.WORKER_LOST, "worker"), Severity.NOTIFY, "no worker")
     found = cli("status", "--json").json
-    assert len(found["problems"]) == 4
-    assert all(problem.startswith("[notify]") for problem in found["problems"])
+    assert len(found["problems"]) == 5
+    assert all(problem.startswith("[notify]") for problem in found["problems"][:4])
+    assert found["problems"][4] == "1 failed run still needs a decision: mainspring failed list"
     assert (found["failed"], found["needs_attention"]) == (1, 1)
 
 

@@ -89,7 +89,7 @@ def test_what_is_beside_incidents_is_said_once(stage, number):
         stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{one}", finding=finding),)))
     stage.do(fail(stage.begin()))
     lines = [line.text for line in lines_of(frame(stage), stage.now)]
-    assert lines[2] == "  1 run failed within a day. See: mainspring failed list --ended-since 24h"
+    assert lines[2] == "  1 failed run still needs a decision: mainspring failed list"
     assert sum("silent" in line for line in lines) == number
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
+from mainspring.insight.text_width import cut_to_width, keep_end, pad_to_width, text_width
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_cut_text_fits(text, cells):
     found = cut_to_width(text, cells)
     assert text_width(found) <= cells
     assert found == text or found.endswith("…") or not cells
+
+
+def test_end_of_a_path_is_kept():
+    """The name of a file is at its end."""
+    assert keep_end("/srv/data/inbox/2.csv", 12) == "…inbox/2.csv"
+    assert keep_end("2.csv", 12) == "2.csv"
 
 
 def test_wide_text_is_padded_by_cells():

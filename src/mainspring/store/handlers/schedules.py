@@ -17,7 +17,7 @@ EARLY_MS = 1_000
 """So much may a scheduler's clock be ahead of the store's."""
 
 
-def announce_schedules(tx: Transaction, command: Announce, *, is_new_store: bool) -> None:
+def announce_schedules(tx: Transaction, command: Announce, *, is_new_store: bool = False) -> None:
     """Write the schedules of the announced automations; one that its automation no longer has, ends."""
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     for row in command.schedules:

@@ -36,7 +36,7 @@ def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refuse
             (row.name, row.kind, row.version, row.definition, row.fingerprint, _NO_DEPLOYMENT, row.problem, tx.now),
         )
     if command.schedules:
-        schedules.announce_schedules(tx, Announce(row.fingerprint, (row,), command.schedules))
+        schedules.announce_schedules(tx, Announce(row.fingerprint, (row,), command.schedules), is_new_store=False)
     return DONE
 
 

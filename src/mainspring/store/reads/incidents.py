@@ -135,7 +135,7 @@ class Unsent(msgspec.Struct, frozen=True):
 def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
     """Return failures that no watcher has grouped, oldest first."""
     rows = reader.read("list_untold_faults", (limit,))
-    return [Fault(*_fault(row[:-1]), HealthRule(row[-1])) for row in rows]
+    return [Fault(*[*_fault(row[:-1]), HealthRule(row[-1])]) for row in rows]
 
 
 def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:

@@ -139,6 +139,7 @@ COMMANDS: list[Any] = [
     sessions.Beat(1024, 500),
     sessions.NoteBlocked(4_000, ("a.py:1 f",)),
     sessions.NoteBlocked(),
+    sessions.NoteFindings(),
     sessions.DrainSession(1),
     sessions.CloseSession(),
     sessions.Bury(2),

@@ -19,7 +19,11 @@ async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
     assert told["what"][0].startswith("It failed at step charge it")
     assert told["why"] == ["Trying again cannot help as it is: the error is permanent."]
     assert told["next"] == ["Nothing more happens by itself."]
-    assert [(one["act"], one["body"]) for one in told["can"]] == [("retry", {}), ("retry", {"from_step": "charge it"})]
+    assert [(one["act"], one["body"]) for one in told["can"]] == [
+        ("retry", {}),
+        ("retry", {"from_step": "charge it"}),
+        ("discard", {}),
+    ]
     assert told["can"][1]["command"] == f"mainspring runs retry {run} --from-step 'charge it'"
     assert len(told["fingerprint"]) > 5
     second = told["can"][1]

@@ -9,6 +9,7 @@ from mainspring.domain.states import BulkState
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.bulk_act import begin, do_piece
 from mainspring.service.chosen import Chosen
+from mainspring.store.commands.runs import Discard
 from mainspring.store.reads.bulk import bulk_act
 from tests.unit.web.dashboard.failing import fall, fall_of_backup
 from tests.unit.web.dashboard.page_world import said
@@ -29,7 +30,10 @@ async def test_empty_list_teaches_the_command(world):
 @pytest.mark.asyncio
 async def test_progress_and_refusals_are_shown(world):
     """In figures that lead to their runs, and as a bar; a reason is text."""
-    ask(world, fall(world, 2), verb=BulkVerb.DISCARD)
+    runs = fall(world, 2)
+    ask(world, runs, verb=BulkVerb.DISCARD)
+    for run in runs:
+        world.store.apply(Discard(run))
     fresh = await world.get("/bulk/b1")
     assert "0 of 2 runs done; 2 left." in fresh
     assert fresh.count("to come") == 2
@@ -38,7 +42,7 @@ async def test_progress_and_refusals_are_shown(world):
     assert "0 of 2 runs done, 2 refused." in text
     assert '<rect class="refused" x="0.0" width="100.0"' in text
     assert "&lt;b&gt;why&lt;/b&gt;" in text
-    assert "is failed" in await world.get("/bulk/b1?refused=true")
+    assert "is settled already" in await world.get("/bulk/b1?refused=true")
     assert 'href="/bulk/b1?refused=true">2</a>' in await world.get("/bulk")
     rows = json.loads((await (await world.browser()).get("/bulk/b1?as=json")).content)
     assert [row["is_done"] for row in rows] == [False, False]

@@ -138,7 +138,7 @@ async def test_failed_child_is_neither_listed_nor_acted_upon(world):
 
 @pytest.mark.asyncio
 async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
-    """A rate that is none, nothing that fits, a discard of what has ended; nothing happens."""
+    """A rate that is none, nothing that fits; nothing happens."""
     fall(world)
     assert "is not a rate" in await world.get("/failed?name=pay&ask=retry&rate=often")
     slow = await world.get("/failed?ask=retry&rate=1/40000d")
@@ -146,8 +146,7 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
         True,
         False,
     )
-    assert "No run fits" in await world.get("/failed?name=pay&ask=discard")
-    assert "has ended" in await world.get("/failed?state=failed&ask=discard")
+    assert "No run fits" in await world.get("/failed?error=ffff&ask=discard")
     answer = await world.press("/failed?name=pay", "retry", rate="often")
     assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
     assert (await world.press("/failed?name=nope", "retry")).status_code == 409

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.service import incident
-from mainspring.store.commands.incidents import Observe
+from mainspring.store.commands.incidents import Acknowledge
+from mainspring.store.reads.incidents import incidents
 from mainspring.store.reads.status import audit_rows
 from tests.api_world import BACKUP
 from tests.contract.store.process import fail, halt
@@ -91,19 +92,18 @@ async def test_page_that_was_put_off_is_not_called_well(world):
     assert re.search(r'<link rel="icon" href="/assets/warn-\w+\.svg">', answer.text)
 
 
-async def test_run_that_nobody_decided_on_is_said_though_all_is_well(world):
-    """After its error was over by itself, with a link to it, to whoever sees it."""
+async def test_failed_run_that_is_undecided_is_never_green(world):
+    """With a link to it, to whoever sees it, also while someone looks after its incident."""
     fail_run(world)
-    assert "nobody has decided" not in await world.get("/")
-    world.store.apply(Observe(looked_at=world.clock.now(), well=(Subject("pay", IncidentKind.PERMANENT_ERROR, "f1"),)))
+    (one,) = incidents(world.store.reader)
+    world.store.apply(Acknowledge(one.id, "ana"))
     world.site.kept.forget()
     for who in ("ana", "payer"):
         text = await world.get("/", who=who)
-        assert heading(text) == "All is well"
-        assert '<a href="/failed?state=failed&amp;since=7d">1 older run failed and nobody has decided on it</a>' in text
-        assert '<link rel="icon" href="/assets/good-' in text
-    assert "it broke" not in text
-    assert "E: m" in await world.get("/failed", state="failed", since="7d")
+        assert heading(text) == "1 failed run still needs a decision"
+        assert '<a href="/failed?state=failed">1 failed run still needs a decision</a>' in text
+        assert '<link rel="icon" href="/assets/good-' not in text
+    assert "E: m" in await world.get("/failed", state="failed")
     find_wrong(world, "pay", "i_2", text="mine")
     assert heading(await world.get("/", who="payer")) == "1 thing needs you"
 
@@ -116,8 +116,9 @@ async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alo
     text = await world.get("/", who="payer")
     assert heading(text) == "1 thing needs you"
     assert "1 run needs a person" in text
-    assert "failed within a day" not in text
-    assert heading(await world.get("/")) == "2 things need you"
+    assert "still needs a decision" not in text
+    text = await world.get("/")
+    assert (heading(text), "1 failed run still needs a decision" in text) == ("1 thing needs you", True)
 
 
 async def test_one_look_reads_what_is_wrong_once(world):
