@@ -181,9 +181,16 @@ def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver)
     assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
 
 
-def test_watch_makes_a_store_that_knows_nothing(place: Place) -> None:
-    """Before the first run there is nothing to judge, and that is well."""
-    assert place.watch() == (0, {"silent": [], "judged": 0, "taken_in": [], "left": 0, "bad": [], "buried": []}, "")
+def test_watch_of_a_store_that_does_not_exist_is_an_error(place: Place) -> None:
+    """A mistyped store would be healthy for ever: nothing is made, and the line says where none is and what makes one."""
+    code, _, said = place.watch()
+    assert code == 2
+    assert "there is no store" in said
+    assert str(place.store) in said
+    assert not place.store.exists()
+    assert place.sh("true").returncode == 0
+    code, found, said = place.watch()
+    assert (code, found["judged"], said) == (0, 0, "")
 
 
 def test_watch_checks_once_and_takes_no_flag_for_it(place: Place) -> None:

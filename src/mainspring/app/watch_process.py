@@ -3,6 +3,7 @@
 It looks from outside: nothing of ours has to run for it. What cannot be judged because the store is away is an error, never silence.
 """
 
+import contextlib
 import os
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from mainspring.app.brief_loop import run_briefly
 from mainspring.app.exec_ledger import Ledger, bury
 from mainspring.app.store_told import StoreTold
+from mainspring.app.stores import require_made
 from mainspring.app.watching import look_and_tell
 from mainspring.config import Settings
 from mainspring.config.monitoring import own_tunings_of, tunings_of
@@ -25,6 +27,7 @@ from mainspring.operations.pulse import Pulse, stands_still
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
 from mainspring.service.spool import Spool, TakenIn
+from mainspring.store.base import StoreGoneError
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.incidents import unsent
@@ -60,8 +63,10 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     """Make one round, and tell what is wrong.
 
     Raises:
+        NoStoreError: there is no store, and no record of a wrapped command that belongs into it.
         StoreUnavailableError: the store cannot be opened or does not answer, so nothing can be judged.
     """
+    _require_store(settings)
     ledger = Ledger(settings.store.url, clock, patience=PATIENCE)
     records = Spool(settings.exec.spool, settings.spare_spool)
     told = StoreTold(settings, clock)
@@ -92,6 +97,14 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     if still is None and settings.notify.watchdog is not None:
         run_briefly(_give_sign(settings, clock))
     return report
+
+
+def _require_store(settings: Settings) -> None:
+    """Refuse a mistyped store: a round over an empty one would find nothing wrong for ever. One that was removed is an alert of the round."""
+    if settings.store.is_remote or Spool(settings.exec.spool, settings.spare_spool).names():
+        return
+    with contextlib.suppress(StoreGoneError):
+        require_made(settings.store.path)
 
 
 async def _give_sign(settings: Settings, clock: Clock) -> None:

@@ -121,7 +121,7 @@ def _from_table(exc: BaseException, now: datetime | None) -> Verdict | None:
     for rule in _RULES:
         verdict = rule(exc, now)
         if verdict is not None:
-            return verdict if rule is _ours else replace(verdict, is_presumed=True)
+            return verdict if rule in _SAID_BY_CODE else replace(verdict, is_presumed=True)
     return None
 
 
@@ -156,6 +156,8 @@ def _by_errno(exc: BaseException, now: datetime | None) -> Verdict | None:
     return ERRNO.get(exc.errno) if isinstance(exc.errno, int) else None
 
 
+_SAID_BY_CODE = (_process, _ours)
+"""A command chooses its exit code (sysexits.h), as a step raises `ms.Permanent`: no table presumes it."""
 _RULES: tuple[Callable[[BaseException, datetime | None], Verdict | None], ...] = (
     _process,  # before ours: a failed command is told by its exit code
     _ours,

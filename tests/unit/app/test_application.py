@@ -26,9 +26,9 @@ def test_acts_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatc
     monkeypatch.setattr(SqliteStore, "open", open_slowly)
     app = ms.App(tmp_path / "state.db")
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(app.open_store)
+        first = pool.submit(app.open_store, creates_store=True)
         assert opening.wait(20)
-        others = [pool.submit(lambda: app.open_store().committer) for _ in range(7)]
+        others = [pool.submit(lambda: app.open_store(creates_store=True).committer) for _ in range(7)]
         may_go_on.set()
         found = {other.result(20) for other in others} | {first.result(20).committer}
     assert len(found) == len(opened) == 1
@@ -42,10 +42,10 @@ def test_store_that_could_not_be_opened_is_tried_again(tmp_path):
     app = ms.App(place)
     for _ in range(2):
         with pytest.raises(MainspringError, match="folder"):
-            app.open_store()
+            app.open_store(creates_store=True)
     place.parent.unlink()
     place.parent.mkdir()
-    assert app.open_store().committer
+    assert app.open_store(creates_store=True).committer
     app.close()
 
 

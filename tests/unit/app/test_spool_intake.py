@@ -22,6 +22,7 @@ def test_worker_takes_the_spool_in(tmp_path: Path, caplog: pytest.LogCaptureFixt
     spool = Spool(tmp_path / "spool")
     spool.write(RecordRun("r_1", "a", "exec", 1, None, "exec", "json", b"{}", RunState.SUCCEEDED, 1, 2), None)
     (spool.folder / "r_0.run.json").write_text("{")
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         take(store)
     assert [row[0] for row in store.reader.read("find_start", ("r_1",))] == ["succeeded"]

@@ -15,10 +15,10 @@ from tests.unit.cli.conftest import BACKUP, ORDER
 NASTY = "\x1b[2J\x9b31mgone\u202e"
 
 
-def test_list_without_a_store_is_empty_and_makes_none(cli, store_path):
-    """A question never makes a store; nothing to list is no error."""
-    assert cli("runs", "list", "--json").json == []
-    assert cli("runs", "list").code == 0
+def test_list_without_a_store_is_an_error_and_makes_none(cli, store_path):
+    """A question never makes a store, and an empty list would hide a mistyped one."""
+    assert cli("runs", "list").code == 2
+    assert "there is no store" in cli("runs", "list", "--json").err
     assert not store_path.exists()
 
 

@@ -34,10 +34,12 @@ def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
     assert cli("triggers", "list", "--state", "problem", "--json").json == []
 
 
-def test_list_without_a_store_is_empty(cli) -> None:
-    """No error, a hint how to make one."""
-    assert cli("triggers", "list", "--json").json == []
-    assert "No triggers" in cli("triggers", "list").err
+def test_list_without_a_store_is_an_error(cli) -> None:
+    """It names the fix: an empty list would hide a mistyped store."""
+    said = cli("triggers", "list")
+    assert (said.code, said.out) == (2, "")
+    assert "there is no store" in said.err
+    assert "mainspring up" in said.err
 
 
 def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:

@@ -23,7 +23,7 @@ def record_lost(tx: Transaction, command: RecordLost) -> Done:
         _reopen(tx, c, incident)
         _end(tx, c, incident)
     elif c.over_at > resolved_at:
-        tx.change("resolve_incident", (c.over_at, None, None, incident))
+        tx.change("resolve_incident", (c.over_at, None, None, incident, None))
     return DONE
 
 
@@ -41,5 +41,5 @@ def _reopen(tx: Transaction, c: RecordLost, incident: str) -> None:
 
 
 def _end(tx: Transaction, c: RecordLost, incident: str) -> None:
-    tx.change("resolve_incident", (c.over_at, None, None, incident))
+    tx.change("resolve_incident", (c.over_at, None, None, incident, None))
     tx.change("insert_incident_move", (incident, IncidentMove.RESOLVE.value, c.over_at, None, None))

@@ -1,1 +1,1 @@
-update incidents set state = {{incident.resolve}}, changed_at = ?1, resolved_at = ?1, snoozed_until = null, by = ?2, note = ?3, facts = ?5 where id = ?4
+update incidents set state = {{incident.resolve}}, changed_at = ?1, resolved_at = ?1, snoozed_until = null, by = ?2, note = ?3, facts = coalesce(?5, facts) where id = ?4

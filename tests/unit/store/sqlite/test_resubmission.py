@@ -140,6 +140,7 @@ COMMANDS: list[Any] = [
     sessions.NoteBlocked(4_000, ("a.py:1 f",)),
     sessions.NoteBlocked(),
     sessions.NoteFindings(),
+    sessions.Pardon(("r_1",)),
     sessions.DrainSession(1),
     sessions.CloseSession(),
     sessions.Bury(2),
