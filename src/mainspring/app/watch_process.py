@@ -100,7 +100,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
 
 
 def _require_store(settings: Settings) -> None:
-    """Refuse a mistyped store: a round over an empty one would find nothing wrong for ever. One that was removed is an alert of the round."""
+    """Refuse a mistyped store: an empty one would be healthy for ever. A store that was removed is an alert of the round."""
     if settings.store.is_remote or Spool(settings.exec.spool, settings.spare_spool).names():
         return
     with contextlib.suppress(StoreGoneError):
