@@ -47,7 +47,8 @@ def test_backup_is_made_beside_work_and_put_back_held(project: Project, postgres
     assert project.call("db", "check")
     made = project.json("db", "backup")
     assert made["rows"]["runs"] >= 1
-    project.until(lambda: len(list((project.folder / "backups").glob("*.db"))) == 2)  # the other one by schedule
+    project.start("mainspring-backup")  # as its schedule starts it
+    project.until(lambda: len(list((project.folder / "backups").glob("*.db"))) == 2)
     assert "supervisor" in project.call("db", "restore", made["path"], "-y", code=8).stderr
     project.call("runs", "signal", run, "go", '"lost"')
     project.until(lambda: project.states()[run] == "succeeded")

@@ -97,7 +97,7 @@ def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
         loud = []
         page.on("console", lambda message: loud.append(message.text))
         page.goto(link)  # the first tap, in the message
-        assert page.locator(".error").inner_text() == REFUSED
+        assert page.locator(".error").inner_text() == f"Permanent: {REFUSED} (test_pages_at_night.py:48 in upload)"
         first = page.locator("main button").first
         assert first.inner_text() == "Retry from upload"
         assert first.bounding_box()["y"] + first.bounding_box()["height"] <= PHONE["height"]

@@ -89,6 +89,9 @@ class Place:
         self.store = open_store(self.url, SystemClock())
         self.store.open()
         self.began = self.store.clock.now()
+        self.store.apply(
+            announcement(Registry(), self.began - 4 * HOUR)
+        )  # in use: on a new store no interval begins in the past
         self.store.apply(announcement(declared(), self.began - 3 * HOUR))
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:

@@ -95,9 +95,11 @@ def test_lines_of_all_runs_name_theirs(cli, stage):
     assert len(cli("logs", "--tail", "1").out.splitlines()) == 2
 
 
-def test_logs_without_a_store_are_empty(cli):
-    """Before anything ran there is nothing to print, and no error."""
-    assert cli("logs").code == 0
+def test_logs_without_a_store_are_an_error(cli):
+    """Nothing to print could be a mistyped store."""
+    said = cli("logs")
+    assert said.code == 2
+    assert "there is no store" in said.err
 
 
 def test_show_of_a_failed_run_ends_with_the_last_lines_of_the_step(cli, stage):

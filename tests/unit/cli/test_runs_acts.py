@@ -206,8 +206,8 @@ def test_failed_list_shows_errors(cli, stage):
 
 def test_acts_need_a_store(cli, store_path):
     """An act never makes a store."""
-    assert cli("runs", "cancel", "r_x").code == 3
-    assert cli("queues", "pause", "default").code == 3
+    assert cli("runs", "cancel", "r_x").code == 2
+    assert cli("queues", "pause", "default").code == 2
     assert not store_path.exists()
 
 
