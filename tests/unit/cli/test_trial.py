@@ -256,7 +256,7 @@ def test_triggers_are_numbered_as_they_are_written(cli, project) -> None:
         "def bot(data: dict): ...\n"
     )
     assert trial(cli, "bot/event#4", "{}")["state"] == "started"
-    starts = cli("auto", "graph", "--json").json["nodes"][0]["starts"]
+    starts = cli("auto", "graph", "-m", "code.py", "--json").json["nodes"][0]["starts"]
     assert starts == ["event a", "event b", "event c", "event d"]
 
 
