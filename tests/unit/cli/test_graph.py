@@ -98,14 +98,14 @@ def project(folder):
 
 def test_graph_command_draws_what_the_code_declares(cli, project) -> None:
     """The whole, the part of a name, data, DOT; a name that is not there."""
-    said = cli("auto", "graph")
+    said = cli("auto", "graph", "-m", "night.py")
     assert "extract  (" in said.out
     assert "├─ load" in said.out
     assert "elsewhere  (not declared)" in said.out
     assert "1 automation starts without" in said.err
-    data = cli("auto", "graph", "load", "--json").json
+    data = cli("auto", "graph", "load", "--json", "-m", "night.py").json
     assert [node["name"] for node in data["nodes"]] == ["extract", "load", "report"]
     assert {edge["trigger"] for edge in data["edges"]} == {"load/run", "report/runs"}
-    assert cli("auto", "graph", "--dot").out.startswith("digraph mainspring {")
-    assert "none starts it" in cli("auto", "graph", "alone").out
-    assert "'load'" in cli("auto", "graph", "loda").err
+    assert cli("auto", "graph", "--dot", "-m", "night.py").out.startswith("digraph mainspring {")
+    assert "none starts it" in cli("auto", "graph", "alone", "-m", "night.py").out
+    assert "'load'" in cli("auto", "graph", "loda", "-m", "night.py").err
