@@ -11,12 +11,14 @@ from tests.contract.store.process import fail, finish
 SYNC = Definition(kind=Kind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
 
 
-def test_list_shows_every_monitor_without_a_store(cli):
-    """Nothing to judge is no error, and nothing is made by asking."""
+def test_list_shows_every_monitor_of_a_new_store(cli):
+    """Nothing to judge but the store itself is no error."""
+    assert cli("init", "one").code == 0
     rows = cli("monitors", "list", "--json").json
     assert [row["name"] for row in rows] == [kind.value for kind in (*MONITORS, *ALWAYS)]
     assert {row["state"] for row in rows} == {"on"}
-    assert sum(row["judged"] for row in rows) == 0
+    assert {row["name"]: row["judged"] for row in rows if row["judged"]} == {"store_lost": 1}
+    assert sum(row["findings"] for row in rows) == 0
 
 
 def test_list_counts_what_is_found(cli, stage, monkeypatch):
