@@ -8,7 +8,8 @@ from mainspring.store.reads.runs import run_view
 
 
 def test_empty_lists_are_no_error(cli):
-    """Without a store each list is empty, as JSON and as text."""
+    """In a new store each list is empty, as JSON and as text."""
+    assert cli("init", "one").code == 0
     for noun in ("queues", "workers", "locks", "audit-log", "failed", "runs"):
         assert cli(noun, "list", "--json").json == []
         said = cli(noun, "list")
