@@ -17,6 +17,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.options import Kind
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
+from mainspring.store.sqlite.store import SqliteStore
 from tests.acceptance.receiver import Receiver
 
 
@@ -42,6 +43,11 @@ class Crontab:
     def watch(self):
         return watch_once(self.settings, SystemClock())
 
+    def make_store(self):
+        store = SqliteStore(self.store, clock=SystemClock())
+        store.open()
+        store.close()
+
     @property
     def told(self):
         return [one["data"]["about"] for one in self.receiver.messages]
@@ -66,6 +72,7 @@ def test_damaged_store_is_told_once_and_its_end_too(crontab):
         crontab.watch()
     assert crontab.told == ["opened"]
     crontab.store.unlink()
+    crontab.make_store()
     crontab.watch()
     crontab.exec()
     assert crontab.told == ["opened", "resolved"]

@@ -59,6 +59,7 @@ async def test_sign_of_life_is_given_after_a_look(tmp_path):
     async with serving(Outside()) as peer:
         env = {"MAINSPRING_STORE_URL": str(tmp_path / "s.db"), "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/ping"}
         settings = load(env=env, cwd=tmp_path, uid=os.getuid(), flags={})
+        make_store(tmp_path / "s.db")
         await asyncio.to_thread(watch_once, settings, SystemClock())
         assert [path for path, _, _ in peer.requests] == ["/ping"]
         needs_a_worker(tmp_path / "s.db")
@@ -67,6 +68,12 @@ async def test_sign_of_life_is_given_after_a_look(tmp_path):
         with pytest.raises(StoreUnavailableError):
             await asyncio.to_thread(watch_once, settings, SystemClock())
         assert len(peer.requests) == 1
+
+
+def make_store(path):
+    store = SqliteStore(path, clock=SystemClock())
+    store.open()
+    store.close()
 
 
 def needs_a_worker(path):

@@ -6,6 +6,7 @@ from typing import Any
 from mainspring.domain.access import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.service.hold import Decision
+from mainspring.store.reads.lost import LostChange
 from mainspring.store.views import RunView
 from mainspring.web.api import undecided
 from mainspring.web.api.bodies import Because, Slice
@@ -25,6 +26,11 @@ def show(call: Call[Slice, Form | None]) -> View:
 def rows(call: Call[Slice, None]) -> Iterator[RunView]:
     """Give them all."""
     return pages_of(call, undecided.listed)
+
+
+def changes(call: Call[Slice, None]) -> tuple[LostChange, ...]:
+    """Return what people changed after the backup."""
+    return undecided.lost(call).changes or ()
 
 
 def decide(call: Call[Any, Form]) -> None:
@@ -56,6 +62,7 @@ PAGES = (
         template="undecided.html",
         show=show,
         rows=rows,
+        tables={"changes": changes},
         query=Slice,
         whole=True,
         nouns=("runs", "audit-log"),

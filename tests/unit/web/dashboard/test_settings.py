@@ -8,7 +8,7 @@ from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.route import Target
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.incidents import Found, Observe
-from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.store.held import HELD, LOST_CHANGES, RESTORED_AT
 from mainspring.store.reads.outbox import list_refused_messages
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.shop import Shop, with_channels
@@ -126,6 +126,22 @@ async def test_restored_store_is_decided_and_goes_on(world):
     assert await world.who_sees("Let it go on", "/undecided", "ana", "olga") == [True, False]
     answer = await world.press("/undecided", "release")
     assert said(answer.text) == "Done: release store held."
+
+
+@pytest.mark.asyncio
+async def test_what_people_changed_after_the_backup_is_listed_and_leaves(world):
+    """Where the replaced store could not be read there is no such table."""
+    change = {"at": 60_000, "actor": "cli:ann@host", "verb": "pause", "subject": "schedule:pay", "reason": None}
+    world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
+    browser = await world.browser()
+    assert "Changed after the backup" not in await world.get("/undecided")
+    assert (await browser.get("/undecided?as=json&of=changes")).json() == []
+    world.store.apply(SetMeta(LOST_CHANGES, json.dumps([change])))
+    text = await world.get("/undecided")
+    assert "pause schedule:pay" in text
+    assert 'aria-label="changes as CSV"' in text
+    (row,) = (await browser.get("/undecided?as=json&of=changes")).json()
+    assert (row["actor"], row["verb"], row["subject"]) == ("cli:ann@host", "pause", "schedule:pay")
 
 
 @pytest.mark.asyncio

@@ -111,7 +111,7 @@ async def test_steps_and_attempts_of_a_run_leave(world):
     """The steps of all of it, the attempts of the step that is looked at; what a spreadsheet would compute is text."""
     run = claimed(world)
     world.store.apply(outcome(run, 1, "dump", started_at=world.clock.now(), at=world.clock.now()))
-    failure = Failure("ValueError", "bad", "=1+1")
+    failure = Failure("ChildDied", "bad", "=1+1")
     failing_step = outcome(run, 2, "upload", failure=failure, started_at=world.clock.now(), at=world.clock.now())
     world.store.apply(failing_step)
     world.store.apply(finish(run, RunState.FAILED, failure=failure, failed_ident="upload"))
