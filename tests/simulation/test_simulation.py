@@ -19,7 +19,7 @@ CHUNKS = {"sqlite": 1, "postgres": 1}
 SHARES = {"sqlite": 1, "postgres": 25}
 """Of so many seeds one is lived on this database."""
 BUDGET_S = 180.0 if SEEDS <= 250 else float("inf")
-"""For one chunk, of its own time on the processor: what else runs here takes none of it. A late chunk lives fewer seeds, down to the floor."""
+"""For one chunk, of its own time on the processor, however busy that is. A late chunk lives fewer seeds, down to the floor."""
 FLOOR = 0.5
 FIRST = int(os.environ.get("FIRST_SEED", "0"))
 SOMETIMES = (
