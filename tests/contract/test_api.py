@@ -11,7 +11,7 @@ from mainspring.store.reads.part_marks import marks_of_part
 from mainspring.web.api.changes import OF_AUTOMATIONS
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.table import ROUTES
-from tests.api_world import BACKUP, PAY, ApiWorld, announce
+from tests.api_world import BACKUP, PAY, ApiWorld, announce, own
 from tests.contract.store.clock import FakeClock
 
 
@@ -36,7 +36,7 @@ def looked_at(route: ApiRoute, run: str) -> str:
         "incident": "i_01",
         "queue": "default",
         "monitor": "silence",
-        "bulk": "b_1",
+        "bulk": own("b_1"),
         "error": "f",
     }
     path = route.path

@@ -82,9 +82,9 @@ class Process:
     def session(self) -> int:
         return self.database.session
 
-    def open(self, role: str = "worker") -> "Process":
+    def open(self, role: str = "worker", hash_seed: str | None = None) -> "Process":
         uuid = self.name("session")
-        seed = f"seed of {uuid}"
+        seed = hash_seed or f"seed of {uuid}"
         opening = OpenSession(
             uuid, role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}", hash_seed=seed
         )

@@ -58,7 +58,7 @@ RUNS = 5
 
 def prepared(opener):
     """A worker that owns five runs, always the same ones."""
-    store = opener(FakeClock()).open()
+    store = opener(FakeClock()).open(hash_seed="seed")
     store.do(announced(hook("a"), on_run("a", "b", "[]"), on_runs("b", "a", "b")))
     store.do(SetQueue("narrow", max_backlog=1))
     asked = taking_in(store, "asked", filtered=True, start=None)

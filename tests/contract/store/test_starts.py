@@ -74,11 +74,12 @@ def test_key_expires(store, clock):
 
 
 def test_key_can_be_replaced(store):
-    """The next run of an endless one takes its key over with another input."""
+    """The next run of an endless one takes its key over; the key keeps the input of the first, with which callers find it again."""
     store.start(run_key=RunKey("k", "hash"))
     second = store.start(run_key=RunKey("k", "other", on_failed="replace"))
     assert second.created
-    assert store.start(run_key=RunKey("k", "other")).run == second.run
+    assert store.start(run_key=RunKey("k", "hash")).run == second.run
+    assert store.start(run_key=RunKey("k", "other")).code == "key_conflict"
 
 
 @pytest.mark.parametrize(("policy", "created"), [("reuse", False), ("restart", True)])
