@@ -58,7 +58,7 @@ class Stage:
     def prepare(self) -> None:
         """Stop what an earlier demo left running here, and begin anew."""
         if self.config.exists():
-            self.ask("down", "--timeout", "20")
+            self.ask("down", "--timeout", "20", without_store=[])
         elif any(self.folder.iterdir()):
             raise SystemExit(f"{self.folder} is not empty and no folder of the demo's; name another with --into.")
         for old in self.folder.iterdir():
@@ -112,16 +112,18 @@ class Stage:
         until = time.monotonic() + within
         while time.monotonic() < until:
             self.check_up()
-            for session in self.ask("workers", "list"):
+            for session in self.ask("workers", "list", without_store=[]):
                 if session["role"] == "worker" and session["pid"] != other_than and session["state"] == "alive":
                     return int(session["pid"])
             time.sleep(0.1)
         raise SystemExit(f"no worker has begun in {within:.0f} s; see {self.folder / 'worker.log'}")
 
-    def ask(self, *words: str) -> Any:
-        """Return what a command prints with --json."""
+    def ask(self, *words: str, without_store: Any = None) -> Any:
+        """Return what a command prints with --json; `without_store`, if given, until the engine has created its store."""
         command = [sys.executable, "-m", "mainspring", *words, "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if without_store is not None and '"code": "no_store"' in done.stderr:
+            return without_store
         if done.returncode:
             raise SystemExit(f"mainspring {' '.join(words)} ended with {done.returncode}: {done.stderr}")
         return json.loads(done.stdout)

@@ -18,6 +18,9 @@ from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature
 from mainspring.engine.loop import Timer
 
+WITHIN = "!within"
+"""What the timer that ends a wait is called by, behind the identity of the wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:

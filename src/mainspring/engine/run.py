@@ -23,7 +23,7 @@ from mainspring.domain.journal import OutcomeKind, origin_of
 from mainspring.domain.signature import Signature
 from mainspring.engine.asking import Asker
 from mainspring.engine.body import Body
-from mainspring.engine.requests import AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
+from mainspring.engine.requests import WITHIN, AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
 from mainspring.engine.run_log import RunLog
 from mainspring.engine.unawaited_calls import tracked
 from mainspring.engine.undoing import undo_all
@@ -249,7 +249,7 @@ class Run(Asker):
 
         request = Request(kind, ident, name, call, read, take)
         body.register(request)
-        timer = body.set_timer(f"{ident}!within", until_at, late)
+        timer = body.set_timer(f"{ident}{WITHIN}", until_at, late)
         try:
             found = await future
             if isinstance(found, Awaited):

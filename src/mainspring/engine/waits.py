@@ -15,7 +15,7 @@ from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.engine.due_times import DueTimes
 from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded
-from mainspring.engine.requests import AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
+from mainspring.engine.requests import WITHIN, AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
 from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact, ReturnFact
 from mainspring.store.commands.results import Refused, Started
 
@@ -192,7 +192,15 @@ class Waits:
             if retry is not None:
                 self._driver.steps.start(*retry)
             elif isinstance(request.call, TimerCall):
+                self._close_question(request.ident.removesuffix(WITHIN))
                 self._driver.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
+
+    def _close_question(self, ident: str) -> None:
+        """Close a question before the end of its time is saved: an answer that comes later is refused, not lost."""
+        request = self._open.get(ident)
+        if request is not None and request.kind is OutcomeKind.ANSWER:
+            driver = self._driver
+            driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, ident), self._answered)
 
     def _stop(self, kind: OutcomeKind, at: int, fact: Fact | None) -> None:
         driver = self._driver
@@ -342,7 +350,7 @@ class Waits:
             until_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
             if request.ident in self.due.retries:
                 until_at = self.due.due_at_of(request)
-            if isinstance(call, TimerCall) and request.ident.endswith("!within"):
+            if isinstance(call, TimerCall) and request.ident.endswith(WITHIN):
                 continue
             kind = "retry" if request.ident in self.due.retries else str(request.kind)
             entry = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
