@@ -89,6 +89,8 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
             for process in running:
                 process.terminate()
             codes = [process.wait(20) for process in running]
+            for line in lines:
+                line.close()
         assert codes == [0] * SCHEDULERS
         slots = database.execute(
             "select schedule, slot_at, verdict, run from slots order by schedule, slot_at"

@@ -49,6 +49,7 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
     assert supervised.stop() == 0
 
 
+@pytest.mark.timeout(360)  # 21 supervisors, each with a worker: on a busy machine 5 s a round
 @pytest.mark.parametrize("supervised", [{"concurrency": 8}], indirect=True)
 def test_killing_everything_sets_nobody_apart(supervised: Supervised) -> None:
     """Twenty kills of supervisor, worker and children under load: everything ends, nothing twice, nobody is blamed."""

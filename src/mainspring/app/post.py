@@ -90,7 +90,8 @@ class Post:
 
     def ended(self, code: int) -> "End":
         """Take note of the end of the process, and plan the next start: at once after a steady life, else after a pause that grows."""
-        is_excused = self.is_told or self.is_closed or (self.line is not None and self.line.close())
+        is_lost_told = self.line is not None and self.line.close()
+        is_excused = self.is_told or self.is_closed or is_lost_told
         self.process = self.line = None
         lived = time.monotonic() - self.started
         self.is_lost = code == GONE
