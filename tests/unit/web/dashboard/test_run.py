@@ -200,7 +200,7 @@ async def test_every_attempt_has_its_own_error_and_its_own_log(world):
     world.store.apply(suspend(run, due_at=world.clock.now() + 60_000, state=RunState.RETRYING))
     text = await world.get(f"/r/{run.id}")
     assert re.findall(r'<(rect|line) class="(\w+)', text) == [("rect", "hollow"), ("line", "dots")] * 2
-    assert "Step up failed at attempt 2: another one" in text
+    assert "Step up failed at attempt 2: ValueError: another one" in text
     assert "another one" in section(text, '<div class="trouble">', "</div>")
     assert log_of(text) == ["try one", "try two"]
     link = f"/r/{run.id}?step=up%231&amp;attempt=2#step"
