@@ -10,8 +10,11 @@ import mainspring as ms
 from mainspring.domain.errors import NotFoundError, UnknownNameError
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
+from mainspring.engine.requests import WITHIN
 from mainspring.insight.steps import lines_of
 from mainspring.insight.waits import waits_for
+from mainspring.store.commands.inbox import CloseWait
+from mainspring.store.commands.journal import SaveOutcome
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
@@ -147,6 +150,30 @@ async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
             await engine.app.answer(run.id, "yes")
         await engine.app.signal(run.id, "end")
         assert await run.result(5) == "no"
+
+
+async def test_question_is_closed_before_the_end_of_its_time_is_saved(tmp_path, settings, monkeypatch):
+    """Otherwise an answer that comes between the two commits is accepted and lost."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            return await run.ask("Ship it?", within="20ms", otherwise="no")
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        store, written = engine.working.store, []
+        submit = store.submit
+
+        def note(command, *rest):
+            if isinstance(command, CloseWait | SaveOutcome):
+                written.append((type(command), command.ident))
+            submit(command, *rest)
+
+        monkeypatch.setattr(store, "submit", note)
+        assert await (await engine.start(work)).result(5) == "no"
+    (end,) = [ident for kind, ident in written if kind is SaveOutcome]
+    question = end.removesuffix(WITHIN)
+    assert written[:2] == [(CloseWait, question), (SaveOutcome, end)]
 
 
 async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_one(tmp_path, settings):
