@@ -31,7 +31,7 @@ class RunId(StringParamType):
         with suppress(Exception):  # a shell that completes must never show an error
             from mainspring.store.reads.runs import list_runs
 
-            page = ctx.obj.read(lambda reader: list_runs(reader, limit=_COMPLETED), None)
+            page = ctx.obj.read_if_made(lambda reader: list_runs(reader, limit=_COMPLETED), None)
             rows = page.runs if page else []
             found += [
                 CompletionItem(row.id, help=f"{row.state} {row.automation}")
