@@ -238,6 +238,11 @@ def _unknown(path: keys.KeyPath, origin: Origin) -> ConfigError:
 def _hint(path: keys.KeyPath, origin: Origin) -> str:
     if path[0] == "monitors" and len(path) > 1 and path[1] in ALWAYS:
         return ALWAYS[IncidentKind(path[1])].why
+    if path[:2] == ("monitors", "of") and len(path) > 3 and keys.known_form(("monitors", path[3])):
+        beside = keys.inside(path[:4])
+        if path[3] not in beside:  # no slip in a name
+            general = origin.spell(("monitors", path[3]))
+            return f"It is set for all automations: {general}. Known there: {', '.join(beside)}."
     near = keys.nearest(path)
     if near:
         return f"Did you mean {origin.spell(tuple(near.split('.')))}?"

@@ -83,7 +83,11 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
         ("[monitors.of.sync]\ntoo_fst = false\n", "Did you mean monitors.of.sync.too_fast"),
         ("[monitors.of.sync]\nfail_rate.shre = 0.3\n", "Did you mean monitors.of.sync.fail_rate.share"),
         ("[monitors.of.sync]\nfail_rate.share = 1.5\n", "1.5 is not a share"),
-        ("[monitors.of.sync]\nlock_held = false\n", "Known there: backlog, cadence_drift"),
+        (
+            "[monitors.of.sync]\nlock_held = false\n",
+            "It is set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
+        ),
+        ("[monitors.of.sync]\nlock_held.on = false\n", "It is set for all automations: monitors.lock_held."),
         ('[monitors]\npaused = { longest = "0s" }\n', "above zero"),
     ],
 )
