@@ -16,7 +16,7 @@ from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
 from tests.simulation.silent_ways import FULL, LOST, PAGE, PAIRS, WAYS, headline, page
 
-pytestmark = pytest.mark.xdist_group("month")  # what is made for all of them is made once
+pytestmark = [pytest.mark.xdist_group("month"), pytest.mark.timeout(600)]  # what is made for all of them is made once
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,10 @@ def through(url: str, proxy: Proxy) -> str:
 
 
 def opener(url: str) -> Any:
-    return lambda clock: PostgresDatabase(read_address(url), clock=clock, handlers=HANDLERS, own_time=True)
+    # The lease is long enough for a busy machine to fill the store meanwhile.
+    return lambda clock: PostgresDatabase(
+        read_address(url), clock=clock, handlers=HANDLERS, own_time=True, lease_ms=60_000
+    )
 
 
 def contents(url: str) -> dict[str, list[str]]:
