@@ -197,10 +197,11 @@ asyncio.run(main())
 
 def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresServer) -> None:
     """Nobody has to close an app; what its reads leave behind is closed when the program ends."""
-    words = [sys.executable, "-c", STARTER, url := postgres.new_store()]
+    words = [sys.executable, "-c", STARTER, postgres.new_store()]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     first = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
-    assert (first.returncode, first.stdout, first.stderr) == (0, "", f"created a new store at {url}\n")
+    assert (first.returncode, first.stdout, len(first.stderr.splitlines())) == (0, "", 1)
+    assert first.stderr.startswith("created a new store at ")
     done = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
