@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from tests.looking import looks, states_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+
+
+class NoStoreError(AssertionError):
+    """The supervisor has not created the store yet."""
 
 
 class Project:
@@ -43,6 +48,8 @@ class Project:
 
     def call(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
         done = warm.call(words, cwd=self.folder, env=self.env(**env), timeout=PATIENCE)
+        if code != 2 and done.returncode == 2 and "there is no store" in done.stderr:
+            raise NoStoreError(done.stderr)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done
 
@@ -63,8 +70,9 @@ class Project:
 
     def until(self, what: Callable[[], Any], *, patience_s: float = PATIENCE) -> Any:
         for _ in looks(patience_s):
-            if found := what():
-                return found
+            with suppress(NoStoreError):
+                if found := what():
+                    return found
         raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
 
     def states(self) -> dict[str, str]:

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import warm
+from tests.acceptance.one_project import NoStoreError
 from tests.looking import looks, states_of
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
@@ -93,14 +95,17 @@ class Team:
     def call(self, *words: str) -> Any:
         """Call the program and return what it prints as JSON."""
         done = self.end(*words)
+        if done.returncode == 2 and b"there is no store" in done.stderr:
+            raise NoStoreError(done.stderr)
         assert done.returncode in (0, 9), done.stderr.decode()
         return json.loads(done.stdout)
 
     def until(self, what: Any) -> Any:
         """Ask again and again until there is an answer."""
         for _ in looks(PATIENCE):
-            if found := what():
-                return found
+            with suppress(NoStoreError):
+                if found := what():
+                    return found
         logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("log*")))
         raise AssertionError(f"it did not come\n{logs}")
 
@@ -194,6 +199,9 @@ def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresSe
     """Nobody has to close an app; what its reads leave behind is closed when the program ends."""
     words = [sys.executable, "-c", STARTER, postgres.new_store()]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    first = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
+    assert (first.returncode, first.stdout, len(first.stderr.splitlines())) == (0, "", 1)
+    assert first.stderr.startswith("created a new store at ")
     done = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
