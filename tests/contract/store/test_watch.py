@@ -115,7 +115,7 @@ def test_failure_is_told_at_once_and_once(site):
     site.look()
     (one,) = site.store.read("incidents")
     assert (one.subject.kind, one.severity, one.text) == (
-        IncidentKind.PERMANENT_ERROR, Severity.PAGE, "failed: upload: it broke",
+        IncidentKind.PERMANENT_ERROR, Severity.PAGE, "failed: upload: ValueError: it broke",
     )  # fmt: skip
     site.look()
     site.watcher().look()
@@ -260,7 +260,7 @@ def test_secrets_are_in_no_incident(site):
     site.store.do(msgspec.structs.replace(fail(run, "s1"), failure=failure))
     site.look()
     (one,) = site.store.read("incidents")
-    assert one.text == "failed: s1: password *** refused"
+    assert one.text == "failed: s1: ValueError: password *** refused"
     assert site.store.read("errors")[0].message == "s1: password *** refused"
 
 
