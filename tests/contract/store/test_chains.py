@@ -201,6 +201,17 @@ def test_long_chain_does_not_look_at_what_it_has_counted(store, clock):
     assert cursor == newest
 
 
+def test_event_of_a_wait_that_was_given_up_goes_to_one_of_another_condition(store):
+    """It fits both: the other wait was open all the time, and would miss it."""
+    run = store.begin()
+    store.do(event(id="e-1", data=b'{"k":"a"}'))
+    store.do(wait_for(run, ident="any", where={}))
+    store.do(wait_for(run, ident="narrow", where={"k": "a"}))
+    assert [fact.ident for fact in store.history(run.id).facts] == ["any"]
+    store.do(CloseWait(run.id, run.claim, "any"))
+    assert [fact.ident for fact in store.history(run.id).facts] == ["narrow"]
+
+
 class Chain(RuleBasedStateMachine):
     """Any order of publishing, waiting, taking in, giving up, rejecting, putting back and beginning anew.
 

@@ -190,8 +190,7 @@ def return_fact(tx: Transaction, command: ReturnFact) -> Done | Refused:
         tx.change("return_fact", (c.seq, c.run, c.name, c.payload, f"returned:{c.rank}", c.at))
         return DONE
     free_event(tx, c.run, c.event)
-    for ident, hashed, since_at in tx.all("list_event_waits", (c.run,)):
-        _fill_from_kept(tx, c.run, ident, hashed, since_at)
+    _fill_open_waits(tx, c.run)
     tx.facts = True
     return DONE
 
@@ -205,13 +204,16 @@ def supersede_waits(tx: Transaction, run: str, asked: int) -> None:
 
 
 def _forget(tx: Transaction, run: str, ident: str) -> None:
-    known = tx.one("find_wait", (run, ident))
     tx.change("close_wait", (run, ident))
     freed = False
     for kind, source in tx.all("drop_facts_for", (run, ident)):
         if kind == FactKind.EVENT:
             free_event(tx, run, source)
             freed = True
-    if freed and known is not None:
-        for twin, since_at, hashed in tx.all("list_unfilled_twins", (run, known[1])):
-            _fill_from_kept(tx, run, twin, hashed, since_at)
+    if freed:  # waits of other conditions too: one event may fit several
+        _fill_open_waits(tx, run)
+
+
+def _fill_open_waits(tx: Transaction, run: str) -> None:
+    for ident, hashed, since_at in tx.all("list_event_waits", (run,)):
+        _fill_from_kept(tx, run, ident, hashed, since_at)
