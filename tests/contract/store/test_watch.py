@@ -121,7 +121,7 @@ def test_failure_is_told_at_once_and_once(site):
     site.watcher().look()
     assert site.told() == [(About.OPENED, "ops")]
     (group,) = site.store.read("errors")
-    assert (group.type, group.message, group.number) == ("ValueError", "upload: it broke", 1)
+    assert (group.type, group.message, group.number) == ("ValueError", "upload: ValueError: it broke", 1)
 
 
 def test_failure_is_over_when_it_succeeds_again(site):
@@ -261,7 +261,7 @@ def test_secrets_are_in_no_incident(site):
     site.look()
     (one,) = site.store.read("incidents")
     assert one.text == "failed: s1: ValueError: password *** refused"
-    assert site.store.read("errors")[0].message == "s1: password *** refused"
+    assert site.store.read("errors")[0].message == "s1: ValueError: password *** refused"
 
 
 def test_what_changed_before_a_failure_is_told(site):
