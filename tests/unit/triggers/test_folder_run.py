@@ -238,22 +238,26 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
     async def main() -> None:
         import threading
 
-        answers = threading.Event()
+        begun, answers = threading.Event(), threading.Event()
         running = Running(tmp_path, "100ms", after_success="done")
         aside = running.desk._moves._aside
         stage = aside.stage
-        aside.stage = lambda *given: (answers.wait(), stage(*given))[1]  # type: ignore[method-assign]
+        aside.stage = lambda *given: (begun.set(), answers.wait(), stage(*given))[2]  # type: ignore[method-assign]
+
+        async def see(fact: Callable[[], object]) -> None:
+            async with asyncio.timeout(PATIENCE):
+                while not fact():
+                    await asyncio.sleep(0.01)
 
         async def act(running: Running) -> None:
             await running.until(running.shop.taken)
             running.shop.end(RunState.SUCCEEDED)
-            while running.desk.state.away_since is None:
-                await running.until(running.reported)
-            assert "does not answer" in (running.desk.state.why or "")
+            await see(begun.is_set)
+            await see(lambda: "does not answer" in (running.desk.state.why or ""))
+            assert running.desk.state.away_since is not None
             answers.set()
-            while running.desk.state.connected_at is None:
-                await running.until(running.reported)
-            assert (tmp_path / "done" / "a").read_bytes() == b"1"
+            await see((tmp_path / "done" / "a").exists)
+            await see(lambda: running.desk.state.connected_at is not None)
 
         await running.do(act)
 
