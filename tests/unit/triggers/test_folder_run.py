@@ -14,6 +14,8 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.watched_folder import Files
 from mainspring.store.commands.triggers import ReportDesk
+from mainspring.triggers.aside import Staged
+from mainspring.triggers.folder import Mark
 from mainspring.triggers.folder_desk import FolderDesk
 from mainspring.triggers.folder_hint import counts
 from tests.unit.triggers.inbox import Shop
@@ -242,7 +244,13 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
         running = Running(tmp_path, "100ms", after_success="done")
         aside = running.desk._moves._aside
         stage = aside.stage
-        aside.stage = lambda *given: (begun.set(), answers.wait(), stage(*given))[2]  # type: ignore[method-assign]
+
+        def hang(staged: Staged, mark: Mark) -> None:
+            begun.set()
+            answers.wait()
+            stage(staged, mark)
+
+        aside.stage = hang  # type: ignore[method-assign]
 
         async def see(fact: Callable[[], object]) -> None:
             async with asyncio.timeout(PATIENCE):
