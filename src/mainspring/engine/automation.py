@@ -261,7 +261,7 @@ class Step(Generic[P, R]):
         self.options = dict(options)
         self.retry = retry
         self.undo = undo
-        self.name: str = self.options.get("name") or getattr(fn, "__name__", type(fn).__name__)
+        self.name = str(self.options.get("name") or getattr(fn, "__name__", type(fn).__name__))
         self.was: list[str] = list(self.options.get("was", ()))
 
     def __repr__(self) -> str:
