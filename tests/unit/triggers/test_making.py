@@ -23,7 +23,9 @@ EVENT = OnEvent(name="order.paid")
 
 
 def known_trigger(source: Source, *others: Source, pace: Pace | None = None, **options: str) -> KnownTrigger:
-    reading = Reading(how="event", parameter="event") if pace is None else Reading(how="event", parameter="events", many=True)
+    reading = (
+        Reading(how="event", parameter="event") if pace is None else Reading(how="event", parameter="events", many=True)
+    )
     triggers = {
         trigger.kind: trigger
         for trigger in (Trigger(source=one, reading=reading, pace=pace or Pace()) for one in (source, *others))
