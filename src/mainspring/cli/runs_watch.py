@@ -85,7 +85,7 @@ def _end_of(invocation: Invocation, story: "RunStory") -> int | None:
     state = story.run.state
     if state in TERMINAL or state is RunState.NEEDS_ATTENTION:
         return _ENDS[state]
-    asks = state is RunState.WAITING and open_questions(story.waits)
+    asks = state is RunState.WAITING and open_questions(story.waits, invocation.clock.now())
     return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None
 
 
