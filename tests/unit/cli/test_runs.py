@@ -216,6 +216,20 @@ def test_diff_compares_with_the_last_good_run(cli, stage):
     assert cli("runs", "diff", good.id).code == 3
 
 
+def test_diff_of_a_drift_shows_what_was_saved_and_what_is_asked_for_now(cli, stage):
+    """No other run has to have succeeded; beside a named one it is compared as ever."""
+    run = stage.begin()
+    changes = [{"path": "amount", "was": "12.5", "now": "13"}]
+    drift = Failure("Drift", "drift", "the code asks for 'charge' with another input", data=changes)
+    stage.do(outcome(run, 1, "charge"))
+    stage.do(msgspec.structs.replace(halt(run, "charge", FailureReason.DRIFT, rank=1), failure=drift))
+    out = cli("runs", "diff", run.id).out
+    assert ("- saved 12.5" in out, "+ now   13" in out) == (True, True)
+    found = cli("runs", "diff", run.id, "--json").json
+    assert found == {"other": None, "this": run.id, "differences": [{"path": "amount", "other": "12.5", "this": "13"}]}
+    assert cli("runs", "diff", run.id, run.id, "--json").json["other"] == run.id
+
+
 def test_show_tells_how_much_a_run_put_out(cli, stage):
     """In units for people, in bytes as JSON; nothing is said where nobody measured it."""
     run, other = stage.begin(), stage.begin()
