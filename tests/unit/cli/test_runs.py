@@ -158,11 +158,13 @@ def test_show_draws_the_difference_of_a_drift(cli, stage):
 def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
     """Things that few runs have are there when a run has them."""
     run = stage.begin()
-    stage.do(Annotate(run.id, run.claim, detail=b'{"hints": ["name it"], "unasked": ["old#1"]}', progress=b"[3, 10]"))
+    detail = b'{"hints": ["name it"], "unasked": ["old#1"], "unawaited": ["step boom failed"]}'
+    stage.do(Annotate(run.id, run.claim, detail=detail, progress=b"[3, 10]"))
     stage.do(Deliver(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
     out = cli("runs", "show", run.id).out
     assert "hint: step name it is asked for more than once without a key" in out
     assert "did not ask for it: old#1" in out
+    assert "hint: step boom failed: await the task" in out
     assert "not yet taken in: signal stop" in out
     assert "3/10" in cli("runs", "list").out
 
