@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
     from mainspring.engine.registry import Registry
     from mainspring.service.starting import StartOptions
+    from mainspring.store.views import AutomationView
 
 
 @command("run", "start a run and wait for its result", context_settings={"help_option_names": []})
@@ -89,7 +90,9 @@ def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automatio
             invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
         file = _announced_file(invocation, name)
         if file and file not in registry.loaded:
-            raise NotFoundError(f"{name} is known from {file}, which is not loaded here", hint=f"Add -m {file}") from None
+            raise NotFoundError(
+                f"{name} is known from {file}, which is not loaded here", hint=f"Add -m {file}"
+            ) from None
         raise
 
 
@@ -98,7 +101,7 @@ def _announced_file(invocation: Invocation, name: str) -> str:
     from mainspring.domain.definition import Definition, Kind
     from mainspring.store.reads.status import automations
 
-    views = invocation.read_if_made(lambda reader: automations(reader, name), [])
+    views: list[AutomationView] = invocation.read_if_made(lambda reader: automations(reader, name), [])
     if not views or not views[0].definition:
         return ""
     definition = Definition.from_data(msgspec.json.decode(views[0].definition))

@@ -22,7 +22,9 @@ LINE = "check once what is late, and notify: the one extra crontab line"
 
 @click.command("watch", cls=Command, short_help=LINE)
 @click.option("--json", "as_json", is_flag=True, help="print what was done and found, as one JSON object")
-@click.option("--once", is_flag=True, hidden=True, help="nothing: it always makes one round; lines of older crontabs say so")
+@click.option(
+    "--once", is_flag=True, hidden=True, help="nothing: it always makes one round; lines of older crontabs say so"
+)
 @click.pass_context
 def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
     """check once what is late, and notify: the one extra crontab line

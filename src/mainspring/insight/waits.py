@@ -33,8 +33,8 @@ def asks_many(waits: Iterable[WaitView]) -> bool:
     return sum(wait.kind == "ask" and not wait.filled for wait in waits) > 1
 
 
-def _is_over(until_at: int | None, now: int) -> bool:
-    return until_at is not None and until_at <= now
+def _is_over(until_at: Any, now: int) -> bool:
+    return isinstance(until_at, int) and until_at <= now
 
 
 def asks(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, str]:
@@ -81,14 +81,17 @@ def sentences(story: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
     found = []
     for wait in waits_for(story):
         until_at = wait.get("until_at")
-        until = f", until {at(until_at)}" if until_at else ""
+        end = at(until_at) if until_at else ""
+        until = f", until {end}" if end else ""
         name, kind = one_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
         question = asked.get(str(wait.get("ident")))
         if any(_answers(fact, wait) for fact in story.facts):
             found.append(f"It has {_WORDS.get(kind, one_line(kind))} {name}, which came and is not yet taken in.")
         elif kind in _WITH_END and _is_over(until_at, now):
             what = question_text(question) if isinstance(question, dict) else name
-            found.append(f"The time of {_WORDS.get(kind, one_line(kind))} {what} ended at {at(until_at)}: what comes now is too late.")
+            found.append(
+                f"The time of {_WORDS.get(kind, one_line(kind))} {what} ended at {end}: what comes now is too late."
+            )
         elif isinstance(question, dict):
             found.append(f"It asks: {question_text(question)}{until}.")
         elif kind == "timer":
@@ -122,7 +125,9 @@ def commands(story: RunStory, now: int) -> list[Can]:
     for wait in open_questions(story.waits, now):
         why = f"answer: {question_text(question_of(wait))}" if is_many else "answer it"
         found.append(Can(asks(wait, is_one_of_many=is_many)[1], why, ANSWER, {"question": wait.ident}))
-    signals = (wait for wait in waits_for(story) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now))
+    signals = (
+        wait for wait in waits_for(story) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
+    )
     names = dict.fromkeys(str(wait["name"]) for wait in signals)
     for name in names:
         line = f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON"

@@ -47,10 +47,23 @@ def test_list_says_what_is_wrong(cli, wrong):
 
 def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
     """What programs read stays in --json."""
-    facts = {"faults": 1, "first_at": stage.now, "code": "not_produced", "owed": True, "waits_for_ms": 60_000, "is_alone": False}
+    facts = {
+        "faults": 1,
+        "first_at": stage.now,
+        "code": "not_produced",
+        "owed": True,
+        "waits_for_ms": 60_000,
+        "is_alone": False,
+    }
     wrong("i_9", Subject("report", IncidentKind.PERMANENT_ERROR), facts=facts)
-    lines = {tuple(line.split(maxsplit=1)) for line in cli("incidents", "show", "i_9").out.splitlines() if line.startswith("  ")}
-    assert {("error", "not produced"), ("waits", "for 1m"), ("is", "alone no")} <= {(a, " ".join(b.split())) for a, b in lines}
+    lines = {
+        tuple(line.split(maxsplit=1))
+        for line in cli("incidents", "show", "i_9").out.splitlines()
+        if line.startswith("  ")
+    }
+    assert {("error", "not produced"), ("waits", "for 1m"), ("is", "alone no")} <= {
+        (a, " ".join(b.split())) for a, b in lines
+    }
     assert not {"faults", "owed", "first_at", "code"} & {label for label, _ in lines}
     assert "first" in {label for label, _ in lines}
     assert set(cli("incidents", "show", "i_9", "--json").json["facts"]) == set(facts)

@@ -177,7 +177,8 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> Arrived | Refused:
     c = command
     tx.hold("run", c.run)
     if not is_owner(tx, c.run, c.claim):
-        return let_go(tx, c.run, c.claim)
+        owner = let_go(tx, c.run, c.claim)
+        return owner if isinstance(owner, Refused) else Arrived(())
     facts = tuple(map(fact_of, tx.all("read_inbox", (c.run,))))
     if any(fact.ident == c.ident and fact.at < c.until_at for fact in facts):
         return Arrived(facts)
