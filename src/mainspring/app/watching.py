@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.incident import Incident
+from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.roles import Role
 from mainspring.insight.late_causes import with_causes
@@ -45,6 +46,9 @@ STANDS_BY_MS = 60_000
 """Who stands by takes over when no watcher has given a sign of life for so long."""
 OVERSLEPT_MS = 20_000
 """Who rested for so long was stopped, or the machine slept, and everybody with it."""
+_INCIDENTS = 1_000
+RECORDED_WITHIN_MS = 20_000
+"""Damage that no look has recorded by then is reported without the store."""
 LOOKS_AT_MOST_MS = 300_000
 """A look that has not ended by then waits for a store that does not answer: whoever looks moves on all the same, and beats."""
 
@@ -125,10 +129,26 @@ class Watching:
         while True:
             try:
                 fault = self._trouble() or self._told or self._hanging()
-                await (self._reserved.over() if fault is None else self._reserved.look(fault))
+                damage = await asyncio.to_thread(self._unrecorded_damage)
+                if fault is None and damage is None:
+                    await self._reserved.over()
+                else:
+                    await self._reserved.look(damage or fault or "", at_once=damage is not None)
             except Exception:  # noqa: BLE001 - the watch never ends
                 _LOG.exception("it cannot be told whether the store is lost")
             await asyncio.sleep(EVERY_S)
+
+    def _unrecorded_damage(self) -> str | None:
+        """Return what is known of damage that no incident records: the store takes no commits, or ends each process that looks at it."""
+        damage = self._store.known_damage()
+        if damage is None or self._store.clock.now() - damage.since_at < RECORDED_WITHIN_MS:
+            return None
+        with suppress(MainspringError):
+            if any(
+                one.subject.kind is IncidentKind.STORE_DAMAGED for one in reads.told(self._store.reader, _INCIDENTS)
+            ):
+                return None
+        return damage.text
 
     def _hanging(self) -> str | None:
         """Return what is wrong with a look that does not end."""

@@ -6,8 +6,8 @@ import msgspec
 
 
 class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
-    """`stored` = the number of the writer's last commit in the store (None = the store does not know the writer), `marked` = the one that was
-    known to be committed. The lost commits lie between `since_at` and `until_at` (ms UTC; `since_at` None = unknown).
+    """`stored` = the number of the writer's last commit in the store (None = the store does not know the writer), `marked` = the number of
+    its last commit that was known. The lost commits lie between `since_at` and `until_at` (ms UTC; `since_at` None = unknown).
 
     `act` = an act of the audit log that is missing, or is another one: its number. `where` = whose mark it is. `server` = the server that
     committed them, `server_now` the one that lacks them.

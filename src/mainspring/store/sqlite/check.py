@@ -55,6 +55,8 @@ def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
         rows = _ask(path, f'pragma quick_check("{table}")', within_s=within_s)
     except apsw.InterruptError:
         return None
+    except StoreDamagedError as error:
+        return [error.message.rpartition(": ")[2]]
     found = [str(row[0]) for row in rows if row[0] != "ok"]
     if found:
         note_damage(path, "; ".join(found[:3]))

@@ -1,5 +1,6 @@
-"""Damage of a store's file, noted beside it by the process that met it: the store may take no commit any more, and most processes never read
-the page in question.
+"""Damage of a store's file, noted beside it by the process that met it.
+
+The store may take no commit any more, and most processes never read the page in question.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ _LONGEST = 500
 
 
 class DamageNote(msgspec.Struct, frozen=True):
-    """`what` SQLite said, in one line; `file` = device and number of the file that is damaged, so that another file is not blamed for it."""
+    """`what` SQLite said, in one line; `file` = device and number of the damaged file, so that another file is not blamed for it."""
 
     at: int = 0
     what: str = "it is not known what"

@@ -14,7 +14,7 @@ import apsw
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.store_finding import StoreFinding
-from mainspring.store.base import Rows, Snapshot
+from mainspring.store.base import Rows, Snapshot, StoreDamagedError
 from mainspring.store.commit_mark import find_lost_commits, finding_of
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import damage_found, meaning_of
@@ -55,7 +55,10 @@ class SqliteReader:
 
     def findings(self) -> list[StoreFinding]:
         """Return what lies beside the file: a note that it is damaged, a mark that knows later commits."""
-        lost = find_lost_commits(marks_beside(mark_of(self._path)), self.read)
+        try:
+            lost = find_lost_commits(marks_beside(mark_of(self._path)), self.read)
+        except StoreDamagedError:  # noted by now
+            lost = None
         return [*damage_found(self._path), *([] if lost is None else [finding_of(lost)])]
 
     @contextmanager
