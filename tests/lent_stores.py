@@ -26,7 +26,8 @@ begin
             if holds then execute format('delete from %s', one.name); end if;
         end if;
     end loop;
-    delete from {schema}.meta where key not in ('schema', 'store');
+    delete from {schema}.meta where key not in ('schema', 'store', 'epoch');
+    update {schema}.meta set value = '1' where key = 'epoch';
 end $$
 """
 

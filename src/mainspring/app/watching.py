@@ -85,8 +85,7 @@ class Watching:
 
     def start(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._live()), loop.create_task(self._guard())]
+        self._tasks = [asyncio.get_running_loop().create_task(self._begin())]
 
     def changed(self) -> None:
         """Something may be new in the store."""
@@ -103,6 +102,12 @@ class Watching:
             await self._notifier.close()
         await self._reserved.close()
         await self._pulse.close()
+
+    async def _begin(self) -> None:
+        """Look after the store itself first: a look at one that is damaged may end this process before anything is told."""
+        await self._look_after_store()
+        self._tasks.append(asyncio.get_running_loop().create_task(self._guard()))
+        await self._live()
 
     async def _live(self) -> None:
         while True:
@@ -127,16 +132,19 @@ class Watching:
     async def _guard(self) -> None:
         """Tell without the store that it is lost; beside the rounds, since one that writes waits for as long as nothing can be written."""
         while True:
-            try:
-                fault = self._trouble() or self._told or self._hanging()
-                damage = await asyncio.to_thread(self._unrecorded_damage)
-                if fault is None and damage is None:
-                    await self._reserved.over()
-                else:
-                    await self._reserved.look(damage or fault or "", at_once=damage is not None)
-            except Exception:  # noqa: BLE001 - the watch never ends
-                _LOG.exception("it cannot be told whether the store is lost")
             await asyncio.sleep(EVERY_S)
+            await self._look_after_store()
+
+    async def _look_after_store(self) -> None:
+        try:
+            fault = self._trouble() or self._told or self._hanging()
+            damage = await asyncio.to_thread(self._unrecorded_damage)
+            if fault is None and damage is None:
+                await self._reserved.over()
+            else:
+                await self._reserved.look(damage or fault or "", at_once=damage is not None)
+        except Exception:  # noqa: BLE001 - the watch never ends
+            _LOG.exception("it cannot be told whether the store is lost")
 
     def _unrecorded_damage(self) -> str | None:
         """Return what is known of damage that no incident records: the store takes no commits, or ends each process that looks at it."""

@@ -44,9 +44,10 @@ class StoreMark:
             where = str(self._file.path)
             lost = LostCommits(stored=number - 1, marked=known.number, since_at=None, until_at=known.at, where=where)
             raise StoreWentBackError(lost, self._shown)
-        acts, act_hash = (0, "") if known is None else (known.acts, known.act_hash)
-        if tx.audit_head is not None:
-            acts, act_hash = tx.audit_head.seq, tx.audit_head.hash
+        if known is not None and known.epoch == epoch and tx.audit_head is None:
+            acts, act_hash = known.acts, known.act_hash
+        else:  # the acts of an older epoch may be among those that are lost
+            acts, act_hash = tx.one("last_audit") or (0, "")
         return CommitMark(store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash)
 
     def keep(self, mark: CommitMark) -> None:

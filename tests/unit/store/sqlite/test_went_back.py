@@ -123,6 +123,10 @@ def test_an_act_in_the_mark_finds_a_copy_that_went_on_elsewhere(path):
     work(path)
     assert meta(path, "held") == "1"
     assert '"act":1' in meta(path, "lost_commits")
+    restored_at = meta(path, "restored_at")
+    work(path, "21")
+    work(path)
+    assert (meta(path, "restored_at"), findings(path)) == (restored_at, [])
 
 
 def test_a_living_process_finds_it_with_its_next_commit_and_holds_the_store(path):
