@@ -95,7 +95,7 @@ class PostgresDatabase(GroupingDatabase):
             "instance": self.instance,
         }
         self._hints = Hints(address.schema, self.instance, passing)
-        self._history = ServerHistory(address, HostMarks(marks), f"{self.instance:016x}")
+        self._history = ServerHistory(address, HostMarks(marks))
         self.connection: Connection | None = None
         self._connect(first=True)
 
@@ -195,7 +195,7 @@ class PostgresDatabase(GroupingDatabase):
         except BaseException as fault:
             self._roll_back(connection, fault)
             if isinstance(fault, StoreWentBackError):
-                self._history.hold_if_behind(connection)
+                self._hold(connection)
             if isinstance(fault, psycopg.errors.LockNotAvailable):
                 end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
             if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable):
@@ -208,6 +208,13 @@ class PostgresDatabase(GroupingDatabase):
         self._hints.tell(connection)
         self._hints.take_in(connection)
         return transaction, answers
+
+    def _hold(self, connection: Connection) -> None:
+        """Put a store on hold that went back; if that fails, the next process of this host does it."""
+        try:
+            self._history.hold_if_behind(connection)
+        except psycopg.Error as fault:
+            _LOG.warning("the store could not be put on hold yet: %s", fault)
 
     def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
         """Let one statement answer many commands where that means the same."""

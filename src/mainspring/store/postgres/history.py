@@ -1,6 +1,7 @@
 """The history of a server's store as this process knows it: its own commits, numbered, and the marks of its host."""
 
 import logging
+import uuid
 
 import msgspec
 import psycopg
@@ -26,10 +27,10 @@ where relnamespace = current_schema()::regnamespace and relkind = 'r'
 
 
 class ServerHistory:
-    """`writer` names this process among all that commit; for the thread that commits."""
+    """`writer` names this process among all that ever commit, by chance alone; for the thread that commits."""
 
-    def __init__(self, address: Address, marks: HostMarks, writer: str) -> None:
-        self.writer = writer
+    def __init__(self, address: Address, marks: HostMarks) -> None:
+        self.writer = uuid.uuid4().hex
         self._address = address
         self.marks = marks
         self._store = ""
