@@ -252,7 +252,7 @@ WAYS = (
         kind=K.COMMITS_LOST,
         of="",
         within=0,
-        says="[page] mainspring: the store went back in time: 1 commit missing, up to",
+        says="[page] mainspring: the store went back in time: 1 commit missing, up to 2027-04-07 10:04:58 UTC",
         begin=_went_back,
     ),
     Way(
