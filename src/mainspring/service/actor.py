@@ -16,7 +16,8 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import new_id
 from mainspring.domain.text import escape
 
-_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,239}")
+_LONGEST_COMMAND = 240
+_COMMAND = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{_LONGEST_COMMAND - 1}}}")
 _ID_BITS = 80
 _LONGEST_NAME = 200
 _LONGEST_REASON = 2_000
@@ -81,7 +82,7 @@ def act_of(actor: Actor, clock: Clock, *, reason: str | None = None, command: st
     elif not _COMMAND.fullmatch(command):
         raise OptionError(
             f"{escape(command, 80)!r} is not a command id",
-            hint="Use up to 200 letters, digits and _ . : @ -, beginning with a letter or digit.",
+            hint=f"Use up to {_LONGEST_COMMAND} letters, digits and _ . : @ -, beginning with a letter or digit.",
         )
     return Act(actor, escape(reason, _LONGEST_REASON) if reason else None, command)
 
