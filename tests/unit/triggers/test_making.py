@@ -91,8 +91,8 @@ def test_health_rule_of_a_definition_wins_over_the_item(source):
     assert item not in ("7", None)
 
 
-def test_run_that_follows_a_slot_is_healthy_with_its_automation():
-    """It is part of what the schedule does, and no item."""
+def test_run_that_follows_a_slot_is_about_that_slot():
+    """What `load` did not do for one night is not done because it worked the next night."""
     trigger = known_trigger(OnRun(automation="extract"))
-    rule, _ = item_of(trigger, "r1", data={"slot_at": T0})
-    assert rule is HealthRule.AUTOMATION
+    assert item_of(trigger, "r1", data={"slot_at": T0}) == (HealthRule.ITEM, "2027-01-15T08:00:00.000Z")
+    assert item_of(trigger, "r1", data={"slot_at": None}) == (HealthRule.ITEM, None)
