@@ -238,6 +238,22 @@ def no_limit(patch):
     patch.setattr(Limits, "free_slots", lambda self, tx, most: most)
 
 
+def signals_stay_with_the_run_that_ended(patch):
+    """A signal that was not taken in when a run begins anew stays behind."""
+    _statement(patch, "carry_facts", "where", "where 1 = 2 and")
+
+
+def events_count_since_the_last_beginning(patch):
+    """The window of events begins with the run, not with the first run of its chain."""
+    _statement(patch, "run_created_at", "coalesce(window_at, created_at)", "created_at")
+
+
+def events_count_once_a_run(patch):
+    """An event counts once for each run of a chain."""
+    for name in ("find_kept_event", "take_fact", "was_taken"):
+        _statement(patch, name, "coalesce(chain, id)", "id")
+
+
 def lease_believed_in(patch):
     """A process that cannot reach the server takes its session for alive for as long as it likes."""
     patch.setattr(Lease, "is_over", False)
@@ -253,6 +269,7 @@ PLANTS = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
     *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),
     *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
+    *(signals_stay_with_the_run_that_ended, events_count_since_the_last_beginning, events_count_once_a_run),
 )
 
 
@@ -281,6 +298,8 @@ FOUND_AT: dict[str, dict[str, int]] = {
         "no_limit": 10,
         "other_branches_superseded": 1,
         "fence_without_attempt_number": 5,
+        "signals_stay_with_the_run_that_ended": 44,
+        "events_count_since_the_last_beginning": 8,
         "_AckedBefore": 5,
         "_ReadBack": 5,
     },

@@ -307,7 +307,7 @@ class Worker(RunServices):
         if self.draining:
             self._tell_idle()
         else:
-            self.want()
+            self.claims.claim_after_end()
 
     def broken(self, driver: Driver, error: Exception) -> None:
         """A command that cannot be executed: the run is let go, and halted so that a person sees it."""

@@ -130,13 +130,15 @@ class ClaimedRun(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
     """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned).
 
-    `draining` = somebody ordered this session to take nothing new and to give back what it has.
+    `draining` = somebody ordered this session to take nothing new and to give back what it has. `is_limited` = some were ready in a queue
+    that limits how many run at once: the end of a run may make room for one of them.
     """
 
     runs: tuple[ClaimedRun, ...]
     next_due_at: int | None
     more: bool = False
     draining: bool = False
+    is_limited: bool = False
 
 
 class Suspend(msgspec.Struct, frozen=True):
