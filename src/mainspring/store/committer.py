@@ -20,7 +20,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.answers import Answers, Blocked, Deliver
@@ -228,7 +228,7 @@ class Committer:
         if isinstance(report, CommitReport):
             changes = report.changes
             if changes.ready or changes.facts or changes.ended:
-                self._on_change(msgspec.structs.replace(changes, clock_step=None))
+                self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
 
     def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
         """Submit the list once, without what was withdrawn."""

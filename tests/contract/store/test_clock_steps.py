@@ -12,7 +12,7 @@ from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.sessions import Beat, Bury
 from mainspring.store.handlers import clock_steps
 from tests.contract.store.clock import SettableClock
-from tests.contract.store.process import ask, outcome, suspend, wait_for
+from tests.contract.store.process import ask, event, outcome, suspend, wait_for
 from tests.contract.store.test_watch import Site
 
 HOUR = 3_600_000
@@ -276,3 +276,20 @@ def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_liste
     assert report_clock(store.reader, clock.at, "UTC").waiting == []
     clock.forward(24 * HOUR)
     assert report_clock(store.reader, clock.at, "UTC").notes == []
+
+
+def test_event_after_the_step_reaches_runs_that_were_created_before_it(store, clock):
+    """Its instant lies before theirs. It reaches a wait that is open, and one that opens later; what came before the run does not."""
+    store.do(Beat())
+    store.do(event(id="old"))
+    clock.forward(HOUR)
+    waiting, later = store.begin(), store.begin()
+    store.do(wait_for(waiting, until_at=clock.at + HOUR))
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    clock.forward(MINUTE)
+    assert store.do(event(id="new")).number == 1
+    store.do(wait_for(later, until_at=clock.at + HOUR))
+    for run in (waiting, later):
+        (fact,) = store.history(run.id).facts
+        assert fact.source == "new"

@@ -51,6 +51,7 @@ def find_unseen_step(tx: Transaction) -> None:
         tx.clock_step = ClockStep(tx.now - row[0], tx.now, 0, 0)
         move_piece(tx, unseen_ms=0)
     tx.clock_known = _newest(tx)
+    tx.clock_moves = tx.one("read_open_clock_step") is not None
 
 
 def _record(tx: Transaction, by_ms: int, since_at: int, until_at: int, *, is_lived: bool) -> None:
@@ -62,6 +63,7 @@ def _record(tx: Transaction, by_ms: int, since_at: int, until_at: int, *, is_liv
         tx.change("pull_back_sessions", (tx.now,))
         for query in _AHEAD:
             tx.change(query, {"by": by_ms, "pending": tx.now})
+    tx.change("prune_clock_steps")
     tx.ready = tx.facts = True
 
 

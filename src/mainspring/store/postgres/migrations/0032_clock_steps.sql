@@ -11,6 +11,7 @@ create table clock_steps (
     stage     bigint not null default 0,
     reached   bigint not null default 0,
     last      bigint not null,
+    last_event bigint not null,                     -- the newest event of that moment
     moved     bigint not null default 0,            -- runs whose durations were moved
     ended_at  bigint
 );

@@ -11,6 +11,7 @@ create table clock_steps (
     stage     integer not null default 0,
     reached   integer not null default 0,
     last      integer not null,
+    last_event integer not null,                    -- the newest event of that moment
     moved     integer not null default 0,           -- runs whose durations were moved
     ended_at  integer
 ) strict;
