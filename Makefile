@@ -24,6 +24,9 @@ HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_public_api.py 
 
 # Servers of older PostgreSQLs, each in a folder of its own (18 is among the tools); their wheels want Python 3.12.
 OLD_POSTGRES := 14 15 16 17
+# What `make test` tries a share of, with real kills and cuts.
+KILLED := tests/crash tests/torture tests/acceptance/test_takeover.py tests/acceptance/test_stopped_commits.py \
+	tests/unit/store/postgres/test_lost_answers.py
 ON_EACH_POSTGRES := tests/contract/store tests/unit/store/postgres tests/golden tests/acceptance/test_postgres.py
 
 # One stamp per environment and Python version: an environment is made anew when either changes.
@@ -63,7 +66,7 @@ bench: $(BENCH) $(PREFECT) ## Print each figure beside a peer's, from the same r
 
 torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds (SEEDS=n), kill at every commit point and again during recovery, try each PostgreSQL, and pgbouncer
 	@MAINSPRING_CRASH_ALL=1 SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
-	@MAINSPRING_CRASH_ALL=1 $(PYTEST) tests/crash tests/torture tests/acceptance/test_takeover.py tests/acceptance/test_stopped_commits.py -n 2 --timeout=0
+	@MAINSPRING_CRASH_ALL=1 $(PYTEST) $(KILLED) -n 2 --timeout=0
 	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
 	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
 	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store --ignore=tests/contract/store/test_overlaps.py -n 2 -q -k "not sqlite"

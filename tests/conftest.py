@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.lent_stores import LentStores
+from tests.machine_state import hide_machine_state
+from tests.new_files import copy_new_files
 from tests.pgbouncer import Pooler
 from tests.postgres_server import PostgresServer, binaries, version_to_test
 
@@ -21,11 +23,26 @@ settings.register_profile(
 settings.load_profile("mainspring")
 
 
+def pytest_configure() -> None:
+    """Keep the machine's state out of the tests, and theirs out of it; worker processes inherit what their parent did."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        hide_machine_state()
+
+
 @pytest.fixture(autouse=True)
-def _ctrl_c_reaches_children() -> None:
-    """Let SIGINT end children: runners, shells and other tests may leave it ignored, and an ignored signal is inherited."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_reach_children() -> None:
+    """Let SIGINT and SIGHUP end children: `nohup`, runners and other tests may leave them ignored, and an ignored signal is inherited."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _new_files_are_copied() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        copy_new_files(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +62,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def lent_stores(postgres: PostgresServer) -> LentStores:
+def lent_stores(postgres: PostgresServer) -> Iterator[LentStores]:
     """Empty stores of that server, for tests that leave their form alone."""
-    return LentStores(postgres)
+    made = LentStores(postgres)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ class World:
         self.store.open_session("worker")
         await asyncio.to_thread(self.store.apply, announcement(REGISTRY, self.clock.now()))
         self.process.is_open = True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.door.table.is_read:
                 await asyncio.sleep(0.005)
 

@@ -21,7 +21,7 @@ from mainspring.store.commands.sessions import Bury
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.views import RunStory, RunView
 
-LONGEST_S = 10.0
+LONGEST_S = 60.0
 AT_ONCE = WorkerSettings(suspend_after_ms=0)
 """Every wait suspends, however short."""
 REPLAYING = WorkerSettings(suspend_after_ms=0, parked=0)

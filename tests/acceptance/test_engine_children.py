@@ -33,7 +33,7 @@ async def test_child_gives_its_result_to_its_parent_also_after_unloading(tmp_pat
         await engine.until(kid.id, RunState.WAITING)
         assert await run.status() is RunState.WAITING
         await engine.app.signal(kid.id, "n", 2)
-        assert await run.result(5) == 30
+        assert await run.result(60) == 30
 
 
 async def test_child_may_be_named_by_its_name(tmp_path):
@@ -53,7 +53,7 @@ async def test_child_may_be_named_by_its_name(tmp_path):
             return await asyncio.gather(run.child("child", 1), in_a_task(2))
 
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
-        assert await (await engine.start(parent)).result(10) == [1, 2]
+        assert await (await engine.start(parent)).result(60) == [1, 2]
 
 
 async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
@@ -73,7 +73,7 @@ async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
             return "?"
 
     async with World(tmp_path).engine(registry) as engine:
-        assert "broken leg" in await (await engine.start(parent)).result(5)
+        assert "broken leg" in await (await engine.start(parent)).result(60)
 
 
 @pytest.mark.parametrize("close", ["cancel", "keep"])
@@ -141,7 +141,7 @@ async def test_child_with_a_run_key_is_shared_by_two_parents(tmp_path):
         for run in (*runs, kid.id):
             await engine.until(run, RunState.WAITING)
         await engine.app.signal(kid.id, "go")
-        assert await asyncio.gather(*[run.result(5) for run in runs]) == ["made", "made"]
+        assert await asyncio.gather(*[run.result(60) for run in runs]) == ["made", "made"]
     assert made == ["x"]
 
 
@@ -165,7 +165,7 @@ async def test_map_keeps_the_order_and_its_window(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(fan)
-        assert await run.result(5) == [n * n for n in range(30)]
+        assert await run.result(60) == [n * n for n in range(30)]
         assert msgspec.json.decode(engine.view(run).progress) == [30, 30]
     assert most <= 4
 
@@ -180,7 +180,7 @@ async def test_map_that_collects_marks_failed_items_and_finishes_the_rest(tmp_pa
             return [f"{r.index}:{r.failure.message}" if isinstance(r, ms.ItemFailed) else str(r) for r in found]
 
     async with World(tmp_path).engine(registry) as engine:
-        assert await (await engine.start(fan)).result(5) == ["2", "1:-2 is negative", "6"]
+        assert await (await engine.start(fan)).result(60) == ["2", "1:-2 is negative", "6"]
 
 
 async def test_map_that_stops_fails_with_the_first_bad_item(tmp_path):
@@ -216,7 +216,7 @@ async def test_spread_items_are_runs_of_their_own(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(fan)
-        assert await run.result(5) == [2, -1, 6]
+        assert await run.result(60) == [2, -1, 6]
         kids = engine.story(run).children
     assert sorted(kid.state for kid in kids) == [RunState.FAILED, RunState.SUCCEEDED, RunState.SUCCEEDED]
     assert {kid.kind for kid in kids} == {"step"}
@@ -237,7 +237,7 @@ async def test_step_with_a_tag_waits_for_a_worker_that_carries_it(tmp_path):
         await engine.until(run, RunState.WAITING)
         assert engine.view(kid.id).state is RunState.QUEUED
         async with world.engine(registry, WorkerSettings(tags=("gpu",))):
-            assert await run.result(10) == 8
+            assert await run.result(60) == 8
 
 
 async def test_endless_run_begins_anew_under_its_key_and_its_parent_gets_the_last_result(tmp_path):
@@ -256,9 +256,9 @@ async def test_endless_run_begins_anew_under_its_key_and_its_parent_gets_the_las
             return await run.options(run_key="poller").child(poll, 0)
 
     async with World(tmp_path).engine(registry, AT_ONCE) as engine:
-        assert await (await engine.start(parent)).result(5) == 4
+        assert await (await engine.start(parent)).result(60) == 4
         handle = await engine.app.options(key="other").start(poll, 2)
-        assert await handle.result(5) == 4
+        assert await handle.result(60) == 4
         goes = engine.reads.list_runs(name="poll").runs
     assert len(goes) == 8
     assert all(r.state is RunState.SUCCEEDED for r in goes)
@@ -289,7 +289,7 @@ async def test_as_completed_yields_in_the_order_of_ends(tmp_path):
             await engine.when(lambda: len(engine.story(run).outcomes), lambda n, want=number: n == want)
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
-        assert await run.result(5) == "cab"
+        assert await run.result(60) == "cab"
 
 
 async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_path):
@@ -314,7 +314,7 @@ async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_
         (kid,) = await engine.when(lambda: engine.story(run).children, bool)
         await engine.until(kid.id, RunState.CANCELLED)
         await engine.app.signal(run.id, "go", "on")
-        assert await run.result(5) == "on"
+        assert await run.result(60) == "on"
 
 
 async def test_child_that_began_anew_is_cancelled_when_it_is_given_up(tmp_path):
@@ -343,7 +343,7 @@ async def test_child_that_began_anew_is_cancelled_when_it_is_given_up(tmp_path):
         await engine.app.signal(run.id, "enough")
         await engine.until(goes[0].id, RunState.CANCELLED)
         await engine.app.signal(run.id, "go", "on")
-        assert await run.result(5) == "on"
+        assert await run.result(60) == "on"
 
 
 async def test_spread_items_are_cancelled_with_their_parent(tmp_path):

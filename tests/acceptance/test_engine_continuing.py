@@ -99,7 +99,7 @@ async def test_one_retry_repeats_every_failure_that_led_to_the_end_and_nothing_e
         await engine.app.retry(run.id)
         view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
         assert view.state is RunState.SUCCEEDED
-        assert {"a", "b", "good"} <= set(await run.result(5))
+        assert {"a", "b", "good"} <= set(await run.result(60))
     assert {what: outside.done[what] for what in ("a", "b", "good")} == {"a": 2, "b": 2, "good": 1}
 
 
@@ -235,7 +235,7 @@ async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
             kid = kid[0]
             await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(kid.id, "word", "hello")
-        assert await run.result(5) == "hello"
+        assert await run.result(60) == "hello"
         assert len(engine.story(run).children) == (2 if chosen == "before" else 1)
 
 
@@ -328,4 +328,4 @@ async def test_step_that_was_given_up_never_answers_with_nothing(tmp_path):
         defect.clear()
         outside.hanging.clear()
         await engine.app.retry(run.id)
-        assert await run.result(5) == "charge"
+        assert await run.result(60) == "charge"

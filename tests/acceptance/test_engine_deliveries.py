@@ -291,5 +291,5 @@ async def test_attempt_that_an_earlier_one_is_in_the_way_of_does_not_count(tmp_p
                 lambda: engine.view(run), lambda v, at=due_at: (v.state, v.due_at) == (RunState.RETRYING, at)
             )
             await engine.pass_time(timedelta(seconds=pause))
-        assert await run.result(5) == "done"
+        assert await run.result(60) == "done"
         assert [a.state for a in engine.story(run).attempts] == [AttemptState.LOST] * 3

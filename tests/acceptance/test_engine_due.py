@@ -31,7 +31,7 @@ async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_whe
     app = ms.App(tmp_path / "state.db", registry=registry)
     async with app.running():
         handle = await app.options(at=dt.datetime.now(dt.UTC) + SOON).start(one)
-        assert await handle.result(timeout=10) == 1
+        assert await handle.result(timeout=60) == 1
         view = await handle.view()
     assert view.started_at >= view.created_at + 500
 
@@ -67,4 +67,4 @@ async def test_the_scan_finds_what_is_due_though_no_news_of_it_ever_came(tmp_pat
         engine.working.worker.claims.plan = lambda due_at: None
         later = await engine.app.options(at=dt.datetime.now(dt.UTC) + SOON).start(one)
         now = await engine.start(one)
-        assert await now.result(timeout=10) == await later.result(timeout=10) == 1
+        assert await now.result(timeout=60) == await later.result(timeout=10) == 1

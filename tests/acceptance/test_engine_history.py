@@ -75,7 +75,7 @@ async def test_parked_run_goes_on_without_replay_and_an_unloaded_one_replays(tmp
             run = await engine.start(work)
             await engine.until(run, RunState.WAITING)
             await engine.app.signal(run.id, "go", "!")
-            assert await run.result(5) == "A!"
+            assert await run.result(60) == "A!"
         assert len(entered) == entries
         assert calls.names == ["a"]
 
@@ -254,7 +254,7 @@ async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
         assert calls.names == []
         assert engine.story(run).outcomes == []
         await engine.app.signal(run.id, "go", "!")
-        assert await run.result(5) == "!"
+        assert await run.result(60) == "!"
     assert calls.names == ["exit", "finally"]
     assert seen == ["exit done", "finally done"]
 
@@ -275,7 +275,7 @@ async def test_one_name_used_twice_in_a_branch_is_a_hint_on_the_run(tmp_path):
         await engine.until(run, RunState.WAITING)
         assert msgspec.json.decode(engine.view(run).detail)["hints"] == ["work"]
         await engine.app.signal(run.id, "go")
-        await run.result(5)
+        await run.result(60)
         assert msgspec.json.decode(engine.view(run).detail)["hints"] == ["work"]
 
 
@@ -299,7 +299,7 @@ async def test_many_waiting_runs_keep_only_so_many_bodies(tmp_path):
         await engine.when(lambda: engine.working.worker.active, lambda active: active == 0)
         for run in runs:
             await engine.app.signal(run.id, "go")
-        assert await asyncio.gather(*[run.result(5) for run in runs]) == list(range(5))
+        assert await asyncio.gather(*[run.result(60) for run in runs]) == list(range(5))
     assert 5 < len(entered) <= 10
 
 
@@ -324,7 +324,7 @@ async def test_peer_temporal_450_body_may_use_pathlib_environ_and_warnings(tmp_p
         run = await engine.start(work)
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
-        assert await run.result(5) == "x"
+        assert await run.result(60) == "x"
 
 
 async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):

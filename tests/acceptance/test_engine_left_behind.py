@@ -128,7 +128,7 @@ async def test_a_closed_coroutine_or_a_cancelled_task_is_not_missed(tmp_path):
             return "done"
 
     async with World(tmp_path).engine(registry) as engine:
-        assert await (await engine.start(tidy)).result(5) == "done"
+        assert await (await engine.start(tidy)).result(60) == "done"
     assert not mails.sent
 
 
@@ -185,7 +185,7 @@ async def test_steps_of_pending_tasks_are_started_and_awaited_after_the_body_ret
 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(leaves)
-        assert await run.result(10) == "done"
+        assert await run.result(60) == "done"
         names = [outcome.name for outcome in engine.story(run).outcomes]
     assert mails.sent == [1, 3]
     assert tries == [2, 2]
@@ -221,7 +221,7 @@ async def test_timers_and_waits_of_pending_tasks_hold_nothing_and_the_tasks_are_
 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(leaves)
-        assert await run.result(5) == "left 3"
+        assert await run.result(60) == "left 3"
         assert not engine.story(run).waits
     assert seen == {"cancelled"}
     assert mails.sent == [7]
@@ -244,7 +244,7 @@ async def test_a_kept_child_asked_for_in_the_last_line_starts_and_goes_on_alone(
 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(parent)
-        assert await run.result(5) == "done"
+        assert await run.result(60) == "done"
         (kid,) = engine.story(run).children
         await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(kid.id, "n", 4)
@@ -268,7 +268,7 @@ async def test_a_child_of_a_pending_task_is_started_and_awaited(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
-        assert await run.result(5) == "done"
+        assert await run.result(60) == "done"
         (kid,) = engine.story(run).children
     assert kid.state is RunState.SUCCEEDED
     assert done == ["child"]
@@ -360,7 +360,7 @@ async def test_a_restart_ends_what_the_run_left_behind_first(tmp_path):
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(careless, 1), RunState.FAILED)
         assert "never awaited" in view.failure.message
-        assert await (await engine.start(careful, 1)).result(5) == "end"
+        assert await (await engine.start(careful, 1)).result(60) == "end"
     assert mails.sent == [1]
 
 
@@ -401,7 +401,7 @@ async def test_an_option_that_would_do_nothing_is_refused(tmp_path, option):
             return told
 
     async with World(tmp_path).engine(registry) as engine:
-        told = await (await engine.start(parent)).result(5)
+        told = await (await engine.start(parent)).result(60)
     assert len(told) == (1 if option in OF_CHILD else 2)
     assert all(f"run.options({option}=...) would do nothing for run." in text for text in told)
     if option == "timeout":
@@ -425,7 +425,7 @@ async def test_undo_and_a_live_policy_of_a_step_that_is_a_run_of_its_own_are_ref
             return told
 
     async with World(tmp_path).engine(registry) as engine:
-        told = await (await engine.start(parent)).result(5)
+        told = await (await engine.start(parent)).result(60)
     assert ["undo" in told[0], "retry" in told[1]] == [True, True]
 
 
@@ -442,7 +442,7 @@ async def test_a_spread_step_obeys_the_retry_of_its_function_and_of_its_call(tmp
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
-        assert "not even once more" in await run.result(5)
+        assert "not even once more" in await run.result(60)
         (kid,) = engine.story(run).children
         assert len(engine.story(kid.id).attempts) == (0 if attempts is None else 1)
 
@@ -557,7 +557,7 @@ async def test_anyio_task_groups_and_scopes_work_in_a_body(tmp_path, settings):
             return [*sorted(found), int(scope.cancelled_caught)]
 
     async with World(tmp_path).engine(registry, settings) as engine:
-        assert await (await engine.start(grouped)).result(10) == [1, 2, 3, 1]
+        assert await (await engine.start(grouped)).result(60) == [1, 2, 3, 1]
     assert sorted(mails.sent) == [1, 2, 3, 4, 100]
 
 
@@ -611,5 +611,5 @@ async def test_a_step_may_have_any_printable_name(tmp_path, name):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(named)
-        assert await run.result(5) == 1
+        assert await run.result(60) == 1
         assert [outcome.name for outcome in engine.story(run).outcomes] == [name]

@@ -60,7 +60,7 @@ async def test_higher_priority_goes_first_and_equals_go_in_order_of_commit(tmp_p
             runs.append(await engine.app.options(priority=priority).start(work, name))
         gate.open.set()
         for run in runs:
-            await run.result(5)
+            await run.result(60)
     assert gate.entered == ["first", "high", "b1", "b2", "low"]
 
 
@@ -75,7 +75,7 @@ async def test_queue_concurrency_bounds_what_runs_at_once(tmp_path):
         assert states.count(RunState.QUEUED) == 3
         gate.open.set()
         for run in runs:
-            await run.result(5)
+            await run.result(60)
     assert gate.most == 2
 
 
@@ -104,10 +104,10 @@ async def test_queue_rate_bounds_starts_per_span(tmp_path):
     async with World(tmp_path, clock).engine(registry, AT_ONCE, queues=limited) as engine:
         runs = [await engine.start(work, str(n)) for n in range(3)]
         for run in runs[:2]:
-            await run.result(5)
+            await run.result(60)
         assert await runs[2].status() is RunState.QUEUED
         await engine.pass_time(timedelta(seconds=61))
-        await runs[2].result(5)
+        await runs[2].result(60)
     assert gate.entered == ["0", "1", "2"]
 
 
@@ -126,7 +126,7 @@ async def test_full_backlog_refuses_a_start_and_says_when_to_come_back(tmp_path)
         assert refused.value.retry_after > timedelta(0)
         gate.open.set()
         for run in (first, *waiting):
-            await run.result(5)
+            await run.result(60)
     assert gate.entered == ["0", "1", "2"]
 
 
@@ -141,7 +141,7 @@ async def test_paused_queue_keeps_its_runs_until_it_is_resumed(tmp_path):
         await engine.app.changed(0.1)
         assert await run.status() is RunState.QUEUED
         await engine.app.do(lambda store, act: queue.resume(store, "q", act=act))
-        assert await run.result(5) == "x"
+        assert await run.result(60) == "x"
 
 
 async def test_runs_of_one_partition_go_one_after_the_other(tmp_path):
@@ -169,7 +169,7 @@ async def test_runs_of_one_partition_go_one_after_the_other(tmp_path):
         assert engine.view(a2).blocked == "partition"
         for run in (a1, a2, b1):
             await engine.app.signal(run.id, "go")
-            await run.result(5)
+            await run.result(60)
     assert [name for name in order if name.startswith("a")] == ["a1 in", "a1 out", "a2 in", "a2 out"]
     assert order.index("b1 in") < order.index("a1 out")
 
@@ -194,12 +194,12 @@ async def test_on_blocked_chooses_whether_a_stuck_run_holds_its_partition(tmp_pa
         await engine.until(bad, RunState.NEEDS_ATTENTION)
         good = await engine.start(work, "good")
         if choice == "pass":
-            assert await good.result(5) == "good"
+            assert await good.result(60) == "good"
         else:
             await engine.app.changed(0.1)
             assert await good.status() is RunState.QUEUED
             await engine.app.cancel(bad.id)
-            assert await good.result(5) == "good"
+            assert await good.result(60) == "good"
 
 
 async def test_same_run_key_finds_the_run_and_another_input_is_refused(tmp_path):
@@ -211,7 +211,7 @@ async def test_same_run_key_finds_the_run_and_another_input_is_refused(tmp_path)
         handles = [await engine.app.options(key="k").start(work, "x") for _ in range(3)]
         assert len({handle.id for handle in handles}) == 1
         assert [handle.created for handle in handles] == [True, False, False]
-        assert await handles[2].result(5) == "x"
+        assert await handles[2].result(60) == "x"
         with pytest.raises(KeyConflictError):
             await engine.app.options(key="k").start(work, "another")
     assert gate.entered == ["x"]
@@ -241,7 +241,7 @@ async def test_peer_triggerdev_4819_key_of_a_failed_run_follows_its_policy(tmp_p
         assert again.created is (policy == "restart")
         assert (again.id == first.id) is (policy == "reuse")
         if policy == "restart":
-            assert await again.result(5) == "second"
+            assert await again.result(60) == "second"
 
 
 async def test_peer_hatchet_666_webhook_delivered_three_times_is_one_run(tmp_path):
@@ -251,7 +251,7 @@ async def test_peer_hatchet_666_webhook_delivered_three_times_is_one_run(tmp_pat
     registry, work = gated(gate, key="hook-{name}")
     async with World(tmp_path).engine(registry) as engine:
         runs = await asyncio.gather(*[engine.start(work, "d1") for _ in range(3)])
-        await runs[0].result(5)
+        await runs[0].result(60)
     assert len({run.id for run in runs}) == 1
     assert gate.entered == ["d1"]
 
@@ -288,4 +288,4 @@ async def test_run_with_a_due_time_starts_then(tmp_path):
         await engine.pass_time(timedelta(minutes=59))
         assert await run.status() is RunState.QUEUED
         await engine.pass_time(timedelta(minutes=1))
-        assert await run.result(5) == "x"
+        assert await run.result(60) == "x"

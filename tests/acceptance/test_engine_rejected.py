@@ -68,7 +68,7 @@ async def test_signal_of_a_wrong_type_is_refused_at_its_sender(place, settings):
             await engine.app.signal(handle.id, "approve", {"ok": "yes"})
         await engine.app.signal(handle.id, "go")
         await engine.app.signal(handle.id, "approve", {"ok": True})
-        assert await handle.result(10) is True
+        assert await handle.result(60) is True
 
 
 async def test_signal_of_a_wrong_type_is_refused_by_what_the_waiting_run_recorded(place, settings):
@@ -110,7 +110,7 @@ async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place
         assert any("It rejected signal approve" in line and "Expected `bool`, got `str`" in line for line in told.what)
         assert f"mainspring runs signal {handle.id} approve JSON" in [one.command for one in told.can]
         await engine.app.signal(handle.id, "approve", {"ok": True})
-        assert await handle.result(10) is True
+        assert await handle.result(60) is True
 
 
 async def test_rejected_signal_is_an_incident_until_a_person_decides(place, settings):
@@ -138,7 +138,7 @@ async def test_rejected_signal_is_an_incident_until_a_person_decides(place, sett
         with pytest.raises(ConflictError, match="has rejected no signal"):
             await engine.app.do(lambda store, act: signal.discard_rejected(store, handle.id, act=act))
         await engine.app.signal(handle.id, "approve", {"ok": False})
-        assert await handle.result(10) is False
+        assert await handle.result(60) is False
     assert IncidentKind.REJECTED_MESSAGE == "rejected_message"
 
 
@@ -222,7 +222,7 @@ async def test_event_that_no_waiting_run_can_read_is_refused_at_its_publisher(pl
         with pytest.raises(ValueRefusedError, match=r"event:approved .*expected boolean, got 3.*\nat \$.ok"):
             await engine.app.publish("approved", {"ok": 3}, key="k")
         assert await engine.app.publish("approved", {"ok": True}, key="k") == 1
-        assert await handle.result(10) is True
+        assert await handle.result(60) is True
 
 
 async def test_event_that_one_run_can_read_and_another_cannot_is_rejected_by_that_one(place, settings):
@@ -242,11 +242,11 @@ async def test_event_that_one_run_can_read_and_another_cannot_is_rejected_by_tha
         await engine.until(first, RunState.WAITING)
         await engine.until(second, RunState.WAITING)
         assert await engine.app.publish("approved", {"ok": "yes"}) == 2
-        assert await second.result(10) == "yes"
+        assert await second.result(60) == "yes"
         await engine.when(lambda: rejected(engine, first), lambda found: found == [("event", "approved")])
         await engine.until(first, RunState.WAITING)
         assert await engine.app.publish("approved", {"ok": True}) == 1
-        assert await first.result(10) is True
+        assert await first.result(60) is True
 
 
 async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, settings):
@@ -263,7 +263,7 @@ async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, s
         await engine.app.publish("approved", {"ok": "yes"})
         await engine.app.publish("approved", {"ok": True})
         await engine.app.signal(handle.id, "go")
-        assert await handle.result(10) is True
+        assert await handle.result(60) is True
 
 
 async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settings):

@@ -36,7 +36,7 @@ async def test_signals_are_received_first_in_first_out(tmp_path, settings):
             await engine.app.signal(run.id, "n", n)
         await engine.app.signal(run.id, "begin")
         await engine.app.signal(run.id, "n", 3)
-        assert await run.result(5) == [1, 2, 3]
+        assert await run.result(60) == [1, 2, 3]
 
 
 async def test_event_published_while_a_run_waits_wakes_it(tmp_path, settings):
@@ -53,7 +53,7 @@ async def test_event_published_while_a_run_waits_wakes_it(tmp_path, settings):
         await engine.until(run, RunState.WAITING)
         assert await engine.app.publish("payment.settled", {"charge": {"id": "c2"}, "amount": 1}) == 0
         assert await engine.app.publish("payment.settled", {"charge": {"id": "c1"}, "amount": 2}) == 1
-        assert await run.result(5) == 2
+        assert await run.result(60) == 2
 
 
 async def test_event_published_after_the_start_but_before_the_wait_counts(tmp_path, settings):
@@ -70,7 +70,7 @@ async def test_event_published_after_the_start_but_before_the_wait_counts(tmp_pa
         await engine.until(run, RunState.WAITING)
         await engine.app.publish("e", {"n": 7})
         await engine.app.signal(run.id, "go")
-        assert await run.result(5) == 7
+        assert await run.result(60) == 7
 
 
 async def test_event_counts_once_per_run(tmp_path, settings):
@@ -90,11 +90,11 @@ async def test_event_counts_once_per_run(tmp_path, settings):
         await engine.until(a, RunState.WAITING)
         await engine.until(b, RunState.WAITING)
         await engine.app.publish("e", {"n": 1})
-        assert await b.result(5) == 1
+        assert await b.result(60) == 1
         await engine.when(lambda: len(engine.story(a).outcomes), lambda n: n >= 1)
         assert (await engine.until(a, RunState.WAITING)).state is RunState.WAITING
         await engine.app.publish("e", {"n": 2})
-        assert await a.result(5) == [1, 2]
+        assert await a.result(60) == [1, 2]
 
 
 async def test_event_with_a_key_published_again_counts_once(tmp_path, settings):
@@ -111,7 +111,7 @@ async def test_event_with_a_key_published_again_counts_once(tmp_path, settings):
         for _ in range(3):
             await engine.app.publish("e", {"n": 1}, key="d-1")
         await engine.app.publish("e", {"n": 2}, key="d-2")
-        assert await run.result(5) == [1, 2]
+        assert await run.result(60) == [1, 2]
 
 
 async def test_answer_is_one_of_the_choices(tmp_path, settings):
@@ -130,7 +130,7 @@ async def test_answer_is_one_of_the_choices(tmp_path, settings):
         with pytest.raises(UnknownNameError, match="approve"):
             await engine.app.answer(run.id, "aprove")
         await engine.app.answer(run.id, "approve")
-        assert await run.result(5) == "approve"
+        assert await run.result(60) == "approve"
 
 
 async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
@@ -149,7 +149,7 @@ async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
         with pytest.raises(NotFoundError, match="open question"):
             await engine.app.answer(run.id, "yes")
         await engine.app.signal(run.id, "end")
-        assert await run.result(5) == "no"
+        assert await run.result(60) == "no"
 
 
 async def test_question_is_closed_before_the_end_of_its_time_is_saved(tmp_path, settings, monkeypatch):
@@ -170,7 +170,7 @@ async def test_question_is_closed_before_the_end_of_its_time_is_saved(tmp_path, 
             submit(command, *rest)
 
         monkeypatch.setattr(store, "submit", note)
-        assert await (await engine.start(work)).result(5) == "no"
+        assert await (await engine.start(work)).result(60) == "no"
     (end,) = [ident for kind, ident in written if kind is SaveOutcome]
     question = end.removesuffix(WITHIN)
     assert written[:2] == [(CloseWait, question), (SaveOutcome, end)]
@@ -193,7 +193,7 @@ async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_o
         await engine.when(lambda: [o.name for o in engine.story(run).outcomes], bool)
         await engine.app.publish("e", {"what": "late"})
         await engine.app.signal(run.id, "again")
-        assert await run.result(5) == "late"
+        assert await run.result(60) == "late"
 
 
 async def test_first_of_several_waits_wins_and_the_others_are_closed(tmp_path, settings):
@@ -219,7 +219,7 @@ async def test_first_of_several_waits_wins_and_the_others_are_closed(tmp_path, s
         await engine.app.publish("e", {})
         await engine.when(lambda: [w.kind for w in engine.story(run).waits if not w.filled], lambda kinds: kinds == [])
         await engine.app.signal(run.id, "end")
-        assert await run.result(5) == ["event"]
+        assert await run.result(60) == ["event"]
 
 
 async def test_durable_sleep_holds_nothing_and_ends_in_time(tmp_path, settings):
@@ -233,7 +233,7 @@ async def test_durable_sleep_holds_nothing_and_ends_in_time(tmp_path, settings):
             return (run.now() - before).total_seconds() >= 0.03
 
     async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
-        assert await (await engine.start(work)).result(5) is True
+        assert await (await engine.start(work)).result(60) is True
 
 
 async def test_wait_has_the_span_that_it_took(tmp_path, settings):
@@ -297,5 +297,5 @@ async def test_event_tells_when_it_was_published(tmp_path, settings):
         await engine.when(lambda: waits_for(engine.story(run)), lambda found: [w["name"] for w in found] == ["own"])
         await engine.pass_time(timedelta(seconds=10))
         await engine.app.publish("own", {"at": "noon"})
-        assert await run.result(5) == [at[0].isoformat(), at[1].isoformat(), "noon"]
+        assert await run.result(60) == [at[0].isoformat(), at[1].isoformat(), "noon"]
     assert seen == [*at, "noon"]

@@ -65,9 +65,9 @@ async def test_result_obeys_the_limit_wherever_a_step_runs(tmp_path, how):
     """Loop, thread and child process: raised it passes, lowered it is refused and never done twice."""
     registry, fills, *_ = automations()
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
-        assert await (await engine.start(fills, BIG, how)).result(20) == BIG
+        assert await (await engine.start(fills, BIG, how)).result(60) == BIG
     async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
-        assert await (await engine.start(fills, 100, how)).result(20) == 100
+        assert await (await engine.start(fills, 100, how)).result(60) == 100
         run = await engine.start(fills, 2_000, how)
         view = await engine.until(run, RunState.NEEDS_ATTENTION, RunState.FAILED)
     assert view.failure is not None
@@ -85,7 +85,7 @@ async def test_what_a_body_says_obeys_the_limit(tmp_path, how):
     """Arguments, items, children, published states and questions."""
     registry, _, asks, *_ = automations()
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
-        assert await (await engine.start(asks, BIG, how)).result(20) == BIG
+        assert await (await engine.start(asks, BIG, how)).result(60) == BIG
     async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
         view = await engine.until(await engine.start(asks, 2_000, how), RunState.FAILED)
     assert view.reason == FailureReason.VALUE_REFUSED
@@ -98,8 +98,8 @@ async def test_starts_results_signals_and_events_obey_the_limit(tmp_path):
     registry, _, _, counts, returns = automations()
     big = "x" * BIG
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
-        assert await (await engine.start(counts, big)).result(20) == BIG
-        assert len(await (await engine.start(returns, BIG)).result(20)) == BIG
+        assert await (await engine.start(counts, big)).result(60) == BIG
+        assert len(await (await engine.start(returns, BIG)).result(60)) == BIG
         await engine.app.publish("big", big)
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(returns, BIG), RunState.FAILED)

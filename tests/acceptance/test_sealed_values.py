@@ -87,22 +87,22 @@ async def test_no_byte_shows_a_value(tmp_path, settings):
         teller = await engine.start(work["teller"])
         await ask_for_everything(engine, everything)
         await engine.app.signal(undoing.id, "go")
-        found = await everything.result(10)
+        found = await everything.result(60)
         assert found["kept"] == found["flaky"] == found["answer"] == SECRET
         assert found["event"] == f"in {SECRET}"
         assert found["child"] == f"{SECRET} from the child"
         assert found["failed"] == f"message: {SECRET}"
         assert found["entered"] == f"entered {SECRET}"
         assert found["spread"] == [SECRET * 2]
-        assert await again.result(10) == SECRET
+        assert await again.result(60) == SECRET
         for run in (failing, undoing, teller):
             with pytest.raises(ms.RunFailed) as failed:
-                await run.result(10)
+                await run.result(60)
             assert SECRET in str(failed.value.failure), run
         view = await engine.until(doubtful, RunState.NEEDS_ATTENTION)
         assert (view.reason, SECRET in str(view.failure)) == (FailureReason.IN_DOUBT, False)
         await engine.give(doubtful, msgspec.json.encode(f"found {SECRET}"))
-        assert await doubtful.result(10) == f"found {SECRET}"
+        assert await doubtful.result(60) == f"found {SECRET}"
         opened = await everything.view()
         assert SECRET in str((opened.title, opened.tags, opened.published, opened.input))
         await engine.until(drifting, RunState.WAITING)
@@ -158,7 +158,7 @@ async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
         await engine.until(run, RunState.WAITING)
     async with world.engine(registry, codec=codec) as engine:
         await engine.app.signal(run.id, "go")
-        assert await ms.Handle(engine.app, run.id, None).result(10) == "then plainthen plain"
+        assert await ms.Handle(engine.app, run.id, None).result(60) == "then plainthen plain"
     assert traces(tmp_path) == []
 
 

@@ -48,7 +48,7 @@ async def test_app_with_a_tag_takes_what_an_app_without_it_leaves(tmp_path):
         assert engine.view(run).state is RunState.QUEUED
         app = ms.App(tmp_path / "state.db", registry=registry, tags=["gpu"])
         async with app.running():
-            assert await ms.Handle(app, run.id, None).result(timeout=10) == 2
+            assert await ms.Handle(app, run.id, None).result(timeout=60) == 2
 
 
 @pytest.mark.parametrize("tags", ["gpu", [""], [1]])

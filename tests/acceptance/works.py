@@ -60,7 +60,7 @@ class Works:
         """Return what tells whether the code has left a mark of this name."""
         return (self.place.folder / name).exists
 
-    def until(self, fact: Callable[[], object], what: str, within: float = 30.0) -> None:
+    def until(self, fact: Callable[[], object], what: str, within: float = 60.0) -> None:
         """Look until it holds."""
         assert any(fact() for _ in looks(within)), f"{what}\n{self.log.read_text()[-4_000:]}"
 

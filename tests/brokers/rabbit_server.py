@@ -106,7 +106,9 @@ class RabbitServer(BrokerServer):
         channel = await connection.channel()
         for message in messages:
             headers: Any = {**message.headers, "x-odd": bytearray(b"caf\xe9")}
-            sent = aio_pika.Message(message.body, headers=headers, message_id=message.key, delivery_mode=2)
+            sent = aio_pika.Message(
+                message.body, headers=headers, message_id=message.key, delivery_mode=2, timestamp=message.at
+            )
             await channel.default_exchange.publish(sent, queue.name)
         await connection.close()
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -20,11 +21,12 @@ STARTS_WITHIN_S = 60
 
 
 class Sent(msgspec.Struct):
-    """A message to be sent as another program would."""
+    """A message to be sent as another program would. `at` = the date that its sender states, where the broker itself notes none."""
 
     key: str
     body: bytes
     headers: dict[str, str] = {}
+    at: datetime | None = None
 
 
 class BrokerServer:

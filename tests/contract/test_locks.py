@@ -84,7 +84,7 @@ async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate:
 
 async def test_lock_is_let_go_when_the_attempt_is_given_up(tmp_path: Path, isolate: str) -> None:
     """A step that takes too long ends as its place has it, and the next one has the lock at once."""
-    registry, work = working(isolate, timeout="300ms")
+    registry, work = working(isolate, timeout="2s")
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(work, "leave", [str(tmp_path / "notes"), "hangs"])
         ((name, owner, token),) = await engine.when(lambda: held(engine), bool)

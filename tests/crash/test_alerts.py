@@ -62,7 +62,7 @@ class Slack:
         self._do(self.peer.start())
 
     def _do(self, what: Any) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
 
     def close(self) -> None:
         self._do(self.peer.close())

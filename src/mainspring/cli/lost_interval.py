@@ -50,6 +50,8 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
         lines = [f"{delivery.trigger}  {words.one_line(delivery.name or delivery.key, 80)}" for delivery in deliveries]
         _print_part(invocation, "deliveries", lines)
         _print_part(invocation, "messages of the outbox", [f"{one.queue}  {one.id}" for one in messages])
+        events = [f"{event.name}  {instant(event.at, zone)} {zone}  {event.id}" for event in found.events]
+        _print_part(invocation, "kept events, which runs that you continue may take in", events)
         if found.changes is None:
             output.line(
                 "The store that was replaced cannot be read: look yourself for what was paused, resumed or retired."
@@ -64,7 +66,13 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
                 f"Only if you name them, since a step must not happen twice: {', '.join(sorted(found.by_name_only))}"
             )
 
-    data = {"slots": slots, "deliveries": deliveries, "messages": messages, "changes": found.changes}
+    data = {
+        "slots": slots,
+        "deliveries": deliveries,
+        "messages": messages,
+        "events": found.events,
+        "changes": found.changes,
+    }
     output.document({**data, "by_name_only": sorted(found.by_name_only)}, text)
 
 

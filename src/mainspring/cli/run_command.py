@@ -9,7 +9,7 @@ from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.waiting import wait_for_end
-from mainspring.domain.errors import ArgumentError, UnknownNameError
+from mainspring.domain.errors import ArgumentError, DefinitionError, UnknownNameError
 from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automatio
     try:
         return registry.get(name)
     except UnknownNameError:
+        own = next((problem for problem in registry.problems if problem.automation == name), None)
+        if own is not None:
+            place = "" if own.where in own.what else f"\nat {own.where}"
+            raise DefinitionError(f"{name!r} cannot be used: {own.what}{place}", hint=own.how) from None
         for problem in registry.problems:
             invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
         raise

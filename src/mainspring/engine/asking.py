@@ -306,6 +306,8 @@ def _plan_of(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., A
 @functools.lru_cache(maxsize=4096)
 def _step_of(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
     """Return the live function, its signature and the plan it carries."""
+    if isinstance(fn, Automation | Step) and fn.error is not None:
+        raise fn.error
     if isinstance(fn, Workflow):
         raise DefinitionError(f"{fn.name} is a workflow, not a step: write await run.child({fn.name}, ...)")
     if isinstance(fn, Step):

@@ -222,8 +222,32 @@ class Workflow(Automation, Generic[P, R]):
         return self.fn(run, *args, **kwargs)
 
 
+class BrokenAutomation(Automation):
+    """Stands in its module for an automation whose declaration cannot be used, so that the others load.
+
+    Its function can still be called: only its options are wrong. Whatever starts it raises `error`.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function.
+
+        Raises:
+            OutsideStepError: called straight from a workflow's body.
+        """
+        if IN_BODY.get():
+            raise OutsideStepError(self.name)
+        if not callable(self.fn):
+            raise self.error or DefinitionError(f"{self.name!r} has no function")
+        return self.fn(*args, **kwargs)
+
+
 class Step(Generic[P, R]):
     """A function with options for `run.step`; in a unit test call it like the function it is."""
+
+    error: MainspringError | None = None
+    """Why its declaration cannot be used: `run.step` raises it, and workflows that name the step are left out."""
+    where = ""
+    """The place of a declaration that cannot be used."""
 
     def __init__(
         self,
@@ -237,7 +261,7 @@ class Step(Generic[P, R]):
         self.options = dict(options)
         self.retry = retry
         self.undo = undo
-        self.name: str = self.options.get("name") or fn.__name__
+        self.name = str(self.options.get("name") or getattr(fn, "__name__", type(fn).__name__))
         self.was: list[str] = list(self.options.get("was", ()))
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
 from mainspring.domain.definition import Definition, Kind, schedules_of
@@ -16,7 +17,7 @@ from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
 from mainspring.domain.retry import Retry
 from mainspring.domain.runbook import section_of
-from mainspring.engine.automation import Automation, Script, Step, Task, Workflow
+from mainspring.engine.automation import Automation, BrokenAutomation, Script, Step, Task, Workflow
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
 from mainspring.engine.isolation import is_async
@@ -62,9 +63,8 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        _require_function(fn, "task")
-
         def make() -> Task[..., Any]:
+            _require_function(fn, "task")
             draft, triggers = _draft(Kind.TASK, fn, options)
             _hint_at_child("task", fn, draft.options)
             return Task(draft, fn, _live_retry(options), triggers)
@@ -89,9 +89,8 @@ def workflow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        _require_function(fn, "workflow")
-
         def make() -> Workflow[..., Any]:
+            _require_function(fn, "workflow")
             _require_body(fn)
             draft, triggers = _draft(Kind.WORKFLOW, fn, options)
             return Workflow(draft, fn, _live_retry(options), triggers)
@@ -114,10 +113,20 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        _require_function(fn, "step")
-        parsed = parse_options(Kind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
+        registry = current_registry()
+        try:
+            _require_function(fn, "step")
+            parsed = parse_options(Kind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
+            made = Step(fn, parsed, _live_retry(options), options.get("undo"))
+        except MainspringError as error:
+            if not registry.is_loading:
+                raise
+            broken = Step(fn, {})
+            broken.error, broken.where = error, _place(fn)
+            registry.report_step(broken)
+            return broken
         _hint_at_child("step", fn, parsed)
-        return Step(fn, parsed, _live_retry(options), options.get("undo"))
+        return made
 
     return decorate if fn is None else decorate(fn)
 
@@ -146,15 +155,16 @@ def _declare(bare: Definition, fn: Callable[..., Any] | None, make: Callable[[],
     except MainspringError as error:
         if not registry.is_loading:
             raise
-        broken = Automation(bare, fn)
+        broken = BrokenAutomation(bare, fn)
         registry.withdraw(broken, error)
         return cast("A", broken)
 
 
-def _bare(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> Definition:
-    """Return name and place of a declaration."""
-    file, line = _real_file(fn.__code__.co_filename), fn.__code__.co_firstlineno
-    return Definition(kind=kind, name=str(options.get("name") or fn.__name__), file=file, line=line)
+def _bare(kind: Kind, fn: Any, options: Mapping[str, Any]) -> Definition:
+    """Return name and place of a declaration, of one that decorates no function too."""
+    file, _, line = _place(fn).rpartition(":")
+    name = options.get("name") or getattr(fn, "__name__", type(fn).__name__)
+    return Definition(kind=kind, name=str(name), file=file, line=int(line))
 
 
 def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tuple[Definition, list[Draft]]:
@@ -253,9 +263,14 @@ def _fingerprint(fn: Callable[..., Any]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _place(fn: Callable[..., Any]) -> str:
+def _place(fn: Any) -> str:
     """Return "file:line" of a function."""
-    return f"{_real_file(fn.__code__.co_filename)}:{fn.__code__.co_firstlineno}"
+    if inspect.isfunction(fn):
+        return f"{_real_file(fn.__code__.co_filename)}:{fn.__code__.co_firstlineno}"
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the cheap way to the declaration's place
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return "<unknown>:0" if frame is None else f"{_real_file(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def _real_file(file: str) -> str:

@@ -15,6 +15,7 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from mainspring.domain.errors import DefinitionError
+from mainspring.engine.ambient import LOADING_FOR_A_RUN
 
 LOOP, THREAD, PROCESS = "loop", "thread", "process"
 MAIN_ALIAS = "__mainspring_main__"
@@ -124,7 +125,11 @@ def load_callable(ref: str) -> Callable[..., Any]:
 def _load(ref: str) -> Any:
     place, _, qualname = ref.rpartition(":")
     name, _, file = place.partition("@")
-    module = _load_file(name, file) if file else importlib.import_module(name)
+    token = LOADING_FOR_A_RUN.set(True)
+    try:
+        module = _load_file(name, file) if file else importlib.import_module(name)
+    finally:
+        LOADING_FOR_A_RUN.reset(token)
     found = _lookup(module, qualname)
     if found is None:
         raise ImportError(f"{name} has no {qualname}: was its file changed since the worker started?")

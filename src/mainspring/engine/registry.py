@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
-from mainspring.engine.automation import Automation
+from mainspring.engine.ambient import LOADING_FOR_A_RUN
+from mainspring.engine.automation import Automation, Step, Workflow
+from mainspring.engine.broken_declarations import broken_declarations
 from mainspring.engine.loading import (
     Target,
     declaration_problem,
@@ -69,12 +73,10 @@ class Registry:
         """
         _record(automation)
         if automation.error is not None:
-            problem = declaration_problem(automation.where, automation.name, automation.error)
-            if problem not in self.problems:
-                self.problems.append(problem)
+            self._report(declaration_problem(automation.where, automation.name, automation.error))
             return automation
         known = self.automations.get(automation.name)
-        is_redefined = known is not None and not self._loading and known.is_typed_in and automation.is_typed_in
+        is_redefined = known is not None and not self.is_loading and known.is_typed_in and automation.is_typed_in
         if known is None or is_redefined or known.is_again(automation):
             self.automations[automation.name] = automation
         elif known is not automation:
@@ -118,8 +120,24 @@ class Registry:
                 self.problems.append(
                     Problem(where=automation.where, what=error.message, how=how, automation=automation.name)
                 )
+        self._leave_out_what_names_broken_declarations()
         self.problems.extend(self._rename_problems())
         self.problems.extend(refused_triggers(self))
+
+    def _leave_out_what_names_broken_declarations(self) -> None:
+        """Leave out each workflow whose code asks for a step, task or workflow that cannot be used: it would fail half-way."""
+        for automation in self:
+            if not isinstance(automation, Workflow):
+                continue
+            for broken in broken_declarations(automation.fn):
+                if broken.error is None:
+                    continue
+                own = declaration_problem(broken.where, "", broken.error)
+                # Of a step this says all that the step's own problem does.
+                self.problems = [problem for problem in self.problems if problem != own]
+                what = f"{own.what}\nworkflow {automation.name!r} at {automation.where} asks for it"
+                self._report(msgspec.structs.replace(own, what=what, automation=automation.name))
+                self.automations.pop(automation.name, None)
 
     def _load_one(self, target: Target) -> None:
         """Load one file or module; if it fails, nothing of it stays."""
@@ -156,6 +174,8 @@ class Registry:
             # By type: a user's lazy proxy may raise when it is asked what it is.
             if issubclass(type(value), Automation):
                 self.add(value)
+            elif issubclass(type(value), Step):
+                self.report_step(value)
 
     def _report_waiting(self, module: ModuleType) -> None:
         """Report schedules on a function that is no automation: they would be lost in silence."""
@@ -188,11 +208,18 @@ class Registry:
 
     def _refuse(self, where: str, what: str, how: str) -> None:
         """Record a problem while files are loaded, raise elsewhere."""
-        if not self._loading:
+        if not self.is_loading:
             raise DefinitionError(what, hint=how)
-        problem = Problem(where=where, what=what, how=how)
+        self._report(Problem(where=where, what=what, how=how))
+
+    def _report(self, problem: Problem) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def report_step(self, step: Step[..., Any]) -> None:
+        """Record why the declaration of a step cannot be used."""
+        if step.error is not None:
+            self._report(declaration_problem(step.where, "", step.error))
 
     def withdraw(self, automation: Automation, error: MainspringError) -> None:
         """Take out an automation whose declaration turned out to be wrong, and keep the problem."""
@@ -204,7 +231,7 @@ class Registry:
     @property
     def is_loading(self) -> bool:
         """Whether files are being loaded: problems are then collected instead of raised."""
-        return self._loading
+        return self._loading or LOADING_FOR_A_RUN.get()
 
     @contextmanager
     def _while_loading(self) -> Iterator[None]:

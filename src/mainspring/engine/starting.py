@@ -129,13 +129,18 @@ def _health(
         rule = HealthRule(said)
     elif item is not None:
         rule = HealthRule.ITEM
-    elif slot is not None or definition.kind is Kind.EXEC or _is_as_scheduled(definition, arguments):
+    elif _is_of_schedule(slot) or definition.kind is Kind.EXEC or _is_as_scheduled(definition, arguments):
         rule = HealthRule.AUTOMATION
     else:
         rule = HealthRule.RATE if options.awaited else HealthRule.ITEM
     if rule is not HealthRule.ITEM:
         return rule, WHOLE_AUTOMATION
     return rule, item or plain_key(options.item or "") or key
+
+
+def _is_of_schedule(slot: SlotLink | None) -> bool:
+    """Tell whether a schedule makes this run, and not a run that it follows: then each run has the work of another one to continue."""
+    return slot is not None and slot.schedule is not None
 
 
 def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:

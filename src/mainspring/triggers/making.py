@@ -11,6 +11,7 @@ from mainspring.domain.canonical import canonical_bytes
 from mainspring.domain.codec import too_large
 from mainspring.domain.ids import derived_id
 from mainspring.domain.key import plain_key
+from mainspring.domain.plain import iso
 from mainspring.domain.sealing import Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink, StartRun
@@ -88,7 +89,7 @@ def start_of(
         now_at=now,
         trigger=f"trigger {known.name}",
         slot=None if slot_at is None else SlotLink(None, slot_at),
-        options=StartOptions(key=key if known.definition.option("key") is None else None, item=_item_of(known, events)),
+        options=StartOptions(key=key if known.definition.option("key") is None else None, item=_item_of(known, events, slot_at)),
         sealing=sealing,
     )
     if start.partition is None:
@@ -99,8 +100,10 @@ def start_of(
     return start
 
 
-def _item_of(known: KnownTrigger, events: Sequence[Event]) -> str | None:
-    """Return what these events are about: the path of a file, the key of a webhook or message; None = nothing that comes again.
+def _item_of(known: KnownTrigger, events: Sequence[Event], slot_at: int | None) -> str | None:
+    """Return what these events are about: the path of a file, the key of a webhook or message, the slot of the runs that are followed.
+
+    None = nothing that comes again.
 
     A batch of several items is about none of them alone. Where an automation has several triggers their keys are kept apart.
     """
@@ -108,8 +111,10 @@ def _item_of(known: KnownTrigger, events: Sequence[Event]) -> str | None:
         found = {str(event["data"].get("raw") or event["data"]["path"]) for event in events}
     elif known.trigger.kind in ("webhook", "queue"):
         found = {str(event["key"]) for event in events}
-        if len(known.definition.triggers) > 1:
-            found = {f"{known.name}:{key}" for key in found}
+    elif slot_at is not None:
+        found = {iso(slot_at)}
     else:
         return None
+    if known.trigger.kind != "files" and len(known.definition.triggers) > 1:
+        found = {f"{known.name}:{key}" for key in found}
     return found.pop() if len(found) == 1 else None

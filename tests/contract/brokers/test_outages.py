@@ -75,7 +75,7 @@ async def _send_for_certain(desks: Desks, queue: Queue, count: int) -> None:
         body = b'{"n": %d, "p": "p%d"}' % (n, n % 3)
         while True:
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await source.publish(f"m{n}", body, {})
             except Exception:
                 source = await _connect_again(desks, queue, source)

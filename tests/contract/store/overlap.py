@@ -12,7 +12,7 @@ from typing import Any
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store import failpoints
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def wait_until(fact: Callable[[], object]) -> None:

@@ -6,7 +6,9 @@ from mainspring.domain.lost_interval import LOST
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.held import HELD, RESTORED_AT
+from mainspring.store.reads.lost import lost_interval
 from tests.contract.store.arrivals import announced, hook, taking_in
+from tests.contract.store.process import event, finish, wait_for
 
 STARTED, FAILED = DeliveryState.STARTED, DeliveryState.FAILED
 
@@ -54,3 +56,30 @@ def test_store_that_was_never_restored_sets_nothing_aside(store):
     store.do(announced(hook()))
     assert took_in(store, "old", was_kept=True, happened_at=1) == STARTED
     assert took_in(store, "undated", was_kept=True) == STARTED
+
+
+def test_kept_event_is_listed_while_an_unfinished_run_may_take_it_in(store):
+    """A person decides on the run, and with it on the event: neither older ones than the run, nor later ones, nor those of a finished run."""
+    clock = store.clock
+
+    def listed():
+        return [kept.id for kept in lost_interval(store.reader, 10).events]
+
+    def publish(id):
+        clock.forward(10)
+        store.do(event(id=id))
+        clock.forward(10)
+
+    publish("before the run")
+    run = store.begin()
+    publish("kept")
+    assert listed() == [], "it was never restored"
+    store.do(SetMeta(RESTORED_AT, str(clock.now())), SetMeta(HELD, "1"))
+    assert listed() == ["kept"]
+    publish("after the restoring")
+    assert listed() == ["kept"]
+    store.do(SetMeta(HELD, None))
+    store.do(wait_for(run))
+    assert [fact.source for fact in store.history(run.id).facts] == ["kept"]
+    store.do(finish(run))
+    assert listed() == []

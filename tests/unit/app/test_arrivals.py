@@ -54,7 +54,7 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
         asyncio.get_running_loop(), store, store.clock, PLAIN, lambda read, then: then(read()), make_desk=make
     )
     hosting.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for event in running.values():
             await event.wait()
     await hosting.close()

@@ -37,7 +37,7 @@ class Store:
         await self.until(lambda: any(word in (told.why or "") for told in self.told))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_so():
                 await asyncio.sleep(0.005)
 

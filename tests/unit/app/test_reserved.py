@@ -350,7 +350,7 @@ async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
         )
         one = site.process()
         telling = asyncio.create_task(one.look(FAULT, at_once=True))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"told": {}}')["told"]:
                 await asyncio.sleep(0)
         assert not telling.done()

@@ -10,7 +10,7 @@ from mainspring.app.supervisor_record import SupervisorRecord
 from mainspring.store.commands.sessions import Bury
 from tests.postgres_server import PostgresServer
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.mark.timeout(90)

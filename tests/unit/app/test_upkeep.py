@@ -100,7 +100,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
     working = Working(store.path, Registry(), role="app", upkeep=upkeep)
 
     async def until(fact):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not fact():
                 await asyncio.sleep(0.01)
 
@@ -134,7 +134,7 @@ async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
     monkeypatch.setattr(Upkeep, "bury_dead", lambda self, store: broken(store))
     working = Working(store.path, Registry(), upkeep=Upkeep())
     await working.open()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(calls) < 5:
             await asyncio.sleep(0.01)
     await working.close()

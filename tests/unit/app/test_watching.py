@@ -94,7 +94,7 @@ class Site:
         )
 
     async def until(self, fact):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not fact():
                 await asyncio.sleep(0.005)
 

@@ -84,3 +84,18 @@ def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code,
     stage.do(Claim("c", 0, queues=("default",)))
     said = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
     assert (said.code, said.out.strip()) == (0, "7")
+
+
+def test_broken_declaration_is_shown_by_run_and_the_others_of_its_file_run(cli, folder):
+    """The error of the one that was named, and no other; a child process loads the file too."""
+    (folder / "code.py").write_text(
+        "import mainspring as ms\n@ms.task(cron='99 * * * *')\ndef bad(): ...\n"
+        "@ms.task(timeout='20s')\ndef good() -> int: return 7\n@ms.step(timeout='soon')\ndef charge(): ...\n"
+    )
+    shown = cli("run", "-m", "code.py", "bad")
+    assert shown.code == 2
+    assert "'bad' cannot be used: option 'cron'" in shown.err
+    assert "code.py:2" in shown.err
+    assert "charge" not in shown.err
+    ran = cli("run", "-m", "code.py", "good")
+    assert (ran.code, ran.out.strip()) == (0, "7")

@@ -48,7 +48,7 @@ def test_escape_shows_the_documented_forms() -> None:
 
 def test_escape_is_linear_in_long_runs_of_backslashes() -> None:
     """A megabyte of backslashes takes no quadratic time."""
-    began = time.perf_counter()
+    began = time.process_time()
     text = "\\" * 1_000_000 + "\x00"
     assert unescape(escape(text)) == text
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

@@ -7,10 +7,11 @@ import textwrap
 
 import pytest
 
-from mainspring.domain.errors import DefinitionError, UnknownNameError
+from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
 from mainspring.domain.text import is_plain_line
 from mainspring.engine import loading
-from mainspring.engine.definitions import script, task
+from mainspring.engine.definitions import script, step, task
+from mainspring.engine.isolation import load_callable
 from mainspring.engine.loading import load_module, module_name
 from mainspring.engine.registry import Registry
 from mainspring.resources.hidden import Hidden
@@ -266,6 +267,9 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
         ("script('bad', '')", ""),
         ("script('bad', './x.sh', timout='1s')", "timout"),
         ("@task(title='{a.b}')\ndef bad(a: int) -> None: ...", "single value"),
+        ("@task\ndef bad(): yield 1", "generator"),
+        ("class Jobs:\n    @task\n    def bad(self): ...", "method"),
+        ("@task\nclass bad: ...", "not a function"),
     ],
 )
 def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, says):
@@ -289,12 +293,74 @@ def test_broken_declaration_raises_its_error_where_it_is_used(write, tmp_path):
         _ = load_module(str(path)).bad.definition
 
 
+BROKEN_STEP = """
+@step(timeout='soon')
+def charge() -> int: return 1
+@step
+def mail() -> int: return 2
+def helper(run): return run.step(charge)
+@workflow
+async def order(run): return await helper(run)
+@workflow
+async def other(run): return await run.step(mail)
+"""
+
+
+def test_bad_step_keeps_out_only_the_workflows_that_ask_for_it(write, tmp_path):
+    """They would fail half-way; their last good definitions stay in force. The others of the file load, each time."""
+    path = write("a.py", BROKEN_STEP)
+    for _ in range(2):
+        registry = Registry.load(["a.py"], tmp_path)
+        assert sorted(registry.automations) == ["other"]
+        (problem,) = registry.problems
+        assert problem.automation == "order"
+        assert "'soon' is not a span of time\nin step 'charge' at " in problem.what
+        assert problem.what.endswith("asks for it")
+        assert (
+            problem.where == f"{path}:{path.read_text().splitlines().index('@step(timeout=' + repr('soon') + ')') + 1}"
+        )
+
+
+def test_bad_step_that_no_workflow_asks_for_is_a_problem_of_its_own(write, tmp_path):
+    """Nothing else is left out for it."""
+    write("a.py", "@step(timout='1s')\ndef charge() -> int: return 1\n" + textwrap.dedent(GOOD))
+    for _ in range(2):
+        registry = Registry.load(["a.py"], tmp_path)
+        assert sorted(registry.automations) == ["backup", "sync"]
+        (problem,) = registry.problems
+        assert "unknown option of step 'charge'" in problem.what
+
+
+def test_bad_declaration_that_a_workflow_asks_for_keeps_it_out(write, tmp_path):
+    """As a step or a child, of its own module or of one that it imports."""
+    write("shop_steps.py", "@task(timout='1s')\ndef bad() -> None: ...\n")
+    write(
+        "a.py",
+        "import shop_steps\n@workflow\nasync def w(run): await run.child(shop_steps.bad)\n@workflow\nasync def v(run): ...\n",
+    )
+    registry = Registry.load(["a.py"], tmp_path)
+    assert sorted(registry.automations) == ["v"]
+    assert [problem.automation for problem in registry.problems] == ["bad", "w"]
+
+
+def test_bad_declaration_keeps_no_function_of_its_module_from_a_child_process(write, tmp_path):
+    """A child imports the module again: it must load there as it did in the worker."""
+    path = write("a.py", "@task(timout='1s')\ndef bad() -> int: return 1\n@task\ndef good() -> int: return bad()\n")
+    assert load_callable(f"a_module_of_a_child@{path}:good")() == 1
+    assert sys.modules.pop("a_module_of_a_child").bad.error is not None
+
+
 def test_bad_declaration_raises_where_no_file_is_loaded():
     """At once, to whoever writes it."""
     with Registry(), pytest.raises(UnknownNameError, match="timout"):
 
         @task(timout="1s")
         def bad() -> None: ...
+
+    with pytest.raises(OptionError, match="'soon' is not a span"):
+
+        @step(timeout="soon")
+        def bad_step() -> None: ...
 
 
 def _declare_in(registry, text, file="<stdin>"):

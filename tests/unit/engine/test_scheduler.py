@@ -72,7 +72,7 @@ async def scheduling(store, sealing=PLAIN):
 
 
 async def until(fact):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not fact():
             await asyncio.sleep(0.01)
 

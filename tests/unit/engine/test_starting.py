@@ -171,7 +171,7 @@ SCHEDULED = {"cron": ["0 3 * * *"]}
         ({"item": "{account}"}, {"slot": SLOT}, HealthRule.ITEM, "main"),
         ({"item": "{account}", "healthy": "automation"}, {}, HealthRule.AUTOMATION, ""),
         (SCHEDULED, {"slot": SLOT}, HealthRule.AUTOMATION, ""),
-        ({}, {"slot": SlotLink(None, NOW)}, HealthRule.AUTOMATION, ""),
+        ({}, {"slot": SlotLink(None, NOW), "item": "2026-01-05"}, HealthRule.ITEM, "2026-01-05"),
         (SCHEDULED, {}, HealthRule.ITEM, None),
         (SCHEDULED, {"data": b"{}"}, HealthRule.AUTOMATION, ""),
         (SCHEDULED | {"healthy": "item"}, {"slot": SLOT, "key": f"sync@{NOW}"}, HealthRule.ITEM, f"sync@{NOW}"),

@@ -143,7 +143,7 @@ def test_environment_names_the_attempt_and_hides_secrets() -> None:
 def test_time_out_is_per_attempt() -> None:
     """Each attempt has the whole time; a time-out may be tried again."""
     script = "test $MAINSPRING_ATTEMPT = 2 || sleep 100"
-    wrapped, told = run(script, timeout=timedelta(seconds=1), retry=at_once(2))
+    wrapped, told = run(script, timeout=timedelta(seconds=3), retry=at_once(2))
     assert wrapped.run().exit_code == 0
     assert told[0].failure is not None
     assert told[0].failure.code == "timeout"

@@ -188,12 +188,13 @@ async def test_message_without_its_details_is_not_posted_again_by_a_bot_that_may
 
 async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
     """A 5xx or no answer in time may have been taken; a server that is not there has taken nothing."""
-    monkeypatch.setattr(http, "WITHIN_S", 0.1)
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         for fault, text in [((503, {}, {}), "error of its own"), (HANG, "no answer in time")]:
             peer.faults = [("chat.postMessage", fault)]
-            with pytest.raises(ChannelFault, match=text) as caught:
+            with monkeypatch.context() as patch, pytest.raises(ChannelFault, match=text) as caught:
+                if fault == HANG:  # only here: on a busy machine any other request takes longer
+                    patch.setattr(http, "WITHIN_S", 0.1)
                 await link.send(notice(), None)
             assert caught.value.is_unknown
         await link.close()

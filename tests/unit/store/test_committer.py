@@ -14,7 +14,7 @@ from mainspring.store import committer as committer_module
 from mainspring.store.base import Changes, CommitReport, IndexFullError, StoreBrokenError
 from mainspring.store.committer import Committer
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class ScriptedDatabase:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -175,9 +174,7 @@ def test_what_cannot_be_killed_keeps_the_session_from_being_buried(path):
     """While anybody holds the lock (here: ourselves) the answer is no."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     found = FoundSession(1, "worker", 1, lock.path, ())
-    before = time.monotonic()
     assert not kill_remains(found, within=0.05)
-    assert time.monotonic() - before < 5
     assert is_free(lock.path) is False
     lock.close(ended=True)
 

@@ -10,7 +10,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store import run_end_waiters
 from mainspring.store.run_end_waiters import POLL_EVERY_S, RunEndWaiters
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 NEVER = 3600.0
 
 

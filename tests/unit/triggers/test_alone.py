@@ -38,7 +38,7 @@ class Desk:
 
 async def ended(store, desk):
     task = asyncio.create_task(Alone(desk, "a/queue", store).run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await desk.runs.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -20,7 +20,7 @@ from mainspring.triggers.folder_desk import FolderDesk
 from mainspring.triggers.folder_hint import counts
 from tests.unit.triggers.inbox import Shop
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Running:

@@ -14,7 +14,7 @@ from mainspring.web.listening import listen
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n"])
 def test_question_that_is_not_whole_in_time_is_not_waited_for(monkeypatch, said):
     """The connection is closed without a word; one whose answer takes longer than that stays."""
-    monkeypatch.setattr(connection, "HEAD_WITHIN_S", 0.05)
+    monkeypatch.setattr(connection, "HEAD_WITHIN_S", 0.5)
 
     async def go() -> None:
         closed = asyncio.Event()
@@ -76,14 +76,14 @@ class Served:
         await send({"type": "http.response.body", "body": body})
 
     async def until(self, connections: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.state.connections) != connections:
                 await asyncio.sleep(0.005)
 
 
 def test_client_that_reads_nothing_is_disconnected(monkeypatch):
     """Its connection is reset, also where it was closed already and only waits to be read; one that reads slowly stays."""
-    monkeypatch.setattr(connection, "WRITE_WITHIN_S", 0.2)
+    monkeypatch.setattr(connection, "WRITE_WITHIN_S", 0.8)
 
     async def go() -> None:
         async with Served(connection.ConnectionLimits(100, 100)) as served:
@@ -96,12 +96,12 @@ def test_client_that_reads_nothing_is_disconnected(monkeypatch):
                 deaf.append(writer)
             await served.until(3)
             read = 0
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while read < 1_000_000:
                     part = await slow.read(40_000)
                     assert part, "the slow one was disconnected"
                     read += len(part)
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
             await served.until(1)
             for writer in (to_slow, *deaf):
                 writer.close()
@@ -134,14 +134,14 @@ def test_pipelined_requests_take_turns_with_each_other_only():
             greedy = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(20)]
             for _, writer in greedy:
                 writer.write(b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while served.answered < 100:
                     await asyncio.sleep(0)
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             writer.write(b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b" 200 " in await reader.readline()
             assert served.answered < 20 * 200 / 2
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 for one, _ in greedy:
                     for _ in range(200):
                         await one.readuntil(b"small")

@@ -33,7 +33,7 @@ async def connection(port):
 
 async def say(port, data):
     """Return (status, all of the answer) to bytes; status 0 where the connection is closed without a word."""
-    async with connection(port) as (reader, writer), asyncio.timeout(10):
+    async with connection(port) as (reader, writer), asyncio.timeout(60):
         writer.write(data)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -110,7 +110,7 @@ async def test_request_behind_one_that_was_refused_is_not_read(tmp_path):
             b"POST /nothing HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n",
             b"POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n",
         ):
-            async with connection(port) as (reader, writer), asyncio.timeout(10):
+            async with connection(port) as (reader, writer), asyncio.timeout(60):
                 writer.write(refused + hidden)
                 answers = await reader.read()
             assert answers.count(b"HTTP/1.1") == 1
@@ -120,7 +120,7 @@ async def test_request_behind_one_that_was_refused_is_not_read(tmp_path):
 async def test_requests_one_after_the_other_on_one_connection_are_each_answered(tmp_path):
     """Pipelined ones too, in their order."""
     async with world(tmp_path) as w, w.listening() as port:
-        async with connection(port) as (reader, writer), asyncio.timeout(10):
+        async with connection(port) as (reader, writer), asyncio.timeout(60):
             writer.write(b"".join(post(b'{"id": "%d"}' % n) for n in range(20)))
             for _ in range(20):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -132,12 +132,12 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
     """Heads and bodies that do not end are given up in time, with 408 where the head was whole; meanwhile others are taken in."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.5)
-    monkeypatch.setattr(hook_request, "BODY_WITHIN_S", 0.5)
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 3)
+    monkeypatch.setattr(hook_request, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
         begun = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
         waiting = [asyncio.create_task(say(port, one)) for one in begun * 10]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while w.app.admission.bytes < 10 * (len(GENUINE) - 1):
                 await asyncio.sleep(0.005)
         assert w.app.admission.inside == 0
@@ -149,10 +149,10 @@ async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
 
 async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeypatch):
     """A byte now and then does not prolong it, on a new connection and on one that was used before."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.3)
+    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 1.0)
     async with world(tmp_path) as w, w.listening() as port:
         for before in (b"", post()):
-            async with connection(port) as (reader, writer), asyncio.timeout(10):
+            async with connection(port) as (reader, writer), asyncio.timeout(60):
                 writer.write(before)
                 if before:
                     await reader.readuntil(b"}")
@@ -178,12 +178,12 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
 
         monkeypatch.setattr(w.door.intake, "store", slow)
         first = asyncio.create_task(say(port, post()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not w.app.admission.inside:
                 await asyncio.sleep(0.005)
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
         for reader, _ in idle[:30]:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await reader.read() == b""
         monkeypatch.setattr(w.door.intake, "store", real)
         assert await goes_on(port)
@@ -202,7 +202,7 @@ async def test_bytes_of_bodies_are_bounded_together(tmp_path):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(f"{HEAD}Content-Length: 900000\r\n\r\n".encode() + b"x" * 800_000)
             begun.append((reader, writer))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             done, _ = await asyncio.wait(
                 [asyncio.create_task(reader.readuntil(b"\r\n")) for reader, _ in begun],
                 return_when=asyncio.FIRST_COMPLETED,
@@ -211,7 +211,7 @@ async def test_bytes_of_bodies_are_bounded_together(tmp_path):
         assert w.app.admission.bytes <= 2_500_000
         for _, writer in begun:
             writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while w.app.admission.bytes:
                 await asyncio.sleep(0.005)
         assert await goes_on(port)
@@ -245,8 +245,9 @@ async def test_ten_thousand_junk_requests_leave_nothing_behind(tmp_path):
         assert len(w.answers) == 4
         assert sum(w.answers.values()) == 10_000
         assert w.rows("select count(*) from runs") == [(0,)]
-        ((kept,),) = w.rows("select count(*) from deliveries")
-        assert 0 < kept <= 100
+        kept = w.rows("select trigger, count(*) from deliveries group by trigger")
+        assert kept
+        assert max(count for _, count in kept) <= 100
         assert w.app.admission.bytes == w.app.admission.inside == 0
         assert (await w.ask("/orders", Request(GENUINE, TOKEN))).status == 202
 

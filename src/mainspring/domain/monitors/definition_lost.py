@@ -33,9 +33,10 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
         if one.problem is not None:
             figures = {"problem": one.problem, "announced_at": one.announced_at}
             lines = one.problem.strip().splitlines()
-            text = f"it fails to load: {lines[-1] if lines else 'nobody knows why'}"
-            # A problem begins with where it is: a module keeps out all that it would have declared.
-            cause = f"{FAILS_TO_LOAD}{lines[0]}: {lines[-1]}"[:_LONGEST_CAUSE] if len(lines) > 1 else None
+            # A problem begins with where it is: a module keeps out all that it would have declared. Then comes what is wrong.
+            message = lines[min(1, len(lines) - 1)] if lines else "nobody knows why"
+            text = f"it fails to load: {message}"
+            cause = f"{FAILS_TO_LOAD}{lines[0]}: {message}"[:_LONGEST_CAUSE] if len(lines) > 1 else None
             hint = f"Mend its module and start the workers anew; if it is over: mainspring auto retire {one.name}"
             yield verdict(one, kind, figures, one.announced_at, text, hint=hint, cause=cause)
         elif (is_awaited := _is_awaited(one)) or _has_run(one):

@@ -1,4 +1,4 @@
-"""What of the lost interval of a restored store waits for a person: slots, deliveries and messages that were set aside."""
+"""What of the lost interval of a restored store waits for a person: slots, deliveries and messages that were set aside, and kept events."""
 
 import msgspec
 
@@ -38,6 +38,15 @@ class LostMessage(msgspec.Struct, frozen=True):
     automation: str | None
 
 
+class LostEvent(msgspec.Struct, frozen=True):
+    """An event that the copy keeps: an unfinished run of the copy takes it in if a person continues that run and it waits for the event."""
+
+    id: str
+    name: str
+    key: str | None
+    at: int
+
+
 class LostChange(msgspec.Struct, frozen=True):
     """What a person did after the backup that decides what starts: read from the store that was replaced."""
 
@@ -57,6 +66,7 @@ class LostInterval(msgspec.Struct, frozen=True):
     slots: tuple[LostSlot, ...] = ()
     deliveries: tuple[LostDelivery, ...] = ()
     messages: tuple[LostMessage, ...] = ()
+    events: tuple[LostEvent, ...] = ()
     changes: tuple[LostChange, ...] | None = ()
     by_name_only: frozenset[str] = frozenset()
 
@@ -73,6 +83,7 @@ def lost_interval(reader: Reader, limit: int) -> LostInterval:
         slots = read("list_lost_slots", (SlotVerdict.LOST.value, *interval, limit))
         deliveries = read("list_lost_deliveries", (LOST, limit))
         messages = read("list_lost_messages", (LOST, limit))
+        events = read("list_lost_events", (interval[1], limit))
         names = sorted({row[1] for row in slots} | {name_parts(row[1])[0] for row in deliveries})
         definitions = read("list_definitions", (msgspec.json.encode(names).decode(),))
     changes = meta.get(LOST_CHANGES)
@@ -80,6 +91,7 @@ def lost_interval(reader: Reader, limit: int) -> LostInterval:
         tuple(LostSlot(*row) for row in slots),
         tuple(LostDelivery(id, trigger, name_parts(trigger)[0], *more) for id, trigger, *more in deliveries),
         tuple(LostMessage(*row) for row in messages),
+        tuple(LostEvent(*row) for row in events),
         None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
         frozenset(name for name, definition in definitions if not _may_repeat(definition)),
     )

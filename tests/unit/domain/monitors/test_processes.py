@@ -194,12 +194,12 @@ def test_loss_is_monotone_in_time(first: int, more: int, age: int, died: int | N
 
 
 def test_definition_that_does_not_load_is_lost() -> None:
-    """The last line of the problem is its reason."""
-    one = watched(problem="Traceback\n  ...\nImportError: no module named x", announced_at=T0)
+    """The line after the place is the reason."""
+    one = watched(problem="/srv/jobs.py:3\nImportError: no module named x\nneeded by all", announced_at=T0)
     (finding,) = found(DEFINITION, facts(one=one), T0 + 1)
     assert finding.text == "it fails to load: ImportError: no module named x"
     assert "auto retire backup" in str(finding.hint)
-    assert finding.cause == "load:Traceback: ImportError: no module named x", (
+    assert finding.cause == "load:/srv/jobs.py:3: ImportError: no module named x", (
         "the place, which it begins with, and the reason"
     )
     (finding,) = found(DEFINITION, facts(one=watched(problem="no reason", announced_at=T0)), T0 + 1)

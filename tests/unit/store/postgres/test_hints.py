@@ -15,7 +15,7 @@ from mainspring.store.postgres.hints import HEED_EVERY, TELL_EVERY
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Passing:

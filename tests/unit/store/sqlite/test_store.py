@@ -20,7 +20,7 @@ from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.processes import exit_code, in_child
 from tests.unit.store.sqlite.stores import StandingClock, starting
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def announcing() -> Announce:
