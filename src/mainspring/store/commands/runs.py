@@ -122,6 +122,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """True = only what it did is to be taken back; then it is cancelled."""
     hash_seed: str | None = None
     """The fingerprint of the hash seed of the process in which it began; None = not known."""
+    clock_steps: str | None = None
+    """The steps of the clock that it lived through (`domain.clock_step.RunClockSteps`)."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
