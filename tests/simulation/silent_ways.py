@@ -16,12 +16,14 @@ from mainspring.domain.process_finding import FindingKind, ProcessFinding
 from mainspring.domain.produces import unmet
 from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
+from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.automations import PauseQueue, TakeLock
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStall
 from mainspring.store.commands.outbox import Refusal, SettleQueue
-from mainspring.store.commands.sessions import Bury, NoteBlocked, NoteFindings
+from mainspring.store.commands.sessions import Beat, Bury, NoteBlocked, NoteFindings
 from mainspring.store.commands.triggers import RefuseArrival, ReportDesk, TakeIn
+from mainspring.store.sqlite.damage import meaning_of
 from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
@@ -227,7 +229,41 @@ def _unlocked(world: Days) -> None:
     world.other.close()
 
 
+def _went_back(world: Days) -> None:
+    """Its newest commit is gone; whoever commits next finds it, and ends."""
+    world.worker.tamper("update commits set number = number - 1")
+    with contextlib.suppress(StoreWentBackError):
+        world.worker.do(Beat())
+
+
+def _damaged(world: Days) -> None:
+    """A process reads a page that cannot be read, and leaves a note."""
+    database = world.worker.database
+    meaning_of(apsw.CorruptError("database disk image is malformed"), database.path)
+    # The note's instant is the machine's; the world has its own.
+    note = database.path.with_name(f"{database.path.name}.damaged")
+    note.write_bytes(msgspec.json.encode({"at": world.clock.now(), "what": "database disk image is malformed"}))
+
+
 WAYS = (
+    Way(
+        name="The store went back in time",
+        cause="its file lacks a commit that its mark knows; the store is put on hold",
+        kind=K.COMMITS_LOST,
+        of="",
+        within=0,
+        says="[page] mainspring: the store went back in time: 1 commit missing, up to 2027-04-07 10:04:58 UTC",
+        begin=_went_back,
+    ),
+    Way(
+        name="The file of the store is damaged",
+        cause="a process met a page that cannot be read",
+        kind=K.STORE_DAMAGED,
+        of="",
+        within=0,
+        says="[page] mainspring: the store's file is damaged: database disk image is malformed",
+        begin=_damaged,
+    ),
     Way(
         name="A schedule is paused and forgotten",
         cause="`auto pause` without an end",

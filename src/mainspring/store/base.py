@@ -12,6 +12,8 @@ import msgspec
 
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
+from mainspring.domain.lost_commits import LostCommits
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.transaction import Params
 
 HISTORY_BYTES = 4 * 1024 * 1024
@@ -53,6 +55,17 @@ class StoreGoneError(StoreBrokenError):
     """The file was removed or replaced: trying again cannot help, only putting it back can."""
 
     code = "store_gone"
+
+
+class StoreWentBackError(StoreBrokenError):
+    """The store lacks commits that this process knows: what the process knows is ahead of it, so the process ends (crash-only)."""
+
+    code = "store_went_back"
+
+    def __init__(self, lost: LostCommits, where: str) -> None:
+        hint = "The store is on hold, nothing starts. See what is to be decided: mainspring db restore --undecided"
+        super().__init__(f"{lost.text}\nat {where}", hint=hint)
+        self.lost = lost
 
 
 class ServerRefusesError(StoreError):
@@ -188,6 +201,10 @@ class Reader(Protocol):
 
     def read_text(self, text: str, params: Params = ()) -> Rows:
         """Return all rows of a statement that was put together of our own words. Values go in as parameters only."""
+        ...
+
+    def findings(self) -> list[StoreFinding]:
+        """Return what is wrong with the store itself, as what lies beside it shows; what stands in it is not repeated."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

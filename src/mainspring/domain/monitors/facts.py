@@ -19,6 +19,7 @@ from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.stall import BlockedLoop, Stall
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.domain.text import escape
 
 _LONGEST_WHY = 160
@@ -406,6 +407,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     punctual: dict[str, Punctuality | None] = {}
     secrets: tuple[DueSecret, ...] = ()
     unsent: tuple[UnsentQueue, ...] = ()
+    store: tuple[StoreFinding, ...] = ()
+    """What is wrong with the store itself."""
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}

@@ -57,10 +57,11 @@ class PostgresStore(ProcessStore):
             handlers=HANDLERS,
             sealing=self._sealing,
             lease_ms=self._lease_ms,
+            marks=self._locks,
         )
 
     def _open_reader(self) -> PostgresReader:
-        return PostgresReader(self.address)
+        return PostgresReader(self.address, marks=self._locks)
 
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
         """Open this process's one session; one that may own runs ends itself when its lease is over."""
