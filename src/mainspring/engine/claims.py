@@ -1,9 +1,9 @@
 """What a worker asks the store for: ready runs, as many as there is room for, when something may be ready and when it becomes due.
 
 Invariants. A Claim is sent when something may be ready: at news of the store, at an instant that was planned, with each heartbeat, and
-after the end of a run if that may have made room for another. One Claim is under way at a time, a second one only while more is ready than
-the last one took. At most half of the worker's concurrency is asked for at once: while one half runs, the ends of the other are committed,
-and the next is fetched.
+after the end of a run if that may have made room for another. One Claim is under way at a time, a second one only while more is ready
+than the last one took. At most half of the worker's concurrency is asked for at once: while one half runs, the ends of the other are
+committed, and the next is fetched.
 """
 
 import asyncio
