@@ -11,7 +11,9 @@ from mainspring.domain.store_finding import StoreFindingKind
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
+from mainspring.store.copying.move import move
 from mainspring.store.sqlite.backup import back_up
+from mainspring.store.sqlite.endpoint import SqliteEndpoint
 from mainspring.store.sqlite.mark import mark_of
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
@@ -226,3 +228,25 @@ def test_an_older_copy_from_before_a_hold_is_found_again(path):
     work(path)
     again.replace(path)
     assert findings(path) == [StoreFindingKind.COMMITS_LOST]
+
+
+def move_to(source, target):
+    """Move the store, as `db move` does, and forget the old file; its mark stays."""
+    clock = StandingClock(START_AT + 10)
+    act = Audited(f"move-{target.name}-{source.name}", "ana", "move", "store", SetMeta("moved", "1"))
+    move(SqliteEndpoint(source, clock), SqliteEndpoint(target, clock), act=lambda _: act, new_id=act.command, tell=str)
+    source.unlink()
+    shutil.rmtree(source.with_name(f"{source.name}.sessions"), ignore_errors=True)
+
+
+def test_a_store_that_was_moved_away_and_back_is_no_loss(path):
+    """It counts from the beginning there; both moves raised the epoch, so the mark that stayed proves nothing."""
+    work(path, *(str(number) for number in range(20)))
+    other = path.with_name("other.db")
+    move_to(path, other)
+    work(other, "there")
+    move_to(other, path)
+    assert read_mark(mark_of(path)).number == 20
+    assert findings(path) == []
+    work(path, "back")
+    assert (meta(path, "held"), meta(path, "work")) == (None, "back")
