@@ -431,7 +431,7 @@ WAYS = (
         kind=K.SILENCE,
         of="orders",
         within=10 * DAY,
-        says="[notify] orders: no success for 5d5h (usually within 5d4h)",
+        says="[notify] orders: no success for 5d6h (usually within 5d4h)",
         begin=partial(_break, "orders"),
     ),
     Way(
@@ -722,7 +722,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "silent-failures.md"
 _HEAD = """# Silent failures
 
 Each way to stop below is caused in a test, on a store of thirty ordinary days (schedules, events, jitter, slow days, retries, deploys, a pause, a
-change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no one is notified at once. Each case
+change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no incident opens. Each case
 opens one incident and sends one notification, within the time in the table plus one check. Consequences are recorded under that incident and send no
 notification. The second table is of two faults at once: each has its own incident, unless one explains the other. The tests are in
 `tests/simulation/test_normal_days.py`; this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_told.py`, with a process

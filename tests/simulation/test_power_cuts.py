@@ -32,8 +32,8 @@ from tests.simulation.stores import FOLDER
 
 pytestmark = pytest.mark.xdist_group("power")  # what is made for all of them is made once
 
-CUTS = int(os.environ.get("CUTS", "3000"))
-BUDGET_S = 45.0 if CUTS <= 3000 else float("inf")
+CUTS = int(os.environ.get("CUTS", "2000"))
+BUDGET_S = 30.0 if CUTS <= 2000 else float("inf")
 FLOOR = 0.4
 MARK = "s.db.mark"
 

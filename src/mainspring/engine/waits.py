@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.domain.clock_step import STEP_MS
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
@@ -54,18 +55,34 @@ class Waits:
         """Begin to wait."""
         call = request.call
         if isinstance(call, TimerCall):
-            self.due.push(call.due_at, request)
+            self.due.push(self._on_wall(request, call.due_at), request)
             return
         self._open[request.ident] = request
         driver = self._driver
         if isinstance(call, EventCall):
             self._open_wait(
-                request, "event", request.name, call.until_at, call.since_at, dict(call.where), schema=call.schema
+                request,
+                "event",
+                request.name,
+                self._on_wall(request, call.until_at),
+                call.since_at,
+                dict(call.where),
+                schema=call.schema,
             )
         elif isinstance(call, AskCall):
-            self._open_wait(request, "ask", request.name, call.until_at, question=driver.hosting.seal(call.question))
+            until_at = self._on_wall(request, call.until_at)
+            self._open_wait(request, "ask", request.name, until_at, question=driver.hosting.seal(call.question))
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
+
+    def _on_wall(self, request: Request, run_at: int) -> int:
+        """Return what the clock shows at an instant of run time, which was asked for as a span from the newest outcome.
+
+        Run time never goes back: where the clock was put back, it is ahead of that outcome's instant. The clock may have been set since.
+        """
+        ahead_ms = request.asked_at - request.base_at
+        moved_ms = self._driver.clock_steps.moved(request.asked_after)
+        return run_at + moved_ms - (ahead_ms if ahead_ms > STEP_MS else 0)
 
     def _start_child(self, request: Request, call: ChildCall) -> None:
         driver = self._driver
@@ -347,13 +364,14 @@ class Waits:
         waiting: list[dict[str, Any]] = []
         for request in sorted(self._driver.body.waiting.values(), key=lambda r: r.asked)[:20]:
             call = request.call
-            until_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
+            run_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
+            until_at = None if run_at is None else self._on_wall(request, run_at)
             if request.ident in self.due.retries:
                 until_at = self.due.due_at_of(request)
             if isinstance(call, TimerCall) and request.ident.endswith(WITHIN):
                 continue
             kind = "retry" if request.ident in self.due.retries else str(request.kind)
-            entry = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
+            entry: dict[str, Any] = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
             if isinstance(call, SignalCall) and call.schema is not None:
                 entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.hosting.store.session}
             waiting.append(entry)

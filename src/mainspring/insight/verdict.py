@@ -15,6 +15,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.domain.store_finding import StoreFindingKind
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
+from mainspring.insight.clock_steps import report_clock
 from mainspring.insight.open_incidents import OpenIncidents
 from mainspring.insight.standing_runs import NONE, standing_runs
 from mainspring.insight.trigger_faults import faults_of_triggers
@@ -66,6 +67,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Of what is looked after that of severity page: while there is any, not all is well."""
     undecided_failures: Capped = NONE
     """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
+    notes: list[str] = []
+    """What is to be known and needs no person: that the clock was set."""
     notice: str | None = None
     """What is to be known of the way to the store."""
     audit_head: str | None = None
@@ -117,12 +120,14 @@ def judge(
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
+    untold += (clock := report_clock(reader, now, zone)).waiting
     problems = [*told.sentences(), *untold, *runs.sentences()]
     count = len(told.open) + len(untold)
     head = runs.head(told.head(count, now, zone), count)
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
+        "notes": clock.notes,
         "environment": environment,
         "automations": len(views),
         "paused": len(paused),

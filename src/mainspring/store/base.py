@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mainspring.domain.clock_step import ClockStep
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 from mainspring.domain.lost_commits import LostCommits
@@ -83,12 +84,13 @@ class UnsafeServerError(StoreError):
 class Changes(msgspec.Struct, frozen=True):
     """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown.
 
-    `ended` = the runs that one of our own commits ended or stopped for a person.
+    `ended` = the runs that one of our own commits ended or stopped for a person. `clock_step` = this process noticed one.
     """
 
     ready: bool
     facts: bool
     ended: tuple[str, ...] = ()
+    clock_step: ClockStep | None = None
 
 
 class CommitReport(msgspec.Struct, frozen=True):

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mainspring.domain.audit_head import AuditHead
+from mainspring.domain.clock_step import ClockStep
 from mainspring.domain.sealing import Sealing
 
 Params = Sequence[Any] | Mapping[str, Any]
 
 Thing = Literal[
+    "clock",
     "run",
     "partition",
     "key",
@@ -47,20 +49,24 @@ class Transaction(ABC):
     here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run is or will be claimable,
     and `facts` when an inbox row was written; they add to `ended` the runs that end, or stop for a person. `sealing` opens the data of
     events, which are matched by it. `cache` is a memo that lives as long as the group. `audit_head` = the last act that was written here.
+    `clock_step` is a step of the clock that this transaction noticed, `clock_known` the newest step on record, `clock_moves` whether a step
+    still has runs to move; None = as before.
     """
 
     __slots__ = (
-        "_counts",
-        "_details",
-        "again",
-        "audit_head",
-        "cache",
-        "ended",
-        "facts",
-        "now",
-        "ready",
-        "sealing",
-        "session",
+        *(
+            "_counts",
+            "_details",
+            "again",
+            "audit_head",
+            "cache",
+            "clock_known",
+            "clock_moves",
+            "clock_step",
+            "ended",
+            "facts",
+        ),
+        *("now", "ready", "sealing", "session"),
     )
 
     def __init__(self, *, now: int, session: int | None, again: bool, sealing: Sealing) -> None:
@@ -72,6 +78,9 @@ class Transaction(ABC):
         self.facts = False
         self.ended: list[str] = []
         self.audit_head: AuditHead | None = None
+        self.clock_step: ClockStep | None = None
+        self.clock_known: int | None = None
+        self.clock_moves: bool | None = None
         self.cache: dict[Any, Any] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._details: dict[tuple[str, str], int] = {}

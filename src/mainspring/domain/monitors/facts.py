@@ -66,7 +66,10 @@ class Recent(Struct, frozen=True):
 
 
 class Gaps(Struct, frozen=True, kw_only=True):
-    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some."""
+    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some.
+
+    `on_weekends` = one of them was on a Saturday or Sunday.
+    """
 
     successes: int
     over_ms: int
@@ -74,6 +77,7 @@ class Gaps(Struct, frozen=True, kw_only=True):
     class_gaps: int
     p99_ms: int
     largest_ms: int
+    on_weekends: bool
 
 
 class History(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ CARRIED_META: Final = "key <> 'schema' and key not like 'move.%'"
 COUNTED: Final = (
     "alerts",
     "bulk_acts",
+    "clock_steps",
     "deliveries",
     "events",
     "faults",

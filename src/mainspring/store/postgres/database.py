@@ -13,13 +13,16 @@ from typing import Any
 
 import psycopg
 
-from mainspring.domain.clock import Clock
+from mainspring.domain.clock import Clock, awake_and_asleep
 from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.runs import Suspend
 from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
+from mainspring.store.handlers.clock_steps import correct_own
 from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, ManyFailedError, answer
@@ -38,7 +41,7 @@ from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.history import ServerHistory
 from mainspring.store.postgres.host_marks import HostMarks
-from mainspring.store.postgres.lease import Lease, awake_and_asleep
+from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.locking import asked_at_once, lock_group
 from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.standstill import end_standing
@@ -57,7 +60,8 @@ class PostgresDatabase(GroupingDatabase):
     """The write connection of one process, opened again whenever it is lost. Opening it makes and migrates the schema where needed.
 
     `clock` gives chance, and the time if `own_time`; else the database's clock is the time. `passing` returns seconds that only grow: by
-    them this process counts its lease and its looks. `marks` = the folder of this host's commit marks.
+    them this process counts its lease and its looks. `passed` returns such seconds where steps of the server's clock are looked for.
+    `marks` = the folder of this host's commit marks.
 
     Raises (from the constructor):
         StoreError: the database cannot be used; see connection.connect, connection.refuse_unsafe and migrate.migrate.
@@ -73,9 +77,10 @@ class PostgresDatabase(GroupingDatabase):
         lease_ms: int = LEASE_MS,
         own_time: bool = False,
         passing: Callable[[], float] = awake_and_asleep,
+        passed: Callable[[], float] | None = None,
         marks: Path | None = None,
     ) -> None:
-        super().__init__(handlers)
+        super().__init__(handlers, passed)
         self._sealing = sealing
         self.address = address
         self._clock = clock
@@ -188,6 +193,10 @@ class PostgresDatabase(GroupingDatabase):
             transaction = self._open_group(connection, commands, again=again)
             lock_group(transaction, commands)
             answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
+            if transaction.clock_step is not None and not self._own_time:
+                suspended = [command.run for command in commands if isinstance(command, Suspend)]
+                saved = [command.run for command in commands if isinstance(command, SaveOutcome)]
+                correct_own(transaction, suspended, saved, transaction.clock_step)
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
@@ -203,6 +212,7 @@ class PostgresDatabase(GroupingDatabase):
             raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
+        self._note_clock(transaction)
         if transaction.ready or transaction.facts:
             self._hints.changed()
         self._hints.tell(connection)
@@ -239,7 +249,7 @@ class PostgresDatabase(GroupingDatabase):
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
-        asked_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
+        asked_at = answered_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
         with connection.pipeline():
             connection.execute(BEGIN)
             run(connection.cursor(), TEXTS["open_group"], self._opening)
@@ -250,7 +260,8 @@ class PostgresDatabase(GroupingDatabase):
         row = found.fetchone()
         assert row is not None
         if isinstance(self._clock, DatabaseClock):
-            self._clock.learn(asked_at, row[1], self._clock.own())
+            answered_at = self._clock.own()
+            self._clock.learn(asked_at, row[1], answered_at)
         self._history.compare(number=row[2], epoch=row[3], now=row[1])
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
@@ -260,6 +271,7 @@ class PostgresDatabase(GroupingDatabase):
         )
         for query, params, cursor in asked:
             transaction.learn(query, params, cursor)
+        self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
         return transaction
 
     def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:

@@ -4,12 +4,13 @@ Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, t
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from mainspring.domain.clock import Clock
+from mainspring.domain.clock import Clock, passed_beside
 from mainspring.domain.errors import MainspringError, StoreFullError
 from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.sealing import PLAIN, Sealing
@@ -35,16 +36,23 @@ _LOG = logging.getLogger("mainspring.store")
 class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. Opening it makes and migrates the file where needed.
 
-    `anew` = also make it where there was one that is gone.
+    `anew` = also make it where there was one that is gone. `passed` returns seconds that only grow: by them a clock that is set is noticed.
 
     Raises (from the constructor):
         StoreError: the file cannot be used; see connection.connect and migrate.migrate.
     """
 
     def __init__(
-        self, path: Path, *, clock: Clock, handlers: Handlers, sealing: Sealing = PLAIN, anew: bool = False
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        handlers: Handlers,
+        sealing: Sealing = PLAIN,
+        anew: bool = False,
+        passed: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(handlers)
+        super().__init__(handlers, passed_beside(clock) if passed is None else passed)
         self.path = path
         self._clock = clock
         self._sealing = sealing
@@ -126,6 +134,7 @@ class SqliteDatabase(GroupingDatabase):
                 if self.session is not None:
                     row = transaction.one("read_session_state", (self.session,))
                     self._require_alive(row[0] if row else None, commands, again=again)
+                self._meet_clock_step(transaction)
                 answers = self._run(transaction, commands)
                 if self.session is None:
                     refuse_moved(transaction, str(self.path))
@@ -144,6 +153,7 @@ class SqliteDatabase(GroupingDatabase):
             if mark is not None:
                 self._mark.keep(mark)
         self.session = transaction.session
+        self._note_clock(transaction)
         if self._ballast.given_up:
             self._ballast.keep()
         return transaction, answers
