@@ -66,6 +66,23 @@ def call(
     return subprocess.CompletedProcess([*words], code, *said)
 
 
+def draw(words: Sequence[str], terminal: int, *, cwd: Path | str, env: Mapping[str, str], timeout: float) -> int | None:
+    """Call `mainspring WORDS` on a terminal, given by the number of its open file; return its exit code, None after the time-out."""
+    kept = {name: value for name, value in env.items() if not name.startswith(_AT_START)} | {"PYTHONPATH": SOURCE}
+    request = json.dumps({"words": [*words], "cwd": str(cwd), "env": kept}).encode()
+    with _LOCK:
+        template = _IDLE.pop() if _IDLE else _Template()
+    said = _file(request)
+    try:
+        code = template.run([terminal, terminal, terminal, said], timeout)
+    finally:
+        os.close(said)
+    if code is not None:
+        with _LOCK:
+            _IDLE.append(template)
+    return code
+
+
 def _file(content: bytes) -> int:
     number = os.memfd_create("call")
     with os.fdopen(number, "wb", closefd=False) as file:
@@ -145,6 +162,7 @@ def _next_call(line: socket.socket) -> list[str]:
                 os.close(file)
             with os.fdopen(rights[3], "rb") as said:
                 request = json.load(said)
+            sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]  # as it would have begun there
             os.chdir(request["cwd"])
             os.environ.clear()
             os.environ.update(request["env"])

@@ -27,23 +27,23 @@ async def blocks(run: ms.Run) -> None:
 """
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
     """What blocks it is on record. The supervisor is killed: nothing that its worker runs lives on without anybody who watches it."""
     works.up(QUICK + BLOCKS)
     run = works.start("blocks")
     works.until(works.has("blocked"), "it never began")
     asked = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
-    works.until(lambda: works.place.rows(asked, f"%{run}%"), "nobody is told what blocks it", within=15)
+    works.until(lambda: works.place.rows(asked, f"%{run}%"), "nobody is told what blocks it")
     (worker,) = works.workers()
     assert is_alive(worker)
     works.supervisor.kill()
     works.supervisor.wait()
-    works.until(lambda: not is_alive(worker), "the worker lives on alone", within=15)
+    works.until(lambda: not is_alive(worker), "the worker lives on alone")
     assert works.workers() == []
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_worker_that_is_not_blocked_saves_what_is_in_flight_when_its_supervisor_dies(works: Works) -> None:
     """It drains first: what ends in time is saved, and needs no second try."""
     works.up(
@@ -64,7 +64,7 @@ async def slowly(run: ms.Run) -> str:
     (worker,) = works.workers()
     works.supervisor.kill()
     works.supervisor.wait()
-    works.until(lambda: not is_alive(worker), "the worker lives on alone", within=15)
+    works.until(lambda: not is_alive(worker), "the worker lives on alone")
     assert works.place.rows("select name, state, attempt from journal where run = ?", run) == [("slow", "succeeded", 1)]
 
 

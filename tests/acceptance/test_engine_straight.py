@@ -14,6 +14,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.store.commands.automations import SetQueue
 from mainspring.testing import FakeClock
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.sealing_codec import FailingCodec
@@ -40,6 +41,39 @@ class Sent:
             submit(command, on_done)
 
         store.submit = note  # type: ignore[method-assign]
+
+
+async def test_start_waits_for_no_claim_that_finds_nothing(place):
+    """One start after the other: each run is claimed once, and its end claims nothing, so that the next start is committed at once."""
+    with Registry() as registry:
+
+        @ms.task
+        async def double(n: int) -> int:
+            return n * 2
+
+    async with World(place).engine(registry) as engine:
+        assert await (await engine.start(double, 1)).result() == 2
+        sent = Sent(engine)
+        for n in range(20):
+            assert await (await engine.start(double, n)).result() == n * 2
+        # Each heartbeat claims as well, and on a server each hint of another connection.
+        assert sent.names["Claim"] - sent.names["Beat"] <= 30
+
+
+async def test_end_of_a_run_makes_room_in_its_queue(place):
+    """A queue that runs one at a time goes on at once from one run to the next."""
+    with Registry() as registry:
+
+        @ms.task(queue="narrow")
+        async def double(n: int) -> int:
+            return n * 2
+
+    async with World(place).engine(registry) as engine:
+        engine.working.store.apply(SetQueue("narrow", concurrency=1))
+        sent = Sent(engine)
+        runs = [await engine.start(double, n) for n in range(20)]
+        assert [await run.result() for run in runs] == [n * 2 for n in range(20)]
+        assert sent.names["Beat"] < 20, "each waited for a heartbeat"
 
 
 async def test_success_is_one_commit_and_reads_like_any_other(place):

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.fleet import Fleet, may_be_made
 from tests.postgres_server import PostgresServer
 
-LEASE_S = 3.0
+LEASE_S = 6.0
 CONFIG = f"""
 [project]
 automations = ["work.py"]
@@ -97,14 +97,13 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     fill(disk)
     fleet.gate.touch()
     fleet.until(lambda: "the disk of the database is full" in machine.log.read_text())
-    since = time.monotonic()
     fill(disk)  # what the server freed meanwhile
     done = fleet.tried("run", "keep", f"text={LARGE}", "--detach")
     assert done.returncode == 75, done
     assert "the disk of the database is full" in done.stderr
     assert "nothing was done" in done.stderr
-    assert time.monotonic() - since < 10
-    fleet.until(lambda: time.monotonic() - since > LEASE_S * 2)
+    since = time.monotonic()
+    fleet.until(lambda: time.monotonic() - since > LEASE_S * 1.5)
     assert [len(one.processes("worker_process")) for one in (machine, other)] == [1, 1]
     assert fleet.rows(sessions) == before
     assert len(fleet.noted()) == 1

@@ -78,9 +78,9 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
     works.until(lambda: works.place.rows("select 1 from sessions where role = 'scheduler'"), "no scheduler came")
     lose(works.place.store)
     done = effects.stat().st_size
-    works.until(lambda: not is_alive(worker), "the worker goes on", within=5)
+    works.until(lambda: not is_alive(worker), "the worker goes on")
     assert effects.stat().st_size - done < 40
-    assert works.supervisor.wait(5) == 1
+    assert works.supervisor.wait(60) == 1
     log = works.log.read_text()
     assert re.search(said, log), log
     assert str(works.place.store) in log

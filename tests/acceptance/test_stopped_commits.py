@@ -75,7 +75,7 @@ def test_runs_go_on_in_time_when_a_machine_stops_within_its_commit(fleet: Fleet,
     before = written(fleet)
     line.deliver()
     stopped.send(signal.SIGCONT)
-    fleet.until(lambda: state_of(worker) in "ZX", within=10)
+    fleet.until(lambda: state_of(worker) in "ZX")
     assert written(fleet) == before
     assert fleet.doubled() == []
     assert Counter(text for _, _, text in fleet.noted() if text.startswith("send")).most_common(1)[0][1] == 1

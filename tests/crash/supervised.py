@@ -112,7 +112,7 @@ class Supervised:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self._supervisor is not None and self._supervisor.pid in pids:
-            self._supervisor.wait(10)
+            self._supervisor.wait(60)
 
     def kill_all(self) -> None:
         """Kill the supervisor, then everything else of it."""

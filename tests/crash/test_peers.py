@@ -48,7 +48,7 @@ def test_peer_prefect_16746_killed_worker_frees_its_slot(supervised: Supervised)
     (worker,) = supervised.workers()
     supervised.kill(worker)
     supervised.effects.release(f"{supervised.name}-gate")
-    supervised.until(lambda: not supervised.unfinished(), within=20)
+    supervised.until(lambda: not supervised.unfinished())
     assert supervised.states() == {("lengthy", RunState.SUCCEEDED): 2}
     assert Counter(supervised.calls()) == {"lengthy 1": 2, "lengthy 2": 1}
     assert supervised.doubled() == []
@@ -114,6 +114,6 @@ def test_peer_celery_8030_worker_takes_up_work_again_after_the_store_was_away(be
     worker = bench.work(beat_fast=True, busy=(6, 11))
     bench.until(lambda: worker.passed() >= 8)
     run = bench.client.start("plain_sequence")
-    bench.until(lambda: bench.client.view(run).state is RunState.SUCCEEDED, within=5)
+    bench.until(lambda: bench.client.view(run).state is RunState.SUCCEEDED)
     assert not worker.ended()
     assert "takes commits again" in worker.life.log.read_text()

@@ -76,7 +76,7 @@ class Sleepers:
         before = self._written()
         for life in self.asleep:
             life.send(signal.SIGCONT)
-        bench.until(lambda: all(life.ended() for life in self.asleep) or unfenced, within=20)
+        bench.until(lambda: all(life.ended() for life in self.asleep) or unfenced)
         if unfenced:
             with contextlib.suppress(AssertionError):  # what they were about to write may stand there already
                 bench.until(lambda: self._written() != before, within=4)

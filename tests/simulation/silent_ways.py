@@ -16,12 +16,14 @@ from mainspring.domain.process_finding import FindingKind, ProcessFinding
 from mainspring.domain.produces import unmet
 from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason
+from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.automations import PauseQueue, TakeLock
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStall
 from mainspring.store.commands.outbox import Refusal, SettleQueue
-from mainspring.store.commands.sessions import Bury, NoteBlocked, NoteFindings
+from mainspring.store.commands.sessions import Beat, Bury, NoteBlocked, NoteFindings
 from mainspring.store.commands.triggers import RefuseArrival, ReportDesk, TakeIn
+from mainspring.store.sqlite.damage import meaning_of
 from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
@@ -227,7 +229,41 @@ def _unlocked(world: Days) -> None:
     world.other.close()
 
 
+def _went_back(world: Days) -> None:
+    """Its newest commit is gone; whoever commits next finds it, and ends."""
+    world.worker.tamper("update commits set number = number - 1")
+    with contextlib.suppress(StoreWentBackError):
+        world.worker.do(Beat())
+
+
+def _damaged(world: Days) -> None:
+    """A process reads a page that cannot be read, and leaves a note."""
+    database = world.worker.database
+    meaning_of(apsw.CorruptError("database disk image is malformed"), database.path)
+    # The note's instant is the machine's; the world has its own.
+    note = database.path.with_name(f"{database.path.name}.damaged")
+    note.write_bytes(msgspec.json.encode({"at": world.clock.now(), "what": "database disk image is malformed"}))
+
+
 WAYS = (
+    Way(
+        name="The store went back in time",
+        cause="its file lacks a commit that its mark knows; the store is put on hold",
+        kind=K.COMMITS_LOST,
+        of="",
+        within=0,
+        says="[page] mainspring: the store went back in time: 1 commit missing, up to 2027-04-07 10:04:58 UTC",
+        begin=_went_back,
+    ),
+    Way(
+        name="The file of the store is damaged",
+        cause="a process met a page that cannot be read",
+        kind=K.STORE_DAMAGED,
+        of="",
+        within=0,
+        says="[page] mainspring: the store's file is damaged: database disk image is malformed",
+        begin=_damaged,
+    ),
     Way(
         name="A schedule is paused and forgotten",
         cause="`auto pause` without an end",
@@ -395,7 +431,7 @@ WAYS = (
         kind=K.SILENCE,
         of="orders",
         within=10 * DAY,
-        says="[notify] orders: no success for 5d5h (usually within 5d4h)",
+        says="[notify] orders: no success for 5d6h (usually within 5d4h)",
         begin=partial(_break, "orders"),
     ),
     Way(
@@ -686,7 +722,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "silent-failures.md"
 _HEAD = """# Silent failures
 
 Each way to stop below is caused in a test, on a store of thirty ordinary days (schedules, events, jitter, slow days, retries, deploys, a pause, a
-change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no one is notified at once. Each case
+change of the clocks, a public webhook that scanners visit, runs that wait for days in their partition), in which no incident opens. Each case
 opens one incident and sends one notification, within the time in the table plus one check. Consequences are recorded under that incident and send no
 notification. The second table is of two faults at once: each has its own incident, unless one explains the other. The tests are in
 `tests/simulation/test_normal_days.py`; this page is made from their table. The worst of them are caused in real processes too, in `tests/acceptance/test_stopped_told.py`, with a process

@@ -145,6 +145,24 @@ with Registry() as REGISTRY:
     async def hurried(run: Run, tree: list) -> Any:
         return await carry_out(run, tree)
 
+    @workflow
+    async def chain(run: Run, total: int, got: list[list]) -> list[list]:
+        """Count events and signals, one at a time, and begin anew after each second one."""
+        while len(got) < total:
+            tasks = {
+                "event": asyncio.ensure_future(run.event("tick", where={"for": "chain"})),
+                "signal": asyncio.ensure_future(run.receive("tock", int)),
+            }
+            done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+            for kind, task in tasks.items():
+                if task in done:
+                    got.append([kind, task.result().data["number"] if kind == "event" else task.result()])
+                task.cancel()
+            if len(got) % 2 == 0:
+                await run.step(act, f"link {len(got)}", "ok")
+                run.restart(total, got)
+        return got
+
 
 async def _notes(run, name):
     run.tag(last=name)

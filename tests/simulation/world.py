@@ -63,6 +63,8 @@ class World:
         self.fault_rate = self.dice.choice((0.01, 0.05, 0.2))
         self.runs: dict[str, Begun] = {}
         self.nodes: list[Node] = []
+        self.chain: Begun | None = None
+        """The first run of a chain that begins anew while facts come for it."""
         self._number = 0
         self._is_over = False
         self._looked_at: set[str] = set()
@@ -106,6 +108,8 @@ class World:
             self.loop.call_later(self.dice.uniform(0, 1), self._new_node, f"worker {n}")
         for n in range(self.dice.randint(6, 11)):
             self._plan_run(n)
+        if self.seed % 4 == 0:
+            self._plan_chain(random.Random(f"chain {self.seed}"))
         for _ in range(self.dice.randint(3, 10)):
             self.loop.call_later(self.dice.uniform(0.1, CHAOS_S), self._misfortune)
         for _ in range(int(CHAOS_S)):
@@ -152,12 +156,25 @@ class World:
         if dice.random() < 0.15:
             self.loop.call_later(begins + dice.uniform(0, 8), self._cancel, begun)
 
+    def _plan_chain(self, dice: random.Random) -> None:
+        """Plan a run that begins anew again and again, and what comes for it: each counts exactly once in the chain."""
+        begun = self.chain = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), "chain", None)
+        self._start(begun)
+        for n in range(invariants.CHAINED):
+            data = msgspec.json.encode({"for": "chain", "number": n})
+            event = Publish(f"tick {n}", "tick", data, self.clock.now() + 10**9)
+            self.loop.call_later(dice.uniform(0.5, 12), self.client_submit, event)
+            fact = Deliver(begun.id, FactKind.SIGNAL, "tock", f"tock {n}", payload=str(n).encode())
+            self.loop.call_later(dice.uniform(0, 12), self._deliver, fact)
+
     def client_submit(self, command: Any, on_done: Any = None) -> None:
         """Send something from outside."""
         self.client.submit(command, on_done or _ignore)
 
     def _start(self, begun: Begun) -> None:
-        data: dict[str, Any] = {"tree": begun.tree}
+        data: dict[str, Any] = (
+            {"tree": begun.tree} if begun is not self.chain else {"total": 2 * invariants.CHAINED, "got": []}
+        )
         if begun.automation == "laned":
             data["lane"] = f"lane {len(begun.tree) % 2}"
         definition = REGISTRY.get(begun.automation).definition
@@ -192,7 +209,9 @@ class World:
 
     def _be_the_person(self) -> None:
         """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""
-        failed = "select id from runs where state = 'failed' and parent is null and automation != 'hurried'"
+        failed = (
+            "select id from runs where state = 'failed' and parent is null and automation not in ('hurried', 'chain')"
+        )
         for (run,) in self.rows(failed):
             if run not in self._looked_at and self.dice.random() < 0.6 and self._can_go_on(run):
                 self.client_submit(Reopen(run))
@@ -292,7 +311,7 @@ class World:
         self._new_node("last worker")
 
     def _all_ended(self) -> bool:
-        if any(not begun.acked for begun in self.runs.values()):
+        if any(not begun.acked for begun in (*self.runs.values(), *filter(None, [self.chain]))):
             return False
         return not self.rows("select 1 from runs where finished_at is null limit 1")
 

@@ -13,7 +13,7 @@ from mainspring.domain.states import TERMINAL, RunState
 ALL = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
 CALLS = range(1, 90) if ALL else range(2, 46, 4)
 """The workflow below makes some fifty calls; what comes later is never reached, and shows that it is enough."""
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200 if ALL else 180)]
 EFFECTS: list[tuple[str, str]] = []

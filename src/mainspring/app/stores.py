@@ -72,7 +72,7 @@ def make_reader(url: str) -> Reader:
     from mainspring.store.postgres.reader import PostgresReader
 
     require_form(address)
-    return PostgresReader(address)
+    return PostgresReader(address, marks=_locks_of(url))
 
 
 def is_made(url: str) -> bool:

@@ -8,6 +8,7 @@ blocked, dead or not there at all. It imports nobody's code.
 import sys
 from functools import partial
 
+from mainspring.app.background_check import BackgroundCheck
 from mainspring.app.metrics_push import begin_pushing
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
@@ -29,10 +30,15 @@ async def serve(process: PostProcess) -> int:
         watching = Watching(settings, secrets, process.store, reserved, lambda: process.fault)
         process.changed = watching.changed
         watching.start()
+        check = None if settings.store.is_remote else BackgroundCheck(settings.store.path)
+        if check is not None:
+            check.start()
         pusher = begin_pushing(settings, secrets, process.store)
         await process.stopped.wait()
         if pusher is not None:
             pusher.close()
+        if check is not None:
+            check.close()
         upkeep.close()
         await watching.close()
     await process.close()

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from mainspring.config.monitoring import own_tunings_of, tunings_of
 from mainspring.domain.definition import Definition
 from mainspring.domain.early_signs import Sign
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.incident import Incident
+from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.roles import Role
 from mainspring.insight.late_causes import with_causes
@@ -45,6 +46,9 @@ STANDS_BY_MS = 60_000
 """Who stands by takes over when no watcher has given a sign of life for so long."""
 OVERSLEPT_MS = 20_000
 """Who rested for so long was stopped, or the machine slept, and everybody with it."""
+_INCIDENTS = 1_000
+RECORDED_WITHIN_MS = 20_000
+"""Damage that no look has recorded by then is reported without the store."""
 LOOKS_AT_MOST_MS = 300_000
 """A look that has not ended by then waits for a store that does not answer: whoever looks moves on all the same, and beats."""
 
@@ -81,8 +85,7 @@ class Watching:
 
     def start(self) -> None:
         """Begin."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._live()), loop.create_task(self._guard())]
+        self._tasks = [asyncio.get_running_loop().create_task(self._begin())]
 
     def changed(self) -> None:
         """Something may be new in the store."""
@@ -99,6 +102,12 @@ class Watching:
             await self._notifier.close()
         await self._reserved.close()
         await self._pulse.close()
+
+    async def _begin(self) -> None:
+        """Look after the store itself first: a look at one that is damaged may end this process before anything is told."""
+        await self._look_after_store()
+        self._tasks.append(asyncio.get_running_loop().create_task(self._guard()))
+        await self._live()
 
     async def _live(self) -> None:
         while True:
@@ -123,12 +132,31 @@ class Watching:
     async def _guard(self) -> None:
         """Tell without the store that it is lost; beside the rounds, since one that writes waits for as long as nothing can be written."""
         while True:
-            try:
-                fault = self._trouble() or self._told or self._hanging()
-                await (self._reserved.over() if fault is None else self._reserved.look(fault))
-            except Exception:  # noqa: BLE001 - the watch never ends
-                _LOG.exception("it cannot be told whether the store is lost")
             await asyncio.sleep(EVERY_S)
+            await self._look_after_store()
+
+    async def _look_after_store(self) -> None:
+        try:
+            fault = self._trouble() or self._told or self._hanging()
+            damage = await asyncio.to_thread(self._unrecorded_damage)
+            if fault is None and damage is None:
+                await self._reserved.over()
+            else:
+                await self._reserved.look(damage or fault or "", at_once=damage is not None)
+        except Exception:  # noqa: BLE001 - the watch never ends
+            _LOG.exception("it cannot be told whether the store is lost")
+
+    def _unrecorded_damage(self) -> str | None:
+        """Return what is known of damage that no incident records: the store takes no commits, or ends each process that looks at it."""
+        damage = self._store.known_damage()
+        if damage is None or self._store.clock.now() - damage.since_at < RECORDED_WITHIN_MS:
+            return None
+        with suppress(MainspringError):
+            if any(
+                one.subject.kind is IncidentKind.STORE_DAMAGED for one in reads.told(self._store.reader, _INCIDENTS)
+            ):
+                return None
+        return damage.text
 
     def _hanging(self) -> str | None:
         """Return what is wrong with a look that does not end."""

@@ -44,10 +44,16 @@ def resume(invocation: Invocation, name: str) -> None:
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def retire(invocation: Invocation, name: str) -> None:
-    """Its schedules end and no incident is made of its silence. Its history stays. Wants -y."""
+    """Its schedules end and no incident is made of its silence. Its history stays, and its failed runs still need a decision. Wants -y."""
+    from mainspring.insight.standing_runs import undecided_text
     from mainspring.service.automation import retire as act
+    from mainspring.store.reads.standing import undecided_failures
 
     name = _name(invocation, name)
     invocation.confirm(f"Retire {name}")
     act(invocation.store, name, act=invocation.act)
-    invocation.output.document({"name": name, "retired": True}, f"{name} is retired.")
+    undecided = undecided_failures(invocation.store.reader, [name])
+    more = f" {undecided_text(undecided)}: mainspring failed discard --name {name}" if undecided.number else ""
+    invocation.output.document(
+        {"name": name, "retired": True, "undecided": undecided.number}, f"{name} is retired.{more}"
+    )

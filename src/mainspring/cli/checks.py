@@ -27,6 +27,7 @@ class Check(msgspec.Struct, frozen=True):
 
 _IN_THE_STORE = frozenset(
     {
+        "commits",
         "space",
         "filesystem",
         "sqlite",
@@ -89,6 +90,7 @@ def lookers() -> dict[str, Looker]:
     return {
         "config": checks_store.config,
         "store": checks_store.store,
+        "commits": checks_store.commits,
         "space": checks_store.space,
         "log": checks_store.log,
         "filesystem": checks_store.file_system,

@@ -70,6 +70,41 @@ def _server(invocation: Invocation) -> Iterator[Check]:
         yield ok("store", f"{invocation.shown}; {notice}" if notice else invocation.shown)
 
 
+def commits(invocation: Invocation) -> Iterator[Check]:
+    """The store has every commit that was acknowledged, and no page of its file is damaged, as far as any process knows."""
+    if not invocation.settings.store.is_remote and not invocation.is_there():
+        return
+    from mainspring.domain.errors import NoStoreError
+    from mainspring.store.reads.store_findings import store_findings
+
+    try:
+        found = store_findings(invocation.reader)
+    except NoStoreError:
+        return
+    for one in found:
+        yield Check("commits", "problem", one.text, one.hint)
+    fault = _mark_fault(invocation)
+    if fault is not None:
+        fix = "Make it a file of this user, or remove it. Until then a store that goes back in time is not noticed."
+        yield Check("commits", "warning", fault, fix)
+    if not found and fault is None:
+        yield ok("commits", "no commit is missing, and no damage is known")
+
+
+def _mark_fault(invocation: Invocation) -> str | None:
+    """Return why the commit mark beside a file cannot be used; None if it can, or is not there yet."""
+    if invocation.settings.store.is_remote:
+        return None
+    from mainspring.store.sqlite.mark import mark_of
+
+    mark = mark_of(invocation.path)
+    if not os.path.lexists(mark):
+        return None
+    if mark.is_symlink() or not mark.is_file():
+        return f"the commit mark is no regular file: {mark}"
+    return None if os.access(mark, os.R_OK | os.W_OK) else f"the commit mark cannot be read and written: {mark}"
+
+
 def space(invocation: Invocation) -> Iterator[Check]:
     """There is room for the store to grow."""
     if invocation.settings.store.is_remote:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +17,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, NoStoreError
+from mainspring.domain.errors import ConfigError, NoStoreError, StoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -103,7 +104,14 @@ class Invocation:
 
             self.require_store()
             self._reader = make_reader(self.settings.store.url)
+            self._warn_of_store(self._reader)
         return self._reader
+
+    def _warn_of_store(self, reader: "Reader") -> None:
+        """Say what is wrong with the store itself: what is read from it then may not be all that there was."""
+        with suppress(StoreError):  # the command's own read says why the store cannot be read
+            for one in reader.findings():
+                self.output.warn(f"{one.text}\n{one.hint}")
 
     @cached_property
     def sealing(self) -> "Sealing":

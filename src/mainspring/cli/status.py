@@ -169,6 +169,8 @@ def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
     output.line(f"{output.paint(icon, colour)} {found.sentence}")
     for problem in problems:
         output.line(f"  {words.shown(problem)}")
+    for note in found.notes:
+        output.line(f"  {words.shown(note)}")
     output.hint(f"store {found.store} ({found.environment})")
     if found.audit_head:
         output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")

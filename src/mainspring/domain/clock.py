@@ -6,6 +6,7 @@ simulation and production share every line.
 
 import random
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 AHEAD_MS: Final = 60_000
@@ -34,6 +35,20 @@ class SystemClock:
         """Return the machine's wall clock in milliseconds UTC."""
         return time.time_ns() // 1_000_000
 
+    def passed(self) -> float:
+        """Return seconds that only grow, asleep or awake."""
+        return awake_and_asleep()
+
     def random_bits(self, bits: int) -> int:
         """Return random bits from the operating system."""
         return self._random.getrandbits(bits)
+
+
+def awake_and_asleep() -> float:
+    """Return seconds that also pass while the machine sleeps, and that no one can set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def passed_beside(clock: Clock) -> Callable[[], float] | None:
+    """Return what tells the seconds that pass beside a clock and that no one can set; None beside a clock that only a program moves."""
+    return getattr(clock, "passed", None)

@@ -30,7 +30,7 @@ class Settlement(StrEnum):
     DISCARDED = "discarded"
     """A person discarded it."""
     RESOLVED = "resolved"
-    """A person resolved the incident, or retired the automation."""
+    """A person resolved the incident."""
     FAILED_AGAIN = "failed_again"
     """That run failed once more: its later failure is the member now."""
     BEFORE = "before"

@@ -52,7 +52,7 @@ class Body:
         after: tuple[int, int] = (0, 0),  # what was asked and handed over before
     ) -> None:
         self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
-        self.now_at = now_at
+        self.now_at = self.base_at = now_at
         self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
         self.waiting: dict[str, Request] = {}
         self.new: list[Request] = []
@@ -100,7 +100,7 @@ class Body:
             outcome = self._history[position]
             position += 1
             # Also of what nobody waits for now: live it was handed over and ignored.
-            self.now_at, self._handed = max(self.now_at, outcome.at), outcome.rank
+            self._advance(outcome)
             if outcome.kind in _STOPPING or outcome.state in _ANSWERLESS or outcome.ident in self.waiting:
                 self._hand(outcome, _UNSET)
             elif outcome.ident in self._saved:  # else it was asked for and given up
@@ -124,7 +124,7 @@ class Body:
                 break
 
     def _hand(self, outcome: Outcome, value: Any) -> None:
-        self.now_at, self._handed = max(self.now_at, outcome.at), max(self._handed, outcome.rank)
+        self._advance(outcome)
         if outcome.state is OutcomeState.CANCELLED:  # given up: whoever asks for it anew gets an outcome of his own
             return
         if outcome.kind in _STOPPING:
@@ -140,6 +140,17 @@ class Body:
                 return
             self._give(request, outcome, value)
         self._drive()
+
+    def _advance(self, outcome: Outcome) -> None:
+        """Let the run's time go on to an outcome. It never goes back; `base_at` does when the clock was put back."""
+        if outcome.rank >= self._handed:
+            self.base_at, self._handed = outcome.at, outcome.rank
+        self.now_at = max(self.now_at, outcome.at)
+
+    @property
+    def handed(self) -> int:
+        """The rank of the newest outcome that was handed over."""
+        return self._handed
 
     def _note_unheard(self, outcome: Outcome) -> None:
         self.failures.untold(outcome)
@@ -312,6 +323,7 @@ class Body:
             raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
         self._asked += 1
         request.asked, request.asked_after, request.asked_at = self._asked, self._handed, self.now_at
+        request.base_at = self.base_at
         request.task = self.loop.current()
         self.waiting[request.ident] = request
         if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:

@@ -1,7 +1,9 @@
 """What a worker asks the store for: ready runs, as many as there is room for, when something may be ready and when it becomes due.
 
-Invariants. One Claim is under way at a time, a second one only while more is ready than the last one took. At most half of the worker's
-concurrency is asked for at once: while one half runs, the ends of the other are committed, and the next is fetched.
+Invariants. A Claim is sent when something may be ready: at news of the store, at an instant that was planned, with each heartbeat, and
+after the end of a run if that may have made room for another. One Claim is under way at a time, a second one only while more is ready
+than the last one took. At most half of the worker's concurrency is asked for at once: while one half runs, the ends of the other are
+committed, and the next is fetched.
 """
 
 import asyncio
@@ -51,6 +53,8 @@ class Claims:
         """How many runs each Claim asks for that is not answered."""
         self._more = False
         """Whether more was ready than the last Claim could take."""
+        self._is_limited = False
+        """Whether the last Claim saw ready runs of a queue that limits how many run at once."""
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
         self.count = 0
@@ -63,6 +67,14 @@ class Claims:
         if not self._soon:
             self._soon = True
             self._worker.loop.call_soon(self._claim)
+
+    def claim_after_end(self) -> None:
+        """Claim, now that a run has ended, if its room or its place in a queue may be what another waits for.
+
+        What else is ready is news of the store. A Claim that finds nothing would keep the next start waiting for its commit.
+        """
+        if self._wanted or self._more or self._is_limited:
+            self.want()
 
     def _claim(self) -> None:
         self._soon = False
@@ -91,7 +103,7 @@ class Claims:
         for run in result.runs:
             worker.take(run)
         self.plan(result.next_due_at)
-        self._more = result.more
+        self._more, self._is_limited = result.more, result.is_limited
         if result.more or self._wanted:
             self._claim()  # at once, before what was taken runs
 

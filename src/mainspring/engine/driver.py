@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.clock_step import ClockStep, RunClockSteps
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
@@ -47,6 +48,7 @@ class Driver:
         self.run = run
         self.claim = run.claim
         self.loaded_at = hosting.clock.now()
+        self.clock_steps = RunClockSteps(run.clock_steps)
         self.program = program
         self.spent: dict[str, int] = {}
         """Attempts that outcomes took which answer nobody any more: numbers go on after them."""
@@ -106,6 +108,15 @@ class Driver:
             if not self.body.close() and self.halt is None:
                 tell_stubborn(self.run)
             self.hosting.gone(self)
+
+    def meet_clock_step(self, step: ClockStep) -> None:
+        """Move what the run waits for in memory by as much as the clock was set; its rows are moved in the store."""
+        new_from, now = step.at - step.unseen_ms, self.hosting.clock.now()
+        if not new_from <= self.loaded_at <= now:  # else it was claimed by the new clock
+            handed = self.body.handed
+            is_new = new_from <= self.body.base_at <= now
+            self.clock_steps.add(handed - 1 if is_new else handed, step.by_ms, step.at)
+            self.waits.due.move(step.by_ms, new_from)
 
     def drain(self) -> None:
         """Start nothing new; give the run back once what is in flight is saved."""

@@ -18,7 +18,8 @@ class DueTimes:
     def __init__(self, hosting: "Hosting", wake: Callable[[], None]) -> None:
         self._hosting = hosting
         self._wake = wake
-        self._heap: list[tuple[int, int, Request]] = []
+        self._heap: list[tuple[int, int, int, Request]] = []
+        """When it is due, a number that keeps the order, when that was written, the request."""
         self._count = 0
         self._handle: TimerHandle | None = None
         self._armed_at: int | None = None
@@ -28,16 +29,29 @@ class DueTimes:
     def push(self, due_at: int, request: Request) -> None:
         """Note when a request is due."""
         self._count += 1
-        heapq.heappush(self._heap, (due_at, self._count, request))
+        heapq.heappush(self._heap, (due_at, self._count, self._hosting.clock.now(), request))
+        self.arm_first()
+
+    def move(self, by_ms: int, new_from: int) -> None:
+        """Move what was written by the clock as it was before it was set; what was written from `new_from` to now is of the new clock."""
+        now = self._hosting.clock.now()
+        self._heap = [
+            (due_at if new_from <= written_at <= now else due_at + by_ms, number, now, request)
+            for due_at, number, written_at, request in self._heap
+        ]
+        heapq.heapify(self._heap)
+        if self.deadline_at is not None:
+            self.deadline_at += by_ms
+        self.disarm()
         self.arm_first()
 
     def due_at_of(self, request: Request) -> int | None:
         """Return when a request is due."""
-        return next((due_at for due_at, _, one in self._heap if one is request), None)
+        return next((due_at for due_at, _, _, waiting in self._heap if waiting is request), None)
 
     def next(self) -> int | None:
         """Return the earliest instant."""
-        while self._heap and not self._heap[0][2].open:
+        while self._heap and not self._heap[0][3].open:
             heapq.heappop(self._heap)
         due_at = self._heap[0][0] if self._heap else None
         if self.deadline_at is not None:
@@ -47,7 +61,7 @@ class DueTimes:
     def pop(self, now: int) -> tuple[int, Request] | None:
         """Return and forget one open request that is due by now."""
         while self._heap and self._heap[0][0] <= now:
-            due_at, _, request = heapq.heappop(self._heap)
+            due_at, _, _, request = heapq.heappop(self._heap)
             if request.open:
                 return due_at, request
         return None

@@ -126,7 +126,8 @@ class Request:
     """One thing a body waits for.
 
     `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
-    first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking.
+    first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking, `base_at`
+    the instant of the newest outcome then: behind it where the clock was put back.
     `detached`: a child that is to be started although the body no longer waits for it.
     """
 
@@ -134,6 +135,7 @@ class Request:
         "asked",
         "asked_after",
         "asked_at",
+        "base_at",
         "call",
         "decode",
         "detached",
@@ -164,7 +166,7 @@ class Request:
         self.take = take
         self.asked = 0
         self.asked_after = 0
-        self.asked_at = 0
+        self.asked_at = self.base_at = 0
         self.open = True
         self.offered = False
         self.detached = False

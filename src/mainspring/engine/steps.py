@@ -10,6 +10,7 @@ import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mainspring.domain.clock_step import STEP_MS
 from mainspring.domain.duration import ms_of
 from mainspring.domain.failure import Failure
 from mainspring.domain.ids import idempotency_key
@@ -80,8 +81,9 @@ class Steps:
                 step.attempt = last.attempt
                 self._doubt(step, in_doubt(request.name, last.state))
                 return
-            if last.next_at is not None and last.next_at > driver.hosting.clock.now():
-                driver.waits.retry_at(request, call, last.next_at)
+            next_at = _still_due_at(last, driver.hosting.clock.now())
+            if next_at is not None:
+                driver.waits.retry_at(request, call, next_at)
                 return
         self._attempt(step)
 
@@ -175,11 +177,12 @@ class Steps:
         driver.attempts.setdefault(step.request.ident, []).append(record)
         driver.journal.saving += 1
         driver.hosting.lines.life.attempt_follows(driver.run, step.request.name, step.attempt + 1, next_at)
-        self._submit(record, functools.partial(self._retry_saved, step, next_at))
+        self._submit(record, functools.partial(self._retry_saved, step, next_at, next_at - now))
 
     @guarded
-    def _retry_saved(self, step: LiveStep, next_at: int, result: Any) -> None:
+    def _retry_saved(self, step: LiveStep, next_at: int, delay_ms: int, result: Any) -> None:
         driver = self._driver
+        next_at = min(next_at, driver.hosting.clock.now() + delay_ms)  # the clock may have been put back meanwhile
         driver.journal.saving -= 1
         if self._driver.accepts(result):
             if step.request.open:
@@ -293,3 +296,11 @@ class Steps:
     def _submit(self, record: AttemptRecord, answered: Any) -> None:
         driver = self._driver
         driver.hosting.store.submit(attempt_command(driver.hosting, driver.run, driver.claim, record), answered)
+
+
+def _still_due_at(last: AttemptRecord, now: int) -> int | None:
+    """Return when the attempt after this one is due; None = now. What a clock wrote that was put back since is counted from now."""
+    next_at = last.next_at
+    if next_at is not None and last.ended_at is not None and last.ended_at > now + STEP_MS:
+        next_at -= last.ended_at - now
+    return next_at if next_at is not None and next_at > now else None

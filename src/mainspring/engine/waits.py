@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.domain.clock_step import STEP_MS
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
@@ -55,18 +56,34 @@ class Waits:
         """Begin to wait."""
         call = request.call
         if isinstance(call, TimerCall):
-            self.due.push(call.due_at, request)
+            self.due.push(self._on_wall(request, call.due_at), request)
             return
         self._open[request.ident] = request
         driver = self._driver
         if isinstance(call, EventCall):
             self._open_wait(
-                request, "event", request.name, call.until_at, call.since_at, dict(call.where), schema=call.schema
+                request,
+                "event",
+                request.name,
+                self._on_wall(request, call.until_at),
+                call.since_at,
+                dict(call.where),
+                schema=call.schema,
             )
         elif isinstance(call, AskCall):
-            self._open_wait(request, "ask", request.name, call.until_at, question=driver.hosting.seal(call.question))
+            until_at = self._on_wall(request, call.until_at)
+            self._open_wait(request, "ask", request.name, until_at, question=driver.hosting.seal(call.question))
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
+
+    def _on_wall(self, request: Request, run_at: int) -> int:
+        """Return what the clock shows at an instant of run time, which was asked for as a span from the newest outcome.
+
+        Run time never goes back: where the clock was put back, it is ahead of that outcome's instant. The clock may have been set since.
+        """
+        ahead_ms = request.asked_at - request.base_at
+        moved_ms = self._driver.clock_steps.moved(request.asked_after)
+        return run_at + moved_ms - (ahead_ms if ahead_ms > STEP_MS else 0)
 
     def _start_child(self, request: Request, call: ChildCall) -> None:
         driver = self._driver
@@ -203,7 +220,7 @@ class Waits:
         """End a wait with its time, unless what it waits for was committed before: the store decides that, not the order of reading."""
         driver = self._driver
         driver.journal.saving += 1
-        command = ExpireWait(driver.run.id, driver.claim, wait.ident, due_at)
+        command = ExpireWait(driver.run.id, driver.claim, wait.ident)
         driver.hosting.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
 
     @guarded
@@ -271,11 +288,22 @@ class Waits:
             return self._driver.body.waiting.get(fact.ident or "")
         if fact.ident is not None:
             request = self._open.get(fact.ident)
-            return request if request is not None and _counts_for(request, fact) else None
+            return request if request is not None and _FACT_OF.get(request.kind) is fact.kind else None
         for request in self._open.values():
-            if fact.kind is FactKind.SIGNAL and request.name == fact.name and _counts_for(request, fact):
+            is_signal = request.kind is OutcomeKind.SIGNAL and fact.kind is FactKind.SIGNAL
+            if is_signal and request.name == fact.name and self._is_in_time(request, fact):
                 return request
         return None
+
+    def _is_in_time(self, request: Request, signal: Fact) -> bool:
+        """Tell whether a signal was committed before the time of its wait ended; of answers and events the store gives no late ones.
+
+        One that seems to come from the future was written before the clock was put back.
+        """
+        call = request.call
+        if not isinstance(call, SignalCall):
+            return True
+        return signal.at < self._on_wall(request, call.until_at) or signal.at > self._driver.hosting.clock.now()
 
     def _take_in(self, request: Request, sealed: Fact) -> None:
         fact = self._driver.hosting.open_fact(sealed)
@@ -369,13 +397,14 @@ class Waits:
         waiting: list[dict[str, Any]] = []
         for request in sorted(self._driver.body.waiting.values(), key=lambda r: r.asked)[:20]:
             call = request.call
-            until_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
+            run_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
+            until_at = None if run_at is None else self._on_wall(request, run_at)
             if request.ident in self.due.retries:
                 until_at = self.due.due_at_of(request)
             if isinstance(call, TimerCall) and request.ident.endswith(WITHIN):
                 continue
             kind = "retry" if request.ident in self.due.retries else str(request.kind)
-            entry = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
+            entry: dict[str, Any] = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
             if isinstance(call, SignalCall) and call.schema is not None:
                 entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.hosting.store.session}
             waiting.append(entry)
@@ -388,12 +417,6 @@ class Waits:
 
     def _answered(self, result: Any) -> bool:
         return self._driver.accepts(result)
-
-
-def _counts_for(request: Request, fact: Fact) -> bool:
-    """Tell whether a fact is of the kind that a request waits for, and was committed before the end of its time."""
-    until_at = getattr(request.call, "until_at", None)
-    return _FACT_OF.get(request.kind) is fact.kind and (until_at is None or fact.at < until_at)
 
 
 def _input_of(call: Any, fact: Fact) -> bytes | None:

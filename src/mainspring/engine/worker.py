@@ -13,6 +13,7 @@ import msgspec
 
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
+from mainspring.domain.clock_step import ClockStep, describe_step
 from mainspring.domain.journal import History
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import FailureReason
@@ -155,11 +156,21 @@ class Worker(RunServices):
         return self.crash_after is None and not self.draining and not self.settings.suspects
 
     def changed(self, changes: Changes) -> None:
-        """The store says that something may have come."""
+        """The store says that something may have come, or that its clock was set."""
+        if changes.clock_step is not None:
+            self._meet_clock_step(changes.clock_step)
         if changes.ready:
             self.want()
         if changes.facts:
             self.look_for_facts()
+
+    def _meet_clock_step(self, step: ClockStep) -> None:
+        """Let what waits here be due when its time has passed, whatever the clock shows. What is parked is loaded again."""
+        _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
+        self._parking.clear()
+        for driver in list(self.drivers.values()):
+            driver.meet_clock_step(step)
+        self.want()
 
     def _make_round(self) -> None:
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
@@ -307,7 +318,7 @@ class Worker(RunServices):
         if self.draining:
             self._tell_idle()
         else:
-            self.want()
+            self.claims.claim_after_end()
 
     def broken(self, driver: Driver, error: Exception) -> None:
         """A command that cannot be executed: the run is let go, and halted so that a person sees it."""

@@ -8,12 +8,14 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.clock_step import RunClockSteps
 from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.insight import losses, stalls, waits
 from mainspring.insight.blockers import Block, blocks
+from mainspring.insight.clock_steps import describe_steps_of_run
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.insight.remedies import (
     MENDING,
@@ -30,7 +32,7 @@ from mainspring.insight.remedies import (
 from mainspring.insight.steps import lines_of
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
-from mainspring.store.views import Blocker, RunStory
+from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
 _NAMES = 10
@@ -80,11 +82,18 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
     if story.run.finished_at is None:
         what += waits.rejected(story, now)
         can += waits.settle_rejected(story)
+    what += describe_steps_of_run(story.run.clock_steps, now, zone)
     what += losses.sentences(story.losses, facts.at)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]
     return Explanation(story.run.id, str(story.run.state), what, why, then, can, deliveries, around.holds_up)
+
+
+def _took_ms(run: RunView) -> int:
+    """Return how long a run that has ended took, whatever was done to the clock meanwhile."""
+    set_by_ms = sum(by_ms for by_ms, _ in RunClockSteps(run.clock_steps).lived)
+    return max((run.finished_at or 0) - (run.started_at or 0) - set_by_ms, 0)
 
 
 _Answers = tuple[list[str], list[str], list[str], list[Can]]
@@ -157,7 +166,7 @@ def _retrying(facts: Facts) -> _Answers:
 
 def _ended(facts: Facts) -> _Answers:
     run = facts.story.run
-    took = f", after {span(run.finished_at - run.started_at)}" if run.finished_at and run.started_at else ""
+    took = f", after {span(_took_ms(run))}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
     heir = _restarted_as(facts)

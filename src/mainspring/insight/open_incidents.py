@@ -76,6 +76,10 @@ class OpenIncidents:
         """Whether an incident of this kind is of this trigger."""
         return kind is not None and any(one.facts.get("trigger") == trigger for one in self._of(kind))
 
+    def says(self, kind: IncidentKind) -> bool:
+        """Whether an incident of this kind is not resolved."""
+        return any(self._of(kind))
+
     @property
     def has_unsent(self) -> bool:
         """Whether it is said that messages do not reach their broker."""

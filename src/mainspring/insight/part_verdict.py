@@ -23,6 +23,8 @@ class PartVerdict(msgspec.Struct, frozen=True):
     untold: list[str]
     put_off: int = 0
     undecided_failures: Capped = NONE
+    notes: list[str] = []
+    """What is to be known and needs no person."""
 
 
 def judge_part(

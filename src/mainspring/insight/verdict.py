@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.paused import is_paused
 from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.store_finding import StoreFindingKind
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
+from mainspring.insight.clock_steps import report_clock
 from mainspring.insight.open_incidents import OpenIncidents
 from mainspring.insight.standing_runs import NONE, standing_runs
 from mainspring.insight.trigger_faults import faults_of_triggers
@@ -24,12 +26,17 @@ from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import status
 from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
 from mainspring.store.reads.runs import questions
+from mainspring.store.reads.store_findings import store_findings
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 
 _SHOWN = 10
 _DAY_MS = 86_400_000
 _INCIDENTS = 10_000
+_STORE_KINDS = {
+    StoreFindingKind.COMMITS_LOST: IncidentKind.COMMITS_LOST,
+    StoreFindingKind.DAMAGED: IncidentKind.STORE_DAMAGED,
+}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +67,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Of what is looked after that of severity page: while there is any, not all is well."""
     undecided_failures: Capped = NONE
     """Failed runs on which no one has decided; while there is one, the project is not healthy. It stops at 1,000."""
+    notes: list[str] = []
+    """What is to be known and needs no person: that the clock was set."""
     notice: str | None = None
     """What is to be known of the way to the store."""
     audit_head: str | None = None
@@ -106,18 +115,19 @@ def judge(
     runs = standing_runs(reader)
     paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = list(standstill.of_write_fault(write_fault))
-    if status.meta(reader, HELD) is not None:
-        untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
+    untold += _of_store(reader, told)
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
+    untold += (clock := report_clock(reader, now, zone)).waiting
     problems = [*told.sentences(), *untold, *runs.sentences()]
     count = len(told.open) + len(untold)
     head = runs.head(told.head(count, now, zone), count)
     figures: dict[str, Any] = {
         "store": store,
         "notice": reader.notice,
+        "notes": clock.notes,
         "environment": environment,
         "automations": len(views),
         "paused": len(paused),
@@ -136,6 +146,17 @@ def judge(
     }
     sentence = f"{runs.opening(head, count)}: {_parts(list(told.parts()), figures)}."
     return Verdict(healthy=not problems, sentence=sentence, problems=problems, **figures)
+
+
+def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
+    """Say that the store is on hold, and what is wrong with it, where no incident says so yet."""
+    found = {one.kind: one for one in store_findings(reader)}
+    untold = [one for one in found.values() if not told.says(_STORE_KINDS[one.kind])]
+    yield from (f"{one.text[0].upper()}{one.text[1:]}. {one.hint}" for one in untold)
+    lost = found.get(StoreFindingKind.COMMITS_LOST)
+    if status.meta(reader, HELD) is not None and lost not in untold:
+        why = "was restored" if lost is None else "went back in time"
+        yield f"The store {why} and is held: nothing starts. See: mainspring db restore --undecided"
 
 
 def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:

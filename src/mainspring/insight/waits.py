@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.clock_step import RunClockSteps
 from mainspring.domain.journal import Fact, FactKind
 from mainspring.insight.hidden_values import hidden_data
 from mainspring.insight.remedies import ANSWER, RETRY, SIGNAL, Can
@@ -72,7 +73,15 @@ def default_of(wait: WaitView) -> str | None:
 def waits_for(story: RunStory) -> list[dict[str, Any]]:
     """Return what the run said it waits for when it was let go: kind, name, ident, until_at (ms or None) of each."""
     told = _decoded(story.run.waiting_for)
-    return [wait for wait in told if isinstance(wait, dict)] if isinstance(told, list) else []
+    found = [wait for wait in told if isinstance(wait, dict)] if isinstance(told, list) else []
+    instants = [at for wait in found if isinstance(at := wait.get("until_at"), int)]
+    due_at = story.run.due_at
+    if not story.run.clock_steps or not instants or due_at is None:
+        return found
+    moved_ms = due_at - min(instants)
+    if moved_ms not in RunClockSteps(story.run.clock_steps).sums:
+        return found
+    return [wait | {"until_at": wait["until_at"] + moved_ms} if wait.get("until_at") else wait for wait in found]
 
 
 def sentences(story: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
@@ -103,10 +112,10 @@ def sentences(story: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
 
 def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
     """Whether what lies in the inbox is what is waited for."""
-    if wait.get("kind") in _WITH_END and _is_over(wait.get("until_at"), fact.at):
-        return False
     if fact.ident is not None:
         return fact.ident == wait.get("ident")
+    if _is_over(wait.get("until_at"), fact.at):
+        return False
     return fact.kind == wait.get("kind") and fact.name == wait.get("name")
 
 

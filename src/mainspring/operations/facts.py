@@ -47,6 +47,7 @@ from mainspring.operations.unserved import Group, unserved_of
 from mainspring.store.base import Reader
 from mainspring.store.reads import status, triggers
 from mainspring.store.reads import watched as reads
+from mainspring.store.reads.store_findings import store_findings
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView
 
@@ -126,6 +127,7 @@ class FactsReader:
             punctual=self._kept_times.of(looked_at, now_at),
             secrets=with_triggers(self._secrets, rows.listeners),
             unsent=read_unsent(self._reader),
+            store=store_findings(self._reader),
             open=frozenset(open),
             last_seen={one.role: one.seen_at for one in rows.roles if one.seen_at is not None},
             last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},

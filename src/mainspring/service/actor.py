@@ -16,7 +16,9 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import new_id
 from mainspring.domain.text import escape
 
-_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,239}")
+_LONGEST_COMMAND = 240
+"""Characters."""
+_COMMAND = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{_LONGEST_COMMAND - 1}}}")
 _ID_BITS = 80
 _LONGEST_NAME = 200
 _LONGEST_REASON = 2_000
@@ -70,18 +72,25 @@ class Act(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, command="/".join((self.command, *names)))
 
 
-def act_of(actor: Actor, clock: Clock, *, reason: str | None = None, command: str | None = None) -> Act:
-    """Return an act with the caller's command id, or a new one.
+def act_of(
+    actor: Actor,
+    clock: Clock,
+    *,
+    reason: str | None = None,
+    command: str | None = None,
+    longest: int = _LONGEST_COMMAND,
+) -> Act:
+    """Return an act with the caller's command id, or a new one. `longest` = the characters that the id may have, 240 at most.
 
     Raises:
         OptionError: the command id cannot be one.
     """
     if command is None:
         command = new_id("c", clock.now(), clock.random_bits(_ID_BITS))
-    elif not _COMMAND.fullmatch(command):
+    elif not _COMMAND.fullmatch(command) or len(command) > longest:
         raise OptionError(
             f"{escape(command, 80)!r} is not a command id",
-            hint="Use up to 200 letters, digits and _ . : @ -, beginning with a letter or digit.",
+            hint=f"Use up to {longest} letters, digits and _ . : @ -, beginning with a letter or digit.",
         )
     return Act(actor, escape(reason, _LONGEST_REASON) if reason else None, command)
 

@@ -27,7 +27,7 @@ def resume(store: Store, name: str, *, act: Act) -> None:
 
 
 def retire(store: Store, name: str, *, act: Act) -> None:
-    """Declare it gone for good: its schedules end and nobody misses it.
+    """Declare it gone for good: its schedules end and no one misses it. Its failed runs stay undecided.
 
     Raises:
         NotFoundError: there is no such automation.

@@ -10,8 +10,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mainspring.domain.clock_step import ClockStep
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
+from mainspring.domain.lost_commits import LostCommits
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.transaction import Params
 
 HISTORY_BYTES = 4 * 1024 * 1024
@@ -55,6 +58,17 @@ class StoreGoneError(StoreBrokenError):
     code = "store_gone"
 
 
+class StoreWentBackError(StoreBrokenError):
+    """The store lacks commits that this process knows: what the process knows is ahead of it, so the process ends (crash-only)."""
+
+    code = "store_went_back"
+
+    def __init__(self, lost: LostCommits, where: str) -> None:
+        hint = "The store is on hold, nothing starts. See what is to be decided: mainspring db restore --undecided"
+        super().__init__(f"{lost.text}\nat {where}", hint=hint)
+        self.lost = lost
+
+
 class ServerRefusesError(StoreError):
     """The database server does not let us in: user, password, address or database are not what it takes."""
 
@@ -70,12 +84,13 @@ class UnsafeServerError(StoreError):
 class Changes(msgspec.Struct, frozen=True):
     """What a commit (ours or another process's) may have made: rows that can be claimed now or later, facts, or something unknown.
 
-    `ended` = the runs that one of our own commits ended or stopped for a person.
+    `ended` = the runs that one of our own commits ended or stopped for a person. `clock_step` = this process noticed one.
     """
 
     ready: bool
     facts: bool
     ended: tuple[str, ...] = ()
+    clock_step: ClockStep | None = None
 
 
 class CommitReport(msgspec.Struct, frozen=True):
@@ -188,6 +203,10 @@ class Reader(Protocol):
 
     def read_text(self, text: str, params: Params = ()) -> Rows:
         """Return all rows of a statement that was put together of our own words. Values go in as parameters only."""
+        ...
+
+    def findings(self) -> list[StoreFinding]:
+        """Return what is wrong with the store itself, as what lies beside it shows; what stands in it is not repeated."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

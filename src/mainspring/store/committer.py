@@ -20,6 +20,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from msgspec.structs import replace
+
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.answers import Answers, Blocked, Deliver
 from mainspring.store.base import Changes, CommitReport, Database, OnDone, StoreBrokenError
@@ -216,6 +218,8 @@ class Committer:
         report = self._until_known([command for command, _ in self._group])
         results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
         self._answers.give()
+        if isinstance(report, CommitReport) and report.changes.clock_step is not None:
+            self._on_change(Changes(False, False, clock_step=report.changes.clock_step))  # before what came of it
         hold = self._holds and not self._queue.empty()
         self._answers.take(
             [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
@@ -224,7 +228,7 @@ class Committer:
         if isinstance(report, CommitReport):
             changes = report.changes
             if changes.ready or changes.facts or changes.ended:
-                self._on_change(changes)
+                self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
 
     def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
         """Submit the list once, without what was withdrawn."""

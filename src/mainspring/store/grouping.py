@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
+from mainspring.domain.clock_step import ClockStep, ClockWatch
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
 from mainspring.store.base import Changes, CommitReport, NotWrittenError
 from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.handlers.clock_steps import move_piece, take_clock_step
 from mainspring.store.transaction import Transaction
 
 Handler = Callable[[Transaction, Any], Any]
@@ -36,7 +38,8 @@ class GuiltyError(Exception):
 class GroupingDatabase(ABC):
     """The part of a base.Database that is the same for each. A database of ours runs one transaction in `_commit`."""
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, passed: Callable[[], float] | None = None) -> None:
+        self.clock_watch = ClockWatch(passed)
         self.session: int | None = None
         self.meanwhile: Callable[[], None] | None = None
         self._handlers = handlers
@@ -56,6 +59,7 @@ class GroupingDatabase(ABC):
         results: list[Any] = []
         ready = facts = False
         ended: list[str] = []
+        step: ClockStep | None = None
         tries = 1
         parts = [commands]
         while parts:
@@ -79,7 +83,25 @@ class GroupingDatabase(ABC):
             ready |= transaction.ready
             facts |= transaction.facts
             ended += transaction.ended
-        return CommitReport(results, Changes(ready, facts, tuple(ended)))
+            step = transaction.clock_step or step
+        return CommitReport(results, Changes(ready, facts, tuple(ended), step))
+
+    def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:
+        """Look whether the clock was set since the last commit, before the commands of this one; what is still to be moved moves on."""
+        step = self.clock_watch.find_step(transaction.now, rough_ms)
+        if self.session is None:
+            return
+        if step is not None:
+            take_clock_step(transaction, self.clock_watch, step)
+        elif self.clock_watch.is_moving:
+            move_piece(transaction)
+
+    def _note_clock(self, transaction: Transaction) -> None:
+        """Note that the transaction is committed, with what it says of the clock."""
+        watch = self.clock_watch
+        watch.note()
+        watch.known = watch.known if transaction.clock_known is None else transaction.clock_known
+        watch.is_moving = watch.is_moving if transaction.clock_moves is None else transaction.clock_moves
 
     @abstractmethod
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:

@@ -19,3 +19,7 @@ LOST_FROM: Final = "lost_from"
 
 LOST_CHANGES: Final = "lost_changes"
 """JSON: what persons changed in the replaced store since the backup; not there where it could not be read."""
+
+
+LOST_COMMITS: Final = "lost_commits"
+"""JSON: the domain.lost_commits.LostCommits for which the store was put on hold; not there after a restore."""

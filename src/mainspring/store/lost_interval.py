@@ -1,12 +1,15 @@
-"""Setting aside, in the copy that is being restored, what the replaced store may have done since: slots, deliveries and messages."""
+"""Putting a store on hold that lacks what was done in it: setting aside slots, deliveries and messages that may have been done since."""
 
 import json
+from collections.abc import Mapping
 
 import msgspec
 
+from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.lost_interval import LOST
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.store.held import HELD, LOST_CHANGES, LOST_COMMITS, LOST_FROM, RESTORED_AT
 from mainspring.store.transaction import Transaction
 
 _DECIDING = frozenset({"pause", "resume", "retire"})
@@ -21,6 +24,32 @@ class SetAside(msgspec.Struct, frozen=True):
     slots: int = 0
     deliveries: int = 0
     messages: int = 0
+
+
+def put_on_hold(tx: Transaction, entries: Mapping[str, str | None]) -> SetAside:
+    """Set aside what may have been done, and put the store on hold: nothing is claimed before a person releases it.
+
+    `entries` = what else is written to `meta`, None = removed. Older commit marks prove nothing from this commit on.
+    """
+    aside = set_aside(tx)
+    written = {
+        HELD: "1",
+        RESTORED_AT: str(tx.now),
+        LOST_FROM: str(tx.now if aside.first_at is None else aside.first_at),
+        LOST_CHANGES: None,
+        LOST_COMMITS: None,
+        **entries,
+    }
+    for key, value in written.items():
+        tx.change(*(("delete_meta", (key,)) if value is None else ("put_meta", (key, value))))
+    tx.change("raise_epoch")
+    return aside
+
+
+def hold_for_lost_commits(tx: Transaction, lost: LostCommits) -> SetAside:
+    """Put a store on hold that went back in time, and leave on record what is known of it."""
+    record = msgspec.structs.replace(lost, found_at=tx.now)
+    return put_on_hold(tx, {LOST_COMMITS: msgspec.json.encode(record).decode(), "restored_from": None})
 
 
 def set_aside(tx: Transaction) -> SetAside:

@@ -18,6 +18,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.answers import Deliver
 from mainspring.store.base import Changes, Database, OnDone, Reader
 from mainspring.store.commands.sessions import CloseSession, OpenSession
@@ -113,6 +114,10 @@ class ProcessStore(ABC):
     def check_presence(self) -> None:  # noqa: B027 - a server's tables are not removed from under it
         """Do nothing if what is open is still what stands under its name. Raises StoreGoneError; any thread may ask."""
 
+    def known_damage(self) -> StoreFinding | None:
+        """Return what any process has noted of damage of the store; read without it."""
+        return None
+
     def waits_for(self, longer_than: float = 5.0) -> str | None:
         """Tell who has kept this process from writing for so many seconds, if that can be told."""
         return None
@@ -140,7 +145,7 @@ class ProcessStore(ABC):
 
     def _announce_changes(self, changes: Changes) -> None:
         self.end_waiters.wake(changes.ended)
-        if changes.ready or changes.facts:
+        if changes.ready or changes.facts or changes.clock_step is not None:
             self._on_change(changes)
 
     def _stop_waiting(self, error: BaseException) -> None:

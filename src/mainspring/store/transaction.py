@@ -7,11 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from mainspring.domain.audit_head import AuditHead
+from mainspring.domain.clock_step import ClockStep
 from mainspring.domain.sealing import Sealing
 
 Params = Sequence[Any] | Mapping[str, Any]
 
 Thing = Literal[
+    "clock",
     "run",
     "partition",
     "key",
@@ -45,10 +48,26 @@ class Transaction(ABC):
     `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and CloseSession set it
     here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a run is or will be claimable,
     and `facts` when an inbox row was written; they add to `ended` the runs that end, or stop for a person. `sealing` opens the data of
-    events, which are matched by it. `cache` is a memo that lives as long as the group.
+    events, which are matched by it. `cache` is a memo that lives as long as the group. `audit_head` = the last act that was written here.
+    `clock_step` is a step of the clock that this transaction noticed, `clock_known` the newest step on record, `clock_moves` whether a step
+    still has runs to move; None = as before.
     """
 
-    __slots__ = ("_counts", "_details", "again", "cache", "ended", "facts", "now", "ready", "sealing", "session")
+    __slots__ = (
+        *(
+            "_counts",
+            "_details",
+            "again",
+            "audit_head",
+            "cache",
+            "clock_known",
+            "clock_moves",
+            "clock_step",
+            "ended",
+            "facts",
+        ),
+        *("now", "ready", "sealing", "session"),
+    )
 
     def __init__(self, *, now: int, session: int | None, again: bool, sealing: Sealing) -> None:
         self.now = now
@@ -58,6 +77,10 @@ class Transaction(ABC):
         self.ready = False
         self.facts = False
         self.ended: list[str] = []
+        self.audit_head: AuditHead | None = None
+        self.clock_step: ClockStep | None = None
+        self.clock_known: int | None = None
+        self.clock_moves: bool | None = None
         self.cache: dict[Any, Any] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._details: dict[tuple[str, str], int] = {}

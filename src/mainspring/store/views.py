@@ -84,6 +84,8 @@ class RunView(msgspec.Struct, frozen=True):
     steps: int
     output_size: int | None
     undoing: bool
+    clock_steps: str | None = None
+    """The steps of the clock that it lived through (`domain.clock_step.RunClockSteps`)."""
 
 
 class RunPage(msgspec.Struct, frozen=True):

@@ -89,7 +89,9 @@ def start_of(
         now_at=now,
         trigger=f"trigger {known.name}",
         slot=None if slot_at is None else SlotLink(None, slot_at),
-        options=StartOptions(key=key if known.definition.option("key") is None else None, item=_item_of(known, events, slot_at)),
+        options=StartOptions(
+            key=key if known.definition.option("key") is None else None, item=_item_of(known, events, slot_at)
+        ),
         sealing=sealing,
     )
     if start.partition is None:

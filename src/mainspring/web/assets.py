@@ -4,6 +4,7 @@
 that was never built pages work all the same, they only do not move by themselves.
 """
 
+import functools
 import gzip
 import hashlib
 from importlib.resources import files
@@ -74,9 +75,13 @@ class Assets:
 def _asset(name: str, kind: str, parts: list[str]) -> Asset:
     data = "\n".join(part for part in parts if part).encode()
     mark = hashlib.sha256(data).hexdigest()[:12]
-    # Nothing of a reader is in it, so that packing it tells nobody anything.
-    packed = gzip.compress(data, mtime=0)
-    return Asset(f"{name}-{mark}.{kind}", _SCRIPT if kind == "js" else _SHEET, data, packed)
+    return Asset(f"{name}-{mark}.{kind}", _SCRIPT if kind == "js" else _SHEET, data, _compress(data))
+
+
+@functools.lru_cache(maxsize=16)
+def _compress(data: bytes) -> bytes:
+    """Compress an asset, once in a process. Nothing of a reader is in it, so that this tells nobody anything."""
+    return gzip.compress(data, mtime=0)
 
 
 def _mark(file: Traversable) -> Asset:

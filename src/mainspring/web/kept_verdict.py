@@ -96,7 +96,8 @@ def _judged(site: "Site", now: int) -> Stand:
     )
     return Stand(
         verdict=PartVerdict(
-            found.head, found.sentence, found.count, found.untold, found.put_off, found.undecided_failures
+            *(found.head, found.sentence, found.count, found.untold, found.put_off, found.undecided_failures),
+            notes=found.notes,
         ),
         incidents=incidents,
         views=views,

@@ -271,7 +271,8 @@ class SqliteProcess(StoredProcess):
     """A process on one SQLite file."""
 
     def __init__(self, path: Path, clock: FakeClock) -> None:
-        super().__init__(SqliteDatabase(path, clock=clock, handlers=HANDLERS), SqliteReader(path), clock)
+        database = SqliteDatabase(path, clock=clock, handlers=HANDLERS, passed=clock.passed)
+        super().__init__(database, SqliteReader(path), clock)
         self.path = path
 
     def stands_in_line(self) -> bool:
@@ -291,7 +292,7 @@ class PostgresProcess(StoredProcess):
 
     def __init__(self, url: str, clock: FakeClock) -> None:
         address = read_address(url)
-        database = PostgresDatabase(address, clock=clock, handlers=HANDLERS, own_time=True)
+        database = PostgresDatabase(address, clock=clock, handlers=HANDLERS, own_time=True, passed=clock.passed)
         super().__init__(database, PostgresReader(address), clock)
         self._looking: Any = None
 

@@ -133,7 +133,7 @@ def test_event_of_the_end_of_the_time_is_kept_for_the_next_wait(store, clock):
     clock.forward(5)
     assert store.do(event(data=DATA)).number == 0
     store.do(wait_for(run, until_at=until_at))
-    assert store.do(ExpireWait(run.id, run.claim, "e1", until_at)).facts == ()
+    assert store.do(ExpireWait(run.id, run.claim, "e1")).facts == ()
     store.do(wait_for(run, ident="e2", until_at=clock.now() + 50))
     assert [ident for ident, _, _ in facts(store, run)] == ["e2"]
 

@@ -13,6 +13,7 @@ from mainspring.domain.verdict import Kind
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.operations.batch import Batch
 from mainspring.store.commands.alerts import SettleAlerts
+from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge
 from mainspring.store.commands.runs import Discard
 from tests.contract.store.process import audited, fail, finish, take_alerts
@@ -115,6 +116,22 @@ def test_acknowledged_incident_is_not_green_while_a_run_is_undecided(store):
     assert found.sentence.startswith(
         "1 failed run still needs a decision: `mainspring failed list`. Otherwise healthy: "
     )
+
+
+def test_retired_automation_leaves_its_failed_runs_to_be_decided(store):
+    """Nothing new is expected of it; what failed before waits for a word all the same, and its incident as well."""
+    site = Site(store)
+    store.announce("a")
+    run = broken(site, "1")
+    site.look()
+    store.do(RetireAutomation("a"))
+    site.look()
+    assert [one.state for one in store.read("incidents")] == [IncidentState.OPEN]
+    assert stands(site).undecided_failures.number == 1
+    store.do(audited(Discard(run.id)))
+    site.look()
+    assert [one.state for one in store.read("incidents", wrong=False)] == [IncidentState.RESOLVED]
+    assert stands(site).healthy
 
 
 def test_five_failures_of_one_backup_are_one_incident_that_changes(store):

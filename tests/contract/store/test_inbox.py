@@ -140,8 +140,8 @@ def test_answer_in_time_is_found_when_the_time_ends(store, clock):
     clock.forward(4)
     store.do(answer(run, "q1"))
     clock.forward(100)
-    assert [fact.ident for fact in store.twice(ExpireWait(run.id, run.claim, "q1", until_at)).facts] == ["q1"]
-    assert [fact.ident for fact in store.twice(ExpireWait(run.id, run.claim, "q2", until_at)).facts] == ["q1"]
+    assert [fact.ident for fact in store.twice(ExpireWait(run.id, run.claim, "q1")).facts] == ["q1"]
+    assert [fact.ident for fact in store.twice(ExpireWait(run.id, run.claim, "q2")).facts] == ["q1"]
     assert store.do(answer(run, "q2", source="a2")).code == "no_such_question"
 
 

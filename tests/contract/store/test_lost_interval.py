@@ -59,7 +59,7 @@ def test_store_that_was_never_restored_sets_nothing_aside(store):
 
 
 def test_kept_event_is_listed_while_an_unfinished_run_may_take_it_in(store):
-    """A person decides on the run, and with it on the event: neither older ones than the run, nor later ones, nor those of a finished run."""
+    """A person decides on the run, and with it on the event: none that is older than the run, or later, or of a finished run."""
     clock = store.clock
 
     def listed():

@@ -266,14 +266,14 @@ def test_undecided_failed_run_is_never_pruned(store):
 
 
 def test_undecided_runs_are_counted_of_what_is_there_and_seen(store, counted):
-    """Not those that need a person, which are a problem of their own; not of what was retired, nor of what someone does not see."""
+    """Not those that need a person, which are a problem of their own, nor of what someone does not see; but also of what was retired."""
     store.announce("a", "b")
     fall(store, "x")
     fall(store, "y", end=halt)
     fall(store, "x", automation="b")
     assert [counted(names) for names in (None, ["a"], ["b", "c"], [])] == ["2", "1", "1", "0"]
     store.do(RetireAutomation("b"))
-    assert counted() == "1"
+    assert counted() == "2"
 
 
 def test_only_open_members_stand_still_by_an_error(store):

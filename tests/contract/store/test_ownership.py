@@ -43,7 +43,7 @@ def writes(run):
         "open_event": wait_for(run),
         "open_question": ask(run),
         "close": CloseWait(run.id, run.claim, "e1"),
-        "expire": ExpireWait(run.id, run.claim, "e1", 0),
+        "expire": ExpireWait(run.id, run.claim, "e1"),
         "annotate": Annotate(run.id, run.claim, b'{"k":"v"}', b"[1,2]"),
         "suspend": suspend(run),
         "retry_later": suspend(run, state=RunState.RETRYING, due_at=2**50),

@@ -1,13 +1,13 @@
 """Lists on a terminal of 80 columns: state, severity and age whole, ids short and accepted, whatever the names."""
 
+import contextlib
 import fcntl
 import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
+import threading
 
 import pytest
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.insight.text_width import text_width
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads.runs import resolve_id
+from tests import warm
 from tests.contract.store.process import finish, outcome
 from tests.unit.cli.conftest import BACKUP
 
@@ -56,19 +57,20 @@ def on_terminal(*args: str, columns: int = 80) -> list[str]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mainspring", *args],
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env={**env, "TERM": "xterm"},
-    )  # fmt: skip
+    said = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 65_536):
+                said.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    code = warm.draw(args, theirs, cwd=os.getcwd(), env=env | {"TERM": "xterm"}, timeout=60)
     os.close(theirs)
-    said = b""
-    try:
-        while part := os.read(ours, 65_536):
-            said += part
-    except OSError:  # the other end is closed
-        pass
+    reader.join()
     os.close(ours)
-    assert process.wait(60) in (0, 9), said
+    assert code in (0, 9), said
     return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
 
 

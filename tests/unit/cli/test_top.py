@@ -172,7 +172,7 @@ class Screen60x15:
 
     def until(self, part):
         """Read until it is drawn; return all that was drawn since the last time."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while part not in self.said:
             assert time.monotonic() < until, (part, self.said[-3000:])
             if select.select([self.ours], [], [], 0.5)[0]:

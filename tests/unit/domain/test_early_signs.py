@@ -59,7 +59,15 @@ def test_what_is_nearly_silent_is_told():
     )
     late = Watched(name="b", cadences=(daily,), succeeded_at=NOW - DAY_MS)
     assert signs(late) == [("Nearly silent", "b")]
-    gaps = Gaps(successes=50, over_ms=30 * DAY_MS, largest_ms=DAY_MS // 2, p99_ms=HOUR, class_name="all", class_gaps=49)
+    gaps = Gaps(
+        successes=50,
+        over_ms=30 * DAY_MS,
+        largest_ms=DAY_MS // 2,
+        p99_ms=HOUR,
+        class_name="all",
+        class_gaps=49,
+        on_weekends=True,
+    )
     assert signs(Watched(name="c", succeeded_at=NOW - 19 * HOUR, gaps=gaps)) == [("Nearly silent", "c")]
     assert signs(Watched(name="c", succeeded_at=NOW - 17 * HOUR, gaps=gaps)) == []
 

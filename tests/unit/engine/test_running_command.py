@@ -255,7 +255,7 @@ def _is_alive(pid):
 
 
 def _until(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

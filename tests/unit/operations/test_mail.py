@@ -143,7 +143,7 @@ async def test_server_that_never_ends_its_banner_is_hung_up_on():
         thread.start()
         with pytest.raises(ChannelFault, match="no answer in time") as caught:
             await link_to(listening.getsockname()[1], in_all_s=0.05).send(notice(), None)
-        thread.join(5)
+        thread.join(60)
     assert ended.is_set()
     assert not caught.value.is_unknown
 
@@ -158,11 +158,12 @@ def _drag_on(listening, ended):
 
 async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkeypatch):
     """The process waits for no such thread at its end, and the next mail does not start another one."""
-    answer, threads = threading.Event(), []
+    answer, asked, threads = threading.Event(), threading.Event(), []
 
     def looked_up(*_args, **_how):
         threads.append(threading.current_thread())
-        answer.wait(10)
+        asked.set()
+        answer.wait(60)
         raise socket.gaierror("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", looked_up)
@@ -171,9 +172,10 @@ async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkey
         await link.send(notice(), None)
     with pytest.raises(ChannelFault, match="has not ended yet"):
         await link.send(notice(), None)
+    assert asked.wait(60)
     answer.set()
     (thread,) = threads
-    thread.join(5)
+    thread.join(60)
     assert thread.daemon
     assert not thread.is_alive()
 

@@ -79,7 +79,7 @@ async def test_apprise_that_hangs_holds_nobody(monkeypatch):
         peer, _ = silent.accept()
         peer.close()
     for thread in begun:
-        thread.join(5)
+        thread.join(60)
     assert [(thread.name, thread.daemon) for thread in begun] == [("mainspring-apprise", True)]
 
 

@@ -38,8 +38,10 @@ def test_act_keeps_the_callers_command_id():
 @pytest.mark.parametrize("command", ["", "a b", "a/b", "-x", "x" * 241, "a\n"])
 def test_act_refuses_what_cannot_be_a_command_id(command):
     """A command id that is empty, too long or could be a derived one is refused."""
-    with pytest.raises(OptionError, match="not a command id"):
+    with pytest.raises(OptionError, match="not a command id") as refused:
         act_of(Actor.cli("ann", "box"), FakeClock(), command=command)
+    assert str(refused.value.hint).startswith("Use up to 240 letters")
+    assert act_of(Actor.cli("ann", "box"), FakeClock(), command="x" * 240).command == "x" * 240
 
 
 def test_part_of_an_act_has_a_derived_command_id():

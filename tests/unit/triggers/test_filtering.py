@@ -127,7 +127,7 @@ async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_duri
         filtering._waiting.read = read
         found = read(*words)
         worker.gate.set()
-        worker.let_go = any(filtering._unsealed and not filtering._asked for _ in looking.looks(10))
+        worker.let_go = any(filtering._unsealed and not filtering._asked for _ in looking.looks(60))
         return found
 
     filtering._waiting.read = read_first

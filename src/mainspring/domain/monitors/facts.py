@@ -19,6 +19,7 @@ from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import Punctuality
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.stall import BlockedLoop, Stall
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.domain.text import escape
 
 _LONGEST_WHY = 160
@@ -65,7 +66,10 @@ class Recent(Struct, frozen=True):
 
 
 class Gaps(Struct, frozen=True, kw_only=True):
-    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some."""
+    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some.
+
+    `on_weekends` = one of them was on a Saturday or Sunday.
+    """
 
     successes: int
     over_ms: int
@@ -73,6 +77,7 @@ class Gaps(Struct, frozen=True, kw_only=True):
     class_gaps: int
     p99_ms: int
     largest_ms: int
+    on_weekends: bool
 
 
 class History(Struct, frozen=True, kw_only=True):
@@ -406,6 +411,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     punctual: dict[str, Punctuality | None] = {}
     secrets: tuple[DueSecret, ...] = ()
     unsent: tuple[UnsentQueue, ...] = ()
+    store: tuple[StoreFinding, ...] = ()
+    """What is wrong with the store itself."""
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}

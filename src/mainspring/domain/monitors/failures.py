@@ -118,7 +118,7 @@ def _still(before: OpenFailure, one: Watched | None) -> Judged:
     incident = before.incident
     subject, facts = incident.subject, dict(incident.facts)
     figures = facts | _members(subject.kind, 0, 0, before)
-    if not before.open or before.newest is None or (one is not None and one.retired_at is not None):
+    if not before.open or before.newest is None:
         return Judged(subject, figures)
     runs = [run for run in figures.get("runs", ()) if run != before.newest]
     figures["runs"] = [*runs, before.newest][-_SHOWN:]

@@ -19,6 +19,8 @@ FEWEST = 20
 SHORTEST_WINDOW_MS = 3 * HOUR_MS
 """No learned window is shorter: the shortest gap that is told apart is an hour."""
 
+_DAY_MS = 24 * HOUR_MS
+_SATURDAY = 5
 _EVERYTHING = "all hours"
 _QUARTERS = ("night", "morning", "afternoon", "evening")
 
@@ -45,6 +47,7 @@ def gaps_of(hours: Sequence[tuple[int, int]], tz: str) -> Gaps:
         class_gaps=counted.total(),
         p99_ms=_at_share(counted, 0.99),
         largest_ms=max(everything, default=0),
+        on_weekends=any(is_weekend(at, zone) for at, _ in hours),
     )
 
 
@@ -60,6 +63,23 @@ def _at_share(counted: Counter[int], share: float) -> int:
 
 def class_of(at: int, zone: ZoneInfo) -> str:
     """Return the class of an hour of the week: working day or weekend, and the quarter of the day, on the clock of the zone."""
-    local = to_local(at, zone)
-    days = "working days" if local.weekday() < 5 else "weekends"
-    return f"{days}, {_QUARTERS[local.hour // 6]}"
+    days = "weekends" if is_weekend(at, zone) else "working days"
+    return f"{days}, {_QUARTERS[to_local(at, zone).hour // 6]}"
+
+
+def is_weekend(at: int, zone: ZoneInfo) -> bool:
+    """Tell whether an instant is on a Saturday or Sunday, on the clock of the zone."""
+    return to_local(at, zone).weekday() >= _SATURDAY
+
+
+def extend_over_weekends(from_at: int, span_ms: int, zone: ZoneInfo) -> int:
+    """Return how long it takes from an instant until so much of working days has passed."""
+    at, left_ms = from_at, span_ms
+    while left_ms:
+        local = to_local(at, zone)
+        day_ms = _DAY_MS - 1_000 * (local.hour * 3_600 + local.minute * 60 + local.second) - local.microsecond // 1_000
+        if local.weekday() < _SATURDAY:
+            day_ms = min(day_ms, left_ms)
+            left_ms -= day_ms
+        at += day_ms
+    return at - from_at

@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from mainspring.domain.cadence import Expected, overdue
+from mainspring.domain.cron import zone_of
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Gaps, Watched
-from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS
+from mainspring.domain.monitors.gaps import HOUR_MS, SHORTEST_WINDOW_MS, extend_over_weekends
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.prospects import missed, prospects
 from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
@@ -106,7 +107,7 @@ def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int
         unsure = None if silent_ms < SHORTEST_WINDOW_MS else "its history is not read yet"
         return Judged(Subject(one.name, IncidentKind.SILENCE), figures, unsure=unsure)
     learning = gaps.successes < tuning.successes or gaps.over_ms < ms(tuning.over)
-    window_ms = _first_window(gaps, ms(tuning.learning)) if learning else _usual_window(gaps)
+    window_ms = _first_window(one, from_at, gaps, ms(tuning.learning)) if learning else _usual_window(gaps)
     figures |= {
         "learning": learning,
         "successes": gaps.successes,
@@ -115,6 +116,7 @@ def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int
         "class_gaps": gaps.class_gaps,
         "p99_ms": gaps.p99_ms,
         "largest_ms": gaps.largest_ms,
+        "on_weekends": gaps.on_weekends,
         "window_ms": window_ms,
         "late_at": from_at + window_ms,
     }
@@ -134,8 +136,13 @@ def _usual_window(gaps: Gaps) -> int:
     return max(_TIMES_P99 * gaps.p99_ms, _TIMES_LARGEST * gaps.largest_ms, SHORTEST_WINDOW_MS)
 
 
-def _first_window(gaps: Gaps, learning_ms: int) -> int:
-    """Return what may pass while little is known: a gap as long as one that was seen, and to the hour at that, is no silence."""
+def _first_window(one: Watched, from_at: int, gaps: Gaps, learning_ms: int) -> int:
+    """Return what may pass while little is known: a gap as long as one that was seen, and to the hour at that, is no silence.
+
+    Nor is a weekend, of an automation that has not succeeded on any.
+    """
+    if not gaps.on_weekends:
+        learning_ms = extend_over_weekends(from_at, learning_ms, zone_of(one.option("tz")))
     seen_ms = gaps.largest_ms + HOUR_MS
     return learning_ms if seen_ms <= learning_ms else max(seen_ms, gaps.largest_ms * 5 // 4)
 
@@ -151,7 +158,8 @@ MONITOR = Monitor(
         "Wrong from late_at on: due_at and grace_ms where silence= or a schedule says when. Else the last "
         "success and window_ms, the larger of 3 x p99_ms (the gap that 99 % of its class are not longer than) "
         "and 2 x largest_ms, three hours at least. While learning, in the digest: 48 h, or a quarter more than "
-        "largest_ms where that is longer; after a single success, which may have been the only one meant, nothing."
+        "largest_ms where that is longer. Weekends are not counted in these 48 h before on_weekends, the first "
+        "success on one. After a single success, which may have been the only one meant, nothing."
     ),
     tuning=SilenceTuning(),
     judge=judge,

@@ -27,6 +27,7 @@ from mainspring.domain.monitors import (
     silence,
     source_away,
     stalled,
+    store_findings,
     too_often,
     worker_lost,
 )
@@ -57,6 +58,7 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         *process_findings.MONITORS,
         outbox.MONITOR,
         *held.MONITORS,
+        *store_findings.MONITORS,
         secret_due.MONITOR,
         lock_held.MONITOR,
         cadence_drift.MONITOR,

@@ -68,14 +68,13 @@ class CloseWait(msgspec.Struct, frozen=True):
 class ExpireWait(msgspec.Struct, frozen=True):
     """The time of this wait ended. Answer: Arrived (the run's inbox), Refused claim_lost.
 
-    A fact committed before `until_at` still counts for it, whenever the worker reads it. If there is none, the wait is closed: an answer is
-    refused from then on, an event is kept for the next wait.
+    What came for it still counts, for it came in time: the store gives no late answer or event. If nothing came, the wait is closed: an
+    answer is refused from then on, an event is kept for the next wait.
     """
 
     run: str
     claim: int
     ident: str
-    until_at: int
 
 
 class RejectFact(msgspec.Struct, frozen=True):

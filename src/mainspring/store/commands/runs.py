@@ -122,6 +122,8 @@ class ClaimedRun(msgspec.Struct, frozen=True):
     """True = only what it did is to be taken back; then it is cancelled."""
     hash_seed: str | None = None
     """The fingerprint of the hash seed of the process in which it began; None = not known."""
+    clock_steps: str | None = None
+    """The steps of the clock that it lived through (`domain.clock_step.RunClockSteps`)."""
     facts: tuple[Fact, ...] = ()
     losses: tuple[WorkerLoss, ...] = ()
     """Deaths of workers after which this claim continues the run."""
@@ -130,13 +132,15 @@ class ClaimedRun(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
     """The runs taken, in claim order, and when the next row becomes due by itself (None = nothing planned).
 
-    `draining` = somebody ordered this session to take nothing new and to give back what it has.
+    `draining` = somebody ordered this session to take nothing new and to give back what it has. `is_limited` = some were ready in a queue
+    that limits how many run at once: the end of a run may make room for one of them.
     """
 
     runs: tuple[ClaimedRun, ...]
     next_due_at: int | None
     more: bool = False
     draining: bool = False
+    is_limited: bool = False
 
 
 class Suspend(msgspec.Struct, frozen=True):

@@ -103,6 +103,7 @@ def mark_departure(tx: Transaction, departure: Departure | None, act: Audited | 
     """Write where a store is going, or take that away, and put on record who did it. Raises ConflictError."""
     if act is not None and isinstance(answer := HANDLERS[Audited](tx, act), Refused):
         raise ConflictError(answer.text)
+    tx.change("raise_epoch")  # marks of an earlier stay here or there prove nothing
     if departure is None:
         tx.change("delete_meta", (GONE,))
     else:

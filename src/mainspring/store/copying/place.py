@@ -18,6 +18,7 @@ CARRIED_META: Final = "key <> 'schema' and key not like 'move.%'"
 COUNTED: Final = (
     "alerts",
     "bulk_acts",
+    "clock_steps",
     "deliveries",
     "events",
     "faults",
@@ -30,6 +31,9 @@ COUNTED: Final = (
     "sessions",
 )
 """Tables whose ids are never given twice."""
+
+NOT_CARRIED: Final = ("commits",)
+"""Tables that belong to a place: how many commits were made there."""
 
 LATE: Final = ("queue_backlogs",)
 """Tables that a file keeps as a column of another one, which must be there first."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.audit_head import AuditHead
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.handlers.counting import HELPED, HELPING
@@ -42,7 +43,9 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
         *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
         msgspec.json.encode(result),
     )
-    tx.change("insert_audit", (*row, before, row_hash(before, row)))
+    own = row_hash(before, row)
+    tx.change("insert_audit", (*row, before, own))
+    tx.audit_head = AuditHead(seq, own)
     return result
 
 

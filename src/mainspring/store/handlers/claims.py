@@ -47,6 +47,7 @@ class _Scan:
         self.among = None if command.under is None else json.dumps(_asked_for_by(tx, command.under))
         self.later: list[int] = []
         self.more = False
+        self.is_limited = False
 
     def groups(self) -> dict[str, list[_Group]]:
         """Return the groups of ready runs that this session may take, by queue."""
@@ -71,6 +72,7 @@ class _Scan:
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
         """Return the rows of resumes and of starts that may be taken from one queue, each in order."""
         limits = self.limits[queue]
+        self.is_limited |= limits.concurrency is not None
         slots = limits.free_slots(self.tx, self.command.limit)
         resumes = self._candidates(groups, slots, fresh=0)
         wanted = slots - len(resumes)
@@ -128,7 +130,8 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
     seqs = _choose(scan)
     runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
-    return Claimed(runs, min(instants, default=None), more=scan.more or len(seqs) >= command.limit)
+    more = scan.more or len(seqs) >= command.limit
+    return Claimed(runs, min(instants, default=None), more=more, is_limited=scan.is_limited)
 
 
 def _make_due(tx: Transaction, command: Claim) -> bool:

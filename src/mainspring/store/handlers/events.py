@@ -180,10 +180,9 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> Arrived | Refused:
         owner = let_go(tx, c.run, c.claim)
         return owner if isinstance(owner, Refused) else Arrived(())
     facts = tuple(map(fact_of, tx.all("read_inbox", (c.run,))))
-    if any(fact.ident == c.ident and fact.at < c.until_at for fact in facts):
-        return Arrived(facts)
-    _forget(tx, c.run, c.ident)
-    return Arrived(tuple(fact for fact in facts if fact.ident != c.ident))
+    if not any(fact.ident == c.ident for fact in facts):
+        _forget(tx, c.run, c.ident)
+    return Arrived(facts)
 
 
 def refill_wait(tx: Transaction, run: str, ident: str) -> None:

@@ -24,6 +24,7 @@ from mainspring.store.commands.sessions import (
     Pardon,
 )
 from mainspring.store.handlers import endings, keys
+from mainspring.store.handlers.clock_steps import find_unseen_step
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.transaction import Transaction
 
@@ -59,6 +60,8 @@ def open_session(tx: Transaction, command: OpenSession) -> Numbered:
     if tx.session not in (None, session):
         raise ConflictError("this process has a session already: a process opens one and no other")
     tx.session = session
+    if tx.clock_known is None:
+        find_unseen_step(tx)
     return Numbered(session)
 
 

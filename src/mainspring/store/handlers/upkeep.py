@@ -19,6 +19,9 @@ FOLD_AFTER_MS = 48 * _HOUR_MS
 KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 """A key of what arrived counts once for so long at least, whatever the retention of events."""
 
+WRITERS_KEPT_MS = 7 * 24 * _HOUR_MS
+"""For so long a mark that a process left is compared with what the store knows of it."""
+
 _OF_RUNS = (
     "journal",
     "attempts",
@@ -118,3 +121,4 @@ def _fold(tx: Transaction) -> None:
         tx.change(f"fold_{table}", (before,))
         tx.change(f"forget_folded_{table}", (before,))
     tx.change("prune_sessions", (before,))
+    tx.change("prune_commits", (tx.now - WRITERS_KEPT_MS,))

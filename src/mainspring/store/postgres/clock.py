@@ -6,8 +6,7 @@ that is set by two hours in between would make slots that are not due for two ho
 
 from collections.abc import Callable
 
-from mainspring.domain.clock import Clock
-from mainspring.store.postgres.lease import awake_and_asleep
+from mainspring.domain.clock import Clock, awake_and_asleep
 
 _ROUGH_MS = 250
 """An answer that took longer tells too little of the time."""

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.copying.place import CARRIED_META, COUNTED, Row, Table, parts
+from mainspring.store.copying.place import CARRIED_META, COUNTED, NOT_CARRIED, Row, Table, parts
 from mainspring.store.moved import PROGRESS, RowError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import Connection
@@ -53,6 +53,8 @@ class PostgresRows:
         keys: dict[str, dict[int, str]] = {}
         schema = sql.Identifier(self._address.schema).as_string(self._connection)
         for table, column, kind, place in self._rows(_COLUMNS, (schema,)):
+            if table in NOT_CARRIED:
+                continue
             if (table, column) not in _HIDDEN:
                 columns.setdefault(table, []).append(column)
                 self._kinds[table, column] = kind

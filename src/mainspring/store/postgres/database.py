@@ -8,17 +8,21 @@ upon at once is locked first (see locking.py).
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from mainspring.domain.clock import Clock
+from mainspring.domain.clock import Clock, awake_and_asleep
 from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
-from mainspring.store.base import CommitReport
+from mainspring.store.base import CommitReport, StoreWentBackError
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.runs import Suspend
 from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
+from mainspring.store.handlers.clock_steps import correct_own
 from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, ManyFailedError, answer
@@ -35,7 +39,9 @@ from mainspring.store.postgres.connection import (
 )
 from mainspring.store.postgres.faults import ends_connection, translate
 from mainspring.store.postgres.hints import Hints
-from mainspring.store.postgres.lease import Lease, awake_and_asleep
+from mainspring.store.postgres.history import ServerHistory
+from mainspring.store.postgres.host_marks import HostMarks
+from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.locking import asked_at_once, lock_group
 from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.standstill import end_standing
@@ -54,7 +60,8 @@ class PostgresDatabase(GroupingDatabase):
     """The write connection of one process, opened again whenever it is lost. Opening it makes and migrates the schema where needed.
 
     `clock` gives chance, and the time if `own_time`; else the database's clock is the time. `passing` returns seconds that only grow: by
-    them this process counts its lease and its looks.
+    them this process counts its lease and its looks. `passed` returns such seconds where steps of the server's clock are looked for.
+    `marks` = the folder of this host's commit marks.
 
     Raises (from the constructor):
         StoreError: the database cannot be used; see connection.connect, connection.refuse_unsafe and migrate.migrate.
@@ -70,8 +77,10 @@ class PostgresDatabase(GroupingDatabase):
         lease_ms: int = LEASE_MS,
         own_time: bool = False,
         passing: Callable[[], float] = awake_and_asleep,
+        passed: Callable[[], float] | None = None,
+        marks: Path | None = None,
     ) -> None:
-        super().__init__(handlers)
+        super().__init__(handlers, passed)
         self._sealing = sealing
         self.address = address
         self._clock = clock
@@ -91,6 +100,7 @@ class PostgresDatabase(GroupingDatabase):
             "instance": self.instance,
         }
         self._hints = Hints(address.schema, self.instance, passing)
+        self._history = ServerHistory(address, HostMarks(marks))
         self.connection: Connection | None = None
         self._connect(first=True)
 
@@ -119,6 +129,9 @@ class PostgresDatabase(GroupingDatabase):
                     raise moved
                 connection.execute(TEXTS["name_store"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
+                self._history.open(connection)
+            else:
+                self._history.reach(connection)
             self._hints.listen(connection, again=not first)
         except BaseException as fault:
             connection.close()
@@ -180,12 +193,18 @@ class PostgresDatabase(GroupingDatabase):
             transaction = self._open_group(connection, commands, again=again)
             lock_group(transaction, commands)
             answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
+            if transaction.clock_step is not None and not self._own_time:
+                suspended = [command.run for command in commands if isinstance(command, Suspend)]
+                saved = [command.run for command in commands if isinstance(command, SaveOutcome)]
+                correct_own(transaction, suspended, saved, transaction.clock_step)
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
             self._close_group(connection, transaction)
         except BaseException as fault:
             self._roll_back(connection, fault)
+            if isinstance(fault, StoreWentBackError):
+                self._hold(connection)
             if isinstance(fault, psycopg.errors.LockNotAvailable):
                 end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
             if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable):
@@ -193,11 +212,19 @@ class PostgresDatabase(GroupingDatabase):
             raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
+        self._note_clock(transaction)
         if transaction.ready or transaction.facts:
             self._hints.changed()
         self._hints.tell(connection)
         self._hints.take_in(connection)
         return transaction, answers
+
+    def _hold(self, connection: Connection) -> None:
+        """Put a store on hold that went back; if that fails, the next process of this host does it."""
+        try:
+            self._history.hold_if_behind(connection)
+        except psycopg.Error as fault:
+            _LOG.warning("the store could not be put on hold yet: %s", fault)
 
     def _run_together(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
         """Let one statement answer many commands where that means the same."""
@@ -222,18 +249,20 @@ class PostgresDatabase(GroupingDatabase):
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
-        asked_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
+        asked_at = answered_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
         with connection.pipeline():
             connection.execute(BEGIN)
             run(connection.cursor(), TEXTS["open_group"], self._opening)
             if again and self.session is None:
                 run(connection.cursor(), TEXTS["await_standbys"], ())
-            found = run(connection.cursor(), TEXTS["read_writer"], (self.session,))
+            found = run(connection.cursor(), TEXTS["read_writer"], (self.session, self._history.writer))
             asked = [(*one, run(connection.cursor(), TEXTS[one[0]], one[1])) for one in asked_at_once(commands)]
         row = found.fetchone()
         assert row is not None
         if isinstance(self._clock, DatabaseClock):
-            self._clock.learn(asked_at, row[1], self._clock.own())
+            answered_at = self._clock.own()
+            self._clock.learn(asked_at, row[1], answered_at)
+        self._history.compare(number=row[2], epoch=row[3], now=row[1])
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
         now = self._clock.now() if self._own_time else row[1]
@@ -242,6 +271,7 @@ class PostgresDatabase(GroupingDatabase):
         )
         for query, params, cursor in asked:
             transaction.learn(query, params, cursor)
+        self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
         return transaction
 
     def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
@@ -256,12 +286,14 @@ class PostgresDatabase(GroupingDatabase):
             transaction.send_later()
             if transaction.session is not None and transaction.session != self.session:
                 run(connection.cursor(), TEXTS["mark_session"], (self.instance, transaction.session))
+            self._history.count(connection.cursor(), transaction)
             connection.execute("commit")
         if connection.is_unsure:
             raise StoreUnavailableError(
                 f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
                 hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
             )
+        self._history.keep(transaction)
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""
@@ -286,6 +318,7 @@ class PostgresDatabase(GroupingDatabase):
         if self.session is not None and self.lease.is_due:
             self.commit([Beat()])
         connection = self.connection
+        self._history.marks.look()
         if connection is not None and not connection.closed:
             try:
                 self._hints.look(connection)
@@ -300,3 +333,4 @@ class PostgresDatabase(GroupingDatabase):
         if self.connection is not None:
             self._hints.tell(self.connection, at_once=True)
             self.connection.close()
+        self._history.marks.close()

@@ -14,7 +14,7 @@ from mainspring.domain.sealing import PLAIN
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
-from mainspring.store.copying.place import CARRIED_META
+from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED
 from mainspring.store.handlers.sessions import bury
 from mainspring.store.liveness import is_gone
 from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
@@ -176,12 +176,13 @@ class PostgresEndpoint:
         """Take the mark away in a transaction of the caller's, whose first schema is the store's."""
         cursor.execute("delete from meta where key = $1 or starts_with(key, $2)", (ARRIVING, PROGRESS))
         cursor.execute(TEXTS["put_meta"], (ARRIVED, move))
+        cursor.execute(TEXTS["raise_epoch"])
         for table in self._tables(cursor):
             cursor.execute(f'analyze "{table}"')
 
     def _require_no_rows(self, tx: PostgresTransaction) -> None:
         for table in self._tables(tx.cursor):
-            if table != "meta" and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - names of ours
+            if table not in ("meta", *NOT_CARRIED) and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - names of ours
                 raise not_empty(self.shown, table)
 
     def _require_no_tables(self, connection: Connection) -> None:

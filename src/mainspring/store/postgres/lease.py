@@ -5,15 +5,11 @@ times a lease, and stops by itself when the last beat that arrived is two thirds
 here counts the time that the machine sleeps.
 """
 
-import time
 from collections.abc import Callable
 
+from mainspring.domain.clock import awake_and_asleep
+
 _BEATS = 4
-
-
-def awake_and_asleep() -> float:
-    """Return seconds that also pass while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Lease:

@@ -9,16 +9,20 @@ import atexit
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.base import Rows, Snapshot
+from mainspring.store.commit_mark import finding_of
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import POOLED, Connection, is_pooled, prepare
 from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
 from mainspring.store.transaction import Params
@@ -29,10 +33,11 @@ _PATIENCE = 10.0
 
 
 class PostgresReader:
-    """A base.Reader of one schema, from any thread."""
+    """A base.Reader of one schema, from any thread. `marks` = the folder of this host's commit marks."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, marks: Path | None = None) -> None:
         self._address = address
+        self._marks = HostMarks(marks)
         self.notice: str | None = None
         """What is to be known of the way to the server, for people; told from the first read on."""
         self._opening = {"schema": address.schema, "longest": _LONGEST_MS}
@@ -76,6 +81,12 @@ class PostgresReader:
                 found = run(connection.cursor(), text, params)
                 connection.execute("commit")
             return found.fetchall()
+
+    def findings(self) -> list[StoreFinding]:
+        """Return what the marks of this host show: that the store lacks commits."""
+        now = self.read("read_instant")[0][0] if self._marks.read() else 0
+        lost = self._marks.find_lost(self.read, now)
+        return [] if lost is None else [finding_of(lost)]
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.clock import Clock, SystemClock, awake_and_asleep
 from mainspring.domain.errors import FencedError
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
@@ -33,7 +33,9 @@ class PostgresStore(ProcessStore):
     """
 
     def __init__(self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Any) -> None:
-        self._database_clock = DatabaseClock(_steady(options.pop("clock")))
+        clock = options.pop("clock")
+        self._passed = awake_and_asleep if isinstance(clock, SystemClock) else None
+        self._database_clock = DatabaseClock(_steady(clock))
         super().__init__(clock=self._database_clock, **options)
         self.address = address
         self._locks = locks
@@ -57,10 +59,12 @@ class PostgresStore(ProcessStore):
             handlers=HANDLERS,
             sealing=self._sealing,
             lease_ms=self._lease_ms,
+            marks=self._locks,
+            passed=self._passed,
         )
 
     def _open_reader(self) -> PostgresReader:
-        return PostgresReader(self.address)
+        return PostgresReader(self.address, marks=self._locks)
 
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
         """Open this process's one session; one that may own runs ends itself when its lease is over."""

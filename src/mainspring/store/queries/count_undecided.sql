@@ -3,6 +3,5 @@ select count(*) from (
     select 1 from faults join runs on runs.id = faults.run
     where faults.settled_at is null and runs.state = {{failed}}
       and (cast(?2 as text) is null or faults.automation in (select value from json_each(?2)))
-      and not exists (select 1 from automations where automations.name = faults.automation and automations.retired_at is not null)
     limit ?1
 ) as undecided

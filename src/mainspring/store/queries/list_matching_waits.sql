@@ -1,2 +1,5 @@
+-- A wait from an instant that a clock wrote which was put back since is there, so it was there before the event.
 select run, ident from waits indexed by waits_match
-where match_hash = ?1 and kind = 'event' and filled = 0 and since_at <= ?2 and (until_at is null or until_at > ?2) order by opened_at, run, ident
+where match_hash = ?1 and kind = 'event' and filled = 0 and (until_at is null or until_at > ?2)
+  and (since_at <= ?2 or exists (select 1 from clock_steps where by_ms < 0 and at < since_at and since_at <= at - by_ms))
+order by opened_at, run, ident

@@ -1,5 +1,9 @@
+-- What ended before the clock was put back, and did not live through that, ended as much earlier by the clock as it goes now.
 -- The newest ends of some automations, in commit order. Of runs that have not ended so many may lie before them that some are looked at only.
-select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at, runs.output_size
+select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at + coalesce((
+           select cast(sum(by_ms) as bigint) from clock_steps
+           where by_ms < 0 and last >= runs.seq and since_at <= runs.finished_at and runs.clock_steps is null), 0),
+       runs.output_size
 from json_each(?1) as wanted join runs on runs.seq in (
     select seq from (
         select seq, finished_at from runs as newest indexed by runs_automation where newest.automation = wanted.value order by seq desc limit 200) as looked_at

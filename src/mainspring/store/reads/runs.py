@@ -72,7 +72,7 @@ def view_of(row: tuple[Any, ...]) -> RunView:
     values[6] = RunState(values[6])
     values[12:15] = (bool(value) for value in values[12:15])
     values[32] = failure_of(values[32])
-    values[-1] = bool(values[-1])
+    values[-2] = bool(values[-2])
     return RunView(*values)
 
 

@@ -16,6 +16,7 @@ import msgspec
 from mainspring.domain.errors import NotFoundError, StoreError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.damage import note_damage
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.migrate import APPLICATION_ID, require_known
 
@@ -29,13 +30,21 @@ class Backup(msgspec.Struct, frozen=True):
     removed: tuple[Path, ...] = ()
 
 
+class DamagedCopyError(StoreBrokenError):
+    """A copy of a store is damaged."""
+
+
 def back_up(store: Path, folder: Path, *, now: int, keep: int | None = None) -> Backup:
     """Write a checked copy of the store into `folder`; of all copies there keep the newest `keep` (None = all).
 
     Raises:
         StoreError: the store cannot be read, the folder not written, or the copy is not good. Nothing is left behind then.
     """
-    return write_backup(store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep)
+    try:
+        return write_backup(store.stem, folder, lambda part: copy_store(store, part), now=now, keep=keep)
+    except DamagedCopyError as error:  # pages are copied as they are
+        note_damage(store, error.message.rpartition(": ")[2])
+        raise
 
 
 def write_backup(
@@ -101,12 +110,12 @@ def verify(path: Path) -> dict[str, int]:
                 raise StoreError(f"the file is not a backup of a store\nat {path}")
             require_known(connection)
             if (faults := damages(connection)) != []:
-                raise StoreBrokenError(f"the backup is damaged\nat {path}: {faults[0]}", hint="Use another backup.")
+                raise DamagedCopyError(f"the backup is damaged\nat {path}: {faults[0]}", hint="Use another backup.")
             return count_rows(connection)
         finally:
             connection.close(True)
     except apsw.Error as fault:
-        raise StoreBrokenError(f"the backup is damaged\nat {path}: {fault}", hint="Use another backup.") from fault
+        raise DamagedCopyError(f"the backup is damaged\nat {path}: {fault}", hint="Use another backup.") from fault
 
 
 def damages(connection: apsw.Connection, limit: int = 20) -> list[str]:

@@ -1,6 +1,8 @@
 """Reading a whole store and saying what is wrong with it: the file, and what must be true of its rows."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -9,12 +11,13 @@ from mainspring.store.finding import CHAIN, RULES, Finding
 from mainspring.store.handlers.audit import first_break
 from mainspring.store.sqlite.backup import damages
 from mainspring.store.sqlite.connection import connect, refuse_foreign
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.damage import forget_damage, meaning_of, note_damage
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import require_known
 from mainspring.store.sqlite.texts import TEXTS
 
 DAMAGED = "the file is damaged: only a backup can help, see `mainspring db restore`"
+_STEPS_BETWEEN_LOOKS = 10_000
 LEAST_FREE = 64 * 1024 * 1024
 
 
@@ -26,9 +29,52 @@ def check(path: Path, *, least_free: int = LEAST_FREE) -> list[Finding]:
     """
     try:
         refuse_foreign(path)
-        return _read_all(path, least_free)
+        found = _read_all(path, least_free)
     except StoreDamagedError as error:  # so much of it that it cannot even be opened
-        return [Finding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
+        found = [Finding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
+    damaged = next((one for one in found if one.damaged), None)
+    if damaged is None:
+        forget_damage(path)
+    else:
+        note_damage(path, "; ".join(damaged.subjects[:3]))
+    return found
+
+
+def list_tables(path: Path) -> list[str]:
+    """Return the tables of a store, by name. Raises StoreError."""
+    return [str(row[0]) for row in _ask(path, "select name from sqlite_schema where type = 'table' order by name")]
+
+
+def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
+    """Check the pages and rows of one table; return what is wrong, None where it took longer than that. Damage is noted beside the file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    try:
+        rows = _ask(path, f'pragma quick_check("{table}")', within_s=within_s)
+    except apsw.InterruptError:
+        return None
+    except StoreDamagedError as error:
+        return [error.message.rpartition(": ")[2]]
+    found = [str(row[0]) for row in rows if row[0] != "ok"]
+    if found:
+        note_damage(path, "; ".join(found[:3]))
+    return found
+
+
+def _ask(path: Path, text: str, *, within_s: float = 10.0) -> list[tuple[Any, ...]]:
+    connection = connect(path, read_only=True)
+    try:
+        until = time.monotonic() + within_s
+        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS)
+        return connection.execute(text).fetchall()
+    except apsw.InterruptError:
+        raise
+    except apsw.Error as fault:
+        raise meaning_of(fault, path) or fault from fault
+    finally:
+        connection.close(True)
 
 
 def _read_all(path: Path, least_free: int) -> list[Finding]:
@@ -45,7 +91,7 @@ def _read_all(path: Path, least_free: int) -> list[Finding]:
                 found.append(Finding(what, tuple(str(row[0]) for row in rows)))
         found += _check_chain(connection)
     except apsw.Error as fault:
-        raise translate(fault, path) or fault from fault
+        raise meaning_of(fault, path) or fault from fault
     finally:
         connection.close(True)
     if (free := free_bytes(path.parent)) < least_free:

@@ -21,7 +21,7 @@ from mainspring.domain.errors import (
     UnsafeSqliteError,
 )
 from mainspring.store.base import NotAStoreError, StoreBrokenError
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.damage import meaning_of
 from mainspring.store.sqlite.filesystem import refuse_network
 from mainspring.store.sqlite.turnstile import gate_of
 
@@ -97,7 +97,7 @@ def refuse_foreign(path: Path) -> None:
             connection.close(True)
     except apsw.NotADBError as fault:
         if gate_of(path).exists():  # it was a store before something wrote over it
-            raise translate(apsw.CorruptError(str(fault)), path) or fault from fault
+            raise meaning_of(fault, path) or fault from fault
         raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:
         return  # locked, damaged: opening it for real tells what it is
@@ -188,4 +188,4 @@ def _opening(fault: apsw.Error, path: Path) -> MainspringError:
         )
     if isinstance(fault, apsw.CantOpenError) and path.exists():
         return unwritable(path, str(fault))
-    return translate(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")
+    return meaning_of(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")

@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.copying.place import CARRIED_META, COUNTED, Row, Table, parts
+from mainspring.store.copying.place import CARRIED_META, COUNTED, NOT_CARRIED, Row, Table, parts
 from mainspring.store.moved import PROGRESS, RowError
 from mainspring.store.sqlite.faults import translate
 
@@ -35,6 +35,8 @@ class SqliteRows:
         """Return its tables by name."""
         found = {_BACKLOGS.name: _BACKLOGS}
         for (name,) in self._rows("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'"):
+            if name in NOT_CARRIED:
+                continue
             columns = [(str(row[1]), int(row[5])) for row in self._rows(f'pragma table_info("{name}")')]
             shown = tuple(sorted(column for column, _ in columns if (name, column) not in _HIDDEN))
             key = tuple(column for column, place in sorted(columns, key=lambda each: each[1]) if place)

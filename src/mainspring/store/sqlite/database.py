@@ -4,21 +4,25 @@ Turnstile, BEGIN IMMEDIATE, is the session still alive, the handlers in order, t
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from mainspring.domain.clock import Clock
+from mainspring.domain.clock import Clock, passed_beside
 from mainspring.domain.errors import MainspringError, StoreFullError
+from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
-from mainspring.store.base import StoreBrokenError
+from mainspring.store.base import StoreBrokenError, StoreWentBackError
 from mainspring.store.grouping import GroupingDatabase, Handlers
+from mainspring.store.lost_interval import hold_for_lost_commits
 from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.sqlite.ballast import Ballast
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.damage import meaning_of
+from mainspring.store.sqlite.mark import StoreMark
 from mainspring.store.sqlite.migrate import migrate, migrations
 from mainspring.store.sqlite.presence import Presence, refuse_gone
 from mainspring.store.sqlite.texts import TEXTS
@@ -32,16 +36,23 @@ _LOG = logging.getLogger("mainspring.store")
 class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. Opening it makes and migrates the file where needed.
 
-    `anew` = also make it where there was one that is gone.
+    `anew` = also make it where there was one that is gone. `passed` returns seconds that only grow: by them a clock that is set is noticed.
 
     Raises (from the constructor):
         StoreError: the file cannot be used; see connection.connect and migrate.migrate.
     """
 
     def __init__(
-        self, path: Path, *, clock: Clock, handlers: Handlers, sealing: Sealing = PLAIN, anew: bool = False
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        handlers: Handlers,
+        sealing: Sealing = PLAIN,
+        anew: bool = False,
+        passed: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(handlers)
+        super().__init__(handlers, passed_beside(clock) if passed is None else passed)
         self.path = path
         self._clock = clock
         self._sealing = sealing
@@ -57,8 +68,11 @@ class SqliteDatabase(GroupingDatabase):
                     is_new = len(migrate(self.connection)) == len(migrations())
                     self._refuse_moved()
                     self.connection.execute(TEXTS["name_store"], (f"{clock.random_bits(128):032x}",))
+                    self._store: str = self.connection.execute(TEXTS["read_meta"], ("store",)).get
+                    self._mark = StoreMark(path)
+                    self._hold_if_behind()
                 except apsw.Error as fault:
-                    raise translate(fault, path) or fault from fault
+                    raise meaning_of(fault, path) or fault from fault
         except BaseException:
             self.turnstile.close()
             raise
@@ -75,6 +89,31 @@ class SqliteDatabase(GroupingDatabase):
             self.connection.close(True)
             raise error
 
+    def _hold_if_behind(self) -> None:
+        """Put the store on hold if its mark proves that it went back in time; the turnstile is ours."""
+        lost = self._mark.find_lost(self._begun_for_nothing())
+        if lost is not None:
+            self._put_on_hold(lost)
+
+    def _begun_for_nothing(self) -> SqliteTransaction:
+        """Return what asks in the way of a transaction, each question by itself."""
+        return SqliteTransaction(self.connection, now=self._clock.now(), session=None, again=False)
+
+    def _put_on_hold(self, lost: LostCommits) -> None:
+        self.connection.execute("begin immediate")
+        try:
+            tx = self._begun_for_nothing()
+            hold_for_lost_commits(tx, lost)
+            mark = self._mark.count(tx, self._store)
+            self.connection.execute("commit")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._mark.keep(mark)
+        _LOG.critical(
+            "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.", lost.text, self.path
+        )
+
     @property
     def trouble(self) -> str | None:
         """Tell that the reserve for a full disk is used up."""
@@ -88,30 +127,39 @@ class SqliteDatabase(GroupingDatabase):
         with self.turnstile:
             try:
                 connection.execute("begin immediate")
+                changes = connection.total_changes()
                 transaction = SqliteTransaction(
                     connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
                 )
                 if self.session is not None:
                     row = transaction.one("read_session_state", (self.session,))
                     self._require_alive(row[0] if row else None, commands, again=again)
+                self._meet_clock_step(transaction)
                 answers = self._run(transaction, commands)
                 if self.session is None:
                     refuse_moved(transaction, str(self.path))
                 transaction.write_rollups()
                 failpoints.hit("commit.before")
                 self.presence.check()
+                # What changes nothing is no commit, and costs no write.
+                mark = self._mark.count(transaction, self._store) if connection.total_changes() != changes else None
                 connection.execute("commit")
             except BaseException as fault:  # noqa: BLE001 - rolled back and raised as what it means
                 self._roll_back()
+                if isinstance(fault, StoreWentBackError):
+                    self._put_on_hold(fault.lost)
                 self._raise(fault)
             failpoints.hit("commit.after")
+            if mark is not None:
+                self._mark.keep(mark)
         self.session = transaction.session
+        self._note_clock(transaction)
         if self._ballast.given_up:
             self._ballast.keep()
         return transaction, answers
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
-        return translate(fault, self.path)
+        return meaning_of(fault, self.path)
 
     def _roll_back(self) -> None:
         """Leave the transaction; SQLite may have left it by itself."""
@@ -125,7 +173,7 @@ class SqliteDatabase(GroupingDatabase):
         """Raise what the fault means; free the reserve if it means a full disk."""
         if not isinstance(fault, apsw.Error):
             raise fault
-        meaning = translate(fault, self.path)
+        meaning = meaning_of(fault, self.path)
         if isinstance(meaning, StoreFullError):
             self._ballast.give_up()
         raise meaning or StoreBrokenError(f"the store refused a transaction\nat {self.path}: {fault}") from fault
@@ -137,10 +185,11 @@ class SqliteDatabase(GroupingDatabase):
             StoreGoneError: the file is another one, or none.
         """
         self.presence.check()
+        self._mark.look()
         try:
             seen = self._data_version()
         except apsw.Error as fault:
-            raise translate(fault, self.path) or fault from fault
+            raise meaning_of(fault, self.path) or fault from fault
         changed, self._seen = seen != self._seen, seen
         return changed
 
@@ -152,6 +201,7 @@ class SqliteDatabase(GroupingDatabase):
         """Close the write connection; the last one of all processes tidies the write-ahead log away."""
         with self.turnstile:
             self.connection.close(True)
+        self._mark.close()
         self.turnstile.close()
 
 

@@ -12,7 +12,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
-from mainspring.store.copying.place import CARRIED_META
+from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED
 from mainspring.store.handlers.sessions import bury
 from mainspring.store.liveness import is_free
 from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
@@ -116,7 +116,9 @@ class SqliteEndpoint:
                     raise other_move(self.shown, msgspec.json.decode(found, type=Arrival), f"remove {self._path}")
                 return
             tx = self._begin(connection)
-            used = [name for name, rows in count_rows(connection).items() if rows and name != "meta"]
+            used = [
+                name for name, rows in count_rows(connection).items() if rows and name not in ("meta", *NOT_CARRIED)
+            ]
             if used:
                 raise not_empty(self.shown, used[0])
             connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
@@ -135,6 +137,7 @@ class SqliteEndpoint:
             tx = self._begin(connection)
             connection.execute("delete from meta where key = ? or key like ?", (ARRIVING, f"{PROGRESS}%"))
             tx.change("put_meta", (ARRIVED, move))
+            tx.change("raise_epoch")
             connection.execute("commit")
             connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 

@@ -18,7 +18,7 @@ class Presence:
 
     def __init__(self, store: Path, *, beside: bool = True) -> None:
         names = {end: f"{store}{end}" for end in ("", *(BESIDE if beside else ()))}
-        self._seen = [(end, name, seen) for end, name in names.items() if (seen := _identity(name)) is not None]
+        self._seen = [(end, name, seen) for end, name in names.items() if (seen := identity_of(name)) is not None]
 
     def check(self) -> None:
         """Do nothing if all of them are the same files still. Costs a microsecond or two for each; any thread.
@@ -27,7 +27,7 @@ class Presence:
             StoreGoneError: one was removed, or another file stands in its place.
         """
         for end, name, seen in self._seen:
-            found = _identity(name)
+            found = identity_of(name)
             if found != seen:
                 how = "removed" if found is None else "replaced by another one"
                 raise StoreGoneError(
@@ -55,7 +55,8 @@ def refuse_gone(store: Path) -> None:
         )
 
 
-def _identity(name: str) -> tuple[int, int] | None:
+def identity_of(name: str) -> tuple[int, int] | None:
+    """Return device and number of the file of this name; None where there is none."""
     try:
         found = os.stat(name)  # noqa: PTH116 - a Path would cost more than the call
     except OSError:

@@ -13,9 +13,12 @@ from pathlib import Path
 import apsw
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.base import Rows, Snapshot
+from mainspring.domain.store_finding import StoreFinding
+from mainspring.store.base import Rows, Snapshot, StoreDamagedError
+from mainspring.store.commit_mark import find_lost_commits, finding_of
 from mainspring.store.sqlite.connection import connect
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.damage import damage_found, meaning_of
+from mainspring.store.sqlite.mark import mark_of, marks_beside
 from mainspring.store.sqlite.presence import Presence
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Params
@@ -50,6 +53,14 @@ class SqliteReader:
         with self._connection() as connection:
             return connection.execute(text, params).fetchall()
 
+    def findings(self) -> list[StoreFinding]:
+        """Return what lies beside the file: a note that it is damaged, a mark that knows later commits."""
+        try:
+            lost = find_lost_commits(marks_beside(mark_of(self._path)), self.read)
+        except StoreDamagedError:  # noted by now
+            lost = None
+        return [*damage_found(self._path), *([] if lost is None else [finding_of(lost)])]
+
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Give a `read` whose calls all see the same commit."""
@@ -83,7 +94,7 @@ class SqliteReader:
             self._presence.check()
             if isinstance(fault, apsw.InterruptError):
                 raise StoreUnavailableError(f"a read took longer than {_LONGEST:.0f} s and was broken off") from fault
-            raise translate(fault, self._path) or fault from fault
+            raise meaning_of(fault, self._path) or fault from fault
         except BaseException:
             connection.close(True)
             raise

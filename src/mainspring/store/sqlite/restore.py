@@ -19,12 +19,14 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.handlers.sessions import bury
-from mainspring.store.held import HELD, LOST_CHANGES, LOST_FROM, RESTORED_AT
+from mainspring.store.held import LOST_CHANGES
 from mainspring.store.liveness import is_free
-from mainspring.store.lost_interval import SetAside, decides_what_starts, set_aside
+from mainspring.store.lost_interval import SetAside, decides_what_starts, put_on_hold
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.damage import forget_damage
 from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.mark import mark_of
 from mainspring.store.sqlite.migrate import migrate
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
@@ -63,6 +65,8 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
             kept = _keep_aside(store, clock.now())
             part.replace(store)
             sync(store.parent)
+            mark_of(store).unlink(missing_ok=True)  # of the store that was replaced, as its id says too
+            forget_damage(store)
     except OSError as error:
         raise StoreReadOnlyError(f"the store cannot be replaced\nat {store}: {error}") from error
     finally:
@@ -107,18 +111,14 @@ def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Act
         for (session,) in tx.all("list_sessions_to_bury"):
             bury(tx, Bury(session))
         tx.write_rollups()
-        aside = set_aside(tx)
         acts = acts_after(tx.all("last_act")[0][0])
         changes = None if acts is None else [act for act in acts if decides_what_starts(act[2], act[3])]
-        for key, value in {
-            HELD: "1",
+        entries = {
             "store": f"{clock.random_bits(128):032x}",
-            RESTORED_AT: str(tx.now),
             "restored_from": str(backup),
-            LOST_FROM: str(tx.now if aside.first_at is None else aside.first_at),
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
-        }.items():
-            tx.change(*(("delete_meta", (key,)) if value is None else ("put_meta", (key, value))))
+        }
+        aside = put_on_hold(tx, entries)
         rows = tx.all("count_unfinished")
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()

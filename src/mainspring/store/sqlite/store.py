@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import filesystem
+from mainspring.store.sqlite.damage import damage_found
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.space import PAGES, shrink
@@ -47,6 +49,10 @@ class SqliteStore(ProcessStore):
     def waits_for(self, longer_than: float = 5.0) -> str | None:
         """Tell which process has kept this one from writing for so many seconds, if one does."""
         return self._file.turnstile.waits_for(longer_than) if self._file is not None else None
+
+    def known_damage(self) -> StoreFinding | None:
+        """Return the note beside the file."""
+        return next(iter(damage_found(self.path)), None)
 
     def check_presence(self) -> None:
         """Do nothing if the open files still stand under their names. Raises StoreGoneError; any thread may ask."""

@@ -16,6 +16,8 @@ from mainspring.web.api.problem import Problem, problem
 
 BODY_WITHIN_S: Final = 20.0
 _KEY = "idempotency-key"
+LONGEST_KEY: Final = 200
+"""Characters of an Idempotency-Key: what makes it the caller's own has room behind it."""
 _LARGE = 64 * 1024
 """Larger bodies are read in a thread, so that the others do not wait for them."""
 _OWNER = 16
@@ -89,8 +91,9 @@ def own_command(given: str | None, visitor: Visitor, clock: Clock) -> str:
     """
     actor = Actor(visitor.door, visitor.name)
     own = f"@{hashlib.sha256(str(actor).encode()).hexdigest()[:_OWNER]}"
-    command = act_of(actor, clock, command=given).command
-    return command if command.endswith(own) else command + own
+    if given is not None and given.endswith(own):
+        return act_of(actor, clock, command=given).command
+    return act_of(actor, clock, command=given, longest=LONGEST_KEY).command + own
 
 
 async def _bytes(request: Request, limit: int) -> bytes:

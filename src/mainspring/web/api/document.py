@@ -5,6 +5,7 @@ from typing import Any, Final, get_origin
 
 import msgspec
 
+from mainspring.web.api.asked import LONGEST_KEY
 from mainspring.web.api.problem import CODES, CONTENT_TYPE, Problem
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.api.shape import Shapes
@@ -25,7 +26,7 @@ _REFUSALS: Final = {
     500: "a fault of ours",
     503: "the store cannot be asked now: see Retry-After",
 }
-_COMMAND: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}$"}
+_COMMAND: Final = {"type": "string", "pattern": f"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{LONGEST_KEY - 1}}}$"}
 _STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments are signs of life'
 
 

@@ -27,6 +27,8 @@ _INCIDENTS = 1_000
 class Now(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence, and what it stands on. `head` = how it begins; `count` = what needs a person; `untold` = of it what no incident says.
 
+    `notes` = what is to be known and needs no person: that the clock was set.
+
     `put_off` = incidents of severity page that somebody looks after: while there is any, not all is well; `undecided_failures` = runs that
     failed within a week by an error that is over, and on which nobody has decided.
 
@@ -38,6 +40,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     count: int
     untold: list[str]
+    notes: list[str]
     put_off: int
     undecided_failures: Capped
     incidents: list[Incident]
@@ -65,6 +68,7 @@ def shown(call: AnyCall) -> Now:
         head=verdict.head,
         count=verdict.count,
         untold=verdict.untold,
+        notes=verdict.notes,
         put_off=verdict.put_off,
         undecided_failures=verdict.undecided_failures,
         incidents=told,

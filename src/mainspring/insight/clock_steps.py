@@ -1,0 +1,56 @@
+"""Steps of the clock, for people: that it was set, by how much, what moved with it, and what waits for the wall clock."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from mainspring.domain.clock import AHEAD_MS
+from mainspring.domain.clock_step import RunClockSteps, describe_step
+from mainspring.insight.words import many, moment, span
+from mainspring.store.base import Reader
+from mainspring.store.reads.clock_steps import RecordedStep, WrittenAhead, recorded_steps, written_ahead
+
+_SHOWN_FOR_MS = 86_400_000
+_COMMANDS: Final = {
+    "start": ("start", "mainspring runs list --state queued"),
+    "pause": ("pause", "mainspring auto list"),
+    "snooze": ("snooze", "mainspring incidents list"),
+}
+
+
+class ClockReport(NamedTuple):
+    """`notes` = steps of the last day; `waiting` = sentences on what was asked for by a clock that was ahead, and still waits for it."""
+
+    notes: list[str]
+    waiting: list[str]
+
+
+def report_clock(reader: Reader, now: int, zone: str) -> ClockReport:
+    """Return what is to be known of the clock at the instant `now` (ms)."""
+    steps = [step for step in recorded_steps(reader) if -AHEAD_MS < now - step.at <= _SHOWN_FOR_MS]
+    is_back = any(step.by_ms < 0 for step in steps)
+    waiting = list(_of_written_ahead(written_ahead(reader, now + AHEAD_MS), now, zone)) if is_back else []
+    return ClockReport([_of_step(step, now, zone) for step in steps], waiting)
+
+
+def _of_step(step: RecordedStep, now: int, zone: str) -> str:
+    at, moved = moment(step.at, now, zone), many(step.moved, "run")
+    text = describe_step(step.by_ms)
+    if not step.is_lived:
+        text += " or more while no process lived; found"
+    rest = "" if step.is_whole else "; more are still being moved"
+    return f"{text[0].upper()}{text[1:]} at {at}: the waits, retries and deadlines of {moved} moved with it{rest}."
+
+
+def _of_written_ahead(found: list[WrittenAhead], now: int, zone: str) -> Iterator[str]:
+    for ahead in found:
+        noun, command = _COMMANDS[ahead.kind]
+        waits = "waits" if ahead.number == 1 else "wait"
+        until = f"{moment(ahead.until_at, now, zone)}, {span(ahead.until_at - now)} from now"
+        yield f"{many(ahead.number, noun)} asked for while the clock was ahead {waits} for the wall clock, until {until}. See: {command}"
+
+
+def describe_steps_of_run(written: str | None, now: int, zone: str) -> Iterator[str]:
+    """Return a sentence for each step of the clock that a run lived through."""
+    for by_ms, at in RunClockSteps(written).lived:
+        text = describe_step(by_ms)
+        yield f"{text[0].upper()}{text[1:]} at {moment(at, now, zone)}; what it waited for moved with it."

@@ -1,0 +1,162 @@
+"""Commit marks: what a process remembers, outside the store, of its newest commit. A mark above the store proves that the store went back.
+
+A mark is one record of fixed size, with a checksum: read and written as a whole, without fsync. One that is missing, torn or unreadable
+proves nothing.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.lost_commits import LostCommits
+from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
+from mainspring.store.transaction import Params
+
+SIZE: Final = 512
+"""A sector: a disk writes it wholly or not at all, and the checksum finds where one does not."""
+EPOCH: Final = "epoch"
+"""The entry of `meta` that is raised when older marks are no proof any more."""
+SINGLE: Final = ""
+"""The writer of a store in a file: all processes, which take turns."""
+_DECIDE = "The store is on hold. Decide: mainspring db restore --undecided, --decide, then --release; or put back a newer backup"
+_OPEN = "The next process that writes puts the store on hold. To look and decide: mainspring db restore --undecided"
+_SUM_BYTES = 8
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The newest commit of a writer: store id, epoch, number and instant (ms UTC), and the audit log's head as of then.
+
+    `acts`, `act_hash` = number and hash of the newest act of which the process knows; `server` = which server committed it, for people.
+    """
+
+    store: str
+    epoch: int
+    number: int
+    at: int
+    writer: str = SINGLE
+    acts: int = 0
+    act_hash: str = ""
+    server: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(CommitMark).decode
+
+
+def pack_mark(mark: CommitMark) -> bytes:
+    """Return a mark as it is written: checksum, JSON, blanks."""
+    body = _encode(mark).ljust(SIZE - _SUM_BYTES)
+    return b"%08x" % zlib.crc32(body) + body
+
+
+def unpack_mark(record: bytes) -> CommitMark | None:
+    """Return the mark in a record; None if it is torn, or none."""
+    try:
+        if len(record) != SIZE or int(record[:_SUM_BYTES], 16) != zlib.crc32(record[_SUM_BYTES:]):
+            return None
+        return _decode(record[_SUM_BYTES:])
+    except (ValueError, msgspec.DecodeError):
+        return None
+
+
+def read_mark(path: Path) -> CommitMark | None:
+    """Return the mark in a file; None where there is none that can be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _FLAGS)
+    except OSError:
+        return None
+    try:
+        return unpack_mark(os.pread(descriptor, SIZE + 1, 0))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+class MarkFile:
+    """The file of one mark, open from the first write on: each write is one `pwrite`. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def read(self) -> CommitMark | None:
+        """Return the mark that is in it."""
+        return read_mark(self.path)
+
+    def write(self, mark: CommitMark) -> str | None:
+        """Write a mark, for its user alone; return why it cannot be written, None if it was."""
+        try:
+            if self._descriptor < 0:
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+            os.pwrite(self._descriptor, pack_mark(mark), 0)
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return None
+
+    def reopen_if_removed(self) -> None:
+        """Let the next write make the file where it was removed."""
+        if self._descriptor >= 0 and not os.fstat(self._descriptor).st_nlink:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def find_lost_commits(
+    marks: Iterable[tuple[CommitMark, str]], ask: Callable[[str, Params], list[tuple[Any, ...]]]
+) -> LostCommits | None:
+    """Compare marks, each with where it lies, with the store; return what the store lacks, by the mark that knows most.
+
+    The marks must have been read before the store is asked: a commit is in the store before it is in its mark.
+    """
+    found = list(marks)
+    if not found:
+        return None
+    rows = ask("read_commits", (json.dumps(sorted({mark.writer for mark, _ in found})),))
+    known = {writer: (number, at) for _, _, writer, number, at in rows}
+    store, epoch = rows[0][0], rows[0][1]
+    lost = [
+        one
+        for mark, where in found
+        if mark.store == store and mark.epoch >= epoch
+        if (one := _lost(mark, where, epoch, *known.get(mark.writer, (None, None)), ask)) is not None
+    ]
+    return max(lost, key=lambda one: (one.until_at, one.marked), default=None)
+
+
+def finding_of(lost: LostCommits) -> StoreFinding:
+    """Return lost commits as what is wrong with the store; what to do depends on whether it is on hold already."""
+    hint = _DECIDE if lost.found_at else _OPEN
+    return StoreFinding(
+        kind=StoreFindingKind.COMMITS_LOST,
+        text=lost.text,
+        since_at=lost.found_at or lost.until_at,
+        hint=hint,
+        facts=msgspec.to_builtins(lost),
+    )
+
+
+def _lost(
+    mark: CommitMark,
+    where: str,
+    epoch: int,
+    number: int | None,
+    at: int | None,
+    ask: Callable[[str, Params], list[tuple[Any, ...]]],
+) -> LostCommits | None:
+    act = mark.acts if mark.acts and ask("read_act_hash", (mark.acts,)) != [(mark.act_hash,)] else None
+    if mark.epoch == epoch and number is not None and number >= mark.number and act is None:
+        return None
+    return LostCommits(
+        stored=number, marked=mark.number, since_at=at, until_at=mark.at, where=where, act=act, server=mark.server
+    )

@@ -1,0 +1,133 @@
+"""Steps of the clock: each is recorded once, and moves the durations that were pending by as much as the clock was set.
+
+A process that notices a step records it in the transaction in which it notices, before its commands: it commits nothing by the new clock
+before the durations have moved. Runs move piece by piece, one piece with each commit of any process that lived through the step.
+What a row waits for by the wall clock (slots, `at=`, pauses, snoozes) stays.
+"""
+
+import json
+from typing import Final
+
+from mainspring.domain.clock import AHEAD_MS
+from mainspring.domain.clock_step import ClockStep, ClockWatch, RunClockSteps, unrecorded_ms
+from mainspring.domain.states import RunState
+from mainspring.store.texts import FOR_EVER
+from mainspring.store.transaction import Transaction
+
+PIECE = 5_000
+"""Runs that one commit moves at most."""
+_IDLE_STAGES: Final = (RunState.WAITING, RunState.RETRYING, RunState.QUEUED, RunState.NEEDS_ATTENTION)
+_OTHERS = (
+    *("move_deliveries", "move_gatherings", "move_paces", "move_outlets", "move_channels"),
+    *("move_web_sessions", "move_start_links"),
+)
+_AHEAD = ("move_announcements", "move_pauses")
+"""From when on successes are expected: what lies ahead moves back."""
+
+
+def take_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> None:
+    """Record a step that this process noticed, unless another process did, and move what was pending."""
+    tx.hold("clock")
+    recorded = tx.all("list_clock_steps_after", (watch.known,))
+    by_ms = unrecorded_ms(step.by_ms, [by for _, by in recorded])
+    if by_ms:
+        row = tx.one("oldest_live_session")
+        since_at = step.old_at - step.lived_ms
+        if row is not None and row[0] is not None:
+            since_at = min(since_at, row[0])
+        until_at = FOR_EVER if by_ms < 0 else step.old_at
+        _record(tx, by_ms, since_at, until_at, is_lived=True)
+    tx.clock_known = _newest(tx)
+    tx.clock_step = step
+    move_piece(tx, unseen_ms=step.unseen_ms if by_ms else None)
+
+
+def find_unseen_step(tx: Transaction) -> None:
+    """Record that the clock went back while no process of the store lived, if what sessions wrote lies ahead; for a new session."""
+    row = tx.one("newest_session_instant")
+    if row is not None and row[0] is not None and row[0] > tx.now + AHEAD_MS:
+        tx.hold("clock")
+        _record(tx, tx.now - row[0], tx.now + 1, FOR_EVER, is_lived=False)
+        tx.clock_step = ClockStep(tx.now - row[0], tx.now, 0, 0)
+        move_piece(tx, unseen_ms=0)
+    tx.clock_known = _newest(tx)
+    tx.clock_moves = tx.one("read_open_clock_step") is not None
+
+
+def _record(tx: Transaction, by_ms: int, since_at: int, until_at: int, *, is_lived: bool) -> None:
+    bounds = {"by": by_ms, "since": since_at, "until": until_at}
+    tx.change("insert_clock_step", {**bounds, "at": tx.now, "lived": int(is_lived)})
+    for query in _OTHERS:
+        tx.change(query, {**bounds, "pending": _pending_from(tx.now, by_ms)})
+    if by_ms < 0:
+        tx.change("pull_back_sessions", (tx.now,))
+        for query in _AHEAD:
+            tx.change(query, {"by": by_ms, "pending": tx.now})
+    tx.change("prune_clock_steps")
+    tx.ready = tx.facts = True
+
+
+def _pending_from(at: int, by_ms: int) -> int:
+    """Return the instant up to which everything was due by the old clock and is due by the new one."""
+    return min(at, at - by_ms)
+
+
+def _newest(tx: Transaction) -> int:
+    row = tx.one("newest_clock_step")
+    return int(row[0]) if row is not None else 0
+
+
+def move_piece(tx: Transaction, *, unseen_ms: int | None = None) -> None:
+    """Move the next runs of the oldest step that still has some; `unseen_ms` = the step was recorded in this transaction.
+
+    Of a step that another transaction recorded, a run that was changed since its instant may have been written by the new clock: it stays.
+    """
+    tx.hold("clock")
+    row = tx.one("read_open_clock_step")
+    tx.clock_moves = row is not None
+    if row is None:
+        return
+    seq, at, by_ms, since_at, until_at, stage, reached, last = row
+    new_from = tx.now + 1 if unseen_ms is not None else at
+    bounds = (reached, last, since_at, until_at, new_from, max(tx.now, new_from))
+    if stage == 0:
+        found = tx.all("list_owned_to_move", bounds)
+        is_whole = True
+    else:
+        found = tx.all("list_idle_to_move", (*bounds, _IDLE_STAGES[stage - 1].value, PIECE))
+        is_whole = len(found) < PIECE
+    if found:
+        move_runs(tx, [run for _, run in found], by_ms, at)
+    stage, reached = (stage + 1, 0) if is_whole else (stage, found[-1][0])
+    is_over = stage > len(_IDLE_STAGES)
+    tx.change("note_clock_step_piece", (stage, reached, len(found), tx.now if is_over else None, seq))
+    if is_over:
+        move_piece(tx)
+    elif len(found) < PIECE:  # an empty stage costs nothing: go on with the next
+        move_piece(tx, unseen_ms=unseen_ms)
+
+
+def move_runs(tx: Transaction, runs: list[str], by_ms: int, at: int) -> None:
+    """Move what these runs wait for by themselves, and their deadlines."""
+    values = {"by": by_ms, "runs": json.dumps(runs), "pending": _pending_from(at, by_ms)}
+    tx.change("move_attempts", values)
+    tx.change("move_waits", values)
+    tx.change("move_runs", {"by": by_ms, "runs": values["runs"], "mark": f":{by_ms}:{at} "})
+    tx.ready = True
+
+
+def correct_own(tx: Transaction, suspended: list[str], saved: list[str], step: ClockStep) -> None:
+    """Correct what this transaction wrote after its process had computed it by the clock as it was.
+
+    Beside a server a process learns of the step by the very transaction that brings it: due instants of the runs that it suspended move,
+    and the outcomes that it saved count as those of the old clock.
+    """
+    if suspended:
+        pending = _pending_from(tx.now, step.by_ms)
+        tx.change(
+            "move_suspended", {"by": step.by_ms, "runs": json.dumps(suspended), "now": tx.now, "pending": pending}
+        )
+    for run, written, rank in tx.all("list_clock_marks", (json.dumps(saved),)) if saved else ():
+        marks = RunClockSteps(written)
+        marks.raise_last(rank)
+        tx.change("write_clock_marks", (marks.write(), run))

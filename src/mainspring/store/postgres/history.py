@@ -1,0 +1,130 @@
+"""The history of a server's store as this process knows it: its own commits, numbered, and the marks of its host."""
+
+import logging
+import uuid
+
+import msgspec
+import psycopg
+
+from mainspring.domain.lost_commits import LostCommits
+from mainspring.domain.sealing import PLAIN
+from mainspring.store.base import StoreWentBackError
+from mainspring.store.commit_mark import CommitMark
+from mainspring.store.lost_interval import hold_for_lost_commits
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import BEGIN, UNHURRIED, Connection
+from mainspring.store.postgres.host_marks import COMPARED_FOR_MS, HostMarks, server_of
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import PostgresTransaction, run
+
+_LOG = logging.getLogger("mainspring.store")
+_NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
+_LOCK = "lock table {} in exclusive mode"
+_TABLES = """
+select string_agg(quote_ident(relname), ', ' order by relname) from pg_class
+where relnamespace = current_schema()::regnamespace and relkind = 'r'
+"""
+
+
+class ServerHistory:
+    """`writer` names this process among all that ever commit, by chance alone; for the thread that commits."""
+
+    def __init__(self, address: Address, marks: HostMarks) -> None:
+        self.writer = uuid.uuid4().hex
+        self._address = address
+        self.marks = marks
+        self._store = ""
+        self._server = ""
+        self._epoch = 0
+        self._newest: CommitMark | None = None
+
+    def open(self, connection: Connection) -> None:
+        """Compare the marks of this host with the store, which is put on hold if one is above it."""
+        self.reach(connection)
+        connection.execute(BEGIN)
+        tx = self._begun(connection)
+        self._store = tx.all("read_meta", ("store",))[0][0]
+        lost = self.marks.find_lost(tx.all, tx.now)
+        connection.execute("commit")
+        if lost is not None:
+            self.hold_if_behind(connection)
+        self.marks.tidy(tx.now)
+
+    def reach(self, connection: Connection) -> None:
+        """Note which server a new connection leads to."""
+        self._server = server_of(connection)
+
+    def compare(self, *, number: int | None, epoch: int, now: int) -> None:
+        """Do nothing if the store knows the newest commit of this process; a new connection may lead to another server.
+
+        Raises:
+            StoreWentBackError: it does not.
+        """
+        self._epoch = epoch
+        newest = self._newest
+        if newest is None or newest.at <= now - COMPARED_FOR_MS or (number is not None and number >= newest.number):
+            return
+        lost = LostCommits(
+            stored=number,
+            marked=newest.number,
+            since_at=None,
+            until_at=newest.at,
+            where="this process",
+            server=newest.server,
+        )
+        raise StoreWentBackError(lost, self._address.shown)
+
+    def hold_if_behind(self, connection: Connection) -> None:
+        """Put the store on hold for what it lacks, unless another process has done so; nothing else is written meanwhile."""
+        connection.execute(BEGIN)
+        try:
+            connection.execute(UNHURRIED)
+            tx = self._begun(connection)
+            tables = connection.execute(_TABLES).fetchone()
+            connection.execute(_LOCK.format(tables[0] if tables else "meta"))
+            lost = self.marks.find_lost(tx.all, tx.now, self._newest)
+            if lost is not None:
+                lost = msgspec.structs.replace(lost, server_now=self._server)
+                hold_for_lost_commits(tx, lost)
+                tx.send_later()
+            connection.execute("commit")
+        except psycopg.Error:
+            if not connection.closed:
+                connection.execute("rollback")
+            raise
+        if lost is not None:
+            _LOG.critical(
+                "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.",
+                *(lost.text, self._address.shown),
+            )
+
+    def count(self, cursor: "psycopg.Cursor[tuple[object, ...]]", tx: PostgresTransaction) -> None:
+        """Number the commit that is about to be made."""
+        run(cursor, TEXTS["count_commit"], (self.writer, self._next, tx.now))
+
+    def keep(self, tx: PostgresTransaction) -> None:
+        """Mark a commit that is known."""
+        before = self._newest
+        self._newest = CommitMark(
+            store=self._store,
+            epoch=self._epoch,
+            number=self._next,
+            at=tx.now,
+            writer=self.writer,
+            acts=tx.audit_head.seq if tx.audit_head else before.acts if before else 0,
+            act_hash=tx.audit_head.hash if tx.audit_head else before.act_hash if before else "",
+            server=self._server,
+        )
+        self.marks.keep(self._newest)
+
+    @property
+    def _next(self) -> int:
+        return 1 if self._newest is None else self._newest.number + 1
+
+    def _begun(self, connection: Connection) -> PostgresTransaction:
+        connection.execute("select set_config('search_path', $1, true)", (self._address.schema,))
+        row = connection.execute(_NOW).fetchone()
+        assert row is not None
+        return PostgresTransaction(
+            connection.cursor(), self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN
+        )

@@ -1,0 +1,97 @@
+"""Commit marks of a host: one file for each process that commits on a server, beside the locks of its sessions.
+
+They outlive their processes: whoever opens the store next compares them with it.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from mainspring.domain.lost_commits import LostCommits
+from mainspring.store.commit_mark import CommitMark, MarkFile, find_lost_commits, read_mark
+from mainspring.store.handlers.upkeep import WRITERS_KEPT_MS
+from mainspring.store.postgres.connection import Connection
+from mainspring.store.transaction import Params
+
+COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
+"""A mark that is older is no proof: the store may have forgotten its writer."""
+_KEPT_MS = 3_600_000
+"""A mark that was compared and found below the store is kept for so long: a standby that follows by as much is not noticed."""
+_SERVER = "select system_identifier::text, pg_walfile_name(pg_current_wal_insert_lsn()) from pg_control_system()"
+_LOG = logging.getLogger("mainspring.store")
+
+
+class HostMarks:
+    """`folder` = where they lie; None = nowhere: a process then knows its own commits alone, and as long as it lives."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._file: MarkFile | None = None
+        self._fault: str | None = None
+
+    def read(self) -> list[tuple[CommitMark, str]]:
+        """Return all of them, each with its place."""
+        if self._folder is None:
+            return []
+        return [(mark, str(path)) for path in self._paths() if (mark := read_mark(path)) is not None]
+
+    def find_lost(
+        self, ask: Callable[[str, Params], list[tuple[Any, ...]]], now: int, own: CommitMark | None = None
+    ) -> LostCommits | None:
+        """Compare all of them, and the one of this process, with the store."""
+        marks = [*self.read(), *([(own, "this process")] if own is not None else [])]
+        return find_lost_commits([one for one in marks if one[0].at > now - COMPARED_FOR_MS], ask)
+
+    def keep(self, mark: CommitMark) -> None:
+        """Write the mark of a commit that is known. Never raises: where it cannot be written the log says so, once."""
+        if self._folder is None:
+            return
+        if self._file is None:
+            with contextlib.suppress(OSError):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = MarkFile(self._folder / f"{mark.writer}.mark")
+        fault = self._file.write(mark)
+        if fault != self._fault:
+            self._fault = fault
+            if fault is not None:
+                _LOG.warning(
+                    "the commit mark of this process cannot be written: %s\nin %s\n"
+                    "Until it can be, a store that goes back in time is noticed only by processes that live through it.",
+                    *(fault, self._folder),
+                )
+
+    def tidy(self, now: int) -> None:
+        """Remove the marks that were compared, and are old."""
+        for path in self._paths():
+            mark = read_mark(path)
+            if mark is None or mark.at < now - _KEPT_MS:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def look(self) -> None:
+        """Notice that the mark of this process was removed; it is written again with its next commit."""
+        if self._file is not None:
+            self._file.reopen_if_removed()
+
+    def close(self) -> None:
+        """Close the file of this process's mark, which stays."""
+        if self._file is not None:
+            self._file.close()
+
+    def _paths(self) -> list[Path]:
+        with contextlib.suppress(OSError):
+            return sorted(self._folder.glob("*.mark")) if self._folder is not None else []
+        return []
+
+
+def server_of(connection: Connection) -> str:
+    """Return which server this is, for people: system id and timeline; "" where it does not say so."""
+    try:
+        row = connection.execute(_SERVER).fetchone()
+    except psycopg.Error:
+        return ""
+    return "" if row is None else f"{row[0]} timeline {int(row[1][:8], 16)}"

@@ -1,0 +1,1 @@
+select seq, by_ms from clock_steps where seq > ? order by seq

@@ -1,0 +1,1 @@
+select min(opened_at) from sessions where state in ({{alive}}, {{draining}})

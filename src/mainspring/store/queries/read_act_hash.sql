@@ -1,0 +1,1 @@
+select hash from audit_log where seq = ?

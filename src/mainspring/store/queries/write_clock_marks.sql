@@ -1,0 +1,1 @@
+update runs set clock_steps = ? where id = ?

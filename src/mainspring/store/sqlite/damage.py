@@ -1,0 +1,101 @@
+"""Damage of a store's file, noted beside it by the process that met it.
+
+The store may take no commit any more, and most processes never read the page in question.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
+from mainspring.store.base import StoreDamagedError
+from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.presence import identity_of
+from mainspring.store.sqlite.turnstile import gate_of
+
+_HINT = (
+    "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check"
+)
+_LONGEST = 500
+
+
+class DamageNote(msgspec.Struct, frozen=True):
+    """`what` SQLite said, in one line; `file` = device and number of the damaged file, so that another file is not blamed for it."""
+
+    at: int = 0
+    what: str = "it is not known what"
+    by: str = ""
+    file: tuple[int, int] | None = None
+
+
+def meaning_of(fault: Exception, store: Path) -> MainspringError | None:
+    """Return the error that tells of a fault, as faults.translate does; damage of a file that was a store is noted beside it."""
+    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and gate_of(store).exists()
+    if was_a_store and isinstance(fault, apsw.NotADBError):  # something wrote over its beginning
+        fault = apsw.CorruptError(str(fault))
+    error = translate(fault, store)
+    if was_a_store and isinstance(error, StoreDamagedError):
+        note_damage(store, str(fault))
+    return error
+
+
+def note_damage(store: Path, what: str) -> None:
+    """Leave a note that a store is damaged, unless there is one. Never raises."""
+    path = _note_of(store)
+    if read_damage(store) is not None:
+        return
+    note = DamageNote(
+        at=int(time.time() * 1000),
+        what=" ".join(what.split())[:_LONGEST],
+        by=f"process {os.getpid()} ({Path(sys.argv[0] or 'python').name}) on {socket.gethostname()}",
+        file=identity_of(str(store)),
+    )
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        try:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(note))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def read_damage(store: Path) -> DamageNote | None:
+    """Return what is noted of this file; None where nothing is, or of another file that had its name."""
+    try:
+        written = _note_of(store).read_bytes()
+    except OSError:
+        return None
+    try:
+        note = msgspec.json.decode(written, type=DamageNote)
+    except msgspec.DecodeError:
+        note = DamageNote()
+    return note if note.file in (None, identity_of(str(store))) else None
+
+
+def forget_damage(store: Path) -> None:
+    """Remove the note: the whole file was checked and nothing found, or it was replaced. Never raises."""
+    with contextlib.suppress(OSError):
+        _note_of(store).unlink(missing_ok=True)
+
+
+def damage_found(store: Path) -> list[StoreFinding]:
+    """Return the finding that the note is."""
+    note = read_damage(store)
+    if note is None:
+        return []
+    facts: dict[str, Any] = {"what": note.what, "found_by": note.by, "found_at": note.at}
+    text = f"the store's file is damaged: {note.what}"
+    return [StoreFinding(kind=StoreFindingKind.DAMAGED, text=text, since_at=note.at, hint=_HINT, facts=facts)]
+
+
+def _note_of(store: Path) -> Path:
+    return store.with_name(f"{store.name}.damaged")

@@ -1,0 +1,83 @@
+"""The commit mark beside a store's file.
+
+All of it is called inside the turnstile, so that the mark of the newest commit is never overwritten
+by an older one.
+"""
+
+import logging
+from pathlib import Path
+
+from mainspring.domain.lost_commits import LostCommits
+from mainspring.store.base import StoreWentBackError
+from mainspring.store.commit_mark import CommitMark, MarkFile, find_lost_commits, read_mark
+from mainspring.store.transaction import Transaction
+
+_LOG = logging.getLogger("mainspring.store")
+
+
+class StoreMark:
+    """The mark of one store; never in the way of a commit: where it cannot be written the log says so, once."""
+
+    def __init__(self, store: Path) -> None:
+        self._file = MarkFile(mark_of(store))
+        self._shown = str(store)
+        self._kept: CommitMark | None = None
+        self._fault: str | None = None
+
+    def find_lost(self, tx: Transaction) -> LostCommits | None:
+        """Return what the store lacks of what the mark knows."""
+        return find_lost_commits(marks_beside(self._file.path), tx.all)
+
+    def count(self, tx: Transaction, store: str) -> CommitMark:
+        """Number the commit that is about to be made and return its mark.
+
+        Raises:
+            StoreWentBackError: the mark knows this number already.
+        """
+        number, epoch = tx.all("count_commit", (tx.now,))[0]
+        known = self._kept
+        if known is None or (epoch, number) != (known.epoch, known.number + 1):  # another process has committed since
+            known = self._file.read() or known
+        if known is not None and known.store != store:
+            known = None
+        if known is not None and (known.epoch, known.number) >= (epoch, number):
+            where = str(self._file.path)
+            lost = LostCommits(stored=number - 1, marked=known.number, since_at=None, until_at=known.at, where=where)
+            raise StoreWentBackError(lost, self._shown)
+        if known is not None and known.epoch == epoch and tx.audit_head is None:
+            acts, act_hash = known.acts, known.act_hash
+        else:  # the acts of an older epoch may be among those that are lost
+            acts, act_hash = tx.one("last_audit") or (0, "")
+        return CommitMark(store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash)
+
+    def keep(self, mark: CommitMark) -> None:
+        """Write the mark of a commit that is known."""
+        self._kept = mark
+        fault = self._file.write(mark)
+        if fault != self._fault:
+            self._fault = fault
+            if fault is not None:
+                _LOG.warning(
+                    "the commit mark beside the store cannot be written: %s\nat %s\n"
+                    "Until it can be, a store that goes back in time is not noticed.",
+                    *(fault, self._file.path),
+                )
+
+    def look(self) -> None:
+        """Notice that the mark was removed; it is written again with the next commit."""
+        self._file.reopen_if_removed()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def mark_of(store: Path) -> Path:
+    """Return the file of the mark of a store in a file."""
+    return store.with_name(f"{store.name}.mark")
+
+
+def marks_beside(path: Path) -> list[tuple[CommitMark, str]]:
+    """Return the mark in this file as find_lost_commits takes it; none where there is none."""
+    mark = read_mark(path)
+    return [] if mark is None else [(mark, str(path))]

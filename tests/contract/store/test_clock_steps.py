@@ -1,0 +1,295 @@
+"""A clock that is set while processes live: what is a duration moves with it, once, whoever notices; what is an instant stays."""
+
+import pytest
+
+from mainspring.domain.clock_step import RunClockSteps
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.states import AttemptState, IncidentState, RunState
+from mainspring.insight.clock_steps import report_clock
+from mainspring.store import failpoints
+from mainspring.store.commands.automations import PauseAutomation
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.sessions import Beat, Bury
+from mainspring.store.handlers import clock_steps
+from tests.contract.store.clock import SettableClock
+from tests.contract.store.process import ask, event, outcome, suspend, wait_for
+from tests.contract.store.test_watch import Site
+
+HOUR = 3_600_000
+MINUTE = 60_000
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
+
+
+@pytest.fixture
+def site(store):
+    return Site(store)
+
+
+def steps(process):
+    """Return the recorded steps, oldest first, as (by, moved, whether all is moved)."""
+    rows = process.reader.read("list_clock_steps", (10,))
+    return [(by_ms, moved, ended_at is not None) for _, _, by_ms, _, moved, ended_at in reversed(rows)]
+
+
+def test_timer_is_due_when_its_time_has_passed_although_the_clock_was_put_back(store, clock):
+    """A wait of ten seconds is over after ten seconds, and not at the old time."""
+    store.do(Beat())
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.at + 10_000))
+    clock.forward(4_000)
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    assert store.run(run.id).due_at == clock.at + 6_000
+    clock.forward(5_999)
+    assert store.ids() == []
+    clock.forward(1)
+    assert store.ids() == [run.id]
+    assert steps(store) == [(-2 * HOUR, 1, True)]
+
+
+def test_timer_is_not_due_early_although_the_clock_was_set_forward(store, clock):
+    """Already the claim that notices the step finds it not due."""
+    store.do(Beat())
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.at + 10_000))
+    clock.forward(4_000)
+    clock.put(2 * HOUR)
+    assert store.ids() == []
+    clock.forward(6_000)
+    assert store.ids() == [run.id]
+
+
+def test_clock_that_is_set_forward_and_back_moves_nothing_in_the_end(store, clock):
+    """A wait moves forward with the clock, and back with it."""
+    store.do(Beat())
+    run = store.begin()
+    due_at = clock.at + HOUR
+    store.do(suspend(run, due_at=due_at))
+    clock.forward(MINUTE)
+    clock.put(2 * HOUR)
+    store.do(Beat())
+    assert store.run(run.id).due_at == due_at + 2 * HOUR
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    assert store.run(run.id).due_at == due_at
+
+
+def test_start_that_waits_for_an_instant_stays_when_the_clock_is_put_back(store, clock):
+    """`at=` and the slots of schedules go by the wall clock."""
+    store.do(Beat())
+    at = clock.at + HOUR
+    started = store.start(due_at=at, deadline_at=at + HOUR)
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    view = store.run(started.run)
+    assert (view.due_at, view.deadline_at) == (at, at + HOUR)
+
+
+def test_deadline_moves_with_a_clock_that_is_put_back(store, clock):
+    """A deadline is a span from the start of its run."""
+    store.do(Beat())
+    started = store.start(deadline_after_ms=HOUR)
+    deadline_at = store.run(started.run).deadline_at
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    assert store.run(started.run).deadline_at == deadline_at - 2 * HOUR
+
+
+def test_retry_and_waits_of_a_claimed_run_move_with_the_clock(store, clock):
+    """What its worker has in memory moves there; what is in its rows moves here, and the run notes up to which outcome."""
+    store.do(Beat())
+    run = store.begin()
+    store.do(outcome(run, 1, at=clock.at))
+    values = {
+        "ident": "s2",
+        "name": "s2",
+        "generation": 0,
+        "attempt": 1,
+        "asked": 2,
+        "started_at": clock.at,
+        "automation": run.automation,
+    }
+    store.do(
+        SaveAttempt(
+            run=run.id, claim=run.claim, state=AttemptState.FAILED, ended_at=clock.at, next_at=clock.at + MINUTE, **values
+        )
+    )  # fmt: skip
+    store.do(wait_for(run, until_at=clock.at + HOUR), ask(run))
+    due_at = clock.at + MINUTE
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    (attempt,) = store.history(run.id).attempts
+    assert attempt.next_at == due_at - 2 * HOUR
+    untils = {row[1]: row[4] for row in store.reader.read("read_waits", (run.id,))}
+    assert untils == {"e1": clock.at + HOUR, "q1": None}
+    store.do(suspend(run, due_at=clock.at, rank=1, state=RunState.RETRYING))
+    again = store.claim_one()
+    assert RunClockSteps(again.clock_steps).moved(1) == -2 * HOUR
+    assert RunClockSteps(again.clock_steps).moved(2) == 0
+
+
+def test_step_that_two_processes_notice_is_recorded_once(store, second, clock):
+    """The second one finds the row of the first, and moves nothing again."""
+    store.do(Beat())
+    second.do(Beat())
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.at + HOUR))
+    due_at = clock.at + HOUR
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    clock.forward(1_000)
+    second.do(Beat())
+    assert [by_ms for by_ms, _, _ in steps(store)] == [-2 * HOUR]
+    assert store.run(run.id).due_at == due_at - 2 * HOUR
+
+
+def test_process_that_slept_through_two_steps_records_neither_again(store, second, clock):
+    """What it measures is the sum of what others recorded."""
+    store.do(Beat())
+    second.do(Beat())
+    for by_ms in (-2 * HOUR, HOUR):
+        clock.put(by_ms)
+        store.do(Beat())
+        clock.forward(MINUTE)
+    second.do(Beat())
+    assert [by_ms for by_ms, _, _ in steps(store)] == [-2 * HOUR, HOUR]
+
+
+def test_step_of_an_aborted_transaction_is_noticed_again(store, clock, monkeypatch):
+    """It is part of the transaction that notices it: nothing is lost or moved twice when that one fails."""
+    store.do(Beat())
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.at + HOUR))
+    due_at = clock.at + HOUR
+    clock.put(-2 * HOUR)
+
+    def broken(_point):
+        raise RuntimeError("boom")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "hit", broken)
+        with pytest.raises(RuntimeError):
+            store.do(Beat())
+    assert steps(store) == []
+    store.do(Beat())
+    store.do(Beat())
+    assert store.run(run.id).due_at == due_at - 2 * HOUR
+
+
+def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store, second, clock, monkeypatch):
+    """No commit moves more than a piece; what is suspended meanwhile by the new clock stays as it is."""
+    monkeypatch.setattr(clock_steps, "PIECE", 2)
+    store.do(Beat())
+    second.do(Beat())
+    runs = [store.begin() for _ in range(5)]
+    for run in runs:
+        store.do(suspend(run, due_at=clock.at + HOUR))
+    other = store.begin()
+    due_at = clock.at + HOUR
+    clock.forward(MINUTE)
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    assert [store.run(run.id).due_at for run in runs] == [due_at - 2 * HOUR] * 2 + [due_at] * 3
+    store.do(suspend(other, due_at=clock.at + HOUR))
+    late = clock.at + HOUR
+    for process in (second, second, second, store, second):
+        process.do(Beat())
+    assert [store.run(run.id).due_at for run in runs] == [due_at - 2 * HOUR] * 5
+    assert store.run(other.id).due_at == late
+    assert [is_whole for _, _, is_whole in steps(store)] == [True]
+
+
+def test_what_no_process_lived_through_is_found_by_the_next_one(store, new_process, clock):
+    """The newest sign of life lies ahead: the clock went back by so much at least, and what was written ahead moves."""
+    run = store.begin()
+    store.do(suspend(run, due_at=clock.at + HOUR))
+    store.do(Beat())
+    clock.forward(MINUTE)
+    store.do(Beat())
+    clock.put(-2 * HOUR)
+    later = new_process().open()
+    later.announce("a", "b")
+    assert steps(later) == [(-2 * HOUR, 1, True)]
+    assert later.run(run.id).due_at == clock.at + HOUR - MINUTE
+    new_process().open()
+    assert len(steps(later)) == 1
+
+
+def test_lease_that_lies_ahead_counts_from_now(store, second, clock):
+    """A process that died before the clock was put back is declared dead within its lease, not at the old time."""
+    store.do(Beat())
+    second.do(Beat())
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    clock.forward(10_001)
+    store.do(Beat())
+    assert store.do(Bury(second.session, silent_ms=10_000)).number == 0
+
+
+def test_clock_that_drifts_is_no_step(store, clock):
+    """A tenth of a second in each second is slewing."""
+    for _ in range(20):
+        clock.forward(2_000)
+        clock.put(-200)
+        store.do(Beat())
+    assert steps(store) == []
+
+
+def test_silence_is_noticed_in_its_time_although_the_clock_was_put_back(site, clock):
+    """The last success lies ahead: it counts as long ago as it is, also once the clock has caught up with it."""
+    site.announce("a", silence="2h")
+    site.look()
+    site.succeed()
+    site.look(30 * MINUTE)
+    clock.put(-3 * HOUR)
+    site.look(89 * MINUTE)
+    assert IncidentKind.SILENCE not in open_kinds(site)
+    site.look(2 * MINUTE)
+    assert IncidentKind.SILENCE in open_kinds(site)
+    for _ in range(8):
+        site.look(30 * MINUTE)
+        assert IncidentKind.SILENCE in open_kinds(site)
+    site.succeed()
+    site.look(1_000)
+    assert IncidentKind.SILENCE not in open_kinds(site)
+
+
+def open_kinds(site):
+    return {kind for _, kind, state in site.wrong() if state is IncidentState.OPEN}
+
+
+def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_listed(store, clock):
+    """They go by the wall clock; `status` says what waits for it, by the command that shows it."""
+    store.do(Beat())
+    store.start(due_at=clock.at + HOUR)
+    store.do(PauseAutomation("a", clock.at + HOUR, "ann", None))
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    report = report_clock(store.reader, clock.at, "UTC")
+    assert [note.split(" at ")[0] for note in report.notes] == ["The clock was put back by 2h"]
+    assert [text.split(" asked")[0] for text in report.waiting] == ["1 start", "1 pause"]
+    clock.forward(2 * HOUR)
+    assert report_clock(store.reader, clock.at, "UTC").waiting == []
+    clock.forward(24 * HOUR)
+    assert report_clock(store.reader, clock.at, "UTC").notes == []
+
+
+def test_event_after_the_step_reaches_runs_that_were_created_before_it(store, clock):
+    """Its instant lies before theirs. It reaches a wait that is open, and one that opens later; what came before the run does not."""
+    store.do(Beat())
+    store.do(event(id="old"))
+    clock.forward(HOUR)
+    waiting, later = store.begin(), store.begin()
+    store.do(wait_for(waiting, until_at=clock.at + HOUR))
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    clock.forward(MINUTE)
+    assert store.do(event(id="new")).number == 1
+    store.do(wait_for(later, until_at=clock.at + HOUR))
+    for run in (waiting, later):
+        (fact,) = store.history(run.id).facts
+        assert fact.source == "new"

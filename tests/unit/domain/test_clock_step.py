@@ -1,0 +1,135 @@
+"""Steps of a clock: what is one, who records it, and by how much an instant that was counted from an outcome moves."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.clock_step import STEP_MS, ClockWatch, RunClockSteps, describe_step, unrecorded_ms
+
+HOUR = 3_600_000
+_STEPS = st.integers(-100 * HOUR, 100 * HOUR).filter(lambda by_ms: abs(by_ms) > 2 * STEP_MS)
+
+
+class Times:
+    """A wall clock and the seconds beside it."""
+
+    def __init__(self) -> None:
+        self.now, self.passed_ms = 1_800_000_000_000, 5_000
+        self.watch = ClockWatch(lambda: self.passed_ms / 1000)
+
+    def look(self, passes_ms: int = 0, set_by_ms: int = 0):
+        self.now += passes_ms + set_by_ms
+        self.passed_ms += passes_ms
+        return self.watch.find_step(self.now)
+
+
+def test_watch_finds_a_clock_that_is_put_back():
+    """By how much, how long ago at most, and how long it was watched before."""
+    times = Times()
+    assert times.look() is None
+    times.watch.note()
+    times.look(10_000)
+    times.watch.note()
+    step = times.look(500, -HOUR)
+    assert (step.by_ms, step.at, step.unseen_ms, step.lived_ms) == (-HOUR, times.now, 500, 10_500)
+    assert step.old_at == times.now + HOUR
+
+
+def test_watch_finds_a_step_again_until_it_is_noted():
+    """A commit that fails must not swallow it."""
+    times = Times()
+    times.look()
+    times.watch.note()
+    assert times.look(0, -HOUR) == times.look()
+    times.watch.note()
+    assert times.look() is None
+
+
+def test_watch_without_seconds_beside_the_clock_finds_nothing():
+    """The clock of a test goes as the test says."""
+    watch = ClockWatch(None)
+    assert watch.find_step(1_000) is None
+    watch.note()
+    assert watch.find_step(-HOUR) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(-STEP_MS, STEP_MS)), max_size=50))
+def test_watch_takes_slewing_for_no_step(looks):
+    """Whatever a clock does in steps of up to two seconds."""
+    times = Times()
+    for passes_ms, by_ms in looks:
+        assert times.look(passes_ms, by_ms) is None
+        times.watch.note()
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), _STEPS), max_size=20))
+def test_watch_finds_each_step_as_large_as_it_is(looks):
+    """Also one right after another."""
+    times = Times()
+    times.look()
+    times.watch.note()
+    for passes_ms, by_ms in looks:
+        step = times.look(passes_ms, by_ms)
+        times.watch.note()
+        assert step is not None
+        assert step.by_ms == by_ms
+
+
+@given(st.lists(_STEPS, min_size=1, max_size=6), st.data())
+def test_processes_that_notice_the_same_steps_record_each_once(steps, data):
+    """However many of them each process slept through, and whoever looks first: the record sums up to what happened."""
+    recorded: list[int] = []
+    seen = [0, 0, 0]
+    known = [0, 0, 0]
+    for count in range(1, len(steps) + 1):
+        for process in data.draw(st.permutations(range(3))):
+            if data.draw(st.booleans()) or count == len(steps):
+                by_ms = sum(steps[seen[process] : count])
+                if abs(by_ms) > STEP_MS:
+                    part = unrecorded_ms(by_ms, recorded[known[process] :])
+                    if part:
+                        recorded.append(part)
+                    known[process] = len(recorded)
+                    seen[process] = count
+    assert abs(sum(recorded) - sum(steps)) <= STEP_MS * (len(steps) + 1)
+
+
+def test_step_that_another_process_measured_a_little_differently_is_the_same():
+    """The measurement is as exact as an answer of the database."""
+    assert unrecorded_ms(-HOUR, [-HOUR + 400]) == 0
+    assert unrecorded_ms(-HOUR, []) == -HOUR
+    assert unrecorded_ms(-2 * HOUR, [-HOUR]) == -HOUR
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), _STEPS), max_size=10), st.integers(0, 60))
+def test_instant_moves_by_the_steps_since_its_outcome(steps, rank):
+    """And by none before it; the text keeps all of that."""
+    steps = sorted(steps, key=lambda step: step[0])
+    marks = RunClockSteps()
+    for step_rank, by_ms in steps:
+        marks.add(step_rank, by_ms, 1)
+    assert marks.moved(rank) == sum(by_ms for step_rank, by_ms in steps if step_rank >= rank)
+    assert RunClockSteps(marks.write()).lived == marks.lived
+    assert RunClockSteps(marks.write()).moved(rank) == marks.moved(rank)
+
+
+@given(st.integers(0, 10 * HOUR), st.lists(st.tuples(st.integers(0, HOUR), _STEPS), max_size=8))
+def test_duration_that_moves_with_each_step_ends_when_its_time_has_passed(span_ms, course):
+    """Whatever is done to the clock between its beginning and its end."""
+    times = Times()
+    times.look()
+    times.watch.note()
+    due_at, begun = times.now + span_ms, times.passed_ms
+    for passes_ms, by_ms in course:
+        step = times.look(passes_ms, by_ms)
+        times.watch.note()
+        due_at += step.by_ms if step is not None else 0
+    assert due_at - times.now == span_ms - (times.passed_ms - begun)
+
+
+@pytest.mark.parametrize(
+    ("by_ms", "text"), [(-2 * HOUR, "the clock was put back by 2h"), (90_000, "the clock was set forward by 1m30s")]
+)
+def test_step_is_described(by_ms, text):
+    """In the two largest units."""
+    assert describe_step(by_ms) == text
