@@ -15,6 +15,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.open_incidents import OpenIncidents
+from mainspring.insight.set_aside import LIST, NEXT, undecided_text
 from mainspring.insight.standing_runs import NONE, standing_runs
 from mainspring.insight.trigger_faults import faults_of_triggers
 from mainspring.insight.words import BAD, GOOD, WARN, many, one_line
@@ -107,7 +108,9 @@ def judge(
     paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = list(standstill.of_write_fault(write_fault))
     if status.meta(reader, HELD) is not None:
-        untold.append("The store was restored and is held: nothing starts. See: mainspring db restore --undecided")
+        untold.append(f"The store was restored and is held: nothing starts. See: {NEXT}")
+    if text := undecided_text(reader):
+        untold.append(f"{text}: {LIST}")
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
