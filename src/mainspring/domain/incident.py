@@ -12,6 +12,8 @@ from mainspring.domain.states import IncidentState
 
 MEMBERS = "members"
 """The fact that says how many runs failed, were fixed and are open, in words."""
+DECIDED = "decided"
+"""The fact of one that is over that says what became of its failed runs, where not all are fixed."""
 OWED = "owed"
 """The fact that people are told of it even if it is over before they would be."""
 
