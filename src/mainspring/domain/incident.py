@@ -174,7 +174,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def said(self) -> str:
         """Return its first line, with what became of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
-        members = self.facts.get(MEMBERS)
+        members = self.facts.get(MEMBERS) or self.facts.get(DECIDED)
         return f"{self.text} ({members})" if isinstance(members, str) else self.text
 
     @property

@@ -201,6 +201,7 @@ def test_incident_that_is_over_says_who_discarded_its_run(store):
     well(store)
     assert decided(store, id) == "discarded by cli:ana@box: sender withdrew it"
     incident = store.read("incident", id)
+    assert incident.said == "it broke (discarded by cli:ana@box: sender withdrew it)"
     assert headline_of(About.RESOLVED, incident, "production") == (
         "[resolved] a: discarded by cli:ana@box: sender withdrew it (it broke)"
     )
