@@ -9,16 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.engine.registry import Registry
 from mainspring.engine.scripts import load_scripts
 from tests.command_lines import unknown_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"^<!-- runnable -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Lines of code blocks and words in backticks that call the program.
 SHOWN = re.compile(r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE)
 SCRIPT = re.compile(r"^ *\[script\.\w+\]\n(?: *\w+ = .*\n)+", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+DECLARING = re.compile(r"^(?P<mark>.*)\n```python\n(?P<code>(?:(?!```).*\n)*?@ms\.(?:.*\n)*?)```$", re.MULTILINE)
+UNFINISHED = "<!-- fragment -->"
+"""Before a block that is no whole declaration, so that it cannot be loaded."""
 BLOCKS = [
     pytest.param(found[1], id=f"{page.stem}-{number}")
     for page in PAGES
@@ -36,6 +41,19 @@ def test_block_runs(code, tmp_path):
         [sys.executable, str(program)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.stem)
+def test_shown_automations_can_be_loaded(page, tmp_path):
+    """Each Python block of a page that declares automations loads, and each of its declarations can be used."""
+    for number, found in enumerate(DECLARING.finditer(page.read_text(encoding="utf-8"))):
+        if found["mark"] in (UNFINISHED, "<!-- runnable -->"):
+            continue
+        file = tmp_path / f"block{number}.py"
+        file.write_text(f"import mainspring as ms\n{found['code']}", encoding="utf-8")
+        registry = Registry.load([file], tmp_path)
+        assert registry.problems == []
+        assert list(registry) or "@ms.step" in found["code"], found["code"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -152,3 +152,19 @@ async def test_a_plain_function_with_a_time_out_is_hinted_at_where_it_is_defined
         "task 'moved_task'",
     ]
     assert all("test_engine_child_pool.py:" in hint and 'isolate="thread"' in hint for hint in registry.hints)
+
+
+async def test_a_program_of_the_user_is_warned_once_that_a_time_out_moves_a_function(tmp_path, caplog):
+    """A worker's log says it as information; here only warnings are seen."""
+    with Registry() as registry:
+
+        @ms.task(timeout="5s")
+        def warned_of() -> None:
+            """Run in a child."""
+
+    app = ms.App(tmp_path / "s.db", registry=registry)
+    for _ in range(2):
+        async with app.running():
+            pass
+    hints = [record.levelname for record in caplog.records if "'warned_of' runs in a child process" in record.message]
+    assert hints.count("WARNING") == 1

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 import mainspring as ms
@@ -613,3 +614,34 @@ async def test_a_step_may_have_any_printable_name(tmp_path, name):
         run = await engine.start(named)
         assert await run.result(60) == 1
         assert [outcome.name for outcome in engine.story(run).outcomes] == [name]
+
+
+@BOTH
+async def test_a_failure_that_nothing_awaited_is_a_hint_on_the_run(tmp_path, settings, caplog):
+    """The run succeeds, as its code says; `runs show`, the page and the log name the step and its line. One that is awaited is no hint."""
+
+    async def boom() -> None:
+        raise ValueError("lost")
+
+    async def seen() -> None:
+        raise ValueError("caught")
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            awaited = asyncio.create_task(run.step(seen))
+            asyncio.create_task(run.step(boom))  # noqa: RUF006
+            await asyncio.wait([awaited])
+            try:
+                await awaited
+            except ms.StepFailed:
+                return "ok"
+            return "no"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        ended = await engine.until(run, RunState.SUCCEEDED)
+    (hint,) = msgspec.json.decode(ended.detail)["unawaited"]
+    assert hint.startswith("step boom failed, and nothing awaited it (test_engine_left_behind.py:")
+    assert any(hint in record.message and record.levelname == "WARNING" for record in caplog.records)

@@ -11,9 +11,10 @@ from mainspring.domain.errors import NotFoundError, UnknownNameError
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.requests import WITHIN
+from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.insight.steps import lines_of
 from mainspring.insight.waits import waits_for
-from mainspring.store.commands.inbox import CloseWait
+from mainspring.store.commands.inbox import ExpireWait
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
@@ -165,7 +166,7 @@ async def test_question_is_closed_before_the_end_of_its_time_is_saved(tmp_path, 
         submit = store.submit
 
         def note(command, *rest):
-            if isinstance(command, CloseWait | SaveOutcome):
+            if isinstance(command, ExpireWait | SaveOutcome):
                 written.append((type(command), command.ident))
             submit(command, *rest)
 
@@ -173,7 +174,87 @@ async def test_question_is_closed_before_the_end_of_its_time_is_saved(tmp_path, 
         assert await (await engine.start(work)).result(60) == "no"
     (end,) = [ident for kind, ident in written if kind is SaveOutcome]
     question = end.removesuffix(WITHIN)
-    assert written[:2] == [(CloseWait, question), (SaveOutcome, end)]
+    assert written[:2] == [(ExpireWait, question), (SaveOutcome, end)]
+
+
+_LIMIT = timedelta(seconds=40)
+
+
+def _waiting_work() -> Registry:
+    with Registry() as registry:
+
+        @ms.workflow(name="asks")
+        async def asks(run: ms.Run) -> str | None:
+            return await run.ask("Publish?", choices=["publish", "refuse"], within="40s", otherwise="refuse")
+
+        @ms.workflow(name="receives")
+        async def receives(run: ms.Run) -> str:
+            try:
+                return await run.receive("word", str, within="40s")
+            except TimeoutError:
+                return "late"
+
+        @ms.workflow(name="hears")
+        async def hears(run: ms.Run) -> str:
+            try:
+                return (await run.event("word", within="40s")).word
+            except TimeoutError:
+                return "late"
+
+    return registry
+
+
+async def _say(app: ms.App, kind: str, run: str) -> None:
+    if kind == "asks":
+        await app.answer(run, "publish")
+    elif kind == "receives":
+        await app.signal(run, "word", "publish")
+    else:
+        await app.publish("word", {"word": "publish"})
+
+
+@pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["in_time", "late"])
+async def test_what_comes_at_the_end_of_the_time_is_too_late(tmp_path, settings, kind, is_late):
+    """No worker runs then: the instant of the commit decides, not that at which a worker reads it."""
+    clock = FakeClock()
+    world = World(tmp_path, clock)
+    async with world.engine(_waiting_work(), settings or AT_ONCE) as engine:
+        run = (await engine.start(kind)).id
+        await engine.until(run, RunState.WAITING)
+    clock.advance(_LIMIT - timedelta(milliseconds=0 if is_late else 1))
+    client = ms.App(world.path, clock=clock)
+    if is_late and kind == "asks":
+        with pytest.raises(NotFoundError, match="ended at"):
+            await _say(client, kind, run)
+    else:
+        await _say(client, kind, run)
+    client.close()
+    clock.advance(timedelta(seconds=20))
+    async with world.engine(_waiting_work(), settings or AT_ONCE) as engine:
+        ended = await engine.until(run, RunState.SUCCEEDED)
+    late = "refuse" if kind == "asks" else "late"
+    assert msgspec.json.decode(ended.result) == (late if is_late else "publish")
+
+
+@pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
+async def test_what_was_committed_in_time_wins_though_the_worker_has_not_read_it(tmp_path, settings, kind, monkeypatch):
+    """The timer is due in the worker before it reads the inbox; the store knows better."""
+    clock = FakeClock()
+    del settings  # it stays loaded
+    async with World(tmp_path, clock).engine(_waiting_work(), WorkerSettings(suspend_after_ms=60_000)) as engine:
+        run = (await engine.start(kind)).id
+        await engine.when(lambda: engine.story(run).run.state, lambda state: state is RunState.RUNNING)
+        driver = await engine.when(lambda: engine.working.worker.drivers.get(run), bool)
+        await engine.when(lambda: driver.waits.due.next(), bool)
+        monkeypatch.setattr(engine.working.worker._inboxes, "look", lambda: None)
+        if kind != "receives":
+            await engine.when(lambda: engine.story(run).waits, bool)
+        clock.advance(_LIMIT - timedelta(milliseconds=1))
+        await _say(engine.app, kind, run)
+        clock.advance(timedelta(seconds=20))
+        driver.waits.rearm()
+        assert msgspec.json.decode((await engine.until(run, RunState.SUCCEEDED)).result) == "publish"
 
 
 async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_one(tmp_path, settings):

@@ -41,6 +41,7 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
     user.folder /= "demo"
     write(user.folder / "backup.sh", SCRIPT, 0o755)  # "Wrap what you have"
     said = user.follow(others)
+    said += (user.folder / "log").read_text(encoding="utf-8") + (user.folder / "up.log").read_text(encoding="utf-8")
     assert said.count("charging order 7") == 1, "a step that had finished ran again after kill -9"
     (order,) = user.ask("mainspring --store orders.db runs list")
     assert (order["state"], order["steps"]) == ("succeeded", 2)

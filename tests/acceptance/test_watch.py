@@ -46,6 +46,14 @@ def test_vanished_crontab_line_is_reported(place: Place) -> None:
     assert (silent(report), report.judged, report.silent[0].owner) == (["backup"], 2, "ops")
 
 
+def test_watch_of_an_older_crontab_line_still_works(place: Place) -> None:
+    """`--once` is what it always does: the line may be the only watcher there is."""
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    done = place.call("watch", "--once")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"--once" not in place.call("watch", "--help").stdout
+
+
 def test_watch_tells_in_words_and_json(place: Place) -> None:
     """Each round prints a line on stderr for what is silent, and the exit code is 9 until a success ends it."""
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")

@@ -28,6 +28,15 @@ def start_steady(supervised: Supervised, count: int) -> None:
         supervised.client.start("steady", b'{"n":%d}' % n, f"start-{n}")
 
 
+_ENDS = {
+    "exit1": "exit 1",
+    "exit0": "exit 0",
+    "exit75": "exit 75",
+    "sigterm": "SIGTERM that no one asked for",
+    "segfault": "SIGSEGV",
+}
+
+
 @pytest.mark.parametrize("trial", range(10 if os.environ.get("MAINSPRING_CRASH_ALL") == "1" else 1))
 @pytest.mark.parametrize("how", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
 def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int) -> None:
@@ -41,6 +50,8 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
     view = supervised.client.view(poison)
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 63, ("poison", RunState.NEEDS_ATTENTION): 1}
     assert view.reason == FailureReason.CRASHES_WORKER
+    assert view.failure is not None
+    assert view.failure.headline.startswith(f"crashes worker: {_ENDS[how]}")
     assert view.crashes >= CRASH_LIMIT  # more where this machine is so slow that other processes die too
     assert supervised.client.rows("select count(*) from runs where crashes > 0") == [(1,)]
     assert supervised.doubled() == []

@@ -120,6 +120,13 @@ class End:
     is_excused: bool
 
     @property
+    def short(self) -> str:
+        """Return it in a few words: "exit 0", "SIGSEGV"."""
+        if self.code == STALLED:
+            return "its loop was blocked"
+        return signal.Signals(-self.code).name if self.code < 0 else f"exit {self.code}"
+
+    @property
     def how(self) -> str:
         """Return it in words, after "ended"."""
         if self.code == STALLED:

@@ -126,7 +126,7 @@ class Supervisor:
             _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)
         if end.crashed and not post.is_closed:
             _LOG.error("the %s process %d ended %s; it is started again", post.role, process.pid, end.how)
-        self._record.died(process.pid, counts=not end.is_excused, probation=post is self._probation)
+        self._record.died(process.pid, counts=not end.is_excused, probation=post is self._probation, how=end.short)
 
     def _end(self, within: float) -> None:
         processes = [(post, post.process) for post in self._all if post.process is not None]

@@ -34,6 +34,7 @@ class _Death:
     counts: bool
     probation: bool
     due: float
+    how: str
 
 
 class SupervisorRecord:
@@ -89,13 +90,13 @@ class SupervisorRecord:
         if store is not None:
             store.check_presence()
 
-    def died(self, pid: int, *, counts: bool, probation: bool) -> None:
+    def died(self, pid: int, *, counts: bool, probation: bool, how: str = "") -> None:
         """Bury the session of a process as soon as the store takes it. `counts` = if it still owned runs, one of them may be to blame.
 
         A death on probation could set a run apart: it is looked at once it is known that all of us are not being ended.
         """
         later = SHUT_DOWN_S if counts and probation else 0.0
-        self._died.append(_Death(pid, counts, probation, time.monotonic() + later))
+        self._died.append(_Death(pid, counts, probation, time.monotonic() + later, how))
         self._wake.set()
 
     def pardon(self) -> None:
@@ -196,13 +197,18 @@ class SupervisorRecord:
                 suspects=[str(row[0]) for row in store.reader.read("list_suspects_aboard", (found.session,))],
             )
             if judged.counts:
-                _LOG.error(
-                    "process %d died with %d runs aboard: they go through probation, one at a time",
-                    found.pid,
-                    len(aboard),
-                )
+                runs = "the run that it had goes" if len(aboard) == 1 else f"the {len(aboard)} runs that it had go"
+                how = f" ({death.how})" if death.how else ""
+                _LOG.error("process %d died%s: %s through probation, one at a time", found.pid, how, runs)
                 self._blamed = [*self._blamed[-_MOST_BLAMED:], (death.due, tuple(aboard))]
                 self.deaths.note(death.due, judged)
                 if death.probation:
                     self.survive_ms = next_survive_ms(self.survive_ms, judged)
-            bury(store, found, crashed=judged.counts, alone=judged.alone, limit=self.deaths.limit(death.due))
+            bury(
+                store,
+                found,
+                crashed=judged.counts,
+                alone=judged.alone,
+                limit=self.deaths.limit(death.due),
+                how=death.how,
+            )

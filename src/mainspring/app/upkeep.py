@@ -183,6 +183,7 @@ def bury(
     crashed: bool = False,
     alone: str | None = None,
     limit: int = CRASH_LIMIT,
+    how: str = "",
 ) -> bool:
     """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
     if not kill_remains(found):
@@ -190,7 +191,7 @@ def bury(
             "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
         )
         return False
-    store.apply(Bury(found.session, crashed=crashed, alone=alone, limit=limit))
+    store.apply(Bury(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
     return True
 
 

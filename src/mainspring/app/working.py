@@ -48,6 +48,8 @@ from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
 
 _LOG = logging.getLogger("mainspring.worker")
+_WARNED_OF: set[str] = set()
+"""Hints that this process has given as warnings."""
 
 
 class StalledError(Exception):
@@ -151,7 +153,11 @@ class Working:
             self._upkeep.start(self.loop, self.store, self.clock, self._obey if self._role == "worker" else None)
         await self._announce()
         for hint in dict.fromkeys(self.registry.hints):
-            _LOG.info("hint: %s", hint)
+            # A worker's log has it once for each start; in a program of the user's no one reads what is no warning.
+            is_news = self._role == "app" and hint not in _WARNED_OF
+            _LOG.log(logging.WARNING if is_news else logging.INFO, "hint: %s", hint)
+            if is_news:
+                _WARNED_OF.add(hint)
         self.worker.start()
         if self._schedules:
             off_loop = self.worker.off_loop

@@ -144,5 +144,7 @@ def _print_trust(invocation: "Invocation", trust: "Trust | None") -> None:
 
 
 def _value(row: dict[str, Any]) -> str:
+    if row["effect"]:
+        return str(row["effect"])
     text = option_text(row["value"])
     return words.one_line(text, 200) if row["set"] else f"({words.one_line(text, 200)})"

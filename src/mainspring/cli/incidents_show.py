@@ -12,7 +12,7 @@ from mainspring.domain.incident import Incident
 from mainspring.domain.rendering import impact_of, next_try_of
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
-from mainspring.insight.judging import figure_text
+from mainspring.insight.judging import figure_rows
 from mainspring.insight.text_width import keep_end
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _facts(one: Incident, now: int, zone: str) -> list[str]:
     if one.parent is not None:
         rows.append(("part of", one.parent))
     rows += _prospects(one, now, zone)
-    rows += [(name, figure_text(name, value, now, zone)) for name, value in one.facts.items() if name not in _SAID]
+    rows += figure_rows({name: value for name, value in one.facts.items() if name not in _SAID}, now, zone)
     return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
 
 

@@ -91,10 +91,12 @@ def _steps_of(reader: Any, run: str) -> list[str]:
 
 
 def _choices_of(reader: Any, run: str) -> list[str]:
+    from mainspring.domain.clock import SystemClock
     from mainspring.insight.waits import choices, open_questions
     from mainspring.store.reads.runs import waits_of
 
-    return [choice for wait in open_questions(waits_of(reader, run)) for choice in choices(wait)]
+    found = open_questions(waits_of(reader, run), SystemClock().now())
+    return [choice for wait in found for choice in choices(wait)]
 
 
 STEP = OfRun(_steps_of, "step")

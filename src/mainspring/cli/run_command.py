@@ -9,13 +9,14 @@ from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.waiting import wait_for_end
-from mainspring.domain.errors import ArgumentError, DefinitionError, UnknownNameError
+from mainspring.domain.errors import ArgumentError, DefinitionError, NotFoundError, UnknownNameError
 from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
     from mainspring.engine.registry import Registry
     from mainspring.service.starting import StartOptions
+    from mainspring.store.views import AutomationView
 
 
 @command("run", "start a run and wait for its result", context_settings={"help_option_names": []})
@@ -87,7 +88,24 @@ def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automatio
             raise DefinitionError(f"{name!r} cannot be used: {own.what}{place}", hint=own.how) from None
         for problem in registry.problems:
             invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
+        file = _announced_file(invocation, name)
+        if file and file not in registry.loaded:
+            raise NotFoundError(
+                f"{name} is known from {file}, which is not loaded here", hint=f"Add -m {file}"
+            ) from None
         raise
+
+
+def _announced_file(invocation: Invocation, name: str) -> str:
+    """Return the file from which a worker announced an automation; "" if none did."""
+    from mainspring.domain.definition import Definition, Kind
+    from mainspring.store.reads.status import automations
+
+    views: list[AutomationView] = invocation.read_if_made(lambda reader: automations(reader, name), [])
+    if not views or not views[0].definition:
+        return ""
+    definition = Definition.from_data(msgspec.json.decode(views[0].definition))
+    return "" if definition.kind is Kind.EXEC else definition.file
 
 
 def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> bytes:

@@ -1,11 +1,17 @@
 """`mainspring runs diff`: what is different about this run."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.service.difference import Difference
+    from mainspring.store.views import RunView
 
 _VALUE = 200
 
@@ -17,12 +23,18 @@ _VALUE = 200
 def diff(invocation: Invocation, run: str, other: str | None) -> None:
     """Compares input, steps with their results, errors, and the version and deployment that ran it.
 
-    Without OTHER: the newest succeeded run of the same automation that was created before it.
+    Without OTHER: the newest succeeded run of the same automation that was created before it. Of a run that stopped for drift: what was
+    saved, and what its code asks for now.
     """
-    from mainspring.service.difference import differences, last_good
+    from mainspring.service.difference import differences, drift_of, last_good
 
     reads = invocation.reads
     this = reads.story(invocation.run_id(run))
+    drift = [] if other else drift_of(invocation.opened(lambda opening: opening.story(this)))
+    if drift:
+        document = {"other": None, "this": this.run.id, "differences": drift}
+        invocation.output.document(document, lambda: _print_drift(invocation, this.run, drift))
+        return
     that = reads.story(invocation.run_id(other) if other else last_good(reads, this.run))
     this, that = invocation.opened(lambda opening: (opening.story(this), opening.story(that)))
     found = differences(that, this)
@@ -39,3 +51,12 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
             output.line("  no difference in input, steps, results and versions")
 
     invocation.output.document({"other": that.run.id, "this": this.run.id, "differences": found}, text)
+
+
+def _print_drift(invocation: Invocation, run: "RunView", drift: "list[Difference]") -> None:
+    output = invocation.output
+    output.line(f"{run.id}  {words.state_word(run.state)}: what it saved, and what its code asks for now")
+    for change in drift:
+        output.line(f"  {words.one_line(change.path)}")
+        output.line(f"    {output.paint('- saved ' + words.one_line(change.other, _VALUE), 'red')}")
+        output.line(f"    {output.paint('+ now   ' + words.one_line(change.this, _VALUE), 'green')}")

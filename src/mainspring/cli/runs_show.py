@@ -256,6 +256,8 @@ def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine
                 f"  hint: step {words.one_line(hint, _VALUE)} is asked for more than once without a key, so that its calls are told"
                 " apart by their order: give each its own, run.options(key=...)"
             )
+        for failure in (detail.get("unawaited") or [])[:8]:
+            output.line(f"  hint: {words.one_line(failure, _VALUE)}: await the task, or its failure is lost")
         if detail.get("unasked"):
             names = ", ".join(words.one_line(ident, 40) for ident in detail["unasked"][:8])
             output.line(f"  saved, but today's code did not ask for it: {names}")

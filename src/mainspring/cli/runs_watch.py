@@ -1,7 +1,7 @@
 """`mainspring runs watch`: follow one run."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -85,7 +85,7 @@ def _end_of(invocation: Invocation, story: "RunStory") -> int | None:
     state = story.run.state
     if state in TERMINAL or state is RunState.NEEDS_ATTENTION:
         return _ENDS[state]
-    asks = state is RunState.WAITING and open_questions(story.waits)
+    asks = state is RunState.WAITING and open_questions(story.waits, invocation.clock.now())
     return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None
 
 
@@ -96,7 +96,7 @@ class _Seen:
         self._output = invocation.output
         self._clock = invocation.clock
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
-        self._waits: list[str] = []
+        self._waits: tuple[Any, ...] = ()
 
     def show(self, story: "RunStory", explanation: "Explanation") -> None:
         """Print what is new."""
@@ -107,15 +107,13 @@ class _Seen:
             if line.superseded is None and self._lines.get((line.ident, line.generation)) != state:
                 self._lines[line.ident, line.generation] = state
                 self._print(line)
-        told = (
-            [f"{words.one_line(sentence)}" for sentence in explanation.what]
-            if story.run.state is RunState.WAITING
-            else []
-        )
-        if told != self._waits:
-            self._waits = told
-            for sentence in told[1:]:
-                self._output.hint(f"  {sentence}")
+        waits = (story.run.waiting_for, len(story.facts)) if story.run.state is RunState.WAITING else ()
+        if waits != self._waits:  # their sentences say how long ago, and differ each second
+            self._waits = waits
+            if not waits:
+                return
+            for sentence in explanation.what:
+                self._output.hint(f"  {words.one_line(sentence)}")
             for one in explanation.can:
                 if _is_given(one.command):
                     self._output.hint(f"  $ {one.command}")

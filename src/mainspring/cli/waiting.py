@@ -61,10 +61,11 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 
 def _tell_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
     """Tell each question of the run once; return whether one is open that only a person can settle."""
-    from mainspring.insight.waits import asks, default_of, open_questions
+    from mainspring.insight.waits import asks, asks_many, default_of, open_questions
     from mainspring.store.reads.runs import waits_of
 
-    waits = open_questions(waits_of(invocation.reader, run_id))
+    unanswered = waits_of(invocation.reader, run_id)
+    waits = open_questions(unanswered, invocation.clock.now())
     if not waits:
         return False
     shown = invocation.opened(lambda opening: [opening.wait(one) for one in waits])
@@ -72,7 +73,7 @@ def _tell_questions(invocation: Invocation, run_id: str, asked: set[str]) -> boo
         if wait.ident in asked:
             continue
         asked.add(wait.ident)
-        sentence, answer = asks(wait)
+        sentence, answer = asks(wait, is_one_of_many=asks_many(unanswered))
         default = default_of(wait)
         in_time = "" if default is None else f" Without an answer in time it is: {default}."
         invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{answer}")

@@ -22,8 +22,11 @@ LINE = "check once what is late, and notify: the one extra crontab line"
 
 @click.command("watch", cls=Command, short_help=LINE)
 @click.option("--json", "as_json", is_flag=True, help="print what was done and found, as one JSON object")
+@click.option(
+    "--once", is_flag=True, hidden=True, help="nothing: it always makes one round; lines of older crontabs say so"
+)
 @click.pass_context
-def watch_command(ctx: click.Context, *, as_json: bool) -> None:
+def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
     """check once what is late, and notify: the one extra crontab line
 
     \b
@@ -39,6 +42,7 @@ def watch_command(ctx: click.Context, *, as_json: bool) -> None:
     Each finding is an incident, sent once through the channels of [notify]; without a channel it is printed once. After each round it asks
     the watchdog of [notify], unless something is stuck that has to move.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
+    del once
     flags = getattr(ctx.obj, "flags", None)
     given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
     config = getattr(flags, "config", None)

@@ -54,6 +54,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """The section "Runbook" of its docstring."""
     file: str = ""
     line: int = 0
+    is_isolated_by_timeout: bool = False
+    """Its function runs in a child process because only there its time-out can stop it."""
 
     @property
     def where(self) -> str:
@@ -127,6 +129,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     def to_data(self) -> dict[str, Any]:
         """Return plain JSON-able data that `from_data` turns into an equal definition."""
         data: dict[str, Any] = msgspec.to_builtins(self)
+        if not self.is_isolated_by_timeout:
+            del data["is_isolated_by_timeout"]
         return data
 
     @classmethod

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
+import msgspec
+
 from mainspring.domain.definition import Definition, Kind, schedules_of
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.options import parse_options
@@ -66,6 +68,8 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         def make() -> Task[..., Any]:
             _require_function(fn, "task")
             draft, triggers = _draft(Kind.TASK, fn, options)
+            if _is_isolated_by_timeout(fn, draft.options):
+                draft = msgspec.structs.replace(draft, is_isolated_by_timeout=True)
             _hint_at_child("task", fn, draft.options)
             return Task(draft, fn, _live_retry(options), triggers)
 
@@ -133,14 +137,18 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 def _hint_at_child(word: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Say that a plain function runs in a child process for the sake of its time-out, unless its author has chosen a place."""
-    is_chosen = "isolate" in options or options.get("delivery") == "transactional"
-    if options.get("timeout") is None or is_chosen or is_async(fn):
+    if not _is_isolated_by_timeout(fn, options):
         return
     current_registry().hints.append(
         f"{word} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain function: what its module "
         f'holds (connections, caches, counters) is fresh there. isolate="process" says that this is meant; '
         f'isolate="thread" keeps it in the worker, where a time-out gives it up but cannot stop it. ({_place(fn)})'
     )
+
+
+def _is_isolated_by_timeout(fn: Callable[..., Any], options: Mapping[str, Any]) -> bool:
+    is_chosen = "isolate" in options or options.get("delivery") == "transactional"
+    return options.get("timeout") is not None and not is_chosen and not is_async(fn)
 
 
 def _declare(bare: Definition, fn: Callable[..., Any] | None, make: Callable[[], A]) -> A:

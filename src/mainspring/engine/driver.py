@@ -21,6 +21,7 @@ from mainspring.engine.ending import (
     renamed_halt,
     stubborn_halt,
     tell_stubborn,
+    warn_of_unawaited,
     with_seed_hint,
 )
 from mainspring.engine.generations import Generations
@@ -292,6 +293,7 @@ class Driver:
             end.detail["restarted_as"] = then.id
         if self.body.notes.hints:
             end.detail["hints"] = sorted(self.body.notes.hints)
+        warn_of_unawaited(self.run, end.detail)
         detail = msgspec.json.encode(end.detail) if end.detail else None
         self.hosting.lines.life.run_ended(self.run, end.state, end.result, end.failure, end.reason)
         self._send_last(

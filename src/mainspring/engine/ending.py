@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.domain.error_place import line_place_of
 from mainspring.domain.errors import BodyError, MainspringError, Permanent, StepFailed
 from mainspring.domain.failure import Failure
 from mainspring.domain.hash_seed import FIX as HASH_SEED_FIX
 from mainspring.domain.hash_seed import hash_seed_fingerprint
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.journal import Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.engine.expected import NOT_EXPECTED, ResultNotExpected
@@ -161,6 +162,8 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
         try:
             result = program.encode_result(task.result())
             size = program.measure(result) if body.notes.made is None else body.notes.made
+            if unawaited := [_unawaited_failure(outcome) for outcome in body.failures.unawaited()]:
+                detail["unawaited"] = unawaited[:100]
             return Ending(RunState.SUCCEEDED, result=result, detail=detail, size=size)
         except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
             return Ending(
@@ -171,6 +174,17 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
             return _cancelled(body, detail, failure_of)
         return Ending(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
     return _failed(body, error_raised, detail, failure_of)
+
+
+def _unawaited_failure(outcome: Outcome) -> str:
+    place = line_place_of(outcome.failure.frames) if outcome.failure is not None else ""
+    return f"{outcome.kind} {outcome.name} failed, and nothing awaited it" + (f" ({place})" if place else "")
+
+
+def warn_of_unawaited(run: ClaimedRun, detail: dict[str, Any]) -> None:
+    """Warn of failures that the run succeeded without: a task that no code awaits ends in silence."""
+    for failure in detail.get("unawaited", ()):
+        _LOG.warning("run %s of %s succeeded, but %s", run.id, run.automation, failure)
 
 
 def _that_can_be_asked(error: BaseException | None) -> BaseException | None:

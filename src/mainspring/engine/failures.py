@@ -47,6 +47,14 @@ class Failures:
         found |= {outcome.rank: outcome.ident for outcome in self._untold if outcome.rank > first}
         return [found[rank] for rank in sorted(found)]
 
+    def unawaited(self) -> list[Outcome]:
+        """Return the failures that ended a task which no code has awaited: Python keeps that until the error is retrieved."""
+        return [
+            outcome
+            for outcome, task in self._told
+            if task is not None and getattr(task, "_log_traceback", False) and _ended_with(task, outcome)
+        ]
+
 
 def _ended_with(task: "asyncio.Task[Any] | None", outcome: Outcome) -> bool:
     if task is None or not task.done() or task.cancelled():

@@ -4,6 +4,7 @@ Facts stay in the inbox until the body asks for them, except a cancel and a resu
 in at once. Taking in is an outcome like any other: it gets its rank, and the fact is deleted by the same commit.
 """
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,8 +18,8 @@ from mainspring.engine.due_times import DueTimes
 from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded
 from mainspring.engine.requests import WITHIN, AskCall, ChildCall, EventCall, Request, SignalCall, StepCall, TimerCall
-from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact, ReturnFact
-from mainspring.store.commands.results import Refused, Started
+from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, RejectFact, ReturnFact
+from mainspring.store.commands.results import Arrived, Refused, Started
 
 if TYPE_CHECKING:
     from mainspring.engine.driver import Driver
@@ -209,15 +210,36 @@ class Waits:
             if retry is not None:
                 self._driver.steps.start(*retry)
             elif isinstance(request.call, TimerCall):
-                self._close_question(request.ident.removesuffix(WITHIN))
-                self._driver.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
+                wait = self._open.get(request.ident.removesuffix(WITHIN))
+                if wait is None:
+                    self._driver.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
+                else:
+                    self._expire(wait, request, due_at)
 
-    def _close_question(self, ident: str) -> None:
-        """Close a question before the end of its time is saved: an answer that comes later is refused, not lost."""
-        request = self._open.get(ident)
-        if request is not None and request.kind is OutcomeKind.ANSWER:
-            driver = self._driver
-            driver.hosting.store.submit(CloseWait(driver.run.id, driver.claim, ident), self._answered)
+    def _expire(self, wait: Request, timer: Request, due_at: int) -> None:
+        """End a wait with its time, unless what it waits for was committed before: the store decides that, not the order of reading."""
+        driver = self._driver
+        driver.journal.saving += 1
+        command = ExpireWait(driver.run.id, driver.claim, wait.ident, due_at)
+        driver.hosting.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
+
+    @guarded
+    def _expired(self, wait: Request, timer: Request, due_at: int, result: Any) -> None:
+        driver = self._driver
+        driver.journal.saving -= 1
+        if not self._answered(result):
+            return
+        assert isinstance(result, Arrived)
+        self.add_facts(result.facts)
+        if driver.halt is None and not driver.draining:
+            saving = driver.journal.saving
+            self.match_facts()
+            if self._is_returning() or (wait.ident in self._open and driver.journal.saving > saving):
+                self.due.push(due_at, timer)  # a signal or an event may still come back to this wait
+            elif wait.ident in self._open and timer.open:
+                self._open.pop(wait.ident)
+                driver.journal.save(timer, OutcomeState.SUCCEEDED, at=max(driver.hosting.clock.now(), due_at))
+        driver.advance()
 
     def _stop(self, kind: OutcomeKind, at: int, fact: Fact | None) -> None:
         driver = self._driver
@@ -266,9 +288,9 @@ class Waits:
             return self._driver.body.waiting.get(fact.ident or "")
         if fact.ident is not None:
             request = self._open.get(fact.ident)
-            return request if request is not None and _FACT_OF.get(request.kind) is fact.kind else None
+            return request if request is not None and _counts_for(request, fact) else None
         for request in self._open.values():
-            if request.kind is OutcomeKind.SIGNAL and fact.kind is FactKind.SIGNAL and request.name == fact.name:
+            if fact.kind is FactKind.SIGNAL and request.name == fact.name and _counts_for(request, fact):
                 return request
         return None
 
@@ -384,6 +406,12 @@ class Waits:
 
     def _answered(self, result: Any) -> bool:
         return self._driver.accepts(result)
+
+
+def _counts_for(request: Request, fact: Fact) -> bool:
+    """Tell whether a fact is of the kind that a request waits for, and was committed before the end of its time."""
+    until_at = getattr(request.call, "until_at", None)
+    return _FACT_OF.get(request.kind) is fact.kind and (until_at is None or fact.at < until_at)
 
 
 def _input_of(call: Any, fact: Fact) -> bytes | None:

@@ -121,7 +121,7 @@ def _running(facts: Facts) -> _Answers:
         )
     what += _for_a_child(facts)
     what += stalls.sentences(facts)
-    what += waits.sentences(facts.story, facts.at)
+    what += waits.sentences(facts.story, facts.now, facts.at)
     if not open_lines and len(what) == 1:
         what.append("Its steps of less than a second leave no mark while they run.")
     then = ["It goes on by itself; if its worker dies, another one continues it within seconds."]
@@ -147,9 +147,9 @@ def _for_a_child(facts: Facts) -> list[str]:
 
 
 def _waiting(facts: Facts) -> _Answers:
-    what = waits.sentences(facts.story, facts.at) or ["It waits."]
+    what = waits.sentences(facts.story, facts.now, facts.at) or ["It waits."]
     return [*what, "Meanwhile it holds no worker and no memory."], *_going_on(
-        facts, [*waits.commands(facts.story), cancel(facts)]
+        facts, [*waits.commands(facts.story, facts.now), cancel(facts)]
     )
 
 

@@ -1,11 +1,25 @@
 """What a monitor says of one subject, as people read it: a word, and each figure by which it judged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mainspring.domain.incident import OWED
 from mainspring.domain.monitors.judged import Judged
 from mainspring.domain.monitors.words import figure
 from mainspring.insight.words import moment
+
+_LABELS = {
+    "faults": "failures",
+    "first_at": "first",
+    "last_at": "last",
+    "code": "error",
+    "helped": "helped by hand",
+    "why": "because",
+    "lasts_ms": "for",
+}
+_UNITS = ("_at", "_ms", "_bytes", "_share")
+_WORDS = frozenset({"code", "reason", "kind"})
+"""Figures whose value is a word of ours, such as not_produced."""
 
 
 def verdict_word(one: Judged) -> str:
@@ -25,3 +39,18 @@ def figure_text(name: str, value: Any, now: int, zone: str) -> str:
     if name.endswith("_at") and isinstance(value, int):
         return moment(value, now, zone)
     return ", ".join(map(str, value)) if isinstance(value, list) else figure(name, value)
+
+
+def figure_rows(figures: Mapping[str, Any], now: int, zone: str) -> list[tuple[str, str]]:
+    """Return the figures of an incident as people read them; what has no value, and what is for Mainspring alone, is left out."""
+    rows = []
+    for name, value in figures.items():
+        if value is None or name == OWED or (name, value) == ("faults", 1):
+            continue
+        label = _LABELS.get(name)
+        if label is None:
+            unit = next((unit for unit in _UNITS if name.endswith(unit)), "")
+            label = name.removesuffix(unit).replace("_", " ")
+        text = ("yes" if value else "no") if isinstance(value, bool) else figure_text(name, value, now, zone)
+        rows.append((label, text.replace("_", " ") if name in _WORDS else text))
+    return rows

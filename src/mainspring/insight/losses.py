@@ -24,4 +24,11 @@ def sentences(losses: list[WorkerLoss], at: Callable[[int], str]) -> list[str]:
     """Return the newest deaths as sentences, and how many there were before."""
     more = len(losses) - _SHOWN
     found = [sentence(loss, at) for loss in losses[:_SHOWN]]
-    return [*found, f"{more} of its workers or more died before."] if more > 0 else found
+    if more <= 0:
+        return found
+    return [
+        *found,
+        "At least one more of its workers died before."
+        if more == 1
+        else f"At least {more} more of its workers died before.",
+    ]

@@ -17,6 +17,8 @@ class OptionRow(msgspec.Struct, frozen=True):
     value: Any
     set: bool
     help: str
+    effect: str = ""
+    """What is in force because of another option, in words."""
 
 
 def option_text(value: Any) -> str:
@@ -34,6 +36,7 @@ def option_text(value: Any) -> str:
 def option_rows(definition: Definition) -> list[OptionRow]:
     """Return the options in the order in which they are shown."""
     told = {"name": definition.name, "version": definition.version}
+    effects = {"isolate": "process (because of timeout)"} if definition.is_isolated_by_timeout else {}
     return [
         OptionRow(
             name=option.name,
@@ -41,6 +44,7 @@ def option_rows(definition: Definition) -> list[OptionRow]:
             value=told.get(option.name, definition.option(option.name)),
             set=option.name in definition.options or option.name == "name",
             help=option.help,
+            effect=effects.get(option.name, ""),
         )
         for option in options_of(definition.kind)
     ]

@@ -3,6 +3,7 @@
 Reads only, each bounded.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -92,6 +93,7 @@ def silent(incidents: Iterable[Incident]) -> list[Silent]:
 def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
     """Return open questions with the automations that ask them."""
     names = automations_of(reader, [one.run for one in waits])
+    asking = Counter(wait.run for wait in waits)
     return [
         Asked(
             automation=names.get(one.run, ""),
@@ -102,7 +104,7 @@ def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
             otherwise=default_of(one),
             opened_at=one.opened_at,
             until_at=one.until_at,
-            command=asks(one)[1],
+            command=asks(one, is_one_of_many=asking[one.run] > 1)[1],
         )
         for one in waits
     ]

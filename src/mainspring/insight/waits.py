@@ -14,6 +14,7 @@ from mainspring.insight.words import ago, one_line
 from mainspring.store.views import RunStory, WaitView
 
 _REJECTED = 5
+_WITH_END = frozenset({"answer", "signal", "event"})
 _WORDS = {
     "retry": "the next attempt of step",
     "answer": "the answer to",
@@ -23,18 +24,28 @@ _WORDS = {
 }
 
 
-def open_questions(waits: Iterable[WaitView]) -> list[WaitView]:
-    """Return the questions that a person may answer now."""
-    return [wait for wait in waits if wait.kind == "ask" and not wait.filled]
+def open_questions(waits: Iterable[WaitView], now: int) -> list[WaitView]:
+    """Return the questions that a person may answer now: an answer counts only before the end of its time."""
+    return [wait for wait in waits if wait.kind == "ask" and not wait.filled and not _is_over(wait.until_at, now)]
 
 
-def asks(wait: WaitView) -> tuple[str, str]:
-    """Return an open question as a sentence, and the command that answers it.
+def asks_many(waits: Iterable[WaitView]) -> bool:
+    """Tell whether an answer has to name its question, because more than one has none."""
+    return sum(wait.kind == "ask" and not wait.filled for wait in waits) > 1
+
+
+def _is_over(until_at: Any, now: int) -> bool:
+    return isinstance(until_at, int) and until_at <= now
+
+
+def asks(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, str]:
+    """Return an open question as a sentence, and the command that answers it; it names the question if its run asks more than one.
 
     What comes from a run is quoted as one word: nothing of it runs in the shell into which somebody copies the line.
     """
     listed = shlex.quote("|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"]))
-    return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}"
+    named = f" --question {shlex.quote(wait.ident)}" if is_one_of_many else ""
+    return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}{named}"
 
 
 def question_of(wait: WaitView) -> dict[str, Any]:
@@ -73,18 +84,25 @@ def waits_for(story: RunStory) -> list[dict[str, Any]]:
     return [wait | {"until_at": wait["until_at"] + moved_ms} if wait.get("until_at") else wait for wait in found]
 
 
-def sentences(story: RunStory, at: Callable[[int], str]) -> list[str]:
+def sentences(story: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
     """Return one sentence for each thing that the run waits for; `at` writes an instant."""
     asked = {wait.ident: _decoded(wait.question) for wait in story.waits}
     found = []
     for wait in waits_for(story):
-        until = f", until {at(wait['until_at'])}" if wait.get("until_at") else ""
+        until_at = wait.get("until_at")
+        end = at(until_at) if until_at else ""
+        until = f", until {end}" if end else ""
         name, kind = one_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
         question = asked.get(str(wait.get("ident")))
-        if isinstance(question, dict) and not any(_answers(fact, wait) for fact in story.facts):
-            found.append(f"It asks: {question_text(question)}{until}.")
-        elif any(_answers(fact, wait) for fact in story.facts):
+        if any(_answers(fact, wait) for fact in story.facts):
             found.append(f"It has {_WORDS.get(kind, one_line(kind))} {name}, which came and is not yet taken in.")
+        elif kind in _WITH_END and _is_over(until_at, now):
+            what = question_text(question) if isinstance(question, dict) else name
+            found.append(
+                f"The time of {_WORDS.get(kind, one_line(kind))} {what} ended at {end}: what comes now is too late."
+            )
+        elif isinstance(question, dict):
+            found.append(f"It asks: {question_text(question)}{until}.")
         elif kind == "timer":
             found.append(f"It sleeps{until}.")
         else:
@@ -94,6 +112,8 @@ def sentences(story: RunStory, at: Callable[[int], str]) -> list[str]:
 
 def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
     """Whether what lies in the inbox is what is waited for."""
+    if wait.get("kind") in _WITH_END and _is_over(wait.get("until_at"), fact.at):
+        return False
     if fact.ident is not None:
         return fact.ident == wait.get("ident")
     return fact.kind == wait.get("kind") and fact.name == wait.get("name")
@@ -106,11 +126,18 @@ def question_text(question: dict[str, Any]) -> str:
     return f"{one_line(hidden_data(question.get('text', '')), 200)}{listed}"
 
 
-def commands(story: RunStory) -> list[Can]:
+def commands(story: RunStory, now: int) -> list[Can]:
     """Return what a person can give to the run."""
     run = story.run.id
-    found = [Can(asks(wait)[1], "answer it", ANSWER, {"question": wait.ident}) for wait in open_questions(story.waits)]
-    names = dict.fromkeys(str(wait["name"]) for wait in waits_for(story) if wait.get("kind") == "signal")
+    is_many = asks_many(story.waits)
+    found = []
+    for wait in open_questions(story.waits, now):
+        why = f"answer: {question_text(question_of(wait))}" if is_many else "answer it"
+        found.append(Can(asks(wait, is_one_of_many=is_many)[1], why, ANSWER, {"question": wait.ident}))
+    signals = (
+        wait for wait in waits_for(story) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
+    )
+    names = dict.fromkeys(str(wait["name"]) for wait in signals)
     for name in names:
         line = f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON"
         found.append(Can(line, "send what it waits for", SIGNAL, {"name": name}))

@@ -22,6 +22,16 @@ class Difference(msgspec.Struct, frozen=True):
     this: str
 
 
+def drift_of(story: RunStory) -> list[Difference]:
+    """Return where what a run saved (`other`) differs from what its code asks for now (`this`); nothing, unless it stopped for that."""
+    failure = story.run.failure
+    changes = failure.data if failure is not None and failure.code == "drift" else None
+    return [
+        Difference(str(change.get("path", "?")), str(change.get("was", "")), str(change.get("now", "")))
+        for change in (changes if isinstance(changes, list) else [])
+    ]
+
+
 def last_good(reads: Reads, this: RunView) -> str:
     """Return the newest run of the same automation that succeeded and was created before.
 

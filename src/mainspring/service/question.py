@@ -36,7 +36,7 @@ def answer(
     `note` stands in the audit log beside the choice, for people.
 
     Raises:
-        NotFoundError: there is no such run, or no such open question (it was answered, or its time is over).
+        NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
         UnknownNameError: the question does not offer this choice; shows the nearest.
         ConflictError: several questions are open and none was named.
         SealedError: the codec that sealed the question is not at hand.
@@ -61,7 +61,7 @@ def _open_question(run: str, waits: list[WaitView], ident: str | None, sealing: 
     if not found:
         what = "no open question" if ident is None else f"no open question {ident!r}"
         raise NotFoundError(
-            f"run {run} has {what}", hint="It was answered, or its time is over: `mainspring runs show RUN`."
+            f"run {run} has {what}", hint="It was answered, or its time ended: `mainspring runs show RUN`."
         )
     if len(found) > 1:
         listed = "\n".join(f"  {wait.ident}: {_text_of(wait, sealing)}" for wait in found[:_LISTED])

@@ -19,6 +19,7 @@ _MISSING = {
     "no_trigger": "It is not declared any more; `mainspring triggers list` shows what is.",
     "no_such_step": "`mainspring runs show RUN` lists the steps of the run.",
     "no_such_question": "`mainspring runs show RUN` lists the open questions of the run.",
+    "question_over": "An answer counts if it comes before the end of the time. Start another run to decide again.",
 }
 _IN_THE_WAY = {
     "nothing_rejected": "Nothing has to be done: `mainspring runs show RUN` lists what a run has rejected.",

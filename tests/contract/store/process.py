@@ -203,8 +203,8 @@ def wait_for(run: ClaimedRun, name: str = "paid", ident: str = "e1", **options: 
     return OpenWait(run.id, run.claim, ident, "event", name, **options)
 
 
-def ask(run: ClaimedRun, ident: str = "q1", name: str = "Go?") -> OpenWait:
-    return OpenWait(run.id, run.claim, ident, "ask", name, question=b'{"text": "Go?"}')
+def ask(run: ClaimedRun, ident: str = "q1", name: str = "Go?", until_at: int | None = None) -> OpenWait:
+    return OpenWait(run.id, run.claim, ident, "ask", name, until_at, question=b'{"text": "Go?"}')
 
 
 def event(

@@ -1,9 +1,11 @@
 """A commit names the runs that it ended or stopped: by them those who wait for a result in the same process are woken."""
 
-from mainspring.domain.states import RunState
+from mainspring.domain.states import AttemptState, RunState
+from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import CancelRun
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.reads.incidents import untold_faults
 from tests.contract.store.process import complete, fail, finish, halt, suspend
 
 
@@ -42,6 +44,16 @@ def test_a_run_that_is_quarantined_is_named(store, second):
     run = store.begin()
     assert run.id in _ended(second, Bury(store.session, alone=run.id, limit=1, crashed=True))
     assert second.state(run.id) is RunState.NEEDS_ATTENTION
+
+
+def test_a_run_that_is_quarantined_says_how_its_worker_died(store, second, clock):
+    """In its headline, which the incident has too: the end that the supervisor saw, and the step that was under way."""
+    run = store.begin()
+    store.do(SaveAttempt(run.id, run.claim, "killer#1", "killer", 0, 1, AttemptState.STARTED, 1, clock.now(), "a"))
+    second.do(Bury(store.session, alone=run.id, limit=1, crashed=True, how="exit 0"))
+    assert second.run(run.id).failure.headline == "crashes worker: exit 0 in step killer"
+    (fault,) = untold_faults(second.reader)
+    assert fault.failure.headline == "crashes worker: exit 0 in step killer"
 
 
 def test_ended_and_stopped_runs_are_found_among_those_that_are_awaited(store):

@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.journal import FactKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import Prune
-from mainspring.store.commands.inbox import CloseWait
+from mainspring.store.commands.inbox import CloseWait, ExpireWait
 from tests.contract.store.process import event, outcome, suspend, wait_for
 
 WHERE = {"charge": "c1", "card.country": "DE"}
@@ -123,6 +123,19 @@ def test_expired_wait_and_event_do_not_meet(store, clock):
     assert facts(store, run) == []
     store.do(Prune(None, None, None, clock.now() + 1, None))
     assert [e.name for e in store.read("events")] == ["paid"]
+
+
+def test_event_of_the_end_of_the_time_is_kept_for_the_next_wait(store, clock):
+    """Also if the wait is opened again afterwards, by the worker that replays the run."""
+    run = store.begin()
+    until_at = clock.now() + 5
+    store.do(wait_for(run, until_at=until_at))
+    clock.forward(5)
+    assert store.do(event(data=DATA)).number == 0
+    store.do(wait_for(run, until_at=until_at))
+    assert store.do(ExpireWait(run.id, run.claim, "e1", until_at)).facts == ()
+    store.do(wait_for(run, ident="e2", until_at=clock.now() + 50))
+    assert [ident for ident, _, _ in facts(store, run)] == ["e2"]
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, None, "x", [1, 2], {"b": 1, "a": 2}])

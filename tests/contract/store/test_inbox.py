@@ -3,8 +3,9 @@
 import pytest
 
 from mainspring.domain.journal import FactKind
+from mainspring.domain.plain import iso
 from mainspring.domain.states import RunState
-from mainspring.store.commands.inbox import Deliver
+from mainspring.store.commands.inbox import Deliver, ExpireWait
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import CancelRun
 from tests.contract.store.process import ask, finish, halt, outcome, signal, suspend
@@ -108,6 +109,40 @@ def test_answer_must_name_one_of_many(store):
     assert [wait.ident for wait in store.read("questions")] == ["q1"]
     assert [wait.ident for wait in store.read("questions", 9, ["x", "a"])] == ["q1"]
     assert store.read("questions", 9, ["x"]) == store.read("questions", 9, []) == []
+
+
+@pytest.mark.parametrize("ident", [None, "q1"])
+def test_answer_at_the_end_of_the_time_is_refused(store, clock, ident):
+    """The store decides by its clock, whether a worker runs or not."""
+    run = store.begin()
+    until_at = clock.now() + 40_000
+    store.do(ask(run, until_at=until_at), suspend(run, due_at=until_at))
+    clock.forward(40_000)
+    refused = store.do(answer(run, ident))
+    assert (refused.code, f"question q1 ended at {iso(until_at)}" in refused.text) == ("question_over", True)
+    assert store.history(run.id).facts == []
+
+
+def test_answer_names_the_only_question_whose_time_goes_on(store, clock):
+    """Another one, whose time ended, does not have to be told apart from it."""
+    run = store.begin()
+    store.do(ask(run, "q1", until_at=clock.now() + 5), ask(run, "q2", until_at=clock.now() + 50))
+    clock.forward(5)
+    assert store.do(answer(run)) == DONE
+    assert [fact.ident for fact in store.history(run.id).facts] == ["q2"]
+
+
+def test_answer_in_time_is_found_when_the_time_ends(store, clock):
+    """However late the worker asks."""
+    run = store.begin()
+    until_at = clock.now() + 5
+    store.do(ask(run, until_at=until_at), ask(run, "q2", until_at=until_at))
+    clock.forward(4)
+    store.do(answer(run, "q1"))
+    clock.forward(100)
+    assert [fact.ident for fact in store.twice(ExpireWait(run.id, run.claim, "q1", until_at)).facts] == ["q1"]
+    assert [fact.ident for fact in store.twice(ExpireWait(run.id, run.claim, "q2", until_at)).facts] == ["q1"]
+    assert store.do(answer(run, "q2", source="a2")).code == "no_such_question"
 
 
 def test_owner_hears_of_facts(store, second):

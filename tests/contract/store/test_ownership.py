@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.errors import FencedError
 from mainspring.domain.journal import FactKind
 from mainspring.domain.states import AttemptState, FailureReason, RunState
-from mainspring.store.commands.inbox import CloseWait, OpenWait
+from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait
 from mainspring.store.commands.journal import RecordStall, SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE
 from mainspring.store.commands.runs import Annotate, ParentLink, Release, RunKey
@@ -43,6 +43,7 @@ def writes(run):
         "open_event": wait_for(run),
         "open_question": ask(run),
         "close": CloseWait(run.id, run.claim, "e1"),
+        "expire": ExpireWait(run.id, run.claim, "e1", 0),
         "annotate": Annotate(run.id, run.claim, b'{"k":"v"}', b"[1,2]"),
         "suspend": suspend(run),
         "retry_later": suspend(run, state=RunState.RETRYING, due_at=2**50),

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+import mainspring as ms
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
@@ -21,7 +22,6 @@ from tests.unit.cli.conftest import BACKUP, ORDER
 
 HELLO = """
 import mainspring as ms
-
 @ms.task(every="1h", owner="ann")
 def tidy(folder: str = "/srv") -> int:
     '''Put things in order.'''
@@ -111,6 +111,25 @@ def test_show_has_the_options_of_the_table_and_no_other(cli, stage, kind):
     assert list(cli("auto", "show", "one", "--json").json["options"]) == names
     shown = [line.split()[0] for line in cli("auto", "show", "one").out.splitlines() if line.startswith("  ")]
     assert [word for word in shown if word in names] == names
+
+
+def test_show_tells_that_a_time_out_moves_a_function_into_a_process(cli, stage):
+    """As its code announced it; a function in the loop, or one whose place is chosen, has what is written."""
+    with Registry():
+
+        @ms.task(timeout="2m")
+        def moved() -> None: ...
+
+        @ms.task(timeout="2m")
+        async def stays() -> None: ...
+
+        @ms.task(timeout="2m", isolate="thread")
+        def chosen() -> None: ...
+
+    stage.announce(*(automation.definition for automation in (moved, stays, chosen)))
+    places = ["process (because of timeout)", "(-)", "thread"]
+    for name, place in zip(("moved", "stays", "chosen"), places, strict=True):
+        assert f"  isolate     {place}\n" in cli("auto", "show", name).out
 
 
 def test_show_hides_secrets(cli, stage, monkeypatch):

@@ -45,6 +45,30 @@ def test_list_says_what_is_wrong(cli, wrong):
     assert [row["id"] for row in cli("incidents", "list", "--name", "store_lost", "--json").json] == ["i_2"]
 
 
+def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):
+    """What programs read stays in --json."""
+    facts = {
+        "faults": 1,
+        "first_at": stage.now,
+        "code": "not_produced",
+        "owed": True,
+        "waits_for_ms": 60_000,
+        "is_alone": False,
+    }
+    wrong("i_9", Subject("report", IncidentKind.PERMANENT_ERROR), facts=facts)
+    lines = {
+        tuple(line.split(maxsplit=1))
+        for line in cli("incidents", "show", "i_9").out.splitlines()
+        if line.startswith("  ")
+    }
+    assert {("error", "not produced"), ("waits", "for 1m"), ("is", "alone no")} <= {
+        (a, " ".join(b.split())) for a, b in lines
+    }
+    assert not {"faults", "owed", "first_at", "code"} & {label for label, _ in lines}
+    assert "first" in {label for label, _ in lines}
+    assert set(cli("incidents", "show", "i_9", "--json").json["facts"]) == set(facts)
+
+
 def test_show_tells_all_of_one(cli, wrong):
     """What, since when, by what it was judged, what to do, what became of it, who is told."""
     cli("incidents", "ack", "1", "--reason", "on it", "--actor", "ann")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mainspring.engine.registry import Registry
 from mainspring.store.commands.runs import Claim
 
 CODE = """
@@ -99,3 +100,15 @@ def test_broken_declaration_is_shown_by_run_and_the_others_of_its_file_run(cli, 
     assert "charge" not in shown.err
     ran = cli("run", "-m", "code.py", "good")
     assert (ran.code, ran.out.strip()) == (0, "7")
+
+
+def test_run_names_the_file_from_which_a_worker_has_an_automation(cli, stage, folder):
+    """`up -m jobs.py` announced it; without -m its file is not loaded here."""
+    (folder / "code.py").write_text(CODE)
+    registry = Registry.load([folder / "code.py"])
+    stage.announce(registry.get("quick").definition)
+    said = cli("run", "quick")
+    assert said.code == 3
+    assert f"quick is known from {folder / 'code.py'}" in said.err
+    assert f"-m {folder / 'code.py'}" in said.err
+    assert "unknown automation" in cli("run", "quack").err

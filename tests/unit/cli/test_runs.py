@@ -158,11 +158,13 @@ def test_show_draws_the_difference_of_a_drift(cli, stage):
 def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
     """Things that few runs have are there when a run has them."""
     run = stage.begin()
-    stage.do(Annotate(run.id, run.claim, detail=b'{"hints": ["name it"], "unasked": ["old#1"]}', progress=b"[3, 10]"))
+    detail = b'{"hints": ["name it"], "unasked": ["old#1"], "unawaited": ["step boom failed"]}'
+    stage.do(Annotate(run.id, run.claim, detail=detail, progress=b"[3, 10]"))
     stage.do(Deliver(run.id, FactKind.SIGNAL, "stop", "s1", payload=b"1"))
     out = cli("runs", "show", run.id).out
     assert "hint: step name it is asked for more than once without a key" in out
     assert "did not ask for it: old#1" in out
+    assert "hint: step boom failed: await the task" in out
     assert "not yet taken in: signal stop" in out
     assert "3/10" in cli("runs", "list").out
 
@@ -214,6 +216,20 @@ def test_diff_compares_with_the_last_good_run(cli, stage):
     assert places["step dump result.rows"] == ("10", "0")
     assert places["state"] == ("succeeded", "failed")
     assert cli("runs", "diff", good.id).code == 3
+
+
+def test_diff_of_a_drift_shows_what_was_saved_and_what_is_asked_for_now(cli, stage):
+    """No other run has to have succeeded; beside a named one it is compared as ever."""
+    run = stage.begin()
+    changes = [{"path": "amount", "was": "12.5", "now": "13"}]
+    drift = Failure("Drift", "drift", "the code asks for 'charge' with another input", data=changes)
+    stage.do(outcome(run, 1, "charge"))
+    stage.do(msgspec.structs.replace(halt(run, "charge", FailureReason.DRIFT, rank=1), failure=drift))
+    out = cli("runs", "diff", run.id).out
+    assert ("- saved 12.5" in out, "+ now   13" in out) == (True, True)
+    found = cli("runs", "diff", run.id, "--json").json
+    assert found == {"other": None, "this": run.id, "differences": [{"path": "amount", "other": "12.5", "this": "13"}]}
+    assert cli("runs", "diff", run.id, run.id, "--json").json["other"] == run.id
 
 
 def test_show_tells_how_much_a_run_put_out(cli, stage):

@@ -1,5 +1,7 @@
 """runs cancel, retry, signal, answer, give-result, and acts on all that a filter means."""
 
+import shlex
+
 import msgspec
 import pytest
 
@@ -175,6 +177,34 @@ def test_answer_takes_a_choice_and_shows_the_nearest(cli, stage):
     assert cli("runs", "answer", run, "yes", "--note", "paid").code == 0
     assert state(stage, run) is RunState.WAITING
     assert cli("runs", "answer", run, "no").code == 3
+
+
+def test_explain_prints_an_answer_that_works_for_each_open_question(cli, stage):
+    """With two questions open each command names its question, and says which it answers."""
+    run = stage.begin()
+    for ident, text in (("ask#1", "Ship it?"), ("ask#2", "Refund it?")):
+        question = msgspec.json.encode({"text": text, "choices": ["yes"]})
+        stage.do(OpenWait(run.id, run.claim, ident, "ask", "ask", question=question))
+    stage.do(suspend(run))
+    offers = [can for can in cli("explain", run.id, "--json").json["can"] if can["act"] == "answer"]
+    assert [can["does"] for can in offers] == ["answer: Ship it? [yes]", "answer: Refund it? [yes]"]
+    for can in offers:
+        assert cli(*shlex.split(can["command"])[1:]).code == 0
+    assert {fact.ident for fact in story(stage.store.reader, run.id).facts} == {"ask#1", "ask#2"}
+
+
+def test_explain_offers_no_answer_after_the_time_of_a_question(cli, stage):
+    """It says that the time ended, and the store refuses an answer with the instant."""
+    run = stage.begin()
+    until_at = stage.clock.now() - 1
+    stage.do(OpenWait(run.id, run.claim, "ask#1", "ask", "ask", until_at=until_at, question=QUESTION))
+    waiting = [{"kind": "answer", "name": "ask", "ident": "ask#1", "until_at": until_at}]
+    stage.do(msgspec.structs.replace(suspend(run), waiting_for=msgspec.json.encode(waiting)))
+    explained = cli("explain", run.id, "--json").json
+    assert "The time of the answer to Ship it? [yes, no] ended at" in " ".join(explained["what"])
+    assert not any("runs answer" in can["command"] for can in explained["can"])
+    said = cli("runs", "answer", run.id, "yes")
+    assert (said.code, "ended at" in said.err) == (3, True)
 
 
 def test_give_result_lets_a_run_in_doubt_go_on(cli, stage):

@@ -1,5 +1,6 @@
 """runs watch: the end decides the exit code."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.states import RunState
@@ -35,6 +36,17 @@ def test_open_question_ends_the_watch_where_nobody_can_answer(cli, stage):
     said = cli("runs", "watch", run.id)
     assert said.code == 6
     assert f"mainspring runs answer {run.id} yes" in said.err
+
+
+def test_waiting_is_told_once_and_with_what_is_waited_for(cli, stage, monkeypatch):
+    """No sentence without the one that it belongs to, and none again with each second that passes."""
+    run = stage.begin()
+    waiting = [{"kind": "signal", "name": "go", "ident": "go#1", "until_at": stage.now + 3_600_000}]
+    stage.do(msgspec.structs.replace(suspend(run), waiting_for=msgspec.json.encode(waiting)))
+    said = cli("runs", "watch", run.id, "--timeout", "1.2s")
+    lines = [line.strip() for line in (said.out + said.err).splitlines()]
+    (place,) = [number for number, line in enumerate(lines) if line.startswith("Meanwhile it holds")]
+    assert lines[place - 1].startswith("It waits for signal go")
 
 
 def test_timeout_ends_with_7(cli, stage):

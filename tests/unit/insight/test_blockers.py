@@ -284,4 +284,6 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
     stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waiting))
     assert "It waits for signal go." in cli("explain", run.id).out
     stage.do(signal(run.id))
-    assert "It has signal go, which came and is not yet taken in." in sentences(story(stage.store.reader, run.id), str)
+    assert "It has signal go, which came and is not yet taken in." in sentences(
+        story(stage.store.reader, run.id), 0, str
+    )

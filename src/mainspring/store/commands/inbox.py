@@ -7,9 +7,10 @@ from mainspring.domain.journal import FactKind
 
 
 class Deliver(msgspec.Struct, frozen=True):
-    """Put a fact into one run's inbox and wake it. Answer: Done, Refused not_found | finished | no_such_question.
+    """Put a fact into one run's inbox and wake it. Answer: Done, Refused not_found | finished | no_such_question | question_over.
 
-    The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one: ident None).
+    The same `source` counts once per run and kind. An ANSWER must name the ident of an open question (or the only one: ident None); at and
+    after the instant `until_at` of its wait it is refused.
     """
 
     run: str
@@ -62,6 +63,19 @@ class CloseWait(msgspec.Struct, frozen=True):
     run: str
     claim: int
     ident: str
+
+
+class ExpireWait(msgspec.Struct, frozen=True):
+    """The time of this wait ended. Answer: Arrived (the run's inbox), Refused claim_lost.
+
+    A fact committed before `until_at` still counts for it, whenever the worker reads it. If there is none, the wait is closed: an answer is
+    refused from then on, an event is kept for the next wait.
+    """
+
+    run: str
+    claim: int
+    ident: str
+    until_at: int
 
 
 class RejectFact(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.domain.journal import Fact
 from mainspring.domain.states import DeliveryState
 
 
@@ -24,6 +25,12 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     created: bool
     state: str = "queued"
     by_key: bool = False
+
+
+class Arrived(msgspec.Struct, frozen=True, tag="arrived"):
+    """What lies in a run's inbox, in the order of arrival."""
+
+    facts: tuple[Fact, ...]
 
 
 class Numbered(msgspec.Struct, frozen=True, tag="numbered"):

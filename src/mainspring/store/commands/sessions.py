@@ -83,6 +83,8 @@ class Bury(msgspec.Struct, frozen=True):
     crashed: bool = False
     alone: str | None = None
     limit: int = 3
+    how: str = ""
+    """How its process ended ("exit 0", "SIGSEGV"), where its supervisor saw that."""
     silent_ms: int | None = None
     """Bury it only if its last beat is at least so old by the database's clock: nobody saw its process die."""
     quarantined: bool = False

@@ -5,10 +5,11 @@ import msgspec
 from mainspring.domain.journal import FactKind
 from mainspring.domain.matching import event_hash, match_hash, shape_of
 from mainspring.domain.states import OutcomeState
-from mainspring.store.commands.inbox import CloseWait, OpenWait, Publish, ReturnFact
-from mainspring.store.commands.results import DONE, Done, Numbered, Refused
+from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, Publish, ReturnFact
+from mainspring.store.commands.results import DONE, Arrived, Done, Numbered, Refused
 from mainspring.store.handlers import inbox, listening, message_schemas
 from mainspring.store.handlers.ownership import is_owner, let_go
+from mainspring.store.reads.history import fact_of
 from mainspring.store.transaction import Transaction
 
 _decode = msgspec.json.decode
@@ -95,7 +96,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
         ),
     )
     if hashed is not None and since_at is not None:
-        _fill_from_kept(tx, c.run, c.ident, hashed, since_at)
+        _fill_from_kept(tx, c.run, c.ident, hashed, since_at, c.until_at)
     if c.kind == "run":
         inbox.tell_watcher_if_ended(tx, name, c.run, c.ident)
     return DONE
@@ -134,14 +135,17 @@ def _use_shape(tx: Transaction, name: str, shape: str) -> None:
             tx.change("insert_event_match", (hashed, seq))
 
 
-def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int) -> None:
-    """Give a wait the first kept event that its chain has not counted, and note up to where all are counted: the next wait begins there."""
+def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at: int, until_at: int | None) -> None:
+    """Give a wait the first kept event that its chain has not counted, and note up to where all are counted: the next wait begins there.
+
+    An event published at or after `until_at` stays for the next wait.
+    """
     row = tx.one("find_kept_event", (hashed, since_at, tx.now, run))
     measured = tx.one("measure_matches", (hashed,))
     first, last = measured if measured is not None else (None, None)
     if first is not None and (row is None or row[4] > first):
         tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
-    if row is not None:
+    if row is not None and (until_at is None or row[3] < until_at):
         _fill(tx, run, ident, *row[:4])
 
 
@@ -166,6 +170,20 @@ def close_wait(tx: Transaction, command: CloseWait) -> Done | Refused:
         return let_go(tx, c.run, c.claim)
     _forget(tx, c.run, c.ident)
     return DONE
+
+
+def expire_wait(tx: Transaction, command: ExpireWait) -> Arrived | Refused:
+    """Close a wait whose time ended, unless a fact came for it in time; return the inbox, which may hold a signal that came in time."""
+    c = command
+    tx.hold("run", c.run)
+    if not is_owner(tx, c.run, c.claim):
+        owner = let_go(tx, c.run, c.claim)
+        return owner if isinstance(owner, Refused) else Arrived(())
+    facts = tuple(map(fact_of, tx.all("read_inbox", (c.run,))))
+    if any(fact.ident == c.ident and fact.at < c.until_at for fact in facts):
+        return Arrived(facts)
+    _forget(tx, c.run, c.ident)
+    return Arrived(tuple(fact for fact in facts if fact.ident != c.ident))
 
 
 def refill_wait(tx: Transaction, run: str, ident: str) -> None:
@@ -215,5 +233,5 @@ def _forget(tx: Transaction, run: str, ident: str) -> None:
 
 
 def _fill_open_waits(tx: Transaction, run: str) -> None:
-    for ident, hashed, since_at in tx.all("list_event_waits", (run,)):
-        _fill_from_kept(tx, run, ident, hashed, since_at)
+    for ident, hashed, since_at, until_at in tx.all("list_event_waits", (run,)):
+        _fill_from_kept(tx, run, ident, hashed, since_at, until_at)

@@ -4,6 +4,7 @@ import msgspec
 
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind
+from mainspring.domain.plain import iso
 from mainspring.domain.sealing import PLAIN, sealed_in
 from mainspring.domain.states import RunState
 from mainspring.store.commands.inbox import Deliver
@@ -39,14 +40,26 @@ def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
     if c.kind is FactKind.ANSWER:
         if tx.one("was_taken", (c.run, c.kind, c.source)) is not None:
             return DONE
-        questions = tx.all("list_open_questions", (c.run, ident))
-        if len(questions) != 1:
-            what = "more than one question; name one" if questions else "no such open question"
-            return Refused("no_such_question", f"run {c.run} has {what}")
-        ident = questions[0][0]
+        question = _find_question(tx, c.run, ident)
+        if isinstance(question, Refused):
+            return question
+        ident = question
         tx.change("fill_wait", (1, c.run, ident))
     put(tx, c.run, c.kind, c.name, c.source, ident=ident, payload=c.payload, failure=c.failure)
     return DONE
+
+
+def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refused:
+    """Return the identity of the question that an answer of this instant is for."""
+    rows = tx.all("list_open_questions", (run, ident))
+    questions = [question for question, until_at in rows if until_at is None or until_at > tx.now]
+    if len(questions) == 1:
+        return str(questions[0])
+    if rows and not questions:
+        question, until_at = max(rows, key=lambda row: row[1])
+        return Refused("question_over", f"run {run}: the time of question {question} ended at {iso(until_at)}")
+    what = "more than one question; name one" if questions else "no such open question"
+    return Refused("no_such_question", f"run {run} has {what}")
 
 
 def _fits(payload: bytes, codec: str) -> bool:

@@ -56,7 +56,7 @@ def _offer_event(tx: Transaction, fact: Fact) -> None:
         inbox.write(tx, run, fact.kind, fact.name, fact.ident, fact.payload, None, source, fact.at)
         return
     events.free_event(tx, run, source)
-    for ident, _, _ in tx.all("list_event_waits", (run,)):
+    for ident, *_ in tx.all("list_event_waits", (run,)):
         events.refill_wait(tx, run, ident)
 
 

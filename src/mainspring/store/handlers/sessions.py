@@ -5,8 +5,10 @@ import json
 import msgspec
 
 from mainspring.domain.errors import ConflictError
+from mainspring.domain.failure import Failure
 from mainspring.domain.stall import BlockedLoop
-from mainspring.domain.states import FailureReason, Move, SessionState, target
+from mainspring.domain.states import AttemptState, FailureReason, Move, SessionState, target
+from mainspring.domain.verdict import Kind
 from mainspring.domain.worker_loss import Noticed
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
@@ -23,8 +25,11 @@ from mainspring.store.commands.sessions import (
 )
 from mainspring.store.handlers import endings, keys
 from mainspring.store.handlers.clock_steps import find_unseen_step
+from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.transaction import Transaction
 
+_UNASKED = "SIGTERM that no one asked for"
+_MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
 PROBATION_ROLE = "probation"
 EXEC_ROLE = "exec"
@@ -99,10 +104,11 @@ def close_session(tx: Transaction, command: CloseSession) -> Done:
     if session is None:
         return DONE
     row = tx.one("read_burial", (session,))
+    steps = {run: _running_steps(tx, run) for run in command.blamed}
     tx.change("lose_attempts", {"now": tx.now, "session": session})
     freed = tx.change("release_owned", {"now": tx.now, "session": session})
     if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # else a person asked for the drain
-        _blame(tx, session, command, is_probation=row[1] == PROBATION_ROLE)
+        _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
     _end(tx, session, SessionState.CLOSED, freed)
     tx.session = None
     return DONE
@@ -119,11 +125,12 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
+    steps = "" if command.alone is None else _running_steps(tx, command.alone)
     tx.change("record_losses", {**now, "noticed": _noticed(command).value, "finder": tx.session})
     tx.change("lose_attempts", now)
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
-        freed += _count_crash(tx, session, command.alone, command.limit)
+        freed += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
     freed += tx.change("lose_owned", {**now, "crashed": int(command.crashed)})
     _end(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, freed)
     return Numbered(freed)
@@ -169,7 +176,7 @@ def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None
     tx.ready |= freed > 0
 
 
-def _blame(tx: Transaction, session: int, command: CloseSession, *, is_probation: bool) -> None:
+def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str, str], *, is_probation: bool) -> None:
     """Count a drain that no one asked for on each run that was aboard; on probation it is the crash of the one suspect."""
     rows = [(run, tx.one("blame_drain", (run,))) for run in command.blamed]
     suspects = [run for run, row in rows if row is not None and row[0]]
@@ -177,18 +184,28 @@ def _blame(tx: Transaction, session: int, command: CloseSession, *, is_probation
         (run,) = suspects
         row = tx.one("count_drain", (run,))
         if row is not None and row[0] >= command.limit:
-            _quarantine(tx, session, run)
+            _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
 
 
-def _count_crash(tx: Transaction, session: int, run: str, limit: int) -> int:
+def _running_steps(tx: Transaction, run: str) -> str:
+    """Return " in step NAME" of the attempts of a run that are under way; "" where none is on record."""
+    rows = tx.all("list_open_attempts_of", (json.dumps([run]),))
+    names = list(dict.fromkeys(row[2] for row in rows if row[5] == AttemptState.STARTED))[:_MOST_STEPS]
+    return f" in step {', '.join(names)}" if names else ""
+
+
+def _count_crash(tx: Transaction, session: int, run: str, limit: int, how: str) -> int:
     """Count the death of a worker that held this run alone; at the limit the run is set apart. Return how many runs were."""
     row = tx.one("count_crash", (run, session))
-    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run)
+    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run, how)
 
 
-def _quarantine(tx: Transaction, session: int, run: str) -> int:
-    """Set a run apart whose code ends its workers. Return how many were."""
-    halted = tx.one("quarantine", {"now": tx.now, "run": run, "session": session})
+def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
+    """Set a run apart whose code ends its workers; `how` = the end of the last one. Return how many were."""
+    reason = FailureReason.CRASHES_WORKER.value
+    failure = Failure("CrashesWorker", reason, f"crashes worker: {how}", kind=Kind.PERMANENT)
+    values = {"now": tx.now, "run": run, "session": session, "failure": encode_failure(failure)}
+    halted = tx.one("quarantine", values)
     if halted is None:
         return 0
     automation, key = halted

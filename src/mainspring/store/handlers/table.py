@@ -75,6 +75,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     facts.Publish: events.publish,
     facts.OpenWait: events.open_wait,
     facts.CloseWait: events.close_wait,
+    facts.ExpireWait: events.expire_wait,
     facts.RejectFact: rejected_facts.reject_fact,
     facts.ReturnFact: events.return_fact,
     facts.DropRejected: rejected_facts.drop_rejected,

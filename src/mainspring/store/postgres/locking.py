@@ -34,6 +34,7 @@ _OF_A_RUN = (
     runs.Suspend,
     facts.Deliver,
     facts.CloseWait,
+    facts.ExpireWait,
     facts.RejectFact,
     facts.ReturnFact,
     facts.DropRejected,

@@ -139,7 +139,9 @@ def _of_surroundings(
         "box": BOX,
         "edges": graph.edges,
         "states": graph.states,
-        "options": [(one, option_text(one.value)) for one in option_rows(definition)] if definition is not None else [],
+        "options": [(row, row.effect or option_text(row.value)) for row in option_rows(definition)]
+        if definition is not None
+        else [],
         "runbook": Runbooks(call.site.settings).of(view.name, definition),
     }
 

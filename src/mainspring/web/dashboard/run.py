@@ -160,10 +160,10 @@ def _parent(call: Call[Any, Any], run: RunView) -> RunView | None:
 
 
 def _hints(run: RunView) -> dict[str, list[str]]:
-    """Return what the engine noticed: steps without a key of their own, saved steps that today's code did not ask for."""
+    """Return what the engine noticed: steps without a key, failures that nothing awaited, saved steps that today's code did not ask for."""
     detail = decoded(run.detail)
     found = detail if isinstance(detail, dict) else {}
-    return {name: [str(one) for one in found.get(name) or []][:8] for name in ("hints", "unasked")}
+    return {name: [str(one) for one in found.get(name) or []][:8] for name in ("hints", "unasked", "unawaited")}
 
 
 PAGES = (

@@ -131,6 +131,7 @@ COMMANDS: list[Any] = [
     ASK,
     inbox.OpenWait(run="mine", claim=1, ident="e", kind="event", name="paid", since_at=0, where={"a": 1}),
     inbox.CloseWait(run="mine", claim=1, ident="open"),
+    inbox.ExpireWait(run="mine", claim=1, ident="open", until_at=9),
     inbox.RejectFact(run="mine", claim=1, seq=2, failure=BROKEN),
     inbox.ReturnFact(run="mine", claim=1, rank=50, name="go", payload=b"1", at=5, seq=3),
     acts.Audited("cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejected(run="waiting")),
