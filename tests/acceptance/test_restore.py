@@ -151,5 +151,19 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     caught = place.call("db", "restore", "--catch-up", "-y")
     assert b"Left, since a step must not happen twice: charge" in caught.stdout, caught.stderr
     _until(lambda: _effects(effects).count("load lost.csv") == 2, "it does not catch up")
+    told = place.call("status")
+    assert (told.returncode, b" of the lost interval are undecided: mainspring db restore --lost" in told.stdout) == (
+        9,
+        True,
+    )
+    (slots,) = [one for one in json.loads(place.call("doctor", "--json").stdout) if one["name"] == "slots"]
+    assert (slots["state"], "lost interval" in slots["text"]) == ("problem", True)
+    assert place.call("db", "restore", "--dismiss", "--name", "load", "-y").stdout == b"Nothing is to be dismissed.\n"
+    would = place.call("db", "restore", "--dismiss", "--dry-run")
+    assert would.stdout.startswith(b"Would be dismissed: "), would.stderr
+    dismissed = place.call("db", "restore", "--dismiss", "--name", "charge", "-y")
+    assert dismissed.stdout.startswith(b"Dismissed: "), dismissed.stderr
+    assert _json(place, "db", "restore", "--lost")["slots"] == []
+    assert b"lost interval" not in place.call("status").stdout
     os.kill(again.pid, signal.SIGTERM)
     assert again.wait(60) == 0

@@ -55,7 +55,7 @@ def test_watch_of_an_older_crontab_line_still_works(place: Place) -> None:
 
 
 def test_watch_tells_in_words_and_json(place: Place) -> None:
-    """What is silent is told once on stderr, where no channel is configured, and the exit code is 9 until a success ends it."""
+    """Each round prints a line on stderr for what is silent, and the exit code is 9 until a success ends it."""
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
     assert place.watch()[0] == 0
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
@@ -64,9 +64,25 @@ def test_watch_tells_in_words_and_json(place: Place) -> None:
     assert (code, [one["name"] for one in found["silent"]]) == (9, ["backup"])
     assert said.startswith("[notify] backup: no success for ")
     code, found, said = place.watch()
-    assert (code, said) == (9, ""), "cron would mail it every five minutes"
+    (line,) = said.splitlines()
+    assert (
+        code,
+        line.startswith("backup: no success, expected every day at 03:00 (Europe/Berlin); the last one: "),
+    ) == (9, True)
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
     assert place.watch()[0] == 0
+
+
+def test_watch_prints_what_is_silent_also_where_a_channel_is_told(place: Place, receiver: Receiver) -> None:
+    """The channel is told once, and each round says what is silent still."""
+    place.env |= receiver.settings
+    place.exec("-n", "backup", "--every", "1h", "--", "true")
+    for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
+        place.rows(f"update {table} set {column} = {column} - {4 * HOUR}")
+    for _ in range(2):
+        code, _, said = place.watch()
+        assert (code, [line.partition(",")[0] for line in said.splitlines()]) == (9, ["backup: no success"])
+    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
 
 
 def test_failures_are_silence_too(place: Place) -> None:

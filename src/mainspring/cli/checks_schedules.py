@@ -12,7 +12,8 @@ _SHOWN = 5
 
 
 def slots(invocation: Invocation) -> Iterator[Check]:
-    """Each slot of the last week has a run, or a record of why not: computed anew from the definitions."""
+    """Each slot of the last week has a run, or a record of why not: computed anew from the definitions. None waits for a person."""
+    from mainspring.insight.set_aside import undecided_text
     from mainspring.service.slot_check import unaccounted
     from mainspring.store.reads.acts import StoredActs
 
@@ -26,7 +27,11 @@ def slots(invocation: Invocation) -> Iterator[Check]:
             f"{one.schedule}: {many(len(one.slots), 'due time')} with neither run nor record, from {first} to {last}",
             f"mainspring auto next {one.automation} --from 7d shows which; mainspring auto backfill makes up for them",
         )
-    if not found:
+    lost = invocation.rows_if_made(lambda reader: [text for text in [undecided_text(reader)] if text])
+    for text in lost:
+        fix = "mainspring db restore --lost lists them; --catch-up starts them, --dismiss lets them be"
+        yield Check("slots", "problem", text, fix)
+    if not found and not lost:
         yield ok("slots", "each due time of the last week has a run or a record of why not")
 
 

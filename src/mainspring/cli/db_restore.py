@@ -2,7 +2,8 @@
 
 A restored store is held: nothing starts, for what was done after the backup would be done again. Each run that was unfinished is decided
 by a person - continue, done or cancel, all of a filter at once - and then the store is released. What was due or came in between backup and
-restoring (the lost interval) is set aside: it starts only if a person lets it catch up.
+restoring (the lost interval) is set aside: it starts only if a person lets it catch up, and is undecided until then or until a person
+dismisses it.
 """
 
 from pathlib import Path
@@ -27,12 +28,13 @@ from mainspring.insight import words
 @click.option("--run", "runs", type=params.RUN, multiple=True, help="decide this run; may be repeated")
 @click.option("--lost", is_flag=True, help="list what may have been done after the backup and was set aside")
 @click.option("--catch-up", is_flag=True, help="start what was set aside, of all or of --name")
+@click.option("--dismiss", is_flag=True, help="let what was set aside never start, of all or of --name")
 @click.option(
     "--name",
     type=params.AUTOMATION,
     multiple=True,
     callback=params.once,
-    help="decide only runs of this automation, or let only it catch up",
+    help="decide only runs of this automation; let only it catch up; dismiss only what is of it",
 )
 @click.option(
     "--state",
@@ -41,7 +43,7 @@ from mainspring.insight import words
     multiple=True,
     help="decide only runs in this state",
 )
-@click.option("--dry-run", is_flag=True, help="only say which runs would be decided")
+@click.option("--dry-run", is_flag=True, help="only say what would be decided, started or dismissed")
 @click.option("--release", is_flag=True, help="let the store go on; every run must be decided")
 @pass_invocation
 def restore(
@@ -57,14 +59,16 @@ def restore(
     release: bool,
     lost: bool,
     catch_up: bool,
+    dismiss: bool,
 ) -> int | None:
     """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one.
 
     A folder in place of FILE stands for the newest backup of this store in it. Due times, files and messages between backup and restoring
-    may have been done: --lost lists them, --catch-up starts them. Workflows and at-most-once tasks catch up only if you name them (--name).
+    may have been done: --lost lists them, --catch-up starts them, --dismiss lets them be. Workflows and at-most-once tasks catch up only
+    if you name them (--name).
     """
-    if sum((file is not None, undecided, decide is not None, release, lost, catch_up)) != 1:
-        raise click.UsageError("name a FILE, or one of --undecided, --decide, --lost, --catch-up, --release")
+    if sum((file is not None, undecided, decide is not None, release, lost, catch_up, dismiss)) != 1:
+        raise click.UsageError("name a FILE, or one of --undecided, --decide, --lost, --catch-up, --dismiss, --release")
     if file is not None:
         _restore(invocation, file)
     elif undecided:
@@ -73,6 +77,8 @@ def restore(
         lost_interval.print_lost(invocation, name)
     elif catch_up:
         return lost_interval.catch_up(invocation, name, dry_run=dry_run)
+    elif dismiss:
+        return lost_interval.dismiss(invocation, name, dry_run=dry_run)
     elif decide is not None:
         _decide(invocation, decide, _chosen(invocation, runs, name, states), dry_run=dry_run)
     else:

@@ -1,10 +1,11 @@
-"""What `mainspring db restore` shows and starts of the lost interval: due times, deliveries and messages between backup and restoring."""
+"""What `mainspring db restore` shows, starts and dismisses of the lost interval: due times, deliveries, messages of that time."""
 
 from typing import TYPE_CHECKING, Any
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.exits import CONFLICT, OK
 from mainspring.insight import words
+from mainspring.insight.set_aside import LIST, counted
 from mainspring.insight.words import instant
 
 if TYPE_CHECKING:
@@ -12,23 +13,23 @@ if TYPE_CHECKING:
     from mainspring.store.lost_interval import SetAside
 
 _SHOWN = 20
-_LIST = "List it: mainspring db restore --lost"
+_LIST = f"List it: {LIST}"
 
 
 def print_set_aside(invocation: Invocation, aside: "SetAside") -> None:
     """Say what a restoring has set aside."""
-    counted = _counted(aside.slots, aside.deliveries, aside.messages)
-    if counted:
-        invocation.output.line(f"Set aside, since the replaced store may have done it: {counted}. {_LIST}")
+    text = counted(aside.slots, aside.deliveries, aside.messages)
+    if text:
+        invocation.output.line(f"Set aside, since the replaced store may have done it: {text}. {_LIST}")
 
 
 def print_released(invocation: Invocation) -> None:
     """Say what stays set aside after the release."""
     found = invocation.reads.lost_interval(_most())
     invocation.output.line("Released: the store goes on.")
-    counted = _counted(len(found.slots), len(found.deliveries), len(found.messages))
-    if counted:
-        invocation.output.line(f"Not started, since the replaced store may have done it: {counted}. {_LIST}")
+    text = counted(len(found.slots), len(found.deliveries), len(found.messages))
+    if text:
+        invocation.output.line(f"Not started, since the replaced store may have done it: {text}. {_LIST}")
 
 
 def print_lost(invocation: Invocation, name: str | None) -> None:
@@ -61,6 +62,7 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
             _print_part(invocation, "changes after the backup, to be made again by hand", lines)
         if slots or deliveries or messages:
             output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
+            output.line("Let them be: mainspring db restore --dismiss [--name NAME] [--dry-run]")
         if found.by_name_only:
             output.line(
                 f"Only if you name them, since a step must not happen twice: {', '.join(sorted(found.by_name_only))}"
@@ -81,25 +83,49 @@ def catch_up(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
     from mainspring.service import catch_up as service
 
     meant = service.chosen(invocation.reads.lost_interval(service.MOST), () if name is None else (name,))
-    counted = _counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
-    if not dry_run and counted:
-        invocation.confirm(f"Start what may have been done after the backup already: {counted}")
+    text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    if not dry_run and text:
+        invocation.confirm(f"Start what may have been done after the backup already: {text}")
         meant = service.catch_up(
             invocation.store, invocation.reads, invocation.clock, meant, act=invocation.act, sealing=invocation.sealing
         )
-    invocation.output.document(meant, lambda: _print_caught_up(invocation, meant, counted))
+    invocation.output.document(meant, lambda: _print_caught_up(invocation, meant, text))
     return CONFLICT if meant.refused else OK
 
 
-def _print_caught_up(invocation: Invocation, meant: "CaughtUp", counted: str) -> None:
+def dismiss(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
+    """Decide that what was set aside starts nothing; return the exit code: 8 if anything was refused."""
+    from mainspring.service import catch_up as service
+
+    found = invocation.reads.lost_interval(service.MOST)
+    meant = service.choose_to_dismiss(found, () if name is None else (name,))
+    text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    if not dry_run and text:
+        invocation.confirm(f"Let what was set aside never start: {text}")
+        meant = service.dismiss(invocation.store, meant, act=invocation.act)
+    said = "Would be dismissed" if meant.dry_run else "Dismissed"
+
+    def show() -> None:
+        invocation.output.line(f"{said}: {text}." if text else "Nothing is to be dismissed.")
+        _print_refused(invocation, meant.refused)
+
+    invocation.output.document(meant, show)
+    return CONFLICT if meant.refused else OK
+
+
+def _print_caught_up(invocation: Invocation, meant: "CaughtUp", text: str) -> None:
     output = invocation.output
     output.line(
-        f"{'Would be started' if meant.dry_run else 'Started'}: {counted}." if counted else "Nothing is to be started."
+        f"{'Would be started' if meant.dry_run else 'Started'}: {text}." if text else "Nothing is to be started."
     )
-    for what, why in list(meant.refused.items())[:_SHOWN]:
-        output.warn(f"{what}: {words.one_line(why)}")
+    _print_refused(invocation, meant.refused)
     if meant.left:
         output.line(f"Left, since a step must not happen twice: {', '.join(meant.left)}. Start one with --name NAME.")
+
+
+def _print_refused(invocation: Invocation, refused: dict[str, str]) -> None:
+    for what, why in list(refused.items())[:_SHOWN]:
+        invocation.output.warn(f"{what}: {words.one_line(why)}")
 
 
 def _print_part(invocation: Invocation, what: str, lines: list[Any]) -> None:
@@ -109,11 +135,6 @@ def _print_part(invocation: Invocation, what: str, lines: list[Any]) -> None:
             invocation.output.line(f"  {line}")
         if len(lines) > _SHOWN:
             invocation.output.line(f"  and {len(lines) - _SHOWN} more (--json lists all)")
-
-
-def _counted(slots: int, deliveries: int, messages: int) -> str:
-    parts = ((slots, "due time"), (deliveries, "delivery", "deliveries"), (messages, "message"))
-    return ", ".join(words.many(*part) for part in parts if part[0])
 
 
 def _most() -> int:

@@ -36,10 +36,11 @@ def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
     process is gone. Then it checks each automation: one with a schedule (or --cron or --every of exec) has to succeed within its period
     and grace, each other one as often as it usually does. It starts nothing.
 
-    If one is late, it prints a line on stderr and the exit code is 9. Otherwise it prints nothing and the exit code is 0.
+    As long as one is late, each round prints a line for it on stderr, which cron mails, and the exit code is 9. Otherwise it prints nothing
+    and the exit code is 0.
 
-    Each finding is an incident, sent once through the channels of [notify]. Without a channel the lines are all there is, and cron mails
-    them. After each round it asks the watchdog of [notify], unless something is stuck that has to move.
+    Each finding is an incident, sent once through the channels of [notify]; without a channel it is printed once. After each round it asks
+    the watchdog of [notify], unless something is stuck that has to move.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     del once
     flags = getattr(ctx.obj, "flags", None)
@@ -50,16 +51,16 @@ def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
     )
     apply_policy(settings)
     report = watch_once(settings, SystemClock())
-    for line in _lines(report, settings.project.timezone, is_asked=sys.stderr.isatty()):
+    for line in _lines(report, settings.project.timezone):
         click.echo(line, err=True)
     if as_json or getattr(flags, "json", False):
         sys.stdout.write(json_text(_data(report)) + "\n")
     ctx.exit(CHECK_FAILED if report.silent or report.bad else 0)
 
 
-def _lines(report: WatchReport, zone: str, *, is_asked: bool) -> list[str]:
-    """Return what is said beside the alerts: to a person who asks, all that is silent, told before or not."""
-    lines = [_line(silent, zone) for silent in report.silent] if is_asked else []
+def _lines(report: WatchReport, zone: str) -> list[str]:
+    """Return what is said beside the alerts: all that is silent, told before or not."""
+    lines = [_line(silent, zone) for silent in report.silent]
     lines += [
         f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad
     ]

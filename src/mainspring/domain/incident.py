@@ -12,6 +12,8 @@ from mainspring.domain.states import IncidentState
 
 MEMBERS = "members"
 """The fact that says how many runs failed, were fixed and are open, in words."""
+DECIDED = "decided"
+"""The fact of one that is over that says what became of its failed runs, where not all are fixed."""
 OWED = "owed"
 """The fact that people are told of it even if it is over before they would be."""
 
@@ -176,7 +178,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def said(self) -> str:
         """Return its first line, with what became of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
-        members = self.facts.get(MEMBERS)
+        members = self.facts.get(MEMBERS) or self.facts.get(DECIDED)
         return f"{self.text} ({members})" if isinstance(members, str) else self.text
 
     @property

@@ -1,6 +1,9 @@
 """Members of an incident: its failed runs. When one counts as healthy again, and what settles it."""
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class HealthRule(StrEnum):
@@ -37,6 +40,16 @@ class Settlement(StrEnum):
     """It failed before members were kept."""
 
 
+class Settled(NamedTuple):
+    """So many members that were settled so (None = they are open), by whom and why; `incident` = where their later failure belongs."""
+
+    how: str | None
+    by: str | None
+    number: int
+    reason: str | None = None
+    incident: str | None = None
+
+
 FIXED = frozenset(
     {
         Settlement.SUCCEEDED,
@@ -69,3 +82,33 @@ def members_text(failed: int, open_: int, fixed: int, *, halted: bool = False) -
         f"{open_:,} open" if open_ else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+_ENDED = {
+    Settlement.DISCARDED: "discarded",
+    Settlement.RESOLVED: "resolved by hand",
+    Settlement.CANCELLED: "cancelled",
+}
+
+
+def decided_text(settled: Sequence[Settled]) -> str | None:
+    """Return how an incident ended where not all of its runs are fixed: "2 fixed, 1 discarded", or of a single run by whom and why.
+
+    None = all of them are fixed, or there is none.
+    """
+    members = [one for one in settled if one.how != Settlement.FAILED_AGAIN]
+    if not members:
+        where = next((one.incident for one in settled if one.incident is not None), None)
+        return None if where is None else f"failed again with another error: see {where}"
+    counted = Counter[str]()
+    for one in members:
+        how = None if one.how is None else Settlement(one.how)
+        counted["open" if how is None else "fixed" if how in FIXED else _ENDED.get(how, "settled")] += one.number
+    if counted.keys() <= {"fixed"}:
+        return None
+    if counted.total() > 1:
+        return ", ".join(
+            f"{number:,} {how}" for how, number in sorted(counted.items(), key=lambda each: each[0] != "fixed")
+        )
+    (word,), (only,) = counted, members
+    return f"{word}{f' by {only.by}' if only.by else ''}{f': {only.reason}' if only.reason else ''}"

@@ -21,7 +21,7 @@ import msgspec
 
 from mainspring.domain.cadence import MOST_COUNTED
 from mainspring.domain.cron import to_local
-from mainspring.domain.incident import MEMBERS, Incident
+from mainspring.domain.incident import DECIDED, MEMBERS, Incident
 from mainspring.domain.notice import About, Field, Link, Notice
 from mainspring.domain.text import escape, is_plain_line
 
@@ -73,7 +73,16 @@ def headline_of(about: About, incident: Incident, environment: str) -> str:
     state = _STATES.get(about, incident.severity.value)
     where = "" if environment == _PRODUCTION else f" ({environment})"
     name = incident.subject.automation or "mainspring"
-    return one_line(f"[{state}]{where} {name}: {_AGAIN.get(about, '')}{incident.text}", LONGEST_HEADLINE)
+    ended = _ended_by(incident) if about is About.RESOLVED else ""
+    text = f"{ended} ({incident.text})" if ended else f"{_AGAIN.get(about, '')}{incident.text}"
+    return one_line(f"[{state}]{where} {name}: {text}", LONGEST_HEADLINE)
+
+
+def _ended_by(incident: Incident) -> str:
+    """Return how an incident ended that is over without being fixed: by whose word, or by what became of its runs."""
+    if incident.by:
+        return f"resolved by {incident.by}{f': {incident.note}' if incident.note else ''}"
+    return _text(incident.facts.get(DECIDED))
 
 
 def one_line(text: str, longest: int) -> str:

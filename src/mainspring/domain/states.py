@@ -134,7 +134,7 @@ class DeliveryState(StrEnum):
     FILTERED = "filtered"
     """Its filter said no."""
     DROPPED = "dropped"
-    """Another one counts in its place."""
+    """Another one counts in its place, or a person dismissed it."""
     REFUSED = "refused"
     """It may not count: its signature, its value, or another body under its key."""
     FAILED = "failed"
@@ -148,6 +148,7 @@ _D = DeliveryState
 DELIVERY_MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     _D.RECEIVED: frozenset({_D.HELD, _D.STARTED, _D.FILTERED, _D.DROPPED, _D.REFUSED, _D.FAILED}),
     _D.HELD: frozenset({_D.STARTED, _D.DROPPED, _D.FAILED}),
+    _D.FAILED: frozenset({_D.DROPPED}),
 }
 """THE table of deliveries: state -> states that may follow. A state that is not in it is final."""
 

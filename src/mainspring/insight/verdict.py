@@ -17,6 +17,7 @@ from mainspring.engine.announcing import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.clock_steps import report_clock
 from mainspring.insight.open_incidents import OpenIncidents
+from mainspring.insight.set_aside import LIST, NEXT, undecided_text
 from mainspring.insight.standing_runs import NONE, standing_runs
 from mainspring.insight.trigger_faults import faults_of_triggers
 from mainspring.insight.words import BAD, GOOD, WARN, many, one_line
@@ -116,6 +117,8 @@ def judge(
     paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = list(standstill.of_write_fault(write_fault))
     untold += _of_store(reader, told)
+    if text := undecided_text(reader):
+        untold.append(f"{text}: {LIST}")
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
@@ -156,7 +159,7 @@ def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
     lost = found.get(StoreFindingKind.COMMITS_LOST)
     if status.meta(reader, HELD) is not None and lost not in untold:
         why = "was restored" if lost is None else "went back in time"
-        yield f"The store {why} and is held: nothing starts. See: mainspring db restore --undecided"
+        yield f"The store {why} and is held: nothing starts. See: {NEXT}"
 
 
 def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:

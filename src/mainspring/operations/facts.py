@@ -45,6 +45,7 @@ from mainspring.operations.processes import PASSING, processes_of
 from mainspring.operations.rejected_senders import RejectedSenders
 from mainspring.operations.unserved import Group, unserved_of
 from mainspring.store.base import Reader
+from mainspring.store.held import HELD, RELEASED_AT
 from mainspring.store.reads import status, triggers
 from mainspring.store.reads import watched as reads
 from mainspring.store.reads.store_findings import store_findings
@@ -188,11 +189,12 @@ class FactsReader:
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
+        expected_from_at = self._expected_from_at(now_at)
         found = [
             self._one(
                 one,
                 used,
-                expected_from_at=rows.pauses_ended.get(one.name, 0),
+                expected_from_at=max(rows.pauses_ended.get(one.name, 0), expected_from_at),
                 served=served.get(one.name, 0),
                 listens=one.name in listening,
                 cadences=tuple(cadences.get(one.name, ())),
@@ -211,6 +213,12 @@ class FactsReader:
         ]
         self._written = used  # what was replaced is forgotten
         return found
+
+    def _expected_from_at(self, now_at: int) -> int:
+        """Return from when on anything is expected: a restored store starts nothing before its release."""
+        if status.meta(self._reader, HELD) is not None:
+            return now_at
+        return int(status.meta(self._reader, RELEASED_AT) or 0)
 
     def _held_up(
         self, rows: reads.WatchedRows, sessions: list[SessionView], now_at: int

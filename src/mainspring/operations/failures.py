@@ -45,6 +45,7 @@ def failures_of(untold: Iterable[UntoldFault], redact: Redact, known: Container[
             text=text,
             code=found.code,
             healthy=one.healthy,
+            settled=one.settled,
         )
         faults.append(fault)
         group = (one.automation, found.id)

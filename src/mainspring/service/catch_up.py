@@ -1,4 +1,4 @@
-"""Catching up with the lost interval of a restored store: starting what was set aside, chosen by a person.
+"""Deciding on the lost interval of a restored store: starting what was set aside, or dismissing it, chosen by a person.
 
 Nothing of it starts by itself. What may hold a step that must not happen twice is started only if its automation is named.
 """
@@ -13,10 +13,13 @@ from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.service.actor import Act
 from mainspring.service.backfill import PastSlot, backfill
 from mainspring.service.bulk import act_on_each
-from mainspring.service.outbox import send_each_again
+from mainspring.service.outbox import discard, send_each_again
+from mainspring.service.perform import perform
 from mainspring.service.reads import Reads
 from mainspring.service.trigger import replay
 from mainspring.store.base import Store
+from mainspring.store.commands.automations import DismissSlot
+from mainspring.store.commands.triggers import DismissDelivery
 from mainspring.store.reads.lost import LostDelivery, LostInterval, LostMessage, LostSlot
 
 MOST = 10_000
@@ -72,3 +75,51 @@ def catch_up(
     again = act_on_each(ids, repeat, dry_run=False)
     sent = send_each_again(store, [message.id for message in meant.messages], act=act)
     return msgspec.structs.replace(meant, dry_run=False, refused=refused | again.refused | sent.refused)
+
+
+class Dismissed(msgspec.Struct, frozen=True, kw_only=True):
+    """What starts no more, or would not. `refused` = what could not be dismissed, and why."""
+
+    dry_run: bool
+    slots: tuple[LostSlot, ...]
+    deliveries: tuple[LostDelivery, ...]
+    messages: tuple[LostMessage, ...]
+    refused: dict[str, str] = {}
+
+
+def choose_to_dismiss(found: LostInterval, names: Collection[str]) -> Dismissed:
+    """Return what would be dismissed for these automations; without names all of it: nothing can happen twice by that."""
+    return Dismissed(
+        dry_run=True,
+        slots=tuple(one for one in found.slots if not names or one.automation in names),
+        deliveries=tuple(one for one in found.deliveries if not names or one.automation in names),
+        messages=tuple(one for one in found.messages if not names or one.automation in names),
+    )
+
+
+def dismiss(store: Store, meant: Dismissed, *, act: Act) -> Dismissed:
+    """Decide that what is meant starts nothing, and is not sent. Each is audited on its own.
+
+    Raises:
+        StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
+    """
+    note = f"dismissed by {act.actor}: it was due or came in the lost interval"
+    slots = {f"{one.schedule}@{one.slot_at}": one for one in meant.slots}
+    deliveries = [one.id for one in meant.deliveries]
+
+    def dismiss_slot(key: str) -> None:
+        slot = slots[key]
+        detail = {"schedule": slot.schedule, "slot_at": slot.slot_at}
+        command = DismissSlot(slot.schedule, slot.slot_at, note)
+        perform(store, act.part(key), "dismiss", f"automation:{slot.automation}", command, detail)
+
+    def dismiss_delivery(id: str) -> None:
+        perform(store, act.part(id), "dismiss", f"delivery:{id}", DismissDelivery(id, note))
+
+    answers = (
+        act_on_each(list(slots), dismiss_slot, dry_run=False),
+        act_on_each(deliveries, dismiss_delivery, dry_run=False),
+        act_on_each([one.id for one in meant.messages], lambda id: discard(store, id, act=act.part(id)), dry_run=False),
+    )
+    refused = {what: why for answer in answers for what, why in answer.refused.items()}
+    return msgspec.structs.replace(meant, dry_run=False, refused=refused)

@@ -14,6 +14,9 @@ def decision_key(restored_at: str, run: str) -> str:
     return f"decided:{restored_at}:{run}"
 
 
+RELEASED_AT: Final = "released_at"
+"""The instant of the last release (ms UTC, as text): what was due before it is expected by no one."""
+
 LOST_FROM: Final = "lost_from"
 """From when on slots were set aside by that restoring (ms UTC, as text)."""
 

@@ -2,10 +2,12 @@
 
 import pytest
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incident import DECIDED, Finding, IncidentKind, Severity, Subject
 from mainspring.domain.member import HealthRule, Settlement
+from mainspring.domain.notice import About
+from mainspring.domain.rendering import headline_of
 from mainspring.domain.states import FailureReason, IncidentState, RunState
-from mainspring.store.commands.automations import Prune, RetireAutomation
+from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Discard, ParentLink, Reopen
 from mainspring.store.reads.incidents import last_faults, members, members_of, untold_faults
@@ -184,6 +186,64 @@ def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(stor
     assert (state_of(store, id), [one.run for one in members_of(store.reader, id)]) == (IncidentState.OPEN, [new])
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open) == (1, 1)
+
+
+def decided(store, id):
+    """What an incident that is over says of its failed runs, where they are not fixed."""
+    return store.read("incident", id).facts.get(DECIDED)
+
+
+def test_incident_that_is_over_says_who_discarded_its_run(store):
+    """With the reason; it does not look fixed."""
+    (run,) = fall(store, "x")
+    id = tell(store)
+    store.do(Audited("c-1", "cli:ana@box", "discard", f"run:{run}", Discard(run, "cli:ana@box"), "sender withdrew it"))
+    well(store)
+    assert decided(store, id) == "discarded by cli:ana@box: sender withdrew it"
+    incident = store.read("incident", id)
+    assert incident.said == "it broke (discarded by cli:ana@box: sender withdrew it)"
+    assert headline_of(About.RESOLVED, incident, "production") == (
+        "[resolved] a: discarded by cli:ana@box: sender withdrew it (it broke)"
+    )
+
+
+def test_incident_of_several_that_is_over_says_how_many_were_discarded(store):
+    """Beside those that are fixed."""
+    *_, third = fall(store, "x", "y", "z")
+    id = tell(store)
+    store.do(finish(store.begin(item="x")), finish(store.begin(item="y")), audited(Discard(third, "cli:ana")))
+    well(store)
+    assert decided(store, id) == "2 fixed, 1 discarded"
+
+
+def test_incident_whose_runs_are_fixed_says_no_more(store):
+    """It is over by itself."""
+    fall(store, "x")
+    id = tell(store)
+    store.do(finish(store.begin(item="x")))
+    well(store)
+    assert (state_of(store, id), decided(store, id)) == (IncidentState.RESOLVED, None)
+
+
+def test_run_that_fails_again_with_another_error_leads_to_its_new_incident(store):
+    """The old incident is over, but nothing is fixed."""
+    (run,) = fall(store, "x")
+    old = tell(store)
+    store.do(audited(Reopen(run)))
+    store.do(fail(store.claim_one(), "s1"))
+    new = tell(store, fingerprint="f2")
+    well(store)
+    assert (state_of(store, old), state_of(store, new)) == (IncidentState.RESOLVED, IncidentState.OPEN)
+    assert decided(store, old) == f"failed again with another error: see {new}"
+
+
+def test_person_who_resolves_is_named_in_the_message(store):
+    """With the note."""
+    fall(store, "x")
+    id = tell(store)
+    store.do(Resolve(id, "ana", "not ours"))
+    headline = headline_of(About.RESOLVED, store.read("incident", id), "production")
+    assert headline == "[resolved] a: resolved by ana: not ours (it broke)"
 
 
 def test_whoever_only_looks_after_it_has_decided_nothing(store, counted):

@@ -1,6 +1,7 @@
 """A restored store does not repeat what the replaced one may have done, on both databases: listed, and started by a person alone."""
 
 import apsw
+import msgspec
 import psycopg
 import pytest
 
@@ -8,8 +9,13 @@ import mainspring as ms
 from mainspring.app.backups import back_up, restore
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.table import DEFAULTS, MONITORS
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
+from mainspring.insight.set_aside import NEXT, undecided_text
+from mainspring.insight.verdict import judge, unresolved
+from mainspring.operations.facts import FactsReader
 from mainspring.service import automation, catch_up, hold
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.automations import MakeSlot
@@ -168,6 +174,77 @@ def test_catch_up_starts_what_may_happen_twice_and_the_rest_by_name(restored):
     named = catch_up.chosen(left, ("charge",))
     catch_up.catch_up(site.opened, site.reads, site.clock, named, act=site.act("d"))
     assert site.automations() == ["charge"] * 3 + ["report"] * 4
+
+
+def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored):
+    """The verdict says how much, held or released; a person starts one part and dismisses the rest, each on record."""
+    site, _ = restored
+
+    def told():
+        reader = site.opened.reader
+        verdict = judge(reader, site.clock.now(), unresolved(reader), store="s", environment="e")
+        return [one for one in verdict.problems if "interval" in one]
+
+    assert told() == [
+        "9 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
+    ]
+    hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
+    hold.release(site.opened, site.reads, act=site.act())
+    named = catch_up.chosen(site.reads.lost_interval(100), ("charge",))
+    catch_up.catch_up(site.opened, site.reads, site.clock, named, act=site.act("c"))
+    assert told() == [
+        "6 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
+    ]
+    of_order = catch_up.choose_to_dismiss(site.reads.lost_interval(100), ("order",))
+    assert (len(of_order.slots), of_order.deliveries, of_order.messages) == (3, (), ())
+    assert catch_up.dismiss(site.opened, of_order, act=site.act("d")).refused == {}
+    assert told() == [
+        "3 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
+    ]
+    rest = catch_up.choose_to_dismiss(site.reads.lost_interval(100), ())
+    for _ in range(2):  # repeated under its command id it is the same act
+        assert catch_up.dismiss(site.opened, rest, act=site.act("e")).refused == {}
+    assert told() == []
+    assert site.automations() == ["charge"] * 3 + ["report"]
+    acts = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
+    assert len([one for one in acts if one[0].startswith("d/")]) == 3
+    assert {actor for _, actor in acts} == {"cli:ann@box"}
+    again = catch_up.dismiss(site.opened, rest, act=site.act("f"))
+    assert len(again.refused) == 5, "no one has to decide on it any more"
+
+
+def test_one_lost_due_time_is_told_in_the_singular(restored):
+    """As a person would say it."""
+    site, _ = restored
+    found = site.reads.lost_interval(100)
+    but_one = msgspec.structs.replace(found, slots=found.slots[1:])
+    catch_up.dismiss(site.opened, catch_up.choose_to_dismiss(but_one, ()), act=site.act("d"))
+    assert undecided_text(site.opened.reader) == "1 due time of the lost interval is undecided"
+
+
+def test_held_store_names_its_commands_and_nothing_is_silent(restored):
+    """What cannot run is not missed, nor at the moment of the release."""
+    site, _ = restored
+    reader, now = site.opened.reader, site.clock.now()
+    held = [one for one in judge(reader, now, unresolved(reader), store="s", environment="e").problems if "held" in one]
+    assert held == [f"The store was restored and is held: nothing starts. See: {NEXT}"]
+    assert all(word in NEXT for word in ("--undecided", "--lost", "--release"))
+    later = now + 48 * HOUR
+    assert silent(reader, later) == set()
+    hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
+    hold.release(site.opened, site.reads, act=site.act())
+    assert silent(reader, site.clock.now() + HOUR // 4) == set()
+    assert silent(reader, later) == {"report", "charge", "order"}
+
+
+def silent(reader, now):
+    facts = FactsReader(reader).read(now)
+    return {
+        one.subject.automation
+        for kind in (IncidentKind.SILENCE, IncidentKind.LATE_START)
+        for one in MONITORS[kind].judge(facts, DEFAULTS[kind], now)
+        if one.finding is not None
+    }
 
 
 def test_store_that_was_lost_altogether_says_that_changes_are_not_known(site):

@@ -36,9 +36,9 @@ def test_what_needs_a_person_is_told_with_the_command_that_shows_it(cli, stage):
     stage.announce(BACKUP, problem="SyntaxError: oops")
     said = cli("status")
     assert said.code == 9
-    assert said.out.startswith("✗ 2 things need you; 1 failed run still needs a decision: ")
+    assert said.out.startswith("✗ 2 things need you; 1 failed run and 1 stopped run need a decision: ")
     assert "1 run needs a person. See: mainspring failed list --state needs_attention" in said.out
-    assert "  1 failed run still needs a decision: mainspring failed list" in said.out
+    assert "  1 failed run and 1 stopped run need a decision: mainspring failed list" in said.out
     assert "1 automation failed to load: backup" in said.out
 
 
@@ -180,7 +180,7 @@ def test_what_is_an_incident_is_told_once(cli, stage, look):
     found = cli("status", "--json").json
     assert len(found["problems"]) == 5
     assert all(problem.startswith("[notify]") for problem in found["problems"][:4])
-    assert found["problems"][4] == "1 failed run still needs a decision: mainspring failed list"
+    assert found["problems"][4] == "1 failed run and 1 stopped run need a decision: mainspring failed list"
     assert (found["failed"], found["needs_attention"]) == (1, 1)
 
 

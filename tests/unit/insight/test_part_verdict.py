@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 from mainspring.insight.part_verdict import judge_part
-from mainspring.insight.standing_runs import StandingRuns
+from mainspring.insight.standing_runs import NONE, StandingRuns
 from mainspring.store.views import AutomationView, Capped
 
 OPEN = Incident(
@@ -106,6 +106,11 @@ def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
             1,
         ),
         (StandingRuns(halted=Capped(1, more=False)), "1 thing needs you: ", 1),
+        (
+            StandingRuns(NONE, Capped(1, more=False), Capped(1, more=False)),
+            "1 failed run and 1 stopped run need a decision: `mainspring failed list`. Otherwise healthy: 1 automation.",
+            1,
+        ),
         (StandingRuns(*[Capped(2, more=False)] * 2), "1 thing needs you; 2 failed runs still need a decision: ", 1),
     ],
 )

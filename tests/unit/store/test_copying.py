@@ -15,7 +15,7 @@ from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.copying import place
 from mainspring.store.copying.copy import compare, copy
-from mainspring.store.copying.place import COUNTED, Source, Table, Target
+from mainspring.store.copying.place import CARRIED_META, COUNTED, Source, Table, Target
 from mainspring.store.postgres.address import Address, read_address
 from mainspring.store.postgres.connection import Connection, connect
 from mainspring.store.postgres.copying import PostgresRows
@@ -71,7 +71,9 @@ def fill(connection: apsw.Connection, seed: int, most: int = 12) -> None:
             values = [rows.value(kind, number, needed=needed, part_of_key=key) for _, kind, needed, key in columns]
             names = ", ".join(f'"{column[0]}"' for column in columns)
             connection.execute(f"insert into {name} ({names}) values ({', '.join('?' * len(values))})", values)
-    connection.execute("insert into meta values ('store', 'this one'), ('held', '1'), ('decided:1:r', 'done')")
+    connection.execute(
+        "insert into meta values ('store', 'this one'), ('epoch', '3'), ('held', '1'), ('decided:1:r', 'done')"
+    )
     connection.execute("update queues set backlog = abs(backlog % 100)")
     connection.execute("update sqlite_sequence set seq = 1000 where name = 'runs'")
     connection.execute("delete from sessions where id > 3")  # ids are not given twice
@@ -82,6 +84,7 @@ def file(path: Path) -> Iterator[apsw.Connection]:
     connection = connect_file(path)
     try:
         migrate_file(connection)
+        connection.execute(f"delete from meta where {CARRIED_META}")
         yield connection
     finally:
         connection.close(True)
@@ -97,6 +100,9 @@ def schema(address: Address) -> Iterator[Connection]:
     with connect(address) as connection:
         connection.answers_within = inf  # a busy machine may take longer than a person waits
         migrate_schema(connection, address)
+        connection.execute(
+            f'delete from "{address.schema}".meta where {CARRIED_META}'
+        )  # as a store that is to be filled
         yield connection
 
 

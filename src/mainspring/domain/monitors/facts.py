@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.member import HealthRule
+from mainspring.domain.member import HealthRule, Settlement
 from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.process_finding import ProcessFinding
@@ -348,7 +348,7 @@ class Queue(Struct, frozen=True, kw_only=True):
 class Fault(Struct, frozen=True, kw_only=True):
     """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless.
 
-    `code` = of its error.
+    `code` = of its error, `settled` = what settled it already; None = it is open.
     """
 
     run: str
@@ -360,6 +360,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     text: str
     code: str = ""
     healthy: HealthRule = HealthRule.ITEM
+    settled: Settlement | None = None
 
 
 class OpenFailure(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ Runs of one error belong together; where all runs are about the same thing (`hea
 
 from collections.abc import Container, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mainspring.domain.incident import MEMBERS, OWED, Finding, IncidentKind, Severity, Subject
-from mainspring.domain.member import HealthRule, members_text
+from mainspring.domain.member import FIXED, HealthRule, Settlement, members_text
 from mainspring.domain.monitors.facts import Facts, Fault, OpenFailure, Watched
 from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.prospects import prospects
@@ -28,6 +28,14 @@ FAILURE_KINDS: Final = frozenset(_DOES)
 """The incidents that have members."""
 _UNSAID = frozenset({FailureReason.DISCARDED.value})
 """A person did it, and knows."""
+
+
+class _Count(NamedTuple):
+    """How many runs failed, and how many of them are open and fixed."""
+
+    failed: int = 0
+    open: int = 0
+    fixed: int = 0
 
 
 def kind_of(fault: Fault) -> IncidentKind | None:
@@ -58,12 +66,16 @@ def subjects_of(faults: Sequence[Fault], known: Container[Subject]) -> list[Subj
 
 
 def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, now_at: int) -> Iterator[Judged]:
-    """Judge what failed anew, the first fault of each incident first, then the incidents whose members are open still."""
+    """Judge what failed anew, the first fault of each incident first, then the incidents whose members are open still.
+
+    Where all that failed anew is settled already, no one needs to be told of it.
+    """
     faults = sorted(facts.faults, key=lambda fault: (fault.at, fault.run))
     groups: dict[Subject, list[Fault]] = {}
     for fault, subject in zip(faults, subjects_of(faults, facts.open), strict=True):
         if subject is not None and subject.kind is kind:
             groups.setdefault(subject, []).append(fault)
+    groups = {subject: found for subject, found in groups.items() if any(one.settled is None for one in found)}
     failing = {one.incident.subject: one for one in facts.failing if one.incident.subject.kind is kind}
     if not groups and not failing:
         return
@@ -79,7 +91,7 @@ def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, now_at: int) -> Ite
 def _judged(
     subject: Subject, one: Watched, faults: list[Fault], before: OpenFailure | None, changed: str | None, now_at: int
 ) -> Judged:
-    kind, newest = subject.kind, faults[-1]
+    kind, newest = subject.kind, next(fault for fault in reversed(faults) if fault.settled is None)
     was = {} if before is None else before.incident.facts
     runs = list(dict.fromkeys(fault.run for fault in faults))
     figures: dict[str, Any] = {
@@ -93,7 +105,7 @@ def _judged(
         figures["code"] = newest.code
     if changed:
         figures["changed"] = changed
-    figures |= _members(kind, len(runs), len(runs), before)
+    figures |= _members(kind, _count(faults), before)
     if kind is IncidentKind.PERMANENT_ERROR and newest.healthy is HealthRule.AUTOMATION:
         figures[OWED] = True
     figures |= prospects(one, now_at)
@@ -117,7 +129,7 @@ def _still(before: OpenFailure, one: Watched | None) -> Judged:
     """Say of an incident of which nothing is new that its members are open, or that none is."""
     incident = before.incident
     subject, facts = incident.subject, dict(incident.facts)
-    figures = facts | _members(subject.kind, 0, 0, before)
+    figures = facts | _members(subject.kind, _Count(), before)
     if not before.open or before.newest is None:
         return Judged(subject, figures)
     runs = [run for run in figures.get("runs", ()) if run != before.newest]
@@ -134,12 +146,19 @@ def _still(before: OpenFailure, one: Watched | None) -> Judged:
     return Judged(subject, figures, finding)
 
 
-def _members(kind: IncidentKind, failed: int, more: int, before: OpenFailure | None) -> dict[str, Any]:
+def _count(faults: Sequence[Fault]) -> _Count:
+    """Count the runs that failed anew, by what became of each. One that failed once more is counted by its later failure."""
+    last = {fault.run: fault.settled for fault in faults if fault.settled is not Settlement.FAILED_AGAIN}
+    settled = list(last.values())
+    return _Count(len(settled), settled.count(None), sum(how in FIXED for how in settled))
+
+
+def _members(kind: IncidentKind, new: _Count, before: OpenFailure | None) -> dict[str, Any]:
     """Return how many runs failed, are fixed and are open, in words, where there is more than one."""
-    fixed = 0
+    failed, open_, fixed = new
     if before is not None:
-        failed, more, fixed = failed + before.failed, more + before.open, before.fixed
-    text = members_text(failed, more, fixed, halted=kind is IncidentKind.NEEDS_ATTENTION)
+        failed, open_, fixed = failed + before.failed, open_ + before.open, fixed + before.fixed
+    text = members_text(failed, open_, fixed, halted=kind is IncidentKind.NEEDS_ATTENTION)
     return {} if text is None else {MEMBERS: text}
 
 

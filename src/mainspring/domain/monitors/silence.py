@@ -142,7 +142,7 @@ def _first_window(one: Watched, from_at: int, gaps: Gaps, learning_ms: int) -> i
     Nor is a weekend, of an automation that has not succeeded on any.
     """
     if not gaps.on_weekends:
-        learning_ms = extend_over_weekends(from_at, learning_ms, zone_of(one.option("tz")))
+        learning_ms = extend_over_weekends(from_at, learning_ms, zone_of(one.option("tz") or "UTC"))
     seen_ms = gaps.largest_ms + HOUR_MS
     return learning_ms if seen_ms <= learning_ms else max(seen_ms, gaps.largest_ms * 5 // 4)
 

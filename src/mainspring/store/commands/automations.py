@@ -115,6 +115,14 @@ class BackfillSlot(msgspec.Struct, frozen=True):
     note: str
 
 
+class DismissSlot(msgspec.Struct, frozen=True):
+    """Decide that a due time of the lost interval gets no run. Answer: Done, Refused not_found (nobody has to decide on it)."""
+
+    schedule: str
+    slot_at: int
+    note: str
+
+
 class SetQueue(msgspec.Struct, frozen=True):
     """Make or change a queue's limits (None = no limit). Answer: Done."""
 

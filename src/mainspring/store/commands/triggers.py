@@ -132,6 +132,13 @@ class Replay(msgspec.Struct, frozen=True):
     delivery: str
 
 
+class DismissDelivery(msgspec.Struct, frozen=True):
+    """Decide that a delivery of the lost interval starts nothing. Answer: Done, Refused not_found (nobody has to decide on it)."""
+
+    delivery: str
+    note: str
+
+
 class ForgetSource(msgspec.Struct, frozen=True):
     """Let a key count anew: what arrived under it keeps its row, but not its key. Answer: Done, Refused not_found."""
 

@@ -1,6 +1,13 @@
-"""A restored store is held: runs may be staged and decided upon, but nothing is claimed before it is released."""
+"""A restored store is held: runs may be staged and decided upon, but nothing is claimed before it is released.
 
-from mainspring.domain.lost_interval import may_be_lost
+What was set aside of the lost interval stays so until it is started or dismissed.
+"""
+
+from mainspring.domain.lost_interval import LOST, may_be_lost
+from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.store.commands.automations import DismissSlot
+from mainspring.store.commands.results import DONE, Done, Refused
+from mainspring.store.commands.triggers import DismissDelivery
 from mainspring.store.held import HELD, RESTORED_AT
 from mainspring.store.transaction import Transaction
 
@@ -21,3 +28,23 @@ def is_set_aside(tx: Transaction, happened_at: int | None) -> bool:
         row = tx.one("read_meta", (RESTORED_AT,))
         restored = tx.cache[RESTORED_AT] = 0 if row is None else int(row[0])
     return bool(restored) and may_be_lost(happened_at, restored_at=restored, is_held=is_held(tx))
+
+
+def dismiss_slot(tx: Transaction, command: DismissSlot) -> Done | Refused:
+    """Let a due time that was set aside have no run."""
+    c = command
+    tx.hold("schedule", c.schedule)
+    dismissed = (SlotVerdict.MISSED.value, c.note, tx.now, c.schedule, c.slot_at, SlotVerdict.LOST.value)
+    if tx.change("dismiss_slot", dismissed):
+        return DONE
+    known = tx.one("find_slot", (c.schedule, c.slot_at))
+    if tx.again and known is not None and known[0] == SlotVerdict.MISSED:
+        return DONE
+    return Refused("not_found", f"no one has to decide on this due time of {c.schedule!r}")
+
+
+def dismiss_delivery(tx: Transaction, command: DismissDelivery) -> Done | Refused:
+    """Let a delivery that was set aside start nothing."""
+    if tx.change("dismiss_delivery", (command.note, tx.now, command.delivery, LOST)) or tx.again:
+        return DONE
+    return Refused("not_found", f"no one has to decide on delivery {command.delivery}")

@@ -11,8 +11,8 @@ import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.folding import SAYS_NOTHING_NEW
-from mainspring.domain.incident import MEMBERS, SETTLED_BEFORE, IncidentKind, Severity, Subject
-from mainspring.domain.member import members_text
+from mainspring.domain.incident import DECIDED, MEMBERS, SETTLED_BEFORE, IncidentKind, Severity, Subject
+from mainspring.domain.member import Settled, decided_text, members_text
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
@@ -204,11 +204,13 @@ def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> No
 
 
 def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
-    """Return the facts of an incident that is over, with what became of all its failed runs."""
+    """Return the facts of an incident that is over, with what became of its failed runs where it is more than one, or not fixed."""
     facts = msgspec.json.decode(row.facts)
+    decided = decided_text([Settled(*one) for one in tx.all("list_settlements", (row.id,))])
+    facts |= {} if decided is None else {DECIDED: decided}
     found = tx.one("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS in facts else None
     if found is None:
-        return row.facts
+        return row.facts if decided is None else msgspec.json.encode(facts)
     _, failed, still_open, fixed, _ = found
     text = members_text(failed, still_open, fixed, halted=row.kind == IncidentKind.NEEDS_ATTENTION)
     return msgspec.json.encode(facts | {MEMBERS: text})

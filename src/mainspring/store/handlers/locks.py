@@ -3,6 +3,7 @@
 from mainspring.domain.states import SessionState
 from mainspring.store.commands.automations import BreakLock, ReleaseLock, SetMeta, TakeLock
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
+from mainspring.store.held import HELD, RELEASED_AT
 from mainspring.store.transaction import Transaction
 
 _LIVE = frozenset({SessionState.ALIVE, SessionState.DRAINING})
@@ -44,6 +45,8 @@ def set_meta(tx: Transaction, command: SetMeta) -> Done:
     """Write or delete one entry of `meta`."""
     if command.value is None:
         tx.change("delete_meta", (command.key,))
+        if command.key == HELD:
+            tx.change("set_meta", (RELEASED_AT, str(tx.now)))
         tx.ready = True
     else:
         tx.change("set_meta", (command.key, command.value))

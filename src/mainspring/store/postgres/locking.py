@@ -132,6 +132,8 @@ def _first_of(command: Any) -> set[tuple[str, ...]]:
         case come.Decide(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
             of_key = [("delivery", trigger, key)] if key else []
             return {("delivery", delivery), *of_key, *(() if pace.is_plain else [("pace", trigger, by)])}
+        case come.DismissDelivery(delivery=delivery):
+            return {("delivery", delivery)}
         case come.LetGo(trigger=trigger, by=by):
             return {("pace", trigger, by)}
         case come.Gather(trigger=trigger, per=per):
@@ -151,7 +153,7 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("deployments",)}
         case acts.NoteCircumstances():
             return {("circumstances",)}
-        case acts.MakeSlot() | acts.BackfillSlot() | acts.PullBackSchedule():
+        case acts.MakeSlot() | acts.BackfillSlot() | acts.DismissSlot() | acts.PullBackSchedule():
             return {("schedule", command.schedule)}
         case acts.TakeLock(name=name):
             return {("lock", name)}

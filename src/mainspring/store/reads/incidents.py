@@ -20,7 +20,10 @@ MOST = 1_000
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """The end of a run that nobody has told of yet; `failure` None = nothing is known but the reason."""
+    """The end of a run that nobody has told of yet; `failure` None = nothing is known but the reason.
+
+    `settled` = what settled it as a member of its incident; None = it is open.
+    """
 
     seq: int
     run: str
@@ -31,16 +34,13 @@ class Fault(msgspec.Struct, frozen=True):
     failure: Failure | None
     at: int
     healthy: HealthRule = HealthRule.ITEM
+    settled: Settlement | None = None
 
 
 class LastFault(Fault, frozen=True, kw_only=True):
-    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here.
-
-    `settled` = what settled it as a member of its incident; None = it is open.
-    """
+    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here."""
 
     fingerprint: str | None
-    settled: Settlement | None = None
 
 
 class MembersView(msgspec.Struct, frozen=True):
@@ -135,16 +135,13 @@ class Unsent(msgspec.Struct, frozen=True):
 def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
     """Return failures that no watcher has grouped, oldest first."""
     rows = reader.read("list_untold_faults", (limit,))
-    return [Fault(*[*_fault(row[:-1]), HealthRule(row[-1])]) for row in rows]
+    return [Fault(*[*_fault(row[:-2]), HealthRule(row[-2]), _settlement(row[-1])]) for row in rows]
 
 
 def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:
     """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
     rows = reader.read("list_last_faults", (msgspec.json.encode(runs).decode(),))
-    return [
-        LastFault(*_fault(row[:-2]), fingerprint=row[-2], settled=None if row[-1] is None else Settlement(row[-1]))
-        for row in rows
-    ]
+    return [LastFault(*[*_fault(row[:-2]), HealthRule.ITEM, _settlement(row[-1])], fingerprint=row[-2]) for row in rows]
 
 
 def members(reader: Reader, incidents: Iterable[str]) -> dict[str, MembersView]:
@@ -156,10 +153,11 @@ def members(reader: Reader, incidents: Iterable[str]) -> dict[str, MembersView]:
 def members_of(reader: Reader, incident: str, limit: int = 50) -> list[MemberView]:
     """Return the members of the present opening of an incident, the open ones first, then the newest."""
     rows = reader.read("list_members", (incident, limit))
-    return [
-        MemberView(run, item, at, settled_at, None if how is None else Settlement(how), by)
-        for run, item, at, settled_at, how, by in rows
-    ]
+    return [MemberView(run, item, at, settled_at, _settlement(how), by) for run, item, at, settled_at, how, by in rows]
+
+
+def _settlement(how: str | None) -> Settlement | None:
+    return None if how is None else Settlement(how)
 
 
 def _fault(row: tuple[Any, ...]) -> list[Any]:

@@ -9,6 +9,9 @@ from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.domain.trigger import name_parts
 from mainspring.store.base import Reader
 from mainspring.store.held import LOST_CHANGES, LOST_FROM, RESTORED_AT
+from mainspring.store.views import Capped
+
+_COUNTED = 1_000
 
 
 class LostSlot(msgspec.Struct, frozen=True):
@@ -95,6 +98,29 @@ def lost_interval(reader: Reader, limit: int) -> LostInterval:
         None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
         frozenset(name for name, definition in definitions if not _may_repeat(definition)),
     )
+
+
+class LostCount(msgspec.Struct, frozen=True):
+    """How many of each are set aside and undecided."""
+
+    slots: Capped
+    deliveries: Capped
+    messages: Capped
+
+
+def count_lost(reader: Reader) -> LostCount | None:
+    """Count what a person has to start or dismiss, up to 1,000 of each; None if the store was never restored."""
+    with reader.snapshot() as read:
+        meta = {key: rows[0][0] for key in (RESTORED_AT, LOST_FROM) if (rows := read("read_meta", (key,)))}
+        if RESTORED_AT not in meta:
+            return None
+        interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
+        found = (
+            read("list_lost_slots", (SlotVerdict.LOST.value, *interval, _COUNTED + 1)),
+            read("list_lost_deliveries", (LOST, _COUNTED + 1)),
+            read("list_lost_messages", (LOST, _COUNTED + 1)),
+        )
+    return LostCount(*(Capped(min(len(rows), _COUNTED), more=len(rows) > _COUNTED) for rows in found))
 
 
 def _may_repeat(definition: bytes) -> bool:

@@ -86,6 +86,11 @@ def undecided_failures(reader: Reader, automations: Collection[str] | None = Non
     return _capped(reader.read("count_undecided", (_MOST + 1, _listed(automations)))[0][0])
 
 
+def stopped(reader: Reader, automations: Collection[str] | None = None) -> Capped:
+    """Return how many runs need a person; it stops at 1,000."""
+    return _capped(reader.read("count_stopped", (_MOST + 1, _listed(automations)))[0][0])
+
+
 def _listed(automations: Collection[str] | None) -> str | None:
     return None if automations is None else msgspec.json.encode(sorted(automations)).decode()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.incident import MEMBERS, Incident, IncidentKind, Severity, Subject
-from mainspring.domain.member import HealthRule
+from mainspring.domain.member import HealthRule, Settlement
 from mainspring.domain.monitors.facts import Facts, Fault, OpenFailure
 from mainspring.domain.monitors.failures import kind_of, subjects_of
 from mainspring.domain.states import FailureReason, IncidentState, RunState
@@ -174,3 +174,34 @@ def test_failures_of_one_thing_are_one_incident_whatever_they_say() -> None:
     assert subjects_of(told, ()) == [first, first, *others]
     exhausted = Subject("backup", IncidentKind.RETRIES_EXHAUSTED)
     assert subjects_of(told, {exhausted}) == [exhausted, exhausted, *others]
+
+
+def test_failures_that_are_settled_before_the_first_look_are_not_counted_as_open() -> None:
+    """Two failed and succeeded, one failed: one is open, and it is the one to look at. Where all are settled no one is told."""
+    fixed = [fault(at=T0 + n, run=f"r_{n}", settled=Settlement.ITEM_SUCCEEDED) for n in (1, 2)]
+    open_, given_up = fault(at=T0, run="r_0"), fault(at=T0 + 3, run="r_3", settled=Settlement.DISCARDED)
+    (one,) = found(IncidentKind.PERMANENT_ERROR, Facts(automations=(watched(),), faults=(*fixed, open_, given_up)), T0)
+    assert one.facts[MEMBERS] == "4 runs failed, 2 fixed, 1 discarded, 1 open"
+    assert one.hint == "mainspring runs show r_0"
+    settled = Facts(automations=(watched(),), faults=(*fixed, given_up))
+    assert look(IncidentKind.PERMANENT_ERROR, settled, T0) == []
+
+
+def test_run_that_failed_twice_before_the_first_look_is_counted_once() -> None:
+    """By its later failure."""
+    twice = (fault(at=T0, settled=Settlement.FAILED_AGAIN), fault(at=T0 + 1))
+    (one,) = found(IncidentKind.PERMANENT_ERROR, Facts(automations=(watched(),), faults=twice), T0)
+    assert MEMBERS not in one.facts
+    other = (fault(at=T0, settled=Settlement.FAILED_AGAIN), fault(at=T0 + 1, fingerprint="f2"))
+    (one,) = found(IncidentKind.PERMANENT_ERROR, Facts(automations=(watched(),), faults=other), T0)
+    assert one.subject.fingerprint == "f2"
+
+
+def test_settled_failure_that_comes_to_open_ones_changes_no_words() -> None:
+    """The incident stands as it did, for its open member."""
+    subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
+    before = failing(subject, failed=1, open=1, fixed=0, newest="r_1")
+    new = fault(run="r_2", settled=Settlement.SUCCEEDED)
+    facts = Facts(automations=(watched(),), faults=(new,), failing=(before,), open=frozenset({subject}))
+    (one,) = found(IncidentKind.PERMANENT_ERROR, facts, T0)
+    assert (one.text, one.hint) == ("failed: 403 AccessDenied", "mainspring runs show r_1")

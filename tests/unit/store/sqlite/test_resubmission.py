@@ -23,6 +23,7 @@ from mainspring.store.commands import incidents as seen
 from mainspring.store.commands import triggers as come
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.handlers.table import HANDLERS
+from mainspring.store.held import RESTORED_AT
 from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
 
 ROW = acts.AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")
@@ -162,6 +163,8 @@ COMMANDS: list[Any] = [
     acts.Audited(
         "cmd-back", "me", "backfill", "a", acts.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n")
     ),
+    acts.Audited("cmd-let-be", "me", "dismiss", "a", acts.DismissSlot("a", 1, "no")),
+    acts.Audited("cmd-let-go", "me", "dismiss", "lost", come.DismissDelivery("lost", "no")),
     acts.TakeLock(name="new", owner="mine"),
     acts.ReleaseLock(name="l", token=1),
     acts.Audited("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
@@ -317,6 +320,10 @@ def filled(open_one):
         database,
         msgspec.structs.replace(arrived, id="ended", trigger="b/runs", key="ended", pace=Pace(), filtered=True),
     )
+    do(database, acts.MakeSlot(schedule="a", slot_at=1, next_slot_at=5, verdict="lost"))
+    do(database, acts.SetMeta(RESTORED_AT, "9"))
+    do(database, msgspec.structs.replace(arrived, id="lost", key="lost", pace=Pace(), was_kept=True, happened_at=1))
+    do(database, acts.SetMeta(RESTORED_AT, None))
     neighbour.close()
     clock.now_at += 1_000
     return database

@@ -1,0 +1,10 @@
+-- What became of the members of the present opening of an incident: how, by whom, how many, why a person discarded one, and of a run that
+-- failed once more the incident of its last failure.
+select f.settled_how, f.settled_by, count(*),
+       max((select a.reason from audit_log as a where a.subject = 'run:' || f.run and a.verb = 'discard'
+            and f.settled_how = {{member.discarded}} order by a.seq desc limit 1)),
+       max((select newest.incident from faults as newest where newest.run = f.run and f.settled_how = {{member.failed_again}}
+            order by newest.seq desc limit 1))
+from incidents as i join faults as f on f.incident = i.id and f.opened = i.opened
+where i.id = ?1
+group by f.settled_how, f.settled_by
