@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import subprocess
 
 from mainspring.app.watch_process import WatchReport, watch_once
 from mainspring.config import load
@@ -215,11 +214,3 @@ def test_watch_of_a_store_that_does_not_exist_is_an_error(place: Place) -> None:
     assert place.sh("true").returncode == 0
     code, found, said = place.watch()
     assert (code, found["judged"], said) == (0, 1, "")
-
-
-def test_watch_checks_once_and_takes_no_flag_for_it(place: Place) -> None:
-    """The crontab line is two words; there is no other way to watch that a flag would have to choose."""
-    place.sh("true")
-    assert place.call("watch").returncode == 0
-    done: subprocess.CompletedProcess[bytes] = place.call("watch", "--once")
-    assert done.returncode == 2
