@@ -55,7 +55,7 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
         told = explained(reader, story, now, "UTC")
         (sentence,) = [line for line in told.what if "died" in line]
         for part in (
-            f"pid {os.getpid()} (session {dead}) died: last heard of at",
+            f"pid {os.getpid()} (session {dead}) died, last heard of at",
             "found dead at",
             "(its process was gone, noticed by app",
             f"(session {heir}) continued it after",

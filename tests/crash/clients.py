@@ -9,8 +9,8 @@ from mainspring.service import event, question, starting
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.run import cancel, retry
 from mainspring.store.reads.acts import StoredActs
-from mainspring.store.reads.runs import run_view
-from mainspring.store.views import RunView
+from mainspring.store.reads.runs import run_view, story
+from mainspring.store.views import RunStory, RunView
 from tests.crash.stores import open_store
 
 
@@ -63,6 +63,10 @@ class Client:
     def view(self, run: str) -> RunView:
         """Return a run as it stands."""
         return run_view(self.store.reader, run)
+
+    def story(self, run: str) -> RunStory:
+        """Return all that is on record of a run."""
+        return story(self.store.reader, run)
 
     def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Read the store."""

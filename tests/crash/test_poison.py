@@ -9,6 +9,7 @@ import pytest
 
 from mainspring.domain.states import FailureReason, RunState, SessionState
 from mainspring.domain.worker_death import CRASH_LIMIT
+from mainspring.domain.worker_loss import Noticed
 from tests.crash.supervised import Supervised
 from tests.crash.trials import World
 
@@ -52,6 +53,12 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
     assert view.reason == FailureReason.CRASHES_WORKER
     assert view.failure is not None
     assert view.failure.headline.startswith(f"crashes worker: {_ENDS[how]}")
+    losses = supervised.client.story(poison).losses
+    assert losses[0].ending == _ENDS[how]
+    assert losses[0].noticed == (Noticed.OWN_REPORT if how == "sigterm" else Noticed.CRASH)
+    assert all(loss.role in ("worker", "probation") and loss.hostname and loss.pid for loss in losses)
+    assert losses[0].resumed_at is None
+    assert all(loss.resumed_role in ("worker", "probation") for loss in losses[1:])
     assert view.crashes >= CRASH_LIMIT  # more where this machine is so slow that other processes die too
     assert supervised.client.rows("select count(*) from runs where crashes > 0") == [(1,)]
     assert supervised.doubled() == []

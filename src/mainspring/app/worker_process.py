@@ -68,7 +68,7 @@ async def _work(project: Project, handover: Handover, line: SupervisorLine) -> N
 
     def end() -> None:
         if not stop.is_set():
-            signalled.note(working.worker.aboard if working.is_open else ())
+            signalled.note(working.worker.aboard if working.is_open else {})
             stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -120,11 +120,11 @@ class Signalled:
     def __init__(self, line: SupervisorLine, limit: int) -> None:
         self._line = line
         self._limit = limit
-        self._aboard: tuple[str, ...] = ()
+        self._aboard: dict[str, int] = {}
         self._at = 0.0
 
-    def note(self, aboard: tuple[str, ...]) -> None:
-        """A signal has come."""
+    def note(self, aboard: dict[str, int]) -> None:
+        """A signal has come while these runs were aboard, each with its claim."""
         self._aboard, self._at = aboard, time.monotonic()
 
     async def session_end(self) -> CloseSession:
@@ -134,7 +134,7 @@ class Signalled:
                 _LOG.error(
                     "a signal ended this worker, and nobody had asked for that: %d runs were aboard", len(self._aboard)
                 )
-                return CloseSession(self._aboard, self._limit)
+                return CloseSession(tuple(self._aboard.items()), self._limit)
             await asyncio.sleep(_LOOK_EVERY_S / 4)
         return CloseSession()
 

@@ -1,5 +1,6 @@
 """The loss of a worker: which process died with a run, how its death was noticed, who continued the run."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -16,13 +17,16 @@ class Noticed(StrEnum):
     """It had not been heard of for longer than its lease."""
     QUARANTINE = "quarantine"
     """A person took its runs away from it."""
+    OWN_REPORT = "own_report"
+    """It reported itself that it drained, by a signal that no one had asked for."""
 
 
 class WorkerLoss(msgspec.Struct, frozen=True):
     """One run and one process that died with it. `claim` = the claim that ended so; instants are ms UTC.
 
     `seen_at` = its last sign of life on record, `found_at` = when its death was noticed, by the process `finder_*` (None = by a person, or
-    one that has no session). `resumed_*` = who continued the run; None = nobody yet.
+    one that has no session). `resumed_*` = who continued the run; `resumed_at` None = no one yet. `ending` = how the process ended
+    ("exit 0", "SIGSEGV", "SIGTERM that no one asked for"); None = no one saw that.
     """
 
     run: str
@@ -42,6 +46,7 @@ class WorkerLoss(msgspec.Struct, frozen=True):
     resumed_hostname: str | None = None
     resumed_pid: int | None = None
     resumed_at: int | None = None
+    ending: str | None = None
 
     @property
     def resumed_after_ms(self) -> int | None:
@@ -54,6 +59,7 @@ _NOTICED = {
     Noticed.PROCESS_GONE: "its process was gone",
     Noticed.LEASE_EXPIRED: "it was silent for longer than its lease",
     Noticed.QUARANTINE: "a person quarantined it",
+    Noticed.OWN_REPORT: "it drained and reported that itself",
 }
 
 
@@ -67,3 +73,12 @@ def how_noticed(loss: WorkerLoss) -> str:
     is_by_process = loss.finder_role is not None and loss.noticed is not Noticed.QUARANTINE
     by = f", noticed by {loss.finder_role} {loss.finder_hostname} pid {loss.finder_pid}" if is_by_process else ""
     return f"{_NOTICED[loss.noticed]}{by}"
+
+
+def describe_death(loss: WorkerLoss, at: Callable[[int], str]) -> str:
+    """Return who died, how, when, and how that was noticed; `at` writes an instant."""
+    died = f"{process_of(loss.role, loss.hostname, loss.pid, loss.session)} died"
+    ending = f" ({loss.ending})" if loss.ending else ""
+    if loss.noticed is Noticed.OWN_REPORT:
+        return f"{died}{ending} at {at(loss.found_at)}: {how_noticed(loss)}"
+    return f"{died}{ending}, last heard of at {at(loss.seen_at)}, found dead at {at(loss.found_at)} ({how_noticed(loss)})"

@@ -14,7 +14,7 @@ from mainspring.domain.log_line import Level, iso_of
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.summary import summary_of
-from mainspring.domain.worker_loss import how_noticed, process_of
+from mainspring.domain.worker_loss import describe_death
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.signs import EndedSign
 from mainspring.resources.hidden import HIDDEN
@@ -90,12 +90,8 @@ class LifeLines:
     def run_continued(self, run: ClaimedRun) -> None:
         """Say that the run is continued after its worker died: who died, how that was noticed, after how long."""
         for loss in run.losses:
-            died = process_of(loss.role, loss.hostname, loss.pid, loss.session)
             after_ms = loss.resumed_after_ms or 0
-            text = (
-                f"continued after {after_ms / 1000:.1f} s: its {died} died, last heard of at {iso_of(loss.seen_at)},"
-                f" found dead at {iso_of(loss.found_at)} ({how_noticed(loss)})"
-            )
+            text = f"continued after {after_ms / 1000:.1f} s: its {describe_death(loss, iso_of)}"
             told = {"state": RunState.RUNNING.value, "duration_ms": after_ms}
             self._desk.put_of_run(run, Level.WARNING, text, told)
 

@@ -48,9 +48,9 @@ class Straights:
         return len(self._aboard)
 
     @property
-    def run_ids(self) -> list[str]:
-        """The runs whose work is not done."""
-        return [run for run, straight in self._aboard.items() if not straight.is_over]
+    def claims(self) -> dict[str, int]:
+        """The claims of the runs whose work is not done."""
+        return {run_id: straight.run.claim for run_id, straight in self._aboard.items() if not straight.is_over}
 
     @property
     def are_allowed(self) -> bool:

@@ -146,9 +146,9 @@ class Worker(RunServices):
         return len(self.drivers) + self._histories.count + len(self._straights)
 
     @property
-    def aboard(self) -> tuple[str, ...]:
-        """Ids of the runs whose code may be at work here now."""
-        return (*self.drivers, *self._straights.run_ids)
+    def aboard(self) -> dict[str, int]:
+        """The claims of the runs whose code may be at work here now, by run."""
+        return {run_id: driver.claim for run_id, driver in self.drivers.items()} | self._straights.claims
 
     @property
     def goes_straight(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mainspring.domain.worker_loss import WorkerLoss, how_noticed, process_of
+from mainspring.domain.worker_loss import WorkerLoss, describe_death, process_of
 from mainspring.insight.words import one_line, span
 
 _SHOWN = 3
@@ -10,13 +10,12 @@ _SHOWN = 3
 
 def sentence(loss: WorkerLoss, at: Callable[[int], str]) -> str:
     """Return one death as a sentence; `at` writes an instant."""
-    died = process_of(loss.role, loss.hostname, loss.pid, loss.session)
-    text = f"Its {died} died: last heard of at {at(loss.seen_at)}, found dead at {at(loss.found_at)} ({how_noticed(loss)})."
+    text = f"Its {describe_death(loss, at)}."
     if loss.resumed_at is None or loss.resumed_after_ms is None:
         return one_line(f"{text} Nobody has continued it since.")
-    heir = process_of(
-        loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session or 0
-    )
+    if loss.resumed_session is None:
+        return one_line(f"{text} Another worker had continued it by then.")
+    heir = process_of(loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session)
     return one_line(f"{text} {heir} continued it after {span(loss.resumed_after_ms)}.")
 
 

@@ -13,8 +13,9 @@ def drained(process, *runs, role="worker", new_process):
     """A process claims the runs, is signalled by no one who may, and ends in order."""
     worker = new_process().open(role)
     worker.announce("a", "b")
-    assert set(worker.ids(suspects=role == "probation")) == set(runs)
-    assert worker.do(CloseSession(runs)) == DONE
+    claims = {run.id: run.claim for run in worker.claim(suspects=role == "probation").runs}
+    assert set(claims) == set(runs)
+    assert worker.do(CloseSession(tuple(claims.items()))) == DONE
     return worker
 
 
@@ -51,7 +52,7 @@ def test_drain_of_a_finished_run_or_at_a_persons_request_blames_no_one(store, ne
     """What ended well while the worker drained is over; a session that a person drains may be signalled by the person too."""
     run = store.begin()
     store.do(finish(run))
-    store.do(CloseSession((run.id,)))
+    store.do(CloseSession(((run.id, run.claim),)))
     assert store.run(run.id).state == RunState.SUCCEEDED
     asked = new_process().open()
     asked.announce("a", "b")
@@ -60,8 +61,9 @@ def test_drain_of_a_finished_run_or_at_a_persons_request_blames_no_one(store, ne
         worker.announce("a", "b")
         left = worker.begin() if _ == 0 else worker.claim_one()
         asked.do(DrainSession(worker.session))
-        worker.do(CloseSession((left.id,)))
+        worker.do(CloseSession(((left.id, left.claim),)))
     assert asked.ids() == [left.id]
+    assert asked.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]
 
 
 def test_drain_on_probation_beside_other_suspects_counts_for_none(store, new_process):

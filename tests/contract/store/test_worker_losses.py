@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.domain.worker_loss import Noticed
 from mainspring.store.commands.automations import Prune
+from mainspring.store.commands.runs import Release
 from mainspring.store.commands.sessions import Bury, CloseSession
 from tests.contract.store.process import finish, suspend
 
@@ -25,7 +26,7 @@ def dead_and_heir(store, second, clock, **how):
     ("how", "noticed"),
     [
         ({}, Noticed.PROCESS_GONE),
-        ({"crashed": True}, Noticed.CRASH),
+        ({"crashed": True, "how": "exit 0"}, Noticed.CRASH),
         ({"silent_ms": 1_000}, Noticed.LEASE_EXPIRED),
         ({"quarantined": True}, Noticed.QUARANTINE),
     ],
@@ -37,7 +38,7 @@ def test_death_of_a_worker_is_on_its_run(store, second, clock, how, noticed):
     assert (loss.session, loss.role, loss.hostname, loss.pid) == (store.session, "worker", "box", 1)
     assert (loss.seen_at, loss.found_at, loss.noticed) == (begun_at, begun_at + 2_000, noticed)
     assert (loss.finder_role, loss.finder_hostname, loss.finder_pid) == ("worker", "box", 1)
-    assert (loss.resumed_at, loss.resumed_after_ms) == (None, None)
+    assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, how.get("how"))
     clock.forward(500)
     heir = second.claim_one(suspects=bool(how.get("crashed")))
     assert heir.id == run
@@ -68,6 +69,52 @@ def test_process_that_ends_by_itself_is_no_loss(store, second):
     store.do(CloseSession())
     assert second.claim_one().losses == ()
     assert losses(second, run.id) == []
+
+
+def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
+    """As a death is: which process, when, how it ended, who continued the run after how long; each run that it had keeps it."""
+    runs = [store.begin() for _ in range(2)]
+    clock.forward(2_000)
+    drained_at = clock.now()
+    store.do(CloseSession(tuple((run.id, run.claim) for run in runs)))
+    for run in runs:
+        (loss,) = losses(second, run.id)
+        assert (loss.claim, loss.role, loss.hostname, loss.pid) == (run.claim, "worker", "box", 1)
+        assert (loss.seen_at, loss.found_at, loss.noticed) == (drained_at, drained_at, Noticed.OWN_REPORT)
+        assert (loss.ending, loss.finder_role, loss.resumed_at) == ("SIGTERM that no one asked for", None, None)
+    clock.forward(800)
+    heirs = second.claim().runs
+    assert {heir.id: heir.losses for heir in heirs} == {run.id: tuple(losses(second, run.id)) for run in runs}
+    (loss,) = heirs[0].losses
+    assert (loss.resumed_session, loss.resumed_after_ms) == (second.session, 800)
+
+
+@pytest.mark.parametrize("is_owned", [True, False])
+def test_drain_is_a_loss_of_a_run_that_another_worker_continued_meanwhile(store, second, clock, is_owned):
+    """The draining worker gave the run back before it reported its end: the loss keeps its claim and who has continued the run."""
+    run = store.begin()
+    store.do(Release(run.id, run.claim, 0))
+    clock.forward(100)
+    heir, continued_at = second.claim_one(), clock.now()
+    if not is_owned:
+        second.do(suspend(heir, due_at=clock.now() + 60_000))
+    clock.forward(2_000)
+    session = store.session
+    store.do(CloseSession(((run.id, run.claim),)))
+    (loss,) = losses(second, run.id)
+    assert (loss.claim, loss.session, loss.resumed_at) == (run.claim, session, continued_at)
+    assert loss.resumed_session == (second.session if is_owned else None)
+
+
+def test_drain_is_a_loss_of_the_claim_that_the_run_has(store, second):
+    """The worker took the run again after the signal came."""
+    run = store.begin()
+    store.do(Release(run.id, run.claim, 0))
+    again = store.claim_one()
+    store.do(CloseSession(((run.id, run.claim),)))
+    (loss,) = losses(second, run.id)
+    assert (loss.claim, loss.resumed_at) == (again.claim, None)
+    assert second.claim_one().losses == tuple(losses(second, run.id))
 
 
 def test_losses_go_with_their_run(store, second, clock):

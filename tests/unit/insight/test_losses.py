@@ -14,3 +14,23 @@ def test_deaths_that_are_not_shown_are_counted(deaths, last):
     """Three are shown; one more is one worker, not "1 of its workers or more"."""
     losses = [WorkerLoss("r_1", claim, 1, "worker", "box", 7, 0, 1, Noticed.CRASH) for claim in range(deaths)]
     assert sentences(losses, str)[3:] == [last]
+
+
+def test_death_in_words_names_how_the_process_ended():
+    """A process that its supervisor saw end, and one that drained although no one had asked for that."""
+    heir = {"resumed_session": 2, "resumed_role": "worker", "resumed_hostname": "box", "resumed_pid": 9, "resumed_at": 900}
+    finder = {"finder_role": "supervisor", "finder_hostname": "box", "finder_pid": 1}
+    crash = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 100, 200, Noticed.CRASH, ending="exit 0", **finder, **heir)
+    drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, Noticed.OWN_REPORT, ending="SIGTERM that no one asked for")
+    assert sentences([crash, drain], str) == [
+        "Its worker box pid 7 (session 1) died (exit 0), last heard of at 100, found dead at 200"
+        " (its supervisor saw it end, noticed by supervisor box pid 1). worker box pid 9 (session 2) continued it after 800ms.",
+        "Its worker box pid 7 (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
+        " Nobody has continued it since.",
+    ]
+
+
+def test_run_that_was_continued_before_its_worker_reported_the_drain_says_so():
+    """Who continued it is not known where that worker has given it back too."""
+    drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, Noticed.OWN_REPORT, resumed_at=150)
+    assert sentences([drain], str)[0].endswith("Another worker had continued it by then.")

@@ -104,11 +104,12 @@ def close_session(tx: Transaction, command: CloseSession) -> Done:
     if session is None:
         return DONE
     row = tx.one("read_burial", (session,))
-    steps = {run: _running_steps(tx, run) for run in command.blamed}
+    steps = {run: _running_steps(tx, run) for run, _ in command.blamed}
     tx.change("lose_attempts", {"now": tx.now, "session": session})
-    freed = tx.change("release_owned", {"now": tx.now, "session": session})
+    freed = 0
     if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # else a person asked for the drain
-        _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
+        freed = _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
+    freed += tx.change("release_owned", {"now": tx.now, "session": session})
     _end(tx, session, SessionState.CLOSED, freed)
     tx.session = None
     return DONE
@@ -126,7 +127,8 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     steps = "" if command.alone is None else _running_steps(tx, command.alone)
-    tx.change("record_losses", {**now, "noticed": _noticed(command).value, "finder": tx.session})
+    noticed, ending = _noticed(command).value, command.how or None
+    tx.change("record_losses", {**now, "noticed": noticed, "ending": ending, "finder": tx.session})
     tx.change("lose_attempts", now)
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
@@ -176,15 +178,26 @@ def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None
     tx.ready |= freed > 0
 
 
-def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str, str], *, is_probation: bool) -> None:
-    """Count a drain that no one asked for on each run that was aboard; on probation it is the crash of the one suspect."""
-    rows = [(run, tx.one("blame_drain", (run,))) for run in command.blamed]
-    suspects = [run for run, row in rows if row is not None and row[0]]
+def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str, str], *, is_probation: bool) -> int:
+    """Count and record a drain that no one asked for on each run that was aboard; on probation it is the crash of the one suspect.
+
+    Return how many runs were set apart.
+    """
+    suspects = []
+    drain = {"now": tx.now, "session": session, "noticed": Noticed.OWN_REPORT.value, "ending": _UNASKED}
+    for run, claim in command.blamed:
+        row = tx.one("blame_drain", (run,))
+        if row is None:
+            continue
+        tx.change("record_drain", {**drain, "run": run, "claim": claim})
+        if row[0]:
+            suspects.append(run)
     if is_probation and len(suspects) == 1:
         (run,) = suspects
         row = tx.one("count_drain", (run,))
         if row is not None and row[0] >= command.limit:
-            _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
+            return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
+    return 0
 
 
 def _running_steps(tx: Transaction, run: str) -> str:
