@@ -271,7 +271,10 @@ WAYS = {
         kill_worker,
     ),
     "a step blocks its worker": Way(
-        K.NEEDS_ATTENTION, "blockscrashes_worker", "blocks: needs a person: crashes worker", block_worker
+        K.NEEDS_ATTENTION,
+        "blockscrashes_worker",
+        "blocks: needs a person: crashes worker: its loop was blocked in step blocks",
+        block_worker,
     ),
     "a module fails to import": Way(
         K.DEFINITION_LOST,

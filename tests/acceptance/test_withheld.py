@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.looking import looks
+
 ROOT = Path(__file__).parents[2]
 PASSWORD, SECRET = "the-password-of-the-database", "the-secret-of-a-webhook"
 WORK = """
@@ -20,6 +22,20 @@ NAMES = ("PGPASSWORD", "MAINSPRING_STORE_URL", "MAINSPRING_SECRET_HOOK")
 def isolated() -> list[str]:
     inner = subprocess.run([sys.executable, "-c", "import os; print(*os.environ)"], capture_output=True, text=True).stdout
     return [name for name in NAMES if name in os.environ or name in inner.split()]
+
+@ms.task
+def threaded() -> list[str]:
+    inner = subprocess.run([sys.executable, "-c", "import os; print(*os.environ)"], capture_output=True, text=True).stdout
+    return [name for name in NAMES if name in os.environ or name in inner.split()]
+
+@ms.task
+async def opens_the_app() -> int:
+    app = ms.App.from_config()
+    return await (await app.start(twice, 21)).result() if sys.argv[0].endswith("worker_process.py") else 42
+
+@ms.task
+def twice(number: int) -> int:
+    return 2 * number
 
 ms.script("listed", [sys.executable, "-c", "import os; print(*os.environ)"])
 
@@ -109,3 +125,20 @@ def test_command_that_calls_mainspring_uses_no_other_store(project: Project) -> 
         ).returncode
         == 0
     )
+
+
+def test_steps_in_threads_of_a_worker_see_no_password_of_ours(project: Project) -> None:
+    """Nor does what they start. Allowed names are seen, and the worker itself still finds its store."""
+    done = project.call("run", "threaded", "--json")
+    assert json.loads(done.stdout)["result"] == [], done.stderr
+    for allowed in ([], ["PGPASSWORD"]):
+        project.allow(*allowed)
+        with subprocess.Popen(
+            [sys.executable, "-m", "mainspring", "up"], cwd=project.folder, env=project.env, stderr=subprocess.DEVNULL
+        ) as up:
+            for _ in looks(60):
+                if project.call("workers", "list", "--json").stdout.count('"worker"'):
+                    break
+            assert json.loads(project.call("run", "threaded", "--json").stdout)["result"] == allowed
+            assert json.loads(project.call("run", "opens_the_app", "--json").stdout)["result"] == 42
+            up.terminate()

@@ -47,7 +47,7 @@ def test_steady_load_holds_no_more_after_hours(site: SteadyProject) -> None:
     site.project.until(lambda: _open_runs(site) == 0, patience_s=WITHIN_S)
     assert _wrong_effects(site, load.accepted) == []
     kinds = {kind for (kind,) in site.read("select distinct kind from incidents")}
-    assert kinds <= {"permanent_error"}
+    assert kinds <= {"permanent_error", "too_often", "recurring"}
     assert max(sample.figures.get("store log", 0.0) for sample in samples) <= MOST_LOG
     if MINUTES > 1:
         assert larger_than_before(growth(samples)) == []

@@ -29,6 +29,7 @@ from mainspring.engine.defaults import defaults
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
+from mainspring.resources.withheld import WITHHELD
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
@@ -52,7 +53,9 @@ class Project:
         Raises:
             ConfigError: a key or value cannot be used.
         """
-        project = cls(load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config))
+        project = cls(
+            load(env=WITHHELD.own(os.environ), cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config)
+        )
         project.install_failpoints()
         return project
 
@@ -115,7 +118,7 @@ class Project:
     @property
     def secrets(self) -> Secrets:
         """Where secrets are looked up."""
-        return Secrets(self.settings.secrets.dir, os.environ)
+        return Secrets(self.settings.secrets.dir, WITHHELD.own(os.environ))
 
     @property
     def brokers(self) -> dict[str, str]:

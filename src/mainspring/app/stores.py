@@ -9,6 +9,7 @@ from mainspring.config.places import Surroundings, is_server_url, state_folder, 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, NoStoreError
 from mainspring.domain.extra import install_command
+from mainspring.resources.withheld import PASSWORD, WITHHELD
 from mainspring.store.base import Reader
 from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
@@ -53,7 +54,7 @@ def address_of(url: str) -> "Address":
         from mainspring.store.postgres.address import read_address
     except ModuleNotFoundError as missing:
         raise _not_installed(missing, "a store on PostgreSQL") from missing
-    return read_address(url)
+    return read_address(url, password=_password())
 
 
 def make_reader(url: str) -> Reader:
@@ -137,8 +138,9 @@ def anchor(url: str) -> Path:
 
 def _locks_of(url: str) -> Path:
     """Return the folder in which the processes of this host prove to each other that they live."""
-    around = Surroundings(os.environ, Path("/"), os.getuid())
-    return state_folder(around) / f"sessions-{store_mark(url, os.environ)}"
+    env = WITHHELD.own(os.environ)
+    around = Surroundings(env, Path("/"), os.getuid())
+    return state_folder(around) / f"sessions-{store_mark(url, env)}"
 
 
 def effect_database(name: str, place: str | Path) -> EffectDatabase:
@@ -153,7 +155,12 @@ def effect_database(name: str, place: str | Path) -> EffectDatabase:
         from mainspring.store.postgres.effect_database import PostgresEffectDatabase
     except ModuleNotFoundError as missing:
         raise _not_installed(missing, f"the database {name!r} is on PostgreSQL: it") from missing
-    return PostgresEffectDatabase(name, place)
+    return PostgresEffectDatabase(name, place, password=_password())
+
+
+def _password() -> str | None:
+    """Return the password that libpq would find in the environment, which a worker has taken out of it."""
+    return WITHHELD.own(os.environ).get(PASSWORD)
 
 
 def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:

@@ -27,6 +27,7 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreFullErro
 from mainspring.domain.worker_death import SHUT_DOWN_S
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
+from mainspring.resources.withheld import WITHHELD
 from mainspring.store.commands.automations import NoteCircumstances
 from mainspring.store.commands.sessions import CloseSession
 
@@ -46,6 +47,7 @@ def main() -> int:
     try:
         project = handover.project()
         begin_log(project.settings.logs, environment=project.settings.project.environment)
+        WITHHELD.take(os.environ)
         asyncio.run(_work(project, handover, line))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")

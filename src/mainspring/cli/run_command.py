@@ -217,14 +217,17 @@ def _work_here(
 ) -> int:
     """Run a worker in this process until the run ends; it takes this run and what that asks for, for it soon leaves."""
     import asyncio
+    import os
 
     from mainspring.app.application import App
     from mainspring.app.project import Project
+    from mainspring.resources.withheld import WITHHELD
 
     started = _start(
         invocation, automation, data, options
     )  # first: an act is answered in time, a worker waits for the store
     app = App.of(Project(invocation.settings), registry)
+    WITHHELD.take(os.environ)
 
     async def work() -> int:
         async with app.running(schedules=False, one_run=True):

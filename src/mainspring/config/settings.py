@@ -143,7 +143,7 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 class SecretsSettings(Struct, frozen=True, kw_only=True):
     """`[secrets]`: the folder with a file for each secret, by which day each is to be renewed, and what commands may inherit.
 
-    `pass_env` = variables that hold secrets and that commands, and steps in child processes, get all the same.
+    `pass_env` = variables that hold secrets and that commands and steps get all the same.
     """
 
     dir: Path | None = None

@@ -117,8 +117,6 @@ def judge(
     paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = list(standstill.of_write_fault(write_fault))
     untold += _of_store(reader, told)
-    if text := undecided_text(reader):
-        untold.append(f"{text}: {LIST}")
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
@@ -152,7 +150,7 @@ def judge(
 
 
 def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
-    """Say that the store is on hold, and what is wrong with it, where no incident says so yet."""
+    """Say that the store is on hold, what is wrong with it where no incident says so yet, and what a restore left undecided."""
     found = {one.kind: one for one in store_findings(reader)}
     untold = [one for one in found.values() if not told.says(_STORE_KINDS[one.kind])]
     yield from (f"{one.text[0].upper()}{one.text[1:]}. {one.hint}" for one in untold)
@@ -160,6 +158,8 @@ def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
     if status.meta(reader, HELD) is not None and lost not in untold:
         why = "was restored" if lost is None else "went back in time"
         yield f"The store {why} and is held: nothing starts. See: {NEXT}"
+    if text := undecided_text(reader):
+        yield f"{text}: {LIST}"
 
 
 def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:

@@ -1,9 +1,11 @@
-"""Variables of the environment that hold secrets: commands, and steps in child processes, do not get them unless they are allowed by name.
+"""Variables of the environment that hold secrets: commands and steps do not get them unless they are allowed by name.
 
-One for all of a process. Steps in threads and loops share the worker's process and see its environment: their code is trusted.
+One for all of a process. A worker takes them out of its own environment, so that steps in threads and loops, and what they start, do not
+get them either. Mainspring itself finds them in `own`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping
 
 from mainspring.resources.hidden import PREFIX
 
@@ -19,6 +21,7 @@ class Withheld:
 
     def __init__(self) -> None:
         self.allowed: frozenset[str] = frozenset()
+        self._taken: dict[str, str] = {}
 
     def allow(self, names: Iterable[str]) -> None:
         """Pass these variables on from now on, and those that were allowed before."""
@@ -27,6 +30,22 @@ class Withheld:
     def names_in(self, env: Mapping[str, str]) -> list[str]:
         """Return the names of the variables that are not passed on."""
         return [name for name in env if (name in _NAMES or name.startswith(PREFIX)) and name not in self.allowed]
+
+    def take(self, env: MutableMapping[str, str]) -> None:
+        """Take the variables that are not passed on out of this process's environment."""
+        names = self.names_in(env)
+        self._taken |= {name: env.pop(name) for name in names}
+        if STORE_URL in names:
+            env[STORE_WITHHELD] = "1"
+
+    def own(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the environment as this process was given it, for Mainspring itself."""
+        if not self._taken:
+            return env
+        return ChainMap(
+            self._taken,
+            {name: value for name, value in env.items() if name != STORE_WITHHELD or STORE_URL not in self._taken},
+        )
 
     def without(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return an environment without them."""

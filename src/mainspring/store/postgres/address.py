@@ -5,6 +5,7 @@
 `schema` is ours (default `mainspring`); everything else is libpq's.
 """
 
+import os
 import re
 from typing import Any
 
@@ -41,8 +42,15 @@ class Address(msgspec.Struct, frozen=True):
         return f"Address({self.shown!r})"
 
 
-def read_address(url: str) -> Address:
-    """Take a store's address apart.
+def with_password(given: dict[str, Any], password: str | None) -> dict[str, Any]:
+    """Return connection parameters with this password, unless they name one or the service that holds it (libpq's own order)."""
+    if password is None or "password" in given or "service" in given or "PGSERVICE" in os.environ:
+        return given
+    return {**given, "password": password}
+
+
+def read_address(url: str, password: str | None = None) -> Address:
+    """Take a store's address apart; `password` = the one to use where it names none.
 
     Raises:
         ConfigError: it is no address of a PostgreSQL database; the password is not repeated.
@@ -59,7 +67,7 @@ def read_address(url: str) -> Address:
         )
     try:
         given = conninfo_to_dict(rest)
-        conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given, "client_encoding": "utf8"})
+        conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(given, password), "client_encoding": "utf8"})
     except (psycopg.ProgrammingError, ValueError) as error:
         raise ConfigError(
             f"the address of the store cannot be read: {str(error).strip()}",

@@ -28,7 +28,7 @@ from mainspring.store.effects import (
     TransactionError,
     UnknownCommitError,
 )
-from mainspring.store.postgres.address import CONNECTION_DEFAULTS
+from mainspring.store.postgres.address import CONNECTION_DEFAULTS, with_password
 
 CREATE = f"""create table if not exists {TABLE} (
     key text collate "C" primary key, result bytea not null, run text not null, step text not null, at bigint not null,
@@ -69,7 +69,9 @@ class PostgresEffectDatabase:
         ConfigError: the address cannot be read.
     """
 
-    def __init__(self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5), password: str | None = None
+    ) -> None:
         self.name = name
         why = unreadable(url)
         if why is not None:
@@ -80,7 +82,7 @@ class PostgresEffectDatabase:
             raise ConfigError(f"{self.schema!r} cannot be the schema of the database {name!r}", hint=hint)
         try:
             given = conninfo_to_dict(rest)
-            self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **given})
+            self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(given, password)})
         except (psycopg.ProgrammingError, ValueError):
             raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None
         self.shown = (

@@ -53,3 +53,21 @@ def test_libpq_reads_an_address_as_it_was_written(url, key, value, environment):
     address = read_address(url_for(url, environment))
     assert conninfo_to_dict(address.conninfo)[key] == value
     assert address.schema == ("mainspring" if environment == "production" else "mainspring_dev")
+
+
+@pytest.mark.parametrize(
+    ("url", "service", "password"),
+    [
+        ("postgresql://u@h/d", None, "of-the-environment"),
+        ("postgresql://u:own@h/d", None, "own"),
+        ("postgresql://u@h/d?service=s", None, None),
+        ("postgresql://u@h/d", "s", None),
+    ],
+)
+def test_password_of_the_environment_stays_what_libpq_takes(monkeypatch, url, service, password):
+    """An address that names one wins, and a service file is left to libpq."""
+    if service is not None:
+        monkeypatch.setenv("PGSERVICE", service)
+    address = read_address(url, password="of-the-environment")
+    assert conninfo_to_dict(address.conninfo).get("password") == password
+    assert "of-the-environment" not in repr(address)
