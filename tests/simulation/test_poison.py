@@ -109,7 +109,9 @@ class Fleet:
         self.deaths += 1
         now = self.clock.now() / 1_000
         if way == "drain":
-            process.do(CloseSession(tuple(aboard), self.record.limit(now)))
+            process.do(
+                CloseSession(tuple((run, life.claimed.claim) for run, life in aboard.items()), self.record.limit(now))
+            )
         else:
             read = self.judge.reader.read
             judged = blame(

@@ -81,4 +81,6 @@ def describe_death(loss: WorkerLoss, at: Callable[[int], str]) -> str:
     ending = f" ({loss.ending})" if loss.ending else ""
     if loss.noticed is Noticed.OWN_REPORT:
         return f"{died}{ending} at {at(loss.found_at)}: {how_noticed(loss)}"
-    return f"{died}{ending}, last heard of at {at(loss.seen_at)}, found dead at {at(loss.found_at)} ({how_noticed(loss)})"
+    return (
+        f"{died}{ending}, last heard of at {at(loss.seen_at)}, found dead at {at(loss.found_at)} ({how_noticed(loss)})"
+    )

@@ -18,15 +18,27 @@ def test_deaths_that_are_not_shown_are_counted(deaths, last):
 
 def test_death_in_words_names_how_the_process_ended():
     """A process that its supervisor saw end, and one that drained although no one had asked for that."""
-    heir = {"resumed_session": 2, "resumed_role": "worker", "resumed_hostname": "box", "resumed_pid": 9, "resumed_at": 900}
+    heir = {
+        "resumed_session": 2,
+        "resumed_role": "worker",
+        "resumed_hostname": "box",
+        "resumed_pid": 9,
+        "resumed_at": 900,
+    }
     finder = {"finder_role": "supervisor", "finder_hostname": "box", "finder_pid": 1}
     crash = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 100, 200, Noticed.CRASH, ending="exit 0", **finder, **heir)
-    drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, Noticed.OWN_REPORT, ending="SIGTERM that no one asked for")
+    drain = WorkerLoss(
+        "r_1", 1, 1, "worker", "box", 7, 200, 200, Noticed.OWN_REPORT, ending="SIGTERM that no one asked for"
+    )
     assert sentences([crash, drain], str) == [
-        "Its worker box pid 7 (session 1) died (exit 0), last heard of at 100, found dead at 200"
-        " (its supervisor saw it end, noticed by supervisor box pid 1). worker box pid 9 (session 2) continued it after 800ms.",
-        "Its worker box pid 7 (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
-        " Nobody has continued it since.",
+        (
+            "Its worker box pid 7 (session 1) died (exit 0), last heard of at 100, found dead at 200"
+            " (its supervisor saw it end, noticed by supervisor box pid 1). worker box pid 9 (session 2) continued it after 800ms."
+        ),
+        (
+            "Its worker box pid 7 (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
+            " Nobody has continued it since."
+        ),
     ]
 
 

@@ -64,8 +64,9 @@ class DrainSession(msgspec.Struct, frozen=True):
 class CloseSession(msgspec.Struct, frozen=True):
     """End this process's session; whatever it still owns is ready again, unharmed. Answer: Done.
 
-    `blamed` = the runs, each with its claim, that were aboard when a signal that no one had asked for made this process drain: each keeps it as
-    a loss of its worker. From the second time on such a run is a suspect; in a probation process the drain counts as a crash of the suspect, and `limit` of them move it to needs_attention.
+    `blamed` = the runs, each with its claim, that were aboard when a signal that no one had asked for made this process drain: each keeps
+    it as a loss of its worker. From the second time on such a run is a suspect; in a probation process the drain counts as a crash of the
+    suspect, and `limit` of them move it to needs_attention.
     """
 
     blamed: tuple[tuple[str, int], ...] = ()
