@@ -50,7 +50,7 @@ def test_steady_load_holds_no_more_after_hours(site: SteadyProject) -> None:
     assert kinds <= {"permanent_error", "too_often", "recurring"}
     assert max(sample.figures.get("store log", 0.0) for sample in samples) <= MOST_LOG
     if MINUTES > 1:
-        assert larger_than_before(growth(samples)) == []
+        assert larger_than_before(growth(samples), load.accepted // 2) == []
 
 
 def _open_runs(site: SteadyProject) -> int:
@@ -86,5 +86,5 @@ def test_growth_of_a_figure_is_found() -> None:
         }
         return Sample(minute * 60, {**figures, "web memory": 5e7, "store dead rows": minute % 7 * 1000.0})
 
-    found = larger_than_before(growth([sample(minute) for minute in range(120)]))
+    found = larger_than_before(growth([sample(minute) for minute in range(120)]), orders=1_000)
     assert [line.partition(":")[0] for line in found] == ["store file", "web descriptors", "worker memory"]
