@@ -1,7 +1,6 @@
 """A post: one process that a supervisor keeps, with a back-off of its own."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import msgspec
 
 from mainspring.app.handover import Handover, ProcessLine
 from mainspring.domain.roles import Role
+from mainspring.domain.worker_death import signal_name
 
 PROBATION = "probation"
 GONE = 75
@@ -124,11 +124,11 @@ class End:
         """Return it in a few words: "exit 0", "SIGSEGV"."""
         if self.code == STALLED:
             return "its loop was blocked"
-        return signal.Signals(-self.code).name if self.code < 0 else f"exit {self.code}"
+        return signal_name(-self.code) if self.code < 0 else f"exit {self.code}"
 
     @property
     def how(self) -> str:
         """Return it in words, after "ended"."""
         if self.code == STALLED:
             return "because its loop was blocked"
-        return f"by signal {signal.Signals(-self.code).name}" if self.code < 0 else f"with exit code {self.code}"
+        return f"by {signal_name(-self.code)}" if self.code < 0 else f"with exit code {self.code}"

@@ -17,6 +17,7 @@ from mainspring.domain.duration import format_duration
 from mainspring.domain.failure import Failure
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict, permanent, transient, unknown
+from mainspring.domain.worker_death import signal_name
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.store.effects import EarlierAttemptError
 
@@ -97,14 +98,14 @@ def child_died(spec: AttemptSpec, code: int, last_words: str, took_us: int) -> A
     """
     verdict = unknown("child_died")
     by_signal = code < 0
-    how = f"killed by {_signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
+    how = f"killed by {signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
     failure = Failure(
         type="ChildDied",
         code=verdict.code,
         message=f"the child process of step {spec.name!r} died in attempt {spec.attempt}: {how}",
         kind=verdict.kind,
         hint=_SIGNAL_HINTS.get(-code) or (f"Its last line on stderr: {last_words}" if last_words else None),
-        data={"signal": _signal_name(-code)} if by_signal else {"exit_code": code},
+        data={"signal": signal_name(-code)} if by_signal else {"exit_code": code},
     )
     return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us)
 
@@ -113,10 +114,3 @@ _SIGNAL_HINTS: dict[int, str] = {
     signal.SIGKILL: "Most often the system killed it because memory ran out.",
     signal.SIGSEGV: "A library written in C failed; its own output may say where.",
 }
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
