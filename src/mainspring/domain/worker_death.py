@@ -1,6 +1,5 @@
 """The death of a worker: whether it counts against the runs that were aboard, and which of them is to blame."""
 
-import signal
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,11 +64,3 @@ def blame(
 def next_survive_ms(survive_ms: int, found: Blame) -> int:
     """Return how long a run on probation is watched after such a death there."""
     return SURVIVE_MS if found.alone is not None else min(survive_ms * 4, _SURVIVE_LONGEST_MS)
-
-
-def signal_name(number: int) -> str:
-    """Return "SIGSEGV", or "signal 40" where a number has no name of its own (real-time signals)."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"

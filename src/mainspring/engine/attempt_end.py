@@ -17,8 +17,8 @@ from mainspring.domain.duration import format_duration
 from mainspring.domain.failure import Failure
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict, permanent, transient, unknown
-from mainspring.domain.worker_death import signal_name
 from mainspring.engine.attempt_spec import AttemptSpec
+from mainspring.engine.command import signal_name
 from mainspring.store.effects import EarlierAttemptError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.worker_death import SURVIVE_MS, Blame, blame, next_survive_ms, signal_name
+from mainspring.domain.worker_death import SURVIVE_MS, Blame, blame, next_survive_ms
 
 BESIDE = {"is_excused": False, "is_at_work": True, "on_probation": False, "aboard": ["r1", "r2"], "suspects": []}
 
@@ -27,9 +27,3 @@ def test_crash_on_probation_counts_for_the_run_that_was_by_itself(aboard, suspec
     judged = blame(**BESIDE | {"on_probation": True, "aboard": aboard, "suspects": suspects})
     assert judged == Blame(counts=True, alone=alone)
     assert next_survive_ms(SURVIVE_MS, judged) == (SURVIVE_MS if alone else 4 * SURVIVE_MS)
-
-
-@pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (9, "SIGKILL"), (40, "signal 40")])
-def test_signal_without_a_name_is_told_by_its_number(number, name):
-    """A real-time signal has none, and the supervisor that reads how a process ended must not fail of it."""
-    assert signal_name(number) == name

@@ -9,7 +9,7 @@ import pytest
 from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failure import Failure
-from mainspring.engine.command import CommandFailed
+from mainspring.engine.command import CommandFailed, signal_name
 from mainspring.engine.commands import CommandResult, output_bytes_of, run_command
 from mainspring.engine.expected import ResultNotExpected
 from mainspring.engine.products import NotProduced
@@ -136,3 +136,9 @@ def test_command_that_prints_too_much_for_a_value_fails(told):
     """What is kept of it has a bound."""
     with pytest.raises(ResultNotExpected, match="longer than"):
         run_command(["head", "-c", "1100000", "/dev/zero"], expect=ROWS)
+
+
+@pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (9, "SIGKILL"), (40, "signal 40")])
+def test_signal_without_a_name_is_told_by_its_number(number, name):
+    """A real-time signal has none, and the supervisor that reads how a process ended must not fail of it."""
+    assert signal_name(number) == name
