@@ -62,7 +62,7 @@ class Stopped:
         self._message.__enter__()
         self.connection.execute("begin")
         run(self.connection.cursor(), TEXTS["open_group"], self.database._opening)
-        run(self.connection.cursor(), TEXTS["read_writer"], (self.database.session,))
+        run(self.connection.cursor(), TEXTS["read_writer"], (self.database.session, ""))
         self.connection.execute(text)
         with connect(self.database.address) as looking:
             state = "select 1 from pg_stat_activity where pid = $1 and state = 'active' and wait_event = 'ClientRead'"
