@@ -272,7 +272,7 @@ WAYS = {
     ),
     "a step blocks its worker": Way(
         K.NEEDS_ATTENTION,
-        "blockscrashes_worker",
+        "blocks885ef76ef711",  # the fingerprint of how its worker ended
         "blocks: needs a person: crashes worker: its loop was blocked in step blocks",
         block_worker,
     ),
