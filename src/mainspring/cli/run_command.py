@@ -227,7 +227,6 @@ def _work_here(
         invocation, automation, data, options
     )  # first: an act is answered in time, a worker waits for the store
     app = App.of(Project(invocation.settings), registry)
-    WITHHELD.take(os.environ)
 
     async def work() -> int:
         async with app.running(schedules=False, one_run=True):
@@ -239,7 +238,11 @@ def _work_here(
             seconds = _seconds(given["timeout"])
             return await asyncio.to_thread(wait_for_end, invocation, started, timeout=seconds, stays=False)
 
-    return asyncio.run(work())
+    WITHHELD.take(os.environ)
+    try:
+        return asyncio.run(work())
+    finally:
+        WITHHELD.give_back(os.environ)
 
 
 def _help(invocation: Invocation, automation: "Automation") -> int:

@@ -38,6 +38,13 @@ class Withheld:
         if STORE_URL in names:
             env[STORE_WITHHELD] = "1"
 
+    def give_back(self, env: MutableMapping[str, str]) -> None:
+        """Put them where they were: this process runs nobody's code any more."""
+        if STORE_URL in self._taken:
+            env.pop(STORE_WITHHELD, None)
+        env.update(self._taken)
+        self._taken = {}
+
     def own(self, env: Mapping[str, str]) -> Mapping[str, str]:
         """Return the environment as this process was given it, for Mainspring itself."""
         if not self._taken:

@@ -29,3 +29,12 @@ def test_nothing_is_taken_twice() -> None:
     withheld.take(env)
     withheld.take(env)
     assert withheld.own(env)[PASSWORD] == "p"
+
+
+def test_what_was_taken_is_given_back() -> None:
+    """A command that ran an automation leaves its process as it was."""
+    withheld, env = Withheld(), dict(GIVEN)
+    withheld.take(env)
+    withheld.give_back(env)
+    assert env == GIVEN
+    assert withheld.own(env) is env
