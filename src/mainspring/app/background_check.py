@@ -18,7 +18,7 @@ EVERY_S = 60.0
 WITHIN_S = 10.0
 """Seconds that the check of one table may take, as any read may; a table that takes longer is left to `mainspring db check`."""
 _REST = 50
-"""So many times as long as a check took none is begun: 2 % of a disk."""
+"""After each check the thread rests this many times as long as the check took: it keeps a disk busy for 2 % of the time."""
 _NICE = 19
 _LOG = logging.getLogger("mainspring.watching")
 
@@ -52,8 +52,8 @@ class BackgroundCheck:
         table = self._left.pop(0) if self._left else None
         if table is None:
             return None
-        found = check_table(self._store, table, within_s=WITHIN_S)
-        if found is None:
+        damage = check_table(self._store, table, within_s=WITHIN_S)
+        if damage is None:
             if table not in self._skipped:
                 self._skipped.add(table)
                 _LOG.warning(
@@ -61,9 +61,9 @@ class BackgroundCheck:
                     *(table, WITHIN_S),
                 )
             return None
-        if found:
-            _LOG.error("the store's file is damaged: table %s: %s", table, found[0])
-        return table, found
+        if damage:
+            _LOG.error("the store's file is damaged: table %s: %s", table, damage[0])
+        return table, damage
 
     def _live(self) -> None:
         if sys.platform == "linux":
@@ -72,6 +72,6 @@ class BackgroundCheck:
         rest = EVERY_S
         while not self._stopped.wait(rest):
             began = time.monotonic()
-            with suppress(StoreError):  # of a store that cannot be read others tell, and damage is noted
+            with suppress(StoreError):  # other checks report a store that cannot be read, and damage is noted
                 self.check_next()
             rest = max(EVERY_S, _REST * (time.monotonic() - began))

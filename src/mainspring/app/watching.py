@@ -104,7 +104,7 @@ class Watching:
         await self._pulse.close()
 
     async def _begin(self) -> None:
-        """Look after the store itself first: a look at one that is damaged may end this process before anything is told."""
+        """Check the store itself first: a round on a damaged store may end this process before any notification is sent."""
         await self._look_after_store()
         self._tasks.append(asyncio.get_running_loop().create_task(self._guard()))
         await self._live()
@@ -144,7 +144,7 @@ class Watching:
             else:
                 await self._reserved.look(damage or fault or "", at_once=damage is not None)
         except Exception:  # noqa: BLE001 - the watch never ends
-            _LOG.exception("it cannot be told whether the store is lost")
+            _LOG.exception("the check whether the store is lost failed; it is repeated")
 
     def _unrecorded_damage(self) -> str | None:
         """Return what is known of damage that no incident records: the store takes no commits, or ends each process that looks at it."""
@@ -152,9 +152,8 @@ class Watching:
         if damage is None or self._store.clock.now() - damage.since_at < RECORDED_WITHIN_MS:
             return None
         with suppress(MainspringError):
-            if any(
-                one.subject.kind is IncidentKind.STORE_DAMAGED for one in reads.told(self._store.reader, _INCIDENTS)
-            ):
+            incidents = reads.told(self._store.reader, _INCIDENTS)
+            if any(incident.subject.kind is IncidentKind.STORE_DAMAGED for incident in incidents):
                 return None
         return damage.text
 

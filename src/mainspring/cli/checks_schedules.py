@@ -12,7 +12,7 @@ _SHOWN = 5
 
 
 def slots(invocation: Invocation) -> Iterator[Check]:
-    """Each slot of the last week has a run, or a record of why not: computed anew from the definitions. None waits for a person."""
+    """Each slot of the last week has a run, or a record of why not: computed again from the definitions. None waits for a person."""
     from mainspring.insight.set_aside import undecided_text
     from mainspring.service.slot_check import unaccounted
     from mainspring.store.reads.acts import StoredActs

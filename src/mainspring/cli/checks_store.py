@@ -78,16 +78,16 @@ def commits(invocation: Invocation) -> Iterator[Check]:
     from mainspring.store.reads.store_findings import store_findings
 
     try:
-        found = store_findings(invocation.reader)
+        findings = store_findings(invocation.reader)
     except NoStoreError:
         return
-    for one in found:
-        yield Check("commits", "problem", one.text, one.hint)
+    for finding in findings:
+        yield Check("commits", "problem", finding.text, finding.hint)
     fault = _mark_fault(invocation)
     if fault is not None:
         fix = "Make it a file of this user, or remove it. Until then a store that goes back in time is not noticed."
         yield Check("commits", "warning", fault, fix)
-    if not found and fault is None:
+    if not findings and fault is None:
         yield ok("commits", "no commit is missing, and no damage is known")
 
 
@@ -101,7 +101,7 @@ def _mark_fault(invocation: Invocation) -> str | None:
     if not os.path.lexists(mark):
         return None
     if mark.is_symlink() or not mark.is_file():
-        return f"the commit mark is no regular file: {mark}"
+        return f"the commit mark is not a regular file: {mark}"
     return None if os.access(mark, os.R_OK | os.W_OK) else f"the commit mark cannot be read and written: {mark}"
 
 

@@ -110,8 +110,8 @@ class Invocation:
     def _warn_of_store(self, reader: "Reader") -> None:
         """Say what is wrong with the store itself: what is read from it then may not be all that there was."""
         with suppress(StoreError):  # the command's own read says why the store cannot be read
-            for one in reader.findings():
-                self.output.warn(f"{one.text}\n{one.hint}")
+            for finding in reader.findings():
+                self.output.warn(f"{finding.text}\n{finding.hint}")
 
     @cached_property
     def sealing(self) -> "Sealing":

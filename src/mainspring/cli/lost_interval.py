@@ -97,16 +97,16 @@ def dismiss(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
     """Decide that what was set aside starts nothing; return the exit code: 8 if anything was refused."""
     from mainspring.service import catch_up as service
 
-    found = invocation.reads.lost_interval(service.MOST)
-    meant = service.choose_to_dismiss(found, () if name is None else (name,))
+    lost = invocation.reads.lost_interval(service.MOST)
+    meant = service.choose_to_dismiss(lost, () if name is None else (name,))
     text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
     if not dry_run and text:
         invocation.confirm(f"Let what was set aside never start: {text}")
         meant = service.dismiss(invocation.store, meant, act=invocation.act)
-    said = "Would be dismissed" if meant.dry_run else "Dismissed"
+    verb = "Would be dismissed" if meant.dry_run else "Dismissed"
 
     def show() -> None:
-        invocation.output.line(f"{said}: {text}." if text else "Nothing is to be dismissed.")
+        invocation.output.line(f"{verb}: {text}." if text else "Nothing is to be dismissed.")
         _print_refused(invocation, meant.refused)
 
     invocation.output.document(meant, show)

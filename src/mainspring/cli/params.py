@@ -95,8 +95,8 @@ def _choices_of(reader: Any, run: str) -> list[str]:
     from mainspring.insight.waits import choices, open_questions
     from mainspring.store.reads.runs import waits_of
 
-    found = open_questions(waits_of(reader, run), SystemClock().now())
-    return [choice for wait in found for choice in choices(wait)]
+    questions = open_questions(waits_of(reader, run), SystemClock().now())
+    return [choice for question in questions for choice in choices(question)]
 
 
 STEP = OfRun(_steps_of, "step")

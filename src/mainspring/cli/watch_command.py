@@ -59,7 +59,7 @@ def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
 
 
 def _lines(report: WatchReport, zone: str) -> list[str]:
-    """Return what is said beside the alerts: all that is silent, told before or not."""
+    """Return the lines to print beside the notifications: each automation that is silent, whether people were notified or not."""
     lines = [_line(silent, zone) for silent in report.silent]
     lines += [
         f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad

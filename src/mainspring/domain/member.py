@@ -96,14 +96,14 @@ def decided_text(settled: Sequence[Settled]) -> str | None:
 
     None = all of them are fixed, or there is none.
     """
-    members = [one for one in settled if one.how != Settlement.FAILED_AGAIN]
+    members = [group for group in settled if group.how != Settlement.FAILED_AGAIN]
     if not members:
-        where = next((one.incident for one in settled if one.incident is not None), None)
+        where = next((group.incident for group in settled if group.incident is not None), None)
         return None if where is None else f"failed again with another error: see {where}"
     counted = Counter[str]()
-    for one in members:
-        how = None if one.how is None else Settlement(one.how)
-        counted["open" if how is None else "fixed" if how in FIXED else _ENDED.get(how, "settled")] += one.number
+    for group in members:
+        how = None if group.how is None else Settlement(group.how)
+        counted["open" if how is None else "fixed" if how in FIXED else _ENDED.get(how, "settled")] += group.number
     if counted.keys() <= {"fixed"}:
         return None
     if counted.total() > 1:

@@ -40,7 +40,7 @@ def blocks(blocker: Blocker, now: int, zone: str) -> list[Block]:
 def _of_store(blocker: Blocker) -> Iterator[Block]:
     if blocker.held:
         yield Block(
-            "The store was restored from a backup and is held: nothing starts until it is released.",
+            "The store is on hold after a restore or a loss: nothing starts until it is released.",
             command="mainspring db restore --release",
             does="let the store go on, once its unfinished runs are decided",
             stuck=True,

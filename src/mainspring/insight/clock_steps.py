@@ -18,7 +18,7 @@ _COMMANDS: Final = {
 
 
 class ClockReport(NamedTuple):
-    """`notes` = steps of the last day; `waiting` = sentences on what was asked for by a clock that was ahead, and still waits for it."""
+    """`notes` = steps of the last day; `waiting` = sentences on what was requested while the clock was ahead, and still waits."""
 
     notes: list[str]
     waiting: list[str]
@@ -46,7 +46,7 @@ def _of_written_ahead(found: list[WrittenAhead], now: int, zone: str) -> Iterato
         noun, command = _COMMANDS[ahead.kind]
         waits = "waits" if ahead.number == 1 else "wait"
         until = f"{moment(ahead.until_at, now, zone)}, {span(ahead.until_at - now)} from now"
-        yield f"{many(ahead.number, noun)} asked for while the clock was ahead {waits} for the wall clock, until {until}. See: {command}"
+        yield f"{many(ahead.number, noun)} requested while the clock was ahead {waits} for the wall clock, until {until}. See: {command}"
 
 
 def describe_steps_of_run(written: str | None, now: int, zone: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ def counted(slots: object, deliveries: object, messages: object) -> str:
 
 def undecided_text(reader: Reader) -> str:
     """Return what no one has decided on: "11 due times of the lost interval are undecided"; "" where there is nothing."""
-    found = count_lost(reader)
-    text = "" if found is None else counted(found.slots, found.deliveries, found.messages)
+    lost = count_lost(reader)
+    text = "" if lost is None else counted(lost.slots, lost.deliveries, lost.messages)
     be = "is" if text.startswith("1 ") and "," not in text else "are"
     return f"{text} of the lost interval {be} undecided" if text else ""

@@ -151,11 +151,11 @@ def judge(
 
 def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
     """Say that the store is on hold, what is wrong with it where no incident says so yet, and what a restore left undecided."""
-    found = {one.kind: one for one in store_findings(reader)}
-    untold = [one for one in found.values() if not told.says(_STORE_KINDS[one.kind])]
-    yield from (f"{one.text[0].upper()}{one.text[1:]}. {one.hint}" for one in untold)
-    lost = found.get(StoreFindingKind.COMMITS_LOST)
-    if status.meta(reader, HELD) is not None and lost not in untold:
+    findings = {finding.kind: finding for finding in store_findings(reader)}
+    unreported = [finding for finding in findings.values() if not told.says(_STORE_KINDS[finding.kind])]
+    yield from (f"{finding.text[0].upper()}{finding.text[1:]}. {finding.hint}" for finding in unreported)
+    lost = findings.get(StoreFindingKind.COMMITS_LOST)
+    if status.meta(reader, HELD) is not None and lost not in unreported:
         why = "was restored" if lost is None else "went back in time"
         yield f"The store {why} and is held: nothing starts. See: {NEXT}"
     if text := undecided_text(reader):

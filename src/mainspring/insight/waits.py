@@ -130,7 +130,7 @@ def commands(story: RunStory, now: int) -> list[Can]:
     """Return what a person can give to the run."""
     run = story.run.id
     is_many = asks_many(story.waits)
-    found = []
+    found: list[Can] = []
     for wait in open_questions(story.waits, now):
         why = f"answer: {question_text(question_of(wait))}" if is_many else "answer it"
         found.append(Can(asks(wait, is_one_of_many=is_many)[1], why, ANSWER, {"question": wait.ident}))

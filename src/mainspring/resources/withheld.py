@@ -39,7 +39,7 @@ class Withheld:
             env[STORE_WITHHELD] = "1"
 
     def give_back(self, env: MutableMapping[str, str]) -> None:
-        """Put them where they were: this process runs nobody's code any more."""
+        """Put them back into the environment, when this process runs no automation any more."""
         if STORE_URL in self._taken:
             env.pop(STORE_WITHHELD, None)
         env.update(self._taken)

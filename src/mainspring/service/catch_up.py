@@ -91,9 +91,9 @@ def choose_to_dismiss(found: LostInterval, names: Collection[str]) -> Dismissed:
     """Return what would be dismissed for these automations; without names all of it: nothing can happen twice by that."""
     return Dismissed(
         dry_run=True,
-        slots=tuple(one for one in found.slots if not names or one.automation in names),
-        deliveries=tuple(one for one in found.deliveries if not names or one.automation in names),
-        messages=tuple(one for one in found.messages if not names or one.automation in names),
+        slots=tuple(slot for slot in found.slots if not names or slot.automation in names),
+        deliveries=tuple(delivery for delivery in found.deliveries if not names or delivery.automation in names),
+        messages=tuple(message for message in found.messages if not names or message.automation in names),
     )
 
 
@@ -104,8 +104,9 @@ def dismiss(store: Store, meant: Dismissed, *, act: Act) -> Dismissed:
         StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
     """
     note = f"dismissed by {act.actor}: it was due or came in the lost interval"
-    slots = {f"{one.schedule}@{one.slot_at}": one for one in meant.slots}
-    deliveries = [one.id for one in meant.deliveries]
+    slots = {f"{slot.schedule}@{slot.slot_at}": slot for slot in meant.slots}
+    deliveries = [delivery.id for delivery in meant.deliveries]
+    messages = [message.id for message in meant.messages]
 
     def dismiss_slot(key: str) -> None:
         slot = slots[key]
@@ -119,7 +120,7 @@ def dismiss(store: Store, meant: Dismissed, *, act: Act) -> Dismissed:
     answers = (
         act_on_each(list(slots), dismiss_slot, dry_run=False),
         act_on_each(deliveries, dismiss_delivery, dry_run=False),
-        act_on_each([one.id for one in meant.messages], lambda id: discard(store, id, act=act.part(id)), dry_run=False),
+        act_on_each(messages, lambda id: discard(store, id, act=act.part(id)), dry_run=False),
     )
     refused = {what: why for answer in answers for what, why in answer.refused.items()}
     return msgspec.structs.replace(meant, dry_run=False, refused=refused)

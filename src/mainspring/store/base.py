@@ -64,7 +64,7 @@ class StoreWentBackError(StoreBrokenError):
     code = "store_went_back"
 
     def __init__(self, lost: LostCommits, where: str) -> None:
-        hint = "The store is on hold, nothing starts. See what is to be decided: mainspring db restore --undecided"
+        hint = "The store is on hold, nothing starts. What to decide: mainspring db restore --undecided and --lost"
         super().__init__(f"{lost.text}\nat {where}", hint=hint)
         self.lost = lost
 

@@ -5,6 +5,7 @@ proves nothing.
 """
 
 import json
+import logging
 import os
 import zlib
 from collections.abc import Callable, Iterable
@@ -23,9 +24,13 @@ EPOCH: Final = "epoch"
 """The entry of `meta` that is raised when older marks are no proof any more."""
 SINGLE: Final = ""
 """The writer of a store in a file: all processes, which take turns."""
-_DECIDE = "The store is on hold. Decide: mainspring db restore --undecided, --decide, then --release; or put back a newer backup"
-_OPEN = "The next process that writes puts the store on hold. To look and decide: mainspring db restore --undecided"
+_DECIDE = (
+    "The store is on hold. mainspring db restore --undecided and --lost list what to decide, then mainspring db restore --release;"
+    " or put a newer backup in its place: mainspring db restore FILE"
+)
+_OPEN = "The next process that writes puts the store on hold. Then decide: mainspring db restore --undecided and --lost"
 _SUM_BYTES = 8
+_LOG = logging.getLogger("mainspring.store")
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -80,25 +85,36 @@ def read_mark(path: Path) -> CommitMark | None:
 
 
 class MarkFile:
-    """The file of one mark, open from the first write on: each write is one `pwrite`. For one thread."""
+    """The file of one mark, open from the first write on: each write is one `pwrite`. For one thread.
 
-    def __init__(self, path: Path) -> None:
+    `without` = what is not noticed while the mark cannot be written, for the log.
+    """
+
+    def __init__(self, path: Path, *, without: str = "a store that goes back in time") -> None:
         self.path = path
+        self._without = without
         self._descriptor = -1
+        self._fault: str | None = None
 
     def read(self) -> CommitMark | None:
         """Return the mark that is in it."""
         return read_mark(self.path)
 
-    def write(self, mark: CommitMark) -> str | None:
-        """Write a mark, for its user alone; return why it cannot be written, None if it was."""
+    def write(self, mark: CommitMark) -> None:
+        """Write a mark, readable for its user alone. Never raises: if it cannot be written the log says so, once."""
+        fault = None
         try:
             if self._descriptor < 0:
                 self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
             os.pwrite(self._descriptor, pack_mark(mark), 0)
         except OSError as error:
-            return error.strerror or type(error).__name__
-        return None
+            fault = error.strerror or type(error).__name__
+        if fault is not None and fault != self._fault:
+            _LOG.warning(
+                "the commit mark cannot be written: %s\nat %s\nUntil it can be written, %s is not noticed.",
+                *(fault, self.path, self._without),
+            )
+        self._fault = fault
 
     def reopen_if_removed(self) -> None:
         """Let the next write make the file where it was removed."""
@@ -119,19 +135,19 @@ def find_lost_commits(
 
     The marks must have been read before the store is asked: a commit is in the store before it is in its mark.
     """
-    found = list(marks)
-    if not found:
+    marks = list(marks)
+    if not marks:
         return None
-    rows = ask("read_commits", (json.dumps(sorted({mark.writer for mark, _ in found})),))
+    rows = ask("read_commits", (json.dumps(sorted({mark.writer for mark, _ in marks})),))
     known = {writer: (number, at) for _, _, writer, number, at in rows}
     store, epoch = rows[0][0], rows[0][1]
-    lost = [
-        one
-        for mark, where in found
+    losses = [
+        lost
+        for mark, where in marks
         if mark.store == store and mark.epoch >= epoch
-        if (one := _lost(mark, where, epoch, *known.get(mark.writer, (None, None)), ask)) is not None
+        if (lost := _lost(mark, where, epoch, *known.get(mark.writer, (None, None)), ask)) is not None
     ]
-    return max(lost, key=lambda one: (one.until_at, one.marked), default=None)
+    return max(losses, key=lambda lost: (lost.until_at, lost.marked), default=None)
 
 
 def finding_of(lost: LostCommits) -> StoreFinding:

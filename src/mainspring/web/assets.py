@@ -80,7 +80,7 @@ def _asset(name: str, kind: str, parts: list[str]) -> Asset:
 
 @functools.lru_cache(maxsize=16)
 def _compress(data: bytes) -> bytes:
-    """Compress an asset, once in a process. Nothing of a reader is in it, so that this tells nobody anything."""
+    """Compress an asset, once in a process. It holds nothing of a reader, so its size reveals nothing."""
     return gzip.compress(data, mtime=0)
 
 

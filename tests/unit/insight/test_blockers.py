@@ -34,7 +34,7 @@ def test_held_store_is_told_first(cli, stage):
     run = stage.start(due_at=stage.now + 60_000)
     stage.do(SetMeta(HELD, "1"))
     text, then, can = why(cli, run)
-    assert text.startswith("The store was restored from a backup and is held")
+    assert text.startswith("The store is on hold after a restore or a loss")
     assert can[0] == "mainspring db restore --release"
     assert then == "It does not go on before that is changed."
 

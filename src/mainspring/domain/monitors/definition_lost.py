@@ -34,7 +34,7 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
             figures = {"problem": one.problem, "announced_at": one.announced_at}
             lines = one.problem.strip().splitlines()
             # A problem begins with where it is: a module keeps out all that it would have declared. Then comes what is wrong.
-            message = lines[min(1, len(lines) - 1)] if lines else "nobody knows why"
+            message = lines[min(1, len(lines) - 1)] if lines else "no error was recorded"
             text = f"it fails to load: {message}"
             cause = f"{FAILS_TO_LOAD}{lines[0]}: {message}"[:_LONGEST_CAUSE] if len(lines) > 1 else None
             hint = f"Mend its module and start the workers anew; if it is over: mainspring auto retire {one.name}"

@@ -66,16 +66,16 @@ def subjects_of(faults: Sequence[Fault], known: Container[Subject]) -> list[Subj
 
 
 def judge(kind: IncidentKind, facts: Facts, _tuning: Tuning, now_at: int) -> Iterator[Judged]:
-    """Judge what failed anew, the first fault of each incident first, then the incidents whose members are open still.
+    """Judge the new failures, the first of each incident first, then the incidents whose members are still open.
 
-    Where all that failed anew is settled already, no one needs to be told of it.
+    If all new failures of an incident are settled already, no one needs to be notified of them.
     """
     faults = sorted(facts.faults, key=lambda fault: (fault.at, fault.run))
     groups: dict[Subject, list[Fault]] = {}
     for fault, subject in zip(faults, subjects_of(faults, facts.open), strict=True):
         if subject is not None and subject.kind is kind:
             groups.setdefault(subject, []).append(fault)
-    groups = {subject: found for subject, found in groups.items() if any(one.settled is None for one in found)}
+    groups = {subject: group for subject, group in groups.items() if any(fault.settled is None for fault in group)}
     failing = {one.incident.subject: one for one in facts.failing if one.incident.subject.kind is kind}
     if not groups and not failing:
         return
@@ -147,7 +147,7 @@ def _still(before: OpenFailure, one: Watched | None) -> Judged:
 
 
 def _count(faults: Sequence[Fault]) -> _Count:
-    """Count the runs that failed anew, by what became of each. One that failed once more is counted by its later failure."""
+    """Count the runs of these failures, by what became of each. A run that failed once more is counted by its later failure."""
     last = {fault.run: fault.settled for fault in faults if fault.settled is not Settlement.FAILED_AGAIN}
     settled = list(last.values())
     return _Count(len(settled), settled.count(None), sum(how in FIXED for how in settled))

@@ -116,7 +116,7 @@ class BackfillSlot(msgspec.Struct, frozen=True):
 
 
 class DismissSlot(msgspec.Struct, frozen=True):
-    """Decide that a due time of the lost interval gets no run. Answer: Done, Refused not_found (nobody has to decide on it)."""
+    """Decide that a due time of the lost interval gets no run. Answer: Done, Refused not_found (it needs no decision)."""
 
     schedule: str
     slot_at: int

@@ -133,7 +133,7 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class DismissDelivery(msgspec.Struct, frozen=True):
-    """Decide that a delivery of the lost interval starts nothing. Answer: Done, Refused not_found (nobody has to decide on it)."""
+    """Decide that a delivery of the lost interval starts nothing. Answer: Done, Refused not_found (it needs no decision)."""
 
     delivery: str
     note: str

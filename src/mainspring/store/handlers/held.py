@@ -40,11 +40,11 @@ def dismiss_slot(tx: Transaction, command: DismissSlot) -> Done | Refused:
     known = tx.one("find_slot", (c.schedule, c.slot_at))
     if tx.again and known is not None and known[0] == SlotVerdict.MISSED:
         return DONE
-    return Refused("not_found", f"no one has to decide on this due time of {c.schedule!r}")
+    return Refused("not_found", f"this due time of {c.schedule!r} needs no decision")
 
 
 def dismiss_delivery(tx: Transaction, command: DismissDelivery) -> Done | Refused:
     """Let a delivery that was set aside start nothing."""
     if tx.change("dismiss_delivery", (command.note, tx.now, command.delivery, LOST)) or tx.again:
         return DONE
-    return Refused("not_found", f"no one has to decide on delivery {command.delivery}")
+    return Refused("not_found", f"delivery {command.delivery} needs no decision")

@@ -206,7 +206,7 @@ def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> No
 def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
     """Return the facts of an incident that is over, with what became of its failed runs where it is more than one, or not fixed."""
     facts = msgspec.json.decode(row.facts)
-    decided = decided_text([Settled(*one) for one in tx.all("list_settlements", (row.id,))])
+    decided = decided_text([Settled(*group) for group in tx.all("list_settlements", (row.id,))])
     facts |= {} if decided is None else {DECIDED: decided}
     found = tx.one("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS in facts else None
     if found is None:

@@ -75,7 +75,7 @@ class ServerHistory:
         raise StoreWentBackError(lost, self._address.shown)
 
     def hold_if_behind(self, connection: Connection) -> None:
-        """Put the store on hold for what it lacks, unless another process has done so; nothing else is written meanwhile."""
+        """Put the store on hold for what it lacks, unless another process has done so. All other writers wait until the commit."""
         connection.execute(BEGIN)
         try:
             connection.execute(UNHURRIED)

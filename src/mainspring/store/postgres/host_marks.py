@@ -1,10 +1,9 @@
 """Commit marks of a host: one file for each process that commits on a server, beside the locks of its sessions.
 
-They outlive their processes: whoever opens the store next compares them with it.
+They outlive their processes: the next process that opens the store compares them with it.
 """
 
 import contextlib
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
 _KEPT_MS = 3_600_000
 """A mark that was compared and found below the store is kept for so long: a standby that follows by as much is not noticed."""
 _SERVER = "select system_identifier::text, pg_walfile_name(pg_current_wal_insert_lsn()) from pg_control_system()"
-_LOG = logging.getLogger("mainspring.store")
 
 
 class HostMarks:
@@ -31,7 +29,6 @@ class HostMarks:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._file: MarkFile | None = None
-        self._fault: str | None = None
 
     def read(self) -> list[tuple[CommitMark, str]]:
         """Return all of them, each with its place."""
@@ -44,25 +41,18 @@ class HostMarks:
     ) -> LostCommits | None:
         """Compare all of them, and the one of this process, with the store."""
         marks = [*self.read(), *([(own, "this process")] if own is not None else [])]
-        return find_lost_commits([one for one in marks if one[0].at > now - COMPARED_FOR_MS], ask)
+        return find_lost_commits([(mark, where) for mark, where in marks if mark.at > now - COMPARED_FOR_MS], ask)
 
     def keep(self, mark: CommitMark) -> None:
-        """Write the mark of a commit that is known. Never raises: where it cannot be written the log says so, once."""
+        """Write the mark of a commit that is known."""
         if self._folder is None:
             return
         if self._file is None:
             with contextlib.suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = MarkFile(self._folder / f"{mark.writer}.mark")
-        fault = self._file.write(mark)
-        if fault != self._fault:
-            self._fault = fault
-            if fault is not None:
-                _LOG.warning(
-                    "the commit mark of this process cannot be written: %s\nin %s\n"
-                    "Until it can be, a store that goes back in time is noticed only by processes that live through it.",
-                    *(fault, self._folder),
-                )
+            without = "a store that goes back in time, except by processes that live through it,"
+            self._file = MarkFile(self._folder / f"{mark.writer}.mark", without=without)
+        self._file.write(mark)
 
     def tidy(self, now: int) -> None:
         """Remove the marks that were compared, and are old."""

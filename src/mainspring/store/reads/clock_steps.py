@@ -19,7 +19,7 @@ class RecordedStep(msgspec.Struct, frozen=True):
 
 
 class WrittenAhead(msgspec.Struct, frozen=True):
-    """`number` starts, pauses or snoozes (`kind`) that were asked for while the clock was ahead, and that wait for the wall clock."""
+    """`number` starts, pauses or snoozes (`kind`) that were requested while the clock was ahead, and that wait for the wall clock."""
 
     kind: str
     number: int
@@ -36,6 +36,6 @@ def recorded_steps(reader: Reader, limit: int = 10) -> list[RecordedStep]:
 
 
 def written_ahead(reader: Reader, now: int) -> list[WrittenAhead]:
-    """Return what was asked for by a clock that was ahead of `now`, and waits for an instant."""
+    """Return what was requested while the clock was ahead of `now`, and waits for an instant."""
     rows = reader.read("count_written_ahead", (now,))
     return [WrittenAhead(kind, number, until_at) for kind, number, until_at in rows if number]

@@ -115,12 +115,12 @@ def count_lost(reader: Reader) -> LostCount | None:
         if RESTORED_AT not in meta:
             return None
         interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
-        found = (
+        lists = (
             read("list_lost_slots", (SlotVerdict.LOST.value, *interval, _COUNTED + 1)),
             read("list_lost_deliveries", (LOST, _COUNTED + 1)),
             read("list_lost_messages", (LOST, _COUNTED + 1)),
         )
-    return LostCount(*(Capped(min(len(rows), _COUNTED), more=len(rows) > _COUNTED) for rows in found))
+    return LostCount(*(Capped(min(len(rows), _COUNTED), more=len(rows) > _COUNTED) for rows in lists))
 
 
 def _may_repeat(definition: bytes) -> bool:

@@ -12,8 +12,8 @@ from mainspring.store.reads.status import meta
 
 def store_findings(reader: Reader) -> tuple[StoreFinding, ...]:
     """Return all that is known: damage, commits that are lost, and those for which the store is on hold."""
-    found = reader.findings()
+    findings = reader.findings()
     record = meta(reader, LOST_COMMITS)
     if record is not None and meta(reader, HELD) is not None:
-        found.append(finding_of(msgspec.json.decode(record, type=LostCommits)))
-    return tuple(found)
+        findings.append(finding_of(msgspec.json.decode(record, type=LostCommits)))
+    return tuple(findings)

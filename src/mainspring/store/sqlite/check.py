@@ -32,7 +32,7 @@ def check(path: Path, *, least_free: int = LEAST_FREE) -> list[Finding]:
         found = _read_all(path, least_free)
     except StoreDamagedError as error:  # so much of it that it cannot even be opened
         found = [Finding(DAMAGED, (error.message.rpartition(": ")[2],), damaged=True)]
-    damaged = next((one for one in found if one.damaged), None)
+    damaged = next((finding for finding in found if finding.damaged), None)
     if damaged is None:
         forget_damage(path)
     else:
@@ -57,10 +57,10 @@ def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
         return None
     except StoreDamagedError as error:
         return [error.message.rpartition(": ")[2]]
-    found = [str(row[0]) for row in rows if row[0] != "ok"]
-    if found:
-        note_damage(path, "; ".join(found[:3]))
-    return found
+    damage = [str(row[0]) for row in rows if row[0] != "ok"]
+    if damage:
+        note_damage(path, "; ".join(damage[:3]))
+    return damage
 
 
 def _ask(path: Path, text: str, *, within_s: float = 10.0) -> list[tuple[Any, ...]]:

@@ -1,10 +1,8 @@
 """The commit mark beside a store's file.
 
-All of it is called inside the turnstile, so that the mark of the newest commit is never overwritten
-by an older one.
+All of it is called inside the turnstile, so that an older mark never overwrites the mark of the newest commit.
 """
 
-import logging
 from pathlib import Path
 
 from mainspring.domain.lost_commits import LostCommits
@@ -12,17 +10,14 @@ from mainspring.store.base import StoreWentBackError
 from mainspring.store.commit_mark import CommitMark, MarkFile, find_lost_commits, read_mark
 from mainspring.store.transaction import Transaction
 
-_LOG = logging.getLogger("mainspring.store")
-
 
 class StoreMark:
-    """The mark of one store; never in the way of a commit: where it cannot be written the log says so, once."""
+    """The mark of one store. It never stops a commit."""
 
     def __init__(self, store: Path) -> None:
         self._file = MarkFile(mark_of(store))
         self._shown = str(store)
         self._kept: CommitMark | None = None
-        self._fault: str | None = None
 
     def find_lost(self, tx: Transaction) -> LostCommits | None:
         """Return what the store lacks of what the mark knows."""
@@ -53,15 +48,7 @@ class StoreMark:
     def keep(self, mark: CommitMark) -> None:
         """Write the mark of a commit that is known."""
         self._kept = mark
-        fault = self._file.write(mark)
-        if fault != self._fault:
-            self._fault = fault
-            if fault is not None:
-                _LOG.warning(
-                    "the commit mark beside the store cannot be written: %s\nat %s\n"
-                    "Until it can be, a store that goes back in time is not noticed.",
-                    *(fault, self._file.path),
-                )
+        self._file.write(mark)
 
     def look(self) -> None:
         """Notice that the mark was removed; it is written again with the next commit."""

@@ -63,7 +63,7 @@ class Api:
 
     @functools.cached_property
     def _document(self) -> bytes:
-        """Describe all routes, when somebody asks for it: that takes a tenth of a second, which no start has to wait for."""
+        """Describe all routes at the first request for it: that takes a tenth of a second, which no start has to wait for."""
         return msgspec.json.encode(document(ROUTES, __version__, self._site.settings.web.public_url or "/"))
 
     def mounted(self) -> Route:

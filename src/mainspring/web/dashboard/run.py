@@ -163,7 +163,7 @@ def _hints(run: RunView) -> dict[str, list[str]]:
     """Return what the engine noticed: steps without a key, failures that nothing awaited, saved steps that today's code did not ask for."""
     detail = decoded(run.detail)
     found = detail if isinstance(detail, dict) else {}
-    return {name: [str(one) for one in found.get(name) or []][:8] for name in ("hints", "unasked", "unawaited")}
+    return {name: [str(hint) for hint in found.get(name) or []][:8] for name in ("hints", "unasked", "unawaited")}
 
 
 PAGES = (
