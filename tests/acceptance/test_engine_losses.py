@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 
 import pytest
 
@@ -55,9 +56,9 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
         told = explained(reader, story, now, "UTC")
         (sentence,) = [line for line in told.what if "died" in line]
         for part in (
-            f"pid {os.getpid()} (session {dead}) died, last heard of at",
+            f"app process {os.getpid()} on {socket.gethostname()} (session {dead}) died, last heard of at",
             "found dead at",
-            "(its process was gone, noticed by app",
+            "(its process was gone, noticed by app process",
             f"(session {heir}) continued it after",
         ):
             assert part in sentence

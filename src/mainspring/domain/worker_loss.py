@@ -64,14 +64,14 @@ _NOTICED = {
 
 
 def process_of(role: str, hostname: str, pid: int, session: int) -> str:
-    """Return a process in words."""
-    return f"{role} {hostname} pid {pid} (session {session})"
+    """Return a process in words: "worker process 7 on box (session 3)"."""
+    return f"{role} process {pid} on {hostname} (session {session})"
 
 
 def how_noticed(loss: WorkerLoss) -> str:
     """Return how a death was noticed, and by whom."""
     is_by_process = loss.finder_role is not None and loss.noticed is not Noticed.QUARANTINE
-    by = f", noticed by {loss.finder_role} {loss.finder_hostname} pid {loss.finder_pid}" if is_by_process else ""
+    by = f", noticed by {loss.finder_role} process {loss.finder_pid} on {loss.finder_hostname}" if is_by_process else ""
     return f"{_NOTICED[loss.noticed]}{by}"
 
 

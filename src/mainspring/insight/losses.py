@@ -12,11 +12,11 @@ def sentence(loss: WorkerLoss, at: Callable[[int], str]) -> str:
     """Return one death as a sentence; `at` writes an instant."""
     text = f"Its {describe_death(loss, at)}."
     if loss.resumed_at is None or loss.resumed_after_ms is None:
-        return one_line(f"{text} Nobody has continued it since.")
+        return one_line(f"{text} No worker has continued it since.")
     if loss.resumed_session is None:
         return one_line(f"{text} Another worker had continued it by then.")
     heir = process_of(loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session)
-    return one_line(f"{text} {heir} continued it after {span(loss.resumed_after_ms)}.")
+    return one_line(f"{text} {heir[0].upper()}{heir[1:]} continued it after {span(loss.resumed_after_ms)}.")
 
 
 def sentences(losses: list[WorkerLoss], at: Callable[[int], str]) -> list[str]:

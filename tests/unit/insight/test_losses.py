@@ -32,12 +32,13 @@ def test_death_in_words_names_how_the_process_ended():
     )
     assert sentences([crash, drain], str) == [
         (
-            "Its worker box pid 7 (session 1) died (exit 0), last heard of at 100, found dead at 200"
-            " (its supervisor saw it end, noticed by supervisor box pid 1). worker box pid 9 (session 2) continued it after 800ms."
+            "Its worker process 7 on box (session 1) died (exit 0), last heard of at 100, found dead at 200"
+            " (its supervisor saw it end, noticed by supervisor process 1 on box)."
+            " Worker process 9 on box (session 2) continued it after 800ms."
         ),
         (
-            "Its worker box pid 7 (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
-            " Nobody has continued it since."
+            "Its worker process 7 on box (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
+            " No worker has continued it since."
         ),
     ]
 
