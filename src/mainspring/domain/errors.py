@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from mainspring.domain.failure import Failure
 
 _SHOWN_NAMES = 8
+_PREFIX, _PROPOSED = 3, 2
+"""A part of a name has so many characters at least; up to so many names that begin with it are proposed."""
 
 
 class MainspringError(Exception):
@@ -134,10 +136,11 @@ class UnknownNameError(MainspringError):
         from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
 
         names = sorted(set(known))
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        longer = [known_name for known_name in names if len(name) >= _PREFIX and known_name.startswith(name)]
+        near = longer[:_PROPOSED] or get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"Known: {', '.join(names[:_SHOWN_NAMES])}{', ...' if len(names) > _SHOWN_NAMES else ''}."
         if near:
-            hint = f"Did you mean {near[0]!r}?"
+            hint = f"Did you mean {' or '.join(map(repr, near))}?"
         super().__init__(f"unknown {kind} {name!r}", hint=hint if names else None)
         self.kind = kind
         self.name = name

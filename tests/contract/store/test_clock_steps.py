@@ -271,7 +271,7 @@ def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_liste
     store.do(Beat())
     report = report_clock(store.reader, clock.at, "UTC")
     assert [note.split(" at ")[0] for note in report.notes] == ["The clock was put back by 2h"]
-    assert [text.split(" asked")[0] for text in report.waiting] == ["1 start", "1 pause"]
+    assert [text.split(" requested")[0] for text in report.waiting] == ["1 start", "1 pause"]
     clock.forward(2 * HOUR)
     assert report_clock(store.reader, clock.at, "UTC").waiting == []
     clock.forward(24 * HOUR)

@@ -11,12 +11,13 @@ from mainspring.domain.errors import StoreError
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
-from mainspring.store.commands.automations import RetireAutomation, SetQueue
+from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import Annotate, CancelRun, Claim, Claimed, ParentLink, Release, RunKey
 from mainspring.store.commands.triggers import ForgetSource
+from mainspring.store.held import HELD, RESTORED_AT
 from tests.contract.store.arrivals import announced, deciding, gathering, hook, letting_go, on_run, on_runs, taking_in
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import (
@@ -56,8 +57,8 @@ RUNS = 5
 """The first is in a partition, the second has a key, the third watches it and is the fourth's parent; facts lie in the last's inbox."""
 
 
-def prepared(opener):
-    """A worker that owns five runs, always the same ones."""
+def prepared(opener, *, is_held=False):
+    """A worker that owns five runs, always the same ones, in a store that was restored before."""
     store = opener(FakeClock()).open(hash_seed="seed")
     store.do(announced(hook("a"), on_run("a", "b", "[]"), on_runs("b", "a", "b")))
     store.do(SetQueue("narrow", max_backlog=1))
@@ -78,6 +79,7 @@ def prepared(opener):
     )
     runs |= {run.id: run for run in store.do(Claim("c1", 10)).runs}
     assert sorted(runs) == [f"r{n}" for n in range(RUNS)]
+    store.do(SetMeta(RESTORED_AT, str(store.clock.now())), SetMeta(HELD, "1" if is_held else None))
     return store, [runs[name] for name in sorted(runs)]
 
 
@@ -163,6 +165,7 @@ def command(draw, store, runs, number):
         "cancel": lambda: CancelRun(run.id, f"cmd{number}"),
         "take in": lambda: taking_in(
             store, f"k{draw(st.integers(0, 3))}", id=f"t{number}", body_hash=draw(st.sampled_from("hhg")), filtered=flag,
+            was_kept=draw(st.booleans()), happened_at=draw(st.sampled_from([None, 1, 2**42])),
             pace=draw(st.sampled_from(PACES)), by=draw(st.sampled_from("xy")), start=None if flag else start_of(draw, store, number),
         ),
         "decide": lambda: deciding(
@@ -214,8 +217,9 @@ def test_group_means_what_its_commands_mean_one_by_one(new_database, request):
     )
     @given(data=st.data())
     def compare(data):
-        together, runs = prepared(new_database())
-        alone, same = prepared(new_database())
+        is_held = data.draw(st.booleans())
+        together, runs = prepared(new_database(), is_held=is_held)
+        alone, same = prepared(new_database(), is_held=is_held)
         try:
             assert runs == same
             count = data.draw(st.integers(2, 25))

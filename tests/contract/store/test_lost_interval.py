@@ -43,6 +43,16 @@ def test_file_of_before_the_restoring_is_set_aside_also_after_the_release(restor
     assert restored.ids() == ([] if is_held or filtered else [restored.list_runs().runs[0].id])
 
 
+def test_files_of_one_group_are_set_aside_each_for_itself(restored):
+    """As when a folder is looked at for the first time after the restoring."""
+    now = restored.clock.now()
+    restored.clock.forward(5)
+    arrivals = [taking_in(restored, str(at), was_kept=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
+    assert [taken.state for taken in restored.do(*arrivals)] == [FAILED, STARTED, FAILED]
+    assert restored.list_runs().runs[0].id == arrivals[1].start.id
+    assert len(restored.list_runs().runs) == 1
+
+
 def test_message_without_a_date_is_set_aside_until_the_release(restored):
     """No one can tell when it was published; what is sent to us just now, as a webhook, counts."""
     assert took_in(restored, "undated", was_kept=True) == FAILED

@@ -158,7 +158,7 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
     said = cli("db", "restore", copy, "-y")
     assert "3 runs were unfinished" in said.out
     assert cli("status").code == 9
-    assert "held" in cli("explain", runs[0]).out
+    assert "on hold" in cli("explain", runs[0]).out
     assert {row["id"] for row in cli("db", "restore", "--undecided", "--json").json} == set(runs)
     assert cli("db", "restore", "--release").code == 8
     assert cli("db", "restore", "--decide", "done", "--run", runs[0], "-y").code == 0

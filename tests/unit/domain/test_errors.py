@@ -84,6 +84,8 @@ def test_unknown_name_shows_the_nearest():
     """A near name is proposed, else the known names are listed."""
     near = errors.UnknownNameError("option", "atempts", ["attempts", "wait"])
     assert (near.nearest, str(near)) == ("attempts", "unknown option 'atempts'\nDid you mean 'attempts'?")
+    part = errors.UnknownNameError("option", "after", ["after_failure", "after_success", "rate"])
+    assert str(part) == "unknown option 'after'\nDid you mean 'after_failure' or 'after_success'?"
     assert str(errors.UnknownNameError("option", "zzz", "ab")) == "unknown option 'zzz'\nKnown: a, b."
     assert errors.UnknownNameError("option", "zzz", []).hint is None
 

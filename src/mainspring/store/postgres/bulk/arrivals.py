@@ -9,6 +9,7 @@ from mainspring.store.commands.results import TakenIn
 from mainspring.store.commands.triggers import Decide, TakeIn
 from mainspring.store.handlers import triggers
 from mainspring.store.handlers.delivery_row import DeliveryRow
+from mainspring.store.handlers.held import is_set_aside
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk import starts
 from mainspring.store.postgres.bulk.kind import Kind
@@ -23,6 +24,7 @@ def _arrive_plainly(tx: PostgresTransaction, commands: Sequence[TakeIn]) -> list
     return [
         known[c.trigger]
         and c.refused is None
+        and not (c.was_kept and is_set_aside(tx, c.happened_at))
         and (c.filtered or (c.pace.is_plain and c.start is not None and starts.is_plain(tx, c.start)))
         for c in commands
     ]
