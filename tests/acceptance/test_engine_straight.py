@@ -76,6 +76,23 @@ async def test_end_of_a_run_makes_room_in_its_queue(place):
         assert sent.names["Beat"] < 20, "each waited for a heartbeat"
 
 
+async def test_suspended_run_goes_on_when_it_is_due(place):
+    """The worker that suspended it knows the instant, and waits for no heartbeat."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def nap(run: ms.Run) -> int:
+            for _ in range(8):
+                await asyncio.sleep(0.05)
+            return 8
+
+    async with World(place).engine(registry, settings=WorkerSettings(suspend_after_ms=10)) as engine:
+        sent = Sent(engine)
+        assert await (await engine.start(nap)).result() == 8
+        assert sent.names["Suspend"] == 8
+        assert sent.names["Beat"] < 4, "it waited for heartbeats"
+
+
 async def test_success_is_one_commit_and_reads_like_any_other(place):
     """Claim and completion are all that is sent; the journal has the step under its identity and key."""
     keys: list[str] = []

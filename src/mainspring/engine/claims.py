@@ -57,6 +57,8 @@ class Claims:
         """Whether the last Claim saw ready runs of a queue that limits how many run at once."""
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
+        self._due_at: int | None = None
+        """The instant that is planned."""
         self.count = 0
         """How many Claims were sent."""
 
@@ -112,10 +114,20 @@ class Claims:
         self.close()
         if due_at is not None:
             delay = max(0.001, (due_at - self._worker.clock.now()) / 1000)
-            self._due = self._worker.loop.call_later(min(delay, _LOOK_AGAIN_S), self.want)
+            self._due = self._worker.loop.call_later(min(delay, _LOOK_AGAIN_S), self._claim_due)
+            self._due_at = due_at
+
+    def plan_also(self, due_at: int | None) -> None:
+        """Claim at this instant (ms UTC) too: a run was suspended until then, and no Claim has seen it since."""
+        if due_at is not None and (self._due_at is None or due_at < self._due_at):
+            self.plan(due_at)
 
     def close(self) -> None:
         """Plan nothing any more."""
         if self._due is not None:
             self._due.cancel()
-            self._due = None
+        self._due = self._due_at = None
+
+    def _claim_due(self) -> None:
+        self._due = self._due_at = None
+        self.want()

@@ -302,6 +302,7 @@ class Worker(RunServices):
         if self.draining:
             driver.let_go()
         else:
+            self.claims.plan_also(driver.waits.due.next())
             self._parking.park(driver)
         self.freed()
 
