@@ -68,3 +68,11 @@ def test_python_without_ensurepip_gets_pip_from_elsewhere(make_venv, tmp_path):
     (tmp_path / "venv" / "mine").touch()
     assert make_venv(WITHOUT_ENSUREPIP).stdout == ""
     assert (tmp_path / "venv" / "mine").exists()
+
+
+@pytest.mark.xdist_group("group")
+def test_tests_of_a_group_stay_in_one_process(request):
+    """pytest-xdist adds the group to the name of a test; under a version of pytest that it does not know it does nothing, without a word."""
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("these tests run in one process, or without groups")
+    assert request.node.nodeid.endswith("@group")
