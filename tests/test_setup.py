@@ -72,7 +72,7 @@ def test_python_without_ensurepip_gets_pip_from_elsewhere(make_venv, tmp_path):
 
 @pytest.mark.xdist_group("group")
 def test_tests_of_a_group_stay_in_one_process(request):
-    """pytest-xdist adds the group to the name of a test; under a version of pytest that it does not know it does nothing, without a word."""
+    """pytest-xdist adds the group to the name of a test; under a version of pytest that it does not know it adds nothing, in silence."""
     if not request.config.getoption("loadgroup", default=False):
         pytest.skip("these tests run in one process, or without groups")
     assert request.node.nodeid.endswith("@group")
