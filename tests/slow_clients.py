@@ -58,6 +58,24 @@ async def send_unfinished_forms(host: str, port: int, until: float, per_second: 
         writer.transport.abort()
 
 
+async def hold_idle(host: str, port: int, until: float, count: int) -> None:
+    """Hold so many connections that ask for nothing; open another for each that the server ends."""
+    loop = asyncio.get_running_loop()
+
+    async def hold() -> None:
+        while loop.time() < until:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout_at(until):
+                    reader, writer = await asyncio.open_connection(host, port)
+                    try:
+                        await reader.read()
+                    finally:
+                        writer.transport.abort()
+            await asyncio.sleep(0.05)
+
+    await asyncio.gather(*(hold() for _ in range(count)))
+
+
 async def ask(host: str, port: int, request: bytes, within_s: float = 30.0) -> tuple[int, float]:
     """Return the status and the seconds of one request on a connection of its own; status 0 = there was no answer."""
     began = time.monotonic()

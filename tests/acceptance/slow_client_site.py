@@ -74,3 +74,34 @@ def ask_under_attack(requests: list[bytes], port: int, request: bytes, seconds: 
 
     with slow_clients.attackers(HOST, port, seconds, requests):
         return asyncio.run(go())
+
+
+def sign_in_under_forms(
+    attacked: Attacked, seconds: float, per_second: float
+) -> tuple[list[int], list[int], list[float]]:
+    """Return the statuses of a person's sign-ins, and statuses and times of a program, while strangers begin forms and never end them."""
+
+    async def go() -> tuple[list[int], list[int], list[float]]:
+        until = asyncio.get_running_loop().time() + seconds
+        port = attacked.site.port
+        attack = asyncio.ensure_future(slow_clients.send_unfinished_forms(HOST, port, until, per_second))
+        programs = asyncio.ensure_future(slow_clients.ask_while(HOST, port, attacked.api, until, 0.1))
+        signed_in, _ = await slow_clients.ask_while(HOST, port, attacked.sign_in, until, 1.0)
+        statuses, times = await programs
+        await attack
+        return signed_in, statuses, times
+
+    return asyncio.run(go())
+
+
+def ask_beside_idle(port: int, request: bytes, seconds: float, count: int) -> tuple[list[int], list[float]]:
+    """Return the statuses and times of a genuine client while so many connections are held that ask for nothing."""
+
+    async def go() -> tuple[list[int], list[float]]:
+        until = asyncio.get_running_loop().time() + seconds
+        attack = asyncio.ensure_future(slow_clients.hold_idle(HOST, port, until, count))
+        answers = await slow_clients.ask_while(HOST, port, request, until, 0.1)
+        await attack
+        return answers
+
+    return asyncio.run(go())

@@ -21,20 +21,20 @@ import asyncio
 import mainspring as ms
 from tenacity import wait_fixed
 
-@ms.step(retry=ms.Retry(attempts=4, wait=wait_fixed(45)))
+@ms.step(retry=ms.Retry(attempts=4, wait=wait_fixed(20)))
 def flaky() -> int:
     if ms.attempt() < 2:
         raise ms.Transient("not yet")
     return ms.attempt()
 
 async def sleep_twice() -> str:
-    await asyncio.sleep(45)
+    await asyncio.sleep(20)
     await asyncio.sleep(2)
     return "slept"
 
 @ms.workflow(deadline="1d")
 async def waits(run: ms.Run) -> list[str]:
-    asked = run.ask("Go?", choices=["yes"], within="45s", otherwise="late")
+    asked = run.ask("Go?", choices=["yes"], within="20s", otherwise="late")
     slept, attempt, answer = await asyncio.gather(sleep_twice(), run.step(flaky), asked)
     return [slept, str(attempt), answer]
 """
@@ -114,7 +114,7 @@ def project_on_server(tmp_path: Path, clock: Clock) -> Iterator[Project]:
 
 
 def test_waits_of_living_processes_end_although_the_machine_put_its_clock_back(project: Project, clock: Clock) -> None:
-    """A sleep, a retry and a question of 45 seconds end within two minutes, not after two hours; `status` and `explain` say why."""
+    """A sleep, a retry and a question of 20 seconds end within two minutes, not after two hours; `status` and `explain` say why."""
     waits_end(project, clock)
 
 

@@ -1,14 +1,18 @@
 """`mainspring up` under clients that never read, never finish their forms, or only hold connections: others are answered all the same."""
 
-import asyncio
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import slow_clients
-from tests.acceptance.slow_client_site import HOST, Attacked, ask_under_attack
+from tests.acceptance.slow_client_site import (
+    HOST,
+    Attacked,
+    ask_beside_idle,
+    ask_under_attack,
+    sign_in_under_forms,
+)
 from tests.acceptance.test_roles import Site
 from tests.free_port import free_port
 
@@ -47,34 +51,15 @@ def test_clients_that_never_read_hold_no_webhooks(attacked: Attacked) -> None:
 
 def test_unfinished_forms_of_strangers_leave_sign_in_and_api_to_others(attacked: Attacked) -> None:
     """17 connections a second that begin a form and never end it, from the same address as the person who signs in."""
-
-    async def go() -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + SHORT_S
-        attack = asyncio.ensure_future(slow_clients.send_unfinished_forms(HOST, attacked.site.port, until, 17))
-        programs = asyncio.ensure_future(slow_clients.ask_while(HOST, attacked.site.port, attacked.api, until, 0.1))
-        signed_in, _ = await slow_clients.ask_while(HOST, attacked.site.port, attacked.sign_in, until, 1.0)
-        statuses, times = await programs
-        await attack
-        assert set(signed_in) == {303}, signed_in
-        assert set(statuses) == {200}, statuses
-        assert slow_clients.p99(times) < WITHIN_S, sorted(times)[-10:]
-
-    asyncio.run(go())
+    signed_in, statuses, times = sign_in_under_forms(attacked, SHORT_S, 17)
+    assert set(signed_in) == {303}, signed_in
+    assert set(statuses) == {200}, statuses
+    assert slow_clients.p99(times) < WITHIN_S, sorted(times)[-10:]
 
 
 def test_idle_connections_leave_healthz_answering(attacked: Attacked) -> None:
-    """900 connections that ask for nothing, at each listener: probes are answered at once."""
-
-    async def go(port: int) -> None:
-        held = []
-        for _ in range(900):
-            with contextlib.suppress(OSError):
-                held.append((await asyncio.open_connection(HOST, port))[1])
-        answers = [await slow_clients.ask(HOST, port, attacked.health, 5) for _ in range(20)]
-        for writer in held:
-            writer.transport.abort()
-        assert {status for status, _ in answers} == {200}, answers
-
+    """900 connections that ask for nothing, at each listener: probes are answered."""
     for port in (attacked.site.port, attacked.hooks):
-        asyncio.run(go(port))
+        statuses, times = ask_beside_idle(port, attacked.health, SHORT_S / 2, 900)
+        assert set(statuses) == {200}, statuses
+        assert slow_clients.p99(times) < WITHIN_S, sorted(times)[-10:]

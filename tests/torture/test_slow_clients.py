@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests import slow_clients
-from tests.acceptance.slow_client_site import HOST, Attacked, ask_under_attack
+from tests.acceptance.slow_client_site import (
+    HOST,
+    Attacked,
+    ask_beside_idle,
+    ask_under_attack,
+    sign_in_under_forms,
+)
 from tests.acceptance.test_roles import Site
 from tests.free_port import free_port
 
@@ -41,7 +47,24 @@ def test_two_hundred_clients_that_never_read_for_a_minute(attacked: Attacked, li
         [attacked.asset, attacked.asset, "/sign-in", "/healthz"] if listener == "pages" else ["/healthz", "/nothing"]
     )
     requests = [attacked.pipelined(paths[n % len(paths)]) for n in range(ATTACKERS)]
-    statuses, times = ask_under_attack(requests, port, request, LONG_S)
-    print(f"{listener}: {len(times)} answers, p99 {slow_clients.p99(times):.3f} s, worst {max(times):.3f} s")
+    verify(listener, *ask_under_attack(requests, port, request, LONG_S))
+
+
+def test_unfinished_forms_for_a_minute(attacked: Attacked) -> None:
+    """20 connections a second that begin a form and never end it: a person signs in, and programs are answered."""
+    signed_in, statuses, times = sign_in_under_forms(attacked, LONG_S, 20)
+    assert set(signed_in) == {303}
+    verify("unfinished forms", statuses, times)
+
+
+@pytest.mark.parametrize("listener", ["pages", "webhooks"])
+def test_idle_connections_for_a_minute(attacked: Attacked, listener: str) -> None:
+    """200 connections that ask for nothing, opened anew whenever the server ends them."""
+    port, request = (attacked.site.port, attacked.api) if listener == "pages" else (attacked.hooks, attacked.health)
+    verify(f"idle at {listener}", *ask_beside_idle(port, request, LONG_S, ATTACKERS))
+
+
+def verify(name: str, statuses: list[int], times: list[float]) -> None:
+    print(f"{name}: {len(times)} answers, p99 {slow_clients.p99(times):.3f} s, worst {max(times):.3f} s")
     assert set(statuses) == {200}
     assert slow_clients.p99(times) < WITHIN_S

@@ -62,8 +62,11 @@ def find_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Ta
     return list(found.values()), problems
 
 
-def load_module(target: str) -> ModuleType:
-    """Return the module of a dotted name or a file; one that is already loaded is not loaded again."""
+def load_module(target: str, *, before_executing: Callable[[str], None] = lambda file: None) -> ModuleType:
+    """Return the module of a dotted name or a file; one that is already loaded is not loaded again.
+
+    `before_executing` is called with the path of a file outside packages that is about to be executed.
+    """
     path = Path(target)
     if path.suffix != ".py" and not path.is_file():
         return importlib.import_module(target)
@@ -81,6 +84,7 @@ def load_module(target: str) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     sys.modules[name] = module
+    before_executing(str(path))
     try:
         spec.loader.exec_module(module)
     except BaseException:

@@ -151,7 +151,7 @@ class Registry:
             return
         try:
             with own_ends() as is_ours, no_silent_end():
-                module = load_module(target.text)
+                module = load_module(target.text, before_executing=lambda file: _declared.pop(file, None))
         except BaseException as error:
             if is_ours(error):
                 raise

@@ -59,6 +59,16 @@ GOOD = """
 """
 
 
+def test_file_that_is_executed_anew_declares_what_it_says_now(write, tmp_path):
+    """What it declared before, at other lines or wrongly, is gone."""
+    path = write("a.py", "@task(timout='1s')\ndef old() -> None: ...\n@task\ndef removed() -> None: ...\n")
+    assert len(Registry.load(["a.py"], tmp_path).problems) == 1
+    sys.modules.pop(module_name(path))
+    write("a.py", "\n\n\n@task\ndef new() -> None: ...\n")
+    registry = Registry.load(["a.py"], tmp_path)
+    assert (sorted(registry.automations), registry.problems) == (["new"], [])
+
+
 def test_load_collects_files_globs_folders_and_toml(write, tmp_path):
     """Whatever names the files, each is loaded once, in a stable order."""
     write("a.py", GOOD)
