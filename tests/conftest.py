@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -48,6 +49,14 @@ def _signals_reach_children() -> None:
         for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _loaded_files_are_forgotten() -> Iterator[None]:
+    """Let each test load its own files: the folder of a test has the name of one that was removed before."""
+    yield
+    for name in [name for name in sys.modules if name.startswith("mainspring_file_")]:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
