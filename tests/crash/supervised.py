@@ -31,7 +31,7 @@ url = "{store}"
 concurrency = {concurrency}
 threads = 96
 processes = 2
-drain = "5s"
+drain = "2s"
 [exec]
 spool = "{folder}/spool"
 [worker.queues]

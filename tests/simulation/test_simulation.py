@@ -1,6 +1,6 @@
 """The real engine on the real store, simulated: workers die, stop and come back, the store lies, and every run ends as it must.
 
-`SEEDS=n` sets how many seeds are lived (150 without it; on a server, where each costs some times more, a share of them), `SEED=n` lives
+`SEEDS=n` sets how many seeds are lived (90 without it; on a server, where each costs some times more, a share of them), `SEED=n` lives
 one and prints what it found. The run fails if too few were lived in its time, or if a fault or a recovery that is declared here was never
 reached.
 """
@@ -13,12 +13,12 @@ import pytest
 
 from tests.simulation.world import simulate
 
-SEEDS = int(os.environ.get("SEEDS", "150"))
+SEEDS = int(os.environ.get("SEEDS", "90"))
 CHUNKS = {"sqlite": 1, "postgres": 1}
 """A chunk is large enough that each declared fault is reached in it."""
 SHARES = {"sqlite": 1, "postgres": 15}
 """Of so many seeds one is lived on this database."""
-BUDGET_S = 100.0 if SEEDS <= 150 else float("inf")
+BUDGET_S = 60.0 if SEEDS <= 90 else float("inf")
 """For one chunk, of its own time on the processor, however busy that is. A late chunk lives fewer seeds, down to the floor."""
 FLOOR = 0.7
 FIRST = int(os.environ.get("FIRST_SEED", "0"))

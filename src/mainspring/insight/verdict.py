@@ -163,11 +163,17 @@ def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
 
 
 def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
-    broken = [view.name for view in views if view.problem and view.name not in told.lost_definitions]
+    """Say what failed to load, once: an incident of an automation names its cause, and so does the problem of a file."""
+    problems = problems_of(status.meta(reader, PROBLEMS))
+    causes = {view.name: (view.problem or "").partition("\n")[0] for view in views if view.problem}
+    in_files = {problem.where for problem in problems}
+    broken = [name for name, cause in causes.items() if name not in told.lost_definitions and cause not in in_files]
     if broken:
         yield f"{many(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
-    for one in problems_of(status.meta(reader, PROBLEMS))[:_SHOWN]:
-        yield f"{one_line(one.where)}: {one_line(one.what, 200)}. {one_line(one.how)} See: mainspring doctor"
+    reported = {causes[name] for name in told.lost_definitions if name in causes}
+    for problem in [problem for problem in problems if problem.where not in reported][:_SHOWN]:
+        what, how = one_line(problem.what, 200), one_line(problem.how)
+        yield f"{one_line(problem.where)}: {what}. {how} See: mainspring doctor"
 
 
 def _of_standstill(

@@ -1,10 +1,13 @@
 """The verdict."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.engine.announcing import PROBLEMS
+from mainspring.engine.problem import Problem
 from mainspring.insight.handover import MOST
-from mainspring.store.commands.automations import RetireAutomation
+from mainspring.store.commands.automations import RetireAutomation, SetMeta
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
 from mainspring.store.commands.sessions import CloseSession
@@ -182,6 +185,23 @@ def test_what_is_an_incident_is_told_once(cli, stage, look):
     assert all(problem.startswith("[notify]") for problem in found["problems"][:4])
     assert found["problems"][4] == "1 failed run and 1 stopped run need a decision: mainspring failed list"
     assert (found["failed"], found["needs_attention"]) == (1, 1)
+
+
+def test_file_that_fails_to_load_is_named_once(cli, stage, look):
+    """By its file until the incident of an automation of it says the same; another file is still named."""
+    files = [
+        Problem(where=f"/srv/{name}.py:1", what="failed to load: ValueError: x", how="Mend it.")
+        for name in ("nightly", "other")
+    ]
+    stage.do(SetMeta(PROBLEMS, msgspec.json.encode(files).decode()))
+    stage.announce(BACKUP, problem="/srv/nightly.py:1\nValueError: x")
+
+    def about_loading():
+        return [problem for problem in cli("status", "--json").json["problems"] if "load" in problem]
+
+    assert [problem.partition(":")[0] for problem in about_loading()] == ["/srv/nightly.py", "/srv/other.py"]
+    look(Subject("backup", IncidentKind.DEFINITION_LOST), Severity.NOTIFY, "it fails to load: ValueError: x")
+    assert [problem.partition(":")[0] for problem in about_loading()] == ["[notify] backup", "/srv/other.py"]
 
 
 def test_many_incidents_are_counted_not_listed(cli, look):
