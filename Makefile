@@ -65,15 +65,15 @@ bench: $(BENCH) $(PREFECT) ## Print each figure beside a peer's, from the same r
 	@$(BENCH_PY) -m bench
 
 torture: $(DEV) $(OLD_POSTGRES:%=.venv-postgres/%/.made) ## Simulate many seeds (SEEDS=n), kill at every commit point and again during recovery, try each PostgreSQL, and pgbouncer
-	@MAINSPRING_CRASH_ALL=1 SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
-	@MAINSPRING_CRASH_ALL=1 $(PYTEST) $(KILLED) -n 2 --timeout=0
+	@TESTS_LONG=1 SEEDS=$(SEEDS) $(PYTEST) tests/simulation -n 2 --timeout=0
+	@TESTS_LONG=1 $(PYTEST) $(KILLED) -n 2 --timeout=0
 	@bad=; for version in $(OLD_POSTGRES); do echo "PostgreSQL $$version"; \
-	MAINSPRING_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
-	@MAINSPRING_POOLED=1 $(PYTEST) tests/contract/store --ignore=tests/contract/store/test_overlaps.py -n 2 -q -k "not sqlite"
+	TESTS_POSTGRES=$$version $(PYTEST) $(ON_EACH_POSTGRES) -n 2 -q -k "not sqlite" || bad=1; done; test -z "$$bad"
+	@TESTS_POOLED=1 $(PYTEST) tests/contract/store --ignore=tests/contract/store/test_overlaps.py -n 2 -q -k "not sqlite"
 
 pictures: $(DEV) ## Take the pictures of the docs anew, of the demo's dashboard
 	@mkdir -p docs/images
-	@MAINSPRING_PICTURES=docs/images $(PYTEST) -q tests/acceptance/test_demo_pages.py
+	@TESTS_PICTURES=docs/images $(PYTEST) -q tests/acceptance/test_demo_pages.py
 
 golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
 	@$(PY) -m tests.golden.record

@@ -17,7 +17,7 @@ from tests.postgres_server import PostgresServer, binaries, version_to_test
 
 # Two loaded cores make single examples slow by chance: a deadline would report the machine, not the code.
 # The long tier looks longer, and for other examples each time; `make test` takes the same ones, so that it says the same twice.
-_IS_LONG = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
+_IS_LONG = bool(os.environ.get("TESTS_LONG"))
 settings.register_profile(
     "mainspring",
     max_examples=200 if _IS_LONG else 25,
@@ -74,7 +74,7 @@ def postgres() -> Iterator[PostgresServer]:
         assert not os.environ.get("CI"), message
         pytest.skip(message)
     server = PostgresServer().start()
-    pooler = Pooler(server, default_pool_size="100") if os.environ.get("MAINSPRING_POOLED") else None
+    pooler = Pooler(server, default_pool_size="100") if os.environ.get("TESTS_POOLED") else None
     server.front = pooler.port if pooler is not None else None
     yield server
     if pooler is not None:

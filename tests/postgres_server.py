@@ -38,7 +38,7 @@ _ELSEWHERE = Path(__file__).resolve().parent.parent / ".venv-postgres"
 
 def version_to_test() -> int:
     """Return which PostgreSQL the suites are to run on."""
-    return int(os.environ.get("MAINSPRING_POSTGRES", "18"))
+    return int(os.environ.get("TESTS_POSTGRES", "18"))
 
 
 def binaries(version: int) -> Path | None:

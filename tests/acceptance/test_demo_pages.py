@@ -17,7 +17,7 @@ from tests.acceptance.test_demo import ROOT, _read_until, environment, real_data
 from tests.browser import chromium
 
 __all__ = ["environment"]
-PICTURES = os.environ.get("MAINSPRING_PICTURES")
+PICTURES = os.environ.get("TESTS_PICTURES")
 """A folder into which the pictures of the docs are made: `make pictures`."""
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 

@@ -17,7 +17,7 @@ from tests.postgres_server import PostgresServer
 LEASE_S, POLL_S = 3.0, 1.0
 LOADED_S = 10.0
 """What two loaded cores may add to any bound."""
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 CONFIG = f"""

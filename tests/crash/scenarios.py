@@ -12,7 +12,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from tests.crash.effects import Call
 from tests.crash.trials import Scenario, Trial, World
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 """The long tier: after each kill a second one at every point of the recovery."""
 
 

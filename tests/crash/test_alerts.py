@@ -1,6 +1,6 @@
 """Whoever is killed wherever between the failure of a run and the message about it: each is told, once for each of its incidents.
 
-On both databases. MAINSPRING_CRASH_ALL=1 kills at each point; without it at a share of them.
+On both databases. TESTS_LONG=1 kills at each point; without it at a share of them.
 """
 
 import asyncio

@@ -16,7 +16,7 @@ from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, UNLOADED
 from tests.crash.trials import Scenario, Trial, World
 
-MINUTES = float(os.environ.get("MAINSPRING_CRASH_MINUTES", "inf"))
+MINUTES = float(os.environ.get("TESTS_CRASH_MINUTES", "inf"))
 """Second kills of a workflow stop after this time."""
 
 

@@ -1,6 +1,6 @@
 """PEERS 1: the scheduler is killed at every statement of its commits, and the schedule goes on: nothing doubled, lost, or standing still.
 
-On both databases. MAINSPRING_CRASH_ALL=1 kills at each point; without it at a share of them, the commits among them.
+On both databases. TESTS_LONG=1 kills at each point; without it at a share of them, the commits among them.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.crash.effects import ROOT
 from tests.crash.stores import open_store
 from tests.crash.trials import World
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 HOUR = 3_600_000
 
 

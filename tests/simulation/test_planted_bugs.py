@@ -280,7 +280,7 @@ SLOW_ON_A_SERVER = (
 """For the long tier: many lives pass before these are found."""
 ON_A_SERVER = (
     *(lease_believed_in, beats_unheard, hold_shared),
-    *(SLOW_ON_A_SERVER if os.environ.get("MAINSPRING_CRASH_ALL") == "1" else ()),
+    *(SLOW_ON_A_SERVER if os.environ.get("TESTS_LONG") == "1" else ()),
 )
 """What can go wrong in a database's own way; the other bugs lie above every database."""
 

@@ -1,6 +1,6 @@
 """Runs that end their workers, and kills that are no run's fault: who is set apart, by the real store and the real rule.
 
-A fleet of one worker and one probation process lives in virtual time. MAINSPRING_CRASH_ALL=1 lives 400 trials and 5,000 kills.
+A fleet of one worker and one probation process lives in virtual time. TESTS_LONG=1 lives 400 trials and 5,000 kills.
 """
 
 import os
@@ -15,7 +15,7 @@ from mainspring.store.commands.sessions import Bury, ClearSuspect, CloseSession
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, finish, outcome
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 TRIALS = 400 if ALL else 10
 KILLS = 5_000 if ALL else 200
 TICK_MS = 100

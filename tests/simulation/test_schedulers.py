@@ -1,7 +1,7 @@
 """Two schedulers with clocks that disagree, killed and started at random for thirty days of virtual time (on a server five,
 but for the long form): each slot is made exactly once.
 
-The real scheduler on the real store, which fails and lies. `SEED=n` lives one seed; MAINSPRING_CRASH_ALL=1 lives twenty a database.
+The real scheduler on the real store, which fails and lies. `SEED=n` lives one seed; TESTS_LONG=1 lives twenty a database.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from tests.simulation.node import NodeLoop, SkewedClock
 from tests.simulation.stores import FOLDER, STORES
 from tests.simulation.unsure import UnsureDatabase
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else list(range(1, 21 if ALL else 2))
 BEGIN = datetime(2026, 3, 15, 7, 12, 5, tzinfo=UTC)
 DAYS = {"sqlite": 30, "postgres": 30 if ALL else 5}

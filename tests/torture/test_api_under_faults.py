@@ -20,7 +20,7 @@ from mainspring.service.actor import Actor, act_of
 from tests.acceptance.test_roles import Site
 from tests.postgres_server import PostgresServer
 
-ALL = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
+ALL = bool(os.environ.get("TESTS_LONG"))
 COUNT, KILLS = (5_000, 20) if ALL else (150, 3)
 CLIENTS = 12
 MAY_BE_REPEATED = frozenset({429, 502, 503, 504})

@@ -10,7 +10,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import TERMINAL, RunState
 
-ALL = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
+ALL = bool(os.environ.get("TESTS_LONG"))
 CALLS = range(1, 90) if ALL else range(2, 46, 4)
 """The workflow below makes some fifty calls; what comes later is never reached, and shows that it is enough."""
 PATIENCE_S = 90

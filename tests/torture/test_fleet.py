@@ -18,12 +18,12 @@ from tests.torture import network, verdict
 from tests.torture.load import WORK, Load
 from tests.torture.shop import open_shop
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 SEED = int(os.environ.get("SEED", "1"))
 LEASE_S = 3.0
 ROUNDS = 16 if ALL else 1
 MACHINES = 4 if ALL else 2
-MINUTES = float(os.environ.get("MAINSPRING_TORTURE_MINUTES", "0"))
+MINUTES = float(os.environ.get("TESTS_TORTURE_MINUTES", "0"))
 """So long instead of so many rounds, if it is set, with the load that belongs to it."""
 FEWEST_A_MINUTE = 3
 """Fewer faults than this in a minute prove little."""

@@ -15,7 +15,7 @@ from tests.acceptance.one_project import PATIENCE
 from tests.torture.sending import Answers, letters, send_all
 from tests.torture.site import SECRET, Site
 
-ALL = bool(os.environ.get("MAINSPRING_CRASH_ALL"))
+ALL = bool(os.environ.get("TESTS_LONG"))
 COUNT, KILLS, SENDERS = (100_000, 20, 32) if ALL else (1_000, 4, 16)
 RUN_S = 0.02
 """What a run may take on the slowest machine, one after the other."""

@@ -1,6 +1,6 @@
 """The slow-client attacks in their long form: 200 attackers for a minute, and programs are answered within a second throughout.
 
-They keep both cores busy, and measure how long others wait: for MAINSPRING_CRASH_ALL=1, by themselves. The short form is
+They keep both cores busy, and measure how long others wait: for TESTS_LONG=1, by themselves. The short form is
 tests/acceptance/test_slow_clients.py.
 """
 
@@ -24,7 +24,7 @@ from tests.free_port import free_port
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(os.environ.get("MAINSPRING_CRASH_ALL") != "1", reason="make torture attacks for a minute"),
+    pytest.mark.skipif(os.environ.get("TESTS_LONG") != "1", reason="make torture attacks for a minute"),
 ]
 ATTACKERS, LONG_S, WITHIN_S = 200, 60.0, 1.0
 

@@ -12,9 +12,9 @@ import pytest
 from tests.postgres_server import PostgresServer
 from tests.torture.steady import SECRET, Sample, SteadyLoad, SteadyProject, growth, larger_than_before, watch
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
-MINUTES = float(os.environ.get("MAINSPRING_STEADY_MINUTES", "12" if ALL else "0.3"))
-"""The long run is MAINSPRING_STEADY_MINUTES=120."""
+ALL = os.environ.get("TESTS_LONG") == "1"
+MINUTES = float(os.environ.get("TESTS_STEADY_MINUTES", "12" if ALL else "0.3"))
+"""The long run is TESTS_STEADY_MINUTES=120."""
 A_SECOND = float(os.environ.get("A_SECOND", "8"))
 SAMPLES = 120 if MINUTES > 1 else 12
 KEPT = "6m" if MINUTES >= 60 else "1m"

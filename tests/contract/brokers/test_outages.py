@@ -14,7 +14,7 @@ from tests.brokers.server import Sent
 from tests.contract.brokers.desks import Desk, Desks
 
 pytestmark = pytest.mark.asyncio
-_KILLED_AFTER = (20, 60, 120, 200) if os.environ.get("MAINSPRING_CRASH_ALL") else (100,)
+_KILLED_AFTER = (20, 60, 120, 200) if os.environ.get("TESTS_LONG") else (100,)
 _ROOT = Path(__file__).resolve().parents[3]
 
 

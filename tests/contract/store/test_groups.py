@@ -207,7 +207,7 @@ def test_group_means_what_its_commands_mean_one_by_one(new_database, request):
     """Whatever stands in a group, answers and tables are those of the same commands in the same order, each by itself."""
 
     # A new store on a server takes a second: the long tests have as many there as on a file.
-    is_whole = "sqlite" in request.node.name or "MAINSPRING_CRASH_ALL" in os.environ
+    is_whole = "sqlite" in request.node.name or "TESTS_LONG" in os.environ
 
     @settings(
         max_examples=20 if is_whole else 6,

@@ -98,7 +98,7 @@ class Site:
 
 @pytest.fixture
 def site(store, request):
-    is_whole = "sqlite" in request.node.name or "MAINSPRING_CRASH_ALL" in os.environ
+    is_whole = "sqlite" in request.node.name or "TESTS_LONG" in os.environ
     return Site(store, FAILURES if is_whole else FAILURES // 5)
 
 

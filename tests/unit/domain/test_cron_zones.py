@@ -1,6 +1,6 @@
 """Every change of clocks of every zone, 2020 to 2037: the slots are those of a second reading of the rules, minute by minute.
 
-`MAINSPRING_CRASH_ALL=1` takes all zones; without it a share of them that a seed chooses (`SEED=n`), for some
+`TESTS_LONG=1` takes all zones; without it a share of them that a seed chooses (`SEED=n`), for some
 seconds, and longer where the machine is too busy to make enough decisions in them.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from mainspring.domain.cron import Cron, expand_cron
 from tests.unit.domain.cron_oracle import Change, Line, changes_of, slots_about
 
-ALL = os.environ.get("MAINSPRING_CRASH_ALL") == "1"
+ALL = os.environ.get("TESTS_LONG") == "1"
 SEED = int(os.environ.get("SEED", "1"))
 BUDGET_S = float("inf") if ALL else 8.0
 CHUNKS = 4 if ALL else 1

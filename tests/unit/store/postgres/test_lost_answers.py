@@ -1,6 +1,6 @@
 """A commit of unknown outcome, on a real server behind a line that is cut: each command has one effect and gives its first answer.
 
-MAINSPRING_CRASH_ALL=1 also lets each command come late; without it a share of them does.
+TESTS_LONG=1 also lets each command come late; without it a share of them does.
 """
 
 import os
@@ -31,7 +31,7 @@ from tests.postgres_server import PostgresServer
 from tests.unit.store.sqlite.stores import StandingClock, do, starting
 from tests.unit.store.sqlite.test_resubmission import COMMANDS, LOSES_ITS_COUNT, filled, is_refusal, spread
 
-LATE = 1 if os.environ.get("MAINSPRING_CRASH_ALL") == "1" else 5
+LATE = 1 if os.environ.get("TESTS_LONG") == "1" else 5
 """Each so manyth command comes late."""
 CUTS = [("after", n) for n in range(len(COMMANDS))] + [("late", n) for n in range(0, len(COMMANDS), LATE)]
 _TABLES = "select tablename from pg_tables where schemaname = $1"
