@@ -15,7 +15,19 @@ from bench.process import Failed
 from bench.sides.bare import Bare, fsync_us
 
 NAMES = (
-    *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
+    *(
+        "steps",
+        "sequential",
+        "runs",
+        "replay",
+        "fan_out",
+        "resume",
+        "waiting",
+        "notice",
+        "wakes",
+        "start_up",
+        "install",
+    ),
     *("results", "intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
     *(
         "postgres_steps",

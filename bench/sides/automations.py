@@ -18,6 +18,8 @@ def add_plainly(x: int) -> int:
     return x + 1
 
 
+NAP_S = 0.5
+"""A worker with its default settings suspends a run that sleeps so long."""
 STAMPS: dict[int, int] = {}
 """When the step of each numbered run ran here."""
 
@@ -33,6 +35,14 @@ async def pass_gate(x: int) -> int:
     if not Path(os.environ["BENCH_GATE"]).exists():  # noqa: ASYNC240
         await asyncio.sleep(1_000_000)
     return x
+
+
+@ms.workflow
+async def nap(run: ms.Run, number: int) -> int:
+    """Return how late a step begins (ns) after a durable sleep of half a second."""
+    began = await run.step(now_ns, number)
+    await asyncio.sleep(NAP_S)
+    return await run.step(now_ns, number) - began - round(NAP_S * 1e9)
 
 
 @ms.workflow

@@ -164,6 +164,26 @@ async def stamp(number: int) -> int:
     return time.time_ns()
 
 
+@DBOS.step()
+async def now_ns(x: int) -> int:
+    """Return the instant at which the step ran."""
+    return time.time_ns()
+
+
+@DBOS.workflow()
+async def nap(number: int) -> int:
+    """Return how late a step begins (ns) after a durable sleep of half a second."""
+    began = await now_ns(number)
+    await DBOS.sleep_async(0.5)
+    return await now_ns(number) - began - 500_000_000
+
+
+async def wakes(count: int) -> dict[str, Any]:
+    """Let workflows sleep one by one; tell how late each went on."""
+    late = [await (await DBOS.start_workflow_async(nap, number)).get_result() for number in range(count + 1)]
+    return {"ms": [ns / 1e6 for ns in late[1:]]}
+
+
 async def notice(count: int) -> dict[str, Any]:
     """Enqueue from here while another process works; tell how long after the commit each one began."""
     client = DBOSClient(system_database_url=URL)

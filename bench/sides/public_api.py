@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import mainspring as ms
-from bench.sides.automations import one_step
+from bench.sides.automations import nap, one_step
 from bench.sides.engine import store_place
 
 WARM_UP = 10
@@ -32,6 +32,14 @@ async def other_process(count: int) -> dict[str, Any]:
     app = ms.App(store_place())
     async with _worker():
         return {"ms": await _timed(app, count)}
+
+
+async def wakes(count: int) -> dict[str, Any]:
+    """Let runs sleep one by one beside a worker in this loop; tell how late each went on."""
+    app = ms.App(store_place())
+    async with app.running(schedules=False):
+        late = [await (await app.start(nap, number)).result() for number in range(count + 1)]
+    return {"ms": [ns / 1e6 for ns in late[1:]]}
 
 
 async def waiters(count: int) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def find_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Ta
     return list(found.values()), problems
 
 
-def load_module(target: str, *, before_executing: Callable[[str], None] = lambda file: None) -> ModuleType:
+def load_module(target: str, *, before_executing: Callable[[str], object] = lambda file: None) -> ModuleType:
     """Return the module of a dotted name or a file; one that is already loaded is not loaded again.
 
     `before_executing` is called with the path of a file outside packages that is about to be executed.
