@@ -104,6 +104,24 @@ def test_time_out_holds_although_nobody_reads(place: Place) -> None:
     os.close(read)
 
 
+def test_output_that_is_lost_on_its_way_fails_the_run(place: Place) -> None:
+    """`pg_dump > dump.sql` on a full disk, and `| gzip` whose reader died: what is bare a failure is one."""
+    with open("/dev/full", "wb") as full:
+        process = place.start(
+            *("exec", "-n", "dump", "--", "head", "-c", "500000", "/dev/zero"), stdout=full, stderr=subprocess.PIPE
+        )
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 74
+    assert b"dump: the output of head was lost: No space left on device" in said
+    read, write = os.pipe()
+    os.close(read)
+    for words in (("yes",), ("head", "-c", "5000000", "/dev/zero")):
+        process = place.start("exec", "-n", "dump", "--", *words, stdout=write)
+        assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
+    os.close(write)
+    assert [state for state, _ in place.runs()] == ["failed"] * 3
+
+
 def test_much_output_is_neither_held_nor_stored(place: Place) -> None:
     """200 MB pass through; memory and record stay small."""
     # Measured by a small process of its own: until its exec a child counts the memory of whoever started it as its own.

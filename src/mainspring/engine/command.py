@@ -10,6 +10,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.resources.withheld import STORE_URL, STORE_WITHHELD, WITHHELD
 
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
+OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
 _OWN_NAMES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
 
 
@@ -42,7 +43,7 @@ class Command(msgspec.Struct, kw_only=True, frozen=True):
 class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     """How it ended: exit code (negative = by that signal), the end of its output as printable text, the time it took.
 
-    `printed` = bytes on its standard output.
+    `printed` = bytes on its standard output. `lost` = why some of that could not be passed on, None if all was.
     """
 
     code: int
@@ -51,6 +52,7 @@ class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     tail: str
     took_us: int
     printed: int = 0
+    lost: OSError | None = None
 
 
 def command_environment(

@@ -6,6 +6,7 @@ It runs in a thread and can be told to end: the attempt's cancellation ends the 
 import functools
 import inspect
 import os
+import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ import msgspec
 from mainspring.domain.duration import format_duration
 from mainspring.domain.log_line import OF_STREAM
 from mainspring.domain.text import unescape
-from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.command import OUTPUT_LOST, TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.expected import LONGEST_PRINTED, check_printed
 from mainspring.engine.products import check_products
 from mainspring.engine.running_command import RunningCommand
@@ -118,13 +119,17 @@ def _tell_group(channel: Channel, pgid: int, mark: str, *, ended: bool) -> None:
 
 
 def check_end(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
-    """Raise CommandFailed unless the command ended well; the error tells its last line."""
+    """Raise CommandFailed unless the command ended well and all it printed was passed on; the error tells its last line."""
     last = end.tail.rstrip("\n").rpartition("\n")[2]
     said = f"Its last line: {unescape(last)}" if last else None  # a failure escapes what it keeps
     if end.timed_out and timeout is not None:
         raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=said)
     if end.stopped:
         raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=said)
+    if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
+        raise CommandFailed(f"{words[0]} printed more than was read", -signal.SIGPIPE, hint=said)
+    if end.lost is not None and end.code == 0:
+        raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=said)
     if end.code != 0:
         how = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
         raise CommandFailed(f"{words[0]} {how}", end.code, hint=said)

@@ -1,7 +1,8 @@
 """Our own stdout or stderr, to which a command's output is passed on by a thread: whoever reads it slowly, or not at all, holds up neither
 time-outs nor signals.
 
-Invariant: what waits is bounded, because a command's output is read no further while the outlet is full.
+Invariants. What waits is bounded, because a command's output is read no further while the outlet is full. Output that cannot be written is
+no secret: `fault` has the first error. Of a terminal that is gone nothing is asked: the command goes on without it.
 """
 
 import os
@@ -22,11 +23,19 @@ class Outlet:
         self._waiting = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_terminal = os.isatty(descriptor)
+        self.fault: OSError | None = None
+        """Why a piece was lost."""
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more should be read for it now."""
         return self._waiting >= _MOST_PIECES
+
+    @property
+    def has_no_reader(self) -> bool:
+        """Whether whoever read it has closed it."""
+        return isinstance(self.fault, BrokenPipeError)
 
     @property
     def is_empty(self) -> bool:
@@ -50,7 +59,11 @@ class Outlet:
     def _serve(self) -> None:
         while True:
             data, then = self._pieces.get()
-            _write_all(self._descriptor, data)
+            try:
+                _write_all(self._descriptor, data)
+            except OSError as error:
+                if not self._is_terminal:
+                    self.fault = self.fault or error
             self._done(then)
 
     def _done(self, then: Callable[[], None]) -> None:
@@ -60,15 +73,17 @@ class Outlet:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Pass output on; where nobody takes it any more, the command goes on all the same."""
+    """Pass output on.
+
+    Raises:
+        OSError: the rest of it is lost.
+    """
     view = memoryview(data)
     while view:
         try:
             view = view[os.write(descriptor, view) :]
         except BlockingIOError:
             _wait_writable(descriptor)
-        except OSError:
-            return
 
 
 def _wait_writable(descriptor: int) -> None:

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import IO
 
 from mainspring.engine.become import BECOME
 from mainspring.engine.command import NOT_EXECUTABLE, Command, CommandEnd, CommandFailed
@@ -98,6 +99,7 @@ class RunningCommand:
             tail=self._tail.text(),
             took_us=int(took * 1_000_000),
             printed=self._printed,
+            lost=self._outlets["stdout"].fault if "stdout" in self._outlets else None,
         )
 
     def stop(self) -> None:
@@ -163,9 +165,9 @@ class RunningCommand:
             selector.register(self._wake_read, selectors.EVENT_READ)
             if exit_fd is not None:
                 selector.register(exit_fd, selectors.EVENT_READ)
-            for name, pipe in _pipes(process):
-                os.set_blocking(pipe, False)
-                selector.register(pipe, selectors.EVENT_READ, name)
+            for name, stream in _streams(process):
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream.fileno(), selectors.EVENT_READ, name)
             while not has_ended(process):
                 for key, _ in selector.select(self._patience(began, has_exit_fd=exit_fd is not None)):
                     if key.data is not None:
@@ -174,6 +176,7 @@ class RunningCommand:
                         os.read(self._wake_read, _CHUNK)
                 for name in [name for name in self._paused if not self._outlets[name].is_full]:
                     selector.register(self._paused.pop(name), selectors.EVENT_READ, name)
+                self._close_unread(selector, process)
                 self._enforce(process, began)
 
     def _take(self, selector: selectors.BaseSelector, name: str, pipe: int) -> None:
@@ -184,6 +187,15 @@ class RunningCommand:
         elif name in self._outlets and self._outlets[name].is_full:
             selector.unregister(pipe)
             self._paused[name] = pipe
+
+    def _close_unread(self, selector: selectors.BaseSelector, process: subprocess.Popen[bytes]) -> None:
+        """Close what the command writes to a stream of ours whose reader has gone: it gets SIGPIPE, as it would without us."""
+        for name, stream in _streams(process):
+            if name in self._outlets and self._outlets[name].has_no_reader:
+                self._paused.pop(name, None)
+                if stream.fileno() in selector.get_map():
+                    selector.unregister(stream)
+                stream.close()
 
     def _deliver(self) -> None:
         """Wait until what was printed is passed on; once the command had to end before its time, only briefly."""
@@ -229,14 +241,13 @@ class RunningCommand:
         if self._kill_at is not None or not has_ended(process):
             kill_group(process.pid, signal.SIGKILL)
         process.wait()
-        for name, pipe in _pipes(process):
+        for name, stream in _streams(process):
             for _ in range(_MOST_PIECES):
-                if not self._read(name, pipe):
+                if not self._read(name, stream.fileno()):
                     break
-            self._tell_lines(name, self._cutters[name].end())
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+            stream.close()
+        for name, cutter in self._cutters.items():
+            self._tell_lines(name, cutter.end())
 
     def _read(self, name: str, descriptor: int) -> bytes | None:
         """Take one piece of output; b"" at its end, None if there is nothing now."""
@@ -265,9 +276,10 @@ class RunningCommand:
             self._on_group(pgid, mark, ended)
 
 
-def _pipes(process: subprocess.Popen[bytes]) -> list[tuple[str, int]]:
+def _streams(process: subprocess.Popen[bytes]) -> list[tuple[str, IO[bytes]]]:
+    """Return the open pipes of a command by name."""
     pairs = (("stdout", process.stdout), ("stderr", process.stderr))
-    return [(name, pipe.fileno()) for name, pipe in pairs if pipe is not None]
+    return [(name, stream) for name, stream in pairs if stream is not None and not stream.closed]
 
 
 def _given(command: Command) -> int | None:

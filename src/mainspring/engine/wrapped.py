@@ -26,7 +26,7 @@ from mainspring.domain.log_part import Part
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.verdict import Kind
-from mainspring.engine.command import TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.command import OUTPUT_LOST, TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.commands import CommandResult, check_end
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.products import NotProduced, check_products
@@ -206,8 +206,8 @@ class WrappedRun:
         finally:
             self._running = None
             self._lines.end(number)
-        is_ours = end.timed_out or isinstance(failed, NotProduced)
         code = exit_code_of(end, failed)
+        is_ours = end.timed_out or isinstance(failed, NotProduced) or (code == OUTPUT_LOST and end.code == 0)
         return _Tried(started_at, self._clock.now(), end.took_us, code, end.tail, failed, is_ours, size)
 
     def _group(self, pgid: int, started: str, ended: bool) -> None:  # noqa: FBT001 - the shape of the callback

@@ -281,13 +281,13 @@ def _get(port: int) -> None:
 
 
 def _of_aws(world: WebWorld) -> Iterator[Case]:
-    fast = botocore.config.Config(
-        retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=0.05, s3={"addressing_style": "path"}
-    )
     session = boto3.Session("a", "b", region_name="eu-west-1")
 
-    def client(service: str, url: str) -> Any:
-        return session.client(service, endpoint_url=url, config=fast)
+    def client(service: str, url: str, read_timeout: float = 30) -> Any:
+        config = botocore.config.Config(
+            retries={"total_max_attempts": 1}, read_timeout=read_timeout, s3={"addressing_style": "path"}
+        )
+        return session.client(service, endpoint_url=url, config=config)
 
     s3, dynamo = client("s3", world.base), client("dynamodb", world.base)
 
@@ -334,7 +334,7 @@ def _of_aws(world: WebWorld) -> Iterator[Case]:
     yield Case("aws-bucket-name", P, VALID, lambda: s3.get_object(Bucket="a b/", Key="x"))
     yield Case("aws-refused", T, OTHER, lambda: client("s3", "http://127.0.0.1:1").list_buckets())
     yield Case("aws-host", T, OTHER, lambda: client("s3", "http://nosuch.invalid").list_buckets())
-    yield Case("aws-slow", T, OTHER, lambda: s3.get_object(Bucket="slow", Key="x"))
+    yield Case("aws-slow", T, OTHER, lambda: client("s3", world.base, 0.05).get_object(Bucket="slow", Key="x"))
     yield Case("aws-service", P, VALID, lambda: session.client("no-such-service"))
     yield Case("aws-region", P, VALID, lambda: session.client("s3", region_name="not a region"))
     yield Case("aws-profile", P, AUTH, lambda: boto3.Session(profile_name="no-such-profile"))

@@ -1,6 +1,7 @@
 """Running one command to its end."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from mainspring.domain.classify import Kind, classify
 from mainspring.engine.command import Command, CommandEnd, CommandFailed, command_environment
+from mainspring.engine.commands import check_end
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.output_tail import TAIL_BYTES
 from mainspring.engine.running_command import RunningCommand
@@ -193,6 +195,30 @@ def test_slow_reader_gets_everything():
     assert bytes(got) == expected
     os.close(read)
     os.close(write)
+
+
+@pytest.mark.parametrize("words", [["yes"], ["sh", "-c", "while echo line; do :; done"]])
+def test_command_whose_reader_has_gone_gets_a_broken_pipe(words):
+    """It would print for ever if its output were thrown away in silence."""
+    read, write = os.pipe()
+    os.close(read)
+    end = RunningCommand(Command(words=words), outlets={"stdout": Outlet(write)}).run()
+    os.close(write)
+    assert end.code == -signal.SIGPIPE
+    assert isinstance(end.lost, BrokenPipeError)
+
+
+def test_output_that_cannot_be_written_is_lost_output(tmp_path):
+    """The command goes on, as one that looks at no error of its output; that it was lost is known."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    words = [*SHELL, "echo lost; echo done > $0", str(tmp_path / "after")]
+    end = RunningCommand(Command(words=words), outlets={"stdout": Outlet(full), "stderr": Outlet(full)}).run()
+    os.close(full)
+    assert (end.code, end.lost.errno) == (0, errno.ENOSPC)
+    assert (tmp_path / "after").read_text() == "done\n"
+    with pytest.raises(CommandFailed, match="the output of sh was lost: No space left on device") as failed:
+        check_end(words, end, None)
+    assert failed.value.returncode == 74
 
 
 def test_command_does_not_ignore_broken_pipes():
