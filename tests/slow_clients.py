@@ -58,22 +58,26 @@ async def send_unfinished_forms(host: str, port: int, until: float, per_second: 
         writer.transport.abort()
 
 
-async def hold_idle(host: str, port: int, until: float, count: int) -> None:
-    """Hold so many connections that ask for nothing; open another for each that the server ends."""
-    loop = asyncio.get_running_loop()
+async def hold_idle(host: str, port: int, count: int, held: asyncio.Event) -> None:
+    """Hold so many connections that ask for nothing until cancelled; open another for each that the server ends.
 
-    async def hold() -> None:
-        while loop.time() < until:
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout_at(until):
-                    reader, writer = await asyncio.open_connection(host, port)
-                    try:
-                        await reader.read()
-                    finally:
-                        writer.transport.abort()
-            await asyncio.sleep(0.05)
-
-    await asyncio.gather(*(hold() for _ in range(count)))
+    `held` is set when all were tried.
+    """
+    open_now: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    try:
+        while True:
+            ended = [pair for pair in open_now if pair[0].at_eof() or pair[0].exception()]
+            open_now = [pair for pair in open_now if pair not in ended]
+            for _, writer in ended:
+                writer.transport.abort()
+            for _ in range(count - len(open_now)):
+                with contextlib.suppress(OSError):
+                    open_now.append(await asyncio.open_connection(host, port))
+            held.set()
+            await asyncio.sleep(0.2)
+    finally:
+        for _, writer in open_now:
+            writer.transport.abort()
 
 
 async def ask(host: str, port: int, request: bytes, within_s: float = 30.0) -> tuple[int, float]:

@@ -98,10 +98,12 @@ def ask_beside_idle(port: int, request: bytes, seconds: float, count: int) -> tu
     """Return the statuses and times of a genuine client while so many connections are held that ask for nothing."""
 
     async def go() -> tuple[list[int], list[float]]:
-        until = asyncio.get_running_loop().time() + seconds
-        attack = asyncio.ensure_future(slow_clients.hold_idle(HOST, port, until, count))
-        answers = await slow_clients.ask_while(HOST, port, request, until, 0.1)
-        await attack
+        held = asyncio.Event()
+        attack = asyncio.ensure_future(slow_clients.hold_idle(HOST, port, count, held))
+        await held.wait()
+        answers = await slow_clients.ask_while(HOST, port, request, asyncio.get_running_loop().time() + seconds, 0.1)
+        attack.cancel()
+        await asyncio.wait([attack])
         return answers
 
     return asyncio.run(go())
