@@ -1,6 +1,7 @@
 """What a body leaves behind when it returns: calls that were never awaited, tasks, children that go on alone, async generators."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,6 +15,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.store.reads.incidents import untold_faults
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import REPLAYING, World
 
@@ -645,3 +647,28 @@ async def test_a_failure_that_nothing_awaited_is_a_hint_on_the_run(tmp_path, set
     (hint,) = msgspec.json.decode(ended.detail)["unawaited"]
     assert hint.startswith("step boom failed, and nothing awaited it (test_engine_left_behind.py:")
     assert any(hint in record.message and record.levelname == "WARNING" for record in caplog.records)
+
+
+@BOTH
+async def test_a_child_whose_failure_nothing_awaited_needs_a_decision(tmp_path, settings):
+    """Its parent succeeds; the failed run of the child is reported like any other, whatever becomes of children at the end."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def boom(run: ms.Run, close: str) -> None:
+            raise ms.Permanent(f"lost: {close}")
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            started = [asyncio.create_task(run.options(close=close).child(boom, close)) for close in ("keep", "cancel")]
+            handled = asyncio.create_task(run.child(boom, "handled"))
+            await asyncio.wait([*started, handled])
+            with contextlib.suppress(ms.StepFailed):
+                await handled
+            return "ok"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        run = await engine.start(work)
+        await engine.until(run, RunState.SUCCEEDED)
+        faults = untold_faults(engine.working.store.reader)
+    assert sorted(fault.failure.message for fault in faults) == ["lost: cancel", "lost: keep"]

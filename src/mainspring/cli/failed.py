@@ -68,16 +68,24 @@ def list_command(
         since_at=params.since_at(invocation, since),
         ended_since_at=params.since_at(invocation, ended_since),
         error=error,
-        limit=limit,
+        limit=limit + 1,  # one more than is shown tells whether there are more
         stands=True,
     )
     if by == "error":
         came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
         groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
+        _tell_of_more(invocation, len(groups), limit)
         return
     found = invocation.read(lambda reader: failed_runs(reader, wanted))
-    _print_runs(invocation, found)
+    _print_runs(invocation, found[:limit])
+    _tell_of_more(invocation, len(found), limit)
+
+
+def _tell_of_more(invocation: Invocation, found: int, limit: int) -> None:
+    """Say that the list is cut, also to a program: whoever decides on each of them must not miss the rest."""
+    if found > limit:
+        invocation.output.warn(f"There are more than these {limit}: --limit {min(10 * limit, params.MOST_LISTED)}")
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:

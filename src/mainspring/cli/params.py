@@ -122,10 +122,13 @@ def _fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return text.lower() if text is not None else None
 
 
+MOST_LISTED = 10_000
+
+
 def at_most(default: int) -> Callable[[F], F]:
     """Add --limit with this default."""
     return click.option(
-        "--limit", type=click.IntRange(1, 10_000), default=default, show_default=True, help="at most so many"
+        "--limit", type=click.IntRange(1, MOST_LISTED), default=default, show_default=True, help="at most so many"
     )
 
 

@@ -309,6 +309,7 @@ class Driver:
                 detail,
                 then,
                 end.size,
+                end.unheard,
             )
         )
 

@@ -48,7 +48,10 @@ class Halted:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends. `restart` = the input with which it begins anew; `size` = bytes of what it put out."""
+    """How a run ends. `restart` = the input with which it begins anew; `size` = bytes of what it put out.
+
+    `unheard` = requests of children that failed and that nothing awaited.
+    """
 
     state: RunState
     result: bytes | None = None
@@ -57,6 +60,7 @@ class Ending:
     failed_ident: str | None = None
     restart: bytes | None = None
     size: int | None = None
+    unheard: tuple[str, ...] = ()
     detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -162,9 +166,11 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
         try:
             result = program.encode_result(task.result())
             size = program.measure(result) if body.notes.made is None else body.notes.made
-            if unawaited := [_unawaited_failure(outcome) for outcome in body.failures.unawaited()]:
-                detail["unawaited"] = unawaited[:100]
-            return Ending(RunState.SUCCEEDED, result=result, detail=detail, size=size)
+            unawaited = body.failures.unawaited()
+            if unawaited:
+                detail["unawaited"] = [_unawaited_failure(outcome) for outcome in unawaited[:100]]
+            unheard = tuple(outcome.ident for outcome in unawaited if outcome.kind is OutcomeKind.CHILD)
+            return Ending(RunState.SUCCEEDED, result=result, detail=detail, size=size, unheard=unheard)
         except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
             return Ending(
                 RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail

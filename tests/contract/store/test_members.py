@@ -3,16 +3,17 @@
 import pytest
 
 from mainspring.domain.incident import DECIDED, Finding, IncidentKind, Severity, Subject
+from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.member import HealthRule, Settlement
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import headline_of
-from mainspring.domain.states import FailureReason, IncidentState, RunState
+from mainspring.domain.states import FailureReason, IncidentState, OutcomeState, RunState
 from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Discard, ParentLink, Reopen
 from mainspring.store.reads.incidents import last_faults, members, members_of, untold_faults
 from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
-from tests.contract.store.process import audited, complete, fail, finish, halt
+from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt, outcome
 from tests.counted_reads import counted as counted_reads
 
 FAILED, HALTED = IncidentKind.PERMANENT_ERROR, IncidentKind.NEEDS_ATTENTION
@@ -309,6 +310,28 @@ def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, co
     assert counted() == "0"
     store.do(finish(parent))
     assert ([one.run for one in untold_faults(store.reader)], counted()) == ([child.id], "1")
+
+
+def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted):
+    """As in a burst of ends, which one statement writes on a server."""
+    parents = [store.begin() for _ in range(3)]
+    child = child_of(store, ParentLink(parents[1].id, "child:b#1", parents[1].claim, "keep"))
+    store.do(fail(child, "s1"))
+    store.do(*map(finish, parents))
+    assert ([fault.run for fault in untold_faults(store.reader)], counted()) == ([child.id], "1")
+
+
+@pytest.mark.parametrize("policy", ["keep", "cancel"])
+def test_child_whose_failure_nothing_awaited_is_a_member(store, counted, policy):
+    """Its parent was told, and its code did not look: the run succeeds without it."""
+    parent = store.begin()
+    child, other = (child_of(store, ParentLink(parent.id, f"child:b#{n}", parent.claim, policy)) for n in (1, 2))
+    store.do(fail(child, "s1"), fail(other, "s1"))
+    for rank, ident in enumerate(("child:b#1", "child:b#2"), 1):
+        store.do(outcome(parent, rank, ident, kind=OutcomeKind.CHILD, state=OutcomeState.FAILED, failure=BOOM))
+    assert counted() == "0"
+    store.do(finish(parent, rank=2, unheard=("child:b#1",)))
+    assert ([fault.run for fault in untold_faults(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_undecided_failed_run_is_never_pruned(store):

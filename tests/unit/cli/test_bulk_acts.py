@@ -108,3 +108,13 @@ def test_list_of_what_failed_has_what_retry_means(cli, stage):
     assert problem == "1 failed run still needs a decision: mainspring failed list"
     assert [row["id"] for row in cli("failed", "list", "--ended-since", "24h", "--json").json] == [run.id]
     assert cli("failed", "retry", "--ended-since", "24h", "--dry-run", "--json").json["runs"] == [run.id]
+
+
+def test_list_of_failed_runs_says_that_it_is_cut(cli, stage):
+    """Whoever decides on each run of it, also a program, must not miss the rest."""
+    for _ in range(4):
+        stage.do(fail(stage.begin()))
+    cut = cli("failed", "list", "--limit", "3", "--json")
+    assert (len(cut.json), cut.err) == (3, "There are more than these 3: --limit 30\n")
+    whole = cli("failed", "list", "--limit", "4", "--json")
+    assert (len(whole.json), whole.err) == (4, "")

@@ -179,6 +179,8 @@ class Finish(msgspec.Struct, frozen=True):
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
     output_size: int | None = None
     """Bytes of what a success put out (domain.output_size); None = unknown."""
+    unheard: tuple[str, ...] = ()
+    """Requests of children that failed and that nothing in the code awaited."""
 
 
 class Complete(msgspec.Struct, frozen=True):

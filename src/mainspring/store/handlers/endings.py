@@ -1,5 +1,8 @@
 """Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
 
+import json
+from collections.abc import Sequence
+
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
@@ -99,7 +102,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     row = rows[0]
     if c.then is not None:
         row = _hand_over(tx, c.run, c.then, row)
-    settle(tx, c.run, row, c.state, c.result, c.failure, c.reason)
+    settle(tx, c.run, row, c.state, c.result, c.failure, c.reason, c.unheard)
     count_size(tx, str(row[0]), c.output_size)
     return DONE
 
@@ -175,13 +178,14 @@ def settle(
     result: bytes | None,
     failure: Failure | None,
     reason: FailureReason | None,
+    unheard: Sequence[str] = (),
 ) -> None:
-    """Do all that follows from an end, in the same commit."""
+    """Do all that follows from an end, in the same commit; `unheard` = requests of children whose failure nothing awaited."""
     tx.change("close_waits", (run,))
     _tell(tx, run, row, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:
-        tx.change("insert_unheard_children", (run,))
+        tx.change("insert_unheard_children", (run, json.dumps(unheard)))
 
 
 def _tell(

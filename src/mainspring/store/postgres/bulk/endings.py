@@ -28,7 +28,7 @@ def _suspend(tx: PostgresTransaction, commands: list[Suspend]) -> list[Done | No
 def _alone(tx: PostgresTransaction, commands: Sequence[Finish]) -> list[bool]:
     """Tell of each run that ends whether nobody waits for that: no parent, child, watcher, partition, nor one that goes on for it."""
     tied = {row[0] for row in tx.all("list_tied", (texts([c.run for c in commands]),))}
-    return [c.then is None and c.run not in tied for c in commands]
+    return [c.then is None and not c.unheard and c.run not in tied for c in commands]
 
 
 def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None]:

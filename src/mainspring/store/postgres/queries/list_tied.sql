@@ -1,5 +1,6 @@
--- Runs whose end another run would see: one above, below or beside it, or the next of its partition. Each look stands behind a limit and so is
--- made for each run by itself, by an index; as parts of one condition they would be answered by reading all that is unfinished.
+-- Runs whose end another run would see: one above, below or beside it, or the next of its partition; and those with a failed child, which
+-- may need a person. Each look stands behind a limit and so is made for each run by itself, by an index; as parts of one condition they
+-- would be answered by reading all that is unfinished.
 select wanted.run
 from (select * from unnest(cast(?1 as text[])) limit cardinality(cast(?1 as text[]))) as wanted(run)
 cross join lateral (
@@ -7,7 +8,7 @@ cross join lateral (
     from (select partition, parent from runs where runs.id = wanted.run limit 1) as own
     where own.partition is not null or own.parent is not null
     union all
-    select 1 from (select 1 from runs as child where child.parent = wanted.run and coalesce(child.finished_at, 0) = 0 limit 1) as children
+    select 1 from (select 1 from runs as child where child.parent = wanted.run and (coalesce(child.finished_at, 0) = 0 or child.state = {{failed}}) limit 1) as children
     union all
     select 1 from (select 1 from waits where waits.kind = 'run' and waits.filled = 0 and waits.name = wanted.run limit 1) as watchers
     union all
