@@ -1,8 +1,8 @@
 """Our own stdout or stderr, to which a command's output is passed on by a thread: whoever reads it slowly, or not at all, holds up neither
 time-outs nor signals.
 
-Invariants. What waits is bounded, because a command's output is read no further while the outlet is full. Output that cannot be written is
-no secret: `fault` has the first error. Of a terminal that is gone nothing is asked: the command goes on without it.
+Invariants. What waits is bounded, because a command's output is read no further while the outlet is full. `fault` says why output was
+lost; a terminal that is gone is no fault, the command continues without it.
 """
 
 import os
