@@ -15,20 +15,8 @@ from bench.process import Failed
 from bench.sides.bare import Bare, fsync_us
 
 NAMES = (
-    *(
-        "steps",
-        "sequential",
-        "runs",
-        "replay",
-        "fan_out",
-        "resume",
-        "waiting",
-        "notice",
-        "wakes",
-        "start_up",
-        "install",
-    ),
-    *("results", "intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
+    *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
+    *("wakes", "results", "intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
     *(
         "postgres_steps",
         "postgres_runs",

@@ -115,17 +115,17 @@ def project_on_server(tmp_path: Path, clock: Clock) -> Iterator[Project]:
 
 def test_waits_of_living_processes_end_although_the_machine_put_its_clock_back(project: Project, clock: Clock) -> None:
     """A sleep, a retry and a question of 20 seconds end within two minutes, not after two hours; `status` and `explain` say why."""
-    waits_end(project, clock)
+    assert_waits_end(project, clock)
 
 
 def test_waits_of_living_processes_end_although_the_server_put_its_clock_back(
     project_on_server: Project, clock: Clock
 ) -> None:
     """The machines' clocks were right all the time: it is the server's that counts."""
-    waits_end(project_on_server, clock)
+    assert_waits_end(project_on_server, clock)
 
 
-def waits_end(project: Project, clock: Clock) -> None:
+def assert_waits_end(project: Project, clock: Clock) -> None:
     run = project.start("waits")
     project.up("up", "--role", "worker", "--role", "scheduler")
     project.until(lambda: set(project.states().values()) == {"retrying"})

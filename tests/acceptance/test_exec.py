@@ -105,14 +105,14 @@ def test_time_out_holds_although_nobody_reads(place: Place) -> None:
 
 
 def test_output_that_is_lost_on_its_way_fails_the_run(place: Place) -> None:
-    """`pg_dump > dump.sql` on a full disk, and `| gzip` whose reader died: what is bare a failure is one."""
+    """`pg_dump > dump.sql` on a full disk, and a pipe whose reader died: what fails without `exec` fails with it."""
     with open("/dev/full", "wb") as full:
         process = place.start(
             *("exec", "-n", "dump", "--", "head", "-c", "500000", "/dev/zero"), stdout=full, stderr=subprocess.PIPE
         )
-        _, said = process.communicate(timeout=PATIENCE)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 74
-    assert b"dump: the output of head was lost: No space left on device" in said
+    assert b"dump: the output of head was lost: No space left on device" in errors
     read, write = os.pipe()
     os.close(read)
     for words in (("yes",), ("head", "-c", "5000000", "/dev/zero")):

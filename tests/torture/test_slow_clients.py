@@ -47,24 +47,25 @@ def test_two_hundred_clients_that_never_read_for_a_minute(attacked: Attacked, li
         [attacked.asset, attacked.asset, "/sign-in", "/healthz"] if listener == "pages" else ["/healthz", "/nothing"]
     )
     requests = [attacked.pipelined(paths[n % len(paths)]) for n in range(ATTACKERS)]
-    verify(listener, *ask_under_attack(requests, port, request, LONG_S))
+    assert_answered(listener, *ask_under_attack(requests, port, request, LONG_S))
 
 
 def test_unfinished_forms_for_a_minute(attacked: Attacked) -> None:
     """20 connections a second that begin a form and never end it: a person signs in, and programs are answered."""
     signed_in, statuses, times = sign_in_under_forms(attacked, LONG_S, 20)
     assert set(signed_in) == {303}
-    verify("unfinished forms", statuses, times)
+    assert_answered("unfinished forms", statuses, times)
 
 
 @pytest.mark.parametrize("listener", ["pages", "webhooks"])
 def test_idle_connections_for_a_minute(attacked: Attacked, listener: str) -> None:
     """200 connections that ask for nothing, opened anew whenever the server ends them."""
     port, request = (attacked.site.port, attacked.api) if listener == "pages" else (attacked.hooks, attacked.health)
-    verify(f"idle at {listener}", *ask_beside_idle(port, request, LONG_S, ATTACKERS))
+    assert_answered(f"idle at {listener}", *ask_beside_idle(port, request, LONG_S, ATTACKERS))
 
 
-def verify(name: str, statuses: list[int], times: list[float]) -> None:
+def assert_answered(name: str, statuses: list[int], times: list[float]) -> None:
+    """Print the figures of the genuine client; each answer must have been good, and 99 of 100 quick."""
     print(f"{name}: {len(times)} answers, p99 {slow_clients.p99(times):.3f} s, worst {max(times):.3f} s")
     assert set(statuses) == {200}
     assert slow_clients.p99(times) < WITHIN_S

@@ -60,7 +60,7 @@ def list_command(
     from mainspring.service.chosen import RunFilter
 
     if messages:
-        outbox.print_refused(invocation, limit)
+        _warn_of_more(invocation, outbox.print_refused(invocation, limit), limit)
         return
     wanted = RunFilter(
         states=params.states_of(states or _STOPPED),
@@ -75,17 +75,19 @@ def list_command(
         came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
         groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
-        _tell_of_more(invocation, len(groups), limit)
+        _warn_of_more(invocation, len(groups), limit)
         return
     found = invocation.read(lambda reader: failed_runs(reader, wanted))
     _print_runs(invocation, found[:limit])
-    _tell_of_more(invocation, len(found), limit)
+    _warn_of_more(invocation, len(found), limit)
 
 
-def _tell_of_more(invocation: Invocation, found: int, limit: int) -> None:
-    """Say that the list is cut, also to a program: whoever decides on each of them must not miss the rest."""
+def _warn_of_more(invocation: Invocation, found: int, limit: int) -> None:
+    """Say that the list is cut, also to a program: a script that decides on each of them must not miss the rest."""
     if found > limit:
-        invocation.output.warn(f"There are more than these {limit}: --limit {min(10 * limit, params.MOST_LISTED)}")
+        more = min(10 * limit, params.MOST_LISTED)
+        how = f"--limit {more}" if more > limit else "narrow it with --name, --since or --error"
+        invocation.output.warn(f"There are more than these {limit}: {how}")
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:

@@ -16,13 +16,13 @@ option = click.option("--messages", is_flag=True, help="messages that their brok
 _MOST = 10_000
 
 
-def print_refused(invocation: Invocation, limit: int) -> None:
-    """List the messages that wait for a person, oldest first."""
+def print_refused(invocation: Invocation, limit: int) -> int:
+    """List the messages that wait for a person, oldest first. Return how many there are, `limit` + 1 of more."""
     from mainspring.store.reads.outbox import list_refused_messages
     from mainspring.store.reads.short_ids import IdKind
 
     now = invocation.clock.now()
-    found = invocation.read(lambda reader: list_refused_messages(reader, limit))
+    found = invocation.read(lambda reader: list_refused_messages(reader, limit + 1))
     short = invocation.short_ids(IdKind.MESSAGE, (one.id for one in found))
     runs = invocation.short_ids(IdKind.RUN, (one.run for one in found))
     columns = [
@@ -33,7 +33,8 @@ def print_refused(invocation: Invocation, limit: int) -> None:
         Column("WHEN", lambda one: words.ago(one.made_at, now)),
         Column("ERROR", lambda one: words.one_line(one.fault or "-", 60), cut=True),
     ]
-    invocation.output.rows(found, columns, empty="No broker refused a message.")
+    invocation.output.rows(found[:limit], columns, empty="No broker refused a message.")
+    return len(found)
 
 
 def _message_id(reader: "Reader", text: str) -> str:

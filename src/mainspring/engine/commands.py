@@ -127,7 +127,11 @@ def check_end(words: list[str], end: CommandEnd, timeout: timedelta | None) -> N
     if end.stopped:
         raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=said)
     if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
-        raise CommandFailed(f"{words[0]} printed more than was read", -signal.SIGPIPE, hint=said)
+        raise CommandFailed(
+            f"{words[0]} was ended by SIGPIPE: the reader of its output closed it before the end",
+            -signal.SIGPIPE,
+            hint=said,
+        )
     if end.lost is not None and end.code == 0:
         raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=said)
     if end.code != 0:

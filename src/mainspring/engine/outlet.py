@@ -34,7 +34,7 @@ class Outlet:
 
     @property
     def has_no_reader(self) -> bool:
-        """Whether whoever read it has closed it."""
+        """Whether its reader has closed it."""
         return isinstance(self.fault, BrokenPipeError)
 
     @property

@@ -111,7 +111,7 @@ def test_list_of_what_failed_has_what_retry_means(cli, stage):
 
 
 def test_list_of_failed_runs_says_that_it_is_cut(cli, stage):
-    """Whoever decides on each run of it, also a program, must not miss the rest."""
+    """A person or script that decides on each of them must not miss the rest."""
     for _ in range(4):
         stage.do(fail(stage.begin()))
     cut = cli("failed", "list", "--limit", "3", "--json")

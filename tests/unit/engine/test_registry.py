@@ -59,7 +59,7 @@ GOOD = """
 """
 
 
-def test_file_that_is_executed_anew_declares_what_it_says_now(write, tmp_path):
+def test_file_that_is_executed_again_declares_only_its_new_text(write, tmp_path):
     """What it declared before, at other lines or wrongly, is gone."""
     path = write("a.py", "@task(timout='1s')\ndef old() -> None: ...\n@task\ndef removed() -> None: ...\n")
     assert len(Registry.load(["a.py"], tmp_path).problems) == 1
