@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.app.upkeep import bury
-from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.domain.states import SessionState
 from mainspring.domain.worker_death import SHUT_DOWN_S, SURVIVE_MS, DeathRecord, blame, next_survive_ms
-from mainspring.store.base import StoreBrokenError
+from mainspring.store.base import OUTAGES, StoreBrokenError
 from mainspring.store.commands.sessions import Pardon
 from mainspring.store.liveness import find_dead, host_identity
 from mainspring.store.process_store import ProcessStore
@@ -141,7 +141,7 @@ class SupervisorRecord:
             except StoreBrokenError as error:
                 self.failed = error
                 return
-            except (StoreUnavailableError, StoreFullError) as error:
+            except OUTAGES as error:
                 self._tell(error)
             except StoreError as error:
                 self.failed = error

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from mainspring.domain.clock import Clock, awake_and_asleep
-from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
@@ -38,6 +38,7 @@ from mainspring.store.postgres.connection import (
     refuse_waiting_for_standby,
 )
 from mainspring.store.postgres.faults import ends_connection, translate
+from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.history import ServerHistory
 from mainspring.store.postgres.host_marks import HostMarks
@@ -114,11 +115,25 @@ class PostgresDatabase(GroupingDatabase):
         """What is to be known of the way to the server, for people."""
         return POOLED if self.connection is not None and is_pooled(self.connection) else None
 
+    def _reconnect(self) -> Connection:
+        """Open the connection again. The store was usable before: whatever is wrong with it now is an outage, until it is fixed.
+
+        Raises:
+            StoreUnavailableError: it cannot be used; the message says why.
+        """
+        try:
+            return self._connect()
+        except (StoreUnavailableError, StoreFullError):
+            raise
+        except StoreError as refused:
+            raise StoreUnavailableError(refused.message, hint=refused.hint) from refused
+
     def _connect(self, *, first: bool = False) -> Connection:
         connection = connect(self.address)
         connection.answers_within = self._answers_within
         try:
             refuse_unsafe(connection, self.address)
+            self._learn_time(connection)
             if first:
                 if len(migrate(connection, self.address)) == len(migrations()):
                     _LOG.warning("created a new store at %s", self.address.shown)
@@ -136,10 +151,17 @@ class PostgresDatabase(GroupingDatabase):
         except BaseException as fault:
             connection.close()
             if isinstance(fault, psycopg.Error):
-                raise translate(fault, self.address.shown) or fault from fault
+                raise explain_fault(fault, self.address) or fault from fault
             raise
         self.connection = connection
         return connection
+
+    def _learn_time(self, connection: Connection) -> None:
+        """Learn the server's time before anything is compared with it."""
+        if isinstance(self._clock, DatabaseClock):
+            asked_at = self._clock.own()
+            ((now,),) = connection.execute(TEXTS["read_instant"]).fetchall()
+            self._clock.learn(asked_at, now, self._clock.own())
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return translate(fault, self.address.shown)
@@ -186,7 +208,7 @@ class PostgresDatabase(GroupingDatabase):
     def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
         if connection is None or connection.closed:
-            connection = self._connect()
+            connection = self._reconnect()
         if not together:
             connection.meanwhile = self.meanwhile
         try:
@@ -209,7 +231,7 @@ class PostgresDatabase(GroupingDatabase):
                 end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
             if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable):
                 refuse_waiting_for_standby(self.address, fault)
-            raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
+            raise explain_fault(fault, self.address) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
         self._note_clock(transaction)
