@@ -19,7 +19,7 @@ class OwnFindings:
 
     def replace(self, kind: FindingKind, why: Mapping[str, str]) -> None:
         """Let these be all findings of a kind: name -> why. One that lasts keeps its instant."""
-        now = self._process.project.clock.now()
+        now = self._process.store.clock.now()
         known = {key: one for key, one in self._found.items() if key[0] is kind}
         self._found = {key: one for key, one in self._found.items() if key[0] is not kind}
         for name, text in why.items():

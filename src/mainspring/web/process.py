@@ -65,7 +65,7 @@ async def serve(process: PostProcess) -> int:
     store = process.project.settings.store
     file = None if store.is_remote else store.path
     project = process.project
-    incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
+    incidents = IncidentPages(project.settings, process.store, project.secrets, process.store.clock)
     ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
     if ways.fault is not None:
         process.log.warning("nobody can sign in by the provider of identities: %s", told(ways.fault)[1])
