@@ -143,12 +143,15 @@ def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> byte
 
 def _json(word: str) -> Any:
     from mainspring.cli.values import decoded, read
+    from mainspring.domain.json_fault import explain_bad_json
 
+    data = read(word, "the arguments")
     try:
-        return decoded(read(word, "the arguments"), "the arguments")
+        return decoded(data, "the arguments")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArgumentError(
-            f"the arguments are not JSON: {error}", hint='Write {"name": value, ...} or name=value words.'
+            f"the arguments are not JSON: {explain_bad_json(error, data)}",
+            hint='Write {"name": value, ...} or name=value words.',
         ) from None
 
 

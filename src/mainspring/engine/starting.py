@@ -83,7 +83,8 @@ def start_command(
     due_at = options.due_at
     rule, item = _health(definition, arguments, at, options, slot, key)
     # Without a title of its own a run is called by its automation's name, which may change.
-    title = options.title or (definition.title_for(arguments, at) if definition.option("title") is not None else None)
+    own = definition.title_for(arguments, at) if definition.option("title") is not None else ""
+    title = next((text for text in (options.title, own) if text and text.strip()), None)
     tags = {**definition.option("tags"), **chosen["tags"]}
     return StartRun(
         id=run,

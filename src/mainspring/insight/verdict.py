@@ -187,6 +187,7 @@ def _of_standstill(
 ) -> Iterator[str]:
     needed = any(view.kind != "exec" for view in views) or any(queue.backlog for queue in queues)
     yield from standstill.of_workers(sessions, now, needed=needed, told=told.lost_processes)
+    yield from standstill.of_supervisors(sessions, now)
     yield from standstill.of_queues([one for one in queues if one.name not in told.paused_queues], now)
     groups = [one for one in status.ready_groups(reader, now) if one.automation not in told.stuck]
     yield from standstill.of_runs(groups, sessions, queues, paused, now)

@@ -23,7 +23,7 @@ from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen_at, listen_nearby, server
 from mainspring.web.look import Look
 from mainspring.web.pages import told
 from mainspring.web.routes import Routes, is_public
@@ -99,7 +99,7 @@ async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.T
     settings = process.project.settings
     while True:
         try:
-            take = listen_nearby if is_default(settings, "web.bind") else _listen_at
+            take = listen_nearby if is_default(settings, "web.bind") else listen_at
             listener, bind = await asyncio.to_thread(take, settings.web.bind, "web.bind")
         except ConfigError as error:
             if door.pages_trouble is None:
@@ -108,15 +108,12 @@ async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.T
         else:
             door.pages_trouble = None
             if bind != settings.web.bind:
-                process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
+                if take is listen_nearby:
+                    process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
                 process.project.settings = with_address(settings, "web.bind", bind)
             return listener
         if (await asyncio.wait(ends, timeout=_LISTEN_AGAIN_S, return_when=asyncio.FIRST_COMPLETED))[0]:
             return None
-
-
-def _listen_at(bind: str, setting: str) -> tuple[socket.socket, str]:
-    return listen(bind, setting), bind
 
 
 async def _close(process: PostProcess, looking: Sequence[asyncio.Task[Any]]) -> int:
