@@ -8,7 +8,7 @@ from mainspring.insight.losses import sentences
 
 @pytest.mark.parametrize(
     ("deaths", "last"),
-    [(4, "At least one more of its workers died before."), (5, "At least 2 more of its workers died before.")],
+    [(6, "At least one more of its workers died before."), (7, "At least 2 more of its workers died before.")],
 )
 def test_deaths_that_are_not_shown_are_counted(deaths, last):
     """Three are shown; one more is one worker, not "1 of its workers or more"."""
