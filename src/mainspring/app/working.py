@@ -11,12 +11,11 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mainspring.app.stores import effect_database, make_store
-from mainspring.app.tracing import Tracing
 from mainspring.app.traffic import Traffic
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
@@ -46,6 +45,9 @@ from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
+
+if TYPE_CHECKING:
+    from mainspring.app.tracing import Tracing
 
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED_OF: set[str] = set()
@@ -78,7 +80,7 @@ class Working:
         lease_ms: int | None = None,
         secrets: Secrets | None = None,
         brokers: Mapping[str, str] | None = None,
-        tracing: Tracing | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing
