@@ -22,13 +22,14 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.queue_name import check_broker
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
+from mainspring.engine.announcing import announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import CAPTURE
 from mainspring.engine.child_limit import child_limit, memory_bytes
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
+from mainspring.engine.problem import PROBLEMS
 from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
