@@ -73,6 +73,7 @@ def project(tmp_path: Path, payments: str) -> Iterator[Project]:
     made.kill_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["file", "server"])
 def test_effect_is_there_once_after_a_kill_at_each_commit(
     project: Project, postgres: PostgresServer, payments: str, store: str

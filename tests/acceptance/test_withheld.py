@@ -127,6 +127,7 @@ def test_command_that_calls_mainspring_uses_no_other_store(project: Project) -> 
     )
 
 
+@pytest.mark.slow
 def test_steps_in_threads_of_a_worker_see_no_password_of_ours(project: Project) -> None:
     """Nor does what they start. Allowed names are seen, and the worker itself still finds its store."""
     done = project.call("run", "threaded", "--json")
