@@ -82,9 +82,7 @@ def start_command(
     deadline_ms = None if span is None else ms_of(span)
     due_at = options.due_at
     rule, item = _health(definition, arguments, at, options, slot, key)
-    # Without a title of its own a run is called by its automation's name, which may change.
-    own = definition.title_for(arguments, at) if definition.option("title") is not None else ""
-    title = next((text for text in (options.title, own) if text and text.strip()), None)
+    title = _title(definition, arguments, at, options)
     tags = {**definition.option("tags"), **chosen["tags"]}
     return StartRun(
         id=run,
@@ -114,6 +112,12 @@ def start_command(
         healthy=rule,
         item=item,
     )
+
+
+def _title(definition: Definition, arguments: Any, at: int, options: StartOptions) -> str | None:
+    """Return the run's title. One that is blank is none: the run is called by its automation's name, which may change."""
+    own = "" if definition.option("title") is None else definition.title_for(arguments, at)
+    return next((text for text in (options.title, own) if text and text.strip()), None)
 
 
 def _health(
