@@ -75,7 +75,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _report_suspect(fault: MainspringError, error: Exception | None, invocation: Invocation) -> int:
-    """Report the error, if any, that a suspect store answered; return the exit code of its fault. Without --json that was printed at once."""
+    """Report the error, if any, that a suspect store answered; return the exit code of its fault, which only --json prints here."""
     if invocation.output.is_json:
         return report(fault, invocation)
     if error is not None:

@@ -62,6 +62,7 @@ def prepare(
         verified=verified,
         redelivered=arrival.redelivered,
         was_kept=arrival.was_kept,
+        stays=arrival.stays,
         happened_at=arrival.happened_at,
     )
     if trigger.filtered:  # what the filter leaves out need not fit
