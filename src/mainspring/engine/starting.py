@@ -109,6 +109,7 @@ def start_command(
         parent=parent,
         slot=slot,
         here=here,
+        awaited=options.awaited,
         healthy=rule,
         item=item,
     )
