@@ -5,22 +5,19 @@ again, as the committer does, and counted.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store import failpoints
+from tests.looking import looks
 
 PATIENCE = 60.0
 
 
 def wait_until(fact: Callable[[], object]) -> None:
     """Wait for a fact."""
-    until = time.monotonic() + PATIENCE
-    while not fact():
-        assert time.monotonic() < until, "the fact that was waited for never came"
-        threading.Event().wait(0.002)
+    assert any(fact() for _ in looks(PATIENCE, pause_s=0.002)), "the fact that was waited for never came"
 
 
 class Sender(threading.Thread):
