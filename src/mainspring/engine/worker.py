@@ -38,7 +38,7 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt
-from mainspring.store.commands.sessions import Beat, ClearSuspect
+from mainspring.store.commands.sessions import Beat, ClearSuspect, WakeWorkers
 from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -98,6 +98,7 @@ class Worker(RunServices):
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): after its commit `on_crash_point` is called, once."""
         self.draining = False
+        self._stopped = False
         self.on_idle: Callable[[], None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Worker(RunServices):
 
     def stop(self) -> None:
         """Forget everything; writes nothing. For the end of the process."""
-        self.draining = True
+        self.draining = self._stopped = True
         self._histories.close()
         self.claims.close()
         if self._round is not None:
@@ -317,6 +318,8 @@ class Worker(RunServices):
     def freed(self) -> None:
         """There is room for another run."""
         if self.draining:
+            if not self._stopped:
+                self.store.submit(WakeWorkers(), ignore)
             self._tell_idle()
         else:
             self.claims.claim_after_end()

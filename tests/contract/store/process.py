@@ -82,12 +82,15 @@ class Process:
     def session(self) -> int:
         return self.database.session
 
-    def open(self, role: str = "worker", hash_seed: str | None = None) -> "Process":
+    def open(
+        self, role: str = "worker", hash_seed: str | None = None, capacity: int | None = None
+    ) -> "Process":
         uuid = self.name("session")
         seed = hash_seed or f"seed of {uuid}"
         opening = OpenSession(
-            uuid, role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}", hash_seed=seed
-        )
+            uuid, role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}", hash_seed=seed,
+            capacity=capacity,
+        )  # fmt: skip
         self.do(opening)
         return self
 
