@@ -160,7 +160,7 @@ class Worker(RunServices):
         """The store says that something may have come, or that its clock was set."""
         if changes.clock_step is not None:
             self._meet_clock_step(changes.clock_step)
-        if changes.ready:
+        if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
             self.want()
         if changes.facts:
             self.look_for_facts()

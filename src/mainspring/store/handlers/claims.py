@@ -221,7 +221,7 @@ def _take(
     if lost:
         tx.change("resume_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     for queue, starts in fresh.items():
-        queues.change_backlog(tx, queue, -starts)
+        tx.change_backlog(queue, -starts)
         limits[queue].spend(tx, starts)
     return _with_facts(tx, rows)
 

@@ -172,7 +172,7 @@ def end_idle(
     if not rows:
         return False
     if found[3]:
-        queues.change_backlog(tx, found[4], -1)
+        tx.change_backlog(found[4], -1)
     settle(tx, run, rows[0], state, result, failure, reason)
     return True
 
