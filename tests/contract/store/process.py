@@ -82,9 +82,7 @@ class Process:
     def session(self) -> int:
         return self.database.session
 
-    def open(
-        self, role: str = "worker", hash_seed: str | None = None, capacity: int | None = None
-    ) -> "Process":
+    def open(self, role: str = "worker", hash_seed: str | None = None, capacity: int | None = None) -> "Process":
         uuid = self.name("session")
         seed = hash_seed or f"seed of {uuid}"
         opening = OpenSession(

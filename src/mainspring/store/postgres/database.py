@@ -55,7 +55,7 @@ LEASE_MS = 10_000
 _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
 
-_RINGS = 4
+_MOST_RINGS = 4
 """So often at most a transaction is run again because of a ring of locks; after that it is trouble."""
 
 _LOG = logging.getLogger("mainspring.store")
@@ -107,7 +107,9 @@ class PostgresDatabase(GroupingDatabase):
         self._hints = Hints(address.schema, self.instance, passing)
         self._history = ServerHistory(address, HostMarks(marks))
         self.connection: Connection | None = None
-        _out_of_rings(lambda: self._connect(first=True))
+        self.rings = 0
+        """So often a transaction of this process was undone to break a ring of locks."""
+        self._out_of_rings(lambda: self._connect(first=True))
 
     @property
     def trouble(self) -> str | None:
@@ -184,11 +186,23 @@ class PostgresDatabase(GroupingDatabase):
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
         try:
-            return _out_of_rings(
+            return self._out_of_rings(
                 lambda: self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
             )
         except ManyFailedError:
-            return _out_of_rings(lambda: self._transact(commands, again=again, together=False))
+            return self._out_of_rings(lambda: self._transact(commands, again=again, together=False))
+
+    def _out_of_rings(self, call: Callable[[], _T]) -> _T:
+        """Call once more, a few times, where the server broke a ring of locks at our expense: it is no trouble that anyone need know of."""
+        for _ in range(_MOST_RINGS):
+            try:
+                return call()
+            except StoreUnavailableError as error:
+                if not is_broken_ring(error.__cause__):
+                    raise
+                self.rings += 1
+                _LOG.debug("a transaction is run again: %s", error)
+        return call()
 
     def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
@@ -341,15 +355,3 @@ class PostgresDatabase(GroupingDatabase):
             self._hints.tell(self.connection, at_once=True)
             self.connection.close()
         self._history.marks.close()
-
-
-def _out_of_rings(call: Callable[[], _T]) -> _T:
-    """Call once more, a few times, where the server broke a ring of locks at our expense: it is no trouble that anyone need know of."""
-    for _ in range(_RINGS):
-        try:
-            return call()
-        except StoreUnavailableError as error:
-            if not is_broken_ring(error.__cause__):
-                raise
-            _LOG.debug("a transaction is run again: %s", error)
-    return call()

@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.domain.sealing import PLAIN
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, Prune, ScheduleRow, SetQueue
-from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.runs import Claim, RunKey
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.postgres.address import read_address
@@ -54,7 +54,7 @@ def rings(postgres: Any) -> int:
 
 def announcement(chance: random.Random) -> Announce:
     """One automation with a schedule for each name, in any order."""
-    names = chance.sample(SCHEDULES, len(SCHEDULES))
+    names = order(chance, SCHEDULES)
     rows = tuple(AutomationRow(name, "task", 1, "code", b"{}") for name in names)
     return Announce("code", rows, tuple(ScheduleRow(name, name, b"{}", 1_000) for name in names))
 
@@ -62,14 +62,16 @@ def announcement(chance: random.Random) -> Announce:
 def start_often(url: str, seed: int, clock: FakeClock) -> None:
     """Begin a session, announce what it can run, claim and end; again and again."""
     chance = random.Random(seed)
-    for _ in range(STARTS):
+    for turn in range(STARTS):
         process = PostgresProcess(url, clock)
         try:
             process.open(capacity=4)
-            for queue in chance.sample(QUEUES, len(QUEUES)):
+            for queue in order(chance, QUEUES):
                 process.do(SetQueue(queue, concurrency=4, rate_count=1_000, rate_per_ms=1_000), claim(process))
             process.do(announcement(chance), claim(process))
-            process.do(*(process.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance)))
+            for name in order(chance, SCHEDULES):
+                process.do(slot(process, name, turn + 1, chance))
+            process.do(*(process.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
             process.do(CloseSession())
         finally:
             process.close()
@@ -79,8 +81,15 @@ def claim(process: PostgresProcess) -> Claim:
     return Claim(process.name("c"), 4)
 
 
-def order(chance: random.Random) -> list[str]:
-    return chance.sample(QUEUES, len(QUEUES))
+def order(chance: random.Random, names: tuple[str, ...]) -> list[str]:
+    return chance.sample(names, len(names))
+
+
+def slot(process: PostgresProcess, name: str, at: int, chance: random.Random) -> MakeSlot:
+    """Serve a due time that other schedulers serve too, in a partition of its schedule."""
+    key = RunKey(f"{name}@{at}", "h")
+    start = process.starting(name, queue=chance.choice(QUEUES), partition=name, run_key=key)
+    return MakeSlot(name, at, at + 1, "run", start)
 
 
 def work(url: str, seed: int, clock: FakeClock, done: threading.Event) -> None:
@@ -88,22 +97,17 @@ def work(url: str, seed: int, clock: FakeClock, done: threading.Event) -> None:
     chance = random.Random(seed)
     process = PostgresProcess(url, clock)
     outside = PostgresProcess(url, clock)
-    slot = seed * 1_000_000
+    at = 0
     try:
         process.open(capacity=4)
         process.do(announcement(chance))
         while not done.is_set():
-            slot += 1
-            process.do(
-                *(
-                    MakeSlot(name, slot, slot + 1, "run", process.starting(name, queue=chance.choice(QUEUES)))
-                    for name in chance.sample(SCHEDULES, len(SCHEDULES))
-                )
-            )
+            at += 1
+            process.do(*(slot(process, name, at, chance) for name in order(chance, SCHEDULES)))
             taken = process.do(claim(process)).runs
             if taken:
                 process.do(*(finish(run) for run in taken), claim(process))
-            outside.do(*(outside.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance)))
+            outside.do(*(outside.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
             process.do(Prune(None, None, None, None, clock.now()))
     finally:
         process.close()
