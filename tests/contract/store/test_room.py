@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.store.commands.automations import PauseAutomation, PauseQueue, SetQueue
+from mainspring.store.commands.automations import PauseAutomation, SetQueue
 from mainspring.store.commands.sessions import Bury, CloseSession, DrainSession, NoteBlocked, WakeWorkers
 from tests.contract.store.process import complete, finish, halt, suspend
 

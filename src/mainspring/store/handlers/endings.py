@@ -7,7 +7,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
-from mainspring.store.handlers import events, inbox, keys, listening, members, partitions, queues, room, undoing
+from mainspring.store.handlers import events, inbox, keys, listening, members, partitions, room, undoing
 from mainspring.store.handlers.counting import count_end, count_size
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go

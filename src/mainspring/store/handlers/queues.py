@@ -101,6 +101,7 @@ def make(tx: Transaction, queue: str) -> None:
 
 def set_queue(tx: Transaction, command: SetQueue) -> Done:
     """Make a queue or change its limits."""
+    tx.hold("queue")
     tx.change(
         "set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog)
     )
@@ -111,6 +112,7 @@ def set_queue(tx: Transaction, command: SetQueue) -> Done:
 
 def pause_queue(tx: Transaction, command: PauseQueue) -> Done | Refused:
     """Pause a queue or let it go on."""
+    tx.hold("queue")
     if command.paused:
         changed = tx.change("pause_queue", (tx.now, command.by, command.reason, command.name))
     else:

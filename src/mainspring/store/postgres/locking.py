@@ -159,6 +159,8 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("audit",)}
         case acts.Announce(schedules=schedules):
             return {("deployments",), *(("schedule", row.name) for row in schedules)}
+        case acts.SetQueue() | acts.PauseQueue():
+            return {("queue",)}
         case acts.NoteCircumstances():
             return {("circumstances",)}
         case acts.MakeSlot() | acts.BackfillSlot() | acts.DismissSlot() | acts.PullBackSchedule():

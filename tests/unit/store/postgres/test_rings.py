@@ -1,18 +1,18 @@
 """Groups of several processes that want the same locks: they wait in a row, and where they do wait in a ring nobody hears of it."""
 
+import contextlib
 import itertools
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
 from mainspring.domain.sealing import PLAIN
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, Prune, ScheduleRow, SetQueue
-from mainspring.store.commands.runs import Claim, RunKey
 from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.runs import Claim, RunKey
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
@@ -23,33 +23,26 @@ from tests.looking import looks
 
 QUEUES = ("a", "b", "c")
 SCHEDULES = tuple(f"s{n}" for n in range(8))
-STARTERS, STARTS, WORKERS = 3, 12, 2
-_NUMBERS = itertools.count(1)
+STARTERS, STARTS, WORKERS = 3, 6, 2
+LONG_MS = 300_000
+"""A lease with which nobody gives up a wait, however busy the machine is."""
 
 
 @pytest.fixture
 def url(postgres: Any) -> str:
-    """A store in a database of its own: what the server counts, it counts by database."""
-    name = f"rings{next(_NUMBERS)}"
-    postgres.make_database(name)
-    return f"{postgres.url(name)}?schema=store"
+    """An empty store."""
+    return str(postgres.new_store())
 
 
 @pytest.fixture
 def beside(url: str) -> Iterator[Any]:
     """A connection of somebody else, in the tables of the store."""
     PostgresProcess(url, FakeClock()).close()
-    connection = connect(read_address(url))
-    connection.execute("set search_path = store")
+    address = read_address(url)
+    connection = connect(address)
+    connection.execute(f"set search_path = {address.schema}")
     yield connection
     connection.close()
-
-
-def rings(postgres: Any) -> int:
-    """Return how many rings of locks the server has broken in these databases; a process has said so once its connection is closed."""
-    with psycopg.connect(postgres.url("postgres")) as connection:
-        text = "select sum(deadlocks)::int from pg_stat_database where datname like 'rings%'"
-        return int(connection.execute(text).fetchone()[0])
 
 
 def announcement(chance: random.Random) -> Announce:
@@ -59,12 +52,44 @@ def announcement(chance: random.Random) -> Announce:
     return Announce("code", rows, tuple(ScheduleRow(name, name, b"{}", 1_000) for name in names))
 
 
-def start_often(url: str, seed: int, clock: FakeClock) -> None:
+class Processes:
+    """Those of one store; `rings` = so often the server undid a transaction of one to break a ring of locks."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._clock = FakeClock()
+        self.rings = 0
+        self.faults: list[Exception] = []
+        self.done = threading.Event()
+
+    @contextlib.contextmanager
+    def process(self) -> Iterator[PostgresProcess]:
+        process = PostgresProcess(self._url, self._clock, LONG_MS)
+        try:
+            yield process
+        finally:
+            self.rings += process.database.rings
+            process.close()
+
+    def thread(self, work: Callable[["Processes", int], None], seed: int) -> threading.Thread:
+        """Let a thread work, whose fault is the test's."""
+
+        def guarded() -> None:
+            try:
+                work(self, seed)
+            except Exception as fault:
+                self.faults.append(fault)
+
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        return thread
+
+
+def start_often(processes: Processes, seed: int) -> None:
     """Begin a session, announce what it can run, claim and end; again and again."""
     chance = random.Random(seed)
     for turn in range(STARTS):
-        process = PostgresProcess(url, clock)
-        try:
+        with processes.process() as process:
             process.open(capacity=4)
             for queue in order(chance, QUEUES):
                 process.do(SetQueue(queue, concurrency=4, rate_count=1_000, rate_per_ms=1_000), claim(process))
@@ -73,8 +98,6 @@ def start_often(url: str, seed: int, clock: FakeClock) -> None:
                 process.do(slot(process, name, turn + 1, chance))
             process.do(*(process.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
             process.do(CloseSession())
-        finally:
-            process.close()
 
 
 def claim(process: PostgresProcess) -> Claim:
@@ -92,62 +115,48 @@ def slot(process: PostgresProcess, name: str, at: int, chance: random.Random) ->
     return MakeSlot(name, at, at + 1, "run", start)
 
 
-def work(url: str, seed: int, clock: FakeClock, done: threading.Event) -> None:
+def work(processes: Processes, seed: int) -> None:
     """Make slots of several schedules in one group, claim and end runs, prune."""
     chance = random.Random(seed)
-    process = PostgresProcess(url, clock)
-    outside = PostgresProcess(url, clock)
-    at = 0
-    try:
+    with processes.process() as process, processes.process() as outside:
         process.open(capacity=4)
         process.do(announcement(chance))
-        while not done.is_set():
-            at += 1
-            process.do(*(slot(process, name, at, chance) for name in order(chance, SCHEDULES)))
+        for turn in itertools.count(1):
+            process.do(*(slot(process, name, turn, chance) for name in order(chance, SCHEDULES)))
             taken = process.do(claim(process)).runs
             if taken:
                 process.do(*(finish(run) for run in taken), claim(process))
             outside.do(*(outside.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
-            process.do(Prune(None, None, None, None, clock.now()))
-    finally:
-        process.close()
-        outside.close()
+            process.do(Prune(None, None, None, None, 0))
+            if processes.done.is_set():
+                return
 
 
-def test_sessions_that_start_beside_busy_workers_make_no_ring_of_locks(url, postgres):
+def test_sessions_that_start_beside_busy_workers_make_no_ring_of_locks(url):
     """Queues, definitions, schedules, slots, backlogs and claims are locked in one order by everybody."""
-    clock, done, faults = FakeClock(), threading.Event(), []
-    before = rings(postgres)
-
-    def guarded(call: Any, *args: Any) -> None:
-        try:
-            call(*args)
-        except Exception as fault:  # noqa: BLE001 - the test's thread tells of it
-            faults.append(fault)
-
-    workers = [threading.Thread(target=guarded, args=(work, url, n + 1, clock, done)) for n in range(WORKERS)]
-    starters = [threading.Thread(target=guarded, args=(start_often, url, n, clock)) for n in range(STARTERS)]
-    for thread in (*workers, *starters):
-        thread.start()
+    processes = Processes(url)
+    workers = [processes.thread(work, n + 1) for n in range(WORKERS)]
+    starters = [processes.thread(start_often, n + 10) for n in range(STARTERS)]
     for thread in starters:
         thread.join()
-    done.set()
+    processes.done.set()
     for thread in workers:
         thread.join()
-    assert faults == []
-    assert rings(postgres) == before
+    assert processes.faults == []
+    assert processes.rings == 0
 
 
-def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, postgres, beside):
+def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, beside):
     """Nothing of it was done, and nobody is told of it as of trouble."""
-    process = PostgresProcess(url, FakeClock()).open()
+    process = PostgresProcess(url, FakeClock(), LONG_MS).open()
     chance = random.Random(1)
     process.do(announcement(chance))
-    before = rings(postgres)
-    transaction = PostgresTransaction(beside.cursor(), "store", now=0, session=None, again=False, sealing=PLAIN)
+    schema = read_address(url).schema
+    transaction = PostgresTransaction(beside.cursor(), schema, now=0, session=None, again=False, sealing=PLAIN)
     beside.execute("begin")
     beside.execute("set local deadlock_timeout = '60s'")
     beside.execute("select name from schedules for update")
+    process.database.connection.execute("set deadlock_timeout = '3s'")  # long enough for what is asked beside it
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(process.do(announcement(chance))))
     thread.start()
@@ -158,5 +167,5 @@ def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, p
     beside.execute("commit")
     thread.join()
     assert [type(answer) for answer in answers] == [Numbered]
+    assert process.database.rings == 1
     process.close()
-    assert rings(postgres) == before + 1
