@@ -102,8 +102,8 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     )
     if not rows:
         return let_go(tx, c.run, c.claim)
-    *row, is_limited = rows[0]
-    queue = str(row[6])
+    row: Sequence[object] = rows[0][:-1]
+    queue, is_limited = str(row[6]), rows[0][-1]
     if c.then is not None:
         row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason, c.unheard)
