@@ -7,7 +7,7 @@ upon at once is locked first (see locking.py).
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -221,7 +221,7 @@ class PostgresDatabase(GroupingDatabase):
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
-            self._close_group(connection, transaction)
+            self._close_group(connection, transaction, commands)
         except BaseException as fault:
             self._roll_back(connection, fault)
             if isinstance(fault, StoreWentBackError):
@@ -283,7 +283,7 @@ class PostgresDatabase(GroupingDatabase):
         if isinstance(self._clock, DatabaseClock):
             answered_at = self._clock.own()
             self._clock.learn(asked_at, row[1], answered_at)
-        self._history.compare(number=row[2], epoch=row[3], now=row[1])
+        self._history.compare(number=row[2], epoch=row[3], is_on_hold=row[4], now=row[1])
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
         now = self._clock.now() if self._own_time else row[1]
@@ -295,7 +295,7 @@ class PostgresDatabase(GroupingDatabase):
         self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
         return transaction
 
-    def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
+    def _close_group(self, connection: Connection, transaction: PostgresTransaction, commands: Sequence[Any]) -> None:
         """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
 
         Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
@@ -314,7 +314,7 @@ class PostgresDatabase(GroupingDatabase):
                 f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
                 hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
             )
-        self._history.keep(transaction)
+        self._history.keep(transaction, commands)
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""
