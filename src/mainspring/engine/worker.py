@@ -40,7 +40,7 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt, Release
-from mainspring.store.commands.sessions import Beat, ClearSuspect
+from mainspring.store.commands.sessions import Beat, ClearSuspect, WakeWorkers
 from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -105,6 +105,7 @@ class Worker(RunServices):
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): after its commit `on_crash_point` is called, once."""
         self.draining = False
+        self._stopped = False
         self.on_idle: Callable[[], None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class Worker(RunServices):
 
     def stop(self) -> None:
         """Forget everything; writes nothing. For the end of the process."""
-        self.draining = True
+        self.draining = self._stopped = True
         self._histories.close()
         self.claims.close()
         if self._round is not None:
@@ -171,7 +172,7 @@ class Worker(RunServices):
         """The store says that something may have come, or that its clock was set."""
         if changes.clock_step is not None:
             self._meet_clock_step(changes.clock_step)
-        if changes.ready:
+        if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
             self.want()
         if changes.facts:
             self.look_for_facts()
@@ -352,6 +353,8 @@ class Worker(RunServices):
     def freed(self) -> None:
         """There is room for another run."""
         if self.draining:
+            if not self._stopped:
+                self.store.submit(WakeWorkers(), ignore)
             self._tell_idle()
         else:
             self.claims.claim_after_end()

@@ -33,10 +33,12 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         again = False
+        database = self.process.database
+        rings = getattr(database, "rings", 0)
         try:
             while True:
                 try:
-                    self.results = self.process.database.commit(self.commands, again=again).results
+                    self.results = database.commit(self.commands, again=again).results
                 except StoreUnavailableError:
                     self.rings += 1
                     again = True
@@ -44,6 +46,8 @@ class Sender(threading.Thread):
                     return
         except BaseException as error:
             self.error = error
+        finally:
+            self.rings += getattr(database, "rings", 0) - rings  # those that it got out of by itself
 
     @property
     def answer(self) -> Any:

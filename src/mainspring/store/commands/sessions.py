@@ -98,6 +98,10 @@ class Pardon(msgspec.Struct, frozen=True):
     runs: tuple[str, ...]
 
 
+class WakeWorkers(msgspec.Struct, frozen=True):
+    """A run ended in a process that takes no other: its place in a limited queue is for the others. Answer: Done."""
+
+
 class ClearSuspect(msgspec.Struct, frozen=True):
     """A run on probation lived long enough, or made progress: it is ordinary again. Answer: Done, Refused claim_lost.
 

@@ -166,7 +166,7 @@ class SqliteDatabase(GroupingDatabase):
                 answers = self._run(transaction, commands)
                 if self.session is None:
                     refuse_moved(transaction, str(self.path))
-                transaction.write_rollups()
+                transaction.write_counters()
                 failpoints.hit("commit.before")
                 self.presence.check()
                 # What changes nothing is no commit, and costs no write.
