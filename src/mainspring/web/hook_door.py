@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+from mainspring.app.own_findings import OwnFindings
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
@@ -16,7 +17,6 @@ from mainspring.triggers.known import KnownTriggers
 from mainspring.web.hook_counts import HookCounts
 from mainspring.web.hook_ends import HookEnds
 from mainspring.web.hook_table import HookTable
-from mainspring.web.own_findings import OwnFindings
 from mainspring.web.secret_values import SecretValues
 
 _EVERY_S = 1.0
