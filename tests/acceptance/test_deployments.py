@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CONFIG = """
 [project]
 automations = ["work.py"]
+[up]
+roles = ["worker", "scheduler"]
 [worker]
 lease = "5s"
 """

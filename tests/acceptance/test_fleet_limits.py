@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 CONFIG = f"""
 [project]
 automations = ["work.py"]
+[up]
+roles = ["worker", "scheduler"]
 [worker]
 lease = "3s"
 [worker.queues]

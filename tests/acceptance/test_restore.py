@@ -54,6 +54,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     """Back up, finish 50 runs, restore: no effect happens until all are decided and the store is released."""
     effects = place.folder / "effects"
     (place.folder / "a.py").write_text(AUTOMATION.format(effects=str(effects)))
+    (place.folder / "alone.py").write_text("import mainspring as ms\n\n@ms.task\ndef alone() -> None: ...\n")
     (place.folder / "mainspring.toml").write_text('[project]\nautomations = ["a.py"]\n')
     up = place.start("up")
     _until(lambda: place.store.exists() and _json(place, "auto", "list"), "the worker never came")
@@ -81,6 +82,12 @@ def test_restored_store_does_nothing_before_it_is_released(place):
 
     held = place.start("up")
     assert place.call("runs", "signal", ids[0], "go").returncode == 0
+    for others in (("run", "work", "n=99"), ("run", "-m", "alone.py", "alone")):
+        waiting = place.call(*others)
+        assert waiting.returncode == 8, waiting.stderr
+        assert b"on hold" in waiting.stderr
+        assert b"db restore --release" in waiting.stderr
+    assert len(_json(place, "runs", "list", "--limit", "100")) == RUNS
     early = place.call("db", "restore", "--release", "-y")
     assert early.returncode == 8, early.stderr
     assert place.call("db", "restore", "--decide", "done", "--name", "work", "-y").returncode == 0
@@ -112,6 +119,7 @@ def effect(text: str) -> None:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     """Files and due times of it are listed and start nothing, before and after the release; a file of later counts; a person catches up."""

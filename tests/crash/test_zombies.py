@@ -173,6 +173,7 @@ def phases(world: World, scenario: Scenario) -> list[int | str]:
     return [*whats, *range(1, undisturbed.commits + 1, every)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("automation", HAUNTED)
 def test_zombie_writes_nothing(world: World, automation: str) -> None:
     """Wherever it is stopped, a worker that was declared dead ends with 75 when it wakes, and changes nothing."""

@@ -568,7 +568,7 @@ WAYS = (
         kind=K.SENDER_REJECTED,
         of="builds",
         within=40 * MINUTE,
-        says="[notify] builds: builds/webhook rejects its sender: 6 requests carried a wrong signature (401), no delivery passed since",
+        says="[notify] builds: builds/webhook rejects its sender: at least 6 requests carried a wrong signature (401), no delivery passed since",
         begin=partial(_break, "secret"),
     ),
     Way(

@@ -164,7 +164,7 @@ class App(RunStarter):
 
         Raises:
             RunFailed: it ended without success. And whatever `start` raises.
-            ConflictError: a loop runs in this thread already (a notebook, a coroutine).
+            ConflictError: a loop runs in this thread already (a notebook, a coroutine); the store is on hold after a restore or a loss.
         """
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop()

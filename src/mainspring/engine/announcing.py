@@ -18,9 +18,6 @@ from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.triggers import Topic, TriggerRow
 
-PROBLEMS = "problems"
-"""The entry of `meta` that holds what kept automations from loading, as JSON."""
-
 
 def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> Announce:
     """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
@@ -113,14 +110,6 @@ def _slot_under_way(schedule: Schedule, now_at: int) -> int | None:
         return None
     under_way = now_at - (now_at - schedule.offset) % schedule.every
     return under_way if schedule.next_after(under_way - 1) == under_way else None
-
-
-def problems_of(data: str | None) -> list[Problem]:
-    """Return the problems that `problems_as_data` wrote; none of what cannot be read."""
-    try:
-        return msgspec.json.decode(data or "[]", type=list[Problem])
-    except msgspec.MsgspecError:
-        return []
 
 
 def problems_as_data(registry: Registry) -> str:

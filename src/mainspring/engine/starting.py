@@ -109,6 +109,7 @@ def start_command(
         parent=parent,
         slot=slot,
         here=here,
+        awaited=options.awaited,
         healthy=rule,
         item=item,
     )
@@ -132,7 +133,7 @@ def _health(
     elif _is_of_schedule(slot) or definition.kind is Kind.EXEC or _is_as_scheduled(definition, arguments):
         rule = HealthRule.AUTOMATION
     else:
-        rule = HealthRule.RATE if options.awaited else HealthRule.ITEM
+        rule = HealthRule.RATE if options.awaited and key is None else HealthRule.ITEM
     if rule is not HealthRule.ITEM:
         return rule, WHOLE_AUTOMATION
     return rule, item or plain_key(options.item or "") or key

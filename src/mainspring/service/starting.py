@@ -40,7 +40,7 @@ def start(
         OptionError: an option of this start, or a template of the definition, cannot be used.
         BusyError: the queue's backlog is full, or (`here`) another run holds the partition.
         KeyConflictError: the key was used with another input.
-        ConflictError: the automation is retired.
+        ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
     """
     if options.key_policy == "replace":
         raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import RunState
-from mainspring.store.commands.automations import RetireAutomation, SetQueue
+from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started
 from mainspring.store.commands.runs import CancelRun, ParentLink, RunKey
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, signal, suspend
@@ -24,6 +24,17 @@ def test_retired_automation_starts_nothing(store):
     store.do(RetireAutomation("a"))
     assert store.start().code == "retired"
     assert store.ids() == [run]
+
+
+def test_a_start_whose_caller_waits_is_refused_while_the_store_is_on_hold(store):
+    """It would wait until a person releases the store; a start that nobody waits for is queued."""
+    store.do(SetMeta("held", "1"))
+    assert store.start(awaited=True).code == "held"
+    queued = store.start().run
+    assert store.ids() == []
+    store.do(SetMeta("held", None))
+    assert store.start(awaited=True).created
+    assert store.ids()[0] == queued
 
 
 def test_full_backlog_refuses_and_says_when(store):

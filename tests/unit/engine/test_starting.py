@@ -166,6 +166,7 @@ SCHEDULED = {"cron": ["0 3 * * *"]}
         ({}, {}, HealthRule.ITEM, None),
         ({}, {"awaited": True}, HealthRule.RATE, ""),
         ({}, {"key": "k1"}, HealthRule.ITEM, "k1"),
+        ({}, {"key": "k1", "awaited": True}, HealthRule.ITEM, "k1"),
         ({}, {"item": "in/13.csv", "key": "in/13.csv@5da9"}, HealthRule.ITEM, "in/13.csv"),
         ({"item": "{account}"}, {"item": "in/13.csv"}, HealthRule.ITEM, "main"),
         ({"item": "{account}"}, {"slot": SLOT}, HealthRule.ITEM, "main"),

@@ -9,6 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from mainspring.domain.incident import IncidentKind
+from mainspring.domain.monitors.senders import SETTLES_MS
+from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.operations.facts import FactsReader
 from mainspring.web import connection as connections
 from mainspring.web import hook_request
 from mainspring.web.allowed_hosts import AllowedHosts
@@ -255,7 +259,7 @@ async def test_ten_thousand_junk_requests_leave_nothing_behind(tmp_path):
 async def test_flood_of_refusals_is_no_flood_of_commits():
     """A few at once and two a second of one trigger; a few more of all together."""
     counts = HookCounts()
-    assert sum(counts.may_keep("a/webhook", 0.0) for _ in range(1_000)) == 5
+    assert sum(counts.may_keep("a/webhook", 0.0) for _ in range(1_000)) == 10
     assert sum(counts.may_keep("a/webhook", n / 100) for n in range(1_000)) in range(18, 22)
     assert sum(counts.may_keep(f"t{n}/webhook", 10.0) for n in range(1_000)) <= 20
     for trigger in (OTHER, "t1/webhook", "t2/webhook"):
@@ -263,6 +267,21 @@ async def test_flood_of_refusals_is_no_flood_of_commits():
     counts.forget_others({"t1/webhook"})
     assert set(counts._buckets) == {("t1/webhook", "")}
     assert set(counts.answers) == {(OTHER, "accepted"), ("t1/webhook", "accepted")}
+
+
+async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an_incident(tmp_path):
+    """Once a night all of it within a second: what is kept of the burst is enough for the monitor of rejected senders."""
+    async with world(tmp_path) as w:
+        assert (await w.ask("/orders", Request(GENUINE, TOKEN))).status == 202
+        wrong = Request(GENUINE, TOKEN | {"authorization": "Bearer changed"})
+        assert {told.status for told in await asyncio.gather(*(w.ask("/orders", wrong) for _ in range(20)))} == {401}
+        while w.door._keeping:
+            await asyncio.gather(*w.door._keeping)
+        w.clock.ahead += SETTLES_MS
+        found = judge_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULTS, w.clock.now()).findings
+        assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == [
+            "order"
+        ]
 
 
 async def test_compressed_body_is_never_unpacked(tmp_path):

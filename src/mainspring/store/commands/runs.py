@@ -49,7 +49,7 @@ class StartRun(msgspec.Struct, frozen=True):
     """Stage a run. Answer: Started, or Refused busy | key_conflict | claim_lost | retired | held.
 
     `id` is the identity of the command as well: the same id again finds the run. `here` = the session that sends it owns and runs it
-    (exec). `due_at` None = now.
+    (exec). `awaited` = whoever starts it waits for its result, so it is refused while nothing starts. `due_at` None = now.
     """
 
     id: str
@@ -72,6 +72,7 @@ class StartRun(msgspec.Struct, frozen=True):
     parent: ParentLink | None = None
     slot: SlotLink | None = None
     here: bool = False
+    awaited: bool = False
     healthy: HealthRule = HealthRule.ITEM
     item: str | None = None
     """What the run is about; None = itself, "" = its automation as a whole."""

@@ -57,7 +57,7 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
             return cycle
     if is_retired(tx, command.automation):
         return Refused("retired", f"automation {command.automation!r} is retired")
-    if command.here and is_held(tx):
+    if (command.here or command.awaited) and is_held(tx):
         return Refused("held", "the store is on hold after a restore or a loss: nothing starts before it is released")
     return None
 

@@ -18,7 +18,7 @@ _COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + 
 def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
     """Tell whether nothing but its own row comes of a start, and nobody can refuse it."""
     return (
-        not c.here
+        not (c.here or c.awaited)
         and c.parent is None
         and c.run_key is None
         and c.partition is None
