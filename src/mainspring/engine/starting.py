@@ -78,8 +78,7 @@ def start_command(
     key = _filled(definition, "key", arguments, at) if options.key is None else _given_key(options)
     for pattern in definition.option("produces"):
         _expanded(definition, "produces", pattern, arguments, at)
-    span = definition.span("deadline")
-    deadline_ms = None if span is None else ms_of(span)
+    deadline_ms = None if (span := definition.span("deadline")) is None else ms_of(span)
     due_at = options.due_at
     is_later = due_at is not None and due_at > now_at
     rule, item = _health(definition, arguments, at, options, slot, key)
