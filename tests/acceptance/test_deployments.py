@@ -16,8 +16,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CONFIG = """
 [project]
 automations = ["work.py"]
-[up]
-roles = ["worker", "scheduler"]
 [worker]
 lease = "5s"
 """

@@ -15,8 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 CONFIG = f"""
 [project]
 automations = ["work.py"]
-[up]
-roles = ["worker", "scheduler"]
 [worker]
 lease = "3s"
 [worker.queues]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def end_connections(postgres: PostgresServer, role: str) -> None:
     postgres.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'")
 
 
-def ends_well(team: Team, supervisor: "object") -> None:
+def ends_well(team: Team, supervisor: "subprocess.Popen[bytes]") -> None:
     """Start a run and wait for its success; then end the supervisor in order."""
     team.until(lambda: team.end("run", "order", "number=1", "--detach").returncode == 0)
     team.until(lambda: team.states() == ["succeeded"])

@@ -12,10 +12,17 @@ class FindingKind(StrEnum):
     """An address that it should listen on is taken."""
     SECRET = "secret"
     """No secret of a webhook is set, or none can be used."""
+    CODEC = "codec"
+    """The codec of values does not answer."""
+    WAL = "wal"
+    """The write-ahead log of the store's file is large, or a process keeps it from being emptied."""
 
 
 class ProcessFinding(msgspec.Struct, frozen=True):
-    """`name` = the setting of an address, or the trigger of a secret; `why` names the cause for people; `since_at` in ms UTC."""
+    """`why` names the cause for people; `since_at` in ms UTC.
+
+    `name` = the setting of an address, the trigger of a secret, the id of a codec, "size" or "process PID" of a write-ahead log.
+    """
 
     kind: FindingKind
     name: str

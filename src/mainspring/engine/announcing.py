@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import encode
 from mainspring.domain.definition import Kind
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import CodecUnavailableError, MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.schedule import Schedule
@@ -79,6 +79,8 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
     try:
         data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
         given = sealing.seal(data)
+    except CodecUnavailableError:
+        raise
     except MainspringError as error:
         what = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
         _add(registry, definition.where, what, "Give each parameter a default that can be saved.")

@@ -121,7 +121,8 @@ def judge(
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
-    untold += (clock := report_clock(reader, now, zone)).waiting
+    clock = report_clock(reader, now, zone)
+    untold += [] if told.says(IncidentKind.CLOCK_REGRESSION) else clock.waiting
     problems = [*told.sentences(), *untold, *runs.sentences()]
     count = len(told.open) + len(untold)
     head = runs.head(told.head(count, now, zone), count)

@@ -18,6 +18,7 @@ from mainspring.resources.secret import Secrets
 from mainspring.web.api.call import Site
 from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
+from mainspring.web.api.run_waits import MOST as MOST_WAITING
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
@@ -30,8 +31,8 @@ from mainspring.web.routes import Routes, is_public
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_CONNECTIONS = MOST + 600
-"""Streams, which last, and others. The oldest idle one is closed for one more."""
+_MOST_CONNECTIONS = MOST + MOST_WAITING + 600
+"""Streams and requests that wait for runs, which last, and others. The oldest idle one is closed for one more."""
 _AGAIN_S = 0.2
 _SECRETS_EVERY_S = 60.0
 _LISTEN_AGAIN_S = 5.0
@@ -71,6 +72,7 @@ async def serve(process: PostProcess) -> int:
         process.log.warning("nobody can sign in by the provider of identities: %s", told(ways.fault)[1])
     site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
+    door.on_change = api.run_waits.hurry
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
     routes = Routes(process, look, token, is_open=is_open, door=door, file=file, more=more)
     app = ways.around(routes.app())

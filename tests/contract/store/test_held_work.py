@@ -125,6 +125,18 @@ def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, 
     assert look(K.ADDRESS_TAKEN, K.SECRET_MISSING) == []
 
 
+def test_a_codec_that_does_not_answer_is_one_incident_that_names_it_and_ends_by_itself(store, clock, look):
+    """Within five minutes, whatever number of runs wait for it."""
+    why = "codec 'kms' could not seal a value: ConnectionError"
+    assert store.twice(NoteFindings((ProcessFinding(FindingKind.CODEC, "kms", why, clock.now()),))) == DONE
+    assert look(K.CODEC_UNAVAILABLE) == []
+    clock.forward(MINUTE)
+    (codec,) = look(K.CODEC_UNAVAILABLE)
+    assert (codec.subject.automation, why in codec.text) == ("", True)
+    assert store.twice(NoteFindings()) == DONE
+    assert look(K.CODEC_UNAVAILABLE) == []
+
+
 def sent(store, number=1):
     """A run that sent messages."""
     run = store.begin()

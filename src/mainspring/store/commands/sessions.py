@@ -39,6 +39,15 @@ class Beat(msgspec.Struct, frozen=True):
     """The attempts that wait for a child process, as JSON (`domain.child_queue`); "" = none."""
 
 
+class MeetClockStep(msgspec.Struct, frozen=True):
+    """Say that the worker of this process goes by the clock as it was set: it computed what it submitted before by the clock as it was.
+
+    `met_ms` = the sum of all steps that it met. Answer: Done.
+    """
+
+    met_ms: int
+
+
 class NoteBlocked(msgspec.Struct, frozen=True):
     """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it. Answer: Done.
 
@@ -96,6 +105,10 @@ class Pardon(msgspec.Struct, frozen=True):
     """Take runs off probation that no session owns: the death that put them there was no fault of theirs. Answer: Done."""
 
     runs: tuple[str, ...]
+
+
+class WakeWorkers(msgspec.Struct, frozen=True):
+    """A run ended in a process that takes no other: its place in a limited queue is for the others. Answer: Done."""
 
 
 class ClearSuspect(msgspec.Struct, frozen=True):

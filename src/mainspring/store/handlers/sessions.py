@@ -22,16 +22,17 @@ from mainspring.store.commands.sessions import (
     NoteFindings,
     OpenSession,
     Pardon,
+    WakeWorkers,
 )
 from mainspring.store.handlers import endings, keys
 from mainspring.store.handlers.clock_steps import find_unseen_step
 from mainspring.store.handlers.journal import encode_failure
+from mainspring.store.handlers.room import PROBATION_ROLE
 from mainspring.store.transaction import Transaction
 
 _UNASKED = "SIGTERM that no one asked for"
 _MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
-PROBATION_ROLE = "probation"
 EXEC_ROLE = "exec"
 """Role of a process that runs one wrapped command itself: nobody can continue that command when the process died."""
 
@@ -141,7 +142,13 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
 def pardon(tx: Transaction, command: Pardon) -> Done:
     """Take runs off probation that wait for it."""
     for run in command.runs:
-        tx.change("pardon", (run,))
+        tx.ready |= bool(tx.change("pardon", (run,)))
+    return DONE
+
+
+def wake_workers(tx: Transaction, _command: WakeWorkers) -> Done:
+    """Let other workers ask for runs."""
+    tx.ready = True
     return DONE
 
 

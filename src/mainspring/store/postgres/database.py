@@ -7,9 +7,9 @@ upon at once is locked first (see locking.py).
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -18,15 +18,11 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreError, S
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
-from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.runs import Suspend
 from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
-from mainspring.store.handlers.clock_steps import correct_own
 from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, ManyFailedError, answer
-from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import (
     BEGIN,
     POOLED,
@@ -37,7 +33,7 @@ from mainspring.store.postgres.connection import (
     refuse_unsafe,
     refuse_waiting_for_standby,
 )
-from mainspring.store.postgres.faults import ends_connection, translate
+from mainspring.store.postgres.faults import ends_connection, is_broken_ring, translate
 from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.history import ServerHistory
@@ -48,11 +44,17 @@ from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.standstill import end_standing
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
+from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Transaction
+
+_T = TypeVar("_T")
 
 LEASE_MS = 10_000
 _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
+
+_MOST_RINGS = 4
+"""So often at most a transaction is run again because of a ring of locks; after that it is trouble."""
 
 _LOG = logging.getLogger("mainspring.store")
 
@@ -62,6 +64,7 @@ class PostgresDatabase(GroupingDatabase):
 
     `clock` gives chance, and the time if `own_time`; else the database's clock is the time. `passing` returns seconds that only grow: by
     them this process counts its lease and its looks. `passed` returns such seconds where steps of the server's clock are looked for.
+    `process_clock` = what this process computes by, if that is not `clock`.
     `marks` = the folder of this host's commit marks.
 
     Raises (from the constructor):
@@ -72,16 +75,17 @@ class PostgresDatabase(GroupingDatabase):
         self,
         address: Address,
         *,
-        clock: Clock | DatabaseClock,
+        clock: Clock | StoreClock,
         handlers: Handlers,
         sealing: Sealing = PLAIN,
         lease_ms: int = LEASE_MS,
         own_time: bool = False,
         passing: Callable[[], float] = awake_and_asleep,
         passed: Callable[[], float] | None = None,
+        process_clock: StoreClock | None = None,
         marks: Path | None = None,
     ) -> None:
-        super().__init__(handlers, passed)
+        super().__init__(handlers, passed, process_clock or (clock if isinstance(clock, StoreClock) else None))
         self._sealing = sealing
         self.address = address
         self._clock = clock
@@ -103,7 +107,9 @@ class PostgresDatabase(GroupingDatabase):
         self._hints = Hints(address.schema, self.instance, passing)
         self._history = ServerHistory(address, HostMarks(marks))
         self.connection: Connection | None = None
-        self._connect(first=True)
+        self.rings = 0
+        """So often a transaction of this process was undone to break a ring of locks."""
+        self._out_of_rings(lambda: self._connect(first=True))
 
     @property
     def trouble(self) -> str | None:
@@ -133,8 +139,8 @@ class PostgresDatabase(GroupingDatabase):
         connection.answers_within = self._answers_within
         try:
             refuse_unsafe(connection, self.address)
-            self._learn_time(connection)
             if first:
+                self._learn_time(connection)
                 if len(migrate(connection, self.address)) == len(migrations()):
                     _LOG.warning("created a new store at %s", self.address.shown)
                 connection.execute(BEGIN)
@@ -157,11 +163,11 @@ class PostgresDatabase(GroupingDatabase):
         return connection
 
     def _learn_time(self, connection: Connection) -> None:
-        """Learn the server's time before anything is compared with it."""
-        if isinstance(self._clock, DatabaseClock):
-            asked_at = self._clock.own()
+        """Learn the server's time before anything is compared with it; from then on each commit tells it."""
+        if self.process_clock is not None:
+            asked_at = self.process_clock.own()
             ((now,),) = connection.execute(TEXTS["read_instant"]).fetchall()
-            self._clock.learn(asked_at, now, self._clock.own())
+            self.process_clock.learn(asked_at, now, self.process_clock.own())
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return translate(fault, self.address.shown)
@@ -201,9 +207,23 @@ class PostgresDatabase(GroupingDatabase):
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
         try:
-            return self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
+            return self._out_of_rings(
+                lambda: self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
+            )
         except ManyFailedError:
-            return self._transact(commands, again=again, together=False)
+            return self._out_of_rings(lambda: self._transact(commands, again=again, together=False))
+
+    def _out_of_rings(self, call: Callable[[], _T]) -> _T:
+        """Call once more, a few times, where the server broke a ring of locks at our expense: it is no trouble that anyone need know of."""
+        for _ in range(_MOST_RINGS):
+            try:
+                return call()
+            except StoreUnavailableError as error:
+                if not is_broken_ring(error.__cause__):
+                    raise
+                self.rings += 1
+                _LOG.debug("a transaction is run again: %s", error)
+        return call()
 
     def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
@@ -213,16 +233,14 @@ class PostgresDatabase(GroupingDatabase):
             connection.meanwhile = self.meanwhile
         try:
             transaction = self._open_group(connection, commands, again=again)
+            commands = self._moved_with_step(transaction, commands)
             lock_group(transaction, commands)
             answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
-            if transaction.clock_step is not None and not self._own_time:
-                suspended = [command.run for command in commands if isinstance(command, Suspend)]
-                saved = [command.run for command in commands if isinstance(command, SaveOutcome)]
-                correct_own(transaction, suspended, saved, transaction.clock_step)
+            self._correct_marks(transaction, commands)
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
-            self._close_group(connection, transaction)
+            self._close_group(connection, transaction, commands)
         except BaseException as fault:
             self._roll_back(connection, fault)
             if isinstance(fault, StoreWentBackError):
@@ -234,7 +252,7 @@ class PostgresDatabase(GroupingDatabase):
             raise explain_fault(fault, self.address) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
-        self._note_clock(transaction)
+        self._note_clock(transaction, commands)
         if transaction.ready or transaction.facts:
             self._hints.changed()
         self._hints.tell(connection)
@@ -271,7 +289,7 @@ class PostgresDatabase(GroupingDatabase):
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
-        asked_at = answered_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
+        asked_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
             connection.execute(BEGIN)
             run(connection.cursor(), TEXTS["open_group"], self._opening)
@@ -281,10 +299,9 @@ class PostgresDatabase(GroupingDatabase):
             asked = [(*one, run(connection.cursor(), TEXTS[one[0]], one[1])) for one in asked_at_once(commands)]
         row = found.fetchone()
         assert row is not None
-        if isinstance(self._clock, DatabaseClock):
-            answered_at = self._clock.own()
-            self._clock.learn(asked_at, row[1], answered_at)
-        self._history.compare(number=row[2], epoch=row[3], now=row[1])
+        if self.process_clock is not None:
+            answered_at = self.process_clock.own()
+        self._history.compare(number=row[2], epoch=row[3], is_on_hold=row[4], now=row[1])
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
         now = self._clock.now() if self._own_time else row[1]
@@ -294,9 +311,10 @@ class PostgresDatabase(GroupingDatabase):
         for query, params, cursor in asked:
             transaction.learn(query, params, cursor)
         self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
+        self._learn_time(transaction, asked_at, answered_at)
         return transaction
 
-    def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
+    def _close_group(self, connection: Connection, transaction: PostgresTransaction, commands: Sequence[Any]) -> None:
         """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
 
         Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
@@ -304,7 +322,7 @@ class PostgresDatabase(GroupingDatabase):
         connection.is_unsure = False
         connection.meanwhile = self.meanwhile
         with connection.pipeline():
-            transaction.write_rollups()
+            transaction.write_counters()
             transaction.send_later()
             if transaction.session is not None and transaction.session != self.session:
                 run(connection.cursor(), TEXTS["mark_session"], (self.instance, transaction.session))
@@ -315,7 +333,7 @@ class PostgresDatabase(GroupingDatabase):
                 f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
                 hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
             )
-        self._history.keep(transaction)
+        self._history.keep(transaction, commands)
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""

@@ -1,4 +1,4 @@
-"""What the web process finds wrong with itself, kept on record with its session so that monitors read it."""
+"""What a web or watcher process finds wrong with itself or around it, kept on record with its session so that monitors read it."""
 
 from collections.abc import Mapping
 from typing import Any

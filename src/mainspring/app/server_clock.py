@@ -1,11 +1,11 @@
-"""The clock that counts for a store, as a command sees it: what it compares with instants of the store must come from the same clock."""
+"""The server's clock as a command sees it: what it compares with instants of the store must come from the clock that wrote them."""
 
 from collections.abc import Callable
 
 from mainspring.domain.clock import Clock, awake_and_asleep
 
 
-class StoreClock:
+class ServerClock:
     """A domain.clock.Clock that asks the store's server for the time once, when it is first needed.
 
     From then on it goes by what passes on this machine. `ask` returns the server's instant, None if it does not answer: then this
