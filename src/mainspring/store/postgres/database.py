@@ -140,7 +140,7 @@ class PostgresDatabase(GroupingDatabase):
         try:
             refuse_unsafe(connection, self.address)
             if first:
-                self._learn_time(connection)
+                self._ask_time(connection)
                 if len(migrate(connection, self.address)) == len(migrations()):
                     _LOG.warning("created a new store at %s", self.address.shown)
                 connection.execute(BEGIN)
@@ -162,7 +162,7 @@ class PostgresDatabase(GroupingDatabase):
         self.connection = connection
         return connection
 
-    def _learn_time(self, connection: Connection) -> None:
+    def _ask_time(self, connection: Connection) -> None:
         """Learn the server's time before anything is compared with it; from then on each commit tells it."""
         if self.process_clock is not None:
             asked_at = self.process_clock.own()
