@@ -144,6 +144,7 @@ COMMANDS: list[Any] = [
     sessions.NoteFindings(),
     sessions.Pardon(("r_1",)),
     sessions.WakeWorkers(),
+    sessions.MeetClockStep(0),
     sessions.DrainSession(1),
     sessions.CloseSession(),
     sessions.Bury(2),
