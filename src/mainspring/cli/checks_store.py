@@ -219,6 +219,9 @@ def spool(invocation: Invocation) -> Iterator[Check]:
             f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
             f" && mv {folder}/*.run.json {found.folder}",
         )
+    fault = found.find_fault()
+    if fault is not None:
+        yield Check("spool", "problem", fault.text, fault.fix)
     if waiting:
         yield Check(
             "spool",
@@ -230,7 +233,7 @@ def spool(invocation: Invocation) -> Iterator[Check]:
         yield Check(
             "spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
         )
-    if not waiting and not bad and not unclaimed:
+    if not waiting and not bad and not unclaimed and fault is None:
         yield ok("spool", "empty")
 
 

@@ -73,6 +73,8 @@ class IncidentKind(StrEnum):
     """No secret of a webhook is set, so it takes nothing."""
     ADDRESS_TAKEN = "address_taken"
     """An address that a process should listen on is taken."""
+    UPKEEP_FAILING = "upkeep_failing"
+    """A part of the upkeep of a process fails, so that dead processes or old data stay."""
     OUTBOX_BLOCKED = "outbox_blocked"
     """Messages that steps have sent do not reach their broker."""
     DEBOUNCE_HELD = "debounce_held"

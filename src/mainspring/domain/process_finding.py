@@ -12,10 +12,15 @@ class FindingKind(StrEnum):
     """An address that it should listen on is taken."""
     SECRET = "secret"
     """No secret of a webhook is set, or none can be used."""
+    UPKEEP = "upkeep"
+    """A part of its upkeep fails."""
 
 
 class ProcessFinding(msgspec.Struct, frozen=True):
-    """`name` = the setting of an address, or the trigger of a secret; `why` names the cause for people; `since_at` in ms UTC."""
+    """`name` = the setting of an address, the trigger of a secret, or the part of upkeep; `why` names the cause for people.
+
+    `since_at` in ms UTC.
+    """
 
     kind: FindingKind
     name: str

@@ -16,6 +16,7 @@ from pathlib import Path
 from mainspring.domain.errors import AlreadyExistsError
 from mainspring.domain.roles import Role
 from mainspring.store.liveness import holders
+from mainspring.store.side_files import open_side_file
 from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_foreign
 
 
@@ -39,7 +40,7 @@ def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(Role))
 def _only_one(whole: Path, shown: str, role: str) -> Iterator[None]:
     path = whole.with_name(f"{whole.name}.supervisor-{role}")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_side_file(path, os.O_RDWR, store=whole)
     except OSError as error:
         raise not_made(whole, error) from error
     try:

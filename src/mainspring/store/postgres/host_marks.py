@@ -14,6 +14,7 @@ from mainspring.domain.lost_commits import LostCommits
 from mainspring.store.commit_mark import CommitMark, MarkFile, find_lost_commits, read_mark
 from mainspring.store.handlers.upkeep import WRITERS_KEPT_MS
 from mainspring.store.postgres.connection import Connection
+from mainspring.store.side_files import make_side_folder
 from mainspring.store.transaction import Params
 
 COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
@@ -49,7 +50,7 @@ class HostMarks:
             return
         if self._file is None:
             with contextlib.suppress(OSError):
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_side_folder(self._folder)
             without = "a store that goes back in time, except by processes that live through it,"
             self._file = MarkFile(self._folder / f"{mark.writer}.mark", without=without)
         self._file.write(mark)

@@ -21,6 +21,7 @@ from mainspring.domain.errors import (
     UnsafeSqliteError,
 )
 from mainspring.store.base import NotAStoreError, StoreBrokenError
+from mainspring.store.side_files import create_side_file, make_side_folder
 from mainspring.store.sqlite.damage import meaning_of
 from mainspring.store.sqlite.filesystem import refuse_network
 from mainspring.store.sqlite.turnstile import gate_of
@@ -63,7 +64,7 @@ def prepare_folder(path: Path) -> None:
         StoreUnavailableError: something on the way is no folder.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_side_folder(path.parent)
     except (PermissionError, OSError) as error:
         kind = StoreReadOnlyError if isinstance(error, PermissionError) or error.errno == 30 else StoreUnavailableError
         raise kind(
@@ -137,7 +138,7 @@ def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw
 def _make_file(path: Path) -> None:
     """Make an empty file for this user alone. Opened only if it is new: closing a descriptor of a file in use would drop its locks."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(create_side_file(path, os.O_RDWR))
     except FileExistsError:
         return
     except FileNotFoundError as error:
