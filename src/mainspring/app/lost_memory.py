@@ -42,7 +42,7 @@ class LostMemory:
 
     def exists(self) -> bool:
         """Whether something is remembered: by this process, or where all of them look."""
-        return self._lost is not None or any(file.exists() for file in self._files())
+        return self._lost is not None or any(os.path.exists(file) for file in self._files())  # noqa: PTH110 - no error on EACCES
 
     @property
     def is_private(self) -> bool:

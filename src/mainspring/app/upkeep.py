@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 
 from mainspring.app.upkeep_failures import UpkeepFailures
@@ -116,7 +117,7 @@ class Upkeep:
                 await loop.run_in_executor(self._pool, self.run_once, store, clock.now())
                 if on_order is not None:
                     on_order(self._order)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the scan never ends
                 _LOG.exception("upkeep fails, and is tried again each second")
             await asyncio.sleep(_EVERY_S)
 
@@ -130,7 +131,7 @@ class Upkeep:
         attempt("retention", lambda: self._keep_small(store, now, is_time=is_time), otherwise=None)
         if is_time:
             for part, take in self._extra.items():
-                attempt(part, lambda take=take: take(store), otherwise=None)
+                attempt(part, partial(take, store), otherwise=None)
         is_busy |= attempt("bulk operations", lambda: do_pieces(store, now), otherwise=False)
         if self._takes_orders:
             self._order = attempt("crash orders", lambda: crash_order(store), otherwise=self._order)

@@ -129,7 +129,7 @@ def _free(invocation: Invocation) -> int | None:
         return None
     from mainspring.store.sqlite.filesystem import free_bytes
 
-    return free_bytes(invocation.path.parent) if invocation.path.parent.exists() else None
+    return free_bytes(invocation.path.parent) if invocation.is_there() else None
 
 
 def _spool_fault(invocation: Invocation) -> str:
@@ -145,7 +145,7 @@ def _write_fault(invocation: Invocation) -> str:
         return ""
     from mainspring.store.sqlite.filesystem import write_fault
 
-    return write_fault(invocation.path.parent) if invocation.path.parent.exists() else ""
+    return write_fault(invocation.path.parent) if invocation.is_there() else ""
 
 
 def _is_ready(found: Verdict) -> bool:

@@ -216,7 +216,7 @@ class Spool:
     def path_of(self, name: str) -> Path:
         """Return where the file of this name is."""
         path = self.folder / name
-        return path if self._spare is None or path.exists() else self._spare / name
+        return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
 
     def _take(self, name: str, apply: Callable[[Any], Any]) -> str | None:
         """Take one record in and return its run; None if the store still has an owner for it: then it stays for later."""

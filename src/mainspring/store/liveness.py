@@ -20,10 +20,11 @@ import msgspec
 
 from mainspring.domain.errors import StoreFullError, StoreReadOnlyError
 from mainspring.store.base import Reader
-from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file
+from mainspring.store.side_files import STATE_HOME_HINT, describe_owner, make_side_folder, open_side_file
 
 _PROC = Path("/proc")
 _LOCK = ".lock"
+_BESIDE_HINT = "There must be room beside the store, and this user must be able to write there."
 _SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 
 
@@ -52,7 +53,7 @@ class SessionLock:
             owner = f"; {describe_owner(folder)}" if error.errno == errno.EACCES else ""
             raise kind(
                 f"no session can be opened\nat {self.path}: {error.strerror}{owner}",
-                hint="There must be room beside the store, and this user must be able to write there.",
+                hint=STATE_HOME_HINT if store is None else _BESIDE_HINT,
             ) from error
         """Pass it to children (subprocess: `pass_fds`) that must be dead before the session is."""
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)

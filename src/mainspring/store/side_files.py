@@ -11,6 +11,10 @@ import pwd
 import stat
 from pathlib import Path
 
+STATE_HOME_HINT = (
+    "Processes of this machine meet there. Name a folder that this user may write: XDG_STATE_HOME, or HOME."
+)
+_LONGEST_SHOWN = 300
 _NEW = os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -53,14 +57,19 @@ def make_side_folder(folder: Path, *, store: Path | None = None) -> None:
     _make_folder(folder, 0o700, store)
 
 
-def describe_owner(path: Path) -> str:
-    """Say whose a file or folder is and what its mode is; of what cannot be reached, so is the folder that keeps this user out."""
+def describe_owner(path: Path, subject: str = "it") -> str:
+    """Say whose a file or folder is and what its mode is; where it cannot be reached, of the folder that keeps this user out."""
     for place in (path, *path.parents):
         with contextlib.suppress(OSError):
             found = place.stat()
-            which = "it" if place == path else str(place)
+            which = subject if place == path else str(place)
             return f"{which} belongs to {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
     return "its owner is not known"
+
+
+def shorten(path: str) -> str:
+    """Return a path as people read it: a very long one without its middle."""
+    return path if len(path) <= _LONGEST_SHOWN else f"{path[: _LONGEST_SHOWN - 40]}...{path[-40:]}"
 
 
 def user_name(uid: int) -> str:

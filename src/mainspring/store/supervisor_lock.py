@@ -16,7 +16,7 @@ from pathlib import Path
 from mainspring.domain.errors import AlreadyExistsError
 from mainspring.domain.roles import Role
 from mainspring.store.liveness import holders
-from mainspring.store.side_files import open_side_file
+from mainspring.store.side_files import STATE_HOME_HINT, open_side_file
 from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_foreign
 
 
@@ -29,7 +29,7 @@ def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(Role))
         StoreError: there can be no store there.
     """
     refuse_foreign(store)
-    prepare_folder(store)
+    prepare_folder(store, *([] if shown == str(store) else [STATE_HOME_HINT]))
     with ExitStack() as held:
         for role in roles:
             held.enter_context(_only_one(store.resolve(), shown, role))

@@ -16,12 +16,12 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.monitors import process_findings
 from mainspring.domain.states import BulkState
 from mainspring.engine.registry import Registry
+from mainspring.operations.facts import FactsReader
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
 from mainspring.store.reads.bulk import bulk_act
-from mainspring.operations.facts import FactsReader
 from mainspring.store.reads.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import do, open_database
@@ -144,7 +144,9 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
     def judged(now):
         facts = FactsReader(store.reader).read(now)
         tuning = process_findings.ProcessFindingTuning()
-        return [one.finding.text for one in process_findings.judge_upkeep(facts, tuning, now) if one.finding is not None]
+        return [
+            one.finding.text for one in process_findings.judge_upkeep(facts, tuning, now) if one.finding is not None
+        ]
 
     upkeep = Counted()
     upkeep.fault = PermissionError(errno.EACCES, "Permission denied", "/locks/a.lock")

@@ -18,10 +18,10 @@ from mainspring.store.liveness import (
     find_dead,
     holders,
     host_identity,
-    read_lock,
     is_running,
     kill_remains,
     process_started,
+    read_lock,
 )
 from mainspring.store.sqlite.reader import SqliteReader
 from tests.unit.store.sqlite.stores import do, open_database

@@ -98,8 +98,8 @@ MONITORS = (
         kind=IncidentKind.UPKEEP_FAILING,
         line="A part of a process's upkeep fails.",
         rule=(
-            "Wrong while a living worker or watcher has failed for longest_ms to do a part of its upkeep: to declare dead processes dead, to "
-            "apply retention, to import the spool, to run bulk operations. The other parts go on."
+            "Wrong while a living worker or watcher has failed for longest_ms to do a part of its upkeep: to declare dead processes dead, "
+            "to apply retention, to import the spool, to run bulk operations. The other parts go on."
         ),
         tuning=ProcessFindingTuning(),
         judge=judge_upkeep,

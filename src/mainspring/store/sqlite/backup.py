@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.domain.errors import NotFoundError, StoreError, StoreUnavailableError
+from mainspring.domain.errors import NotFoundError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.side_files import make_side_folder, open_side_file
 from mainspring.store.sqlite.connection import connect
@@ -86,6 +86,10 @@ def copy_store(source: Path, target: Path, *, store: Path | None = None) -> dict
             copy.step()
         reading.execute("rollback")
         writing.pragma("journal_mode", "delete")
+    except apsw.FullError as fault:
+        raise StoreFullError(
+            f"the disk of the copy is full\nat {target}: {fault}", hint="Free space on it, or name another folder."
+        ) from fault
     except apsw.Error as fault:
         raise translate(fault, target) or fault from fault
     finally:

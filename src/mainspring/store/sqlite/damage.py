@@ -39,7 +39,7 @@ class DamageNote(msgspec.Struct, frozen=True):
 
 def meaning_of(fault: Exception, store: Path) -> MainspringError | None:
     """Return the error that tells of a fault, as faults.translate does; damage of a file that was a store is noted beside it."""
-    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and gate_of(store).exists()
+    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(gate_of(store))  # noqa: PTH110 - no error on EACCES
     if was_a_store and isinstance(fault, apsw.NotADBError):  # something wrote over its beginning
         fault = apsw.CorruptError(str(fault))
     error = translate(fault, store)
