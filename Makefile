@@ -16,8 +16,9 @@ DEMO_PY := .venv-demo/bin/python
 BENCH_PY := .venv-bench/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
 PYTEST := $(PY) -m pytest
-# Three workers for two cores: tests wait for processes and disks as often as they compute. Tests of one @pytest.mark.xdist_group stay together.
-TEST_ARGS ?= -n 3 --dist loadgroup --durations=20
+# `make test` compiles first: it starts thousands of processes, and where PYTHONDONTWRITEBYTECODE is set each would compile for itself.
+# Four workers for two cores: tests wait for processes and disks as often as they compute. Tests of one @pytest.mark.xdist_group stay together.
+TEST_ARGS ?= -n 4 --dist loadgroup --durations=20
 SEEDS ?= 10000
 # What reads the tree and runs nothing: found in seconds, before an hour of tests.
 HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_public_api.py tests/unit/web/test_look.py
@@ -48,6 +49,7 @@ demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
 	@$(DEMO_PY) -m demo
 
 test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
+	@$(PY) -m compileall -q src tests
 	@sh scripts/in_memory.sh $(PYTEST) $(TEST_ARGS)
 
 lint: $(DEV) ## Check style, types, floors and sizes

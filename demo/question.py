@@ -7,7 +7,7 @@ import mainspring as ms
 from demo.intake import COUNT, LEAVE_OUT
 
 
-async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, within: str, link: str) -> None:
+async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool, within: str, link: str) -> None:
     """Print the question; in a terminal take an answer until the run goes on by itself."""
     print(f"\nThe run asks a person: {text}")
     if not terminal:
@@ -17,9 +17,14 @@ async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, with
     print(f"Or on the dashboard, under Waiting: {link}")
     print(f"Or in another terminal: mainspring --store {app.place} runs answer {handle.id} {COUNT}")
     print(f"Your choice, within {within}: ", end="", flush=True)
-    answer = asyncio.get_running_loop().create_future()
     loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin, lambda: answer.done() or answer.set_result(sys.stdin.readline().strip()))
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def take_line() -> None:
+        if not answer.done():
+            answer.set_result(sys.stdin.readline().strip())
+
+    loop.add_reader(sys.stdin, take_line)
     try:
         while not answer.done():
             if not await is_open(app, handle):
@@ -36,7 +41,7 @@ async def put(app: ms.App, handle: ms.Handle, text: str, *, terminal: bool, with
         print(f"Too late: {error.message}\n")
 
 
-async def is_open(app: ms.App, handle: ms.Handle) -> bool:
+async def is_open(app: ms.App, handle: ms.Handle[str]) -> bool:
     """Tell whether the run still waits for its answer."""
     view = await handle.view()
     return view.state == "waiting"

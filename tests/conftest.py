@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,6 +33,19 @@ def pytest_configure() -> None:
     """Keep the machine's state out of the tests, and theirs out of it; worker processes inherit what their parent did."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         hide_machine_state()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let pytest keep what it made of the test files, which takes 12 s, also where PYTHONDONTWRITEBYTECODE is set.
+
+    Files of users that tests load later are not compiled: one that is edited within a second might keep its old form.
+    """
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = before
 
 
 @pytest.hookimpl(trylast=True)

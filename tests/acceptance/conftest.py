@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.built_environment import built_environment
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import Works
 from tests.acceptance.wrapping import Place
+
+__all__ = ["built_environment"]
 
 
 @pytest.fixture

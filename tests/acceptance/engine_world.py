@@ -5,6 +5,7 @@ Each engine is a real `Working` with a real `ms.App` before it; it is only made 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -43,13 +44,16 @@ class Engine:
         return await self.when(lambda: self.view(run), lambda v: v.state in states)
 
     async def when(self, read: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-        """Return what is read once it holds."""
+        """Return what is read once it holds. A read takes the loop from the engine: twice as long passes before the next one."""
         value: Any = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_S):
-                while not holds(value := read()):
+                while True:
+                    began = time.monotonic()
+                    if holds(value := read()):
+                        return value
+                    await asyncio.sleep(2 * (time.monotonic() - began))
                     await self.app.changed(0.01)
-                return value
         raise AssertionError(f"this was waited for in vain; at last: {value}")
 
     def story(self, run: ms.Handle | str) -> RunStory:

@@ -6,8 +6,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,19 +32,9 @@ def free_ports(number: int) -> list[int]:
 class NewUser:
     """`folder` is where the terminal stands. Nothing of this checkout but the built wheel is in reach."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Path) -> None:
         self.folder = folder / "work"
         self.folder.mkdir()
-        environment = folder / "environment"
-        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")]
-        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "--quiet", "install"]
-        (wheel,) = (folder / "dist").glob("*.whl")
-        subprocess.run([*pip, "--no-index", "--no-deps", str(wheel)], check=True, capture_output=True)
-        (packages,) = environment.glob("lib/python*/site-packages")
-        # A path in a .pth file is searched last: what the wheel needs is found where this test runs, an editable install there is not.
-        (packages / "needs.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
         web, self.hooks = free_ports(2)
         self.env = {
             "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",

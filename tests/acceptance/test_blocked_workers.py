@@ -27,6 +27,7 @@ async def blocks(run: ms.Run) -> None:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
     """What blocks it is on record. The supervisor is killed: nothing that its worker runs lives on without anybody who watches it."""
@@ -68,6 +69,7 @@ async def slowly(run: ms.Run) -> str:
     assert works.place.rows("select name, state, attempt from journal where run = ?", run) == [("slow", "succeeded", 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_loop_that_is_blocked_while_its_process_is_replaced_is_ended_too(works: Works) -> None:
     """A process that gives its runs back in order to end is watched to its very end."""
@@ -106,6 +108,7 @@ async def blocks_late(run: ms.Run) -> None:
     works.until(lambda: works.state(run) == "succeeded", "nobody takes the other run", within=40)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_run_that_blocks_its_worker_does_not_block_the_next_one(works: Works) -> None:
     """It is the crash of a worker: its runs go on one at a time on probation, and whatever is new goes on at once."""

@@ -113,11 +113,13 @@ def project_on_server(tmp_path: Path, clock: Clock) -> Iterator[Project]:
     server.remove()
 
 
+@pytest.mark.slow
 def test_waits_of_living_processes_end_although_the_machine_put_its_clock_back(project: Project, clock: Clock) -> None:
     """A sleep, a retry and a question of 20 seconds end within two minutes, not after two hours; `status` and `explain` say why."""
     assert_waits_end(project, clock)
 
 
+@pytest.mark.slow
 def test_waits_of_living_processes_end_although_the_server_put_its_clock_back(
     project_on_server: Project, clock: Clock
 ) -> None:

@@ -39,6 +39,7 @@ def schema_of(project: Project) -> str:
     return project.store.partition("schema=")[2]
 
 
+@pytest.mark.slow
 def test_backup_is_made_beside_work_and_put_back_held(project: Project, postgres: PostgresServer) -> None:
     """A copy of a store in use is a checked file; put back it is held until each run is decided, and the old schema is kept."""
     project.up()
@@ -93,6 +94,7 @@ def effect(text: str) -> None:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, postgres: PostgresServer) -> None:
     """Files and due times of it are listed and start nothing, before and after the release; a file of later counts; a person catches up."""

@@ -1,19 +1,18 @@
 """The demo: played whole on the real data where it is installed (`make demo` installs it); its parts on rows of our own everywhere."""
 
+import asyncio
 import os
-import pty
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mainspring as ms
-from demo import cleaning, source
+from demo import cleaning, question, source
+from demo.intake import COUNT, LEAVE_OUT
 from demo.sender import BROKEN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,51 +122,27 @@ def test_demo_without_a_terminal_ends_by_itself_with_nothing_lost(tmp_path: Path
     assert not (tmp_path / "not-this-one.db").exists()
 
 
-@real_data
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_demo_in_a_terminal_takes_an_answer_and_stays_up(tmp_path: Path, environment: dict[str, str]) -> None:
-    """The answer given at the prompt changes the report; then it stays up until Ctrl-C, which leaves no process behind."""
-    out = tmp_path / "out"
-    leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "demo", "--into", str(out), "--pace", "5"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=follower, stdout=follower, stderr=follower, start_new_session=True
-    )
-    os.close(follower)
-    try:
-        _read_until(leader, "Your choice")
-        os.write(leader, b"2\n")
-        told = _read_until(leader, "token=")
-        assert "NOT OK" not in told
-        assert "Dashboard: http://127.0.0.1:" in told
-        assert "counted, by your answer" in (out / "report.md").read_text(encoding="utf-8")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-    finally:
-        process.kill()
-        process.wait()
-        os.close(leader)
-    assert not _processes_in(out)
+@ms.workflow
+async def asks_how_to_count(run: ms.Run) -> str:
+    return await run.ask("How?", choices=[LEAVE_OUT, COUNT], within="60s", otherwise=LEAVE_OUT)
 
 
-def _read_until(terminal: int, words: str, within: float = 150.0) -> str:
-    """Return what was printed until these words came."""
-    text, until = "", time.monotonic() + within
-    while words not in text:
-        assert time.monotonic() < until, text
-        text += os.read(terminal, 65536).decode("utf-8", "replace")
-    return text
+@pytest.mark.parametrize(("typed", "answer"), [("2", COUNT), (COUNT, COUNT), ("1", LEAVE_OUT), ("", LEAVE_OUT)])
+def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys, typed, answer) -> None:
+    """Its number and its name count; anything else is the default."""
+    reader, writer = os.pipe()
 
+    async def play() -> str:
+        app = ms.App(tmp_path / "state.db")
+        async with app.running():
+            handle = await app.start(asks_how_to_count)
+            while not await question.is_open(app, handle):
+                await asyncio.sleep(0)
+            os.write(writer, f"{typed}\n".encode())
+            await question.put(app, handle, "How?", terminal=True, within="60s", link="")
+            return await handle.result(60)
 
-def _processes_in(folder: Path) -> list[str]:
-    """Return the processes whose environment names this folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            environ = entry.read_bytes()
-        except OSError:
-            continue
-        if str(folder).encode() in environ:
-            found.append(entry.parent.name)
-    return found
+    with os.fdopen(reader) as stdin, os.fdopen(writer, "w"):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert asyncio.run(play()) == answer
+    assert f"Answered: {answer}" in capsys.readouterr().out

@@ -4,8 +4,10 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from demo.sender import BROKEN
-from tests.acceptance.test_demo import ROOT, _read_until, environment, real_data
+from tests.acceptance.test_demo import ROOT, environment, real_data
 from tests.browser import chromium
 
 __all__ = ["environment"]
@@ -46,12 +48,37 @@ def answer(page: Page, address: str) -> None:
     page.locator(".said", has_text="count-as-cancelled").wait_for()
 
 
+def read_until(terminal: int, words: str, within: float = 150.0) -> str:
+    """Return what was printed until these words came."""
+    text, until = "", time.monotonic() + within
+    while words not in text:
+        assert time.monotonic() < until, text
+        text += os.read(terminal, 65536).decode("utf-8", "replace")
+    return text
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the processes whose environment names this folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environ = entry.read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in environ:
+            found.append(entry.parent.name)
+    return found
+
+
 @real_data
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.xdist_group("browser")
-def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is mended is taken in."""
+def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is mended is taken in.
+
+    It stays up until Ctrl-C, which leaves no process behind.
+    """
     out = tmp_path / "out" if PICTURES is None else Path("/tmp/flights")  # it is in the pictures
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "demo", "--into", str(out), "--pace", "5"]
@@ -60,7 +87,7 @@ def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str])
     )
     os.close(follower)
     try:
-        told = _read_until(leader, "Your choice")
+        told = read_until(leader, "Your choice")
         link = re.search(r"under Waiting: (http\S+)", told)
         assert link is not None
         address = link[1].partition("/first")[0]
@@ -73,7 +100,7 @@ def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str])
             page.context.storage_state(path=state)
             picture(browser, address, state, "waiting", "/waiting")
             answer(page, address)
-            assert "NOT OK" not in _read_until(leader, "Dashboard: ")
+            assert "NOT OK" not in read_until(leader, "Dashboard: ")
             assert "counted, by your answer" in (out / "report.md").read_text(encoding="utf-8")
             page.goto(f"{address}/failed")
             page.locator('[data-live="on"]').wait_for()
@@ -99,8 +126,11 @@ def test_demo_ends_on_its_dashboard(tmp_path: Path, environment: dict[str, str])
             page.get_by_role("button", name="Retry from the failed step").click()
             page.locator("main .state.good", has_text="succeeded").first.wait_for()
             browser.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
     finally:
         process.terminate()
         process.wait(30)
         os.close(leader)
         shutil.rmtree(out, ignore_errors=True)  # the demo begins in no folder that has something else in it
+    assert not processes_in(out)

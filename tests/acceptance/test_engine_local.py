@@ -85,6 +85,7 @@ async def quick(run: ms.Run) -> list[str]:
 """
 
 
+@pytest.mark.slow
 async def test_run_without_a_worker_works_on_its_own_run_alone(tmp_path):
     """What other people queued is not begun by a process that soon leaves; children, also one found by its key, are its own work."""
     (tmp_path / "auto.py").write_text(ONE_RUN)

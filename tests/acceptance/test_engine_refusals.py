@@ -17,7 +17,7 @@ from mainspring.domain.errors import (
     ValueRefusedError,
 )
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.engine.announcing import PROBLEMS
+from mainspring.engine.problem import PROBLEMS
 from mainspring.engine.registry import Registry
 from tests.acceptance.engine_world import AT_ONCE, World
 

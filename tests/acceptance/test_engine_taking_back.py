@@ -357,6 +357,7 @@ async def test_deadline_that_passed_does_not_stop_the_taking_back(tmp_path):
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 
 
+@pytest.mark.slow
 async def test_hundreds_of_stopped_runs_are_taken_back_by_one_filter(tmp_path):
     """Each on its own."""
     ledger = Ledger()

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,31 +21,12 @@ AT_ONCE = 15
 class Newcomer:
     """A person with a new environment and an empty folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Path) -> None:
         self.folder = folder / "work"
         self.folder.mkdir()
-        self._environment = folder / "environment"
-        wheel = self._build(folder / "dist")
-        self._install(wheel)
-        self.program = self._environment / "bin" / "mainspring"
+        self.program = environment / "bin" / "mainspring"
         self.env = {"PATH": f"{self.program.parent}:{os.environ['PATH']}", "HOME": str(folder)}
         self._background: list[subprocess.Popen[str]] = []
-
-    @staticmethod
-    def _build(into: Path) -> Path:
-        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(into)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        (wheel,) = into.glob("*.whl")
-        return wheel
-
-    def _install(self, wheel: Path) -> None:
-        """Make the environment and install without a network: what the wheel needs is looked up where this test runs."""
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(self._environment)], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", str(self._environment / "bin" / "python"), "--quiet"]
-        subprocess.run([*pip, "install", "--no-index", "--no-deps", str(wheel)], check=True, capture_output=True)
-        (packages,) = self._environment.glob("lib/python*/site-packages")
-        # A path in a .pth file is searched last, and is no site folder: an editable install there is not seen.
-        (packages / "needs.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
 
     def types(self, *words: str, code: int = 0) -> str:
         """Type a command and return what it printed on stdout."""
@@ -96,8 +75,8 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    made = Newcomer(tmp_path)
+def newcomer(tmp_path: Path, built_environment: Path) -> Iterator[Newcomer]:
+    made = Newcomer(tmp_path, built_environment)
     yield made
     made.leaves()
 

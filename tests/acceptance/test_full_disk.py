@@ -45,6 +45,7 @@ def fill(filler: Path) -> None:
             file.write(b"x" * 4096)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_acts_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
     """Each ends with 75 and says that the disk is full and that nothing was done; with room again all goes on, nothing twice."""
@@ -117,6 +118,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_start_of_a_program_on_a_full_disk_fails_in_seconds(disk: Path, place: Place) -> None:
     """`await app.start()` gets the error that the command line gives, beside a worker in the same loop too; with room again it starts."""

@@ -32,6 +32,7 @@ def in_kernel(supervisor: int) -> list[int]:
     return [int(pid) for pid, found in states.items() if "D" in found]
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.timeout(120)
 def test_folder_that_hangs_holds_up_nothing_else_and_lets_the_supervisor_end(works: Works, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def _work_and_die(project: Project) -> list[str]:
     return runs
 
 
+@pytest.mark.slow
 def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgres: PostgresServer) -> None:
     """After kill -9 at each stage the same command goes on, nobody can use either place meanwhile, and every waiting run ends there."""
     runs = _work_and_die(project)

@@ -19,8 +19,8 @@ SCRIPT = "#!/bin/sh\necho saved > backup.out\n"
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> Iterator[NewUser]:
-    made = NewUser(tmp_path)
+def user(tmp_path: Path, built_environment: Path) -> Iterator[NewUser]:
+    made = NewUser(tmp_path, built_environment)
     yield made
     made.close()
 
@@ -80,7 +80,7 @@ def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
     user.begin(line)
     found = any(
         run["trigger"].startswith("schedule")
-        for _ in looks(PATIENCE)
+        for _ in looks(PATIENCE, pause_s=2)  # of a minute
         for run in user.ask("mainspring runs list --name cleanup")
     )
     assert found, (user.folder / "other-terminal.log").read_text(encoding="utf-8")

@@ -264,7 +264,7 @@ def _close_a_folder(machine: Machine) -> Path:
 def test_store_in_a_folder_that_may_not_be_entered_is_told_as_that(machine: Machine, named: str) -> None:
     """File, folder, owner and what to do; exit code 4, where nothing of mainspring is at fault."""
     closed = _close_a_folder(machine)
-    env = {named: str(closed if named == "HOME" else closed / "state.db")}
+    env: dict[str, Any] = {named: str(closed if named == "HOME" else closed / "state.db")}
     if named == "HOME":
         (machine.project / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
     for words in (("status",), ("run", "quick"), ("runs", "list"), ("watch",), ("db", "check"), ("up",)):

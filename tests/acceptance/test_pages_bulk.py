@@ -76,6 +76,7 @@ def done_on(page: Page) -> int:
     return int(found[1].replace(",", ""))
 
 
+@pytest.mark.slow
 def test_thousand_runs_are_retried_from_the_page(world: PageWorld) -> None:
     """Each once, by who asked; a paused act stands still, a resumed one goes on, and the page moves by itself."""
     moved = re.compile(r"[1-9][\d,]* of 1,000 runs done")

@@ -26,6 +26,7 @@ def serious(page):
     return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
 
 
+@pytest.mark.slow
 def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
     """Lines come in by themselves, then the end; on a phone nothing has to be pushed aside to press Retry."""
     run = claimed(world)
@@ -54,6 +55,7 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
         assert trouble == []
 
 
+@pytest.mark.slow
 def test_page_that_moves_leaves_open_what_was_opened_and_a_hidden_one_has_no_stream(world):
     """One stream a tab while it is seen, none while it is not; seen again, it has what came meanwhile."""
     run = claimed(world)

@@ -53,6 +53,7 @@ def workers(team: Team) -> list[int]:
     return [session["pid"] for session in team.call("workers", "list") if session["role"] == "worker"]
 
 
+@pytest.mark.slow
 def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, postgres: PostgresServer) -> None:
     """Workers and commands go on through it over a kill, nothing of ours stays in its sessions, and each place tells once what it means."""
     team.env["MAINSPRING_STORE_URL"] = pooler.url(team.env["MAINSPRING_STORE_URL"])
@@ -79,6 +80,7 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
     assert supervisor.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(team: Team, pooler: Pooler) -> None:
     """Two workers work while it dies three times and is stopped beyond the lease: all runs end, each effect under one key."""
     direct = team.env["MAINSPRING_STORE_URL"]

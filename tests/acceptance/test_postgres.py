@@ -134,6 +134,7 @@ def team(tmp_path: Path, postgres: PostgresServer) -> Iterator[Team]:
     made.close()
 
 
+@pytest.mark.slow
 def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
     """After kill -9 of a worker under load each run ends, and each step has its effect under one key."""
     supervisor = team.up()
@@ -163,6 +164,7 @@ def test_commands_answer_on_a_server(team: Team) -> None:
     assert team.call("audit-log", "verify")
 
 
+@pytest.mark.slow
 def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: PostgresServer) -> None:
     """The line takes what is sent and answers nothing, while a command reads and while it writes: exit code 75 and a sentence."""
     team.call("db", "migrate", "--create")
@@ -206,6 +208,7 @@ def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresSe
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
     """The server is killed under load, twice, and comes back: supervisor and worker go on by themselves, and every run ends."""
     server = PostgresServer().start()

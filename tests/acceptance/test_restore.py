@@ -119,6 +119,7 @@ def effect(text: str) -> None:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     """Files and due times of it are listed and start nothing, before and after the release; a file of later counts; a person catches up."""

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,48 @@ def test_a_file_replaced_under_up_by_an_older_copy_is_held(site: Site) -> None:
     up(site)
     assert_held_then_release(site)
     assert effects(site) == ["first", "second", "meanwhile"]
+
+
+def put(file: Path, site: Site) -> None:
+    """Put a file in the place of a stopped store, without the log of the file that was there."""
+    for end in ("-wal", "-shm"):
+        site.store.with_name(f"{site.store.name}{end}").unlink(missing_ok=True)
+    file.replace(site.store)
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_the_newer_file_put_back_is_no_loss_unless_the_older_copy_accepted_something(
+    site: Site, *, accepts: bool
+) -> None:
+    """The first step of docs/how-to/backups.md: stop everything, put it back, start. The incident was acknowledged meanwhile."""
+    copy = begin(site)
+    stop(site)
+    newer = site.folder / "newer.db"
+    kept = sqlite3.connect(site.store)
+    kept.execute("pragma wal_checkpoint(truncate)")
+    kept.close()
+    shutil.copy(site.store, newer)
+    put(copy, site)
+    up(site)
+    site.until(lambda: ("commits_lost", "") in site.incidents(), "no incident")
+    assert site.call("incidents", "ack", "@last").returncode == 0
+    if accepts:
+        assert site.call("run", "effect", "name=on-hold", "--detach").returncode == 0
+    stop(site)
+    put(newer, site)
+    assert (b"went back in time" in site.call("doctor").stdout) is accepts
+    up(site)
+    if accepts:
+        site.until(
+            lambda: ("commits_lost", "") in site.incidents(), "a run that was accepted is lost, and no one is told"
+        )
+        assert status(site).returncode == 9
+        return
+    assert status(site).returncode == 0, status(site).stdout
+    run(site, "third")
+    assert effects(site) == ["first", "second", "third"]
+    assert ("commits_lost", "") not in site.incidents()
+    assert status(site).returncode == 0
 
 
 def test_a_log_cut_off_while_everything_was_stopped_is_held(site: Site) -> None:

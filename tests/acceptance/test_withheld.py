@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.looking import looks
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +128,7 @@ def test_command_that_calls_mainspring_uses_no_other_store(project: Project) -> 
     )
 
 
+@pytest.mark.slow
 def test_steps_in_threads_of_a_worker_see_no_password_of_ours(project: Project) -> None:
     """Nor does what they start. Allowed names are seen, and the worker itself still finds its store."""
     done = project.call("run", "threaded", "--json")
@@ -134,10 +136,12 @@ def test_steps_in_threads_of_a_worker_see_no_password_of_ours(project: Project) 
     for allowed in ([], ["PGPASSWORD"]):
         project.allow(*allowed)
         with subprocess.Popen(
-            [sys.executable, "-m", "mainspring", "up"], cwd=project.folder, env=project.env, stderr=subprocess.DEVNULL
-        ) as up:
+            [sys.executable, "-m", "mainspring", "up", "--role", "worker"],
+            cwd=project.folder, env=project.env, stderr=subprocess.DEVNULL,
+        ) as up:  # fmt: skip
+            listed = ("workers", "list", "--json")
             for _ in looks(60):
-                if project.call("workers", "list", "--json").stdout.count('"worker"'):
+                if '"worker"' in warm.call(listed, cwd=project.folder, env=project.env, timeout=60).stdout:
                     break
             assert json.loads(project.call("run", "threaded", "--json").stdout)["result"] == allowed
             assert json.loads(project.call("run", "opens_the_app", "--json").stdout)["result"] == 42

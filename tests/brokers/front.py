@@ -36,9 +36,13 @@ class Front:
         while True:
             try:
                 line, _ = listening.accept()
-                server = socket.create_connection(("127.0.0.1", self._server_port))
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._server_port))
+            except OSError:  # the server is busy: who comes next may be heard
+                line.close()
+                continue
             with self._lock:
                 self._lines |= {line, server}
             for one, other in ((line, server), (server, line)):

@@ -194,8 +194,11 @@ def _is_untold(store: ProcessStore) -> bool:
 
 async def _until(fact: Callable[[], bool]) -> None:
     async with asyncio.timeout(_WITHIN_S):
-        while not await asyncio.to_thread(fact):
-            await asyncio.sleep(0.005)
+        while True:
+            began = time.monotonic()
+            if await asyncio.to_thread(fact):
+                return
+            await asyncio.sleep(max(0.005, 2 * (time.monotonic() - began)))
 
 
 def serve() -> None:

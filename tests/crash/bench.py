@@ -1,6 +1,5 @@
 """A store with any number of workers, steered by the test itself."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from tests.crash.effects import Call
 from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.trials import World
+from tests.looking import looks
 
 
 @dataclass
@@ -50,12 +50,9 @@ class Bench:
 
     def until(self, holds: Callable[[], object], within: float = 60.0) -> None:
         """Look until it holds."""
-        until = time.monotonic() + within
-        while not holds():
-            if time.monotonic() > until:
-                logs = "".join(life.life.log.read_text() for life in self.lives if life.life.log.exists())
-                raise AssertionError(f"it does not come to that\n{self.calls()}\n{logs}")
-            time.sleep(0.005)
+        if not any(holds() for _ in looks(within, pause_s=0.005)):
+            logs = "".join(life.life.log.read_text() for life in self.lives if life.life.log.exists())
+            raise AssertionError(f"it does not come to that\n{self.calls()}\n{logs}")
 
     def close(self) -> None:
         """Leave nothing behind."""

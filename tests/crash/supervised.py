@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mainspring.engine.registry import Registry
 from tests.crash.clients import Client
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 from tests.crash.trials import World
+from tests.looking import looks
 
 LOAD = ROOT / "tests" / "crash" / "load.py"
 _FOLDER = "CRASH_FOLDER"
@@ -122,11 +122,8 @@ class Supervised:
 
     def until(self, holds: Callable[[], object], within: float = 60.0) -> None:
         """Look until it holds."""
-        until = time.monotonic() + within
-        while not holds():
-            if time.monotonic() > until:
-                raise AssertionError(f"it does not come to that in {within} s\n{self.describe()}")
-            time.sleep(0.005)
+        if not any(holds() for _ in looks(within, pause_s=0.005)):
+            raise AssertionError(f"it does not come to that in {within} s\n{self.describe()}")
 
     def until_called(self, count: int) -> None:
         """Wait until the world has seen so many calls, or all runs have ended."""

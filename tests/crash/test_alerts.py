@@ -137,6 +137,7 @@ def slack() -> Iterator[Slack]:
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "watcher"])
 def test_failure_is_told_once_wherever_its_teller_is_killed(
     world: World, template: Template, slack: Slack, role: str

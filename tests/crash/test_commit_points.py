@@ -25,6 +25,7 @@ def name_of(scenario: Scenario) -> str:
     return scenario.automation if scenario.parked else f"{scenario.automation}-unloaded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *UNLOADED], ids=name_of)
 @pytest.mark.timeout(0 if ALL else 300)
 def test_commit_points_of(world: World, scenario: Scenario, record_property) -> None:

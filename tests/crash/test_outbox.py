@@ -129,6 +129,7 @@ def check(received: list[tuple[str, bytes]], runs: int) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "server"])
 def test_each_message_is_sent_at_least_once(kind: str, tmp_path: Path, valkey: BrokerServer, request) -> None:
     """A chain of processes on one store, each killed at another place; the last one lives. Who drops known ids sees each message once."""

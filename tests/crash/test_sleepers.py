@@ -96,7 +96,7 @@ class Sleepers:
 
     def _bury(self, session: int) -> bool:
         """Nobody is left who looks after the dead: do it as they do."""
-        from mainspring.app.upkeep import bury_silent
+        from mainspring.app.dead_sessions import bury_silent
 
         bury_silent(self._bench.client.store)
         return not self._bench.client.rows("select id from sessions where id = ? and state = 'alive'", session)

@@ -5,7 +5,6 @@ that is what cannot be done on another machine. The same trials are run on a bui
 """
 
 import signal
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +16,11 @@ from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, carry
 from tests.crash.trials import Scenario, Trial, World
+from tests.looking import looks
 
 GONE = 75
 _PATIENCE = 30.0
+_PAUSE = 0.002
 _TABLES = ("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "audit_log", "events", "run_keys", "slots")
 HAUNTED = (
     "one_task",
@@ -120,10 +121,7 @@ class Haunting(Trial):
         """Submit a command and tell whether it was committed within so many seconds."""
         answers: list[Any] = []
         self.client.store.submit(command, answers.append)
-        until = time.monotonic() + within
-        while not answers and time.monotonic() < until:
-            time.sleep(0.0005)
-        return bool(answers)
+        return any(answers for _ in looks(within, pause_s=_PAUSE))
 
     def _heir_rests(self, heir: Process) -> bool:
         """Tell whether the second worker has the run and can do nothing more with it for now."""
@@ -148,10 +146,7 @@ class Haunting(Trial):
         return self.over()
 
     def _until(self, holds: Any) -> None:
-        until = time.monotonic() + _PATIENCE
-        while not holds():
-            assert time.monotonic() < until, "this trial hangs"
-            time.sleep(0.0005)
+        assert any(holds() for _ in looks(_PATIENCE, pause_s=_PAUSE)), "this trial hangs"
 
     def _dump(self) -> dict[str, Any]:
         dumped: dict[str, Any] = {name: self.client.rows(f"select * from {name}") for name in _TABLES}
@@ -173,6 +168,7 @@ def phases(world: World, scenario: Scenario) -> list[int | str]:
     return [*whats, *range(1, undisturbed.commits + 1, every)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("automation", HAUNTED)
 def test_zombie_writes_nothing(world: World, automation: str) -> None:
     """Wherever it is stopped, a worker that was declared dead ends with 75 when it wakes, and changes nothing."""

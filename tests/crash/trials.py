@@ -160,7 +160,9 @@ class Trial:
         process = self.world.template.start(self.life(number, order))
         self.lives.append(process)
         until = time.monotonic() + _LONGEST
-        while not process.ended(_POLL):
+        pause = _POLL
+        while not process.ended(pause):
+            looked = time.monotonic()
             if not self._delivered:
                 self._delivered = self.scenario.deliver(self)
             if self.over():
@@ -175,6 +177,7 @@ class Trial:
                 self.survived = bool(order)
                 return True
             assert time.monotonic() < until, "the run hangs"
+            pause = max(_POLL, 2 * (time.monotonic() - looked))  # a look takes the processor from the worker
         assert (bool(order), process.code) == (True, -9), f"life {number} ended by itself with code {process.code}"
         self.snapshots.append(self._snapshot())
         self.written.append(process.written())

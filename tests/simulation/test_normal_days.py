@@ -97,6 +97,7 @@ def test_ordinary_days_are_quiet(month):
     assert about <= {About.DIGEST}, "a digest of early signs is about no incident"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_way_to_stop_is_told_as_one_thing(world, way):
     """In its window and the check after it, by its cause, and by nothing else for hours after that."""

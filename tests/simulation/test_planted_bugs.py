@@ -324,6 +324,7 @@ def planted_on(plants: Any, on_a_server: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 @planted_on(PLANTS, ON_A_SERVER)
 def test_a_planted_bug_is_found(store, plant, monkeypatch):
     """Within a few seeds an invariant is broken."""
@@ -332,6 +333,7 @@ def test_a_planted_bug_is_found(store, plant, monkeypatch):
     assert found_within(SEEDS, functools.partial(simulate, store=store), at) is not None
 
 
+@pytest.mark.slow
 @planted_on(WRAPPERS, WRAPPERS)
 def test_a_committer_that_handles_unknown_outcomes_wrongly_is_found(store, plant):
     """Within a few seeds an invariant is broken."""

@@ -103,6 +103,7 @@ def test_one_seed(store):
     assert not world.wrong
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_itself(store):
     """The same seed commits the same: a failure that was found can be found again."""
     first, second = simulate(4, store=store), simulate(4, store=store)

@@ -1,25 +1,30 @@
 """What `[otel] metrics_every` makes: the thread that sends the figures of a store to the collector."""
 
 import logging
+from typing import TYPE_CHECKING
 
-from mainspring.app.tracing import collector_of, resource_of
 from mainspring.config.settings import Settings
 from mainspring.domain.errors import ConfigError
-from mainspring.operations.metrics.figures_reader import FiguresReader
-from mainspring.operations.metrics.pusher import Pusher
-from mainspring.operations.otlp.collector import METRICS
 from mainspring.resources.hidden import HIDDEN
 from mainspring.resources.secret import Secrets
 from mainspring.store.process_store import ProcessStore
 
+if TYPE_CHECKING:
+    from mainspring.operations.metrics.pusher import Pusher
+
 _LOG = logging.getLogger("mainspring.metrics")
 
 
-def begin_pushing(settings: Settings, secrets: Secrets, store: ProcessStore) -> Pusher | None:
+def begin_pushing(settings: Settings, secrets: Secrets, store: ProcessStore) -> "Pusher | None":
     """Begin to send the metrics of an open store; None where none are wanted, or none can be sent: the watch goes on without."""
     every = settings.otel.metrics_every
     if settings.otel.endpoint is None or every is None:
         return None
+    from mainspring.app.tracing import collector_of, resource_of
+    from mainspring.operations.metrics.figures_reader import FiguresReader
+    from mainspring.operations.metrics.pusher import Pusher
+    from mainspring.operations.otlp.collector import METRICS
+
     # Requests to webhooks are counted by web processes, and told by them alone.
     reader = FiguresReader(None if settings.store.is_remote else settings.store.path, {})
     pusher = Pusher(

@@ -5,35 +5,31 @@ import socket
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mainspring.app.calendars import calendars_of
 from mainspring.app.codec import sealing_of
-from mainspring.app.own_automations import declare_backup
 from mainspring.app.process_log import process_name
 from mainspring.app.process_policy import apply_policy
 from mainspring.app.rules import classifier_of
-from mainspring.app.spool_intake import spool_intake
 from mainspring.app.stores import make_store
-from mainspring.app.tracing import tracing_of
-from mainspring.app.upkeep import Retention, Upkeep
-from mainspring.app.working import Working
 from mainspring.config import Settings, load
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import ms_of
 from mainspring.domain.log_line import Level
 from mainspring.domain.sealing import Sealing
-from mainspring.engine.calendars import calendars
-from mainspring.engine.defaults import defaults
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.secret import Secrets
 from mainspring.resources.withheld import WITHHELD
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.process_store import ProcessStore
+
+if TYPE_CHECKING:
+    from mainspring.app.tracing import Tracing
+    from mainspring.app.upkeep import Upkeep
+    from mainspring.app.working import Working
+    from mainspring.engine.registry import Registry
 
 FAILPOINT = "MAINSPRING_FAILPOINT"
 
@@ -85,14 +81,21 @@ class Project:
         """How long a process of this project may be out of the server's reach before others take its runs."""
         return ms_of(self.settings.worker.lease)
 
-    def load_registry(self, more: tuple[str, ...] = ()) -> Registry:
+    def load_registry(self, more: tuple[str, ...] = ()) -> "Registry":
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
+        from mainspring.app.calendars import calendars_of
+        from mainspring.engine.calendars import calendars
+        from mainspring.engine.defaults import defaults
+        from mainspring.engine.registry import Registry
+
         targets = [*self.settings.project.automations, *more]
         known = calendars_of(self.settings.calendars, self.clock.now())
         with defaults(self.settings.default_options), calendars(known):
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:
+            from mainspring.app.own_automations import declare_backup
+
             url = self.settings.store.url
             declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
         return registry
@@ -126,9 +129,12 @@ class Project:
         return {name: broker.url for name, broker in self.settings.brokers.items()}
 
     def working(
-        self, registry: Registry, *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
-    ) -> Working:
+        self, registry: "Registry", *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
+    ) -> "Working":
         """Return a working engine on this project's store, not yet open. Role "run" = it works on one run only."""
+        from mainspring.app.working import Working
+        from mainspring.engine.worker_settings import WorkerSettings
+
         worker = self.settings.worker
         probation = role == "probation"
         settings = WorkerSettings(
@@ -164,11 +170,21 @@ class Project:
             secrets=self.secrets,
             brokers=self.brokers,
             lease_ms=self.lease_ms,
-            tracing=tracing_of(self.settings, self.secrets, self.clock),
+            tracing=self._tracing(),
         )
 
-    def upkeep(self) -> Upkeep:
+    def _tracing(self) -> "Tracing | None":
+        if self.settings.otel.endpoint is None:
+            return None
+        from mainspring.app.tracing import tracing_of
+
+        return tracing_of(self.settings, self.secrets, self.clock)
+
+    def upkeep(self) -> "Upkeep":
         """Return the upkeep of this project, not yet begun."""
+        from mainspring.app.spool_intake import spool_intake
+        from mainspring.app.upkeep import Retention, Upkeep
+
         retention = self.settings.store.retention
         return Upkeep(
             Retention(

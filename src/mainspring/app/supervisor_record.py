@@ -9,9 +9,9 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from mainspring.app.dead_sessions import bury
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
-from mainspring.app.upkeep import bury
 from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.states import SessionState
 from mainspring.domain.worker_death import SHUT_DOWN_S, SURVIVE_MS, DeathRecord, blame, next_survive_ms

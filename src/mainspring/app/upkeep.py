@@ -12,16 +12,14 @@ from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 
+from mainspring.app.dead_sessions import bury, bury_silent
 from mainspring.app.upkeep_failures import UpkeepFailures
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
-from mainspring.domain.worker_death import CRASH_LIMIT
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
-from mainspring.store.commands.results import Numbered
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
+from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.bulk import is_due
 
@@ -181,38 +179,6 @@ def do_pieces(store: ProcessStore, now: int) -> bool:
     while done < _PIECES_A_ROUND and is_due(store.reader, now) and do_piece(store):
         done += 1
     return done > 0
-
-
-def bury(
-    store: ProcessStore,
-    found: FoundSession,
-    *,
-    crashed: bool = False,
-    alone: str | None = None,
-    limit: int = CRASH_LIMIT,
-    how: str = "",
-) -> bool:
-    """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
-    if not kill_remains(found):
-        _LOG.error(
-            "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
-        )
-        return False
-    store.apply(Bury(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
-    return True
-
-
-def bury_silent(store: ProcessStore) -> bool:
-    """Bury the sessions, of any host, that nobody has heard of for longer than the lease; True if there was one."""
-    buried = False
-    for session, lease_ms in store.expired():
-        if session != store.session:
-            _LOG.warning(
-                "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
-            )
-            store.cut_off(session)
-            buried |= isinstance(store.apply(Bury(session, silent_ms=lease_ms)), Numbered)
-    return buried
 
 
 CRASH_AFTER, CRASH_ARMED = "crash_after", "crash_armed"

@@ -51,7 +51,7 @@ class UpkeepFailures:
             for part in lasting
         ]
         with contextlib.suppress(Exception):  # the store is away: the next round writes it
-            store.apply(NoteFindings(tuple(findings)))
+            store.apply(NoteFindings(tuple(findings), (FindingKind.UPKEEP,)))
             self._noted = frozenset(lasting)
 
     def _log(self, errors: dict[str, Exception]) -> None:

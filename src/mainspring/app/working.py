@@ -11,25 +11,25 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mainspring.app.stores import effect_database, make_store
-from mainspring.app.tracing import Tracing
 from mainspring.app.traffic import Traffic
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.queue_name import check_broker
 from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.engine.announcing import PROBLEMS, announcement, problems_as_data
+from mainspring.engine.announcing import announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import CAPTURE
 from mainspring.engine.child_limit import child_limit, memory_bytes
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import importable
+from mainspring.engine.problem import PROBLEMS
 from mainspring.engine.registry import Registry
 from mainspring.engine.scheduler import Scheduler
 from mainspring.engine.stall import StallWatch
@@ -46,6 +46,9 @@ from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.triggers.filtering import Filtering
+
+if TYPE_CHECKING:
+    from mainspring.app.tracing import Tracing
 
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED_OF: set[str] = set()
@@ -78,7 +81,7 @@ class Working:
         lease_ms: int | None = None,
         secrets: Secrets | None = None,
         brokers: Mapping[str, str] | None = None,
-        tracing: Tracing | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.registry = registry
         self.sealing = sealing

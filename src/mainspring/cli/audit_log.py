@@ -169,8 +169,10 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
         for why in missing:
             output.line(f"{output.paint(words.BAD, 'red')} {why}")
         if found.broken_at is None and not missing:
-            acts = words.many(found.rows, "act")
-            output.line(f"{output.paint(words.GOOD, 'green')} {acts}, the chain is whole. Last hash {found.last_hash}")
+            icon, colour, acts = words.GOOD, "green", f"{words.many(found.rows, 'act')}, the chain is whole"
+            if output.is_partial:
+                icon, colour, acts = words.WARN, "yellow", f"{words.many(found.rows, 'act')} can be read, in one chain"
+            output.line(f"{output.paint(icon, colour)} {acts}. Last hash {found.last_hash}")
             if head is not None:
                 output.hint(f"head {head}: keep it elsewhere, and check it later with --head")
         elif found.broken_at is not None:

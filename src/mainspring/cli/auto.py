@@ -69,7 +69,7 @@ def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
 
 def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ...]) -> "list[Problem]":
     """Return what keeps others out of the list: of the code if that was asked, else as the last worker that started told it."""
-    from mainspring.engine.announcing import PROBLEMS, problems_of
+    from mainspring.engine.problem import PROBLEMS, problems_of
     from mainspring.store.reads.status import meta
 
     if any(one.view is not None for one in known):

@@ -63,4 +63,4 @@ def _print(invocation: Invocation, found: "Graph", name: str | None) -> None:
     elif alone:
         output.hint(f"{many(len(alone), 'automation starts', 'automations start')} without, and start, no other.")
     elif not roots:
-        output.hint('No automation starts another. Write @ms.on.run("other") above one.')
+        output.hint_empty('No automation starts another. Write @ms.on.run("other") above one.')

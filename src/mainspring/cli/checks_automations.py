@@ -20,7 +20,7 @@ _MOST = 200
 
 def loading(invocation: Invocation) -> Iterator[Check]:
     """Every file of the configuration loads, here and in the workers."""
-    from mainspring.engine.announcing import PROBLEMS, problems_of
+    from mainspring.engine.problem import PROBLEMS, problems_of
     from mainspring.store.reads.status import automations, meta
 
     registry = invocation.registry()

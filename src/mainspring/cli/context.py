@@ -47,6 +47,7 @@ class Invocation:
         self._reader: Reader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}
         self._told: set[str] = set()
+        self._is_suspect = False
 
     @cached_property
     def output(self) -> Output:
@@ -104,14 +105,34 @@ class Invocation:
 
             self.require_store()
             self._reader = make_reader(self.settings.store.url)
-            self._warn_of_store(self._reader)
+            with suppress(StoreError):  # the command's own read says why the store cannot be read
+                if not self.settings.store.is_remote:
+                    from mainspring.store.sqlite.check import check_small
+
+                    check_small(self.path)  # finds damage that this command does not read
+                self._report_faults(self._reader)
         return self._reader
 
-    def _warn_of_store(self, reader: "Reader") -> None:
-        """Say what is wrong with the store itself: what is read from it then may not be all that there was."""
-        with suppress(StoreError):  # the command's own read says why the store cannot be read
-            for finding in reader.findings():
-                self.output.warn(f"{finding.text}\n{finding.hint}")
+    def _report_faults(self, reader: "Reader") -> None:
+        """Say at once what is wrong with the store itself; with --json that waits for the end. Raises StoreError."""
+        from mainspring.store.base import fault_of
+
+        if self._is_suspect:
+            return
+        faults = [fault_of(finding, self.shown) for finding in reader.findings()]
+        self._is_suspect = self.output.is_partial = bool(faults)
+        for fault in faults if not self.output.is_json else ():
+            self.output.warn(f"error: {fault.message}\n{fault.hint}")
+
+    def store_fault(self) -> StoreError | None:
+        """Return why what this command has read may not be all that there was; None after a change, whose answer is its own."""
+        if not self._is_suspect or self._store is not None or self._reader is None:
+            return None
+        from mainspring.store.base import fault_of
+
+        with suppress(StoreError):  # asked again: `db check` removes a note of damage that it cannot confirm
+            return next((fault_of(finding, self.shown) for finding in self._reader.findings()), None)
+        return None
 
     @cached_property
     def sealing(self) -> "Sealing":
@@ -164,6 +185,8 @@ class Invocation:
             store = make_store(self.settings.store.url, clock=self.clock, patience=PATIENCE, **options)
             store.open()
             self._store = store
+            with suppress(StoreError):
+                self._report_faults(store.reader)
         return self._store
 
     def bring_to_form(self) -> None:

@@ -45,8 +45,10 @@ def check(invocation: Invocation) -> int:
 
     def text() -> None:
         output = invocation.output
-        if not found:
+        if not found and invocation.store_fault() is None:
             output.line(f"{output.paint(words.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
+        if found:
+            output.hint(f"{words.many(len(found), 'finding')} in {invocation.shown}")
         for finding in found:
             output.line(f"{output.paint(words.BAD, 'red')} {words.shown(finding.what)}")
             for subject in finding.subjects:

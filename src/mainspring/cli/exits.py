@@ -96,6 +96,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (StoreMovedError, USAGE),
     (UnsafeServerError, USAGE),
     (e.UnsafeSqliteError, USAGE),
+    (e.CodecUnavailableError, TRY_AGAIN),
     (e.RunFailed, RUN_FAILED),
     (e.OptionError, USAGE),
     (e.ConfigError, USAGE),
@@ -105,7 +106,14 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (KeyboardInterrupt, INTERRUPTED),
 )
 
-_RETRYABLE: Final = (e.StoreFullError, e.StoreUnavailableError, e.BusyError, e.StoreHeldError, e.Transient)
+_RETRYABLE: Final = (
+    e.StoreFullError,
+    e.StoreUnavailableError,
+    e.BusyError,
+    e.StoreHeldError,
+    e.Transient,
+    e.CodecUnavailableError,
+)
 
 
 def exit_code(error: BaseException) -> int:

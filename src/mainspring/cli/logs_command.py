@@ -47,7 +47,7 @@ def logs_command(
     lines = [line for line in reading.since(since_at) if line.at >= since_at and choice.has(line)]
     printer.print(lines[len(lines) - min(tail, len(lines)) :])
     if not lines and not follow:
-        invocation.output.hint("No lines are kept from then on.")
+        invocation.output.hint_empty("No lines are kept from then on.")
     while follow:
         time.sleep(_POLL)
         printer.print(line for line in reading.since(invocation.clock.now() - _LATE_MS) if choice.has(line))

@@ -16,6 +16,7 @@ from mainspring.cli.commands import TREE
 from mainspring.cli.context import Invocation
 from mainspring.cli.lazy import LazyGroup
 from mainspring.cli.report import report
+from mainspring.domain.errors import MainspringError
 
 PROGRAM = "mainspring"
 
@@ -55,6 +56,8 @@ def run(args: Sequence[str]) -> int:
     try:
         code = _call(list(args), invocation)
         invocation.output.data.flush()
+        if code == exits.OK and (fault := invocation.store_fault()) is not None:
+            return _report_suspect(fault, None, invocation)
     except BrokenPipeError:
         invocation.output.silence()
         return exits.OK
@@ -63,10 +66,21 @@ def run(args: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is becomes a message and a code
         if isinstance(error, OSError) and invocation.output.is_lost(error):
             error = exits.output_lost(error)
+        if (fault := invocation.store_fault()) is not None:
+            return _report_suspect(fault, error, invocation)
         return report(error, invocation)
     finally:
         invocation.close()
     return code
+
+
+def _report_suspect(fault: MainspringError, error: Exception | None, invocation: Invocation) -> int:
+    """Report the error, if any, that a suspect store answered; return the exit code of its fault, which only --json prints here."""
+    if invocation.output.is_json:
+        return report(fault, invocation)
+    if error is not None:
+        report(error, invocation)
+    return exits.exit_code(fault)
 
 
 def _call(args: list[str], invocation: Invocation) -> int:

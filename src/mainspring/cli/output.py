@@ -29,6 +29,8 @@ class Output:
         self._env = env
         self._kept: TextIO | None = None
         self._replaced: TextIO | None = None
+        self.is_partial = False
+        """Whether the store is damaged or lacks commits, so that an empty answer proves nothing."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 with suppress(OSError):  # of what somebody else had printed, which is told when we print, or at the end
@@ -125,6 +127,10 @@ class Output:
         if not self._flags.quiet and not self.is_json:
             self._write(sys.stderr, f"{shown(text)}\n")
 
+    def hint_empty(self, text: str) -> None:
+        """Tell a person that there is nothing of what was asked; of a suspect store only that nothing could be read."""
+        self.hint("Nothing of it in what can be read of the store." if self.is_partial else text)
+
     def warn(self, text: str) -> None:
         """Tell what is wrong without being the answer; --quiet keeps it."""
         self._write(sys.stderr, f"{shown(text)}\n")
@@ -143,7 +149,7 @@ class Output:
         if self.is_json:
             self.json(list(rows))
         elif not rows:
-            self.hint(empty)
+            self.hint_empty(empty)
         else:
             self._table(rows, columns)
 

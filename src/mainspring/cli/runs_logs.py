@@ -49,7 +49,7 @@ def logs(
     lines = [line for line in reading.new() if choice.has(line)]
     printer.print(lines if tail is None else lines[len(lines) - min(tail, len(lines)) :])
     if over and not lines:
-        invocation.output.hint("It has written nothing that is kept." if choice == Choice() else "No such lines.")
+        invocation.output.hint_empty("It has written nothing that is kept." if choice == Choice() else "No such lines.")
     ends_at = None
     while not over:
         time.sleep(_POLL)

@@ -12,7 +12,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     `data` = JSON of what a run is given of it, where that is not the body itself. `headers` have lower-case names. `name` = the kind
     of event that its sender states ("push"), "" where there is none. `partition` = arrivals of one partition start runs that go one
     after the other. `redelivered` = how often its broker says that it gave it out before. `was_kept` = it was kept somewhere until it was
-    taken in, as files and messages are, and not sent to us just now; `happened_at` = since when (ms), None where that is not known.
+    taken in, as files and messages are, and not sent to us just now; `stays` = it is still kept there, as files are. `happened_at` = since
+    when (ms), None where that is not known.
     """
 
     key: str
@@ -23,6 +24,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     partition: str | None = None
     redelivered: int = 0
     was_kept: bool = False
+    stays: bool = False
     happened_at: int | None = None
 
     @property

@@ -17,24 +17,25 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.lazy_pattern import lazy_pattern
 from mainspring.domain.text import escape, is_plain_line
 from mainspring.domain.verifier import SECRET_NAME
 
 TERMINAL = "terminal"
 """The address of the terminal, and the name of the channel that is there when none is configured."""
 _LONGEST = 1_000
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}", re.ASCII)
-_URL = re.compile(
+_NAME = lazy_pattern(r"[a-z][a-z0-9_-]{0,39}", re.ASCII)
+_URL = lazy_pattern(
     r"(?P<scheme>[a-z+]+)://(?:(?P<user>[^/?@]*)@)?(?P<host>[^/?@]*)(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?"
 )
-_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
-_SLACK_CHANNEL = re.compile(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
-_MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
-_API = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
-_IN_PATH = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
-_KEY = re.compile(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[A-Za-z0-9_.~+=-]{20,}")
-_LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
-_PARAMETER = re.compile(r"[a-z_]{1,20}")
+_HOST = lazy_pattern(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
+_SLACK_CHANNEL = lazy_pattern(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
+_MAIL = lazy_pattern(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+_API = lazy_pattern(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
+_IN_PATH = lazy_pattern(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
+_KEY = lazy_pattern(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[A-Za-z0-9_.~+=-]{20,}")
+_LOOPBACK = lazy_pattern(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
+_PARAMETER = lazy_pattern(r"[a-z_]{1,20}")
 _LARGEST_PORT = 65_535
 
 

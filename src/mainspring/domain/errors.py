@@ -7,7 +7,9 @@
     |- OptionError                  an option of a definition, command or call has a bad value
     |- UnknownNameError             no such name; shows the nearest known one
     |- ConfigError                  the configuration cannot be used
-    |  `- NoStoreError              there is no store where one is looked for
+    |  |- NoStoreError              there is no store where one is looked for
+    |  `- SealedError               a value is sealed by a codec that is not at hand, or that cannot read or write it
+    |     `- CodecUnavailableError  ... for a cause that passes: trying again can help
     |- ValueRefusedError            a value cannot be saved or read; names the path inside it
     |- DefinitionError              an automation is declared in a way that cannot work
     |- ArgumentError                the arguments do not fit what is being started
@@ -151,6 +153,18 @@ class ConfigError(MainspringError):
     """The configuration cannot be used."""
 
     code = "bad_config"
+
+
+class SealedError(ConfigError):
+    """A value is sealed by a codec that is not at hand here, or that cannot read or write it."""
+
+    code = "sealed"
+
+
+class CodecUnavailableError(SealedError):
+    """The codec failed for a cause that passes, such as a key service that does not answer."""
+
+    code = "codec_unavailable"
 
 
 class NoStoreError(ConfigError):

@@ -6,7 +6,6 @@ Before a release, and for an installation from a checkout, no index has the pack
 import functools
 import json
 import shlex
-from importlib import metadata
 from urllib.parse import unquote, urlsplit
 
 
@@ -19,6 +18,8 @@ def install_command(extra: str) -> str:
 @functools.cache
 def _source() -> tuple[str, str]:
     """Return pip's option and what it is given for the Mainspring that is installed: its name, or the folder that it came from."""
+    from importlib import metadata
+
     try:
         found = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")
         url, folder = urlsplit(found["url"]), found["dir_info"]

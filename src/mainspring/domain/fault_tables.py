@@ -285,5 +285,6 @@ CLASSES: dict[str, Verdict] = {
     # Ours
     **_each("mainspring.StoreUnavailableError mainspring.StoreHeldError", transient("store_unavailable")),
     **_each("mainspring.StoreFullError", transient("disk_full")),
+    **_each("mainspring.CodecUnavailableError", transient("codec_unavailable")),
     **_each("mainspring.FencedError", unknown("fenced")),
 }

@@ -32,6 +32,7 @@ _OVERDUE = frozenset({_K.SILENCE, _K.LATE_START, _K.BACKLOG, _K.BACKLOG_GROWING}
 EXPLAINS_ALL: Final = {
     _K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST, _K.UNSERVED, _K.DEBOUNCE_HELD},
     _K.COMMITS_LOST: _OVERDUE | {_K.DEBOUNCE_HELD},
+    _K.CODEC_UNAVAILABLE: _OVERDUE | {_K.TOO_SLOW, _K.STALLED},
 }
 """What is Mainspring's own -> what follows from it for every automation."""
 EXPLAINS_ONE: Final = {

@@ -71,6 +71,7 @@ class IncidentKind(StrEnum):
     """A webhook rejects the sender that it knew: its secret was changed on one side."""
     SECRET_MISSING = "secret_missing"
     """No secret of a webhook is set, so it takes nothing."""
+    CODEC_UNAVAILABLE = "codec_unavailable"
     ADDRESS_TAKEN = "address_taken"
     """An address that a process should listen on is taken."""
     UPKEEP_FAILING = "upkeep_failing"

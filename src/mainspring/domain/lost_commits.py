@@ -21,6 +21,8 @@ class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
     act: int | None = None
     server: str = ""
     server_now: str = ""
+    epoch: int = 0
+    """The highest epoch that a mark knows."""
     found_at: int = 0
     """When the store was put on hold for it; 0 = it is not on hold yet."""
 
@@ -33,7 +35,7 @@ class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
             missing = self.marked - self.stored
             what = f"the store went back in time: {missing} commit{'' if missing == 1 else 's'} missing"
         else:
-            what = "the store is not the one that was used here: it went on from an older copy"
+            what = "the store is not the one that was used here last: commits of that one are missing"
         span = f"up to {_instant(self.until_at)}"
         if self.since_at is not None and self.since_at <= self.until_at:
             span = f"between {_instant(self.since_at)} and {_instant(self.until_at)}"

@@ -7,13 +7,15 @@ Invariants: never raises; takes time linear in the text; the result is one line 
 import re
 from collections.abc import Callable
 
+from mainspring.domain.lazy_pattern import lazy_pattern
+
 LONGEST = 300
 _READ = 16_384
 _ROUNDS = 12
 _GAP = "…"
 _RANDOM_LENGTH = 20
 
-_NOISE = re.compile(
+_NOISE = lazy_pattern(
     r"""
     \\x1b\[[0-9;?]*+[A-Za-z]                                    # colours, escaped as a failure keeps them
   | …\[\+[0-9]++\ characters\]                                  # where a text was cut
@@ -22,8 +24,8 @@ _NOISE = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
-_VALUE = re.compile(r"(?<=input_value=)[^\n]{1,200}?(?=, input_type=)|(?<==\()[^()\n]++(?=\))")
-_TOKEN = re.compile(
+_VALUE = lazy_pattern(r"(?<=input_value=)[^\n]{1,200}?(?=, input_type=)|(?<==\()[^()\n]++(?=\))")
+_TOKEN = lazy_pattern(
     r"""
     (?P<url>(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s'"`<>|\\^{}]*+)
   | (?P<quoted>(?<![\w…])[bruBRU]{0,2}(?:'[^'\n]*+'|"[^"\n]*+"|`[^`\n]*+`)(?!\w)|“[^”\n]*+”)
@@ -43,13 +45,13 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_NAME = re.compile(r"[^\W\d][\w.]*")
-_CODE = re.compile(r"`[\w$.<>|\[\]…]+`")
-_SIGNED = re.compile(r"(?<![\w…])[-+]…")
-_GAPS = re.compile(r"…(?:[\s,;:./=+@-]*+…)++")
-_PLURAL = re.compile(r"(?<=[0-9] )([A-Za-z-]{3,30}?)(ie)?s(?![\w-])")
-_DIGITS = re.compile(r"\d+")
-_EXTENSION = re.compile(r"\.[A-Za-z]\w{0,5}$")
+_NAME = lazy_pattern(r"[^\W\d][\w.]*")
+_CODE = lazy_pattern(r"`[\w$.<>|\[\]…]+`")
+_SIGNED = lazy_pattern(r"(?<![\w…])[-+]…")
+_GAPS = lazy_pattern(r"…(?:[\s,;:./=+@-]*+…)++")
+_PLURAL = lazy_pattern(r"(?<=[0-9] )([A-Za-z-]{3,30}?)(ie)?s(?![\w-])")
+_DIGITS = lazy_pattern(r"\d+")
+_EXTENSION = lazy_pattern(r"\.[A-Za-z]\w{0,5}$")
 
 
 def normal_text(text: str, *, names: bool = False) -> str:

@@ -9,9 +9,10 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from mainspring.domain.errors import SealedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.sealing import Sealing
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 

@@ -12,12 +12,14 @@ class FindingKind(StrEnum):
     """An address that it should listen on is taken."""
     SECRET = "secret"
     """No secret of a webhook is set, or none can be used."""
+    CODEC = "codec"
+    """The codec of values does not answer."""
     UPKEEP = "upkeep"
     """A part of its upkeep fails."""
 
 
 class ProcessFinding(msgspec.Struct, frozen=True):
-    """`name` = the setting of an address, the trigger of a secret, or the part of upkeep; `why` names the cause for people.
+    """`name` = the setting of an address, the trigger of a secret, the id of a codec, or the part of upkeep; `why` names the cause.
 
     `since_at` in ms UTC.
     """

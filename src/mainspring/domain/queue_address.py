@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.lazy_pattern import lazy_pattern
 from mainspring.domain.server_url import unreadable
 from mainspring.domain.text import escape, is_plain_line
 from mainspring.domain.verifier import SECRET_NAME
@@ -62,28 +63,28 @@ _PARAMETERS = {
     Broker.POSTGRESQL: {"table", "channel"},
 }
 _OF_LIBPQ = {"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs", "passfile"}
-_SECRET = re.compile(rf"\{{secret:({SECRET_NAME.pattern})\}}", re.ASCII)
-_USERINFO = re.compile(rf"(?P<user>{_SECRET.pattern}|[^:{{}}]*)(?::(?P<password>{_SECRET.pattern})?)?", re.ASCII)
-_URL = re.compile(
+_SECRET = lazy_pattern(rf"\{{secret:({SECRET_NAME.pattern})\}}", re.ASCII)
+_USERINFO = lazy_pattern(rf"(?P<user>{_SECRET.pattern}|[^:{{}}]*)(?::(?P<password>{_SECRET.pattern})?)?", re.ASCII)
+_URL = lazy_pattern(
     r"(?P<scheme>[a-z]+)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?"
 )
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
 _NAMES = {
-    Broker.NATS: re.compile(r"[^\s.*>/\\]{1,255}"),
-    Broker.AMQP: re.compile(r".{1,255}"),
-    Broker.REDIS: re.compile(r".{1,500}"),
-    Broker.SQS: re.compile(r"(?:[0-9]{12}/)?[A-Za-z0-9_-]{1,80}(?:\.fifo)?", re.ASCII),
-    Broker.POSTGRESQL: re.compile(rf"(?:{_IDENTIFIER}\.)?{_IDENTIFIER}", re.ASCII),
+    Broker.NATS: lazy_pattern(r"[^\s.*>/\\]{1,255}"),
+    Broker.AMQP: lazy_pattern(r".{1,255}"),
+    Broker.REDIS: lazy_pattern(r".{1,500}"),
+    Broker.SQS: lazy_pattern(r"(?:[0-9]{12}/)?[A-Za-z0-9_-]{1,80}(?:\.fifo)?", re.ASCII),
+    Broker.POSTGRESQL: lazy_pattern(rf"(?:{_IDENTIFIER}\.)?{_IDENTIFIER}", re.ASCII),
 }
 _PATHS = {
-    Broker.AMQP: re.compile(r"[^/]*"),
-    Broker.REDIS: re.compile(r"[0-9]{0,4}", re.ASCII),
-    Broker.POSTGRESQL: re.compile(r"[^/]+"),
+    Broker.AMQP: lazy_pattern(r"[^/]*"),
+    Broker.REDIS: lazy_pattern(r"[0-9]{0,4}", re.ASCII),
+    Broker.POSTGRESQL: lazy_pattern(r"[^/]+"),
 }
-_CHANNEL = re.compile(_IDENTIFIER, re.ASCII)
-_SUBJECT = re.compile(r"[^\s.]+(?:\.[^\s.]+)*")
-_ENDPOINT = re.compile(r"https?://[^\s/?#@%]+/?")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
+_CHANNEL = lazy_pattern(_IDENTIFIER, re.ASCII)
+_SUBJECT = lazy_pattern(r"[^\s.]+(?:\.[^\s.]+)*")
+_ENDPOINT = lazy_pattern(r"https?://[^\s/?#@%]+/?")
+_REGION = lazy_pattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
 _LONGEST = 2_000
 
 

@@ -9,15 +9,20 @@ is counted and classified. A codec that fails never lets anything out in plain.
 
 import re
 from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec, JsonCodec, Value
-from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.errors import CodecUnavailableError, OptionError, SealedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.size import parse_size
 from mainspring.domain.text import escape
+from mainspring.domain.verdict import Kind
+
+if TYPE_CHECKING:
+    from mainspring.domain.classify import Classifier
 
 _MARK = b"\x00"
 _TEXT_MARK = "\x01"
@@ -26,13 +31,8 @@ LARGEST_LIMIT = 16 * 1024 * 1024
 """A child process is told a value in one frame, which has bounds of its own."""
 
 _HINT = 'Name it where this program can import it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; in Python App(codec=...).'
+_PASSES = "Is the service that it asks out of reach? Try again."
 _FAILURE = msgspec.json.Decoder(Failure)
-
-
-class SealedError(ConfigError):
-    """A value is sealed by a codec that is not at hand here, or that cannot read or write it."""
-
-    code = "sealed"
 
 
 def sealed_in(data: bytes) -> Value | None:
@@ -62,10 +62,13 @@ def payload_limit(size: int | str) -> int:
 class Sealing:
     """What one program does with values: `limit` in bytes of JSON, before they are sealed; the codec may be the plain one."""
 
-    def __init__(self, codec: Codec | None = None, limit: int = DEFAULT_LIMIT) -> None:
-        self._codec = codec or JsonCodec()
-        self.is_plain = isinstance(self._codec, JsonCodec)
-        self.id = self._codec.id
+    def __init__(
+        self, codec: Codec | None = None, limit: int = DEFAULT_LIMIT, classifier: "Classifier | None" = None
+    ) -> None:
+        self.codec = codec or JsonCodec()
+        self.classifier = classifier
+        self.is_plain = isinstance(self.codec, JsonCodec)
+        self.id = self.codec.id
         self.limit = limit
         if not self.is_plain and (self.id == JsonCodec.id or not _ID.fullmatch(self.id)):
             raise OptionError(
@@ -73,6 +76,10 @@ class Sealing:
                 hint='Use a word of your own such as "aes-2026": it stands in front of each value, and "json" means plain.',
             )
         self._front = _MARK + self.id.encode() + _MARK
+
+    def judged_by(self, classifier: "Classifier | None") -> "Sealing":
+        """Return the same with another table of errors, which says whether a fault of the codec passes; None = the usual one."""
+        return self if self.is_plain or classifier is None else Sealing(self.codec, self.limit, classifier)
 
     def seal(self, data: bytes) -> bytes:
         """Return what the store keeps for the JSON `data`.
@@ -83,12 +90,22 @@ class Sealing:
         if self.is_plain:
             return data
         try:
-            return self._front + self._codec.encode(data)
+            return self._front + self.codec.encode(data)
         except Exception as error:
-            raise SealedError(
+            kind = self._error_type(error)
+            passes = (
+                _PASSES
+                if kind is CodecUnavailableError
+                else "Mend the codec (its key, the service it asks), then try again."
+            )
+            raise kind(
                 f"codec {self.id!r} could not seal a value: {type(error).__name__}",
-                hint="Nothing was stored. Mend the codec (its key, the service it asks), then try again.",
+                hint=f"Nothing was stored. {passes}",
             ) from error
+
+    def seal_now(self, data: bytes) -> bytes:
+        """Seal a value that cannot wait; see `engine.codec_outage`. Raises SealedError."""
+        return self.seal(data)
 
     def open(self, data: bytes) -> bytes:
         """Return the JSON of what the store keeps; what was stored plain is returned as it is.
@@ -102,12 +119,26 @@ class Sealing:
         if sealed.codec != self.id or self.is_plain:
             raise SealedError(f"a value is sealed by codec {sealed.codec!r}, which is not at hand here", hint=_HINT)
         try:
-            return self._codec.decode(sealed.data)
+            return self.codec.decode(sealed.data)
         except Exception as error:
-            raise SealedError(
+            kind = self._error_type(error)
+            other_key = "Most often it has another key than the one that sealed it."
+            raise kind(
                 f"codec {self.id!r} could not open a value: {type(error).__name__}",
-                hint="Most often it has another key than the one that sealed it.",
+                hint=_PASSES if kind is CodecUnavailableError else other_key,
             ) from error
+
+    def is_own(self, data: bytes) -> bool:
+        """Tell whether this codec sealed the value."""
+        return not self.is_plain and data.startswith(self._front)
+
+    def _error_type(self, error: Exception) -> type[SealedError]:
+        """Return what a codec's error means: an unknown one passes only if the system raised it, for a wrong key is unknown as well."""
+        from mainspring.domain.classify import Classifier  # noqa: PLC0415 - its tables are for a fault alone
+
+        kind = (self.classifier or Classifier()).classify(error).kind
+        passes = kind is Kind.TRANSIENT or (kind is Kind.UNKNOWN and isinstance(error, OSError))
+        return CodecUnavailableError if passes else SealedError
 
     def seal_if(self, data: bytes | None) -> bytes | None:
         """Seal what may be absent."""
@@ -121,7 +152,9 @@ class Sealing:
         """Return what a column of text keeps for `text`. Raises SealedError."""
         if self.is_plain:
             return text
-        sealed = self.seal(text.encode("utf-8", "surrogatepass"))
+        return self._as_text(self.seal(text.encode("utf-8", "surrogatepass")))
+
+    def _as_text(self, sealed: bytes) -> str:
         return _TEXT_MARK + b64encode(sealed).decode()
 
     def open_text(self, text: str) -> str:

@@ -7,30 +7,32 @@ followed by what it cannot match itself. What is found keeps its name, so that a
 import re
 from collections.abc import Callable
 
+from mainspring.domain.lazy_pattern import lazy_pattern
+
 _MASK = "***"
 _NAME = (
     r"(?:pass(?:word|wd|phrase)|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?key|credentials?|client[_-]?secret"
     r"|secret[_-]?access[_-]?key)"
 )
-KEY = re.compile(rf"(?i)(?:{_NAME}|authorization|\bcookie)\w{{0,20}}\Z")
+KEY = lazy_pattern(rf"(?i)(?:{_NAME}|authorization|\bcookie)\w{{0,20}}\Z")
 """The end of a name under which a secret is kept."""
 
 _Found = str | Callable[[re.Match[str]], str]
-_HEADER = re.compile(
+_HEADER = lazy_pattern(
     r"(?i)\b((?:proxy-)?authorization|x-api-key|x-auth-token|set-cookie|cookie)(\\?[\"']?\s{0,3}[:=,]\s{0,3}(?-i:b(?=[\"']))?\\?[\"']?)"
     r"(?:(bearer|basic|digest|token|negotiate|apikey|splunk|aws4-hmac-sha256)[ ]{1,3})?[^\r\n\"'\\]{1,4096}"
 )
-_SCHEME = re.compile(r"(?i)\b(bearer|basic)([ ]{1,3})[A-Za-z0-9+/._~=-]{12,4096}")
-_ASSIGNED = re.compile(
+_SCHEME = lazy_pattern(r"(?i)\b(bearer|basic)([ ]{1,3})[A-Za-z0-9+/._~=-]{12,4096}")
+_ASSIGNED = lazy_pattern(
     rf"(?i)({_NAME})(\w{{0,20}}\\?[\"']?\s{{0,3}}(?:=>?|:=)\s{{0,3}})(?:\\?\"[^\"\\\r\n]{{1,4096}}|\\?'[^'\\\r\n]{{1,4096}}|[^\s\"'&,;)}}\]\\]{{1,4096}})"
 )
-_QUOTED = re.compile(rf"(?i)({_NAME})(\w{{0,20}}\\?[\"']\s{{0,3}}:\s{{0,3}}b?\\?[\"'])[^\"'\\\r\n]{{1,4096}}")
-_SAID = re.compile(r"(?i)\b(pass(?:word|wd|phrase)|pwd|api[_-]?key)(:[ ]{1,3})[^\s\"'&,;)}\]\\]{1,4096}")
-_FLAG = re.compile(rf"(?i)(--[a-z-]{{0,20}}{_NAME}[ ])(?!-)[^\s\"'\\]{{1,4096}}")
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s/?#\"':@\\]{0,256}:)?[^\s/?#\"'\\]{1,1024}@")
-_AWS = re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b")
-_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,8192}\.eyJ[\w-]{8,8192}(?:\.[\w-]{0,8192})?")
-_SLACK_HOOK = re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/_-]{8,200}")
+_QUOTED = lazy_pattern(rf"(?i)({_NAME})(\w{{0,20}}\\?[\"']\s{{0,3}}:\s{{0,3}}b?\\?[\"'])[^\"'\\\r\n]{{1,4096}}")
+_SAID = lazy_pattern(r"(?i)\b(pass(?:word|wd|phrase)|pwd|api[_-]?key)(:[ ]{1,3})[^\s\"'&,;)}\]\\]{1,4096}")
+_FLAG = lazy_pattern(rf"(?i)(--[a-z-]{{0,20}}{_NAME}[ ])(?!-)[^\s\"'\\]{{1,4096}}")
+_USERINFO = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s/?#\"':@\\]{0,256}:)?[^\s/?#\"'\\]{1,1024}@")
+_AWS = lazy_pattern(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b")
+_JWT = lazy_pattern(r"(?<![\w-])eyJ[\w-]{8,8192}\.eyJ[\w-]{8,8192}(?:\.[\w-]{0,8192})?")
+_SLACK_HOOK = lazy_pattern(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/_-]{8,200}")
 _PREFIXES = (
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-"),
     *("xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "xapp-"),
@@ -50,11 +52,11 @@ _PREFIXES = (
     ),
     *("SG.", "hf_", "AGE-SECRET-KEY-", "hvs.", "shpat_", "lin_api_", "dckr_pat_", "sq0atp-", "EAACEdEose0cBA"),
 )
-_PREFIXED = re.compile(rf"(?<![A-Za-z0-9_])({'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9+/=._-]{{16,4096}}")
-_OWN = re.compile(r"(?<![A-Za-z0-9_])(ms_)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+_PREFIXED = lazy_pattern(rf"(?<![A-Za-z0-9_])({'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9+/=._-]{{16,4096}}")
+_OWN = lazy_pattern(r"(?<![A-Za-z0-9_])(ms_)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 """A token of our own API."""
-_KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
-_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_KEY_BEGIN = lazy_pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_KEY_END = lazy_pattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 
 
 def _header(match: re.Match[str]) -> str:

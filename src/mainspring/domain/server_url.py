@@ -8,19 +8,20 @@ import re
 from urllib.parse import quote
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.lazy_pattern import lazy_pattern
 
 SERVER_HINT = (
     "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=mainspring."
     " The password can stay in PGPASSWORD, ~/.pgpass or a service file."
 )
-_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):.*(?=@)", re.DOTALL)
-_SECRETS = re.compile(r"(?<=[?&])[a-z_]*(?:password|secret)=[^&#]*&?", re.IGNORECASE)
-_ENDS = re.compile(r"[/?]")
-_ODD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NOWHERE = re.compile(r"[\s#\x00-\x1f\x7f]")
+_PASSWORD = lazy_pattern(r"(?<=://)([^/?#@:]*):.*(?=@)", re.DOTALL)
+_SECRETS = lazy_pattern(r"(?<=[?&])[a-z_]*(?:password|secret)=[^&#]*&?", re.IGNORECASE)
+_ENDS = lazy_pattern(r"[/?]")
+_ODD_PERCENT = lazy_pattern(r"%(?![0-9A-Fa-f]{2})")
+_NOWHERE = lazy_pattern(r"[\s#\x00-\x1f\x7f]")
 """What must be written as %XX wherever it stands."""
-_NOT_OF_A_USER = re.compile(r"[@\[\]]")
-_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
+_NOT_OF_A_USER = lazy_pattern(r"[@\[\]]")
+_HOST = lazy_pattern(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")
 
 
 def shown_url(url: str) -> str:

@@ -4,11 +4,11 @@ Each looks where the clients keep the code that the service gave; the text only 
 attribute holds; one that raises itself is the caller's to catch.
 """
 
-import re
 from datetime import datetime
 
 from mainspring.domain.fault_tables import CLASSES, CLOUD, GRPC, MYSQL, SQLITE, SQLSTATE, TLS_REASONS
 from mainspring.domain.http_faults import header_of, read, status_verdict, with_retry_after
+from mainspring.domain.lazy_pattern import lazy_pattern
 from mainspring.domain.verdict import Verdict, permanent, transient
 
 _AUTH_TEXTS = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in")
@@ -16,11 +16,11 @@ _ABSENT_TEXTS = ("does not exist",)
 _REDIS_PASSES = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN"})
 """What a server that fails over, loads or has no replica answers."""
 _REFUSED_LOG_INS = frozenset({530, 534, 535, 538})
-_AUTH_NAME = re.compile(
+_AUTH_NAME = lazy_pattern(
     "Authentication|Authorization|Unauthori[sz]ed|Forbidden|(?:Access|Permission)(?:Denied|Refused)|(?:Bad|Invalid)(?:Credential|Token|Signature)"
 )
-_INVALID_NAME = re.compile("(?:Validation|Schema)(?:Error|Exception)$")
-_UNFINISHED_NAME = re.compile("Timeout|Unavailable|Pending|Temporar")
+_INVALID_NAME = lazy_pattern("(?:Validation|Schema)(?:Error|Exception)$")
+_UNFINISHED_NAME = lazy_pattern("Timeout|Unavailable|Pending|Temporar")
 
 
 def class_verdict(exc: BaseException, now: datetime | None = None) -> Verdict | None:

@@ -139,6 +139,11 @@ def _path(option: str, value: Any) -> str:
             f"{option}={value!r}: ~ is another folder for each user",
             hint="Write the whole path, from / on; or ./~ if it is the name.",
         )
+    if "*" in value:
+        raise OptionError(
+            f"{option}={value!r} is a pattern, and not the path of one folder",
+            hint='Write the folder and, beside it, which of its files count: ms.on.files("in", pattern="*.csv").',
+        )
     return value
 
 

@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.call import encode_call
 from mainspring.domain.codec import encode
 from mainspring.domain.definition import Kind
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import CodecUnavailableError, MainspringError
 from mainspring.domain.ids import fingerprint
 from mainspring.domain.listening import OnEvent, OnRun, OnRuns
 from mainspring.domain.schedule import Schedule
@@ -17,9 +17,6 @@ from mainspring.engine.problem import Problem
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.triggers import Topic, TriggerRow
-
-PROBLEMS = "problems"
-"""The entry of `meta` that holds what kept automations from loading, as JSON."""
 
 
 def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> Announce:
@@ -82,6 +79,8 @@ def _schedules_of(automation: Automation, registry: Registry, now_at: int, seali
     try:
         data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
         given = sealing.seal(data)
+    except CodecUnavailableError:
+        raise
     except MainspringError as error:
         what = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
         _add(registry, definition.where, what, "Give each parameter a default that can be saved.")
@@ -113,14 +112,6 @@ def _slot_under_way(schedule: Schedule, now_at: int) -> int | None:
         return None
     under_way = now_at - (now_at - schedule.offset) % schedule.every
     return under_way if schedule.next_after(under_way - 1) == under_way else None
-
-
-def problems_of(data: str | None) -> list[Problem]:
-    """Return the problems that `problems_as_data` wrote; none of what cannot be read."""
-    try:
-        return msgspec.json.decode(data or "[]", type=list[Problem])
-    except msgspec.MsgspecError:
-        return []
 
 
 def problems_as_data(registry: Registry) -> str:

@@ -17,7 +17,9 @@ from mainspring.store.base import Store
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
 
 _LOG = logging.getLogger("mainspring.worker")
-_LOOK_AGAIN_S, _AGAIN_S = 60.0, 1.0
+_LOOK_AGAIN_S, _AGAIN_S, _EARLY_S = 60.0, 1.0, 0.001
+GIVE_WAY_S = 0.1
+"""So long the room in a limited queue is left to older runs that only other workers can take."""
 
 
 class Claimant(Protocol):
@@ -55,6 +57,8 @@ class Claims:
         """Whether more was ready than the last Claim could take."""
         self._is_limited = False
         """Whether the last Claim saw ready runs of a queue that limits how many run at once."""
+        self._gave_way: dict[str, float] = {}
+        """Limited queues in which room is left to others, and until when (seconds of the loop)."""
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
         self._due_at: int | None = None
@@ -88,7 +92,9 @@ class Claims:
         self.count += 1
         limit = min(room, (s.concurrency + 1) // 2)
         self._under_way.append(limit)
-        claim = Claim(f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only)
+        now = worker.loop.time()
+        insists = tuple(queue for queue, until in self._gave_way.items() if now >= until - _EARLY_S)
+        claim = Claim(f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only, insists)
         worker.store.submit(claim, self._claimed)
 
     def _claimed(self, result: Any) -> None:
@@ -106,8 +112,16 @@ class Claims:
             worker.take(run)
         self.plan(result.next_due_at)
         self._more, self._is_limited = result.more, result.is_limited
+        self._give_way(result.gave_way)
         if result.more or self._wanted:
             self._claim()  # at once, before what was taken runs
+
+    def _give_way(self, queues: tuple[str, ...]) -> None:
+        """Note the queues in which room was left to others, and claim again when they have had their time."""
+        now = self._worker.loop.time()
+        self._gave_way = {queue: self._gave_way.get(queue, now + GIVE_WAY_S) for queue in queues}
+        if self._gave_way:
+            self._worker.loop.call_at(min(self._gave_way.values()), self.want)
 
     def plan(self, due_at: int | None) -> None:
         """Claim at an instant (ms UTC) at which something becomes due, and at no other that was planned."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.clock_step import ClockStep, RunClockSteps
+from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.body import Body
@@ -66,6 +67,8 @@ class Driver:
         self.draining = False
         self.halt: Halted | None = None
         self.busy = False
+        self.awaits_codec = False
+        """Whether something that came for it cannot be opened yet: it does not rest before it can."""
         self.steps = Steps(self)
         self.waits = Waits(self)
         outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
@@ -121,7 +124,22 @@ class Driver:
     def drain(self) -> None:
         """Start nothing new; give the run back once what is in flight is saved."""
         self.draining = True
+        self.awaits_codec = False
         self.advance()
+
+    def await_codec(self) -> None:
+        """Go on when the codec answers again."""
+        if not self.awaits_codec:
+            self.awaits_codec = True
+            self.hosting.await_codec(self)
+
+    @guarded
+    def codec_answered(self) -> None:
+        """Look again at what could not be opened."""
+        self.awaits_codec = False
+        if not self.gone:
+            self.waits.expire_again()
+            self.advance()
 
     # -- the turn ------------------------------------------------------------------------------------------------------
 
@@ -132,7 +150,11 @@ class Driver:
             return
         body = self.body
         if body.drift is not None and self.halt is None:
-            self.halt = with_seed_hint(drift_halt(body.drift, self.hosting.seal), self.run.hash_seed)
+            try:
+                self.halt = with_seed_hint(drift_halt(body.drift, self.hosting.seal_now), self.run.hash_seed)
+            except CodecUnavailableError:
+                self.await_codec()
+                return
         if body.refusals.are_over and self.halt is None:
             self.halt = stubborn_halt()
         if body.given_up:
@@ -147,7 +169,8 @@ class Driver:
             if body.new and (not self.waits.stop_sent or body.stopping is not None):
                 self._start_new()
                 self.waits.match_facts()
-        if not self.journal.saving and not self.steps.in_flight:
+        is_idle = not self.journal.saving and not self.steps.in_flight
+        if is_idle and (not self.awaits_codec or self.halt is not None):
             self._rest()
 
     def _start_new(self) -> None:

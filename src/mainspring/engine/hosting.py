@@ -48,7 +48,15 @@ class Hosting(Protocol):
     """The largest value, in bytes of JSON."""
 
     def seal(self, data: bytes | None) -> bytes | None:
-        """Make a value's bytes what the store keeps (codec)."""
+        """Make a value's bytes what the store keeps (codec), as a field of a command: while the codec is out of reach the command waits."""
+        ...
+
+    def seal_now(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps, where they are more than a field of a command. Raises CodecUnavailableError."""
+        ...
+
+    def await_codec(self, driver: "Driver") -> None:
+        """Let a driver's `codec_answered` be called when the codec answers again."""
         ...
 
     def seal_failure(self, failure: Failure | None) -> Failure | None:

@@ -2,6 +2,9 @@
 
 import msgspec
 
+PROBLEMS = "problems"
+"""The entry of `meta` that holds what kept automations from loading, as JSON."""
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """`where` it stands, `what` is wrong, `how` to mend it.
@@ -14,3 +17,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     how: str
     automation: str = ""
     target: str = ""
+
+
+def problems_of(data: str | None) -> list[Problem]:
+    """Return the problems that `problems_as_data` wrote; none of what cannot be read."""
+    try:
+        return msgspec.json.decode(data or "[]", type=list[Problem])
+    except msgspec.MsgspecError:
+        return []

@@ -49,6 +49,10 @@ class RunServices:
         """Make a value's bytes what the store keeps."""
         return self.sealing.seal_if(data)
 
+    def seal_now(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps; see Hosting. Raises SealedError."""
+        return None if data is None else self.sealing.seal_now(data)
+
     def seal_failure(self, failure: Failure | None) -> Failure | None:
         """Make a failure what the store keeps."""
         return self.sealing.seal_failure(failure)

@@ -81,6 +81,7 @@ def start_command(
     span = definition.span("deadline")
     deadline_ms = None if span is None else ms_of(span)
     due_at = options.due_at
+    is_later = due_at is not None and due_at > now_at
     rule, item = _health(definition, arguments, at, options, slot, key)
     # Without a title of its own a run is called by its automation's name, which may change.
     title = options.title or (definition.title_for(arguments, at) if definition.option("title") is not None else None)
@@ -99,10 +100,8 @@ def start_command(
         partition=_filled(definition, "partition", arguments, at),
         due_at=due_at,
         # A run that is meant to start later has its whole deadline from then on.
-        deadline_at=due_at + deadline_ms
-        if due_at is not None and due_at > now_at and deadline_ms is not None
-        else None,
-        deadline_after_ms=deadline_ms if due_at is None or due_at <= now_at else None,
+        deadline_at=due_at + deadline_ms if due_at is not None and is_later and deadline_ms is not None else None,
+        deadline_after_ms=None if is_later else deadline_ms,
         title=None if title is None else sealing.seal_text(escape(title, _LONGEST_TITLE)),
         tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
         run_key=None if key is None else _run_key(key, data, options),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.clock_step import STEP_MS
-from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.errors import CodecUnavailableError, ValueRefusedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
 from mainspring.domain.states import FailureReason, OutcomeState
@@ -42,6 +42,8 @@ class Waits:
         self._driver = driver
         self.due = DueTimes(driver.hosting, self._wake)
         self._open: dict[str, Request] = {}
+        self._expired_meanwhile: list[tuple[int, Request]] = []
+        """Timers that passed while a fact could not be opened."""
         self._facts: dict[int, Fact] = {}
         self._returning = 0
         self.taking: dict[str, Request] = {}
@@ -234,12 +236,22 @@ class Waits:
         if driver.halt is None and not driver.draining:
             saving = driver.journal.saving
             self.match_facts()
-            if self._is_returning() or (wait.ident in self._open and driver.journal.saving > saving):
+            if driver.awaits_codec:
+                self._expired_meanwhile.append((due_at, timer))
+            elif self._is_returning() or (wait.ident in self._open and driver.journal.saving > saving):
                 self.due.push(due_at, timer)  # a signal or an event may still come back to this wait
             elif wait.ident in self._open and timer.open:
                 self._open.pop(wait.ident)
                 driver.journal.save(timer, OutcomeState.SUCCEEDED, at=max(driver.hosting.clock.now(), due_at))
         driver.advance()
+
+    def expire_again(self) -> None:
+        """Let the timers pass that passed while a fact could not be opened: the fact may be what was waited for."""
+        expired, self._expired_meanwhile = self._expired_meanwhile, []
+        for due_at, timer in expired:
+            self.due.push(due_at, timer)
+        if expired:
+            self.rearm()
 
     def _stop(self, kind: OutcomeKind, at: int, fact: Fact | None) -> None:
         driver = self._driver
@@ -276,8 +288,13 @@ class Waits:
                 continue
             request = self._wanted_by(fact)
             if request is not None:
+                try:
+                    opened = self._driver.hosting.open_fact(fact)
+                except CodecUnavailableError:  # facts keep their order: what came later waits too
+                    self._driver.await_codec()
+                    return
                 del self._facts[fact.seq]
-                self._take_in(request, fact)
+                self._take_in(request, opened)
 
     def _is_returning(self) -> bool:
         """Whether a signal that was taken in is put back, or will be: the body gave its wait up meanwhile."""
@@ -305,8 +322,7 @@ class Waits:
             return True
         return signal.at < self._on_wall(request, call.until_at) or signal.at > self._driver.hosting.clock.now()
 
-    def _take_in(self, request: Request, sealed: Fact) -> None:
-        fact = self._driver.hosting.open_fact(sealed)
+    def _take_in(self, request: Request, fact: Fact) -> None:
         self.due.retries.pop(request.ident, None)
         if fact.kind is FactKind.RESULT:  # a person gave it: the step is not begun, also not once more
             self._driver.body.new = [new for new in self._driver.body.new if new is not request]

@@ -14,12 +14,14 @@ import msgspec
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.clock_step import ClockStep, describe_step
+from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.journal import History
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.states import FailureReason
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.children import Children
 from mainspring.engine.claims import Claims
+from mainspring.engine.codec_outage import CodecOutage
 from mainspring.engine.driver import Driver
 from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader
@@ -37,8 +39,8 @@ from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
-from mainspring.store.commands.runs import ClaimedRun, Halt
-from mainspring.store.commands.sessions import Beat, ClearSuspect
+from mainspring.store.commands.runs import ClaimedRun, Halt, Release
+from mainspring.store.commands.sessions import Beat, ClearSuspect, WakeWorkers
 from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -65,7 +67,10 @@ class Worker(RunServices):
         off_loop: OffLoop | None = None,
         on_crash_point: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(store, clock, sealing, classifier, transactional)
+        sealing = (sealing or PLAIN).judged_by(classifier)
+        self.codec = CodecOutage(loop, store, sealing, clock, self.want)
+        super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
+        store = self.store
         self.loop = loop
         self.settings = settings or WorkerSettings()
         self.suspend_after_ms = self.settings.suspend_after_ms
@@ -90,6 +95,8 @@ class Worker(RunServices):
         self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
         self._straights = Straights(self)
         self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
+        self._unopened: dict[str, ClaimedRun] = {}
+        """Claimed runs that wait for the codec, to be loaded."""
         self._cleared: set[str] = set()
         self._rounds = 0
         self._usage = Usage()
@@ -98,6 +105,7 @@ class Worker(RunServices):
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): after its commit `on_crash_point` is called, once."""
         self.draining = False
+        self._stopped = False
         self.on_idle: Callable[[], None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -118,6 +126,10 @@ class Worker(RunServices):
         self._straights.take_up_all()
         for driver in list(self.drivers.values()):
             driver.drain()
+        for run in list(self._unopened.values()):
+            self.codec.drop_load(run.id)
+            self.store.submit(Release(run.id, run.claim, run.rank), ignore)
+        self._unopened.clear()
         self._tell_idle()
 
     def hurry(self) -> None:
@@ -127,12 +139,13 @@ class Worker(RunServices):
 
     def stop(self) -> None:
         """Forget everything; writes nothing. For the end of the process."""
-        self.draining = True
+        self.draining = self._stopped = True
         self._histories.close()
         self.claims.close()
         if self._round is not None:
             self._round.cancel()
         self._straights.let_go()
+        self.codec.close()
         for driver in list(self.drivers.values()):
             driver.let_go()
         self._parking.clear()
@@ -143,7 +156,7 @@ class Worker(RunServices):
     @property
     def active(self) -> int:
         """How many runs this worker works on now."""
-        return len(self.drivers) + self._histories.count + len(self._straights)
+        return len(self.drivers) + self._histories.count + len(self._straights) + len(self._unopened)
 
     @property
     def aboard(self) -> dict[str, int]:
@@ -159,7 +172,7 @@ class Worker(RunServices):
         """The store says that something may have come, or that its clock was set."""
         if changes.clock_step is not None:
             self._meet_clock_step(changes.clock_step)
-        if changes.ready:
+        if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
             self.want()
         if changes.facts:
             self.look_for_facts()
@@ -213,7 +226,12 @@ class Worker(RunServices):
 
     @property
     def room(self) -> int:
-        """How many runs it could take now. One whose work is done takes no room while its end is on its way."""
+        """How many runs it could take now: none while the codec does not answer, another worker may reach it.
+
+        A run whose work is done takes no room while its end is on its way.
+        """
+        if self.codec.is_open:
+            return 0
         if not self.settings.suspects:
             return self.settings.concurrency - self.active + self._straights.over_count
         return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
@@ -255,17 +273,35 @@ class Worker(RunServices):
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
-            opened = self.opened(history)
+            opened, data = self.opened(history), self.sealing.open(run.input)
             self.lines.life.run_began(run)
-            program = program_for(run, self._registry, self.sealing.open(run.input), self.payload_max, opened)
+            program = program_for(run, self._registry, data, self.payload_max, opened)
             if opened is None and self._straights.start(run, program):
                 return
             driver = Driver(self, run, program, opened)
             driver.draining = self.draining
+        except CodecUnavailableError:
+            self._load_when_codec_answers(run, history)
+            return
         except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
             self.unsaved(run, error)
             return
         self._begin(driver)
+
+    def _load_when_codec_answers(self, run: ClaimedRun, history: History | None) -> None:
+        def load() -> None:
+            del self._unopened[run.id]
+            self._load(run, history)
+
+        if self.draining:
+            self.store.submit(Release(run.id, run.claim, run.rank), ignore)
+        else:
+            self._unopened[run.id] = run
+            self.codec.load_later(run.id, load)
+
+    def await_codec(self, driver: Driver) -> None:
+        """Let a driver look again when the codec answers."""
+        self.codec.load_later(driver.run.id, driver.codec_answered)
 
     def load_adopted(self, straight: Straight) -> Driver | None:
         """Load a straight run as an ordinary one that adopts the attempt; None if it cannot be loaded."""
@@ -317,6 +353,8 @@ class Worker(RunServices):
     def freed(self) -> None:
         """There is room for another run."""
         if self.draining:
+            if not self._stopped:
+                self.store.submit(WakeWorkers(), ignore)
             self._tell_idle()
         else:
             self.claims.claim_after_end()

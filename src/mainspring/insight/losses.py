@@ -5,7 +5,8 @@ from collections.abc import Callable
 from mainspring.domain.worker_loss import WorkerLoss, describe_death, process_of
 from mainspring.insight.words import one_line, span
 
-_SHOWN = 3
+_SHOWN = 5
+"""A run is quarantined after fewer deaths, so that the first one, when other runs were aboard, is among them."""
 
 
 def sentence(loss: WorkerLoss, at: Callable[[int], str]) -> str:

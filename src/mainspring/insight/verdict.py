@@ -13,7 +13,7 @@ from mainspring.domain.incident import Incident, IncidentKind
 from mainspring.domain.paused import is_paused
 from mainspring.domain.states import RunState, SessionState
 from mainspring.domain.store_finding import StoreFindingKind
-from mainspring.engine.announcing import PROBLEMS, problems_of
+from mainspring.engine.problem import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.clock_steps import report_clock
 from mainspring.insight.open_incidents import OpenIncidents

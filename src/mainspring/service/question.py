@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.codec import encode
-from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError
+from mainspring.domain.errors import ConflictError, NotFoundError, SealedError, UnknownNameError
 from mainspring.domain.journal import FactKind
 from mainspring.domain.rendering import one_line
-from mainspring.domain.sealing import PLAIN, SealedError, Sealing
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads

@@ -14,7 +14,7 @@ from mainspring.domain.clock_step import ClockStep
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.store_finding import StoreFinding
+from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
 from mainspring.store.transaction import Params
 
 HISTORY_BYTES = 4 * 1024 * 1024
@@ -63,10 +63,21 @@ class StoreWentBackError(StoreBrokenError):
 
     code = "store_went_back"
 
-    def __init__(self, lost: LostCommits, where: str) -> None:
-        hint = "The store is on hold, nothing starts. What to decide: mainspring db restore --undecided and --lost"
+    def __init__(
+        self,
+        lost: LostCommits,
+        where: str,
+        hint: str = "The store is on hold, nothing starts. What to decide: mainspring db restore --undecided and --lost",
+    ) -> None:
         super().__init__(f"{lost.text}\nat {where}", hint=hint)
         self.lost = lost
+
+
+def fault_of(finding: StoreFinding, where: str) -> StoreBrokenError:
+    """Return what is wrong with a store as the error of whoever reads it; `where` = the store, for people."""
+    if finding.kind is StoreFindingKind.COMMITS_LOST:
+        return StoreWentBackError(msgspec.convert(finding.facts, LostCommits), where, hint=finding.hint)
+    return StoreDamagedError(f"{finding.text}\nat {where}", hint=finding.hint)
 
 
 class ServerRefusesError(StoreError):

@@ -35,10 +35,22 @@ _LOG = logging.getLogger("mainspring.store")
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
+class CommitBefore(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The newest commit of a writer before a hold; fields as in CommitMark. `number` 0 = the writer had none."""
+
+    epoch: int = 0
+    number: int = 0
+    at: int = 0
+    acts: int = 0
+    act_hash: str = ""
+
+
 class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest commit of a writer: store id, epoch, number and instant (ms UTC), and the audit log's head as of then.
 
     `acts`, `act_hash` = number and hash of the newest act of which the process knows; `server` = which server committed it, for people.
+    `before` = the newest commit of before the store was put on hold for lost commits, as long as nothing was accepted on hold: a store that
+    has that commit lacks nothing.
     """
 
     store: str
@@ -49,6 +61,13 @@ class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     acts: int = 0
     act_hash: str = ""
     server: str = ""
+    before: CommitBefore | None = None
+
+    def to_before(self) -> CommitBefore:
+        """Return what the mark of a hold remembers of this one."""
+        if self.before is not None:
+            return self.before
+        return CommitBefore(self.epoch, self.number, self.at, self.acts, self.act_hash)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -148,10 +167,25 @@ def find_lost_commits(
     losses = [
         lost
         for mark, where in marks
-        if mark.store == store and mark.epoch >= epoch
+        if mark.store == store
         if (lost := _lost(mark, where, epoch, *known.get(mark.writer, (None, None)), ask)) is not None
     ]
-    return max(losses, key=lambda lost: (lost.until_at, lost.marked), default=None)
+    if not losses:
+        return None
+    newest = max(losses, key=lambda lost: (lost.until_at, lost.marked))
+    return msgspec.structs.replace(newest, epoch=max(mark.epoch for mark, _ in marks if mark.store == store))
+
+
+def find_higher_epoch(
+    marks: Iterable[tuple[CommitMark, str]], ask: Callable[[str, Params], list[tuple[Any, ...]]]
+) -> int | None:
+    """Return the highest epoch that a mark of this store knows, if the store is below it; None otherwise.
+
+    A store that is below a mark and lacks nothing was put back after an older copy had been put on hold in its place.
+    """
+    store, epoch = ask("read_commits", ('[""]',))[0][:2]
+    highest = max((mark.epoch for mark, _ in marks if mark.store == store), default=0)
+    return highest if highest > epoch else None
 
 
 def finding_of(lost: LostCommits) -> StoreFinding:
@@ -174,9 +208,12 @@ def _lost(
     at: int | None,
     ask: Callable[[str, Params], list[tuple[Any, ...]]],
 ) -> LostCommits | None:
-    act = mark.acts if mark.acts and ask("read_act_hash", (mark.acts,)) != [(mark.act_hash,)] else None
-    if mark.epoch == epoch and number is not None and number >= mark.number and act is None:
+    newest = mark.before if mark.before is not None and epoch < mark.epoch else mark
+    if newest.epoch < epoch or not newest.number:
+        return None
+    act = newest.acts if newest.acts and ask("read_act_hash", (newest.acts,)) != [(newest.act_hash,)] else None
+    if newest.epoch == epoch and number is not None and number >= newest.number and act is None:
         return None
     return LostCommits(
-        stored=number, marked=mark.number, since_at=at, until_at=mark.at, where=where, act=act, server=mark.server
+        stored=number, marked=newest.number, since_at=at, until_at=newest.at, where=where, act=act, server=mark.server
     )

@@ -225,7 +225,7 @@ def holders(lock_path: Path) -> list[int]:
                 with contextlib.suppress(OSError):
                     other = entry.stat()
                     is_it = (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino)
-                    # Opened for writing, as by SessionLock: `is_free` only reads, in whoever buries at the same time.
+                    # Opened for writing, as by SessionLock: `read_lock` only reads, in whoever buries at the same time.
                     if is_it and entry.lstat().st_mode & stat.S_IWUSR:
                         found.append(pid)
                         break

@@ -49,6 +49,7 @@ def put_on_hold(tx: Transaction, entries: Mapping[str, str | None]) -> SetAside:
 def hold_for_lost_commits(tx: Transaction, lost: LostCommits) -> SetAside:
     """Put a store on hold that went back in time, and leave on record what is known of it."""
     record = msgspec.structs.replace(lost, found_at=tx.now)
+    tx.change("raise_epoch_to", (lost.epoch,))
     return put_on_hold(tx, {LOST_COMMITS: msgspec.json.encode(record).decode(), "restored_from": None})
 
 

@@ -18,7 +18,7 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
 
 import re
 from collections.abc import Callable, Iterable
-from importlib import resources
+from pathlib import Path
 
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.member import FIXED, HealthRule, Settlement
@@ -49,19 +49,19 @@ from mainspring.store.commands.automations import BACKFILL
 FOR_EVER = 2**63 - 1
 """Stands in a column of instants for one that never comes."""
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
-_SHARED = "mainspring.store"
+_SHARED = Path(__file__).parent
 
 
 class Texts(dict[str, str]):
     """Statement texts of one database by name, loaded when first asked for.
 
-    `package` is the database's own, `wording` turns a text of ours into one it can run. An unknown name is a FileNotFoundError: our
-    mistake, not a caller's.
+    `folder` is the folder of the database's own package, `wording` turns a text of ours into one it can run. An unknown name is a
+    FileNotFoundError: our mistake, not a caller's.
     """
 
-    def __init__(self, package: str, wording: Callable[[str], str]) -> None:
+    def __init__(self, folder: Path, wording: Callable[[str], str]) -> None:
         super().__init__()
-        self._folders = [resources.files(name) / "queries" for name in (package, _SHARED)]
+        self._folders = [package / "queries" for package in (folder, _SHARED)]
         self._wording = wording
 
     def __missing__(self, name: str) -> str:
@@ -122,7 +122,7 @@ def _words() -> dict[str, str]:
     table |= {f"member.{how.value}": f"'{how.value}'" for how in Settlement}
     table["members.fixed"] = _listed(FIXED)
     table |= {f"healthy.{rule.value}": f"'{rule.value}'" for rule in HealthRule}
-    for file in (resources.files(_SHARED) / "conditions").iterdir():
+    for file in (_SHARED / "conditions").iterdir():
         table[f"condition.{file.name.removesuffix('.sql')}"] = file.read_text(encoding="utf-8").strip()
     return table
 

@@ -55,6 +55,7 @@ class Transaction(ABC):
 
     __slots__ = (
         *(
+            "_backlogs",
             "_counts",
             "_details",
             "again",
@@ -82,6 +83,7 @@ class Transaction(ABC):
         self.clock_known: int | None = None
         self.clock_moves: bool | None = None
         self.cache: dict[Any, Any] = {}
+        self._backlogs: dict[str, int] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._details: dict[tuple[str, str], int] = {}
 
@@ -125,12 +127,30 @@ class Transaction(ABC):
         key = automation, what
         self._details[key] = self._details.get(key, 0) + n
 
-    def write_rollups(self) -> None:
-        """Write the counters: one row per automation, whatever the size of the group. The database calls it last."""
+    def change_backlog(self, queue: str, by: int) -> None:
+        """Count runs of a queue that wait to be claimed for the first time."""
+        self._backlogs[queue] = self.backlog_change(queue) + by
+
+    def backlog_change(self, queue: str) -> int:
+        """Return by how much this group has changed the backlog of a queue; that is not written yet."""
+        return self._backlogs.get(queue, 0)
+
+    def write_counters(self) -> None:
+        """Write them: one row per queue and automation, whatever the size of the group. The database calls it last.
+
+        Rows of a kind are written in the order of their names, so that no two groups wait for each other in a ring.
+        """
+        for change in self.backlog_changes():
+            self.change("change_backlog", change)
         for row in self.rollups():
             self.change("add_rollup", row)
         for row in self.rollup_details():
             self.change("add_rollup_detail", row)
+
+    def backlog_changes(self) -> list[dict[str, Any]]:
+        """Return the changed backlogs as change_backlog has them."""
+        session = self.session or 0
+        return [{"by": by, "queue": queue, "session": session} for queue, by in sorted(self._backlogs.items()) if by]
 
     def rollups(self) -> list[tuple[Any, ...]]:
         """Return the counters of each automation as add_rollup has them."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mainspring.domain.errors import MainspringError
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.errors import MainspringError, SealedError
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text import escape
 from mainspring.store.base import NotWrittenError

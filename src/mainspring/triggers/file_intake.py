@@ -113,6 +113,7 @@ class FileIntake:
             body=seen.sha256.encode(),
             data=msgspec.json.encode(file),
             was_kept=True,
+            stays=True,
             happened_at=seen.mark.changed_ns // 1_000_000,
         )
         try:

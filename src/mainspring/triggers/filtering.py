@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.errors import SealedError
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.trigger import name_parts
 from mainspring.engine.off_loop import OffLoop

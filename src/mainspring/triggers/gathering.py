@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.ids import derived_id
 from mainspring.domain.listening import OnRuns
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.arrival import Arrival
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.key import LONGEST_KEY, fits_key
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.trigger import MisfitError
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import TakeIn
@@ -62,6 +62,7 @@ def prepare(
         verified=verified,
         redelivered=arrival.redelivered,
         was_kept=arrival.was_kept,
+        stays=arrival.stays,
         happened_at=arrival.happened_at,
     )
     if trigger.filtered:  # what the filter leaves out need not fit

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.listening import OnRuns
 from mainspring.domain.pace import Pace
-from mainspring.domain.sealing import SealedError, Sealing
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import Reader, Store

@@ -10,11 +10,10 @@ import logging
 import msgspec
 
 from mainspring.config.web_settings import HooksSettings
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.hook_arrival import Said, read_request
 from mainspring.domain.hook_body import Unfit
 from mainspring.domain.kept_header import kept_headers
-from mainspring.domain.sealing import SealedError
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.verification import BAD_SIGNATURE, verify_request
 from mainspring.domain.verifier import Bearer, GitLab, Unsigned, kind_of

@@ -68,13 +68,15 @@ class Desk:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so; looked at after each arrival and each report."""
-        async with asyncio.timeout(WITHIN_S):
-            while not is_so():
-                assert not self.task.done(), self.task
-                self.intake.changed.clear()
-                waiting = asyncio.create_task(self.intake.changed.wait())
-                await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED, timeout=WITHIN_S)
-                waiting.cancel()
+        until = asyncio.get_running_loop().time() + WITHIN_S
+        while not is_so():
+            assert not self.task.done(), self.task
+            left = until - asyncio.get_running_loop().time()
+            assert left > 0, f"this was waited for in vain; the desk told {self.states}"
+            self.intake.changed.clear()
+            waiting = asyncio.create_task(self.intake.changed.wait())
+            await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED, timeout=left)
+            waiting.cancel()
 
     async def until_taken_in(self, count: int) -> None:
         """Wait until so many keys were taken in, and the broker was told of every message."""

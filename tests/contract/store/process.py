@@ -18,7 +18,7 @@ from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
-from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.reads import history as reads_history
 from mainspring.store.reads import incidents as reads_incidents
@@ -82,12 +82,13 @@ class Process:
     def session(self) -> int:
         return self.database.session
 
-    def open(self, role: str = "worker", hash_seed: str | None = None) -> "Process":
+    def open(self, role: str = "worker", hash_seed: str | None = None, capacity: int | None = None) -> "Process":
         uuid = self.name("session")
         seed = hash_seed or f"seed of {uuid}"
         opening = OpenSession(
-            uuid, role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}", hash_seed=seed
-        )
+            uuid, role, host="h", hostname="box", pid=1, pid_started="1", lock_path=f"/{uuid}", hash_seed=seed,
+            capacity=capacity,
+        )  # fmt: skip
         self.do(opening)
         return self
 
@@ -290,9 +291,11 @@ class SqliteProcess(StoredProcess):
 class PostgresProcess(StoredProcess):
     """A process on one schema of a real server."""
 
-    def __init__(self, url: str, clock: FakeClock) -> None:
+    def __init__(self, url: str, clock: FakeClock, lease_ms: int = LEASE_MS) -> None:
         address = read_address(url)
-        database = PostgresDatabase(address, clock=clock, handlers=HANDLERS, own_time=True, passed=clock.passed)
+        database = PostgresDatabase(
+            address, clock=clock, handlers=HANDLERS, own_time=True, passed=clock.passed, lease_ms=lease_ms
+        )
         super().__init__(database, PostgresReader(address), clock)
         self._looking: Any = None
 

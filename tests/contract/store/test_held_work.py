@@ -125,6 +125,32 @@ def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, 
     assert look(K.ADDRESS_TAKEN, K.SECRET_MISSING) == []
 
 
+def test_a_codec_that_does_not_answer_is_one_incident_that_names_it_and_ends_by_itself(store, clock, look):
+    """Within five minutes, whatever number of runs wait for it."""
+    why = "codec 'kms' could not seal a value: ConnectionError"
+    assert store.twice(NoteFindings((ProcessFinding(FindingKind.CODEC, "kms", why, clock.now()),))) == DONE
+    assert look(K.CODEC_UNAVAILABLE) == []
+    clock.forward(MINUTE)
+    (codec,) = look(K.CODEC_UNAVAILABLE)
+    assert (codec.subject.automation, why in codec.text) == ("", True)
+    assert store.twice(NoteFindings()) == DONE
+    assert look(K.CODEC_UNAVAILABLE) == []
+
+
+def test_each_part_of_a_process_reports_its_own_findings(store, clock):
+    """A codec that answers again takes no finding of upkeep away, nor the other way round."""
+    codec = ProcessFinding(FindingKind.CODEC, "vault", "it does not answer", clock.now())
+    upkeep = ProcessFinding(FindingKind.UPKEEP, "retention", "OSError", clock.now())
+    for findings, kind, left in (
+        ((codec,), FindingKind.CODEC, (codec,)),
+        ((upkeep,), FindingKind.UPKEEP, (codec, upkeep)),
+        ((), FindingKind.CODEC, (upkeep,)),
+        ((), FindingKind.UPKEEP, ()),
+    ):
+        assert store.twice(NoteFindings(findings, (kind,))) == DONE
+        assert sessions(store.reader)[0].findings == left
+
+
 def sent(store, number=1):
     """A run that sent messages."""
     run = store.begin()

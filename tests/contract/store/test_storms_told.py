@@ -102,6 +102,7 @@ def site(store, request):
     return Site(store, FAILURES if is_whole else FAILURES // 5)
 
 
+@pytest.mark.slow
 def test_ten_thousand_failures_of_one_cause_are_one_message(site):
     """All are counted, in looks that end."""
     site.fail(site.failures)
@@ -111,6 +112,7 @@ def test_ten_thousand_failures_of_one_cause_are_one_message(site):
     assert site.count("select number from incidents") == site.failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "of",
     [

@@ -11,8 +11,8 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.options import options_of, parse_options
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.announcing import PROBLEMS, problems_as_data
-from mainspring.engine.problem import Problem
+from mainspring.engine.announcing import problems_as_data
+from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.engine.registry import Registry
 from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta

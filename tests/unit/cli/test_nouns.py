@@ -5,6 +5,7 @@ import sys
 
 from mainspring.store.commands.automations import SetQueue, TakeLock
 from mainspring.store.reads.runs import run_view
+from mainspring.store.sqlite.mark import mark_of
 
 
 def test_empty_lists_are_no_error(cli):
@@ -138,6 +139,12 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     stage.start()
     assert cli("audit-log", "verify", "--head", head).code == 0
     subprocess.run([sys.executable, "-c", CUT_OFF, str(store_path)], check=True)
+    said = cli("audit-log", "verify")
+    assert (said.code, "the audit log lacks act 3" in said.err) == (
+        75,
+        True,
+    )  # the mark beside the store knows that act
+    mark_of(store_path).unlink()
     assert cli("audit-log", "verify").code == 0
     for option in (("--head", head), ("--head-file", str(kept))):
         said = cli("audit-log", "verify", *option)

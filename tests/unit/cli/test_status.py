@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.engine.announcing import PROBLEMS
-from mainspring.engine.problem import Problem
+from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.insight.handover import MOST
 from mainspring.store.commands.automations import RetireAutomation, SetMeta
 from mainspring.store.commands.inbox import OpenWait

@@ -75,6 +75,7 @@ def test_lines_are_sixty():
     assert all(expand_cron(text) for text in LINES)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0 if ALL else 120)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_peer_temporal_8205_slots_about_each_change_of_clocks_are_those_of_the_rules(chunk, record_property):

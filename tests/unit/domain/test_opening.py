@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
+from mainspring.domain.errors import SealedError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, FactKind, History, Outcome, OutcomeKind
 from mainspring.domain.opening import Opening
-from mainspring.domain.sealing import PLAIN, SealedError, Sealing
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.domain.states import AttemptState, OutcomeState
 
 

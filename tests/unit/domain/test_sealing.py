@@ -2,10 +2,11 @@
 
 import pytest
 
-from mainspring.domain.errors import OptionError
+from mainspring.domain.classify import Classifier
+from mainspring.domain.errors import CodecUnavailableError, OptionError, SealedError
 from mainspring.domain.failure import Failure
-from mainspring.domain.sealing import LARGEST_LIMIT, PLAIN, SealedError, Sealing, payload_limit, sealed_in
-from mainspring.domain.verdict import Kind
+from mainspring.domain.sealing import LARGEST_LIMIT, PLAIN, Sealing, payload_limit, sealed_in
+from mainspring.domain.verdict import Kind, transient
 
 
 class Reversing:
@@ -110,3 +111,48 @@ def test_largest_value_is_a_size_within_bounds():
     for wrong in ("0B", 0, LARGEST_LIMIT + 1, "lots", -1):
         with pytest.raises(OptionError):
             payload_limit(wrong)
+
+
+@pytest.mark.parametrize(
+    ("fault", "passes"),
+    [
+        (ConnectionError("refused"), True),
+        (TimeoutError(), True),
+        (OSError("the key service is away"), True),
+        (PermissionError(13, "the key file"), False),
+        (ValueError("wrong key"), False),
+        (RuntimeError("unknown"), False),
+    ],
+)
+def test_the_table_of_errors_says_whether_a_fault_of_the_codec_passes(fault, passes):
+    """One that is unknown passes only if the system raised it: a wrong key is unknown too."""
+
+    class Failing:
+        id = "kms"
+
+        def encode(self, data):
+            raise fault
+
+        decode = encode
+
+    sealing = Sealing(Failing())
+    for call in (lambda: sealing.seal(b"1"), lambda: sealing.open(b"\0kms\x001")):
+        with pytest.raises(SealedError) as caught:
+            call()
+        assert isinstance(caught.value, CodecUnavailableError) is passes
+
+
+def test_rules_of_the_user_judge_a_fault_of_the_codec_first():
+    """As they judge a step's."""
+
+    class Failing:
+        id = "kms"
+
+        def encode(self, data):
+            raise RuntimeError("throttled")
+
+        decode = encode
+
+    judged = Sealing(Failing()).judged_by(Classifier([lambda error: transient("throttled")]))
+    with pytest.raises(CodecUnavailableError):
+        judged.seal(b"1")

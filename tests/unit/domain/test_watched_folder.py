@@ -48,6 +48,7 @@ def test_defaults_leave_files_where_they_are():
         ({"after_success": "."}, "keep"),
         ({"after_failure": "./"}, "keep"),
         ({"after_success": ""}, "after_success"),
+        ({"folder": "in/*.csv"}, "is a pattern, and not the path of one folder"),
         ({"pattern": ""}, "pattern"),
         ({"pattern": "/a/*.csv"}, "below the folder"),
         ({"pattern": "../*.csv"}, "below the folder"),

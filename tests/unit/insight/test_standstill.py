@@ -3,8 +3,7 @@
 import msgspec
 
 from mainspring.domain.definition import Definition, Kind
-from mainspring.engine.announcing import PROBLEMS
-from mainspring.engine.problem import Problem
+from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.store.commands.automations import PauseQueue, SetMeta

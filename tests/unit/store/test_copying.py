@@ -149,6 +149,7 @@ def copy_in_pieces(source: Source, target: Target) -> int:
         failpoints.install(None)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_copy_that_is_broken_off_anywhere_goes_on(
     tmp_path: Path, schema: Connection, address: Address, monkeypatch: pytest.MonkeyPatch

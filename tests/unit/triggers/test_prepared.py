@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from mainspring.domain.arrival import Arrival
-from mainspring.domain.sealing import PLAIN, SealedError, Sealing
+from mainspring.domain.errors import SealedError
+from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.prepared import Prepared, prepare

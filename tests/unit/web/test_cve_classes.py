@@ -238,6 +238,7 @@ def test_no_word_is_stripped_letter_by_letter():
             read_url(name)
 
 
+@pytest.mark.slow
 def test_no_value_is_read_as_a_program():
     """CVE-2026-25917 (Airflow): values are JSON of a type that the code names; what could build objects is imported nowhere."""
     imported = set(imports_in_src())

@@ -279,7 +279,9 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
             await asyncio.gather(*w.door._keeping)
         w.clock.ahead += SETTLES_MS
         found = judge_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULTS, w.clock.now()).findings
-        assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == ["order"]
+        assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == [
+            "order"
+        ]
 
 
 async def test_compressed_body_is_never_unpacked(tmp_path):

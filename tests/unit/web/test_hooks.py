@@ -13,8 +13,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT
-from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.sealing import PLAIN, SealedError
+from mainspring.domain.errors import SealedError, StoreUnavailableError
+from mainspring.domain.sealing import PLAIN
 from mainspring.engine.announcing import announcement
 from mainspring.store.commands.results import Refused
 from mainspring.triggers import intake

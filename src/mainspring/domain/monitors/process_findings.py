@@ -1,4 +1,4 @@
-"""Process findings: an address that is taken, a webhook without a secret, upkeep that fails. The process itself says so."""
+"""Process findings: a taken address, a webhook without a secret, a codec that does not answer, upkeep that fails. The process says so."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -61,6 +61,32 @@ def judge_secrets(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> It
         )
 
 
+def judge_codecs(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each codec that does not answer workers."""
+    severity = loudest(facts.expected(now_at))
+    seen: set[str] = set()
+    for (codec, host), (process, found) in _first(facts, FindingKind.CODEC).items():
+        if codec in seen:
+            continue
+        seen.add(codec)
+        subject = Subject("", IncidentKind.CODEC_UNAVAILABLE, codec)
+        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
+        figures = {"codec": codec, "host": host, "pid": process.pid, "why": found.why}
+        figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
+        if lasts_ms < longest_ms:
+            yield Judged(subject, figures)
+            continue
+        finding = Finding(
+            subject=subject,
+            severity=severity,
+            text=f"{found.why}, on {host}: its runs wait and continue by themselves",
+            since_at=found.since_at,
+            hint="Look at the service that the codec asks for its keys. Nothing has to be retried: mainspring status shows the end",
+            facts=figures,
+        )
+        yield Judged(subject, figures, finding)
+
+
 def judge_upkeep(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
     """Judge each part of upkeep that a process cannot do."""
     severity = loudest(facts.expected(now_at))
@@ -103,6 +129,17 @@ MONITORS = (
         ),
         tuning=ProcessFindingTuning(),
         judge=judge_upkeep,
+        of_automations=False,
+    ),
+    Monitor(
+        kind=IncidentKind.CODEC_UNAVAILABLE,
+        line="The codec of values does not answer.",
+        rule=(
+            "Wrong while a living worker cannot seal or open values for longest_ms, for a cause that passes: the service that its "
+            "codec asks is out of reach."
+        ),
+        tuning=ProcessFindingTuning(),
+        judge=judge_codecs,
         of_automations=False,
     ),
     Monitor(

@@ -24,7 +24,8 @@ def judge(facts: Facts, _: Tuning, now_at: int) -> Iterator[Judged]:
                 IncidentKind.SENDER_REJECTED,
                 figures,
                 sender.since_at if is_wrong else None,
-                f"{sender.trigger} rejects its sender: at least {sender.number} requests carried a wrong signature (401), no delivery passed since",
+                f"{sender.trigger} rejects its sender: at least {sender.number} requests carried a wrong signature (401),"
+                " no delivery passed since",
                 hint=(
                     f"Was the secret changed at the sender, or here? mainspring triggers show {sender.trigger} shows the requests; "
                     "docs/how-to/webhooks.md#secrets says how to rotate one"

@@ -82,7 +82,8 @@ class Claim(msgspec.Struct, frozen=True):
     """Take up to `limit` ready runs for the sending session. Answer: Claimed.
 
     It can run what the session announced (see Announce); `tags` is what this worker carries; `suspects` = take runs on probation only;
-    `under` = take this run and what it asked for, and no other.
+    `under` = take this run and what it asked for, and no other; `insists` = limited queues in which older runs that only other workers can
+    take get no precedence this time.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Claim(msgspec.Struct, frozen=True):
     queues: tuple[str, ...] | None = None
     suspects: bool = False
     under: str | None = None
+    insists: tuple[str, ...] = ()
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):
@@ -135,6 +137,7 @@ class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
 
     `draining` = somebody ordered this session to take nothing new and to give back what it has. `is_limited` = some were ready in a queue
     that limits how many run at once: the end of a run may make room for one of them.
+    `gave_way` = limited queues in which room was left to older runs that other workers can take now.
     """
 
     runs: tuple[ClaimedRun, ...]
@@ -142,6 +145,7 @@ class Claimed(msgspec.Struct, frozen=True, tag="claimed"):
     more: bool = False
     draining: bool = False
     is_limited: bool = False
+    gave_way: tuple[str, ...] = ()
 
 
 class Suspend(msgspec.Struct, frozen=True):

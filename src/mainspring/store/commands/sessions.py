@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.process_finding import ProcessFinding
+from mainspring.domain.process_finding import FindingKind, ProcessFinding
 
 
 class OpenSession(msgspec.Struct, frozen=True):
@@ -50,9 +50,13 @@ class NoteBlocked(msgspec.Struct, frozen=True):
 
 
 class NoteFindings(msgspec.Struct, frozen=True):
-    """Put on record all that this process finds wrong with itself now. Answer: Done."""
+    """Put on record all that this process finds wrong with itself now. Answer: Done.
+
+    `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it replaces all.
+    """
 
     findings: tuple[ProcessFinding, ...] = ()
+    kinds: tuple[FindingKind, ...] = ()
 
 
 class DrainSession(msgspec.Struct, frozen=True):
@@ -96,6 +100,10 @@ class Pardon(msgspec.Struct, frozen=True):
     """Take runs off probation that no session owns: the death that put them there was no fault of theirs. Answer: Done."""
 
     runs: tuple[str, ...]
+
+
+class WakeWorkers(msgspec.Struct, frozen=True):
+    """A run ended in a process that takes no other: its place in a limited queue is for the others. Answer: Done."""
 
 
 class ClearSuspect(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     delivery that passes it, and until then each body counts once. `body`, `data` and `headers` are sealed.
     `start` = the run that it starts, if it may. `refused` = why it may not count (it is kept all the same, for people to see).
     `was_kept` and `happened_at` are those of the arrival: what a store that was replaced by its backup may have taken in already, fails.
+    `stays` = its source keeps it, as a folder does: a store that does not know it gets it again.
     """
 
     id: str
@@ -51,6 +52,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     verified: str | None = None
     redelivered: int = 0
     was_kept: bool = False
+    stays: bool = False
     happened_at: int | None = None
 
 

@@ -16,7 +16,7 @@ from mainspring.domain.states import SessionState
 from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
-from mainspring.store.handlers import partitions, queues
+from mainspring.store.handlers import partitions, queues, room
 from mainspring.store.handlers.held import is_held
 from mainspring.store.reads.history import fact_of, loss_of
 from mainspring.store.texts import FOR_EVER
@@ -48,6 +48,8 @@ class _Scan:
         self.later: list[int] = []
         self.more = False
         self.is_limited = False
+        self.gave_way: list[str] = []
+        self._others: dict[str, list[room.ReadyGroup]] = {}
 
     def groups(self) -> dict[str, list[_Group]]:
         """Return the groups of ready runs that this session may take, by queue."""
@@ -55,15 +57,24 @@ class _Scan:
         found: dict[str, list[_Group]] = {}
         asked = {"suspect": int(self.command.suspects), "session": self.tx.session}
         for queue, automation, version, tag, mine, paused_until in self.tx.all("list_ready_groups", asked):
-            if mine != version:
-                continue
             if paused_until is not None and paused_until > self.tx.now:
-                self.later.append(paused_until)
-            elif queue in self.limits and tag in tags:
+                if mine == version:
+                    self.later.append(paused_until)
+            elif queue not in self.limits:
+                continue
+            elif mine == version and tag in tags:
                 newest = self._newest(automation, version)
                 oldest = self.deploy if newest > self.deploy else FOR_EVER
                 found.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))
+            elif self._gives_way(queue):
+                self._others.setdefault(queue, []).append(room.ReadyGroup(queue, automation, version, tag))
         return found
+
+    def _gives_way(self, queue: str) -> bool:
+        """Whether this claim leaves room in a queue to older runs of other workers."""
+        command = self.command
+        is_ordinary = not command.suspects and command.under is None
+        return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
     def _newest(self, automation: str, version: int) -> int:
         row = self.tx.one("newest_deploy", (automation, version))
@@ -73,18 +84,33 @@ class _Scan:
         """Return the rows of resumes and of starts that may be taken from one queue, each in order."""
         limits = self.limits[queue]
         self.is_limited |= limits.concurrency is not None
-        slots = limits.free_slots(self.tx, self.command.limit)
-        resumes = self._candidates(groups, slots, fresh=0)
-        wanted = slots - len(resumes)
+        others = self._others.get(queue, [])
+        slots = limits.free_slots(self.tx, FOR_EVER if others else self.command.limit)
+        others = room.list_taken_by_others(self.tx, others) if others and slots else []
+        resumes, taken = self._divide(groups, others, slots, fresh=0)
+        wanted = slots - taken
         starts = limits.free_starts(self.tx.now, wanted) if wanted else 0
-        chosen = self._candidates(groups, starts, fresh=1) if starts else []
-        if starts < wanted and len(chosen) == starts:
+        chosen, taken = self._divide(groups, others, starts, fresh=1)
+        if starts < wanted and taken == starts:
             after = limits.next_start_at(self.tx.now, starts)
             if after is not None and self._candidates(groups, starts + 1, fresh=1)[starts:]:
                 self.later.append(max(after, self.tx.now + 1))
         return resumes, chosen
 
-    def _candidates(self, groups: list[_Group], limit: int, *, fresh: int) -> list[int]:
+    def _divide(
+        self, groups: list[_Group], others: list[room.ReadyGroup], slots: int, *, fresh: int
+    ) -> tuple[list[int], int]:
+        """Return our runs that get one of these slots, in order, and how many slots are given away with those that are left to others."""
+        own = self._candidates(groups, min(slots, self.command.limit), fresh=fresh)
+        left = 0
+        if others and own:
+            kept, left = room.divide(own, room.list_places(self.tx, others, slots, fresh=fresh), slots)
+            if len(kept) < len(own):
+                self.gave_way.append(groups[0].queue)
+            own = kept
+        return [seq for _, seq in own], len(own) + left
+
+    def _candidates(self, groups: list[_Group], limit: int, *, fresh: int) -> list[room.Place]:
         if limit <= 0:
             return []
         rows: list[tuple[int, int]] = []
@@ -106,7 +132,7 @@ class _Scan:
                 rows += self.tx.all("list_candidates_among", (self.among, *key, limit))
         if len(groups) > 1:
             rows.sort()
-        return [seq for _, seq in rows[:limit]]
+        return rows[:limit]
 
 
 def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
@@ -119,7 +145,7 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
     if session is None or session[1] != SessionState.ALIVE:
         return Claimed((), None, draining=session is not None and session[1] == SessionState.DRAINING)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
-    if session[2:] != serves:
+    if session[2:4] != serves:
         tx.change("set_session_serves", (*serves, tx.session))
     if is_held(tx):
         return Claimed((), None)
@@ -131,7 +157,9 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
     runs = _take(tx, command, session[0], seqs, scan.limits) if seqs else ()
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
     more = scan.more or len(seqs) >= command.limit
-    return Claimed(runs, min(instants, default=None), more=more, is_limited=scan.is_limited)
+    return Claimed(
+        runs, min(instants, default=None), more=more, is_limited=scan.is_limited, gave_way=tuple(scan.gave_way)
+    )
 
 
 def _make_due(tx: Transaction, command: Claim) -> bool:
@@ -193,7 +221,7 @@ def _take(
     if lost:
         tx.change("resume_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     for queue, starts in fresh.items():
-        queues.change_backlog(tx, queue, -starts)
+        tx.change_backlog(queue, -starts)
         limits[queue].spend(tx, starts)
     return _with_facts(tx, rows)
 

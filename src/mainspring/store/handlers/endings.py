@@ -7,7 +7,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.states import FailureReason, Move, RunState, can, target
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
-from mainspring.store.handlers import events, inbox, keys, listening, members, partitions, queues, undoing
+from mainspring.store.handlers import events, inbox, keys, listening, members, partitions, room, undoing
 from mainspring.store.handlers.counting import count_end, count_size
 from mainspring.store.handlers.journal import encode_failure, save_outcome
 from mainspring.store.handlers.ownership import is_owner, let_go
@@ -35,7 +35,9 @@ def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
     )
     if not rows:
         return let_go(tx, c.run, c.claim)
-    tx.ready |= bool(rows[0][0])
+    ready, queue, is_limited = rows[0]
+    tx.ready |= bool(ready)
+    room.announce_room(tx, [queue] if is_limited else ())
     return DONE
 
 
@@ -66,13 +68,14 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
     )
     if not rows:
         return let_go(tx, c.run, c.claim)
-    automation, run_key = rows[0]
+    automation, run_key, queue, is_limited = rows[0]
     tx.ended.append(c.run)
     keys.follow(tx, automation, run_key, c.run, target(Move.HALT))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{c.reason}")
     if c.pass_partition:
         partitions.free_holds(tx, c.run)
+    room.announce_room(tx, [queue] if is_limited else ())
     return DONE
 
 
@@ -99,11 +102,13 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     )
     if not rows:
         return let_go(tx, c.run, c.claim)
-    row = rows[0]
+    row: Sequence[object] = rows[0][:-1]
+    queue, is_limited = str(row[6]), rows[0][-1]
     if c.then is not None:
         row = _hand_over(tx, c.run, c.then, row)
     settle(tx, c.run, row, c.state, c.result, c.failure, c.reason, c.unheard)
     count_size(tx, str(row[0]), c.output_size)
+    room.announce_room(tx, [queue] if is_limited else ())
     return DONE
 
 
@@ -118,12 +123,14 @@ def complete(tx: Transaction, command: Complete) -> Done | Refused:
     rows = tx.all("finish", values)
     if not rows:
         return let_go(tx, c.run, c.claim)
-    _tell(tx, c.run, rows[0], state, c.output, None, None)
-    count_size(tx, rows[0][0], c.output_size)
+    *row, is_limited = rows[0]
+    _tell(tx, c.run, row, state, c.output, None, None)
+    count_size(tx, row[0], c.output_size)
+    room.announce_room(tx, [row[6]] if is_limited else ())
     return DONE
 
 
-def _hand_over(tx: Transaction, run: str, then: StartRun, row: tuple[object, ...]) -> tuple[object, ...]:
+def _hand_over(tx: Transaction, run: str, then: StartRun, row: Sequence[object]) -> Sequence[object]:
     """Start the run that continues this one; it takes over the parent, which waits on. Returns the ended row, then without parent."""
     if row[1] is not None:
         partitions.free_holds(tx, run)
@@ -165,7 +172,7 @@ def end_idle(
     if not rows:
         return False
     if found[3]:
-        queues.change_backlog(tx, found[4], -1)
+        tx.change_backlog(found[4], -1)
     settle(tx, run, rows[0], state, result, failure, reason)
     return True
 
@@ -173,7 +180,7 @@ def end_idle(
 def settle(
     tx: Transaction,
     run: str,
-    row: tuple[object, ...],
+    row: Sequence[object],
     state: RunState,
     result: bytes | None,
     failure: Failure | None,
@@ -191,7 +198,7 @@ def settle(
 def _tell(
     tx: Transaction,
     run: str,
-    row: tuple[object, ...],
+    row: Sequence[object],
     state: RunState,
     result: bytes | None,
     failure: Failure | None,

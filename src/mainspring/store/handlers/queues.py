@@ -70,7 +70,8 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
     if row[4] is not None:
         tx.hold("queue", command.queue)  # where starts can be refused, they are counted one group at a time
         row = tx.one("read_queue", (command.queue,)) or row
-    most, backlog, rate_count, rate_per_ms = row[4], row[5], row[1], row[2]
+    most, rate_count, rate_per_ms = row[4], row[1], row[2]
+    backlog = row[5] + tx.backlog_change(command.queue)
     if most is None:
         tx.cache[key] = True
     elif backlog >= most and command.parent is None and not command.here:
@@ -98,13 +99,9 @@ def make(tx: Transaction, queue: str) -> None:
         tx.cache[_ROOM, queue] = True
 
 
-def change_backlog(tx: Transaction, queue: str, by: int) -> None:
-    """Count runs that wait to be claimed for the first time."""
-    tx.change("change_backlog", {"by": by, "queue": queue, "session": tx.session or 0})
-
-
 def set_queue(tx: Transaction, command: SetQueue) -> Done:
     """Make a queue or change its limits."""
+    tx.hold("queue")
     tx.change(
         "set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog)
     )
@@ -115,6 +112,7 @@ def set_queue(tx: Transaction, command: SetQueue) -> Done:
 
 def pause_queue(tx: Transaction, command: PauseQueue) -> Done | Refused:
     """Pause a queue or let it go on."""
+    tx.hold("queue")
     if command.paused:
         changed = tx.change("pause_queue", (tx.now, command.by, command.reason, command.name))
     else:

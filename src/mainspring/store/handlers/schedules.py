@@ -20,6 +20,7 @@ EARLY_MS = 1_000
 def announce_schedules(tx: Transaction, command: Announce, *, is_new_store: bool = False) -> None:
     """Write the schedules of the announced automations; one that its automation no longer has, ends."""
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
+    tx.hold_all("schedule", [(row.name,) for row in command.schedules])  # schedulers make slots of many in one group
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row, is_new_store=is_new_store)

@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.failure import Failure
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import AttemptState, FailureReason, Move, SessionState, target
 from mainspring.domain.verdict import Kind
@@ -22,16 +23,17 @@ from mainspring.store.commands.sessions import (
     NoteFindings,
     OpenSession,
     Pardon,
+    WakeWorkers,
 )
 from mainspring.store.handlers import endings, keys
 from mainspring.store.handlers.clock_steps import find_unseen_step
 from mainspring.store.handlers.journal import encode_failure
+from mainspring.store.handlers.room import PROBATION_ROLE
 from mainspring.store.transaction import Transaction
 
 _UNASKED = "SIGTERM that no one asked for"
 _MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
-PROBATION_ROLE = "probation"
 EXEC_ROLE = "exec"
 """Role of a process that runs one wrapped command itself: nobody can continue that command when the process died."""
 
@@ -86,7 +88,11 @@ def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
 
 def note_findings(tx: Transaction, command: NoteFindings) -> Done:
     """Note what this session's process finds wrong with itself."""
-    written = msgspec.json.encode(command.findings).decode() if command.findings else None
+    findings = command.findings
+    if command.kinds and (row := tx.one("read_findings", (tx.session,))) is not None and row[0] is not None:
+        known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
+        findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
+    written = msgspec.json.encode(findings).decode() if findings else None
     tx.change("note_findings", (written, tx.session))
     return DONE
 
@@ -141,7 +147,13 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
 def pardon(tx: Transaction, command: Pardon) -> Done:
     """Take runs off probation that wait for it."""
     for run in command.runs:
-        tx.change("pardon", (run,))
+        tx.ready |= bool(tx.change("pardon", (run,)))
+    return DONE
+
+
+def wake_workers(tx: Transaction, _command: WakeWorkers) -> Done:
+    """Let other workers ask for runs."""
+    tx.ready = True
     return DONE
 
 

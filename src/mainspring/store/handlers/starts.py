@@ -105,7 +105,7 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
     if command.here:
         tx.count(command.automation, started=1)
     else:
-        queues.change_backlog(tx, command.queue, 1)
+        tx.change_backlog(command.queue, 1)
         tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
     return Started(command.id, created=True, state=state)
 

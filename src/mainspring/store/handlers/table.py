@@ -91,6 +91,7 @@ HANDLERS: Final[dict[type, Callable[[Transaction, Any], Any]]] = {
     lives.CloseSession: sessions.close_session,
     lives.Bury: sessions.bury,
     lives.Pardon: sessions.pardon,
+    lives.WakeWorkers: sessions.wake_workers,
     lives.ClearSuspect: sessions.clear_suspect,
     saved.RecordProcess: sessions.record_process,
     acts.SetQueue: queues.set_queue,

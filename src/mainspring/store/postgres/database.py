@@ -7,9 +7,9 @@ upon at once is locked first (see locking.py).
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -37,7 +37,7 @@ from mainspring.store.postgres.connection import (
     refuse_unsafe,
     refuse_waiting_for_standby,
 )
-from mainspring.store.postgres.faults import ends_connection, translate
+from mainspring.store.postgres.faults import ends_connection, is_broken_ring, translate
 from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.history import ServerHistory
 from mainspring.store.postgres.host_marks import HostMarks
@@ -49,9 +49,14 @@ from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
 from mainspring.store.transaction import Transaction
 
+_T = TypeVar("_T")
+
 LEASE_MS = 10_000
 _SHORTEST_ANSWER = 5.0
 """So many seconds at least the server has for an answer; else somewhat longer than it waits for a lock, and less than a lease lasts."""
+
+_MOST_RINGS = 4
+"""So often at most a transaction is run again because of a ring of locks; after that it is trouble."""
 
 _LOG = logging.getLogger("mainspring.store")
 
@@ -102,7 +107,9 @@ class PostgresDatabase(GroupingDatabase):
         self._hints = Hints(address.schema, self.instance, passing)
         self._history = ServerHistory(address, HostMarks(marks))
         self.connection: Connection | None = None
-        self._connect(first=True)
+        self.rings = 0
+        """So often a transaction of this process was undone to break a ring of locks."""
+        self._out_of_rings(lambda: self._connect(first=True))
 
     @property
     def trouble(self) -> str | None:
@@ -179,9 +186,23 @@ class PostgresDatabase(GroupingDatabase):
     def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
         """Run one transaction; a second one that answers command by command if a statement for many failed: one of them is guilty."""
         try:
-            return self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
+            return self._out_of_rings(
+                lambda: self._transact(commands, again=again, together=not again and len(commands) >= FEWEST)
+            )
         except ManyFailedError:
-            return self._transact(commands, again=again, together=False)
+            return self._out_of_rings(lambda: self._transact(commands, again=again, together=False))
+
+    def _out_of_rings(self, call: Callable[[], _T]) -> _T:
+        """Call once more, a few times, where the server broke a ring of locks at our expense: it is no trouble that anyone need know of."""
+        for _ in range(_MOST_RINGS):
+            try:
+                return call()
+            except StoreUnavailableError as error:
+                if not is_broken_ring(error.__cause__):
+                    raise
+                self.rings += 1
+                _LOG.debug("a transaction is run again: %s", error)
+        return call()
 
     def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
@@ -200,7 +221,7 @@ class PostgresDatabase(GroupingDatabase):
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
-            self._close_group(connection, transaction)
+            self._close_group(connection, transaction, commands)
         except BaseException as fault:
             self._roll_back(connection, fault)
             if isinstance(fault, StoreWentBackError):
@@ -262,7 +283,7 @@ class PostgresDatabase(GroupingDatabase):
         if isinstance(self._clock, DatabaseClock):
             answered_at = self._clock.own()
             self._clock.learn(asked_at, row[1], answered_at)
-        self._history.compare(number=row[2], epoch=row[3], now=row[1])
+        self._history.compare(number=row[2], epoch=row[3], is_on_hold=row[4], now=row[1])
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
         now = self._clock.now() if self._own_time else row[1]
@@ -274,7 +295,7 @@ class PostgresDatabase(GroupingDatabase):
         self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
         return transaction
 
-    def _close_group(self, connection: Connection, transaction: PostgresTransaction) -> None:
+    def _close_group(self, connection: Connection, transaction: PostgresTransaction, commands: Sequence[Any]) -> None:
         """Write what is written last, and commit; one message to the server and back. If one of these fails, none after it is executed.
 
         Raises StoreUnavailableError if the server gave its wait for the standbys up: the commit is here, but not there.
@@ -282,7 +303,7 @@ class PostgresDatabase(GroupingDatabase):
         connection.is_unsure = False
         connection.meanwhile = self.meanwhile
         with connection.pipeline():
-            transaction.write_rollups()
+            transaction.write_counters()
             transaction.send_later()
             if transaction.session is not None and transaction.session != self.session:
                 run(connection.cursor(), TEXTS["mark_session"], (self.instance, transaction.session))
@@ -293,7 +314,7 @@ class PostgresDatabase(GroupingDatabase):
                 f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
                 hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
             )
-        self._history.keep(transaction)
+        self._history.keep(transaction, commands)
 
     def _roll_back(self, connection: Connection, fault: BaseException) -> None:
         """Leave the transaction; a connection that cannot is given up, and the server rolls back by itself."""

@@ -72,7 +72,7 @@ class PostgresEndpoint:
         self._refuse_if_used(tx)
         for (session,) in tx.all("list_sessions_to_bury"):
             bury(tx, Bury(session))
-        tx.write_rollups()
+        tx.write_counters()
 
     def refuse_if_used(self) -> None:
         """Do nothing if no process uses the store, or there is none. Raises StoreHeldError."""

@@ -73,6 +73,11 @@ def translate(fault: Exception, where: str) -> MainspringError | None:
     return kind(f"{what}\nat {where}: {said[0] if said else type(fault).__name__}", hint=hint)
 
 
+def is_broken_ring(fault: BaseException | None) -> bool:
+    """Tell whether the server undid a transaction so that those that it waited for in a ring get through: nothing of it was done."""
+    return isinstance(fault, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+
+
 def ends_connection(fault: BaseException) -> bool:
     """Tell whether a new connection is needed after this fault, though the old one may still seem open."""
     return isinstance(fault, psycopg.Error) and fault.sqlstate == "25006"

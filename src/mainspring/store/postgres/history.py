@@ -2,14 +2,17 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import psycopg
 
 from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.sealing import PLAIN
+from mainspring.store.accepting import accept_something
 from mainspring.store.base import StoreWentBackError
-from mainspring.store.commit_mark import CommitMark
+from mainspring.store.commit_mark import CommitBefore, CommitMark, find_higher_epoch, find_lost_commits
 from mainspring.store.lost_interval import hold_for_lost_commits
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import BEGIN, UNHURRIED, Connection
@@ -36,6 +39,8 @@ class ServerHistory:
         self._store = ""
         self._server = ""
         self._epoch = 0
+        self._is_on_hold = False
+        """Whether the store is on hold for lost commits."""
         self._newest: CommitMark | None = None
 
     def open(self, connection: Connection) -> None:
@@ -44,8 +49,18 @@ class ServerHistory:
         connection.execute(BEGIN)
         tx = self._begun(connection)
         self._store = tx.all("read_meta", ("store",))[0][0]
-        lost = self.marks.find_lost(tx.all, tx.now)
+        marks = self.marks.compared(tx.now)
+        lost = find_lost_commits(marks, tx.all)
+        highest = find_higher_epoch(marks, tx.all) if lost is None else None
+        if highest is not None:  # the server is back that another one had replaced, which was put on hold
+            tx.change("raise_epoch_to", (highest,))
+            tx.change("raise_epoch")
+            tx.send_later()
         connection.execute("commit")
+        if highest is not None:
+            _LOG.warning(
+                "the store is back that an older copy had replaced; it lacks nothing\nat %s", self._address.shown
+            )
         if lost is not None:
             self.hold_if_behind(connection)
         self.marks.tidy(tx.now)
@@ -54,13 +69,15 @@ class ServerHistory:
         """Note which server a new connection leads to."""
         self._server = server_of(connection)
 
-    def compare(self, *, number: int | None, epoch: int, now: int) -> None:
+    def compare(self, *, number: int | None, epoch: int, is_on_hold: bool, now: int) -> None:
         """Do nothing if the store knows the newest commit of this process; a new connection may lead to another server.
+
+        `is_on_hold` = it is on hold for lost commits.
 
         Raises:
             StoreWentBackError: it does not.
         """
-        self._epoch = epoch
+        self._epoch, self._is_on_hold = epoch, is_on_hold
         newest = self._newest
         if newest is None or newest.at <= now - COMPARED_FOR_MS or (number is not None and number >= newest.number):
             return
@@ -71,6 +88,7 @@ class ServerHistory:
             until_at=newest.at,
             where="this process",
             server=newest.server,
+            epoch=newest.epoch,
         )
         raise StoreWentBackError(lost, self._address.shown)
 
@@ -82,7 +100,7 @@ class ServerHistory:
             tx = self._begun(connection)
             tables = connection.execute(_TABLES).fetchone()
             connection.execute(_LOCK.format(tables[0] if tables else "meta"))
-            lost = self.marks.find_lost(tx.all, tx.now, self._newest)
+            lost = find_lost_commits(self.marks.compared(tx.now, self._newest), tx.all)
             if lost is not None:
                 lost = msgspec.structs.replace(lost, server_now=self._server)
                 hold_for_lost_commits(tx, lost)
@@ -102,8 +120,8 @@ class ServerHistory:
         """Number the commit that is about to be made."""
         run(cursor, TEXTS["count_commit"], (self.writer, self._next, tx.now))
 
-    def keep(self, tx: PostgresTransaction) -> None:
-        """Mark a commit that is known."""
+    def keep(self, tx: PostgresTransaction, commands: Sequence[Any]) -> None:
+        """Mark a commit of these commands that is known."""
         before = self._newest
         self._newest = CommitMark(
             store=self._store,
@@ -114,8 +132,18 @@ class ServerHistory:
             acts=tx.audit_head.seq if tx.audit_head else before.acts if before else 0,
             act_hash=tx.audit_head.hash if tx.audit_head else before.act_hash if before else "",
             server=self._server,
+            before=self._before(commands),
         )
         self.marks.keep(self._newest)
+
+    def _before(self, commands: Sequence[Any]) -> CommitBefore | None:
+        """Return this process's newest commit of before the hold, as long as it has accepted nothing on hold."""
+        newest = self._newest
+        if not self._is_on_hold or accept_something(commands):
+            return None
+        if newest is None:
+            return CommitBefore()
+        return newest.to_before() if newest.before is not None or newest.epoch < self._epoch else None
 
     @property
     def _next(self) -> int:

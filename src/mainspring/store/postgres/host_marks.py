@@ -4,18 +4,14 @@ They outlive their processes: the next process that opens the store compares the
 """
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.store.commit_mark import CommitMark, MarkFile, find_lost_commits, read_mark
+from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
 from mainspring.store.handlers.upkeep import WRITERS_KEPT_MS
 from mainspring.store.postgres.connection import Connection
 from mainspring.store.side_files import make_side_folder
-from mainspring.store.transaction import Params
 
 COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
 """A mark that is older is no proof: the store may have forgotten its writer."""
@@ -37,12 +33,10 @@ class HostMarks:
             return []
         return [(mark, str(path)) for path in self._paths() if (mark := read_mark(path)) is not None]
 
-    def find_lost(
-        self, ask: Callable[[str, Params], list[tuple[Any, ...]]], now: int, own: CommitMark | None = None
-    ) -> LostCommits | None:
-        """Compare all of them, and the one of this process, with the store."""
+    def compared(self, now: int, own: CommitMark | None = None) -> list[tuple[CommitMark, str]]:
+        """Return those that can prove something, and the one of this process."""
         marks = [*self.read(), *([(own, "this process")] if own is not None else [])]
-        return find_lost_commits([(mark, where) for mark, where in marks if mark.at > now - COMPARED_FOR_MS], ask)
+        return [(mark, where) for mark, where in marks if mark.at > now - COMPARED_FOR_MS]
 
     def keep(self, mark: CommitMark) -> None:
         """Write the mark of a commit that is known."""

@@ -68,6 +68,10 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     finished = [command.run for command in commands if type(command) is runs.Finish]
     transaction.hold_runs(touched, ending, [("list_tied", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
+    if any(isinstance(part, acts.SetQueue | acts.PauseQueue) for command in others for part in _parts(command)):
+        transaction.all(
+            "list_queue_limits"
+        )  # a claim of this group locks the rows of all limited queues, in the order of their names
 
 
 def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
@@ -99,9 +103,13 @@ def _touched_by(part: Any) -> set[str]:
 
 
 def _locks_alone(commands: list[Any]) -> bool:
-    """Tell whether a group is one command whose handler asks for its locks in time, and holds nothing else yet."""
+    """Tell whether a group is one command of one name at most, whose handler locks it in time and holds nothing else yet."""
     several = (acts.Audited, runs.Complete, *_ENDING, *_STOPPED, *_TAKING_IN)
-    return len(commands) == 1 and not isinstance(commands[0], several)
+    if len(commands) != 1 or isinstance(commands[0], several):
+        return False
+    if type(commands[0]) in _LOCKED_BY_NOBODY:
+        return True
+    return len({name for part in _parts(commands[0]) for name in (*_first_of(part), *_last_of(part))}) < 2
 
 
 def _lines(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:
@@ -149,8 +157,10 @@ def _last_of(command: Any) -> set[tuple[str, ...]]:
             return {("key", automation, key)}
         case acts.Audited():
             return {("audit",)}
-        case acts.Announce():
-            return {("deployments",)}
+        case acts.Announce(schedules=schedules):
+            return {("deployments",), *(("schedule", row.name) for row in schedules)}
+        case acts.SetQueue() | acts.PauseQueue():
+            return {("queue",)}
         case acts.NoteCircumstances():
             return {("circumstances",)}
         case acts.MakeSlot() | acts.BackfillSlot() | acts.DismissSlot() | acts.PullBackSchedule():

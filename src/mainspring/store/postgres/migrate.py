@@ -7,8 +7,8 @@ the others find it done. A role without the right to change tables opens a store
 
 import functools
 import re
-from importlib import resources
 from math import inf
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -28,7 +28,7 @@ _PARTS = re.compile(r"\$\$.*?\$\$|--[^\n]*|'(?:[^']|'')*'|;", re.DOTALL)
 @functools.cache
 def migrations() -> list[Migration]:
     """Return the migrations this version knows, in order; read once a process."""
-    folder = resources.files("mainspring.store.postgres") / "migrations"
+    folder = Path(__file__).parent / "migrations"
     found = [
         (int(match[1]), match[2], entry.read_text(encoding="utf-8"))
         for entry in folder.iterdir()

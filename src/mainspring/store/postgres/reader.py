@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.base import Rows, Snapshot
-from mainspring.store.commit_mark import finding_of
+from mainspring.store.commit_mark import find_lost_commits, finding_of
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import POOLED, Connection, is_pooled, prepare
 from mainspring.store.postgres.faults import translate
@@ -85,7 +85,7 @@ class PostgresReader:
     def findings(self) -> list[StoreFinding]:
         """Return what the marks of this host show: that the store lacks commits."""
         now = self.read("read_instant")[0][0] if self._marks.read() else 0
-        lost = self._marks.find_lost(self.read, now)
+        lost = find_lost_commits(self._marks.compared(now), self.read)
         return [] if lost is None else [finding_of(lost)]
 
     @contextmanager

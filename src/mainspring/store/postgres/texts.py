@@ -9,6 +9,7 @@ stand behind a `limit` or `offset 0`, which it does not move.
 """
 
 import re
+from pathlib import Path
 from typing import Final
 
 from mainspring.store.texts import Texts
@@ -59,4 +60,4 @@ def wording(text: str) -> Statement:
     return statement
 
 
-TEXTS: Final = Texts("mainspring.store.postgres", wording)
+TEXTS: Final = Texts(Path(__file__).parent, wording)

@@ -86,8 +86,10 @@ class PostgresTransaction(Transaction):
         """Run a statement that changes rows and return how many."""
         return self._ask(query, params)[1]
 
-    def write_rollups(self) -> None:
+    def write_counters(self) -> None:
         """Write the counters, all automations by one statement, with what is sent next."""
+        for change in self.backlog_changes():
+            self.later("change_backlog", change)
         for query, kinds, rows in (
             ("add_rollups", "ntn" + "n" * 9, self.rollups()),
             ("add_rollup_details", "ntntn", self.rollup_details()),

@@ -1,1 +1,1 @@
-select deploy, state, tags, queues from sessions where id = ?
+select deploy, state, tags, queues, role from sessions where id = ?

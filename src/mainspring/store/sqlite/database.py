@@ -16,6 +16,7 @@ from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
+from mainspring.store.commit_mark import CommitBefore
 from mainspring.store.grouping import GroupingDatabase, Handlers
 from mainspring.store.lost_interval import hold_for_lost_commits
 from mainspring.store.moved import refusal, refuse_moved
@@ -91,28 +92,55 @@ class SqliteDatabase(GroupingDatabase):
 
     def _hold_if_behind(self) -> None:
         """Put the store on hold if its mark proves that it went back in time; the turnstile is ours."""
-        lost = self._mark.find_lost(self._begun_for_nothing())
+        tx = self._begun_for_nothing()
+        lost = self._mark.find_lost(tx)
         if lost is not None:
             self._put_on_hold(lost)
+        elif (highest := self._mark.find_higher_epoch(tx)) is not None:
+            self._note_return(highest)
 
     def _begun_for_nothing(self) -> SqliteTransaction:
         """Return what asks in the way of a transaction, each question by itself."""
         return SqliteTransaction(self.connection, now=self._clock.now(), session=None, again=False)
 
+    def _note_return(self, highest: int) -> None:
+        """Raise the epoch of a store that was put back after an older copy had been on hold in its place: the mark is of that copy."""
+
+        def change(tx: SqliteTransaction) -> CommitBefore | None:
+            before = self._mark.read_before(self._store)
+            _, epoch, _, number, at = tx.all("read_commits", ('[""]',))[0]
+            if (
+                before is None or before.epoch >= epoch
+            ):  # else it is on hold itself, and the store of before is still elsewhere
+                before = CommitBefore(epoch, number, at, *(tx.one("last_audit") or (0, "")))
+            tx.change("raise_epoch_to", (highest,))
+            tx.change("raise_epoch")
+            return before
+
+        self._change_epoch(change)
+        _LOG.warning("the store is back that an older copy had replaced; it lacks nothing\nat %s", self.path)
+
     def _put_on_hold(self, lost: LostCommits) -> None:
+        def change(tx: SqliteTransaction) -> CommitBefore | None:
+            hold_for_lost_commits(tx, lost)
+            return self._mark.read_before(self._store)
+
+        self._change_epoch(change)
+        _LOG.critical(
+            "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.", lost.text, self.path
+        )
+
+    def _change_epoch(self, change: Callable[[SqliteTransaction], CommitBefore | None]) -> None:
+        """Commit a change that raises the epoch; it returns what the mark remembers of before a hold."""
         self.connection.execute("begin immediate")
         try:
             tx = self._begun_for_nothing()
-            hold_for_lost_commits(tx, lost)
-            mark = self._mark.count(tx, self._store)
+            mark = self._mark.count_raised(tx, self._store, change(tx))
             self.connection.execute("commit")
         except BaseException:
             self._roll_back()
             raise
         self._mark.keep(mark)
-        _LOG.critical(
-            "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.", lost.text, self.path
-        )
 
     @property
     def trouble(self) -> str | None:
@@ -138,11 +166,12 @@ class SqliteDatabase(GroupingDatabase):
                 answers = self._run(transaction, commands)
                 if self.session is None:
                     refuse_moved(transaction, str(self.path))
-                transaction.write_rollups()
+                transaction.write_counters()
                 failpoints.hit("commit.before")
                 self.presence.check()
                 # What changes nothing is no commit, and costs no write.
-                mark = self._mark.count(transaction, self._store) if connection.total_changes() != changes else None
+                is_change = connection.total_changes() != changes
+                mark = self._mark.count(transaction, self._store, commands) if is_change else None
                 connection.execute("commit")
             except BaseException as fault:  # noqa: BLE001 - rolled back and raised as what it means
                 self._roll_back()

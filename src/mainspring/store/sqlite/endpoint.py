@@ -63,7 +63,7 @@ class SqliteEndpoint:
             tx = self._begin(connection)
             for (session,) in tx.all("list_sessions_to_bury"):
                 bury(tx, Bury(session))
-            tx.write_rollups()
+            tx.write_counters()
             mark_departure(tx, departure, act)
             connection.execute("commit")
 

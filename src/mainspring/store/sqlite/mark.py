@@ -3,11 +3,21 @@
 All of it is called inside the turnstile, so that an older mark never overwrites the mark of the newest commit.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mainspring.domain.lost_commits import LostCommits
+from mainspring.store.accepting import accept_something
 from mainspring.store.base import StoreWentBackError
-from mainspring.store.commit_mark import CommitMark, MarkFile, find_lost_commits, read_mark
+from mainspring.store.commit_mark import (
+    CommitBefore,
+    CommitMark,
+    MarkFile,
+    find_higher_epoch,
+    find_lost_commits,
+    read_mark,
+)
 from mainspring.store.transaction import Transaction
 
 
@@ -23,8 +33,17 @@ class StoreMark:
         """Return what the store lacks of what the mark knows."""
         return find_lost_commits(marks_beside(self._file.path), tx.all)
 
-    def count(self, tx: Transaction, store: str) -> CommitMark:
-        """Number the commit that is about to be made and return its mark.
+    def find_higher_epoch(self, tx: Transaction) -> int | None:
+        """Return the epoch of the mark if it is above that of the store; see commit_mark.find_higher_epoch."""
+        return find_higher_epoch(marks_beside(self._file.path), tx.all)
+
+    def read_before(self, store: str) -> CommitBefore | None:
+        """Return the newest commit of before a hold, as the mark knows it: of before the first one if nothing was accepted since."""
+        known = self._file.read() or self._kept
+        return None if known is None or known.store != store else known.to_before()
+
+    def count(self, tx: Transaction, store: str, commands: Sequence[Any]) -> CommitMark:
+        """Number the commit that is about to be made, of these commands, and return its mark.
 
         Raises:
             StoreWentBackError: the mark knows this number already.
@@ -37,13 +56,36 @@ class StoreMark:
             known = None
         if known is not None and (known.epoch, known.number) >= (epoch, number):
             where = str(self._file.path)
-            lost = LostCommits(stored=number - 1, marked=known.number, since_at=None, until_at=known.at, where=where)
+            lost = LostCommits(
+                stored=number - 1,
+                marked=known.number,
+                since_at=None,
+                until_at=known.at,
+                where=where,
+                epoch=known.epoch,
+            )
             raise StoreWentBackError(lost, self._shown)
+        before = None
+        if known is not None and known.before is not None and known.epoch == epoch and not accept_something(commands):
+            before = known.before
         if known is not None and known.epoch == epoch and tx.audit_head is None:
             acts, act_hash = known.acts, known.act_hash
         else:  # the acts of an older epoch may be among those that are lost
             acts, act_hash = tx.one("last_audit") or (0, "")
-        return CommitMark(store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash)
+        return CommitMark(
+            store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash, before=before
+        )
+
+    def count_raised(self, tx: Transaction, store: str, before: CommitBefore | None) -> CommitMark:
+        """Number a commit that raised the epoch above that of the mark: a hold, or the return of a store that was replaced meanwhile.
+
+        `before` = what the mark of this commit remembers of before the hold.
+        """
+        number, epoch = tx.all("count_commit", (tx.now,))[0]
+        acts, act_hash = tx.one("last_audit") or (0, "")
+        return CommitMark(
+            store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash, before=before
+        )
 
     def keep(self, mark: CommitMark) -> None:
         """Write the mark of a commit that is known."""

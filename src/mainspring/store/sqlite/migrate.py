@@ -7,7 +7,7 @@ migrates, the others find it done.
 
 import functools
 import re
-from importlib import resources
+from pathlib import Path
 
 import apsw
 
@@ -25,7 +25,7 @@ APPLICATION_ID = 0x4D_53_50_47
 @functools.cache
 def migrations() -> list[Migration]:
     """Return the migrations this version knows, in order; read once a process."""
-    folder = resources.files("mainspring.store.sqlite") / "migrations"
+    folder = Path(__file__).parent / "migrations"
     found = [
         (int(match[1]), match[2], entry.read_text(encoding="utf-8"))
         for entry in folder.iterdir()

@@ -110,7 +110,7 @@ def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Act
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
         for (session,) in tx.all("list_sessions_to_bury"):
             bury(tx, Bury(session))
-        tx.write_rollups()
+        tx.write_counters()
         acts = acts_after(tx.all("last_act")[0][0])
         changes = None if acts is None else [act for act in acts if decides_what_starts(act[2], act[3])]
         entries = {

@@ -7,8 +7,7 @@ import msgspec
 
 from mainspring.domain import errors
 from mainspring.domain.duration import ms_of
-from mainspring.domain.errors import MainspringError
-from mainspring.domain.sealing import SealedError
+from mainspring.domain.errors import CodecUnavailableError, MainspringError, SealedError
 
 CONTENT_TYPE: Final = "application/problem+json"
 ERRORS: Final = "docs/reference/errors.md"
@@ -17,6 +16,7 @@ _AGAIN_S = 5
 _STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
     (errors.NotFoundError, 404),
     (errors.ConflictError, 409),
+    (CodecUnavailableError, 503),
     (SealedError, 409),
     (errors.UnknownNameError, 422),
     (errors.ArgumentError, 422),

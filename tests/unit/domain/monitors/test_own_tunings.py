@@ -68,6 +68,7 @@ def test_who_judges_no_automation_says_so() -> None:
     """Locks, secrets, queues and processes are nobody's alone."""
     assert {kind for kind, monitor in MONITORS.items() if not monitor.of_automations} == {
         IncidentKind.ADDRESS_TAKEN,
+        IncidentKind.CODEC_UNAVAILABLE,
         IncidentKind.COMMITS_LOST,
         IncidentKind.STORE_DAMAGED,
         IncidentKind.LOCK_HELD,

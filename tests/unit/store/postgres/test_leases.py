@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from mainspring.app.dead_sessions import bury_silent
 from mainspring.app.stores import make_store
-from mainspring.app.upkeep import bury_silent
 from mainspring.domain.clock import SystemClock
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury

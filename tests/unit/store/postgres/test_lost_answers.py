@@ -133,6 +133,21 @@ def test_a_command_whose_answer_was_lost_has_one_effect(stores, proxy, number, c
     stores.take_back(url)
 
 
+def test_connection_that_only_takes_leave_is_not_the_one_that_is_cut(postgres, proxy):
+    """The line of a process that ended just before may hear of that late, when the cut of another one is due."""
+    url = postgres.new_store()
+    leaving = connect(read_address(through(url, proxy)))
+    database = filled(opener(through(url, proxy)))
+    cuts = proxy.cuts
+    proxy.arm("after")
+    failpoints.install(lambda place: (proxy.pass_place(place), place == "commit.before" and leaving.close()))
+    sender = Sender(SimpleNamespace(database=database), (starting("new"),))
+    sender.start()
+    sender.join(30)
+    assert (sender.rings, sender.answer.run, proxy.cuts) == (1, "new", cuts + 1)
+    database.close()
+
+
 def test_a_command_that_never_reached_the_server_is_sent_again(postgres, proxy):
     """What was cut off before its commit was rolled back; the second try does it."""
     url = postgres.new_store()

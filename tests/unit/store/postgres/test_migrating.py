@@ -29,6 +29,7 @@ def _nothing_ordered() -> Any:
     failpoints.install(None)
 
 
+@pytest.mark.slow
 def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(postgres: PostgresServer) -> None:
     """The backend is ended after each statement in turn: the store has the form of before, whole, and the next try goes on from there."""
     url = postgres.new_store()

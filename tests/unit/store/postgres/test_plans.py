@@ -17,7 +17,7 @@ HOT = (
     *("list_tied", "hold_runs", "list_watched", "list_partitions_of"),
     *("take_in_facts", "close_marks_of", "close_waits_of", "close_checkpoints_of", "close_waits_of_runs", "set_run_key_states"),
     *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of", "list_due", "list_due_partitions", "next_due", "next_late"),
-    *("release_late", "read_queue", "is_owner"),
+    *("release_late", "read_queue", "is_owner", "list_takers", "list_places"),
 )  # fmt: skip
 BY_ID = (
     *("save_outcome", "save_attempt", "save_checkpoint", "annotate", "suspend", "release", "halt", "finish", "is_owner", "wake_run"),

@@ -111,6 +111,7 @@ def test_burial_waits_for_no_client_that_stopped_within_another_burial(
     dead.close()
 
 
+@pytest.mark.slow
 def test_transaction_of_somebody_else_is_left_alone_and_costs_no_session(
     worker: PostgresStore, address: Address, fatal: list[BaseException]
 ) -> None:

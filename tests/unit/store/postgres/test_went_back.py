@@ -11,7 +11,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.store_finding import StoreFindingKind
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
-from mainspring.store.commands.automations import SetMeta
+from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.commit_mark import read_mark
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address, read_address
@@ -173,6 +173,11 @@ class Follower:
         self.standby.start()
         self.standby.promote()
 
+    def go_back_to_primary(self) -> None:
+        """Start the old primary again in place of the standby."""
+        self.standby.stop()
+        self.primary.start()
+
     def close(self) -> None:
         self.primary.remove()
         self.standby.remove()
@@ -205,6 +210,41 @@ def test_a_promoted_asynchronous_standby_is_noticed(follower: Follower, tmp_path
     assert '"stored":1,"marked":2' in record
     assert "timeline 1" in record
     assert "timeline 2" in record
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_the_old_primary_in_place_of_a_standby_on_hold_lacks_only_what_that_accepted(
+    follower: Follower, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, accepts: bool
+) -> None:
+    """By a process that knew both and by one that began on hold; keeping the books on hold is no loss."""
+    address = follower.address
+    first = Process(address, tmp_path)
+    first.write("1")
+    follower.lag()
+    first.write("2")
+    first.close()
+    follower.fail_over()
+    until_reached(lambda: Process(address, tmp_path).close())
+    assert meta(address, "held") == "1"
+    on_hold = Process(address, tmp_path)
+    on_hold.write("books")
+    if accepts:
+        on_hold.database.commit([Audited("c1", "ana", "pause", "queue:q", SetMeta("word", "1"))])
+    on_hold.write("books")
+    on_hold.close()
+    follower.go_back_to_primary()
+    assert findings(address, tmp_path) == ([StoreFindingKind.COMMITS_LOST] if accepts else [])
+    Process(address, tmp_path).close()
+    back = Process(address, tmp_path)
+    back.write("3")
+    back.close()
+    assert (meta(address, "held"), meta(address, "work"), meta(address, "epoch")) == (
+        "1" if accepts else None,
+        "3",
+        "3",
+    )
+    assert ("the store is back" in caplog.text) is not accepts
+    assert findings(address, tmp_path) == []
 
 
 def test_a_promoted_standby_that_had_all_is_no_finding(follower: Follower, tmp_path: Path) -> None:

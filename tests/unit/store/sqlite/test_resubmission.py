@@ -143,6 +143,7 @@ COMMANDS: list[Any] = [
     sessions.NoteBlocked(),
     sessions.NoteFindings(),
     sessions.Pardon(("r_1",)),
+    sessions.WakeWorkers(),
     sessions.DrainSession(1),
     sessions.CloseSession(),
     sessions.Bury(2),

@@ -101,6 +101,7 @@ def _takes_forms(address):
     return path in OTHERS or path.startswith("/people") or any(one.path == path and one.buttons for one in PAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("who", ["ana", "payer"])
 async def test_every_link_leads_somewhere(full, who):

@@ -1,12 +1,13 @@
 """Letting runs go, many at a time: what follows from the end of each is nothing that another run could see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.runs import Annotate, Complete, Finish, Suspend
-from mainspring.store.handlers import inbox, listening, members
+from mainspring.store.handlers import inbox, listening, members, room
 from mainspring.store.handlers.counting import count_end, count_ends, count_size
 from mainspring.store.handlers.journal import encode_failure
 from mainspring.store.postgres.arrays import columns, texts
@@ -20,8 +21,9 @@ def _suspend(tx: PostgresTransaction, commands: list[Suspend]) -> list[Done | No
     """Let runs wait; those to which a fact came that their owner has not seen are ready at once."""
     tx.hold_all("run", [(c.run,) for c in commands])
     rows = [(c.run, c.claim, c.state, c.due_at, c.seen, c.rank, c.waiting_for) for c in commands]
-    let_go = dict(tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now)))
-    tx.ready |= any(let_go.values())
+    let_go = {row[0]: row[1:] for row in tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now))}
+    tx.ready |= any(ready for ready, _ in let_go.values())
+    _announce_room(tx, let_go)
     return [DONE if c.run in let_go else None for c in commands]
 
 
@@ -68,6 +70,7 @@ def _finish(tx: PostgresTransaction, commands: list[Finish]) -> list[Done | None
                 for row in listening.rows_of_end(tx, c.run, ended[c.run][0], c.state)
             ],
         )
+        _announce_room(tx, ended)
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -105,6 +108,7 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
         for c in mine:
             if c.run in watched:
                 inbox.tell_watchers(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
+        _announce_room(tx, ended)
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -113,6 +117,11 @@ def _follow(tx: PostgresTransaction, ends: list[tuple[str, str | None, str, RunS
     keyed = [end for end in ends if end[1] is not None]
     if keyed:
         tx.later("set_run_key_states", columns("tttt", keyed))
+
+
+def _announce_room(tx: PostgresTransaction, rows: Mapping[str, tuple[Any, ...]]) -> None:
+    """Announce the room that these runs leave; the last column names the queue if it has a limit."""
+    room.announce_room(tx, sorted({row[-1] for row in rows.values()} - {None}))
 
 
 def _annotate(tx: PostgresTransaction, commands: list[Annotate]) -> list[Done | None]:

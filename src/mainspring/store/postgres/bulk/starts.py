@@ -32,9 +32,9 @@ def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
     state = target(Move.STAGE)
     rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
     made = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
-    for queue, count in sorted(Counter(c.queue for c in commands if c.id in made).items()):
+    for queue, count in Counter(c.queue for c in commands if c.id in made).items():
         queues.make(tx, queue)
-        queues.change_backlog(tx, queue, count)
+        tx.change_backlog(queue, count)
     tx.ready |= bool(made)
     return made
 

@@ -8,10 +8,11 @@ with ended as (
       and runs.partition is null and runs.parent is null
     returning wanted.*, runs.automation, runs.run_key, runs.started_at as begun_at,
               exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation) as heard,
-              exists (select 1 from faults where faults.automation = runs.automation and faults.settled_at is null) as failing
+              exists (select 1 from faults where faults.automation = runs.automation and faults.settled_at is null) as failing,
+              case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end as limited
 ),
 saved as (
     insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us, asked_after)
     select run, 1, ident, name, cast(?11 as text), cast(?12 as text), 1, 1, 0, claim, input, output, started_at, at, took_us, 0 from ended
 )
-select run, automation, run_key, begun_at, heard, failing from ended
+select run, automation, run_key, begun_at, heard, failing, limited from ended

@@ -1,0 +1,21 @@
+"""A regular expression that is compiled at its first use: a process imports many more patterns than it uses."""
+
+import re
+from typing import Any, cast
+
+
+class _LazyPattern:
+    def __init__(self, pattern: str, flags: int) -> None:
+        self.pattern = pattern
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile it; the method or value that was asked for is kept, so that the next use costs what it always costs."""
+        value = getattr(re.compile(self.pattern, self._flags), name)
+        setattr(self, name, value)
+        return value
+
+
+def lazy_pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """Return what `re.compile` returns, compiled at its first use."""
+    return cast("re.Pattern[str]", _LazyPattern(pattern, flags))

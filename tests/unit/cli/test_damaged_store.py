@@ -1,0 +1,203 @@
+"""A damaged store never looks well: each command that reads it ends with an error that names the file and the fix."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from mainspring.cli.commands import TREE
+from mainspring.cli.lazy import Noun
+from mainspring.store.sqlite.damage import note_damage
+
+COMMANDS = [
+    *(name for name, entry in TREE.items() if not isinstance(entry, Noun)),
+    *(f"{name} {verb}" for name, entry in TREE.items() if isinstance(entry, Noun) for verb in entry.verbs),
+]
+NOT_READING = {
+    *("init", "add script", "add workflow", "dev", "up", "down", "drain", "exec", "watch", "run", "crash", "open"),
+    *(f"runs {verb}" for verb in ("retry", "cancel", "signal", "answer", "give-result")),
+    *(f"auto {verb}" for verb in ("pause", "resume", "retire", "backfill")),
+    *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
+    *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
+    *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
+    *("completion", "version", "db shell"),
+}
+"""What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""
+ARGUMENTS = {
+    "runs show": ["@last"],
+    "runs watch": ["@last", "--timeout", "1ms"],
+    "runs logs": ["@last"],
+    "runs diff": ["@last"],
+    "runs export": ["@last"],
+    "auto show": ["backup"],
+    "auto paths": ["order"],
+    "bulk show": ["b_1"],
+    "queues show": ["default"],
+    "incidents show": ["i_1"],
+    "monitors show": ["silence"],
+    "triggers show": ["bot"],
+    "triggers test": ["taken/event", "{}", "-m", "jobs.py"],
+    "auto next": ["--all"],
+    "explain": ["@last"],
+    "db restore": ["--undecided"],
+}
+FORMS = {
+    "db restore": [["--lost"]],
+    "failed list": [["--messages"], ["--by", "error"]],
+    "incidents list": [["--all"]],
+    "status": [["--since", "8h"], ["--here"]],
+    "auto list": [["--json"]],
+    "runs list": [["--json"]],
+}
+READING = [
+    [*name.split(), *arguments]
+    for name in COMMANDS
+    if name not in NOT_READING
+    for arguments in [ARGUMENTS.get(name, []), *FORMS.get(name, [])]
+]
+JOBS = """
+import mainspring as ms
+
+@ms.on.event("paid")
+@ms.task
+def taken() -> None: ...
+"""
+FIXES = ("mainspring db restore", "--store")
+ALL_IS_WELL = re.compile(
+    "all is well|nothing is wrong|nothing failed|no runs\\.|no run has|no act|no lock|nothing was"
+    "|otherwise healthy|no broker|chain is whole",
+    re.IGNORECASE,
+)
+
+
+def page_of(path: Path, table: str) -> tuple[int, int]:
+    """Return where the first page of a table begins, and the size of a page."""
+    connection = apsw.Connection(str(path))
+    page = connection.execute("select rootpage from sqlite_schema where name = ?", (table,)).get
+    size = connection.pragma("page_size")
+    connection.close()
+    return (page - 1) * size, size
+
+
+def overwrite(path: Path, at: int, size: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * size)
+
+
+def spoil_page(table: str) -> Callable[[Path], None]:
+    return lambda path: overwrite(path, *page_of(path, table))
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "runs": spoil_page("runs"),
+    "incidents": spoil_page("incidents"),
+    "commits": spoil_page("commits"),
+    "people": spoil_page("people"),
+    "schema": lambda path: overwrite(path, 100, 400),
+    "header": lambda path: overwrite(path, 0, 100),
+    "truncated": cut,
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("this is a note, and no database\n" * 200),
+    "folder": replace_by_folder,
+}
+
+
+@pytest.fixture
+def damaged(stage, store_path: Path, request) -> Iterator[Path]:
+    stage.begin()
+    stage.store.close()
+    for end in ("-wal", "-shm"):
+        store_path.with_name(f"{store_path.name}{end}").unlink(missing_ok=True)
+    DAMAGES[request.param](store_path)
+    yield store_path
+    if store_path.is_dir():
+        shutil.rmtree(store_path)
+
+
+@pytest.mark.parametrize("damaged", DAMAGES, indirect=True)
+def test_no_command_that_reads_a_damaged_store_says_that_all_is_well(cli, damaged, folder):
+    """It ends with another code than 0 and says which file is damaged and what to do, whichever page this command reads itself."""
+    (folder / "jobs.py").write_text(JOBS)
+    for words in READING:
+        damaged.with_name(f"{damaged.name}.damaged").unlink(missing_ok=True)
+        said = cli(*words)
+        both = said.out + said.err
+        assert said.code in ({1, 9} if damaged.is_file() else {2, 9}), (words, said)
+        assert str(damaged) in both, (words, said)
+        assert any(fix in both for fix in FIXES), (words, said)
+        assert "Traceback" not in both, (words, said)
+        assert "fault of mainspring" not in both, (words, said)
+        assert ALL_IS_WELL.search(both) is None, (words, said)
+
+
+@pytest.mark.parametrize("damaged", ["people"], indirect=True)
+def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypatch):
+    """No command checks all of it; one that reads no damaged page answers, until a process has met the damage."""
+    monkeypatch.setattr("mainspring.store.sqlite.check.SMALL", 0)
+    assert (cli("incidents", "list").code, cli("incidents", "list").err) == (0, "Nothing is wrong.\n")
+    note_damage(damaged, "database disk image is malformed")
+    said = cli("incidents", "list")
+    assert said.code == 1
+    assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
+    assert said.err.endswith("What is damaged: mainspring db check\nNothing of it in what can be read of the store.\n")
+
+
+@pytest.mark.parametrize("damaged", ["people"], indirect=True)
+def test_with_json_the_damage_is_the_one_error(cli, damaged):
+    """An empty array alone would say that all is well; what was read is printed all the same."""
+    said = cli("incidents", "list", "--json")
+    assert (said.code, said.json) == (1, [])
+    assert msgspec.json.decode(said.err)["code"] == "store_damaged"
+    said = cli("runs", "show", "r_none", "--json")
+    assert (said.code, said.out, msgspec.json.decode(said.err)["code"]) == (1, "", "store_damaged")
+
+
+@pytest.mark.parametrize("damaged", ["people"], indirect=True)
+def test_an_act_on_a_damaged_store_tells_of_the_damage_and_ends_as_the_act_did(cli, damaged):
+    """It was committed: another code than 0 would invite to repeat it."""
+    note_damage(damaged, "database disk image is malformed")
+    said = cli("auto", "pause", "backup")
+    assert (said.code, "the store's file is damaged" in said.err) == (0, True)
+
+
+def test_a_note_that_a_whole_check_cannot_confirm_is_no_damage(cli, stage, store_path):
+    """`db check` removes it, and says that nothing is wrong."""
+    note_damage(store_path, "database disk image is malformed")
+    assert cli("runs", "list").code == 1
+    said = cli("db", "check")
+    assert (said.code, "Nothing is wrong" in said.out) == (0, True)
+    assert cli("runs", "list").code == 0
+
+
+def test_a_store_that_went_back_in_time_looks_well_to_no_reading_command(cli, stage, store_path):
+    """Until a process that writes puts it on hold: which commits are missing, and the exit code of its error."""
+    connection = apsw.Connection(str(store_path))
+    connection.execute("pragma wal_checkpoint(truncate)")
+    connection.close()
+    copy = store_path.with_name("copy")
+    shutil.copy(store_path, copy)
+    stage.begin()
+    stage.store.close()
+    for end in ("-wal", "-shm"):
+        store_path.with_name(f"{store_path.name}{end}").unlink(missing_ok=True)
+    copy.replace(store_path)
+    for words in (["incidents", "list"], ["db", "check"], ["failed", "list"], ["runs", "show", "@last"]):
+        said = cli(*words)
+        assert (said.code, ALL_IS_WELL.search(said.out + said.err)) == (75, None), said
+        assert said.err.startswith("error: the store went back in time: "), said
+        assert "mainspring db restore --undecided" in said.err
