@@ -3,10 +3,12 @@
 Real processes under other user ids. Only root can start them: CI runs as root, elsewhere these tests are skipped.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -154,11 +156,10 @@ def test_root_as_the_first_to_run_leaves_the_project_to_its_owner(machine: Machi
 def test_records_that_root_spools_are_taken_in_by_the_owner(machine: Machine) -> None:
     """The store is away while root's command runs; its record, and the memory of the loss, are the owner's."""
     machine.call(OWNER, "run", "quick")
-    machine.store.rename(machine.data / "away")
-    machine.store.mkdir()
-    machine.call(ROOT_USER, "exec", "--name", "backup", "--", "true")
-    machine.store.rmdir()
-    (machine.data / "away").rename(machine.store)
+    with contextlib.closing(sqlite3.connect(machine.store, isolation_level=None)) as shell:
+        shell.execute("begin exclusive")
+        machine.call(ROOT_USER, "exec", "--name", "backup", "--", "true")
+    assert list(machine.data.rglob("*.run.json"))
     machine.call(OWNER, "watch")
     assert [path for path in machine.data.rglob("*") if path.stat().st_uid != OWNER] == []
     assert machine.runs() == ["succeeded"] * 2
