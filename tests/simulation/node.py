@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.journal import History
 from mainspring.engine.announcing import announcement
@@ -30,6 +32,8 @@ class SkewedClock:
     def __init__(self, world: Any, skew_ms: int) -> None:
         self._world = world
         self.skew_ms = skew_ms
+        self.passed: Callable[[], float] | None = getattr(world.clock, "passed", None)
+        """Seconds that no one can set; None = nobody looks whether the clock was set."""
 
     def now(self) -> int:
         """Return the instant that this machine believes in."""
@@ -87,9 +91,11 @@ class Node:
         self._held: deque[Callable[[], None]] = deque()
         self._resumed: asyncio.Event = asyncio.Event()
         self._resumed.set()
-        self.clock = SkewedClock(world, world.dice.choice((0, 0, -400, 250, 1_500)) if works else 0)
+        self.clock = SkewedClock(world, world.dice.choice(world.skews) if works else 0)
         self.loop: Any = NodeLoop(self, world.loop)
-        self.database = world.wrap(UnsureDatabase(world.store.open(self.clock, world, works=works), world, world.truth))
+        self.process_clock = world.process_clock()
+        opened = world.store.open(self.clock, world, works=works, process_clock=self.process_clock)
+        self.database = world.wrap(UnsureDatabase(opened, world, world.truth))
         self._queue: deque[tuple[Any, Any]] = deque()
         self._committing = False
         self._answer_at = 0.0
@@ -117,8 +123,9 @@ class Node:
         context = contextvars.copy_context()
         context.run(NODE.set, self)
         reads = WorkerReads(self.world.reader)
+        clock = self.process_clock or self.clock
         self.worker = context.run(
-            lambda: Worker(self.loop, self, reads, REGISTRY, self.clock, settings=settings, off_loop=self._off_loop)
+            lambda: Worker(self.loop, self, reads, REGISTRY, clock, settings=settings, off_loop=self._off_loop)
         )
         self.worker.on_idle = self._idle
         self.worker.start()
@@ -269,6 +276,9 @@ class Node:
     def _answer(self) -> None:
         """Answer the oldest group: timers of one instant come in no order, answers do."""
         answers, changes = self._answers.popleft()
+        if changes.clock_step is not None:  # before what came of it, as a committer does
+            self._changed(Changes(ready=False, facts=False, clock_step=changes.clock_step))
+            changes = replace(changes, clock_step=None)
         for on_done, result in answers:
             if not self.dead:
                 on_done(result)

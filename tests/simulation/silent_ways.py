@@ -245,7 +245,36 @@ def _damaged(world: Days) -> None:
     note.write_bytes(msgspec.json.encode({"at": world.clock.now(), "what": "database disk image is malformed"}))
 
 
+def _put_back(world: Days) -> None:
+    """Set the clock back; whoever opens the store next finds it."""
+    world.clock.at -= HOUR
+    world._begin("cli").close()
+
+
 WAYS = (
+    Way(
+        name="The clock is put back",
+        cause="the clock of the machine shows an hour less than before",
+        kind=K.CLOCK_REGRESSION,
+        of="",
+        within=0,
+        says=(
+            "[page] mainspring: the clock was put back by 1h or more, from 2027-04-07 10:04:58 UTC to 2027-04-07 09:04:58 UTC; "
+            "3 slots that lie ahead have their runs and do not run again"
+        ),
+        begin=_put_back,
+    ),
+    Way(
+        name="A program reads the store without a pause",
+        cause="its open transaction keeps the write-ahead log from being emptied",
+        kind=K.WAL_HELD,
+        of="",
+        within=5 * MINUTE,
+        says=(
+            "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) reads the store all the time"
+        ),
+        begin=partial(_finding, FindingKind.WAL, "process 7", "process 7 (sqlite3 state.db)"),
+    ),
     Way(
         name="The store went back in time",
         cause="its file lacks a commit that its mark knows; the store is put on hold",

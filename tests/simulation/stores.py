@@ -23,6 +23,7 @@ from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.store_clock import StoreClock
 from tests.postgres_server import PostgresServer, in_memory
 
 _SHM = Path("/dev/shm")
@@ -37,7 +38,7 @@ class Store(Protocol):
     lease_ms: int | None
     """How long a session lives without a beat; None where only the kernel tells of a death."""
 
-    def open(self, clock: Clock, world: Any, *, works: bool) -> Database:
+    def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:
         """Open it once more, as another process does, whose machine shows `clock`."""
         ...
 
@@ -66,9 +67,9 @@ class SqliteFile:
         self._path.with_name("s.db.ballast").touch()  # four megabytes less to write
         self.reader: Reader = SqliteReader(self._path)
 
-    def open(self, clock: Clock, world: Any, *, works: bool) -> Database:
+    def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:
         """See Store."""
-        return SqliteDatabase(self._path, clock=clock, handlers=HANDLERS)
+        return SqliteDatabase(self._path, clock=clock, handlers=HANDLERS, process_clock=process_clock)
 
     def close(self) -> None:
         """See Store."""
@@ -108,7 +109,7 @@ class PostgresSchema:
         self._address = read_address(_server().new_store())
         self.reader: Reader = PostgresReader(self._address)
 
-    def open(self, clock: Clock, world: Any, *, works: bool) -> Database:
+    def open(self, clock: Clock, world: Any, *, works: bool, process_clock: StoreClock | None = None) -> Database:
         """See Store."""
         database = _WithoutHints(
             self._address,
@@ -117,6 +118,8 @@ class PostgresSchema:
             lease_ms=LEASE_MS,
             own_time=True,
             passing=world.loop.time,
+            passed=getattr(world.clock, "passed", None),
+            process_clock=process_clock,
         )
         database.gives_up = works
         return database

@@ -142,10 +142,13 @@ class SchedulerNode:
 class Days:
     """Thirty days; `hits` = which misfortunes were reached."""
 
+    clock_type = FakeClock
+    misfortunes: tuple[str, ...] = ("kill", "kill", "outage", "skew")
+
     def __init__(self, seed: int, name: str, folder: Path) -> None:
         self.name = name
         self.dice = random.Random(seed)
-        self.clock = FakeClock(BEGIN, seed=seed)
+        self.clock = self.clock_type(BEGIN, seed=seed)
         self.loop = VirtualLoop(self.clock)
         self.store = STORES[name](folder)
         self.reader = self.store.reader
@@ -173,10 +176,16 @@ class Days:
         self.nodes[0].clock.skew_ms = 0
         await asyncio.sleep(120)
 
+    def befall(self, what: str) -> bool:
+        """Let a misfortune happen that is of all processes; return whether it is one."""
+        return False
+
     def _misfortune(self) -> None:
         place = self.dice.randrange(2)
-        node, what = self.nodes[place], self.dice.choice(("kill", "kill", "outage", "skew"))
+        node, what = self.nodes[place], self.dice.choice(self.misfortunes)
         self.hits[what] += 1
+        if self.befall(what):
+            return
         if what == "skew":
             node.clock.skew_ms = self.dice.choice(SKEWS[self.name])
             return

@@ -101,7 +101,14 @@ def expect(tree: Tree) -> Any:
                 return expect(rest[0])
             except Failing:
                 return "mended"
-    return {"sleep": "slept", "signal": "signalled", "event": "event", "ask": "asked", "race": "raced"}[form]
+    return {
+        "sleep": "slept",
+        "signal": "signalled",
+        "event": "event",
+        "ask": "asked",
+        "race": "raced",
+        "timed": "timed",
+    }[form]
 
 
 def count(tree: Tree, form: str) -> int:

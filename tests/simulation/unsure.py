@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import msgspec
+
+from mainspring.domain.clock_step import ClockStep, joined_steps
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.base import CommitReport, Database
 from tests.simulation.truth import Truth
@@ -15,6 +18,7 @@ class UnsureDatabase:
         self.trouble = None
         self.world = world
         self._truth = truth
+        self._step: ClockStep | None = None
 
     @property
     def session(self) -> int | None:
@@ -33,13 +37,16 @@ class UnsureDatabase:
             world.hits["fault before commit"] += 1
             raise StoreUnavailableError("simulated: not executed")
         report = self.inner.commit(commands, again=again)
+        # The real one has noted a step of the clock; had its commit failed, it would find that again.
+        self._step = joined_steps(self._step, report.changes.clock_step)
         self._truth.see(commands, report.results, again=again)
         if again:
             world.hits["sent again"] += 1
         if world.dice.random() < world.fault_rate:
             world.hits["executed, then reported failure"] += 1
             raise StoreUnavailableError("simulated: executed, and the answer was lost")
-        return report
+        step, self._step = self._step, None
+        return msgspec.structs.replace(report, changes=msgspec.structs.replace(report.changes, clock_step=step))
 
     def poll(self) -> bool:
         """Look for others' commits."""

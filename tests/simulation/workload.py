@@ -89,6 +89,11 @@ with Registry() as REGISTRY:
         effects.happens(key)
         return name
 
+    @step
+    async def stamp(name: str, waited_s: float | None) -> None:
+        """Note when a timer begins, or was over."""
+        NODE.get().world.stamp(name, waited_s)
+
     @step(timeout="2s", retry=Retry(20, initial="50ms", max="200ms"))
     async def deaf(name: str) -> list[Any]:
         """Go on when told to stop: the first attempt is given up, and its result comes while the second is under way."""
@@ -204,6 +209,13 @@ async def _sleep(run, ms):
     return "slept"
 
 
+async def _timed(run, name, seconds):
+    await run.step(stamp, name, None)
+    await asyncio.sleep(seconds)
+    await run.step(stamp, name, seconds)
+    return "timed"
+
+
 async def _signal(run, ms):
     with contextlib.suppress(TimeoutError):
         await run.receive("go", within=ms / 1000)
@@ -289,6 +301,7 @@ FORMS: dict[str, Any] = {
     "signal": _signal,
     "sleep": _sleep,
     "spread": _spread,
+    "timed": _timed,
     "try": _attempt,
     "undoable": _undoable,
 }

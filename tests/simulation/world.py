@@ -19,6 +19,7 @@ from mainspring.store.commands.inbox import Deliver, Publish
 from mainspring.store.commands.results import Refused, Started
 from mainspring.store.commands.runs import CancelRun, GiveResult, Reopen
 from mainspring.store.commands.sessions import Bury
+from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock, VirtualLoop
 from tests.simulation import invariants
 from tests.simulation.effects import Effects
@@ -31,7 +32,6 @@ from tests.simulation.workload import REGISTRY
 CHAOS_S = 10.0
 LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"], ["rollback"])
 PEACE_S = 240.0
-_MISFORTUNES = ("kill", "kill", "pause", "mistake", "mistake", "drain", "skew")
 
 
 class Begun(msgspec.Struct):
@@ -47,10 +47,14 @@ class Begun(msgspec.Struct):
 class World:
     """All of it; `wrong` is what must not be, `hits` which faults and recoveries were reached."""
 
+    skews: tuple[int, ...] = (0, 0, -400, 250, 1_500)
+    """How far the clock of a machine is from the others' (ms)."""
+    misfortunes: tuple[str, ...] = ("kill", "kill", "pause", "mistake", "mistake", "drain", "skew")
+
     def __init__(self, seed: int, folder: Path, *, wrap: Any = None, store: str = "sqlite") -> None:
         self.seed = seed
         self.dice = random.Random(seed)
-        self.clock = FakeClock(seed=seed)
+        self.clock = self.make_clock()
         self.loop = VirtualLoop(self.clock)
         self.store = STORES[store](folder)
         self.reader = self.store.reader
@@ -69,6 +73,22 @@ class World:
         self._is_over = False
         self._looked_at: set[str] = set()
         self.client: Node = None  # type: ignore[assignment]  # made in the loop
+
+    def make_clock(self) -> FakeClock:
+        """Return the clock of the seed."""
+        return FakeClock(seed=self.seed)
+
+    def process_clock(self) -> StoreClock | None:
+        """Return the clock by which a new process computes; None = its machine's."""
+        return None
+
+    def grow_tree(self, size: int, number: int) -> Any:
+        """Return what a run has to do."""
+        return grow(self.dice, size, number)
+
+    def befall(self, what: str) -> bool:
+        """Let a misfortune happen that is of all processes; return whether it is one."""
+        return False
 
     def next_number(self) -> int:
         """Return a number that nothing else has."""
@@ -129,7 +149,7 @@ class World:
     def _plan_run(self, number: int) -> None:
         dice = self.dice
         name = dice.choice(("plain", "plain", "narrow", "narrow", "laned", "laned", "undone", "hurried"))
-        tree = grow(dice, dice.choice((1, 4, 9, 14)), number)
+        tree = self.grow_tree(dice.choice((1, 4, 9, 14)), number)
         if name == "undone":
             tree = [
                 "seq",
@@ -254,8 +274,10 @@ class World:
             return
         dice, node = self.dice, self.dice.choice(living)
         leased = self.store.lease_ms is not None
-        what = dice.choice(_MISFORTUNES + ("cut off", "cut off") * leased)
+        what = dice.choice(self.misfortunes + ("cut off", "cut off") * leased)
         self.hits[what] += 1
+        if self.befall(what):
+            return
         if what == "kill":
             found_after, replaced_after = dice.uniform(0, 3), dice.uniform(0.1, 3)
 
@@ -320,11 +342,11 @@ class World:
         return self.rows(f"select {wanted} from runs where finished_at is null")
 
 
-def simulate(seed: int, *, wrap: Any = None, store: str = "sqlite") -> World:
+def simulate(seed: int, *, wrap: Any = None, store: str = "sqlite", kind: type[World] = World) -> World:
     """Live one seed."""
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     try:
-        world = World(seed, folder, wrap=wrap, store=store)
+        world = kind(seed, folder, wrap=wrap, store=store)
         world.live()
     finally:
         with contextlib.suppress(OSError):

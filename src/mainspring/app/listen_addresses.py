@@ -20,6 +20,12 @@ def is_default(settings: Settings, setting: str) -> bool:
     return setting not in settings.sources
 
 
+def _is_chosen_late(settings: Settings, setting: str) -> bool:
+    """Tell whether the web process may listen elsewhere: the default port was taken, or port 0 lets the system choose."""
+    bind = settings.web.bind if setting == "web.bind" else settings.hooks.bind
+    return is_default(settings, setting) or bind.endswith(":0")
+
+
 def with_address(settings: Settings, setting: str, bind: str) -> Settings:
     """Return settings whose `web.bind` or `hooks.bind` is this one."""
     if setting == "web.bind":
@@ -35,7 +41,7 @@ def note_address(store: ProcessStore, setting: str, bind: str) -> None:
 def settings_in_use(settings: Settings, reader: Reader) -> Settings:
     """Return the settings with the addresses at which the web process of this host was last seen listening."""
     for setting in SETTINGS:
-        if is_default(settings, setting) and (found := reader.read("read_meta", (_key(setting),))):
+        if _is_chosen_late(settings, setting) and (found := reader.read("read_meta", (_key(setting),))):
             settings = with_address(settings, setting, str(found[0][0]))
     return settings
 

@@ -19,11 +19,11 @@ from mainspring.app.post import GONE
 from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
-from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.roles import Role
 from mainspring.domain.sealing import PLAIN
 from mainspring.engine.parentage import set_death_signal
-from mainspring.store.base import Changes, StoreBrokenError
+from mainspring.store.base import OUTAGES, Changes, StoreBrokenError
 from mainspring.store.usage import Usage
 
 BEAT_S = 2.0
@@ -99,7 +99,7 @@ class PostProcess:
             self._open_now()
         except StoreBrokenError:
             raise
-        except (StoreUnavailableError, StoreFullError) as error:
+        except OUTAGES as error:
             return error.message
         return None
 

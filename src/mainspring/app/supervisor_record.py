@@ -8,20 +8,24 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
 from mainspring.app.dead_sessions import bury
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
-from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.domain.states import SessionState
 from mainspring.domain.worker_death import SHUT_DOWN_S, SURVIVE_MS, DeathRecord, blame, next_survive_ms
-from mainspring.store.base import StoreBrokenError
+from mainspring.store.base import OUTAGES, StoreBrokenError
 from mainspring.store.commands.sessions import Pardon
 from mainspring.store.liveness import find_dead, host_identity
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.supervisor")
 _EVERY_S = 0.2
+_BEAT_S = 10.0
+"""Three of them fit into the silence after which a process counts as stopped."""
 _LAST_WORDS_S = 3.0
 _MOST_BLAMED = 20
 
@@ -50,6 +54,8 @@ class SupervisorRecord:
         self._blamed: list[tuple[float, tuple[str, ...]]] = []
         """When runs were put on probation, and which."""
         self._is_pardoned = False
+        self._usage = Usage()
+        self._beat_due_at = 0.0
         self._told: str | None = None
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -146,7 +152,7 @@ class SupervisorRecord:
             except StoreBrokenError as error:
                 self.failed = error
                 return
-            except (StoreUnavailableError, StoreFullError) as error:
+            except OUTAGES as error:
                 self._tell(error)
             except StoreError as error:
                 self.failed = error
@@ -160,7 +166,7 @@ class SupervisorRecord:
         if self._fenced and self._store is not None:
             _LOG.warning("this supervisor was out of reach for too long: it opens another session")
             self._store.close(drain=False)
-            self._store, self._fenced = None, False
+            self._store, self._fenced, self._beat_due_at = None, False, 0.0
         if self._store is None:
             self._open_store()
         store = self._store
@@ -173,11 +179,17 @@ class SupervisorRecord:
             runs = tuple(run for at, runs in self._blamed if now - at <= SHUT_DOWN_S for run in runs)
             store.apply(Pardon(runs))
             self._blamed.clear()
+        if now >= self._beat_due_at:
+            self._beat_due_at = inf  # until it is answered: a store that is away must not hold up what follows
+            store.submit(self._usage.beat(), self._note_beat)
         self.suspects = bool(store.reader.read("count_suspects")[0][0])
         rows = store.reader.read("list_quarantined", (self._since, host_identity()))
         self.quarantined = frozenset(int(row[0]) for row in rows)
         for death in died:  # last: until then whoever looks knows that more is to come
             self._died.remove(death)
+
+    def _note_beat(self, _answer: object) -> None:
+        self._beat_due_at = time.monotonic() + _BEAT_S
 
     def _tell(self, error: MainspringError | None) -> None:
         """Say what is wrong when that changes."""

@@ -80,7 +80,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         buried = _bury_dead(opened)
         taken = records.take_in(opened.apply)
         facts = look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
-        now = clock.now()
+        now = opened.clock.now()
         judged, silent = judge(facts, now, tunings_of(settings.monitors), own_tunings_of(settings.monitors))
         nonlocal still
         still = stands_still(facts, unsent(opened.reader), now, None)

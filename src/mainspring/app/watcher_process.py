@@ -12,6 +12,7 @@ from mainspring.app.background_check import BackgroundCheck
 from mainspring.app.metrics_push import begin_pushing
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
+from mainspring.app.wal_check import WalCheck
 from mainspring.app.watching import Watching
 from mainspring.resources.fault_text import FaultText
 from mainspring.store.applied import applied
@@ -31,14 +32,17 @@ async def serve(process: PostProcess) -> int:
         process.changed = watching.changed
         watching.start()
         check = None if settings.store.is_remote else BackgroundCheck(settings.store.path)
-        if check is not None:
+        wal_check = None if settings.store.is_remote else WalCheck(process)
+        if check is not None and wal_check is not None:
             check.start()
+            wal_check.start()
         pusher = begin_pushing(settings, secrets, process.store)
         await process.stopped.wait()
         if pusher is not None:
             pusher.close()
-        if check is not None:
+        if check is not None and wal_check is not None:
             check.close()
+            await wal_check.close()
         upkeep.close()
         await watching.close()
     await process.close()

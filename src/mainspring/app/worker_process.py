@@ -23,11 +23,12 @@ from mainspring.app.post import GONE, STALLED
 from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
-from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.worker_death import SHUT_DOWN_S
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
 from mainspring.resources.withheld import WITHHELD
+from mainspring.store.base import OUTAGES
 from mainspring.store.commands.automations import NoteCircumstances
 from mainspring.store.commands.sessions import CloseSession
 
@@ -51,7 +52,7 @@ def main() -> int:
         asyncio.run(_work(project, handover, line))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
-        return GONE if isinstance(error, FencedError | StoreUnavailableError | StoreFullError) else 2
+        return GONE if isinstance(error, (FencedError, *OUTAGES)) else 2
 
 
 async def _work(project: Project, handover: Handover, line: SupervisorLine) -> NoReturn:

@@ -22,7 +22,7 @@ _SHOWN = 5
 
 
 def clock(invocation: Invocation) -> Iterator[Check]:
-    """The clock does not stand before what the store has on record."""
+    """The clock that counts is not behind the newest record, and this machine's is near it."""
     from mainspring.store.reads.runs import list_runs
     from mainspring.store.reads.status import audit_rows
 
@@ -30,7 +30,16 @@ def clock(invocation: Invocation) -> Iterator[Check]:
     seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
     seen += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
     ahead = max(seen, default=now) - now
-    if ahead <= _AHEAD_MS:
+    differs = invocation.machine_clock.now() - now
+    if abs(differs) > _AHEAD_MS:
+        side = "ahead of" if differs > 0 else "behind"
+        yield Check(
+            "clock",
+            "warning",
+            f"this machine's clock is {span(abs(differs))} {side} the database's, which counts",
+            "Set the clock (chrony, ntpd).",
+        )
+    elif ahead <= _AHEAD_MS:
         yield ok("clock", datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
     else:
         yield Check(

@@ -17,7 +17,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, NoStoreError, StoreError
+from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, StoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -55,11 +55,26 @@ class Invocation:
         return Output(self.flags)
 
     @cached_property
-    def clock(self) -> "Clock":
-        """The machine's clock."""
+    def machine_clock(self) -> "Clock":
+        """The clock of this machine, which may differ from the store's."""
         from mainspring.domain.clock import SystemClock
 
         return SystemClock()
+
+    @cached_property
+    def clock(self) -> "Clock":
+        """The clock that the store's instants are compared with: the server's, or this machine's beside a file. Raises ConfigError."""
+        if not self.settings.store.is_remote:
+            return self.machine_clock
+        from mainspring.app.server_clock import ServerClock
+
+        return ServerClock(self.machine_clock, self._server_now)
+
+    def _server_now(self) -> int | None:
+        """Return the instant of the store's server; None if it does not answer, which the command's own read reports."""
+        with suppress(MainspringError):
+            return int(self.reader.read("read_instant")[0][0])
+        return None
 
     @cached_property
     def settings(self) -> "Settings":
@@ -182,7 +197,7 @@ class Invocation:
             from mainspring.app.stores import make_store
 
             options = {"anew": True} if anew and not self.settings.store.is_remote else {}
-            store = make_store(self.settings.store.url, clock=self.clock, patience=PATIENCE, **options)
+            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=PATIENCE, **options)
             store.open()
             self._store = store
             with suppress(StoreError):
@@ -194,7 +209,7 @@ class Invocation:
         from mainspring.app.stores import is_made, make_store
 
         if is_made(self.settings.store.url):
-            store = make_store(self.settings.store.url, clock=self.clock, patience=PATIENCE)
+            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=PATIENCE)
             store.open()
             store.close()
 

@@ -22,7 +22,7 @@ def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> Non
     target = folder or settings.to
     if target is None and invocation.settings.store.is_remote:
         raise click.UsageError("name a FOLDER, or set store.backup.to: a store on a server has none beside it")
-    made = back_up(url, target or invocation.path.parent / "backups", clock=invocation.clock, keep=keep)
+    made = back_up(url, target or invocation.path.parent / "backups", clock=invocation.machine_clock, keep=keep)
 
     def text() -> None:
         invocation.output.line(str(made.path))

@@ -44,7 +44,7 @@ def _move(invocation: Invocation, to: str) -> None:
     if there.store.is_remote:  # where store.url will look for it: each environment has a schema of its own
         place = url_for(place, settings.project.environment)
     done = move_store(
-        settings.store.url, place, act=invocation.act, clock=invocation.clock, tell=invocation.output.hint
+        settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, tell=invocation.output.hint
     )
 
     def text() -> None:
@@ -61,7 +61,7 @@ def _stay(invocation: Invocation) -> None:
 
     shown = invocation.shown
     invocation.confirm(f"Use {shown} again, as it was when it was moved; what was done at the new place is not in it")
-    was = stay(invocation.settings.store.url, act=invocation.act, clock=invocation.clock)
+    was = stay(invocation.settings.store.url, act=invocation.act, clock=invocation.machine_clock)
     invocation.output.document(
         {"store": shown, "was_moved_to": was.to},
         f"{shown} can be used again. Do not use {was.to} any more: both would start the same runs.",

@@ -99,7 +99,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
     if file.is_dir():  # what `db backup FOLDER` was given
         file = newest_in(file, stem(url))
     invocation.confirm(f"Replace the store {invocation.shown} by {file}")
-    done = put_back(file, url, clock=invocation.clock)
+    done = put_back(file, url, clock=invocation.machine_clock)
 
     def text() -> None:
         output = invocation.output

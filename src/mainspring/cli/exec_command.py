@@ -27,14 +27,13 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
 from mainspring.domain.options import OPTIONS, Group, Kind
 from mainspring.domain.retry import Retry
-from mainspring.domain.text import escape
+from mainspring.domain.text import LONGEST_NAME, escape, is_free_name
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
 from mainspring.resources.withheld import WITHHELD
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 _MOST_WORDS, _LONGEST_WORD = 100, 500  # of a command in its definition; it may be as long as the system lets it
-_LONGEST_NAME = 500  # of a lock or key
 _SHARED = (Group.WHO, Group.WATCH)
 LINE = "wrap any command: record, lock, retry, time out"
 
@@ -102,10 +101,10 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
 
 def _printable(text: str) -> str:
     """Read a name that is chosen freely: it is shown, compared, and made part of a file's name."""
-    if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
+    if not is_free_name(text):
         raise OptionError(
             f"{escape(text, 60)!r} cannot be a name",
-            hint=f"Write 1 to {_LONGEST_NAME} printable characters in one line.",
+            hint=f"Write 1 to {LONGEST_NAME} printable characters in one line, not all of them blank.",
         )
     return text
 

@@ -123,4 +123,6 @@ def exit_code(error: BaseException) -> int:
 
 def is_retryable(kind: type[BaseException]) -> bool:
     """Tell whether the same command may succeed when it is given again."""
-    return issubclass(kind, _RETRYABLE) and not issubclass(kind, StoreDamagedError | StoreGoneError)
+    return issubclass(kind, _RETRYABLE) and not issubclass(
+        kind, StoreDamagedError | StoreGoneError | e.StoreReadOnlyError
+    )

@@ -74,7 +74,7 @@ def _create_store(invocation: Invocation, folder: Path) -> str | None:
         return None
     if is_made(settings.store.url):
         return f"the store is {settings.store.shown}, which was there before"
-    store = make_store(settings.store.url, clock=invocation.clock)
+    store = make_store(settings.store.url, clock=invocation.machine_clock)
     store.open()
     store.close()
     return None

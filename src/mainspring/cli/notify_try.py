@@ -23,7 +23,7 @@ def test(invocation: Invocation, channel: str | None) -> int:
 
     settings = invocation.settings
     names = channels_to_try(settings, channel)
-    found = try_channels(settings, names, by=invocation.act.actor.name, clock=invocation.clock)
+    found = try_channels(settings, names, by=invocation.act.actor.name, clock=invocation.machine_clock)
     columns = [
         Column("CHANNEL", lambda one: one.channel, cut=True),
         Column("ANSWER", _answer, lambda one: "red" if one.fault else "green", cut=True),

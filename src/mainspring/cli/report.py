@@ -12,6 +12,8 @@ from mainspring.domain.errors import BusyError, MainspringError
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
 
+_LONGEST_LINE, _KEPT = 600, 500
+"""Characters."""
 DOCS = "docs/reference/errors.md"
 
 
@@ -55,10 +57,18 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return None if ctx is None else f"See: {ctx.command_path} --help"
 
 
+def _shorten(message: str) -> str:
+    """Return a message whose lines are of a length that can be read: what it repeats of the command line may be of any length."""
+    return "\n".join(
+        line if len(line) <= _LONGEST_LINE else f"{line[:_KEPT]}…[+{len(line) - _KEPT:,} characters]"
+        for line in message.split("\n")
+    )
+
+
 def _data(code: str, message: str, next_step: str | None, *, retryable: bool) -> dict[str, Any]:
     return {
         "code": code,
-        "message": message,
+        "message": _shorten(message),
         "next": next_step,
         "retryable": retryable,
         "docs": f"{DOCS}#{code}",

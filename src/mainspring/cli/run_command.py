@@ -1,5 +1,7 @@
 """`mainspring run NAME ...`: start a run, by default work on it here if nobody else does, and follow it to its end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,13 +11,20 @@ from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.waiting import wait_for_end
-from mainspring.domain.errors import ArgumentError, DefinitionError, NotFoundError, UnknownNameError
+from mainspring.domain.errors import (
+    ArgumentError,
+    DefinitionError,
+    MainspringError,
+    NotFoundError,
+    UnknownNameError,
+)
 from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
     from mainspring.engine.registry import Registry
     from mainspring.service.starting import StartOptions
+    from mainspring.store.commands.results import Started
     from mainspring.store.views import AutomationView
 
 
@@ -62,11 +71,12 @@ def run_command(
         return _detach(invocation, automation, data, options)
     if _somebody_works(invocation, automation, options):
         started = _start(invocation, automation, data, options)
-        if given["watch"]:
-            from mainspring.cli.runs_watch import follow
+        with _errors_name_run(invocation, started):
+            if given["watch"]:
+                from mainspring.cli.runs_watch import follow
 
-            return follow(invocation, started, given["timeout"])
-        return wait_for_end(invocation, started, timeout=seconds)
+                return follow(invocation, started.run, given["timeout"])
+            return wait_for_end(invocation, started.run, timeout=seconds)
     return _work_here(invocation, registry, automation, data, options, given)
 
 
@@ -133,12 +143,15 @@ def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> byte
 
 def _json(word: str) -> Any:
     from mainspring.cli.values import decoded, read
+    from mainspring.domain.json_fault import explain_bad_json
 
+    data = read(word, "the arguments")
     try:
-        return decoded(read(word, "the arguments"), "the arguments")
+        return decoded(data, "the arguments")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArgumentError(
-            f"the arguments are not JSON: {error}", hint='Write {"name": value, ...} or name=value words.'
+            f"the arguments are not JSON: {explain_bad_json(error, data)}",
+            hint='Write {"name": value, ...} or name=value words.',
         ) from None
 
 
@@ -156,7 +169,7 @@ def _options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
     )
 
 
-def _start(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> str:
+def _start(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "Started":
     from mainspring.app.project import Project
     from mainspring.service.starting import start
 
@@ -174,7 +187,25 @@ def _start(invocation: Invocation, automation: "Automation", data: bytes, option
     )
     if not started.created:
         invocation.output.warn(f"found by its key: run {started.run} is {started.state}")
-    return started.run
+    return started
+
+
+@contextmanager
+def _errors_name_run(invocation: Invocation, started: "Started") -> Iterator[None]:
+    """Print the run's id if this command fails after the run was started: a caller that repeats the command would start another one."""
+    try:
+        yield
+    except (exits.WaitTimedOutError, exits.OutputLostError):  # it names the run; nothing can be printed
+        raise
+    except MainspringError:
+        run = started.run
+        invocation.output.document({"run": run, "state": started.state}, run)
+        if not invocation.output.is_json:
+            invocation.output.warn(
+                f"run {run} was started, is {started.state}, and continues with the next worker: mainspring up\n"
+                f"Watch it: mainspring runs watch {run}. Cancel it: mainspring runs cancel {run}"
+            )
+        raise
 
 
 def _seconds(span: str | None) -> float | None:
@@ -184,7 +215,7 @@ def _seconds(span: str | None) -> float | None:
 
 
 def _detach(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> int:
-    run = _start(invocation, automation, data, options)
+    run = _start(invocation, automation, data, options).run
     invocation.output.document({"run": run}, run)
     invocation.output.hint(f"look: mainspring runs watch {run}")
     return exits.OK
@@ -223,24 +254,25 @@ def _work_here(
     from mainspring.app.project import Project
     from mainspring.resources.withheld import WITHHELD
 
-    started = _start(
-        invocation, automation, data, options
-    )  # first: an act is answered in time, a worker waits for the store
+    invocation.make_store().check_session_lock()  # without it this process can be no worker
+    # Before the worker opens: a start is answered in time, a worker waits for the store.
+    started = _start(invocation, automation, data, options)
     app = App.of(Project(invocation.settings), registry)
 
     async def work() -> int:
         async with app.running(schedules=False, one_run=True):
-            app.work_on(started)
+            app.work_on(started.run)
             if given["watch"]:
                 from mainspring.cli.runs_watch import follow
 
-                return await asyncio.to_thread(follow, invocation, started, given["timeout"])
+                return await asyncio.to_thread(follow, invocation, started.run, given["timeout"])
             seconds = _seconds(given["timeout"])
-            return await asyncio.to_thread(wait_for_end, invocation, started, timeout=seconds, stays=False)
+            return await asyncio.to_thread(wait_for_end, invocation, started.run, timeout=seconds, stays=False)
 
     WITHHELD.take(os.environ)
     try:
-        return asyncio.run(work())
+        with _errors_name_run(invocation, started):
+            return asyncio.run(work())
     finally:
         WITHHELD.give_back(os.environ)
 

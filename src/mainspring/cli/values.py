@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, ConflictError
-from mainspring.domain.json_fault import depth_of
+from mainspring.domain.json_fault import depth_of, explain_bad_json
 from mainspring.domain.text import escape
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def json_bytes(text: str, what: str) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         shown = escape(text, 80)
         raise ArgumentError(
-            f"{what} is no JSON: {shown}\n{error}",
+            f"{what} is no JSON: {shown}\n{explain_bad_json(error, data)}",
             hint="Text wants its quotes inside the shell's: '\"approve\"'. Also: @file.json, or - for stdin.",
         ) from None
     return data

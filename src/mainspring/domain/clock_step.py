@@ -36,6 +36,34 @@ class ClockStep(msgspec.Struct, frozen=True):
         return self.at - self.by_ms
 
 
+class WrittenAhead(msgspec.Struct, frozen=True):
+    """`number` starts, pauses or snoozes (`kind`) that were requested while the clock was ahead, and that wait for the wall clock."""
+
+    kind: str
+    number: int
+    until_at: int
+
+
+class ClockRegression(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock was put back from `from_at` to `to_at` (ms), and has not passed `from_at` yet.
+
+    `is_lived` = a process lived through it; else it went back by so much at least. `moved` = runs whose waits moved with it.
+    `slots` = slots that lie ahead and have their run.
+    """
+
+    from_at: int
+    to_at: int
+    is_lived: bool
+    moved: int
+    slots: int = 0
+    waiting: tuple[WrittenAhead, ...] = ()
+
+    @property
+    def by_ms(self) -> int:
+        """How far it was put back."""
+        return self.from_at - self.to_at
+
+
 class ClockWatch:
     """Compares a wall clock with seconds that only grow. Used by one thread. `passed` None = steps are not looked for.
 
@@ -47,12 +75,17 @@ class ClockWatch:
         self._began: float | None = None
         self._last: tuple[int, float] | None = None
         self._seen: tuple[int, float] | None = None
+        self._may_be_recorded = False
         self.known = 0
         self.is_moving = False
         """Whether a recorded step may still have durations to move."""
 
     def find_step(self, now: int, rough_ms: int = 0) -> ClockStep | None:
-        """Return the step since the last noted look, if there is one; `rough_ms` = how exact `now` is. Nothing is noted."""
+        """Return the step since the last noted look, if there is one; `rough_ms` = how exact `now` is. Nothing is noted.
+
+        A step that was found and not noted may be recorded: whether that commit succeeded is not known. If the clock was set right
+        since, this returns a step of (nearly) nothing.
+        """
         if self._passed is None:
             return None
         passed = self._passed()
@@ -62,15 +95,25 @@ class ClockWatch:
         last_now, last_passed = self._last
         elapsed_ms = round((passed - last_passed) * 1000)
         by_ms = now - last_now - elapsed_ms
-        if abs(by_ms) <= STEP_MS + rough_ms + elapsed_ms // _DRIFT:
+        is_step = abs(by_ms) > STEP_MS + rough_ms + elapsed_ms // _DRIFT
+        if not is_step and not self._may_be_recorded:
             return None
+        self._may_be_recorded = True
         return ClockStep(by_ms, now, elapsed_ms + rough_ms, round((passed - self._began) * 1000))
 
     def note(self) -> None:
         """Note the last look: what it found was committed."""
         if self._seen is not None:
             self._last = self._seen
+            self._may_be_recorded = False
             self._began = self._seen[1] if self._began is None else self._began
+
+
+def joined_steps(first: ClockStep | None, second: ClockStep | None) -> ClockStep | None:
+    """Return two steps, one after the other, as one."""
+    if first is None or second is None:
+        return second or first
+    return msgspec.structs.replace(second, by_ms=first.by_ms + second.by_ms)
 
 
 def describe_step(by_ms: int) -> str:

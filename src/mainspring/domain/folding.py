@@ -33,6 +33,7 @@ EXPLAINS_ALL: Final = {
     _K.WORKER_LOST: _OVERDUE | {_K.DEFINITION_LOST, _K.UNSERVED, _K.DEBOUNCE_HELD},
     _K.COMMITS_LOST: _OVERDUE | {_K.DEBOUNCE_HELD},
     _K.CODEC_UNAVAILABLE: _OVERDUE | {_K.TOO_SLOW, _K.STALLED},
+    _K.CLOCK_REGRESSION: frozenset({_K.SILENCE, _K.LATE_START, _K.CADENCE_DRIFT}),
 }
 """What is Mainspring's own -> what follows from it for every automation."""
 EXPLAINS_ONE: Final = {

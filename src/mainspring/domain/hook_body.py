@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from mainspring.domain.json_fault import explain_bad_json
+
 DEEPEST = 64
 MOST_FIELDS = 1_000
 _COLON = re.compile(rb'"\s*:')
@@ -63,7 +65,7 @@ def read_json(body: bytes) -> Any:
     except RecursionError:
         return _TOO_DEEP
     except (msgspec.MsgspecError, ValueError) as error:
-        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else explain_bad_json(error, body)
         return Unfit(400, "bad_json", f"this is no JSON: {why}")
     return value
 

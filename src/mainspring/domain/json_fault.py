@@ -1,5 +1,6 @@
-"""Find what keeps a value from being JSON: the path of the first fault, and why."""
+"""Find what keeps a value, or a text, from being JSON: the path of the first fault, and why."""
 
+import json
 import re
 from math import isfinite
 
@@ -29,6 +30,18 @@ def depth_of(data: bytes) -> int:
         depth += -1 if bracket[1] else 1
         deepest = max(deepest, depth)
     return deepest
+
+
+def explain_bad_json(error: Exception, data: bytes) -> str:
+    """Return why a text is no JSON: the decoder's `error`, unless that would only say that half of a surrogate pair ends too early."""
+    try:
+        json.dumps(json.loads(data), ensure_ascii=False).encode()
+    except UnicodeEncodeError as fault:
+        half = ord(str(fault.object)[fault.start])
+        return f"a text in it has a lone surrogate (\\u{half:04x}), which is no character"
+    except (ValueError, RecursionError):
+        pass
+    return str(error)
 
 
 def _inside(

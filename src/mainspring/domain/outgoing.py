@@ -74,6 +74,15 @@ def check_event(name: str, key: str | None) -> None:
             _check(text, f"the {what} of an event")
 
 
+def check_signal(name: str) -> None:
+    """Do nothing if a signal can have this name.
+
+    Raises:
+        ArgumentError: it is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    _check(name, "the name of a signal")
+
+
 def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -> None:
     """Do nothing if a message can be sent so.
 

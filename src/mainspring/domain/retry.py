@@ -15,6 +15,7 @@ from typing import Any
 
 from mainspring.domain.duration import Span, format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
+from mainspring.domain.refused_setting import RefusedSetting, carry_refusal
 from mainspring.domain.verdict import Kind, Verdict
 
 LONGEST_RETRY_AFTER = timedelta(hours=24)
@@ -55,6 +56,8 @@ class Retry:
     jitter: bool
     is_default: bool = field(default=False, compare=False, repr=False)
     """Nobody gave this policy for the step: what the table calls permanent is not tried again."""
+    refused: RefusedSetting | None = field(default=None, compare=False, repr=False)
+    """While a file is loaded, why this is no policy: the declaration that uses it says so."""
 
     def __init__(
         self,
@@ -66,24 +69,13 @@ class Retry:
         max: Span | None = None,  # noqa: A002 - the word of the option
         jitter: bool | None = None,
     ) -> None:
-        for name, policy in (("wait", wait), ("stop", stop)):
-            if policy is not None and not callable(policy):
-                raise OptionError(f"retry {name}={policy!r} is not a policy", hint=f"Give a tenacity {name} object.")
-        if wait is not None and (initial, max, jitter) != (None, None, None):
-            raise OptionError("retry has wait= and also initial=, max= or jitter=", hint="Give one or the other.")
-        if jitter is not None and not isinstance(jitter, bool):
-            raise OptionError(f"retry jitter={jitter!r} is neither true nor false", hint=_HINT)
-        if attempts is None:
-            attempts = _DEFAULT_ATTEMPTS if stop is None else MOST_ATTEMPTS
-        longest = _MAX if max is None else parse_duration(max)
-        first = min(_INITIAL, longest) if initial is None else parse_duration(initial)
-        if longest > _LONGEST_MAX or first > longest:
-            raise OptionError(
-                f"retry initial={format_duration(first)}, max={format_duration(longest)} do not fit",
-                hint="initial may not exceed max, and max not 365 days.",
-            )
-        values = (_attempts(attempts), wait, stop, first, longest, jitter is not False, False)
-        for name, value in zip(self.__slots__, values, strict=True):
+        refused = None
+        try:
+            values = _checked(attempts, wait, stop, initial=initial, max=max, jitter=jitter)
+        except MainspringError as error:
+            refused = carry_refusal(error)
+            values = _checked(None, None, None, initial=None, max=None, jitter=None)
+        for name, value in zip(self.__slots__, (*values, False, refused), strict=True):
             object.__setattr__(self, name, value)
 
     def as_default(self) -> "Retry":
@@ -135,8 +127,13 @@ class Retry:
             OptionError: it is none of these, or a parameter is out of bounds.
             UnknownNameError: the table has another key.
         """
-        if isinstance(value, Retry):
-            return value
+        made = value if isinstance(value, Retry) else cls._parse(value)
+        if made.refused is not None:
+            raise made.refused.report()
+        return made
+
+    @classmethod
+    def _parse(cls, value: "str | int | Mapping[str, Any]") -> "Retry":
         if isinstance(value, str) and value.strip().isdecimal():
             return cls(int(value.strip()[:9]))
         if isinstance(value, int) and not isinstance(value, bool):
@@ -178,6 +175,35 @@ def _attempts(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ATTEMPTS:
         raise OptionError(f"retry attempts={value!r} is not a whole number from 1 to {MOST_ATTEMPTS}", hint=_HINT)
     return value
+
+
+def _checked(
+    attempts: int | None,
+    wait: Callable[[Any], float] | None,
+    stop: Callable[[Any], bool] | None,
+    *,
+    initial: Span | None,
+    max: Span | None,  # noqa: A002 - the word of the option
+    jitter: bool | None,
+) -> tuple[int, Callable[[Any], float] | None, Callable[[Any], bool] | None, timedelta, timedelta, bool]:
+    """Return the fields of a policy. Raises OptionError."""
+    for name, policy in (("wait", wait), ("stop", stop)):
+        if policy is not None and not callable(policy):
+            raise OptionError(f"retry {name}={policy!r} is not a policy", hint=f"Give a tenacity {name} object.")
+    if wait is not None and (initial, max, jitter) != (None, None, None):
+        raise OptionError("retry has wait= and also initial=, max= or jitter=", hint="Give one or the other.")
+    if jitter is not None and not isinstance(jitter, bool):
+        raise OptionError(f"retry jitter={jitter!r} is neither true nor false", hint=_HINT)
+    if attempts is None:
+        attempts = _DEFAULT_ATTEMPTS if stop is None else MOST_ATTEMPTS
+    longest = _MAX if max is None else parse_duration(max)
+    first = min(_INITIAL, longest) if initial is None else parse_duration(initial)
+    if longest > _LONGEST_MAX or first > longest:
+        raise OptionError(
+            f"retry initial={format_duration(first)}, max={format_duration(longest)} do not fit",
+            hint="initial may not exceed max, and max not 365 days.",
+        )
+    return _attempts(attempts), wait, stop, first, longest, jitter is not False
 
 
 def _backoff(attempt: int, initial: timedelta, longest: timedelta, seed: str, *, jitter: bool) -> timedelta:

@@ -20,8 +20,9 @@ class Role(StrEnum):
     """Answers probes and tells figures over HTTP."""
 
 
-BEATING: Final = frozenset({*Role, "dev", "app"})
-"""Of processes that say again and again that they live; who only looks after others, or wraps a command, need not."""
+SUPERVISOR: Final = "supervisor"
+BEATING: Final = frozenset({*Role, SUPERVISOR, "dev", "app"})
+"""Of processes that say again and again that they live; one that wraps a command need not."""
 
 
 def read_role(text: str) -> str:

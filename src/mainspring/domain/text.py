@@ -23,6 +23,8 @@ _RAW = re.compile(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
 _DIRTY = re.compile(rf"{_BAD}|\\{_BODY}")
 _ESCAPED = re.compile(rf"(?<!\\)(\\++)({_BODY})")
 _LONGEST_BODY = 5
+LONGEST_NAME = 500
+"""Characters of a name that is chosen freely."""
 _NOT_IN_A_LINE = re.compile(rf"{_BAD}|[\n\t\u2028\u2029]")
 
 
@@ -49,6 +51,11 @@ def escape(text: str, limit: int | None = None) -> str:
 def is_plain_line(text: str) -> bool:
     """Tell whether text can be shown as it is, as a part of one line: no control character, line end or override is in it."""
     return text.isprintable() or _NOT_IN_A_LINE.search(text) is None
+
+
+def is_free_name(text: str) -> bool:
+    """Tell whether text can be a name that is chosen freely (a lock's, a key's): 1 to 500 characters of one plain line, not all blank."""
+    return bool(text.strip()) and len(text) <= LONGEST_NAME and is_plain_line(text)
 
 
 def unescape(text: str) -> str:

@@ -249,7 +249,7 @@ def _live_retry(options: Mapping[str, Any]) -> Retry | None:
     value = options.get("retry")
     if value is None:
         return shared_retry()
-    return value if isinstance(value, Retry) else Retry.parse(value)
+    return Retry.parse(value)
 
 
 def _module_of(fn: Callable[..., Any]) -> str:

@@ -9,6 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
+from mainspring.domain.clock_step import ClockStep, RunClockSteps
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.journal import History
 from mainspring.engine.inbox_reader import Later
@@ -32,6 +35,8 @@ class HistoryReader:
         self._waiting: deque[ClaimedRun] = deque()
         self._alone: deque[ClaimedRun] = deque()
         self._reading = self._closed = False
+        self._steps: list[ClockStep] = []
+        """Steps of the clock since the read that is under way began."""
         self.count = 0
         """How many runs wait for their history."""
 
@@ -40,6 +45,12 @@ class HistoryReader:
         self.count += 1
         self._waiting.append(run)
         self._next()
+
+    def read_again(self, step: ClockStep) -> None:
+        """Read again what is being read: the clock was set since its runs were claimed, and their rows have moved."""
+        self._waiting = deque(_moved(run, step) for run in self._waiting)
+        self._alone = deque(_moved(run, step) for run in self._alone)
+        self._steps += [step] if self._reading else []
 
     def close(self) -> None:
         """Give nothing to anybody any more."""
@@ -68,7 +79,13 @@ class HistoryReader:
             self._later(lambda: self._begin(runs))
             return
         self._reading = False
-        if not isinstance(read, Exception):
+        if self._steps:
+            for step in self._steps:
+                runs = [_moved(run, step) for run in runs]
+            self._steps.clear()
+            self._waiting.extendleft(reversed(runs))
+            read = []
+        elif not isinstance(read, Exception):
             self._waiting.extendleft(reversed(runs[len(read) :]))
         elif len(runs) == 1:
             read = [read]
@@ -79,3 +96,11 @@ class HistoryReader:
         for run, history in zip(runs, read, strict=False):
             self.count -= 1
             self._on_read(run, history)
+
+
+def _moved(run: ClaimedRun, step: ClockStep) -> ClaimedRun:
+    """Return a claimed run whose rows have moved with a step."""
+    steps = RunClockSteps(run.clock_steps)
+    steps.add(run.rank, step.by_ms, step.at)
+    deadline_at = None if run.deadline_at is None else run.deadline_at + step.by_ms
+    return replace(run, clock_steps=steps.write(), deadline_at=deadline_at)

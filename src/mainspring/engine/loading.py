@@ -145,7 +145,7 @@ def problem_of(target: Target, error: BaseException) -> Problem:
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     if isinstance(error, MainspringError):
-        how = error.hint or "Mend this declaration."
+        how = f"{error.hint or 'Fix this line.'} Until then no automation of the file loads."
         return Problem(where=where, what=_printable(error.message), how=how, target=target.text)
     how = "Mend the file; its other automations are left out until it loads."
     if isinstance(error, ModuleNotFoundError) and error.name:

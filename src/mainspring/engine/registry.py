@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
+from mainspring.domain.refused_setting import refused_settings
 from mainspring.engine.ambient import LOADING_FOR_A_RUN
 from mainspring.engine.automation import Automation, Step, Workflow
 from mainspring.engine.broken_declarations import broken_declarations
@@ -150,7 +151,7 @@ class Registry:
             self.loaded.append(target.text)
             return
         try:
-            with own_ends() as is_ours, no_silent_end():
+            with own_ends() as is_ours, no_silent_end(), refused_settings() as refused:
                 module = load_module(target.text, before_executing=lambda file: _declared.pop(file, None))
         except BaseException as error:
             if is_ours(error):
@@ -163,6 +164,9 @@ class Registry:
         self.loaded.append(target.text)
         self._adopt(module)
         self._report_waiting(module)
+        for setting in refused:
+            if not setting.is_used:
+                self._report(declaration_problem(setting.where, "", setting.error))
 
     def _adopt(self, module: ModuleType) -> None:
         """Add what the module and its parts declared when they were first imported: a second import declares nothing."""

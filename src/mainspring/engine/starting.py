@@ -78,13 +78,11 @@ def start_command(
     key = _filled(definition, "key", arguments, at) if options.key is None else _given_key(options)
     for pattern in definition.option("produces"):
         _expanded(definition, "produces", pattern, arguments, at)
-    span = definition.span("deadline")
-    deadline_ms = None if span is None else ms_of(span)
+    deadline_ms = None if (span := definition.span("deadline")) is None else ms_of(span)
     due_at = options.due_at
     is_later = due_at is not None and due_at > now_at
     rule, item = _health(definition, arguments, at, options, slot, key)
-    # Without a title of its own a run is called by its automation's name, which may change.
-    title = options.title or (definition.title_for(arguments, at) if definition.option("title") is not None else None)
+    title = _title(definition, arguments, at, options)
     tags = {**definition.option("tags"), **chosen["tags"]}
     return StartRun(
         id=run,
@@ -112,6 +110,12 @@ def start_command(
         healthy=rule,
         item=item,
     )
+
+
+def _title(definition: Definition, arguments: Any, at: int, options: StartOptions) -> str | None:
+    """Return the run's title. One that is blank is none: the run is called by its automation's name, which may change."""
+    own = "" if definition.option("title") is None else definition.title_for(arguments, at)
+    return next((text for text in (options.title, own) if text and text.strip()), None)
 
 
 def _health(

@@ -59,8 +59,8 @@ class Steps:
         if step is not None and step.attempt == 1:
             self._ended(step, end)
 
-    def start(self, request: Request, call: StepCall) -> None:
-        """Start a step: its first attempt, or the next one after what is on record."""
+    def start(self, request: Request, call: StepCall, *, is_due: bool = False) -> None:
+        """Start a step: its first attempt, or the next one after what is on record; `is_due` = the time of that has come."""
         if self._adopted is not None and self._adopted[0] == request.ident:
             step, (_, step.handle, step.started_at) = LiveStep(request, call), self._adopted
             step.first_at, self._adopted = step.started_at, None
@@ -81,7 +81,7 @@ class Steps:
                 step.attempt = last.attempt
                 self._doubt(step, in_doubt(request.name, last.state))
                 return
-            next_at = _still_due_at(last, driver.hosting.clock.now())
+            next_at = None if is_due else _still_due_at(last, driver.hosting.clock.now())
             if next_at is not None:
                 driver.waits.retry_at(request, call, next_at)
                 return
@@ -299,8 +299,10 @@ class Steps:
 
 
 def _still_due_at(last: AttemptRecord, now: int) -> int | None:
-    """Return when the attempt after this one is due; None = now. What a clock wrote that was put back since is counted from now."""
+    """Return when the attempt after this one is due; None = now. What a clock wrote that was put back since is counted from now,
+    unless it has moved with that step.
+    """
     next_at = last.next_at
-    if next_at is not None and last.ended_at is not None and last.ended_at > now + STEP_MS:
+    if next_at is not None and last.ended_at is not None and next_at >= last.ended_at > now + STEP_MS:
         next_at -= last.ended_at - now
     return next_at if next_at is not None and next_at > now else None

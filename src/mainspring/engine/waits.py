@@ -210,7 +210,7 @@ class Waits:
             due_at, request = popped
             retry = self.due.retries.pop(request.ident, None)
             if retry is not None:
-                self._driver.steps.start(*retry)
+                self._driver.steps.start(*retry, is_due=True)
             elif isinstance(request.call, TimerCall):
                 wait = self._open.get(request.ident.removesuffix(WITHIN))
                 if wait is None:

@@ -40,7 +40,8 @@ from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt, Release
-from mainspring.store.commands.sessions import Beat, ClearSuspect, WakeWorkers
+from mainspring.store.commands.sessions import Beat, ClearSuspect, MeetClockStep, WakeWorkers
+from mainspring.store.store_clock import StoreClock
 from mainspring.store.usage import Usage
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -71,6 +72,8 @@ class Worker(RunServices):
         self.codec = CodecOutage(loop, store, sealing, clock, self.want)
         super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
         store = self.store
+        if isinstance(clock, StoreClock):
+            clock.holds_steps = True
         self.loop = loop
         self.settings = settings or WorkerSettings()
         self.suspend_after_ms = self.settings.suspend_after_ms
@@ -170,16 +173,22 @@ class Worker(RunServices):
 
     def changed(self, changes: Changes) -> None:
         """The store says that something may have come, or that its clock was set."""
-        if changes.clock_step is not None:
-            self._meet_clock_step(changes.clock_step)
+        self._meet_clock_step(changes.clock_step)
         if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
             self.want()
         if changes.facts:
             self.look_for_facts()
 
-    def _meet_clock_step(self, step: ClockStep) -> None:
+    def _meet_clock_step(self, step: ClockStep | None) -> None:
         """Let what waits here be due when its time has passed, whatever the clock shows. What is parked is loaded again."""
+        if isinstance(self.clock, StoreClock):
+            step = self.clock.take_step()
+            if step is not None:
+                self.store.submit(MeetClockStep(self.clock.met_ms), ignore)
+        if step is None:
+            return
         _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
+        self._histories.read_again(step)
         self._parking.clear()
         for driver in list(self.drivers.values()):
             driver.meet_clock_step(step)
@@ -187,6 +196,7 @@ class Worker(RunServices):
 
     def _make_round(self) -> None:
         self._round = self.loop.call_later(_ROUND_S, self._make_round)
+        self._meet_clock_step(None)
         now = self.clock.now()
         self._rounds += 1
         if self._rounds % _ROUNDS_A_BEAT == 0 and self.store.session is not None:

@@ -1,13 +1,13 @@
 """Steps of the clock, for people: that it was set, by how much, what moved with it, and what waits for the wall clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.clock_step import RunClockSteps, describe_step
+from mainspring.domain.clock_step import RunClockSteps, WrittenAhead, describe_step
 from mainspring.insight.words import many, moment, span
 from mainspring.store.base import Reader
-from mainspring.store.reads.clock_steps import RecordedStep, WrittenAhead, recorded_steps, written_ahead
+from mainspring.store.reads.clock_steps import RecordedStep, find_regression, recorded_steps
 
 _SHOWN_FOR_MS = 86_400_000
 _COMMANDS: Final = {
@@ -18,7 +18,10 @@ _COMMANDS: Final = {
 
 
 class ClockReport(NamedTuple):
-    """`notes` = steps of the last day; `waiting` = sentences on what was requested while the clock was ahead, and still waits."""
+    """`notes` = steps of the last day; `waiting` = sentences on what was requested while the clock was ahead, and still waits.
+
+    Nothing waits any more once a person has resolved the incident of that step.
+    """
 
     notes: list[str]
     waiting: list[str]
@@ -27,8 +30,8 @@ class ClockReport(NamedTuple):
 def report_clock(reader: Reader, now: int, zone: str) -> ClockReport:
     """Return what is to be known of the clock at the instant `now` (ms)."""
     steps = [step for step in recorded_steps(reader) if -AHEAD_MS < now - step.at <= _SHOWN_FOR_MS]
-    is_back = any(step.by_ms < 0 for step in steps)
-    waiting = list(_of_written_ahead(written_ahead(reader, now + AHEAD_MS), now, zone)) if is_back else []
+    regression = find_regression(reader, now)
+    waiting = [] if regression is None else list(_of_written_ahead(regression.waiting, now, zone))
     return ClockReport([_of_step(step, now, zone) for step in steps], waiting)
 
 
@@ -41,7 +44,7 @@ def _of_step(step: RecordedStep, now: int, zone: str) -> str:
     return f"{text[0].upper()}{text[1:]} at {at}: the waits, retries and deadlines of {moved} moved with it{rest}."
 
 
-def _of_written_ahead(found: list[WrittenAhead], now: int, zone: str) -> Iterator[str]:
+def _of_written_ahead(found: Sequence[WrittenAhead], now: int, zone: str) -> Iterator[str]:
     for ahead in found:
         noun, command = _COMMANDS[ahead.kind]
         waits = "waits" if ahead.number == 1 else "wait"

@@ -27,7 +27,7 @@ class Organ(msgspec.Struct, frozen=True):
 
 
 def is_silent(one: SessionView, now: int) -> bool:
-    """Tell whether a process that should beat gives no sign of life; who only looks after others, or wraps a command, does not beat."""
+    """Tell whether a process that should beat gives no sign of life; one that wraps a command does not beat."""
     beats = one.role in BEATING and one.ended_at is None and one.state != SessionState.DEAD
     return beats and now - one.beat_at > SILENT_MS
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from mainspring.domain.roles import Role
+from mainspring.domain.roles import SUPERVISOR, Role
 from mainspring.domain.states import SessionState
 from mainspring.insight.words import ago, many, one_line, span
 from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
@@ -38,6 +38,18 @@ def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool, told:
         yield (
             f"The worker pid {one.pid} of {one_line(one.hostname, 40)} has given no sign of life for {span(now - one.beat_at)}:"
             f" it is stopped or blocked. Let it go on: kill -CONT {one.pid}; or start it anew: mainspring down, then mainspring up"
+        )
+
+
+def of_supervisors(sessions: Sequence[SessionView], now: int) -> Iterator[str]:
+    """Report supervisors that do nothing: what dies is not started again, and `mainspring down` waits for them."""
+    silent = [
+        one for one in sessions if one.role == SUPERVISOR and one.state not in _GONE and now - one.beat_at > SILENT_MS
+    ]
+    for one in silent[:5]:
+        yield (
+            f"The supervisor pid {one.pid} of {one_line(one.hostname, 40)} has given no sign of life for {span(now - one.beat_at)}:"
+            f" it is stopped or blocked. Let it continue: kill -CONT {one.pid}; or kill it and start it again: mainspring up"
         )
 
 

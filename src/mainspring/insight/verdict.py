@@ -122,7 +122,8 @@ def judge(
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
-    untold += (clock := report_clock(reader, now, zone)).waiting
+    clock = report_clock(reader, now, zone)
+    untold += [] if told.says(IncidentKind.CLOCK_REGRESSION) else clock.waiting
     problems = [*told.sentences(), *untold, *runs.sentences()]
     count = len(told.open) + len(untold)
     head = runs.head(told.head(count, now, zone), count)
@@ -188,6 +189,7 @@ def _of_standstill(
 ) -> Iterator[str]:
     needed = any(view.kind != "exec" for view in views) or any(queue.backlog for queue in queues)
     yield from standstill.of_workers(sessions, now, needed=needed, told=told.lost_processes)
+    yield from standstill.of_supervisors(sessions, now)
     yield from standstill.of_queues([one for one in queues if one.name not in told.paused_queues], now)
     groups = [one for one in status.ready_groups(reader, now) if one.automation not in told.stuck]
     yield from standstill.of_runs(groups, sessions, queues, paused, now)

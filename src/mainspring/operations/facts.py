@@ -35,6 +35,7 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import SessionState
 from mainspring.domain.trigger import source_in
 from mainspring.operations.by_hand import HelpByHand
+from mainspring.operations.clock_jumps import began_at, caught_up_at, jumped_at, read_jumps, without_jumps
 from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.held_work import read_held_debounces, read_held_partitions, read_unsent
@@ -48,6 +49,7 @@ from mainspring.store.base import Reader
 from mainspring.store.held import HELD, RELEASED_AT
 from mainspring.store.reads import status, triggers
 from mainspring.store.reads import watched as reads
+from mainspring.store.reads.clock_steps import find_regression
 from mainspring.store.reads.store_findings import store_findings
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView
@@ -129,6 +131,7 @@ class FactsReader:
             secrets=with_triggers(self._secrets, rows.listeners),
             unsent=read_unsent(self._reader),
             store=store_findings(self._reader),
+            clock=find_regression(self._reader, now_at),
             open=frozenset(open),
             last_seen={one.role: one.seen_at for one in rows.roles if one.seen_at is not None},
             last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},
@@ -168,8 +171,9 @@ class FactsReader:
         now_at: int,
     ) -> list[Watched]:
         cadences: dict[str, list[Cadence]] = {}
+        caught_up = caught_up_at(self._reader, now_at)
         for row in rows.schedules:
-            cadences.setdefault(row.automation, []).append(self._cadence(row))
+            cadences.setdefault(row.automation, []).append(self._cadence(row, caught_up))
         self._specs = {row.spec: self._specs[row.spec] for row in rows.schedules}
         waiting: dict[str, Waiting] = {}
         for name, queue, number, since_at in rows.waiting:
@@ -189,7 +193,8 @@ class FactsReader:
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
-        expected_from_at = self._expected_from_at(now_at)
+        jumps = read_jumps(self._reader, now_at)
+        expected_from_at = max(self._expected_from_at(now_at), jumped_at(jumps))
         found = [
             self._one(
                 one,
@@ -199,9 +204,9 @@ class FactsReader:
                 listens=one.name in listening,
                 cadences=tuple(cadences.get(one.name, ())),
                 succeeded_at=_succeeded_at(rows.succeeded_in.get(one.name), ends.get(one.name, ()), now_at),
-                ends=ends.get(one.name, ()),
+                ends=without_jumps(jumps, ends.get(one.name, ())),
                 recent=Recent(*rows.ended.get(one.name, (0, 0)), rows.started.get(one.name, 0)),
-                running_since_at=rows.running.get(one.name),
+                running_since_at=None if since is None else began_at(jumps, since, now_at),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
                 rejected=tuple(rejected.get(one.name, ())),
@@ -210,6 +215,7 @@ class FactsReader:
                 **{field: known.get(one.name, ()) for field, known in held_up.items()},
             )
             for one in rows.automations
+            for since in (rows.running.get(one.name),)
         ]
         self._written = used  # what was replaced is forgotten
         return found
@@ -256,14 +262,14 @@ class FactsReader:
             **read,
         )
 
-    def _cadence(self, row: reads.PlannedView) -> Cadence:
+    def _cadence(self, row: reads.PlannedView, caught_up: int) -> Cadence:
         schedule = self._specs.get(row.spec)
         if schedule is None:
             schedule = self._specs[row.spec] = Schedule.from_data(msgspec.json.decode(row.spec))
         return Cadence(
             name=row.name,
             schedule=schedule,
-            since_at=row.low_water_at,
+            since_at=max(row.low_water_at, caught_up),
             written_at=row.spec_at or 0,
             next_slot_at=row.next_slot_at,
             unbegun_at=row.unbegun_at,

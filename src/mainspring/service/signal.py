@@ -8,6 +8,7 @@ from mainspring.domain.codec import encode
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.journal import FactKind
 from mainspring.domain.json_schema import misfit_of_all
+from mainspring.domain.outgoing import check_signal
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
@@ -25,10 +26,12 @@ def signal(
     the message is kept as rejected (`runs show`).
 
     Raises:
+        ArgumentError: the name is empty, longer than 1,000 characters, or cannot be printed.
         NotFoundError: there is no such run.
         ConflictError: it has ended.
         ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
     """
+    check_signal(name)
     if was_done(reads, act, "signal", f"run:{run}"):
         return
     encoded = encode(value, what=f"signal {name}", limit=sealing.limit)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from mainspring.domain.clock_step import ClockStep
-from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import StoreError, StoreFullError, StoreReadOnlyError, StoreUnavailableError
 from mainspring.domain.journal import Fact, History
 from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
@@ -90,6 +90,16 @@ class UnsafeServerError(StoreError):
     """The database server could lose commits that it acknowledged, or is too old; nothing is written to it."""
 
     code = "unsafe_server"
+
+
+class PermissionDeniedError(StoreReadOnlyError, StoreUnavailableError):
+    """The database role lacks a right. A process that cannot open the store ends; one that has it open waits for the grant."""
+
+    code = "store_read_only"
+
+
+OUTAGES = (StoreUnavailableError, StoreFullError, UnsafeServerError, ServerRefusesError)
+"""Why a process whose supervisor has opened the store waits for it, unless it is a StoreBrokenError: what is wrong can be fixed."""
 
 
 class Changes(msgspec.Struct, frozen=True):

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from mainspring.domain.clock_step import ClockStep, ClockWatch
+from mainspring.domain.clock_step import ClockStep, ClockWatch, joined_steps
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
 from mainspring.store.base import Changes, CommitReport, NotWrittenError
-from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.handlers.clock_steps import move_piece, take_clock_step
+from mainspring.store.commands.sessions import CloseSession, MeetClockStep
+from mainspring.store.handlers.clock_steps import correct_marks, move_commands, move_piece, take_clock_step
+from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Transaction
 
 Handler = Callable[[Transaction, Any], Any]
@@ -38,8 +39,18 @@ class GuiltyError(Exception):
 class GroupingDatabase(ABC):
     """The part of a base.Database that is the same for each. A database of ours runs one transaction in `_commit`."""
 
-    def __init__(self, handlers: Handlers, passed: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        handlers: Handlers,
+        passed: Callable[[], float] | None = None,
+        process_clock: StoreClock | None = None,
+    ) -> None:
         self.clock_watch = ClockWatch(passed)
+        self.process_clock = process_clock
+        """By what the commands of this process are computed; None = by the store's clock itself."""
+        self._met_ms = 0
+        """The last MeetClockStep that is committed."""
+        self._asked_at = self._answered_at = 0
         self.session: int | None = None
         self.meanwhile: Callable[[], None] | None = None
         self._handlers = handlers
@@ -83,7 +94,7 @@ class GroupingDatabase(ABC):
             ready |= transaction.ready
             facts |= transaction.facts
             ended += transaction.ended
-            step = transaction.clock_step or step
+            step = joined_steps(step, transaction.clock_step)
         return CommitReport(results, Changes(ready, facts, tuple(ended), step))
 
     def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:
@@ -96,8 +107,37 @@ class GroupingDatabase(ABC):
         elif self.clock_watch.is_moving:
             move_piece(transaction)
 
-    def _note_clock(self, transaction: Transaction) -> None:
+    def _learn_time(self, transaction: Transaction, asked_at: int, answered_at: int) -> None:
+        """Let the process know what time it is at the store between two instants of its own clock; of a step once it is committed."""
+        self._asked_at, self._answered_at = asked_at, answered_at
+        if self.process_clock is not None and transaction.clock_step is None:
+            self.process_clock.learn(asked_at, transaction.now, answered_at)
+
+    def _unmet_ms(self, transaction: Transaction) -> int:
+        """Return by how much the clock was set since the worker of this process met a step, up to the begin of this transaction."""
+        if self.process_clock is None or not self.process_clock.holds_steps:
+            return 0
+        step = transaction.clock_step
+        return self.process_clock.noticed_ms - self._met_ms + (0 if step is None else step.by_ms)
+
+    def _moved_with_step(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
+        """Return the commands with what was computed by the clock as it was before a step that the worker has not met yet."""
+        by_ms = self._unmet_ms(transaction)
+        return move_commands(commands, by_ms, self._met_ms) if by_ms else commands
+
+    def _correct_marks(self, transaction: Transaction, commands: list[Any]) -> None:
+        """Say of outcomes that were computed before a step that they are of the clock as it was."""
+        if self.process_clock is not None and (transaction.clock_step is not None or self._unmet_ms(transaction)):
+            correct_marks(transaction, commands)
+
+    def _note_clock(self, transaction: Transaction, commands: list[Any]) -> None:
         """Note that the transaction is committed, with what it says of the clock."""
+        if self.process_clock is not None and transaction.clock_step is not None:
+            times = self._asked_at, transaction.now, self._answered_at
+            self.process_clock.learn(*times, transaction.clock_step)
+        self._met_ms = next(
+            (command.met_ms for command in reversed(commands) if isinstance(command, MeetClockStep)), self._met_ms
+        )
         watch = self.clock_watch
         watch.note()
         watch.known = watch.known if transaction.clock_known is None else transaction.clock_known

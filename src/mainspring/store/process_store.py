@@ -158,6 +158,10 @@ class ProcessStore(ABC):
         self._on_fatal(error)
         self.end_waiters.close()
 
+    def check_session_lock(self) -> None:
+        """Do nothing if this process could hold the lock of a session. Raises StoreReadOnlyError, StoreFullError."""
+        SessionLock(self.locks, f"{self.clock.random_bits(128):032x}").close(ended=True)
+
     def open_session(self, role: str, *, posts: tuple[str, ...] = (), capacity: int | None = None) -> int:
         """Open this process's one session: the lock first, then the row, so that nobody finds the row without its proof of life.
 

@@ -15,7 +15,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.web.form_reader import FormReader, is_form, strangers_forms
 from mainspring.web.gate import API, SAFE, VISITOR, Gate, path_of
 from mainspring.web.own_site import OwnSite
-from mainspring.web.places import Places
+from mainspring.web.places import PLACE, Places
 
 OUTSIDE: Final = ("/healthz", "/readyz", "/metrics", "/i/", "/assets/")
 """Doors with a guard of their own, or for everybody; one that ends in "/" is all that lies below it."""
@@ -94,6 +94,8 @@ class Entrance:
             busy = self._gate.refuse(request, 503, "too_busy", "too many ask at once: ask again", retry_after=1)
             await _closing(busy)(request.scope, request.receive, guarded)
             return
+
+        request.scope[PLACE] = place
 
         async def leaving(message: Message) -> None:
             place.leave()

@@ -12,7 +12,7 @@ from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hooks import Hooks
-from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen_at, listen_nearby, server
 
 _AGAIN_S, _NOTE_AGAIN_S = 5.0, 0.2
 KEEP_ALIVE_S = 75
@@ -70,7 +70,7 @@ class HookListener:
         bind = self._settings.bind
         if is_default(self._process.project.settings, "hooks.bind"):
             return listen_nearby(bind, "hooks.bind")
-        return listen(bind, "hooks.bind"), bind
+        return listen_at(bind, "hooks.bind")
 
     async def _note(self, bind: str) -> None:
         """Write down where webhooks are taken in, once the store is open."""

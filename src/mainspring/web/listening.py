@@ -79,6 +79,12 @@ def listen(bind: str, setting: str) -> socket.socket:
     raise kind(f"cannot listen on {bind}: {_TAKEN if is_taken else why}", hint=f"Choose another address: {setting}")
 
 
+def listen_at(bind: str, setting: str) -> tuple[socket.socket, str]:
+    """Return a socket that listens on `host:port`, and its address; of port 0 the one that the system chose. Raises ConfigError."""
+    listener = listen(bind, setting)
+    return listener, f"{bind.rpartition(':')[0]}:{listener.getsockname()[1]}"
+
+
 def listen_nearby(bind: str, setting: str) -> tuple[socket.socket, str]:
     """Return a socket that listens at a default address, or at the next free port where another process has it; and the address.
 

@@ -1,6 +1,8 @@
 """How many requests are answered at once, of all clients and of one address. A request that finds no place is refused at once."""
 
 from collections import Counter
+from collections.abc import MutableMapping
+from typing import Any
 
 from mainspring.service.sign_in_waits import group_of
 
@@ -28,6 +30,17 @@ class Places:
             self._of[group] += step
             if not self._of[group]:
                 del self._of[group]
+
+
+PLACE = "mainspring.place"
+"""In the scope of a request: its place."""
+
+
+def leave_place(scope: MutableMapping[str, Any]) -> None:
+    """Give back the place of a request that waits long from here on, and that another bound counts."""
+    place = scope.get(PLACE)
+    if isinstance(place, Place):
+        place.leave()
 
 
 class Place:

@@ -18,20 +18,21 @@ from mainspring.resources.secret import Secrets
 from mainspring.web.api.call import Site
 from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
+from mainspring.web.api.run_waits import MOST as MOST_WAITING
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.dashboard.door import Dashboard
 from mainspring.web.hook_door import HookDoor
 from mainspring.web.hook_listener import HookListener
 from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.listening import first_line, host_of, is_loopback, listen, listen_nearby, server
+from mainspring.web.listening import first_line, host_of, is_loopback, listen_at, listen_nearby, server
 from mainspring.web.look import Look
 from mainspring.web.pages import told
 from mainspring.web.routes import Routes, is_public
 from mainspring.web.token import VARIABLE, find_token
 from mainspring.web.ways_in import WaysIn
 
-_MOST_CONNECTIONS = MOST + 600
-"""Streams, which last, and others. The oldest idle one is closed for one more."""
+_MOST_CONNECTIONS = MOST + MOST_WAITING + 600
+"""Streams and requests that wait for runs, which last, and others. The oldest idle one is closed for one more."""
 _AGAIN_S = 0.2
 _SECRETS_EVERY_S = 60.0
 _LISTEN_AGAIN_S = 5.0
@@ -65,12 +66,13 @@ async def serve(process: PostProcess) -> int:
     store = process.project.settings.store
     file = None if store.is_remote else store.path
     project = process.project
-    incidents = IncidentPages(project.settings, process.store, project.secrets, project.clock)
+    incidents = IncidentPages(project.settings, process.store, project.secrets, process.store.clock)
     ways = WaysIn(project.settings, process.store, project.secrets, project.clock, is_alone=alone)
     if ways.fault is not None:
         process.log.warning("nobody can sign in by the provider of identities: %s", told(ways.fault)[1])
     site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
+    door.on_change = api.run_waits.hurry
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
     routes = Routes(process, look, token, is_open=is_open, door=door, file=file, more=more)
     app = ways.around(routes.app())
@@ -99,7 +101,7 @@ async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.T
     settings = process.project.settings
     while True:
         try:
-            take = listen_nearby if is_default(settings, "web.bind") else _listen_at
+            take = listen_nearby if is_default(settings, "web.bind") else listen_at
             listener, bind = await asyncio.to_thread(take, settings.web.bind, "web.bind")
         except ConfigError as error:
             if door.pages_trouble is None:
@@ -108,15 +110,12 @@ async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.T
         else:
             door.pages_trouble = None
             if bind != settings.web.bind:
-                process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
+                if take is listen_nearby:
+                    process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
                 process.project.settings = with_address(settings, "web.bind", bind)
             return listener
         if (await asyncio.wait(ends, timeout=_LISTEN_AGAIN_S, return_when=asyncio.FIRST_COMPLETED))[0]:
             return None
-
-
-def _listen_at(bind: str, setting: str) -> tuple[socket.socket, str]:
-    return listen(bind, setting), bind
 
 
 async def _close(process: PostProcess, looking: Sequence[asyncio.Task[Any]]) -> int:

@@ -4,15 +4,22 @@ import pytest
 
 from mainspring.domain.clock_step import RunClockSteps
 from mainspring.domain.incident import IncidentKind
+from mainspring.domain.notice import About
 from mainspring.domain.states import AttemptState, IncidentState, RunState
 from mainspring.insight.clock_steps import report_clock
+from mainspring.insight.verdict import judge, unresolved
+from mainspring.operations.facts import FactsReader
 from mainspring.store import failpoints
-from mainspring.store.commands.automations import PauseAutomation
+from mainspring.store.commands.automations import MakeSlot, PauseAutomation
+from mainspring.store.commands.incidents import Resolve
 from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import Beat, Bury
 from mainspring.store.handlers import clock_steps
+from mainspring.store.reads.status import sessions
 from tests.contract.store.clock import SettableClock
-from tests.contract.store.process import ask, event, outcome, suspend, wait_for
+from tests.contract.store.process import ask, event, finish, outcome, suspend, wait_for
 from tests.contract.store.test_watch import Site
 
 HOUR = 3_600_000
@@ -230,6 +237,28 @@ def test_lease_that_lies_ahead_counts_from_now(store, second, clock):
     assert store.do(Bury(second.session, silent_ms=10_000)).number == 0
 
 
+def test_clock_that_is_put_back_ends_no_session_on_record(store, second, clock):
+    """Who lives has no instant at which it ended."""
+    store.do(Beat())
+    second.do(Beat())
+    clock.put(-2 * HOUR)
+    store.do(Beat())
+    assert [session.ended_at for session in sessions(store.reader)] == [None, None]
+
+
+def test_lease_does_not_end_by_a_clock_that_is_set_forward(store, second, clock):
+    """A process that was heard of a second ago still was; and one that stays silent is declared dead in its time."""
+    store.do(Beat())
+    second.do(Beat())
+    clock.forward(1_000)
+    clock.put(2 * HOUR)
+    assert isinstance(store.do(Bury(second.session, silent_ms=10_000)), Refused)
+    clock.forward(8_000)
+    assert isinstance(store.do(Bury(second.session, silent_ms=10_000)), Refused)
+    clock.forward(1_001)
+    assert store.do(Bury(second.session, silent_ms=10_000)).number == 0
+
+
 def test_clock_that_drifts_is_no_step(store, clock):
     """A tenth of a second in each second is slewing."""
     for _ in range(20):
@@ -276,6 +305,140 @@ def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_liste
     assert report_clock(store.reader, clock.at, "UTC").waiting == []
     clock.forward(24 * HOUR)
     assert report_clock(store.reader, clock.at, "UTC").notes == []
+
+
+def regressions(site, wrong=True):
+    """Return the incidents of a clock that was put back."""
+    found = site.store.read("incidents", wrong=wrong)
+    return [incident for incident in found if incident.subject.kind is IncidentKind.CLOCK_REGRESSION]
+
+
+def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_instant(site, clock):
+    """It names from when to when, and what waits. `status` does not repeat that."""
+    site.look()
+    site.store.start(due_at=clock.at + HOUR)
+    clock.forward(MINUTE)
+    clock.put(-2 * HOUR)
+    site.look()
+    (incident,) = regressions(site)
+    assert incident.text == (
+        "the clock was put back by 2h, from 2027-01-15 08:01:00 UTC to 2027-01-15 06:01:00 UTC; 1 start waits for the wall clock"
+    )
+    assert "mainspring runs list --state queued" in incident.hint
+    assert (incident.facts["by_ms"], incident.facts["starts"]) == (2 * HOUR, 1)
+    verdict = judge(site.store.reader, clock.at, unresolved(site.store.reader), store="s", environment="production")
+    assert sum("the clock was put back" in problem for problem in verdict.problems) == 1
+    assert not any("requested while" in problem for problem in verdict.problems)
+    site.look(HOUR)
+    assert len(regressions(site)) == 1
+    site.look(HOUR - 1_000)
+    assert len(regressions(site)) == 1
+    site.look(1_000)
+    assert regressions(site) == []
+    assert site.told().count((About.OPENED, "ops")) == 1
+
+
+def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock):
+    """Slots that have run do not run again, so there is no success for a while."""
+    site.announce("a", every="30m")
+    for _ in range(6):
+        site.look(HOUR)
+        site.succeed()
+    site.look()
+    site.store.deliver_all()
+    clock.put(-2 * HOUR)
+    for _ in range(8):
+        site.look(10 * MINUTE)
+    late = (IncidentKind.SILENCE, IncidentKind.LATE_START)
+    silent = [one for one in site.store.read("incidents") if one.subject.kind in late]
+    (clock_incident,) = regressions(site)
+    assert silent
+    assert {one.parent for one in silent} == {clock_incident.id}
+
+
+def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock):
+    """What was jumped over counts neither as silence nor as the length of a run. What does not come afterwards is told in its time."""
+    site.announce("a", every="1h")
+    site.look()
+    site.succeed()
+    running = site.store.begin(automation="a")
+    site.look(MINUTE)
+    clock.put(6 * HOUR)
+    late = {IncidentKind.SILENCE, IncidentKind.LATE_START}
+    site.look(1_000)
+    assert not open_kinds(site) & late
+    facts = FactsReader(site.store.reader).read(clock.at)
+    assert {one.name: one.running_since_at for one in facts.automations}["a"] == clock.at - MINUTE - 1_000
+    site.store.do(finish(running))
+    ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
+    assert [end.took_ms for end in ends["a"]] == [MINUTE + 1_000, 0]
+    for _ in range(12):
+        site.look(10 * MINUTE)
+    assert open_kinds(site) & late
+
+
+def test_run_during_which_the_clock_was_put_back_took_an_unknown_time(site, clock):
+    """Not none at all."""
+    site.look()
+    running = site.store.begin(automation="b")
+    clock.forward(MINUTE)
+    clock.put(-HOUR)
+    site.store.do(finish(running))
+    ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
+    assert [end.took_ms for end in ends["b"]] == [None]
+
+
+def test_clock_that_is_set_right_again_ends_the_incident(site, clock):
+    """Forward to where it was."""
+    site.look()
+    clock.put(-2 * HOUR)
+    site.look()
+    assert len(regressions(site)) == 1
+    clock.put(2 * HOUR)
+    site.look()
+    assert regressions(site) == []
+
+
+def test_clock_that_is_put_back_by_a_few_minutes_is_a_note_alone(site, clock):
+    """Up to five minutes, and forward by any span."""
+    site.look()
+    for by_ms in (-5 * MINUTE, 3 * HOUR):
+        clock.put(by_ms)
+        site.look(1_000)
+        assert regressions(site) == []
+    assert len(report_clock(site.store.reader, clock.at, "UTC").notes) == 2
+
+
+def test_person_resolves_the_incident_of_a_clock_that_was_put_back(site, clock):
+    """For good: what waits is decided. The next step is another one."""
+    site.look()
+    site.store.start(due_at=clock.at + HOUR)
+    clock.put(-2 * HOUR)
+    site.look()
+    (incident,) = regressions(site)
+    site.store.do(Resolve(incident.id, "ann", "the clock is right now"))
+    site.look(MINUTE)
+    assert regressions(site) == []
+    assert report_clock(site.store.reader, clock.at, "UTC").waiting == []
+    clock.put(-HOUR)
+    site.look(MINUTE)
+    (again,) = regressions(site)
+    assert (again.id, again.opened, again.facts["by_ms"]) == (incident.id, 2, HOUR)
+
+
+def test_slots_that_have_run_are_counted_while_they_lie_ahead(site, clock):
+    """They do not run again."""
+    site.announce("a", every="1h")
+    site.look()
+    for _ in range(3):
+        slot_at = clock.at + HOUR - (clock.at + HOUR) % HOUR
+        site.look(slot_at - clock.at)
+        start = site.store.starting(slot=SlotLink("a", slot_at))
+        site.store.do(MakeSlot("a", slot_at, slot_at + HOUR, "run", start))
+    clock.put(-2 * HOUR - MINUTE)
+    site.look()
+    (incident,) = regressions(site)
+    assert incident.text.endswith("; 3 slots that lie ahead have their runs and do not run again")
 
 
 def test_event_after_the_step_reaches_runs_that_were_created_before_it(store, clock):

@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.lost_interval import LOST
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.automations import SetMeta
+from mainspring.store.commands.runs import RunKey
 from mainspring.store.held import HELD, RESTORED_AT
 from mainspring.store.reads.lost import lost_interval
 from tests.contract.store.arrivals import announced, hook, taking_in
@@ -59,6 +60,17 @@ def test_message_without_a_date_is_set_aside_until_the_release(restored):
     assert took_in(restored, "hook") == STARTED
     restored.do(SetMeta(HELD, None))
     assert took_in(restored, "later", was_kept=True) == STARTED
+
+
+def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
+    """Nothing tells whether it repeats one of the lost interval: its sender decides, or a person who cancels it before the release."""
+    restored.clock.forward(5)
+    key = RunKey("order 7", "hash")
+    made = restored.start(run_key=key)
+    assert restored.start(run_key=key).run == made.run
+    assert restored.ids() == []
+    restored.do(SetMeta(HELD, None))
+    assert restored.ids() == [made.run]
 
 
 def test_store_that_was_never_restored_sets_nothing_aside(store):

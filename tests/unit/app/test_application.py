@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import mainspring as ms
-from mainspring.domain.errors import ConflictError, MainspringError
+from mainspring.domain.errors import ArgumentError, ConflictError, MainspringError
 from mainspring.engine.registry import Registry
+from mainspring.store.reads.runs import run_view
 from mainspring.store.sqlite.store import SqliteStore
 
 
@@ -67,3 +68,58 @@ def test_run_in_a_thread_that_has_a_loop_says_what_to_write(tmp_path, recwarn):
     assert "app.running()" in (refused.value.hint or "")
     assert not recwarn.list
     assert app.run(work) == 1
+
+
+def test_signal_whose_name_cannot_be_printed_is_refused(tmp_path):
+    """Before anything is written, as for the name of an event; also where the run has ended."""
+    with Registry() as registry:
+
+        @ms.task
+        def work() -> int:
+            return 1
+
+    app = ms.App(tmp_path / "state.db", registry=registry)
+
+    async def signal(name):
+        run = await app.options(title=" ").start(work)
+        await app.signal(run.id, name, 1)
+
+    for name in ("\ud800", "", "a\nb"):
+        with pytest.raises(ArgumentError, match="cannot be the name of a signal"):
+            asyncio.run(signal(name))
+    app.close()
+
+
+@pytest.mark.parametrize("title", ["", "  "])
+def test_blank_title_is_none(tmp_path, title):
+    """A run whose title is blank is called by its automation in lists, whoever gave it: the caller or a template."""
+    with Registry() as registry:
+
+        @ms.task(title="{name}")
+        def greet(name: str) -> int:
+            return len(name)
+
+    app = ms.App(tmp_path / "state.db", registry=registry)
+
+    async def titles():
+        runs = [await app.start(greet, title), await app.options(title=title).start(greet, "Ann")]
+        return [run_view(app.open_store().reader, run.id).title for run in runs]
+
+    assert asyncio.run(titles()) == [None, "Ann"]
+    app.close()
+
+
+@pytest.mark.parametrize("name", [" ", "", "x" * 501, "a\nb"])
+def test_lock_takes_the_names_that_exec_takes(tmp_path, name):
+    """One rule: up to 500 characters of one plain line that is not blank."""
+    with Registry() as registry:
+
+        @ms.task
+        def work(name: str) -> int:
+            with ms.lock(name) as lock:
+                return lock.token
+
+    app = ms.App(tmp_path / "state.db", registry=registry)
+    with pytest.raises(ms.RunFailed, match="cannot be the name of a lock"):
+        app.run(work, name)
+    assert app.run(work, "x" * 500) == 1

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.app import client as client_module
 from mainspring.app.client import Client
 from mainspring.app.told_error import DeniedError, error_of
 from mainspring.domain import errors
@@ -58,7 +59,8 @@ class Unsure(httpx2.AsyncBaseTransport):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[ApiWorld]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
+    monkeypatch.setattr(client_module, "WAIT_S", 0.0)  # a wait at the server is tested beside the API
     found = sqlite_world(tmp_path)
     yield found
     found.api.close()

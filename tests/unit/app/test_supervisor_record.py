@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.app import supervisor_record
 from mainspring.app.project import Project
 from mainspring.app.supervisor_record import SupervisorRecord
 from mainspring.store.commands.sessions import Bury
@@ -37,3 +38,21 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
     finally:
         record.close()
         other.close()
+
+
+def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file too, where the kernel tells of its death, but not that it was stopped."""
+    monkeypatch.setattr(supervisor_record, "_BEAT_S", 0.01)
+    config = tmp_path / "mainspring.toml"
+    config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
+    record = SupervisorRecord(Project.find(config=config), ("worker",))
+    record.open()
+    try:
+        assert record._store is not None
+        text = "select count(*) from sessions where role = 'supervisor' and beat_at > opened_at and memory > 0"
+        until = time.monotonic() + PATIENCE
+        while record._store.reader.read_text(text) != [(1,)]:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        record.close()

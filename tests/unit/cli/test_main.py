@@ -185,3 +185,13 @@ def test_store_that_is_only_being_made_is_no_store_yet(tmp_path, capsys):
     for words in (["workers", "list", "--json"], ["runs", "show", "@last"]):
         assert run([*words, "--store", str(place)]) == 2
         assert "only an empty file" in capsys.readouterr().err
+
+
+def test_error_does_not_repeat_a_word_of_any_length(cli, stage):
+    """The message stays readable, and says how much is missing; in JSON too."""
+    for more in ((), ("--json",)):
+        said = cli("auto", "show", "x" * 10_000, *more)
+        assert said.code == 3
+        assert "unknown automation 'xxxx" in said.err
+        assert "characters]" in said.err
+        assert len(said.err) < 1_500

@@ -1,9 +1,14 @@
 """`run`: what it says of itself, what it refuses before anything starts, and what it waits for."""
 
+import json
+import shutil
+
 import pytest
 
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.runs import Claim
+from mainspring.store.process_store import ProcessStore
+from tests.looking import states_of
 
 CODE = """
 import mainspring as ms
@@ -112,3 +117,43 @@ def test_run_names_the_file_from_which_a_worker_has_an_automation(cli, stage, fo
     assert f"quick is known from {folder / 'code.py'}" in said.err
     assert f"-m {folder / 'code.py'}" in said.err
     assert "unknown automation" in cli("run", "quack").err
+
+
+def break_locks(folder):
+    """Put a file where the locks of sessions are kept: no process can open a session any more."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("")
+
+
+def test_run_that_cannot_become_a_worker_starts_nothing(cli, code, store_path):
+    """Where no session can be opened the command fails before it starts a run; a repeat finds none."""
+    assert cli("run", "-m", "code.py", "quick").code == 0
+    break_locks(store_path.parent / f"{store_path.name}.sessions")
+    for _ in range(2):
+        said = cli("run", "-m", "code.py", "quick")
+        assert said.code == 4
+        assert "no session can be opened" in said.err
+    assert list(states_of(str(store_path)).values()) == ["succeeded"]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_run_that_fails_after_its_start_names_the_run(cli, code, store_path, monkeypatch, more):
+    """What breaks after the start is reported with the run's id, its state, and how to watch and cancel it."""
+    check = ProcessStore.check_session_lock
+
+    def check_then_break(store):
+        check(store)
+        break_locks(store.locks)
+
+    monkeypatch.setattr(ProcessStore, "check_session_lock", check_then_break)
+    said = cli("run", "-m", "code.py", "quick", *more)
+    assert said.code == 4
+    ((run, state),) = states_of(str(store_path)).items()
+    assert state == "queued"
+    if more:
+        assert json.loads(said.out) == {"run": run, "state": "queued"}
+        assert "no session can be opened" in json.loads(said.err)["message"]
+    else:
+        assert said.out == f"{run}\n"
+        assert f"mainspring runs watch {run}" in said.err
+        assert f"mainspring runs cancel {run}" in said.err

@@ -45,6 +45,19 @@ def test_watch_finds_a_step_again_until_it_is_noted():
     assert times.look() is None
 
 
+def test_step_whose_commit_is_unknown_is_found_again_although_the_clock_is_right_again():
+    """It may be recorded: whoever looks at the record finds what is missing in it."""
+    times = Times()
+    times.look()
+    times.watch.note()
+    assert times.look(0, -HOUR).by_ms == -HOUR
+    assert times.look(0, HOUR).by_ms == 0
+    assert unrecorded_ms(0, [-HOUR]) == HOUR
+    assert unrecorded_ms(0, []) == 0
+    times.watch.note()
+    assert times.look() is None
+
+
 def test_watch_without_seconds_beside_the_clock_finds_nothing():
     """The clock of a test goes as the test says."""
     watch = ClockWatch(None)

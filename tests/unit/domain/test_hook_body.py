@@ -102,3 +102,10 @@ def test_form_is_read_as_its_fields():
     assert read_form(b"") == {}
     for bad in (b"\xff=1", b"a=%ff", b"x", b"a=1&" * 1_001, b"payload=%7B"):
         assert read_form(bad).status == 400
+
+
+@pytest.mark.parametrize("body", [b'"\\ud800"', b'{"a": ["x\\ud83d"]}', b'"\\udc00 and on"'])
+def test_lone_surrogate_is_named_as_the_fault(body):
+    """The decoder takes the first half of a pair for a text that was cut."""
+    assert "has a lone surrogate (\\ud" in read_json(body).text
+    assert "truncated" in read_json(b'{"a": ').text

@@ -47,7 +47,7 @@ def test_process_that_beats_is_silent_without_a_beat(role):
     assert not is_silent(session(role, SessionState.DEAD, beat_at=1), NOW)
 
 
-@pytest.mark.parametrize("role", ["supervisor", "exec"])
+@pytest.mark.parametrize("role", ["run", "exec"])
 def test_process_that_never_beats_is_not_silent(role):
     """Its lock tells that it lives."""
     assert not is_silent(session(role, beat_at=1), NOW)

@@ -1,13 +1,17 @@
 """What stands still is named by `status`, with what to do: each of these was "All is well"."""
 
+import os
+
 import msgspec
 
+from mainspring.app.here import look_here
 from mainspring.domain.definition import Definition, Kind
 from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.store.commands.automations import PauseQueue, SetMeta
 from mainspring.store.commands.sessions import Beat, DrainSession
+from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.process import finish
 from tests.unit.cli.conftest import BACKUP
 
@@ -107,3 +111,23 @@ def test_explain_of_a_run_that_the_running_worker_lacks_says_to_start_it_anew(cl
     said = cli("explain", run)
     assert "No live worker has gone; no worker has ever announced it." in said.out
     assert "$ mainspring down; mainspring up" in said.out
+
+
+def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path):
+    """A stopped one starts nothing again; status, and the probe of its host, say so."""
+    supervisor = SqliteStore(store_path, clock=stage.clock)
+    supervisor.open()
+    try:
+        supervisor.open_session("supervisor", posts=("worker",))
+
+        def silent(later: int) -> list[str]:
+            return [one for one in problems(stage, later) if one.startswith("The supervisor pid")]
+
+        assert silent(29_000) == []
+        (said,) = silent(40_000)
+        assert f"kill -CONT {os.getpid()}" in said
+        assert [one for one in look_here(stage.store.reader, stage.now + 29_000).missing if "supervisor" in one] == []
+        (missing,) = [one for one in look_here(stage.store.reader, stage.now + 40_000).missing if "supervisor" in one]
+        assert missing == f"the supervisor process {os.getpid()} gives no sign of life"
+    finally:
+        supervisor.close()

@@ -115,7 +115,7 @@ def test_names_cannot_write_lines_of_their_own(name, reason):
 def test_health_of_processes_and_store_is_told():
     """The longest silence of each role, the shortest of all as that of the store, and the disk; one that is dead is silent for good.
 
-    A supervisor is heard of when it begins, and need not be again.
+    A wrapped command is heard of when it begins, and need not be again.
     """
     value = told(
         {},
@@ -124,13 +124,13 @@ def test_health_of_processes_and_store_is_told():
             session("worker", NOW - 9_500),
             session("web", NOW - 1_000),
             session("worker", 1, "dead"),
-            session("supervisor", 1),
+            session("exec", 1),
         ],
         space=Space(4_096, 10**12),
         late=[("a", NOW - 90_000), ("a", NOW - 60_500)],
     )
     assert value("mainspring_session_silent_seconds", role="worker") == 9.5
-    assert value("mainspring_session_silent_seconds", role="supervisor") is None
+    assert value("mainspring_session_silent_seconds", role="exec") is None
     assert value("mainspring_store_silent_seconds") == 1
     assert value("mainspring_store_free_bytes") == 10**12
     assert value("mainspring_store_file_bytes") == 4_096

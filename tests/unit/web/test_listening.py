@@ -4,14 +4,14 @@ import socket
 
 import pytest
 
-from mainspring.app.listen_addresses import note_address, settings_in_use
+from mainspring.app.listen_addresses import note_address, settings_in_use, with_address
 from mainspring.config import Settings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web import listening
-from mainspring.web.listening import MOST_PORTS, listen, listen_nearby
+from mainspring.web.listening import MOST_PORTS, listen, listen_at, listen_nearby
 
 
 def test_accepted_connections_send_small_answers_at_once():
@@ -75,5 +75,14 @@ def test_address_in_use_is_found_by_other_processes(tmp_path):
         assert (found.web.seen_as, found.hooks.seen_as) == ("http://127.0.0.1:7173", "http://127.0.0.1:7174")
         chosen = Settings(sources={"web.bind": "flag", "hooks.bind": "env"})
         assert settings_in_use(chosen, store.reader) == chosen
+        late = with_address(chosen, "web.bind", "127.0.0.1:0")
+        assert settings_in_use(late, store.reader).web.seen_as == "http://127.0.0.1:7173"
     finally:
         store.close()
+
+
+def test_port_that_the_system_chose_is_in_the_address():
+    """Port 0 is no address that somebody could open."""
+    listener, bind = listen_at("127.0.0.1:0", "web.bind")
+    with listener:
+        assert bind == f"127.0.0.1:{listener.getsockname()[1]}"

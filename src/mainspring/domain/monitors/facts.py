@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mainspring.domain.clock_step import ClockRegression
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.member import HealthRule, Settlement
@@ -53,8 +54,10 @@ class End(Struct, frozen=True):
 
     @property
     def took_ms(self) -> int | None:
-        """How long it took; None = it never began."""
-        return None if self.started_at is None else max(self.finished_at - self.started_at, 0)
+        """How long it took; None = it never began, or the clock was put back meanwhile."""
+        if self.started_at is None or self.started_at > self.finished_at:
+            return None
+        return self.finished_at - self.started_at
 
 
 class Recent(Struct, frozen=True):
@@ -414,6 +417,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     unsent: tuple[UnsentQueue, ...] = ()
     store: tuple[StoreFinding, ...] = ()
     """What is wrong with the store itself."""
+    clock: ClockRegression | None = None
+    """The clock was put back, no person has decided on it, and it has not passed the old instant yet."""
     open: frozenset[Subject] = frozenset()
     last_seen: dict[str, int] = {}
     last_ended: dict[str, int] = {}

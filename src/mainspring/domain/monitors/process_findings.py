@@ -1,20 +1,31 @@
-"""Process findings: a taken address, a webhook without a secret, a codec that does not answer, upkeep that fails. The process says so."""
+"""Process findings: a taken address, a missing secret, a silent codec, a log that stays large, failing upkeep. A process itself says so."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from mainspring.domain.incident import Finding, IncidentKind, Subject
+from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Process
 from mainspring.domain.monitors.judged import Judged, Monitor, loudest, verdict
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.text import escape
 from mainspring.domain.trigger import name_parts
+
+_SIZE = "size"
+_MOST_NAMED = 3
+_LONGEST = 120
 
 
 class ProcessFindingTuning(Tuning, frozen=True, kw_only=True):
     """`longest`: so long may it last; a process that is restarted holds its address for some seconds."""
 
     longest: Length = timedelta(minutes=1)
+
+
+class WalHeldTuning(Tuning, frozen=True, kw_only=True):
+    """`longest`: so long may the log be large, or may a process read without a pause; a backup takes less."""
+
+    longest: Length = timedelta(minutes=5)
 
 
 def judge_addresses(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
@@ -109,6 +120,42 @@ def judge_upkeep(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Ite
         yield Judged(subject, figures, finding)
 
 
+def judge_wal(facts: Facts, tuning: WalHeldTuning, now_at: int) -> Iterator[Judged]:
+    """Judge the write-ahead log of the store's file: what has lasted too long, with the processes that read it now."""
+    subject, longest_ms = Subject("", IncidentKind.WAL_HELD), ms(tuning.longest)
+    found = {name: finding for (name, _), (_, finding) in _first(facts, FindingKind.WAL).items()}
+    if not found:
+        return
+    large = found.pop(_SIZE, None)
+    since_at = min(finding.since_at for finding in (*found.values(), *([large] if large else [])))
+    readers = sorted(found.values(), key=lambda finding: finding.since_at)
+    if large is None or now_at - large.since_at < longest_ms:
+        readers = [finding for finding in readers if now_at - finding.since_at >= longest_ms]
+    names = [escape(finding.why, _LONGEST) for finding in readers]
+    figures = {
+        "readers": names,
+        "is_large": large is not None,
+        "lasts_ms": now_at - since_at,
+        "longest_ms": longest_ms,
+    }
+    if now_at - since_at < longest_ms:
+        yield Judged(subject, figures)
+        return
+    who = ", ".join(names[:_MOST_NAMED])
+    reads = f"{who} read{'s' if len(readers) == 1 else ''} the store all the time" if who else ""
+    text = large.why if large else "the write-ahead log cannot be emptied"
+    finding = Finding(
+        subject=subject,
+        severity=loudest(facts.expected(now_at)).at_most(Severity.NOTIFY),
+        text=f"{text}: {reads}" if reads else f"{text} and is not emptied",
+        since_at=since_at,
+        hint=f"{'End that read, or the process' if reads else 'Find who reads it: lsof STORE-wal'}. See: mainspring doctor",
+        facts=figures,
+        cause="wal",
+    )
+    yield Judged(subject, figures, finding)
+
+
 def _first(facts: Facts, kind: FindingKind) -> dict[tuple[str, str], tuple[Process, ProcessFinding]]:
     """Return what living processes find wrong, by name and host: of several the longest."""
     found: dict[tuple[str, str], tuple[Process, ProcessFinding]] = {}
@@ -159,5 +206,16 @@ MONITORS = (
         rule="Wrong while a living web process finds no secret for a webhook, or none that can be used, for longest_ms.",
         tuning=ProcessFindingTuning(),
         judge=judge_secrets,
+    ),
+    Monitor(
+        kind=IncidentKind.WAL_HELD,
+        line="The write-ahead log of the store's file cannot be emptied.",
+        rule=(
+            "Wrong while the write-ahead log has been larger than 64 MiB, or a process has read the store without a pause, for longest_ms. "
+            "The readers are named."
+        ),
+        tuning=WalHeldTuning(),
+        judge=judge_wal,
+        of_automations=False,
     ),
 )

@@ -39,6 +39,15 @@ class Beat(msgspec.Struct, frozen=True):
     """The attempts that wait for a child process, as JSON (`domain.child_queue`); "" = none."""
 
 
+class MeetClockStep(msgspec.Struct, frozen=True):
+    """Say that the worker of this process goes by the clock as it was set: it computed what it submitted before by the clock as it was.
+
+    `met_ms` = the sum of all steps that it met. Answer: Done.
+    """
+
+    met_ms: int
+
+
 class NoteBlocked(msgspec.Struct, frozen=True):
     """Put on record that the loop of this process has not turned for `blocked_ms`, and what holds it. Answer: Done.
 

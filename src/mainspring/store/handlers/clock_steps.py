@@ -6,11 +6,18 @@ What a row waits for by the wall clock (slots, `at=`, pauses, snoozes) stays.
 """
 
 import json
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.clock_step import ClockStep, ClockWatch, RunClockSteps, unrecorded_ms
 from mainspring.domain.states import RunState
+from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
+from mainspring.store.commands.results import DONE, Done
+from mainspring.store.commands.runs import Suspend
+from mainspring.store.commands.sessions import MeetClockStep
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 
@@ -21,6 +28,8 @@ _OTHERS = (
     *("move_deliveries", "move_gatherings", "move_paces", "move_outlets", "move_channels"),
     *("move_web_sessions", "move_start_links"),
 )
+_DUE_FIELDS: Final[dict[type, str]] = {Suspend: "due_at", SaveAttempt: "next_at", OpenWait: "until_at"}
+"""The instants in commands of a worker that are ends of durations."""
 _AHEAD = ("move_announcements", "move_pauses")
 """From when on successes are expected: what lies ahead moves back."""
 
@@ -35,8 +44,10 @@ def take_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> None
         since_at = step.old_at - step.lived_ms
         if row is not None and row[0] is not None:
             since_at = min(since_at, row[0])
-        until_at = FOR_EVER if by_ms < 0 else step.old_at
-        _record(tx, by_ms, since_at, until_at, is_lived=True)
+        _record(tx, by_ms, since_at, is_lived=True)
+    if step.by_ms > 0:  # another process may have passed this session over, as its row was locked
+        usage = {"memory": None, "processor": None, "child_queue": None}
+        tx.change("beat", {"now": tx.now, "session": tx.session, **usage})
     tx.clock_known = _newest(tx)
     tx.clock_step = step
     move_piece(tx, unseen_ms=step.unseen_ms if by_ms else None)
@@ -47,15 +58,16 @@ def find_unseen_step(tx: Transaction) -> None:
     row = tx.one("newest_session_instant")
     if row is not None and row[0] is not None and row[0] > tx.now + AHEAD_MS:
         tx.hold("clock")
-        _record(tx, tx.now - row[0], tx.now + 1, FOR_EVER, is_lived=False)
+        _record(tx, tx.now - row[0], tx.now + 1, is_lived=False)
         tx.clock_step = ClockStep(tx.now - row[0], tx.now, 0, 0)
         move_piece(tx, unseen_ms=0)
     tx.clock_known = _newest(tx)
     tx.clock_moves = tx.one("read_open_clock_step") is not None
 
 
-def _record(tx: Transaction, by_ms: int, since_at: int, until_at: int, *, is_lived: bool) -> None:
-    bounds = {"by": by_ms, "since": since_at, "until": until_at}
+def _record(tx: Transaction, by_ms: int, since_at: int, *, is_lived: bool) -> None:
+    """Record a step, and move at once what is little. What lies ahead was written by a clock that has been put back since: it moves too."""
+    bounds = {"by": by_ms, "since": since_at, "until": FOR_EVER}
     tx.change("insert_clock_step", {**bounds, "at": tx.now, "lived": int(is_lived)})
     for query in _OTHERS:
         tx.change(query, {**bounds, "pending": _pending_from(tx.now, by_ms)})
@@ -63,6 +75,8 @@ def _record(tx: Transaction, by_ms: int, since_at: int, until_at: int, *, is_liv
         tx.change("pull_back_sessions", (tx.now,))
         for query in _AHEAD:
             tx.change(query, {"by": by_ms, "pending": tx.now})
+    else:  # what was written by the new clock is nearer to now than to what the old one showed
+        tx.change("push_sessions", {"by": by_ms, "before": tx.now - by_ms // 2})
     tx.change("prune_clock_steps")
     tx.ready = tx.facts = True
 
@@ -116,18 +130,31 @@ def move_runs(tx: Transaction, runs: list[str], by_ms: int, at: int) -> None:
     tx.ready = True
 
 
-def correct_own(tx: Transaction, suspended: list[str], saved: list[str], step: ClockStep) -> None:
-    """Correct what this transaction wrote after its process had computed it by the clock as it was.
+def move_commands(commands: list[Any], by_ms: int, met_ms: int) -> list[Any]:
+    """Return commands whose instants were computed by the clock as it was before it was set by `by_ms`, moved by that.
 
-    Beside a server a process learns of the step by the very transaction that brings it: due instants of the runs that it suspended move,
-    and the outcomes that it saved count as those of the old clock.
+    After a MeetClockStep less of it is left; `met_ms` = what the last one before these commands said.
     """
-    if suspended:
-        pending = _pending_from(tx.now, step.by_ms)
-        tx.change(
-            "move_suspended", {"by": step.by_ms, "runs": json.dumps(suspended), "now": tx.now, "pending": pending}
-        )
+    moved: list[Any] = []
+    for command in commands:
+        if isinstance(command, MeetClockStep):
+            by_ms, met_ms = by_ms - (command.met_ms - met_ms), command.met_ms
+        field = _DUE_FIELDS.get(type(command), "")
+        due_at = getattr(command, field) if field else None
+        moved.append(command if due_at is None else msgspec.structs.replace(command, **{field: due_at + by_ms}))
+    return moved
+
+
+def correct_marks(tx: Transaction, commands: list[Any]) -> None:
+    """Let the outcomes that are saved here, before the process met the step, count as those of the clock as it was."""
+    met = next((place for place, command in enumerate(commands) if isinstance(command, MeetClockStep)), len(commands))
+    saved = [command.run for command in commands[:met] if isinstance(command, SaveOutcome)]
     for run, written, rank in tx.all("list_clock_marks", (json.dumps(saved),)) if saved else ():
         marks = RunClockSteps(written)
         marks.raise_last(rank)
         tx.change("write_clock_marks", (marks.write(), run))
+
+
+def meet_clock_step(_tx: Transaction, _command: MeetClockStep) -> Done:
+    """Change nothing: see `move_commands`."""
+    return DONE

@@ -17,6 +17,7 @@ from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
 from mainspring.store.commands.incidents import (
+    DECIDED_CLOCK_STEP,
     FAILED_BEFORE,
     Acknowledge,
     Digest,
@@ -273,6 +274,8 @@ def resolve(tx: Transaction, command: Resolve) -> Done | Refused:
         for part in tx.all("list_failing_parts", (row.id,)):
             _resolve(tx, _Row(*part), command.by, command.note)
         _resolve(tx, row, command.by, command.note)
+        if row.kind == IncidentKind.CLOCK_REGRESSION and (newest := tx.one("newest_clock_step")) is not None:
+            tx.change("put_meta", (DECIDED_CLOCK_STEP, str(newest[0])))
         return DONE
     return row
 

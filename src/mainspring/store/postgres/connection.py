@@ -3,6 +3,7 @@
 Values travel as we mean them, no question waits for ever, and a server that could lose what it acknowledged is refused.
 """
 
+import logging
 import time
 from collections.abc import Callable, Generator
 from math import inf
@@ -82,6 +83,18 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """Take note of what the server says beside its answers."""
         if notice.source_function == _WAIT_GIVEN_UP:
             self.is_unsure = True
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    """Tell whether a line of psycopg is not of a connection of ours: what happens to ours is an error that we report ourselves."""
+    about = record.args if isinstance(record.args, tuple) else ()
+    return not any(
+        isinstance(part, Connection) or isinstance(getattr(part, "_conn", None), Connection) for part in about
+    )
+
+
+for _name in ("psycopg", "psycopg.pool"):
+    logging.getLogger(_name).addFilter(_is_of_others)
 
 
 class _BytesDumper(Dumper):

@@ -14,19 +14,15 @@ from typing import Any, TypeVar
 import psycopg
 
 from mainspring.domain.clock import Clock, awake_and_asleep
-from mainspring.domain.errors import FencedError, MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.sealing import PLAIN, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
-from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.runs import Suspend
 from mainspring.store.commands.sessions import Beat, OpenSession
 from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
-from mainspring.store.handlers.clock_steps import correct_own
 from mainspring.store.moved import refusal, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.bulk.group import FEWEST, ManyFailedError, answer
-from mainspring.store.postgres.clock import DatabaseClock
 from mainspring.store.postgres.connection import (
     BEGIN,
     POOLED,
@@ -38,6 +34,7 @@ from mainspring.store.postgres.connection import (
     refuse_waiting_for_standby,
 )
 from mainspring.store.postgres.faults import ends_connection, is_broken_ring, translate
+from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.hints import Hints
 from mainspring.store.postgres.history import ServerHistory
 from mainspring.store.postgres.host_marks import HostMarks
@@ -47,6 +44,7 @@ from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.standstill import end_standing
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
+from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Transaction
 
 _T = TypeVar("_T")
@@ -66,6 +64,7 @@ class PostgresDatabase(GroupingDatabase):
 
     `clock` gives chance, and the time if `own_time`; else the database's clock is the time. `passing` returns seconds that only grow: by
     them this process counts its lease and its looks. `passed` returns such seconds where steps of the server's clock are looked for.
+    `process_clock` = what this process computes by, if that is not `clock`.
     `marks` = the folder of this host's commit marks.
 
     Raises (from the constructor):
@@ -76,16 +75,17 @@ class PostgresDatabase(GroupingDatabase):
         self,
         address: Address,
         *,
-        clock: Clock | DatabaseClock,
+        clock: Clock | StoreClock,
         handlers: Handlers,
         sealing: Sealing = PLAIN,
         lease_ms: int = LEASE_MS,
         own_time: bool = False,
         passing: Callable[[], float] = awake_and_asleep,
         passed: Callable[[], float] | None = None,
+        process_clock: StoreClock | None = None,
         marks: Path | None = None,
     ) -> None:
-        super().__init__(handlers, passed)
+        super().__init__(handlers, passed, process_clock or (clock if isinstance(clock, StoreClock) else None))
         self._sealing = sealing
         self.address = address
         self._clock = clock
@@ -121,12 +121,26 @@ class PostgresDatabase(GroupingDatabase):
         """What is to be known of the way to the server, for people."""
         return POOLED if self.connection is not None and is_pooled(self.connection) else None
 
+    def _reconnect(self) -> Connection:
+        """Open the connection again. The store was usable before: whatever is wrong with it now is an outage, until it is fixed.
+
+        Raises:
+            StoreUnavailableError: it cannot be used; the message says why.
+        """
+        try:
+            return self._connect()
+        except (StoreUnavailableError, StoreFullError):
+            raise
+        except StoreError as refused:
+            raise StoreUnavailableError(refused.message, hint=refused.hint) from refused
+
     def _connect(self, *, first: bool = False) -> Connection:
         connection = connect(self.address)
         connection.answers_within = self._answers_within
         try:
             refuse_unsafe(connection, self.address)
             if first:
+                self._ask_time(connection)
                 if len(migrate(connection, self.address)) == len(migrations()):
                     _LOG.warning("created a new store at %s", self.address.shown)
                 connection.execute(BEGIN)
@@ -143,10 +157,17 @@ class PostgresDatabase(GroupingDatabase):
         except BaseException as fault:
             connection.close()
             if isinstance(fault, psycopg.Error):
-                raise translate(fault, self.address.shown) or fault from fault
+                raise explain_fault(fault, self.address) or fault from fault
             raise
         self.connection = connection
         return connection
+
+    def _ask_time(self, connection: Connection) -> None:
+        """Learn the server's time before anything is compared with it; from then on each commit tells it."""
+        if self.process_clock is not None:
+            asked_at = self.process_clock.own()
+            ((now,),) = connection.execute(TEXTS["read_instant"]).fetchall()
+            self.process_clock.learn(asked_at, now, self.process_clock.own())
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
         return translate(fault, self.address.shown)
@@ -207,17 +228,15 @@ class PostgresDatabase(GroupingDatabase):
     def _transact(self, commands: list[Any], *, again: bool, together: bool) -> tuple[Transaction, list[Any]]:
         connection = self.connection
         if connection is None or connection.closed:
-            connection = self._connect()
+            connection = self._reconnect()
         if not together:
             connection.meanwhile = self.meanwhile
         try:
             transaction = self._open_group(connection, commands, again=again)
+            commands = self._moved_with_step(transaction, commands)
             lock_group(transaction, commands)
             answers = self._run_together(transaction, commands) if together else self._run(transaction, commands)
-            if transaction.clock_step is not None and not self._own_time:
-                suspended = [command.run for command in commands if isinstance(command, Suspend)]
-                saved = [command.run for command in commands if isinstance(command, SaveOutcome)]
-                correct_own(transaction, suspended, saved, transaction.clock_step)
+            self._correct_marks(transaction, commands)
             if self.session is None:
                 refuse_moved(transaction, self.address.shown)
             failpoints.hit("commit.before")
@@ -230,10 +249,10 @@ class PostgresDatabase(GroupingDatabase):
                 end_standing(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
             if isinstance(fault, NoAnswerError | psycopg.errors.LockNotAvailable):
                 refuse_waiting_for_standby(self.address, fault)
-            raise self._meaning(fault) or fault if isinstance(fault, Exception) else fault from fault
+            raise explain_fault(fault, self.address) or fault if isinstance(fault, Exception) else fault from fault
         failpoints.hit("commit.after")
         self.session = transaction.session
-        self._note_clock(transaction)
+        self._note_clock(transaction, commands)
         if transaction.ready or transaction.facts:
             self._hints.changed()
         self._hints.tell(connection)
@@ -270,7 +289,7 @@ class PostgresDatabase(GroupingDatabase):
 
     def _open_group(self, connection: Connection, commands: list[Any], *, again: bool) -> PostgresTransaction:
         """Begin, and prove the session; one message to the server and back."""
-        asked_at = answered_at = self._clock.own() if isinstance(self._clock, DatabaseClock) else 0
+        asked_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
             connection.execute(BEGIN)
             run(connection.cursor(), TEXTS["open_group"], self._opening)
@@ -280,9 +299,8 @@ class PostgresDatabase(GroupingDatabase):
             asked = [(*one, run(connection.cursor(), TEXTS[one[0]], one[1])) for one in asked_at_once(commands)]
         row = found.fetchone()
         assert row is not None
-        if isinstance(self._clock, DatabaseClock):
-            answered_at = self._clock.own()
-            self._clock.learn(asked_at, row[1], answered_at)
+        if self.process_clock is not None:
+            answered_at = self.process_clock.own()
         self._history.compare(number=row[2], epoch=row[3], is_on_hold=row[4], now=row[1])
         if self.session is not None:
             self._require_alive(row[0], commands, again=again)
@@ -293,6 +311,7 @@ class PostgresDatabase(GroupingDatabase):
         for query, params, cursor in asked:
             transaction.learn(query, params, cursor)
         self._meet_clock_step(transaction, max(answered_at - asked_at, 0))
+        self._learn_time(transaction, asked_at, answered_at)
         return transaction
 
     def _close_group(self, connection: Connection, transaction: PostgresTransaction, commands: Sequence[Any]) -> None:

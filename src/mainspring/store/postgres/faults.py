@@ -6,11 +6,12 @@ one statement and so of one command.
 
 import psycopg
 
-from mainspring.domain.errors import MainspringError, StoreFullError, StoreReadOnlyError, StoreUnavailableError
-from mainspring.store.base import StoreBrokenError
+from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 
 _Fault = tuple[type[MainspringError], str, str]
 
+GRANT = "Grant it: see docs/how-to/postgres.md, 'A role without the right to change tables'."
 _AGAIN = "It is tried again by itself."
 _LOOK = "Is the server up, and does store.url name it? Workers try again by themselves."
 _AWAY: _Fault = (StoreUnavailableError, "the database is out of reach", _LOOK)
@@ -21,6 +22,7 @@ _STATES: dict[str, _Fault] = {
         "the database is a read-only copy now",
         "It was failed over: we look for the new primary.",
     ),
+    "26000": (StoreUnavailableError, "the connection lost a prepared statement", _AGAIN),
     "25P03": (StoreUnavailableError, "the database ended a transaction that stood still", _AGAIN),
     "40001": _BUSY,
     "40P01": _BUSY,
@@ -32,15 +34,20 @@ _STATES: dict[str, _Fault] = {
         "Free space on it. Runs pause meanwhile and go on by themselves.",
     ),
     "53200": (StoreUnavailableError, "the database has no memory left", _AGAIN),
+    "53400": (
+        StoreUnavailableError,
+        "the database stopped a statement at a limit of its configuration",
+        "Raise the limit that it names (temp_file_limit, for example), or free what counts against it.",
+    ),
     "53300": (
         StoreUnavailableError,
         "the database takes no more connections",
         "Raise max_connections, or start fewer workers.",
     ),
     "42501": (
-        StoreReadOnlyError,
+        PermissionDeniedError,
         "this database role may not do that",
-        "Grant it: see docs/how-to/postgres.md, 'A role without the right to change tables'.",
+        GRANT,
     ),
     "42P01": (StoreBrokenError, "a table of the store is missing", "Run `mainspring db migrate`, or restore a backup."),
     "3F000": (
@@ -55,12 +62,16 @@ _CLASSES: dict[str, _Fault] = {
     "58": (StoreUnavailableError, "the database reports an error of its system", _AGAIN),
     "XX": (StoreUnavailableError, "the database reports an error of its own", "Look into its log."),
 }
+_ENDS_CONNECTION = frozenset({"25006", "26000", "3F000", "42501", "42P01"})
+"""States after which psycopg's list of prepared statements is wrong (it counts those of a pipeline that failed), or the server is."""
 
 
 def translate(fault: Exception, where: str) -> MainspringError | None:
     """Return the error that tells of this fault of the database at `where`; None if it is a statement's own fault."""
     if not isinstance(fault, psycopg.Error):
         return None
+    if "pipeline mode" in str(fault) and isinstance(fault.__context__, psycopg.Error):
+        fault = fault.__context__  # psycopg could not leave the pipeline because of it
     state = fault.sqlstate
     if state is None:
         row = _AWAY if isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError) else None
@@ -80,4 +91,4 @@ def is_broken_ring(fault: BaseException | None) -> bool:
 
 def ends_connection(fault: BaseException) -> bool:
     """Tell whether a new connection is needed after this fault, though the old one may still seem open."""
-    return isinstance(fault, psycopg.Error) and fault.sqlstate == "25006"
+    return isinstance(fault, psycopg.Error) and fault.sqlstate in _ENDS_CONNECTION

@@ -21,7 +21,7 @@ from mainspring.store.base import Rows, Snapshot
 from mainspring.store.commit_mark import find_lost_commits, finding_of
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import POOLED, Connection, is_pooled, prepare
-from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
@@ -122,7 +122,7 @@ class PostgresReader:
         except (PoolTimeout, PoolClosed) as error:
             raise StoreUnavailableError(f"the database is out of reach\nat {self._address.shown}: {error}") from error
         except psycopg.Error as fault:
-            raise translate(fault, self._address.shown) or fault from fault
+            raise explain_fault(fault, self._address) or fault from fault
 
     def close(self) -> None:
         """Close the connections; the ones that are lent close when they come back.

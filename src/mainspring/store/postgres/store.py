@@ -5,25 +5,20 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.clock import Clock, SystemClock, awake_and_asleep
+from mainspring.domain.clock import SystemClock, awake_and_asleep
 from mainspring.domain.errors import FencedError
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.clock import DatabaseClock, SteadyClock
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.store_clock import StoreClock, steady
 
 _LOG = logging.getLogger("mainspring.store")
 _LOOK_EVERY = 0.2
 _WITHOUT_RUNS = frozenset({"supervisor", "scheduler", "watcher", "web", "cli"})
 """Roles that own no run: they need not end when the database is away for a while."""
-
-
-def _steady(clock: Clock) -> Clock:
-    """Return the machine's clock as one that nobody can set; one of a test goes as the test says."""
-    return SteadyClock(clock) if isinstance(clock, SystemClock) else clock
 
 
 class PostgresStore(ProcessStore):
@@ -35,8 +30,8 @@ class PostgresStore(ProcessStore):
     def __init__(self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Any) -> None:
         clock = options.pop("clock")
         self._passed = awake_and_asleep if isinstance(clock, SystemClock) else None
-        self._database_clock = DatabaseClock(_steady(clock))
-        super().__init__(clock=self._database_clock, **options)
+        self._store_clock = StoreClock(steady(clock))
+        super().__init__(clock=self._store_clock, **options)
         self.address = address
         self._locks = locks
         self._lease_ms = lease_ms
@@ -55,7 +50,7 @@ class PostgresStore(ProcessStore):
     def _open_database(self) -> PostgresDatabase:
         return PostgresDatabase(
             self.address,
-            clock=self._database_clock,
+            clock=self._store_clock,
             handlers=HANDLERS,
             sealing=self._sealing,
             lease_ms=self._lease_ms,

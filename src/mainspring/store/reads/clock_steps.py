@@ -2,7 +2,11 @@
 
 import msgspec
 
+from mainspring.domain.clock import AHEAD_MS
+from mainspring.domain.clock_step import ClockRegression, WrittenAhead
 from mainspring.store.base import Reader
+from mainspring.store.commands.incidents import DECIDED_CLOCK_STEP
+from mainspring.store.reads.status import meta
 
 
 class RecordedStep(msgspec.Struct, frozen=True):
@@ -11,31 +15,47 @@ class RecordedStep(msgspec.Struct, frozen=True):
     `is_lived` = a process lived through it; else it went back by so much at least. `is_whole` = everything has moved.
     """
 
+    seq: int
     at: int
     by_ms: int
     is_lived: bool
     moved: int
     is_whole: bool
 
-
-class WrittenAhead(msgspec.Struct, frozen=True):
-    """`number` starts, pauses or snoozes (`kind`) that were requested while the clock was ahead, and that wait for the wall clock."""
-
-    kind: str
-    number: int
-    until_at: int
+    @property
+    def old_at(self) -> int:
+        """What the clock would have shown, had no one set it."""
+        return self.at - self.by_ms
 
 
 def recorded_steps(reader: Reader, limit: int = 10) -> list[RecordedStep]:
     """Return the newest steps, newest first."""
     rows = reader.read("list_clock_steps", (limit,))
     return [
-        RecordedStep(at, by_ms, bool(lived), moved, ended_at is not None)
-        for _, at, by_ms, lived, moved, ended_at in rows
+        RecordedStep(seq, at, by_ms, bool(lived), moved, ended_at is not None)
+        for seq, at, by_ms, lived, moved, ended_at in rows
     ]
 
 
-def written_ahead(reader: Reader, now: int) -> list[WrittenAhead]:
+def find_regression(reader: Reader, now: int) -> ClockRegression | None:
+    """Return how the clock was put back, while it has not passed the old instant (ms) and no person has resolved the incident of it."""
+    steps = [step for step in recorded_steps(reader) if step.by_ms < 0 and step.old_at > now]
+    if steps:
+        decided = int(meta(reader, DECIDED_CLOCK_STEP) or 0)
+        steps = [step for step in steps if step.seq > decided]
+    if not steps:
+        return None
+    return ClockRegression(
+        from_at=max(step.old_at for step in steps),
+        to_at=steps[0].at,
+        is_lived=all(step.is_lived for step in steps),
+        moved=max(step.moved for step in steps),
+        slots=reader.read("count_slots_ahead", (now,))[0][0],
+        waiting=_written_ahead(reader, now + AHEAD_MS),
+    )
+
+
+def _written_ahead(reader: Reader, now: int) -> tuple[WrittenAhead, ...]:
     """Return what was requested while the clock was ahead of `now`, and waits for an instant."""
     rows = reader.read("count_written_ahead", (now,))
-    return [WrittenAhead(kind, number, until_at) for kind, number, until_at in rows if number]
+    return tuple(WrittenAhead(kind, number, until_at) for kind, number, until_at in rows if number)

@@ -29,6 +29,7 @@ from mainspring.store.sqlite.presence import Presence, refuse_gone
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
+from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Transaction
 
 _LOG = logging.getLogger("mainspring.store")
@@ -38,6 +39,7 @@ class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. Opening it makes and migrates the file where needed.
 
     `anew` = also make it where there was one that is gone. `passed` returns seconds that only grow: by them a clock that is set is noticed.
+    `process_clock` = what this process computes by.
 
     Raises (from the constructor):
         StoreError: the file cannot be used; see connection.connect and migrate.migrate.
@@ -52,8 +54,9 @@ class SqliteDatabase(GroupingDatabase):
         sealing: Sealing = PLAIN,
         anew: bool = False,
         passed: Callable[[], float] | None = None,
+        process_clock: StoreClock | None = None,
     ) -> None:
-        super().__init__(handlers, passed_beside(clock) if passed is None else passed)
+        super().__init__(handlers, passed_beside(clock) if passed is None else passed, process_clock)
         self.path = path
         self._clock = clock
         self._sealing = sealing
@@ -163,7 +166,12 @@ class SqliteDatabase(GroupingDatabase):
                     row = transaction.one("read_session_state", (self.session,))
                     self._require_alive(row[0] if row else None, commands, again=again)
                 self._meet_clock_step(transaction)
+                if self.process_clock is not None:
+                    own = self.process_clock.own()
+                    self._learn_time(transaction, own, own)
+                commands = self._moved_with_step(transaction, commands)
                 answers = self._run(transaction, commands)
+                self._correct_marks(transaction, commands)
                 if self.session is None:
                     refuse_moved(transaction, str(self.path))
                 transaction.write_counters()
@@ -182,7 +190,7 @@ class SqliteDatabase(GroupingDatabase):
             if mark is not None:
                 self._mark.keep(mark)
         self.session = transaction.session
-        self._note_clock(transaction)
+        self._note_clock(transaction, commands)
         if self._ballast.given_up:
             self._ballast.keep()
         return transaction, answers

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.store_finding import StoreFinding
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
@@ -12,13 +13,17 @@ from mainspring.store.sqlite.damage import damage_found
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.space import PAGES, shrink
+from mainspring.store.store_clock import StoreClock, steady
 
 
 class SqliteStore(ProcessStore):
     """A process_store.ProcessStore on `path`. `anew` = make the file also where there was one that is gone."""
 
     def __init__(self, path: Path, *, anew: bool = False, **options: Any) -> None:
-        super().__init__(**options)
+        self._machine_clock: Clock = options.pop("clock")
+        is_machine = isinstance(self._machine_clock, SystemClock)
+        self._store_clock = StoreClock(steady(self._machine_clock)) if is_machine else None
+        super().__init__(clock=self._store_clock or self._machine_clock, **options)
         self.path = path
         self._anew = anew
         self._file: SqliteDatabase | None = None
@@ -40,7 +45,12 @@ class SqliteStore(ProcessStore):
 
     def _open_database(self) -> SqliteDatabase:
         self._file = SqliteDatabase(
-            self.path, clock=self.clock, handlers=HANDLERS, sealing=self._sealing, anew=self._anew
+            self.path,
+            clock=self._machine_clock,
+            handlers=HANDLERS,
+            sealing=self._sealing,
+            anew=self._anew,
+            process_clock=self._store_clock,
         )
         return self._file
 

@@ -25,8 +25,10 @@ from mainspring.web.api.changes import Changes
 from mainspring.web.api.document import document
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, problem, problem_of
 from mainspring.web.api.route import BASE, ApiRoute
+from mainspring.web.api.run_waits import RunWaits
 from mainspring.web.api.table import ROUTES, find
 from mainspring.web.gate import Key
+from mainspring.web.places import leave_place
 
 _JSON = "application/json"
 _THREADS = 8
@@ -60,6 +62,7 @@ class Api:
         self._site = site
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = Changes(gate, site)
+        self.run_waits = RunWaits(site, self._threads)
 
     @functools.cached_property
     def _document(self) -> bytes:
@@ -120,6 +123,11 @@ class Api:
         command = None if route.takes is None else own_command(command_of(request), visitor, self._site.clock)
         call = Call(self._site, visitor, names, query, body, command)
         loop = asyncio.get_running_loop()
+        if route.pending is not None and (run := await loop.run_in_executor(self._threads, route.pending, call)):
+            leave_place(request.scope)
+            await self.run_waits.wait(run, visitor, request, query.wait)
+            if self.run_waits.closed:
+                raise WrongError(problem(503, "ending", "this process ends: ask again", retry_after_ms=1_000))
         async with asyncio.timeout(route.within_s):
             data = await loop.run_in_executor(self._threads, _encoded, route, call)
         if route.takes is None:
@@ -129,6 +137,7 @@ class Api:
     def close(self) -> None:
         """End the streams; what is under way in threads ends by itself."""
         self.changes.close()
+        self.run_waits.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -27,6 +27,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     whole: bool = False
     within_s: float = 10.0
+    pending: Callable[[Call[Any, Any]], str | None] | None = None
+    """Returns the run for whose end a request waits before it is answered; it blocks, as the handler does."""
 
     @property
     def id(self) -> str:

@@ -1,9 +1,11 @@
 """What is told of runs: lists, one with its story, why it does not go on, what is different about it, what it asks."""
 
+from typing import Annotated
+
 import msgspec
 
 from mainspring.domain.journal import Outcome
-from mainspring.domain.states import RunState
+from mainspring.domain.states import TERMINAL, RunState
 from mainspring.insight.explained import explained
 from mainspring.insight.explaining import Explanation
 from mainspring.insight.stages import MOST, Stage, stages_of
@@ -42,9 +44,14 @@ class RunsQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class OneRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`newest` = of a run that began anew (`run.restart`), show the run which it goes on as."""
+    """`newest` = of a run that began anew (`run.restart`), show the run which it goes on as.
+
+    `wait` = seconds, 30 at most: answer when that run has ended or needs a person, else after this time. If too many requests wait, the
+    answer comes at once.
+    """
 
     newest: bool = False
+    wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
 
 
 class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +98,14 @@ def shown(call: Call[OneRun, None]) -> RunView:
     """Show a run: its state, input, result or error."""
     wanted = call.names["run"]
     return call.site.opening.run(call.run(newest_of(call.site.reader, wanted) if call.query.newest else wanted))
+
+
+def unfinished(call: Call[OneRun, None]) -> str | None:
+    """Return the run that a request has to wait for; None = none, or it does not wait."""
+    if not call.query.wait:
+        return None
+    found = call.run(newest_of(call.site.reader, call.names["run"]))
+    return None if found.state in TERMINAL or found.state is RunState.NEEDS_ATTENTION else found.id
 
 
 def story(call: AnyCall) -> RunStory:
@@ -185,7 +200,7 @@ def questions(call: AnyCall) -> Page[WaitView]:
 
 ROUTES = (
     reads("/runs", listed, Page[RunRow], query=RunsQuery),
-    reads("/runs/{run}", shown, RunView, query=OneRun),
+    reads("/runs/{run}", shown, RunView, query=OneRun, pending=unfinished),
     reads("/runs/{run}/story", story, RunStory),
     reads("/runs/{run}/explanation", explanation, Explanation),
     reads("/runs/{run}/stages", stages, Page[Stage]),

@@ -69,6 +69,8 @@ def test_who_judges_no_automation_says_so() -> None:
     assert {kind for kind, monitor in MONITORS.items() if not monitor.of_automations} == {
         IncidentKind.ADDRESS_TAKEN,
         IncidentKind.CODEC_UNAVAILABLE,
+        IncidentKind.CLOCK_REGRESSION,
+        IncidentKind.WAL_HELD,
         IncidentKind.COMMITS_LOST,
         IncidentKind.STORE_DAMAGED,
         IncidentKind.LOCK_HELD,

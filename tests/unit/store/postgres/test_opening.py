@@ -139,12 +139,12 @@ def test_a_schema_of_the_server_itself_is_refused(schema):
         read_address(f"postgresql://h/db?schema={schema}")
 
 
-def test_a_server_that_became_unsafe_is_refused_when_the_line_is_opened_again(own_server):
-    """What was safe once is looked at again with each connection."""
+def test_a_server_that_became_unsafe_is_an_outage_when_the_line_is_opened_again(own_server):
+    """What was safe once is looked at again with each connection: nothing is written until it is safe again."""
     url = own_server.new_store()
     database = open_database(url)
     database.connection.close()
-    with setting(own_server, "fsync", "off"), pytest.raises(UnsafeServerError):
+    with setting(own_server, "fsync", "off"), pytest.raises(StoreUnavailableError, match="fsync is off"):
         do(database, starting("new"))
     assert do(database, starting("new"), again=True).created
     database.close()

@@ -1,10 +1,13 @@
 """Reads beside the writer, through a line of our own and through one that a pooler shares."""
 
+import msgspec
+import psycopg
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.postgres import connection as connection_module
+from mainspring.store.postgres.faults import translate
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.postgres.texts import TEXTS
 from tests.contract.store.clock import FakeClock
@@ -105,3 +108,26 @@ def test_lines_that_were_cut_while_nobody_read_cost_no_read(process, reader, pos
     assert reader.read("said")[0][1] == "10s"
     with reader.snapshot() as read:
         assert names(read("list_queues", (None,))) == names(reader.read("list_queues", (None,))) != []
+
+
+def test_limit_of_the_servers_configuration_is_no_fault_of_ours(process):
+    """A sort that may use no file: the message names the limit, and the hint says whose it is."""
+    url = f"{process.database.address.conninfo} options='-c temp_file_limit=0 -c work_mem=64kB'"
+    found = PostgresReader(msgspec.structs.replace(process.database.address, conninfo=url))
+    try:
+        with pytest.raises(StoreUnavailableError, match="temp_file_limit") as refused:
+            found.read_text(
+                "select count(*) from (select n from generate_series(1, 100000) as n order by 1 desc) as sorted"
+            )
+        assert "a limit of its configuration" in refused.value.message
+    finally:
+        found.close()
+
+
+def test_fault_within_a_pipeline_is_told_by_its_cause():
+    """That a pipeline cannot be left after a silence tells nobody anything."""
+    fault = psycopg.OperationalError("cannot exit pipeline mode while busy")
+    fault.__context__ = connection_module.NoAnswerError("no answer for 7 s")
+    error = translate(fault, "there")
+    assert error is not None
+    assert "no answer for 7 s" in error.message

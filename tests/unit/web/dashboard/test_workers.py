@@ -80,19 +80,22 @@ async def test_who_lives_is_listed_beside_any_number_of_ended_ones(world, tmp_pa
 
 
 @pytest.mark.asyncio
-async def test_who_keeps_others_is_not_called_silent(world, other, tmp_path):
-    """A supervisor on a file never beats; a worker has to, and one that does not is told as on the first page."""
+async def test_process_without_a_beat_is_called_silent(world, other, tmp_path):
+    """A supervisor has to beat as a worker has, and one that does not is told as on the first page; a wrapped command need not."""
     store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
     store.open()
     store.open_session("supervisor", posts=("worker",))
+    wrapped = SqliteStore(tmp_path / "s.db", clock=SystemClock())
+    wrapped.open()
+    wrapped.open_session("exec")
     assert "silent" not in await world.get("/workers")
     with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
         file.execute("update sessions set opened_at = opened_at - 90000, beat_at = beat_at - 90000")
-    text = await world.get("/workers", role="supervisor")
-    assert "silent" not in text
-    assert 'Heard of">-<' in text
+    assert "silent" not in await world.get("/workers", role="exec")
+    assert (await world.get("/workers", role="supervisor")).count("</span> silent</span>") == 1
     assert (await world.get("/workers", role="worker")).count("</span> silent</span>") == 2
     assert "2 silent" in await world.get("/")
+    wrapped.close()
     store.close()
 
 

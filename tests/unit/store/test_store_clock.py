@@ -2,8 +2,8 @@
 
 from mainspring.domain.clock import SystemClock
 from mainspring.store.postgres.address import read_address
-from mainspring.store.postgres.clock import DatabaseClock, SteadyClock
 from mainspring.store.postgres.store import PostgresStore
+from mainspring.store.store_clock import SteadyClock, StoreClock
 
 HOUR_MS = 3_600_000
 
@@ -26,7 +26,7 @@ class Machine(SystemClock):
 def test_clock_that_is_set_moves_nothing():
     """Two hours ahead, one hour back: what has passed is what counts."""
     machine = Machine(1_000_000)
-    clock = DatabaseClock(SteadyClock(machine, machine.passing))
+    clock = StoreClock(SteadyClock(machine, machine.passing))
     clock.learn(clock.own(), 5_000_000, clock.own())
     assert clock.now() == 5_000_000
     machine.wall += 2 * HOUR_MS

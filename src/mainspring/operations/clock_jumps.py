@@ -1,0 +1,46 @@
+"""Jumps of the clock: how long something lasted although the clock was set forward meanwhile, and from when on anything is expected."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from mainspring.domain.monitors.facts import End
+from mainspring.store.base import Reader
+from mainspring.store.reads.clock_steps import RecordedStep, recorded_steps
+
+LEAST_MS = 5 * 60_000
+"""A smaller jump makes nothing late."""
+
+
+def read_jumps(reader: Reader, now_at: int) -> tuple[RecordedStep, ...]:
+    """Return the newest jumps forward, newest first."""
+    return tuple(step for step in recorded_steps(reader) if step.by_ms >= LEAST_MS and step.at <= now_at)
+
+
+def jumped_at(jumps: Sequence[RecordedStep]) -> int:
+    """Return the instant of the last jump forward: what was jumped over is expected from then on; 0 = there was none."""
+    return max((jump.at for jump in jumps), default=0)
+
+
+def caught_up_at(reader: Reader, now_at: int) -> int:
+    """Return when a clock that was put back had passed the old instant: slots before it had their runs; 0 = there was none."""
+    steps = [step for step in recorded_steps(reader) if step.by_ms <= -LEAST_MS]
+    return max((step.old_at for step in steps if step.old_at <= now_at), default=0)
+
+
+def began_at(jumps: Sequence[RecordedStep], from_at: int, until_at: int) -> int:
+    """Return when something began by the clock that shows `until_at` now: what was jumped over does not count."""
+    for jump in jumps:
+        if from_at <= jump.old_at and jump.at <= until_at:
+            from_at += jump.by_ms
+    return from_at
+
+
+def without_jumps(jumps: Sequence[RecordedStep], ends: tuple[End, ...]) -> tuple[End, ...]:
+    """Return the ends of runs, each as long as it took."""
+    if not jumps:
+        return ends
+    return tuple(
+        end if end.started_at is None else replace(end, started_at=began_at(jumps, end.started_at, end.finished_at))
+        for end in ends
+    )

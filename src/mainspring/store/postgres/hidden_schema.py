@@ -1,0 +1,29 @@
+"""A schema that is hidden from a role: PostgreSQL reports its tables as missing when the role may not use it."""
+
+import psycopg
+
+from mainspring.domain.errors import MainspringError, StoreUnavailableError
+from mainspring.store.base import PermissionDeniedError, StoreBrokenError
+from mainspring.store.postgres.address import Address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.faults import GRANT, translate
+from mainspring.store.postgres.texts import TEXTS
+
+
+def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
+    """Return what faults.translate returns, but do not report a table as missing because its schema is hidden."""
+    error = translate(fault, address.shown)
+    if not isinstance(error, StoreBrokenError):
+        return error
+    try:
+        with connect(address) as connection:
+            is_hidden = connection.execute(TEXTS["is_schema_hidden"], (address.schema,)).fetchone() == (True,)
+    except (psycopg.Error, MainspringError) as unreachable:
+        reason = unreachable.message if isinstance(unreachable, MainspringError) else str(unreachable)
+        return StoreUnavailableError(reason)
+    if not is_hidden:
+        return error
+    return PermissionDeniedError(
+        f"this database role may not do that\nat {address.shown}: permission denied for schema {address.schema}",
+        hint=GRANT,
+    )

@@ -1,0 +1,1 @@
+select not has_schema_privilege(oid, 'usage') from pg_namespace where nspname = ?

@@ -1,0 +1,47 @@
+"""A write-ahead log that cannot be emptied: after its time, with the readers of the moment."""
+
+from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.monitors.facts import Facts, Process
+from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.process_finding import FindingKind, ProcessFinding
+
+NOW = 1_800_000_000_000
+MINUTE = 60_000
+MONITOR = MONITORS[IncidentKind.WAL_HELD]
+SIZE = ("size", "the write-ahead log is larger than 64 MiB")
+READER = ("process 7", "process 7 (python report.py)")
+
+
+def judged(*found, **process):
+    """Return what is judged of findings (name, why, minutes that it has lasted) of a watcher."""
+    findings = tuple(ProcessFinding(FindingKind.WAL, name, why, NOW - lasts * MINUTE) for name, why, lasts in found)
+    watcher = Process(
+        session=1, role="watcher", host="box", pid=1, beat_at=NOW, opened_at=0, findings=findings, **process
+    )
+    return [one.finding for one in MONITOR.judge(Facts(processes=(watcher,)), MONITOR.tuning, NOW)]
+
+
+def test_reader_of_five_minutes_is_a_finding_by_its_name():
+    """Not a minute before."""
+    assert judged((*READER, 4)) == [None]
+    (finding,) = judged((*READER, 5))
+    assert (
+        finding.text
+        == "the write-ahead log cannot be emptied: process 7 (python report.py) reads the store all the time"
+    )
+    assert (finding.severity, finding.since_at) == (Severity.NOTIFY, NOW - 5 * MINUTE)
+
+
+def test_large_log_is_a_finding_with_whoever_reads():
+    """Also with who has read for a short while only, and with no one."""
+    (finding,) = judged((*SIZE, 6), (*READER, 1))
+    assert finding.text.startswith("the write-ahead log is larger than 64 MiB: process 7 (python report.py) reads")
+    (finding,) = judged((*SIZE, 6))
+    assert finding.text == "the write-ahead log is larger than 64 MiB and is not emptied"
+    assert "lsof" in finding.hint
+
+
+def test_what_a_dead_process_found_counts_no_more():
+    """Nor is anything judged where nothing was found."""
+    assert judged((*SIZE, 9), gone=True) == []
+    assert judged() == []

@@ -1,0 +1,169 @@
+"""Requests that wait for the end of a run: answered by a push, within bounds of their own."""
+
+import asyncio
+
+import httpx2
+import pytest
+
+from mainspring.app import client as client_module
+from mainspring.app.client import Client
+from mainspring.domain.errors import RunFailed
+from mainspring.service import run as acts
+from mainspring.service.actor import Actor, act_of
+from mainspring.web.api import run_waits
+from mainspring.web.places import PLACE, Places
+from tests.api_world import sqlite_world
+from tests.contract.store.process import halt
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_waits, "EVERY_S", 3600.0)
+    found = sqlite_world(tmp_path)
+    yield found
+    found.api.close()
+    found.store.close()
+
+
+def client_of(world, token="ann"):
+    async def never(_seconds):
+        raise AssertionError("the client polls")
+
+    return Client("http://here/", token=token, transport=httpx2.ASGITransport(world.api), sleep=never)
+
+
+def end(world, run):
+    acts.mark_done(world.store, run, act=act_of(Actor.cli("a", "b"), world.clock), result={"paid": True})
+
+
+async def until(is_so):
+    """Let the loop turn until something is so."""
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0.001)
+
+
+def is_asleep(world):
+    """Whether a look is over, so that only a push wakes the next one."""
+    return world.api.run_waits.open > 0 and bool(world.api.run_waits._soon._waiters)
+
+
+async def test_result_comes_by_the_push(world):
+    """The next look would be in an hour, and the client does not poll."""
+    handle = await client_of(world).start("pay", amount=1)
+    result = asyncio.ensure_future(handle.result())
+    await until(lambda: is_asleep(world))
+    end(world, handle.id)
+    assert not result.done()
+    world.api.run_waits.hurry()
+    assert await result == {"paid": True}
+    assert world.api.run_waits.open == 0
+
+
+async def test_run_that_needs_a_person_ends_the_wait(world):
+    """As `result` of a handle in the same process does."""
+    handle = await client_of(world).start("pay", amount=1)
+    (run,) = world.claim()
+    result = asyncio.ensure_future(handle.result())
+    await until(lambda: is_asleep(world))
+    world.store.apply(halt(run))
+    world.api.run_waits.hurry()
+    with pytest.raises(RunFailed):
+        await result
+
+
+async def test_answer_comes_when_the_time_is_over(world):
+    """With the run as it is."""
+    handle = await client_of(world).start("pay", amount=1)
+    assert (await world.get(f"/runs/{handle.id}", wait=0.01))["state"] == "queued"
+    with pytest.raises(TimeoutError):
+        await handle.result(timeout=0.01)
+
+
+async def test_wait_is_bounded(world, monkeypatch):
+    """In its length, and in how many of one visitor and of all may wait: one more is answered at once."""
+    handle = await client_of(world).start("pay", amount=1)
+    assert (await world.ask("GET", f"/runs/{handle.id}", params={"wait": 31})).status_code == 400
+    monkeypatch.setattr(run_waits, "MOST_OF_ONE", 1)
+    first = asyncio.ensure_future(world.get(f"/runs/{handle.id}", wait=30))
+    await until(lambda: is_asleep(world))
+    assert (await world.get(f"/runs/{handle.id}", wait=30))["state"] == "queued"
+    assert world.api.run_waits.has_room(world.gate.visitors["olga"])
+    monkeypatch.setattr(run_waits, "MOST", 1)
+    assert not world.api.run_waits.has_room(world.gate.visitors["olga"])
+    first.cancel()
+
+
+async def test_process_that_ends_lets_no_one_wait(world):
+    """It says so, and a client asks again."""
+    handle = await client_of(world).start("pay", amount=1)
+    waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
+    await until(lambda: is_asleep(world))
+    world.api.close()
+    answer = await waiting
+    assert (answer.status_code, answer.json()["code"]) == (503, "ending")
+
+
+async def test_request_that_waits_holds_no_request_place(world):
+    """A hundred that wait keep no one out."""
+    places = Places(1, 1)
+
+    async def behind_the_entrance(scope, receive, send):
+        scope[PLACE] = places.take("10.0.0.1")
+        await world.api(scope, receive, send)
+
+    handle = await client_of(world).start("pay", amount=1)
+    transport = httpx2.ASGITransport(behind_the_entrance)
+    waiting = asyncio.ensure_future(Client("http://here/", token="ann", transport=transport).run(handle.id).result())
+    await until(lambda: is_asleep(world))
+    assert places.take("10.0.0.1") is not None
+    end(world, handle.id)
+    world.api.run_waits.hurry()
+    assert await waiting == {"paid": True}
+
+
+async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
+    """The pauses grow, as they did."""
+    monkeypatch.setattr(run_waits, "MOST", 0)
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            end(world, handle.id)
+
+    handle = await client_of(world).start("pay", amount=1)
+    client = Client("http://here/", token="ann", transport=httpx2.ASGITransport(world.api), sleep=sleep)
+    assert await client.run(handle.id).result() == {"paid": True}
+    assert pauses == sorted(pauses)
+    assert pauses[0] == client_module._LOOK_FIRST_S
+
+
+async def test_client_that_goes_leaves_its_room(world):
+    """Its connection ends: nothing waits for nobody."""
+    handle = await client_of(world).start("pay", amount=1)
+    gone = asyncio.Event()
+
+    async def receive():
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    path = f"/api/v1/runs/{handle.id}"
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"wait=30",
+        "headers": [(b"authorization", b"Bearer ann")],
+    }
+    answered = asyncio.ensure_future(world.api(scope, receive, send))
+    await until(lambda: world.api.run_waits.open == 1)
+    gone.set()
+    await answered
+    assert world.api.run_waits.open == 0
