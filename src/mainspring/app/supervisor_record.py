@@ -92,7 +92,7 @@ class SupervisorRecord:
             self.check_presence()
         except StoreBrokenError:
             raise
-        except StoreUnavailableError as error:
+        except OUTAGES as error:
             self._tell(error)
 
     def check_presence(self) -> None:

@@ -116,8 +116,7 @@ def judge(
     asked = questions(reader)
     runs = standing_runs(reader)
     paused = {view.name for view in views if is_paused(view, now)}
-    untold: list[str] = [*standstill.of_write_fault(write_fault), *spool_faults]
-    untold += _of_store(reader, told)
+    untold: list[str] = [*standstill.of_write_fault(write_fault), *spool_faults, *_of_store(reader, told)]
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
