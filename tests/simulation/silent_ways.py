@@ -536,6 +536,15 @@ WAYS = (
         begin=_channel_broken,
     ),
     Way(
+        name="Dead workers cannot be found",
+        cause="the upkeep of a worker fails",
+        kind=K.UPKEEP_FAILING,
+        of="dead processes on box",
+        within=5 * MINUTE,
+        says="[page] mainspring: box: upkeep of dead processes fails: PermissionError: Permission denied",
+        begin=partial(_finding, FindingKind.UPKEEP, "dead processes", "PermissionError: Permission denied"),
+    ),
+    Way(
         name="The address of the webhooks is taken",
         cause="another process listens on `hooks.bind`",
         kind=K.ADDRESS_TAKEN,

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from mainspring.store.side_files import create_side_file, make_side_folder, open_side_file
+
 SPARES = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - a folder of our own in it, which is looked at before it is used
 """Where there is room although a disk is full."""
 
@@ -40,7 +42,7 @@ class LostMemory:
 
     def exists(self) -> bool:
         """Whether something is remembered: by this process, or where all of them look."""
-        return self._lost is not None or any(file.exists() for file in self._files())
+        return self._lost is not None or any(os.path.exists(file) for file in self._files())  # noqa: PTH110 - no error on EACCES
 
     @property
     def is_private(self) -> bool:
@@ -112,7 +114,7 @@ class LostMemory:
 
     def _lock(self) -> int | None:
         with contextlib.suppress(OSError):
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_side_folder(self._file.parent)
             return _opened(self._file)
         spare = self._spare(makes=True)
         with contextlib.suppress(OSError):
@@ -140,7 +142,7 @@ class LostMemory:
 
 
 def _opened(file: Path) -> int:
-    return os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return open_side_file(file.with_name(f"{file.name}.lock"), os.O_RDWR)
 
 
 def _write(file: Path, lost: Lost) -> None:
@@ -149,7 +151,7 @@ def _write(file: Path, lost: Lost) -> None:
         # What it tells of a fault is for nobody else, and whatever the umask is.
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as written:
+        with os.fdopen(create_side_file(part, os.O_WRONLY), "wb") as written:
             written.write(msgspec.json.encode(lost))
         part.replace(file)
     except OSError:

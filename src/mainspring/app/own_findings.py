@@ -14,12 +14,15 @@ class OwnFindings:
     def __init__(self, process: PostProcess) -> None:
         self._process = process
         self._found: dict[tuple[FindingKind, str], ProcessFinding] = {}
+        self._kinds: frozenset[FindingKind] = frozenset()
+        """Those that are reported here: others are reported by other parts of the process."""
         self._written: tuple[ProcessFinding, ...] | None = ()
         """What is on record; None = not known, a commit is under way or failed."""
 
     def replace(self, kind: FindingKind, why: Mapping[str, str]) -> None:
         """Let these be all findings of a kind: name -> why. One that lasts keeps its instant."""
         now = self._process.store.clock.now()
+        self._kinds |= {kind}
         known = {key: one for key, one in self._found.items() if key[0] is kind}
         self._found = {key: one for key, one in self._found.items() if key[0] is not kind}
         for name, text in why.items():
@@ -32,7 +35,7 @@ class OwnFindings:
         if not self._process.is_open or found == self._written:
             return
         self._written = found
-        self._process.store.submit(NoteFindings(found), self._answered)
+        self._process.store.submit(NoteFindings(found, tuple(sorted(self._kinds))), self._answered)
 
     def _answered(self, result: Any) -> None:
         if isinstance(result, Exception):

@@ -194,7 +194,7 @@ class Project:
                 retention.events,
                 logs=self.settings.logs.retention,
             ),
-            extra=(spool_intake(self.settings.exec.spool, self.settings.spare_spool),),
+            extra={"spool": spool_intake(self.settings.exec.spool, self.settings.spare_spool)},
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from mainspring.domain.errors import StoreReadOnlyError
 from mainspring.service.spool import Spool
 from mainspring.store.process_store import ProcessStore
 
@@ -16,8 +17,13 @@ def spool_intake(folder: Path, spare: Path | None = None) -> Callable[[ProcessSt
     spool = Spool(folder, spare)
 
     def take(store: ProcessStore) -> None:
-        if not spool.names():
-            return
+        """Take some in. Raises StoreReadOnlyError where records may lie that this user cannot read; what can be read is taken in."""
+        if spool.names():
+            _take_in(store)
+        if (fault := spool.find_fault()) is not None:
+            raise StoreReadOnlyError(f"{fault.text}; {fault.fix}", hint=fault.fix)
+
+    def _take_in(store: ProcessStore) -> None:
         taken = spool.take_in(store.apply, limit=_MOST)
         if taken.runs:
             _LOG.info("%d runs of wrapped commands were taken in from the spool", len(taken.runs))

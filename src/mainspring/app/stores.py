@@ -15,7 +15,7 @@ from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 from mainspring.store.sqlite.form import require_form as require_form_of_file
-from mainspring.store.sqlite.presence import refuse_gone
+from mainspring.store.sqlite.presence import is_there, refuse_gone
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -79,7 +79,7 @@ def make_reader(url: str) -> Reader:
 def is_made(url: str) -> bool:
     """Tell whether there is a store, in whatever form. Raises StoreUnavailableError where its server cannot be asked."""
     if not is_server_url(url):
-        return store_path(url).exists()
+        return is_there(store_path(url))
     address = address_of(url)
     from mainspring.store.postgres.form import form_of
 
@@ -123,7 +123,7 @@ def require_made(place: str | Path) -> None:
     if isinstance(place, Path) or not is_server_url(place):
         path = place if isinstance(place, Path) else store_path(place)
         refuse_gone(path)
-        if not path.exists():
+        if not is_there(path):
             raise no_store(path)
     elif not is_made(place):
         raise NoStoreError(

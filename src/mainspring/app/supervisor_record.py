@@ -85,10 +85,15 @@ class SupervisorRecord:
         return bool(self._died)
 
     def check(self) -> None:
-        """Do nothing while the store can be used. Raises StoreError, StoreGoneError."""
+        """Do nothing while the store can be used, or is away for a while. Raises StoreError, StoreGoneError."""
         if self.failed is not None:
             raise self.failed
-        self.check_presence()
+        try:
+            self.check_presence()
+        except StoreBrokenError:
+            raise
+        except OUTAGES as error:
+            self._tell(error)
 
     def check_presence(self) -> None:
         """Do nothing if the store still stands under its name. Raises StoreGoneError."""

@@ -5,15 +5,17 @@ A steady scan, each part on its own: an error in one neither stops the others no
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from types import MappingProxyType
 
 from mainspring.app.dead_sessions import bury, bury_silent
+from mainspring.app.upkeep_failures import UpkeepFailures
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
-from mainspring.domain.errors import MainspringError
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
@@ -63,17 +65,24 @@ class Retention:
 
 
 class Upkeep:
-    """One round a second, in a thread of its own, in workers and watchers alike: each row is taken by itself, so any number may look."""
+    """One round a second, in a thread of its own, in workers and watchers alike: each row is taken by itself, so any number may look.
+
+    `extra` = what else is done once a minute, by its name.
+    """
 
     def __init__(
-        self, retention: Retention | None = None, extra: tuple[Callable[[ProcessStore], None], ...] = ()
+        self,
+        retention: Retention | None = None,
+        extra: Mapping[str, Callable[[ProcessStore], None]] = MappingProxyType({}),
     ) -> None:
         self._retention = retention or Retention()
         self._extra = extra
         self._seen: dict[int, int] = {}
         self._rounds = 0
         self._is_behind = self._can_shrink = False
-        self._told: str | None = None
+        self._failures = UpkeepFailures()
+        self._takes_orders = False
+        self._order: tuple[str, str] | None = None
         self._task: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-upkeep")
 
@@ -85,6 +94,7 @@ class Upkeep:
         on_order: Callable[[tuple[str, str] | None], None] | None = None,
     ) -> None:
         """Begin, in `loop`. `on_order` is told each round which crash was ordered (automation, step), by whoever obeys such orders."""
+        self._takes_orders = on_order is not None
         self._task = loop.create_task(self._live(loop, store, clock, on_order))
 
     def close(self) -> None:
@@ -104,37 +114,34 @@ class Upkeep:
             try:
                 await loop.run_in_executor(self._pool, self.run_once, store, clock.now())
                 if on_order is not None:
-                    on_order(await loop.run_in_executor(self._pool, crash_order, store))
-            except Exception as error:  # noqa: BLE001  the scan never ends
-                self._tell(error)
-            else:
-                self._tell(None)
+                    on_order(self._order)
+            except Exception:  # noqa: BLE001 - the scan never ends
+                _LOG.exception("upkeep fails, and is tried again each second")
             await asyncio.sleep(_EVERY_S)
 
-    def _tell(self, error: Exception | None) -> None:
-        """Log what is wrong when that changes, not each second; where in the code only if the code is at fault."""
-        told, self._told = self._told, None if error is None else f"{type(error).__name__}: {error}"
-        if self._told == told:
-            return
-        if error is None:
-            _LOG.warning("upkeep goes on")
-        else:
-            trace = None if isinstance(error, MainspringError | OSError) else error
-            _LOG.error("upkeep fails, and is tried again each second: %s", self._told, exc_info=trace)
-
     def run_once(self, store: ProcessStore, now: int) -> bool:
-        """Make one round; True if it found work."""
-        buried = self.bury_dead(store) or bury_silent(store)
+        """Make one round, in which no part stops another; True if it found work."""
+        attempt = self._failures.attempt
+        is_busy = attempt("dead processes", lambda: self.bury_dead(store), otherwise=False)
+        is_busy |= attempt("expired leases", lambda: bury_silent(store), otherwise=False)
         self._rounds += 1
         is_time = self._rounds % _ROUNDS_A_PRUNE == 1
+        attempt("retention", lambda: self._keep_small(store, now, is_time=is_time), otherwise=None)
+        if is_time:
+            for part, take in self._extra.items():
+                attempt(part, partial(take, store), otherwise=None)
+        is_busy |= attempt("bulk operations", lambda: do_pieces(store, now), otherwise=False)
+        if self._takes_orders:
+            self._order = attempt("crash orders", lambda: crash_order(store), otherwise=self._order)
+        self._failures.report(store, now)
+        return is_busy or is_time
+
+    def _keep_small(self, store: ProcessStore, now: int, *, is_time: bool) -> None:
+        """Delete what is past its retention, each minute and while there is more, and return its space to the disk."""
         if is_time or self._is_behind:
             self._is_behind = self._prune(store, now)
         elif self._can_shrink:
             self._can_shrink = store.give_space_back()
-        if is_time:
-            for take in self._extra:
-                take(store)
-        return do_pieces(store, now) or buried or is_time
 
     def _prune(self, store: ProcessStore, now: int) -> bool:
         """Delete what is past its retention, part by part; True if there is more of it."""

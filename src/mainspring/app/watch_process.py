@@ -26,7 +26,7 @@ from mainspring.domain.monitors.words import about
 from mainspring.operations.pulse import Pulse, stands_still
 from mainspring.resources.fault_text import FaultText
 from mainspring.resources.secret import Secrets
-from mainspring.service.spool import Spool, TakenIn
+from mainspring.service.spool import Spool, SpoolFault, TakenIn
 from mainspring.store.base import StoreGoneError
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
@@ -57,6 +57,8 @@ class WatchReport(msgspec.Struct, frozen=True):
     buried: list[int]
     judged: int
     silent: list[Silent]
+    spool_fault: SpoolFault | None = None
+    """Why records may lie in the spool unseen."""
 
 
 def watch_once(settings: Settings, clock: Clock) -> WatchReport:
@@ -82,7 +84,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         judged, silent = judge(facts, now, tunings_of(settings.monitors), own_tunings_of(settings.monitors))
         nonlocal still
         still = stands_still(facts, unsent(opened.reader), now, None)
-        report = WatchReport(taken, records.bad_names(), buried, judged, silent)
+        report = WatchReport(taken, records.bad_names(), buried, judged, silent, records.find_fault())
         opened.close()
         return report
 

@@ -168,7 +168,7 @@ def schema(invocation: Invocation) -> Iterator[Check]:
         return
     from mainspring.store.sqlite.form import require_form
 
-    if invocation.path.exists():
+    if invocation.is_there():
         require_form(invocation.path)
         yield ok("schema", "the store has the form of this version")
 
@@ -179,7 +179,7 @@ def modes(invocation: Invocation) -> Iterator[Check]:
     faults = [
         Check("modes", "warning", f"others may read {file}", f"chmod 600 {file}")
         for file in (() if path is None else (path, path.with_name(f"{path.name}-wal")))
-        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077
+        if _is_reachable(file) and stat.S_IMODE(file.stat().st_mode) & 0o077
     ]
     settings = invocation.settings.file
     if settings is not None and stat.S_IMODE(settings.stat().st_mode) & 0o002:
@@ -193,7 +193,7 @@ def other_store(invocation: Invocation) -> Iterator[Check]:
 
     around = Surroundings(os.environ, Path.cwd(), os.getuid())
     other = default_store(around, invocation.settings.project.environment)
-    if str(other) == invocation.shown or not other.exists():
+    if str(other) == invocation.shown or not _is_reachable(other):
         yield ok("other-store", "no other store of this user in the usual place")
         return
     yield Check(
@@ -219,6 +219,9 @@ def spool(invocation: Invocation) -> Iterator[Check]:
             f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
             f" && mv {folder}/*.run.json {found.folder}",
         )
+    fault = found.find_fault()
+    if fault is not None:
+        yield Check("spool", "problem", fault.text, fault.fix)
     if waiting:
         yield Check(
             "spool",
@@ -230,7 +233,7 @@ def spool(invocation: Invocation) -> Iterator[Check]:
         yield Check(
             "spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
         )
-    if not waiting and not bad and not unclaimed:
+    if not waiting and not bad and not unclaimed and fault is None:
         yield ok("spool", "empty")
 
 
@@ -243,4 +246,8 @@ def _unclaimed_spools() -> list[Path]:
 
 def _existing(path: Path) -> Path:
     """Return the nearest folder above that is there."""
-    return next(folder for folder in path.parents if folder.exists())
+    return next(folder for folder in path.parents if _is_reachable(folder))
+
+
+def _is_reachable(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - no error on EACCES

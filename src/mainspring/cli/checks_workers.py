@@ -13,6 +13,7 @@ from mainspring.cli.context import Invocation
 from mainspring.insight.words import many, span
 
 if TYPE_CHECKING:
+    from mainspring.store.session_view import SessionView
     from mainspring.store.views import QueueView
 
 _AHEAD_MS = 5_000
@@ -62,12 +63,14 @@ def time_zones(invocation: Invocation) -> Iterator[Check]:
 
 def worker(invocation: Invocation) -> Iterator[Check]:
     """A worker lives, if there is anything for one to do, and every session on record is a living process."""
-    from mainspring.store.liveness import host_identity, is_free
+    from mainspring.store.liveness import LockState, host_identity, read_lock
     from mainspring.store.reads.status import automations, sessions
 
     live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
-    dead = [one for one in live if one.host == here and is_free(Path(one.lock_path)) is True]
+    locks = {one.id: read_lock(Path(one.lock_path)) for one in live if one.host == here}
+    dead = [one for one in live if locks.get(one.id) is LockState.FREE]
+    unreadable = [one for one in live if locks.get(one.id) is LockState.UNREADABLE]
     workers = [one for one in live if one.role == "worker" and one not in dead]
     served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
     if dead:
@@ -85,6 +88,20 @@ def worker(invocation: Invocation) -> Iterator[Check]:
         yield Check("worker", "problem", f"no worker is running for {many(len(served), 'automation')}", "mainspring up")
     elif not dead:
         yield ok("worker", "none, and nothing that needs one")
+    for session in unreadable[:_SHOWN]:
+        yield ok("worker", _unreadable_lock(session, has_leases=invocation.settings.store.is_remote))
+
+
+def _unreadable_lock(session: "SessionView", *, has_leases: bool) -> str:
+    """Say that this user cannot read a session's lock, whose it is, and how its death is noticed."""
+    from mainspring.store.side_files import describe_owner
+
+    owner = describe_owner(Path(session.lock_path))
+    end = "its lease is over" if has_leases else "its process is gone"
+    return (
+        f"session {session.id} (pid {session.pid}) counts as dead when {end}: this user cannot read its lock {session.lock_path}"
+        f" ({owner})"
+    )
 
 
 def scheduler(invocation: Invocation) -> Iterator[Check]:

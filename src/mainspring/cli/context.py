@@ -217,10 +217,10 @@ class Invocation:
         """Tell whether there is a store; one on a server is asked when it is read. Raises StoreGoneError where there was one."""
         if self.settings.store.is_remote:
             return True
-        from mainspring.store.sqlite.presence import refuse_gone
+        from mainspring.store.sqlite.presence import is_there, refuse_gone
 
         refuse_gone(self.path)
-        return self.path.exists()
+        return is_there(self.path)
 
     def read(self, question: "Callable[[Reader], T]") -> T:
         """Ask the store. Raises NoStoreError where there is none: an empty answer would say that all is well."""

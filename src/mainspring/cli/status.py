@@ -115,6 +115,7 @@ def verdict_now(invocation: Invocation) -> Verdict:
             environment=environment,
             free=_free(invocation),
             write_fault=_write_fault(invocation),
+            spool_faults=_spool_faults(invocation),
             zone=invocation.zone,
         )
         head = audit_head(reader)
@@ -128,7 +129,15 @@ def _free(invocation: Invocation) -> int | None:
         return None
     from mainspring.store.sqlite.filesystem import free_bytes
 
-    return free_bytes(invocation.path.parent) if invocation.path.parent.exists() else None
+    return free_bytes(invocation.path.parent) if invocation.is_there() else None
+
+
+def _spool_faults(invocation: Invocation) -> list[str]:
+    """Return why records of wrapped commands may wait in the spool unseen, with the fix; nothing if all of it can be read."""
+    from mainspring.service.spool import Spool
+
+    fault = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool).find_fault()
+    return [] if fault is None else [f"{fault.text[0].upper()}{fault.text[1:]}. Fix: {fault.fix}"]
 
 
 def _write_fault(invocation: Invocation) -> str:
@@ -136,7 +145,7 @@ def _write_fault(invocation: Invocation) -> str:
         return ""
     from mainspring.store.sqlite.filesystem import write_fault
 
-    return write_fault(invocation.path.parent) if invocation.path.parent.exists() else ""
+    return write_fault(invocation.path.parent) if invocation.is_there() else ""
 
 
 def _is_ready(found: Verdict) -> bool:

@@ -55,7 +55,7 @@ def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
         click.echo(line, err=True)
     if as_json or getattr(flags, "json", False):
         sys.stdout.write(json_text(_data(report)) + "\n")
-    ctx.exit(CHECK_FAILED if report.silent or report.bad else 0)
+    ctx.exit(CHECK_FAILED if report.silent or report.bad or report.spool_fault else 0)
 
 
 def _lines(report: WatchReport, zone: str) -> list[str]:
@@ -64,7 +64,9 @@ def _lines(report: WatchReport, zone: str) -> list[str]:
     lines += [
         f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad
     ]
-    if report.taken_in.left:
+    if report.spool_fault is not None:
+        lines.append(f"{shown(report.spool_fault.text)}. Fix: {shown(report.spool_fault.fix)}")
+    elif report.taken_in.left:
         lines.append(f"spool: {report.taken_in.left} not taken in yet: {shown(report.taken_in.why or 'try again')}")
     return lines
 
@@ -82,5 +84,6 @@ def _data(report: WatchReport) -> dict[str, Any]:
         "taken_in": list(report.taken_in.runs),
         "left": report.taken_in.left,
         "bad": report.bad,
+        "spool_fault": plain(report.spool_fault),
         "buried": report.buried,
     }

@@ -7,6 +7,7 @@ import hashlib
 import os
 import pwd
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable, with_schema
+from mainspring.store.side_files import shorten
 
 FILE_NAME = "mainspring.toml"
 MACHINE_FILE = Path("/etc/mainspring") / FILE_NAME
@@ -47,7 +49,7 @@ class Surroundings:
         except KeyError:
             raise ConfigError(
                 f"user {self.uid} has no home folder, so there is no default place for the store",
-                hint="Set MAINSPRING_STORE_URL, or HOME.",
+                hint="Set HOME or XDG_STATE_HOME, or for the store alone MAINSPRING_STORE_URL.",
             ) from None
 
     def xdg(self, variable: str, default: str) -> Path:
@@ -70,7 +72,15 @@ def find_file(around: Surroundings, config: Path | None) -> Path | None:
     for source, named in (("--config", config), ("MAINSPRING_CONFIG", around.env.get("MAINSPRING_CONFIG"))):
         if named:
             path = around.resolve(str(named), around.cwd)
-            if not path.is_file():
+            try:
+                is_file = stat.S_ISREG(path.stat().st_mode)
+            except (FileNotFoundError, NotADirectoryError):
+                is_file = False
+            except OSError as error:
+                raise ConfigError(
+                    f"the configuration file {shorten(str(path))} cannot be reached: {error.strerror}\nnamed by {source}"
+                ) from None
+            if not is_file:
                 raise ConfigError(f"there is no configuration file {path}\nnamed by {source}")
             return path
     return next((path for path in _candidates(around) if os.path.isfile(path)), None)  # noqa: PTH113 - no error on EACCES

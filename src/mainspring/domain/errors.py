@@ -263,6 +263,12 @@ class StoreReadOnlyError(StoreError):
     code = "store_read_only"
 
 
+class StoreForbiddenError(StoreReadOnlyError):
+    """This user may not reach or read the store."""
+
+    code = "store_forbidden"
+
+
 class StoreHeldError(StoreError):
     """Another process holds the store."""
 

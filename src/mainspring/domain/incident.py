@@ -74,6 +74,8 @@ class IncidentKind(StrEnum):
     CODEC_UNAVAILABLE = "codec_unavailable"
     ADDRESS_TAKEN = "address_taken"
     """An address that a process should listen on is taken."""
+    UPKEEP_FAILING = "upkeep_failing"
+    """A part of the upkeep of a process fails, so that dead processes or old data stay."""
     OUTBOX_BLOCKED = "outbox_blocked"
     """Messages that steps have sent do not reach their broker."""
     DEBOUNCE_HELD = "debounce_held"

@@ -16,12 +16,15 @@ class FindingKind(StrEnum):
     """The codec of values does not answer."""
     WAL = "wal"
     """The write-ahead log of the store's file is large, or a process keeps it from being emptied."""
+    UPKEEP = "upkeep"
+    """A part of its upkeep fails."""
 
 
 class ProcessFinding(msgspec.Struct, frozen=True):
     """`why` names the cause for people; `since_at` in ms UTC.
 
-    `name` = the setting of an address, the trigger of a secret, the id of a codec, "size" or "process PID" of a write-ahead log.
+    `name` = the setting of an address, the trigger of a secret, the id of a codec, "size" or "process PID" of a write-ahead log, or the
+    part of upkeep.
     """
 
     kind: FindingKind

@@ -206,7 +206,7 @@ class CodecOutage:
 
     def _tell(self, findings: tuple[ProcessFinding, ...]) -> None:
         if self._real_store.session is not None:
-            self._real_store.submit(NoteFindings(findings), lambda _answer: None)
+            self._real_store.submit(NoteFindings(findings, (FindingKind.CODEC,)), lambda _answer: None)
 
 
 def _holds_unsealed(value: Any) -> bool:

@@ -8,6 +8,7 @@ the store finds a run by its id; a record that cannot be read is set aside and n
 import contextlib
 import fcntl
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from mainspring.domain.states import RunState
 from mainspring.store import failpoints
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
+from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_name
 
 RECORD = ".run.json"
 BAD = ".bad"
@@ -48,6 +50,13 @@ class TakenIn(msgspec.Struct, frozen=True):
     bad: tuple[str, ...] = ()
     left: int = 0
     why: str | None = None
+
+
+class SpoolFault(msgspec.Struct, frozen=True):
+    """Why records may lie in the spool unseen: `text` in one line without a stop, `fix` = the command."""
+
+    text: str
+    fix: str
 
 
 class LockFile:
@@ -83,6 +92,20 @@ class Spool:
         """Return the files that were set aside."""
         return self._ending_in(BAD)
 
+    def find_fault(self) -> SpoolFault | None:
+        """Return the first folder or record that this user cannot read; None if there is none."""
+        for folder in self._folders():
+            try:
+                records = sorted(path for path in folder.iterdir() if path.name.endswith(RECORD))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return _fault_of(folder)
+            for path in records:
+                if not os.access(path, os.R_OK) and os.path.lexists(path):
+                    return _fault_of(path)
+        return None
+
     def write(self, run: RecordRun, describe: DescribeWrapped | None) -> Path:
         """Keep a record; it is on the disk when this returns.
 
@@ -90,7 +113,7 @@ class Spool:
             OSError: it cannot be written here.
             StoreError: there are too many records already.
         """
-        self._make_folder(self.folder)
+        make_side_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
             raise StoreError(
                 f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch"
@@ -98,7 +121,7 @@ class Spool:
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"
         part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -139,6 +162,8 @@ class Spool:
                 run = self._take(name, apply)
             except FileNotFoundError:
                 taken.append(name.removesuffix(RECORD))  # another process was faster
+            except PermissionError:
+                why = _fault_of(self.path_of(name)).text  # it stays, and keeps no other one out
             except (StoreError, FencedError) as error:
                 if type(error) is not StoreError:
                     why = error.message
@@ -159,12 +184,12 @@ class Spool:
             OSError: there can be no lock file here.
         """
         folder = self.folder / "locks"
-        self._make_folder(self.folder)
-        self._make_folder(folder)
+        make_side_folder(self.folder)
+        make_side_folder(folder)
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
         path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(plain)}.lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = open_side_file(path, os.O_RDWR | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -180,15 +205,18 @@ class Spool:
 
     def _ending_in(self, ending: str) -> list[str]:
         found: set[str] = set()
-        for folder in (self.folder, *(() if self._spare is None else (self._spare,))):
+        for folder in self._folders():
             with contextlib.suppress(OSError):
                 found.update(path.name for path in folder.iterdir() if path.name.endswith(ending))
         return sorted(found)
 
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.folder,) if self._spare is None else (self.folder, self._spare)
+
     def path_of(self, name: str) -> Path:
         """Return where the file of this name is."""
         path = self.folder / name
-        return path if self._spare is None or path.exists() else self._spare / name
+        return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
 
     def _take(self, name: str, apply: Callable[[Any], Any]) -> str | None:
         """Take one record in and return its run; None if the store still has an owner for it: then it stays for later."""
@@ -227,9 +255,10 @@ class Spool:
                     if time.time() - path.stat().st_mtime > _STALE_PART:
                         path.unlink()
 
-    @staticmethod
-    def _make_folder(folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+def _fault_of(path: Path) -> SpoolFault:
+    text = f"the spool cannot be read, and records of wrapped commands may wait there unseen: {path} ({describe_owner(path)})"
+    return SpoolFault(text, f"sudo chown -R {user_name(os.geteuid())} {shlex.quote(str(path))}")
 
 
 def _sync(folder: Path) -> None:

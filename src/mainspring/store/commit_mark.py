@@ -16,6 +16,7 @@ import msgspec
 
 from mainspring.domain.lost_commits import LostCommits
 from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
+from mainspring.store.side_files import open_side_file
 from mainspring.store.transaction import Params
 
 SIZE: Final = 512
@@ -106,12 +107,15 @@ def read_mark(path: Path) -> CommitMark | None:
 class MarkFile:
     """The file of one mark, open from the first write on: each write is one `pwrite`. For one thread.
 
-    `without` = what is not noticed while the mark cannot be written, for the log.
+    `without` = what is not noticed while the mark cannot be written, for the log; `store` = the file beside which it lies, if there is one.
     """
 
-    def __init__(self, path: Path, *, without: str = "a store that goes back in time") -> None:
+    def __init__(
+        self, path: Path, *, without: str = "a store that goes back in time", store: Path | None = None
+    ) -> None:
         self.path = path
         self._without = without
+        self._store = store
         self._descriptor = -1
         self._fault: str | None = None
 
@@ -124,7 +128,7 @@ class MarkFile:
         fault = None
         try:
             if self._descriptor < 0:
-                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+                self._descriptor = open_side_file(self.path, os.O_RDWR | _FLAGS, store=self._store)
             os.pwrite(self._descriptor, pack_mark(mark), 0)
         except OSError as error:
             fault = error.strerror or type(error).__name__

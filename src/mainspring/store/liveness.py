@@ -13,30 +13,47 @@ import socket
 import stat
 import sys
 import time
+from enum import Enum
 from pathlib import Path
 
 import msgspec
 
 from mainspring.domain.errors import StoreFullError, StoreReadOnlyError
 from mainspring.store.base import Reader
+from mainspring.store.side_files import STATE_HOME_HINT, describe_owner, make_side_folder, open_side_file
 
 _PROC = Path("/proc")
+_LOCK = ".lock"
+_BESIDE_HINT = "There must be room beside the store, and this user must be able to write there."
 _SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
+
+
+class LockState(Enum):
+    """What a lock file says of its session."""
+
+    FREE = "free"
+    """No process holds it: the session is dead."""
+    HELD = "held"
+    MISSING = "missing"
+    """There is no such file, which proves nothing."""
+    UNREADABLE = "unreadable"
+    """This user may not open it, or its disk fails, which proves nothing either."""
 
 
 class SessionLock:
     """The lock file of this process's session; held until this process and every child that got the descriptor are gone."""
 
-    def __init__(self, folder: Path, uuid: str) -> None:
-        self.path = folder / f"{uuid}.lock"
+    def __init__(self, folder: Path, uuid: str, *, store: Path | None = None) -> None:
+        self.path = folder / f"{uuid}{_LOCK}"
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_side_folder(folder, store=store)
+            self.descriptor = open_side_file(self.path, os.O_RDWR, store=store)
         except OSError as error:
             kind = StoreFullError if error.errno == errno.ENOSPC else StoreReadOnlyError
+            owner = f"; {describe_owner(folder)}" if error.errno == errno.EACCES else ""
             raise kind(
-                f"no session can be opened\nat {self.path}: {error.strerror}",
-                hint="There must be room beside the store, and this user must be able to write there.",
+                f"no session can be opened\nat {self.path}: {error.strerror}{owner}",
+                hint=STATE_HOME_HINT if store is None else _BESIDE_HINT,
             ) from error
         """Pass it to children (subprocess: `pass_fds`) that must be dead before the session is."""
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
@@ -78,7 +95,7 @@ def process_started(pid: int) -> str | None:
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None
+        return "" if _exists(pid) else None  # /proc may hide what is another user's (hidepid)
     fields = text.rpartition(")")[2].split()  # the name before it may hold anything
     return None if fields[0] in "ZX" else fields[19]
 
@@ -89,22 +106,44 @@ def is_running(pid: int, started: str) -> bool:
     return mark is not None and (mark == started or not mark or not started)
 
 
-def is_free(lock_path: Path) -> bool | None:
-    """Tell whether nobody holds the lock file; None if there is no such file, which proves nothing."""
+def read_lock(lock_path: Path) -> LockState:
+    """Return what a lock file says; never raises."""
     try:
-        descriptor = os.open(
-            lock_path, os.O_RDONLY | os.O_CLOEXEC
-        )  # enough for flock, also where nothing may be written
-    except FileNotFoundError:
-        return None
+        # Reading is enough for flock, also where nothing may be written.
+        descriptor = os.open(lock_path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return LockState.MISSING
+    except OSError:
+        return LockState.UNREADABLE
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return LockState.HELD
+    except OSError:
+        return LockState.UNREADABLE
     else:
-        return True
+        return LockState.FREE
     finally:
         os.close(descriptor)
+
+
+def find_users(folder: Path) -> list[str]:
+    """Return the uuids of the sessions in a folder of locks that may be in use: the lock is held, or says nothing to this user.
+
+    Raises:
+        StoreReadOnlyError: the folder cannot be read.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(_LOCK))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreReadOnlyError(
+            f"who uses the store cannot be seen\nat {folder}: {error.strerror}; {describe_owner(folder)}",
+            hint="Call this as the user to whom the folder belongs, or give it to the owner of the store (chown).",
+        ) from error
+    in_use = {LockState.HELD, LockState.UNREADABLE}
+    return [name.removesuffix(_LOCK) for name in names if read_lock(folder / name) in in_use]
 
 
 def is_gone(host: str, pid: int, started: str) -> bool:
@@ -113,11 +152,18 @@ def is_gone(host: str, pid: int, started: str) -> bool:
 
 
 def find_dead(reader: Reader) -> list[FoundSession]:
-    """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone."""
+    """Return the sessions of this host, not ended on record, whose lock is free or whose main process is gone.
+
+    A session whose lock cannot be read is not among them where it has a lease: it is declared dead when that is over. A store in a file
+    knows no leases: there the session is dead when its main process is gone, and nothing of its recorded process groups is left.
+    """
     found = []
-    for session, role, pid, started, lock in reader.read("list_sessions_of_host", (host_identity(),)):
+    for session, role, pid, started, lock, lease_ms in reader.read("list_sessions_of_host", (host_identity(),)):
         lock_path = Path(lock)
-        if is_free(lock_path) or not is_running(pid, started):
+        state = read_lock(lock_path)
+        if state is LockState.UNREADABLE and lease_ms is not None:
+            continue
+        if state is LockState.FREE or not is_running(pid, started):
             groups = tuple((int(group), str(mark)) for group, mark in reader.read("list_process_groups", (session,)))
             found.append(FoundSession(session, role, pid, lock_path, groups))
     return found
@@ -141,16 +187,16 @@ def left_to_supervisor(reader: Reader, dead: list[FoundSession]) -> frozenset[in
 
 
 def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
-    """Kill what is left of a dead session; True = its lock is free, so Bury may be submitted.
+    """Kill what is left of a dead session; True = its lock is free, or cannot be read and no process is left, so Bury may be submitted.
 
     First the recorded process groups whose leader is still the recorded one, then whatever holds the lock file. Blocks for up to `within`
     seconds.
     """
     for group, started in found.groups:
-        if is_running(group, started) or (process_started(group) is None and _group_exists(group)):
+        if _is_left(group, started):
             _kill_group(group)
     until = time.monotonic() + within
-    while is_free(found.lock_path) is False:
+    while _may_hold(found):
         for pid in holders(found.lock_path):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -167,7 +213,7 @@ def holders(lock_path: Path) -> list[int]:
     """Return the other processes that have the file open as one who holds it has, as far as this user may see; not who only looks at it."""
     try:
         state = lock_path.stat()
-    except FileNotFoundError:
+    except OSError:
         return []
     found = []
     for folder in _PROC.glob("[0-9]*/fd"):
@@ -179,11 +225,24 @@ def holders(lock_path: Path) -> list[int]:
                 with contextlib.suppress(OSError):
                     other = entry.stat()
                     is_it = (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino)
-                    # Opened for writing, as by SessionLock: `is_free` only reads, in whoever buries at the same time.
+                    # Opened for writing, as by SessionLock: `read_lock` only reads, in whoever buries at the same time.
                     if is_it and entry.lstat().st_mode & stat.S_IWUSR:
                         found.append(pid)
                         break
     return found
+
+
+def _may_hold(found: FoundSession) -> bool:
+    """Tell whether something of a dead session may still be at work."""
+    state = read_lock(found.lock_path)
+    return state is LockState.HELD or (
+        state is LockState.UNREADABLE and any(_is_left(group, started) for group, started in found.groups)
+    )
+
+
+def _is_left(group: int, started: str) -> bool:
+    """Tell whether a recorded process group still has a process."""
+    return is_running(group, started) or (process_started(group) is None and _group_exists(group))
 
 
 def _exists(pid: int) -> bool:
@@ -199,8 +258,10 @@ def _exists(pid: int) -> bool:
 def _group_exists(group: int) -> bool:
     try:
         os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
+    except ProcessLookupError:
         return False
+    except PermissionError:  # another user's
+        return True
     return True
 
 

@@ -87,6 +87,11 @@ class ProcessStore(ABC):
     def locks(self) -> Path:
         """The folder of the session locks: the same for all processes of this host that use this store."""
 
+    @property
+    def file(self) -> Path | None:
+        """The store's file; None where a server keeps it."""
+        return None
+
     @abstractmethod
     def _open_database(self) -> Database:
         """Open, and where needed make and migrate, what commits. Raises StoreError."""
@@ -163,7 +168,7 @@ class ProcessStore(ABC):
         `posts` and `capacity` are those of OpenSession.
         """
         uuid = f"{self.clock.random_bits(128):032x}"
-        self.lock = SessionLock(self.locks, uuid)
+        self.lock = SessionLock(self.locks, uuid, store=self.file)
         pid = os.getpid()
         opening = OpenSession(
             uuid=uuid,

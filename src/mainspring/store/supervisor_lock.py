@@ -16,6 +16,7 @@ from pathlib import Path
 from mainspring.domain.errors import AlreadyExistsError
 from mainspring.domain.roles import Role
 from mainspring.store.liveness import holders
+from mainspring.store.side_files import STATE_HOME_HINT, open_side_file
 from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_foreign
 
 
@@ -28,7 +29,7 @@ def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(Role))
         StoreError: there can be no store there.
     """
     refuse_foreign(store)
-    prepare_folder(store)
+    prepare_folder(store, *([] if shown == str(store) else [STATE_HOME_HINT]))
     with ExitStack() as held:
         for role in roles:
             held.enter_context(_only_one(store.resolve(), shown, role))
@@ -39,7 +40,7 @@ def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(Role))
 def _only_one(whole: Path, shown: str, role: str) -> Iterator[None]:
     path = whole.with_name(f"{whole.name}.supervisor-{role}")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_side_file(path, os.O_RDWR, store=whole)
     except OSError as error:
         raise not_made(whole, error) from error
     try:

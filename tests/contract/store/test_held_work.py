@@ -137,6 +137,20 @@ def test_a_codec_that_does_not_answer_is_one_incident_that_names_it_and_ends_by_
     assert look(K.CODEC_UNAVAILABLE) == []
 
 
+def test_each_part_of_a_process_reports_its_own_findings(store, clock):
+    """A codec that answers again takes no finding of upkeep away, nor the other way round."""
+    codec = ProcessFinding(FindingKind.CODEC, "vault", "it does not answer", clock.now())
+    upkeep = ProcessFinding(FindingKind.UPKEEP, "retention", "OSError", clock.now())
+    for findings, kind, left in (
+        ((codec,), FindingKind.CODEC, (codec,)),
+        ((upkeep,), FindingKind.UPKEEP, (codec, upkeep)),
+        ((), FindingKind.CODEC, (upkeep,)),
+        ((), FindingKind.UPKEEP, ()),
+    ):
+        assert store.twice(NoteFindings(findings, (kind,))) == DONE
+        assert sessions(store.reader)[0].findings == left
+
+
 def sent(store, number=1):
     """A run that sent messages."""
     run = store.begin()

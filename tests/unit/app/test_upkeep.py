@@ -1,6 +1,7 @@
 """The steady scan buries at once whom nobody else can answer for, and leaves its own dead to a supervisor that lives."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.monitors import process_findings
 from mainspring.domain.states import BulkState
 from mainspring.engine.registry import Registry
+from mainspring.operations.facts import FactsReader
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
 from mainspring.store.reads.bulk import bulk_act
+from mainspring.store.reads.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import do, open_database
 
@@ -79,12 +83,15 @@ def test_worker_is_left_for_a_while_to_a_supervisor_that_was_there_before_it(sto
 
 
 class Counted(Upkeep):
-    """An upkeep that counts its rounds."""
+    """An upkeep that counts its rounds, and cannot declare anyone dead while `fault` says why."""
 
     rounds = 0
+    fault: Exception | None = None
 
     def bury_dead(self, store):
         self.rounds += 1
+        if self.fault is not None:
+            raise self.fault
         return super().bury_dead(store)
 
 
@@ -92,11 +99,9 @@ class Counted(Upkeep):
 async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
     """What goes wrong each second is one line, without the traceback of a disk's fault; then a line when it is over."""
     monkeypatch.setattr(upkeep_module, "_EVERY_S", 0.01)
-    lock = session(store, tmp_path, "worker", dead=True)
-    folder = tmp_path / "moved"
-    lock.parent.rename(folder)
-    lock.parent.write_text("a file stands where the folder of the locks was")
+    session(store, tmp_path, "worker", dead=True)
     upkeep = Counted()
+    upkeep.fault = OSError(errno.EIO, "Input/output error")
     working = Working(store.path, Registry(), role="app", upkeep=upkeep)
 
     async def until(fact):
@@ -110,14 +115,53 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
     await working.open()
     await until(lambda: upkeep.rounds > 5)
     (line,) = told()
-    assert "Not a directory" in line.getMessage()
+    assert "dead processes: OSError: [Errno 5] Input/output error" in line.getMessage()
     assert line.exc_info is None
-    lock.parent.unlink()
-    folder.rename(lock.parent)
+    upkeep.fault = None
     await until(lambda: len(told()) > 1)
     assert told()[1].getMessage() == "upkeep goes on"
     await until(lambda: state_of(store, "worker") == "dead")
     await working.close()
+
+
+def test_upkeep_of_one_kind_that_fails_does_not_stop_the_others(store, monkeypatch):
+    """Expired leases, retention and the spool have their turn although dead processes cannot be found."""
+    done = []
+    monkeypatch.setattr(upkeep_module, "bury_silent", lambda _store: done.append("leases") or False)
+    monkeypatch.setattr(Upkeep, "_prune", lambda *_: done.append("retention") or False)
+    monkeypatch.setattr(upkeep_module, "do_pieces", lambda *_: done.append("bulk") or False)
+    upkeep = Counted(extra={"spool": lambda _store: done.append("spool")})
+    upkeep.fault = PermissionError(errno.EACCES, "Permission denied")
+    assert upkeep.run_once(store, store.clock.now())
+    upkeep.close()
+    assert done == ["leases", "retention", "spool", "bulk"]
+
+
+def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
+    """One that is over sooner is none, and costs no commit."""
+    store.open_session("worker")
+
+    def judged(now):
+        facts = FactsReader(store.reader).read(now)
+        tuning = process_findings.ProcessFindingTuning()
+        return [
+            one.finding.text for one in process_findings.judge_upkeep(facts, tuning, now) if one.finding is not None
+        ]
+
+    upkeep = Counted()
+    upkeep.fault = PermissionError(errno.EACCES, "Permission denied", "/locks/a.lock")
+    begun = store.clock.now()
+    for second in range(0, 61, 10):
+        upkeep.run_once(store, begun + second * 1000)
+        found = sessions(store.reader)[0].findings
+        assert bool(found) == (second >= 30)
+    (text,) = judged(begun + 60_000)
+    assert "upkeep of dead processes fails: PermissionError: [Errno 13] Permission denied: '/locks/a.lock'" in text
+    assert judged(begun + 59_000) == []
+    upkeep.fault = None
+    upkeep.run_once(store, begun + 61_000)
+    upkeep.close()
+    assert judged(begun + 61_000) == []
 
 
 @pytest.mark.asyncio

@@ -1,8 +1,10 @@
 """The kernel as the witness of who lives."""
 
+import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,14 +13,15 @@ from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import (
     FoundSession,
+    LockState,
     SessionLock,
     find_dead,
     holders,
     host_identity,
-    is_free,
     is_running,
     kill_remains,
     process_started,
+    read_lock,
 )
 from mainspring.store.sqlite.reader import SqliteReader
 from tests.unit.store.sqlite.stores import do, open_database
@@ -95,16 +98,62 @@ def test_host_identity_is_boot_and_pid_namespace():
 def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, children):
     """A child that got the descriptor keeps the session from being buried after its parent let go."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
-    assert is_free(lock.path) is False
+    assert read_lock(lock.path) is LockState.HELD
     child = sleeper(children, pass_fds=[lock.descriptor])
     lock.close(ended=False)
-    assert is_free(lock.path) is False
+    assert read_lock(lock.path) is LockState.HELD
     assert holders(lock.path) == [child.pid]
     child.kill()
     child.wait()
-    assert is_free(lock.path) is True
+    assert read_lock(lock.path) is LockState.FREE
     lock.path.unlink()
-    assert is_free(lock.path) is None
+    assert read_lock(lock.path) is LockState.MISSING
+
+
+@pytest.fixture
+def unreadable(path, monkeypatch):
+    """A lock file that the kernel refuses to open, as that of another user, whoever runs this test."""
+    lock = path.with_name("unreadable.lock")
+    lock.touch()
+    really = os.open
+
+    def refuse(name, *words, **more):
+        if str(name) == str(lock):
+            raise PermissionError(errno.EACCES, "Permission denied", str(name))
+        return really(name, *words, **more)
+
+    monkeypatch.setattr("mainspring.store.liveness.os.open", refuse)
+    return lock
+
+
+def test_a_lock_that_cannot_be_read_proves_nothing(path, unreadable, children):
+    """A store in a file knows no lease: the process decides, and what is left of its recorded groups."""
+    assert read_lock(unreadable) is LockState.UNREADABLE
+    left = sleeper(children, start_new_session=True)
+    started = process_started(os.getpid())
+    database, _ = record(path, pid=os.getpid(), started=started, lock_path=unreadable)
+    do(database, RecordProcess(left.pid, process_started(left.pid)))
+    reader = SqliteReader(path)
+    assert find_dead(reader) == [], "its process runs"
+    database.connection.execute("update sessions set pid_started = 'before'")
+    (found,) = find_dead(reader)
+    threading.Thread(target=left.wait).start()  # as init does for what lost its parent
+    assert kill_remains(found)
+    assert gone(left)
+    reader.close()
+    database.close()
+
+
+def test_what_is_left_of_another_users_session_keeps_it_alive(unreadable, monkeypatch, children):
+    """Its lock cannot be read and its group cannot be killed: nothing of it may run twice."""
+    left = sleeper(children, start_new_session=True)
+    monkeypatch.setattr("mainspring.store.liveness._kill_group", lambda _group: None)
+    groups = ((left.pid, process_started(left.pid)),)
+    found = FoundSession(1, "worker", 0, unreadable, groups)
+    assert not kill_remains(found, within=0)
+    left.kill()
+    left.wait()
+    assert kill_remains(found, within=0)
 
 
 def test_whoever_only_looks_at_a_lock_is_not_killed_for_a_remain(path, children):
@@ -175,7 +224,7 @@ def test_what_cannot_be_killed_keeps_the_session_from_being_buried(path):
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     found = FoundSession(1, "worker", 1, lock.path, ())
     assert not kill_remains(found, within=0.05)
-    assert is_free(lock.path) is False
+    assert read_lock(lock.path) is LockState.HELD
     lock.close(ended=True)
 
 

@@ -1,4 +1,4 @@
-"""Process findings: a taken address, a webhook without a secret, a silent codec, a log that cannot be emptied. A process itself says so."""
+"""Process findings: a taken address, a missing secret, a silent codec, a log that stays large, failing upkeep. A process itself says so."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -98,6 +98,28 @@ def judge_codecs(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Ite
         yield Judged(subject, figures, finding)
 
 
+def judge_upkeep(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
+    """Judge each part of upkeep that a process cannot do."""
+    severity = loudest(facts.expected(now_at))
+    for (part, host), (process, found) in _first(facts, FindingKind.UPKEEP).items():
+        subject = Subject("", IncidentKind.UPKEEP_FAILING, f"{part} on {host}")
+        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
+        figures = {"part": part, "host": host, "pid": process.pid, "why": found.why}
+        figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
+        if lasts_ms < longest_ms:
+            yield Judged(subject, figures)
+            continue
+        finding = Finding(
+            subject=subject,
+            severity=severity,
+            text=f"{host}: upkeep of {part} fails: {found.why}",
+            since_at=found.since_at,
+            hint=f"Fix the cause; the log of process {process.pid} says where it fails, and: mainspring doctor",
+            facts=figures,
+        )
+        yield Judged(subject, figures, finding)
+
+
 def judge_wal(facts: Facts, tuning: WalHeldTuning, now_at: int) -> Iterator[Judged]:
     """Judge the write-ahead log of the store's file: what has lasted too long, with the processes that read it now."""
     subject, longest_ms = Subject("", IncidentKind.WAL_HELD), ms(tuning.longest)
@@ -145,6 +167,17 @@ def _first(facts: Facts, kind: FindingKind) -> dict[tuple[str, str], tuple[Proce
 
 
 MONITORS = (
+    Monitor(
+        kind=IncidentKind.UPKEEP_FAILING,
+        line="A part of a process's upkeep fails.",
+        rule=(
+            "Wrong while a living worker or watcher has failed for longest_ms to do a part of its upkeep: to declare dead processes dead, "
+            "to apply retention, to import the spool, to run bulk operations. The other parts go on."
+        ),
+        tuning=ProcessFindingTuning(),
+        judge=judge_upkeep,
+        of_automations=False,
+    ),
     Monitor(
         kind=IncidentKind.CODEC_UNAVAILABLE,
         line="The codec of values does not answer.",

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.process_finding import ProcessFinding
+from mainspring.domain.process_finding import FindingKind, ProcessFinding
 
 
 class OpenSession(msgspec.Struct, frozen=True):
@@ -59,9 +59,13 @@ class NoteBlocked(msgspec.Struct, frozen=True):
 
 
 class NoteFindings(msgspec.Struct, frozen=True):
-    """Put on record all that this process finds wrong with itself now. Answer: Done."""
+    """Put on record all that this process finds wrong with itself now. Answer: Done.
+
+    `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it replaces all.
+    """
 
     findings: tuple[ProcessFinding, ...] = ()
+    kinds: tuple[FindingKind, ...] = ()
 
 
 class DrainSession(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.failure import Failure
+from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import AttemptState, FailureReason, Move, SessionState, target
 from mainspring.domain.verdict import Kind
@@ -87,7 +88,11 @@ def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
 
 def note_findings(tx: Transaction, command: NoteFindings) -> Done:
     """Note what this session's process finds wrong with itself."""
-    written = msgspec.json.encode(command.findings).decode() if command.findings else None
+    findings = command.findings
+    if command.kinds and (row := tx.one("read_findings", (tx.session,))) is not None and row[0] is not None:
+        known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
+        findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
+    written = msgspec.json.encode(findings).decode() if findings else None
     tx.change("note_findings", (written, tx.session))
     return DONE
 

@@ -11,6 +11,7 @@ import psycopg
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
 from mainspring.store.handlers.upkeep import WRITERS_KEPT_MS
 from mainspring.store.postgres.connection import Connection
+from mainspring.store.side_files import make_side_folder
 
 COMPARED_FOR_MS = WRITERS_KEPT_MS - 24 * 3_600_000
 """A mark that is older is no proof: the store may have forgotten its writer."""
@@ -43,7 +44,7 @@ class HostMarks:
             return
         if self._file is None:
             with contextlib.suppress(OSError):
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_side_folder(self._folder)
             without = "a store that goes back in time, except by processes that live through it,"
             self._file = MarkFile(self._folder / f"{mark.writer}.mark", without=without)
         self._file.write(mark)

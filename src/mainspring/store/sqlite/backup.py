@@ -13,8 +13,9 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.domain.errors import NotFoundError, StoreError, StoreUnavailableError
+from mainspring.domain.errors import NotFoundError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
+from mainspring.store.side_files import make_side_folder, open_side_file
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import note_damage
 from mainspring.store.sqlite.faults import translate
@@ -55,7 +56,7 @@ def write_backup(
     final = folder / f"{stem}-{stamp}{now % 1000:03}Z.db"
     part = folder / f".{final.name}.part"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_side_folder(folder)
         with _removed_on_fault(part):
             rows = fill(part)
             if (found := verify(part)) != rows:
@@ -70,9 +71,12 @@ def write_backup(
         raise StoreUnavailableError(f"the backup cannot be written\nat {folder}: {error}") from error
 
 
-def copy_store(source: Path, target: Path) -> dict[str, int]:
-    """Copy one snapshot of a store into a new file and return the rows by table of that snapshot."""
-    os.close(os.open(target, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, 0o600))
+def copy_store(source: Path, target: Path, *, store: Path | None = None) -> dict[str, int]:
+    """Copy one snapshot of a store into a new file and return the rows by table of that snapshot.
+
+    `store` = the file whose owner the copy gets where root makes it; else that of the folder.
+    """
+    os.close(open_side_file(target, os.O_RDWR | os.O_TRUNC, store=store))
     reading = connect(source, read_only=True)
     writing = apsw.Connection(str(target))
     try:
@@ -82,6 +86,10 @@ def copy_store(source: Path, target: Path) -> dict[str, int]:
             copy.step()
         reading.execute("rollback")
         writing.pragma("journal_mode", "delete")
+    except apsw.FullError as fault:
+        raise StoreFullError(
+            f"the disk of the copy is full\nat {target}: {fault}", hint="Free space on it, or name another folder."
+        ) from fault
     except apsw.Error as fault:
         raise translate(fault, target) or fault from fault
     finally:

@@ -8,6 +8,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from mainspring.store.side_files import create_side_file
 from mainspring.store.sqlite.filesystem import free_bytes
 
 SIZE = 4 * 1024 * 1024
@@ -19,6 +20,7 @@ class Ballast:
     """The reserve of one store. Never raises: without a reserve the store works all the same."""
 
     def __init__(self, store: Path, size: int = SIZE) -> None:
+        self._store = store
         self._path = store.with_name(store.name + ".ballast")
         self._size = size
         self.given_up = False
@@ -36,10 +38,10 @@ class Ballast:
         # Written, not only reserved: some file systems promise what they do not have.
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            with part.open("wb") as file:
+            part.unlink(missing_ok=True)
+            with os.fdopen(create_side_file(part, os.O_WRONLY, store=self._store), "wb") as file:
                 for _ in range(self._size // len(_BLOCK)):
                     file.write(_BLOCK)
-            part.chmod(0o600)
             part.replace(self._path)
         finally:
             part.unlink(missing_ok=True)

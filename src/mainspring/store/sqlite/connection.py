@@ -14,6 +14,7 @@ import apsw
 
 from mainspring.domain.errors import (
     MainspringError,
+    StoreForbiddenError,
     StoreFullError,
     StoreHeldError,
     StoreReadOnlyError,
@@ -21,8 +22,10 @@ from mainspring.domain.errors import (
     UnsafeSqliteError,
 )
 from mainspring.store.base import NotAStoreError, StoreBrokenError
+from mainspring.store.side_files import create_side_file, describe_owner, make_side_folder
 from mainspring.store.sqlite.damage import meaning_of
 from mainspring.store.sqlite.filesystem import refuse_network
+from mainspring.store.sqlite.presence import FORBIDDEN_HINT, is_there, unreachable
 from mainspring.store.sqlite.turnstile import gate_of
 
 _BUSY_MS = 250
@@ -55,20 +58,20 @@ def refuse_unsafe_sqlite(version: str) -> None:
         )
 
 
-def prepare_folder(path: Path) -> None:
-    """Make the folder of the store if it is missing (only this user may enter it).
+def prepare_folder(path: Path, hint: str = "Make it yourself, or name another file as the store.") -> None:
+    """Make the folder of the store if it is missing (only this user may enter it). `hint` = what to do where it cannot be made.
 
     Raises:
         StoreReadOnlyError: it cannot be made.
         StoreUnavailableError: something on the way is no folder.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_side_folder(path.parent)
     except (PermissionError, OSError) as error:
         kind = StoreReadOnlyError if isinstance(error, PermissionError) or error.errno == 30 else StoreUnavailableError
         raise kind(
-            f"the folder of the store cannot be made\nat {path.parent}: {error.strerror}",
-            hint="Make it yourself, or name another file as the store.",
+            f"the folder of the store cannot be made\nat {path.parent}: {error.strerror}; {describe_owner(path.parent)}",
+            hint=hint,
         ) from error
 
 
@@ -96,7 +99,7 @@ def refuse_foreign(path: Path) -> None:
         finally:
             connection.close(True)
     except apsw.NotADBError as fault:
-        if gate_of(path).exists():  # it was a store before something wrote over it
+        if os.path.exists(gate_of(path)):  # noqa: PTH110 - no error on EACCES; it was a store before something wrote over it
             raise meaning_of(fault, path) or fault from fault
         raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:
@@ -109,6 +112,7 @@ def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw
     Raises:
         UnsafeSqliteError: this SQLite, or a network file system, could damage the file.
         StoreReadOnlyError: the file or its folder may not be written.
+        StoreForbiddenError: this user may not reach or read the file.
         StoreHeldError: another program holds it locked.
         StoreUnavailableError: there is no such file or folder.
         StoreBrokenError: it is no database, or is damaged.
@@ -130,14 +134,14 @@ def connect(path: Path, *, read_only: bool = False, create: bool = True) -> apsw
             connection.close(True)
         if isinstance(fault, MainspringError):
             raise
-        raise _opening(fault, path) from fault
+        raise _opening(fault, path, read_only=read_only) from fault
     return connection
 
 
 def _make_file(path: Path) -> None:
     """Make an empty file for this user alone. Opened only if it is new: closing a descriptor of a file in use would drop its locks."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(create_side_file(path, os.O_RDWR))
     except FileExistsError:
         return
     except FileNotFoundError as error:
@@ -160,14 +164,35 @@ def _configure(connection: apsw.Connection, *, read_only: bool) -> None:
 
 
 def unwritable(path: Path, why: str = "no right to write") -> StoreReadOnlyError:
-    """Return the error that tells of a file or folder that may only be read."""
+    """Return the error that tells of a file or folder that may only be read, and whose it is."""
+    is_file = path.exists() and not os.access(path, os.W_OK)
+    owner = describe_owner(path) if is_file else describe_owner(path.parent, "its folder")
     return StoreReadOnlyError(
-        f"the store may only be read\nat {path}: {why}", hint="Make the file and its folder writable for this user."
+        f"the store may only be read\nat {path}: {why}; {owner}",
+        hint="Make the file and its folder writable for this user.",
+    )
+
+
+def unreadable(path: Path) -> StoreForbiddenError:
+    """Return the error that tells of a file that this user may not read, and whose it is."""
+    return StoreForbiddenError(
+        f"the store cannot be read by this user\nat {path}: {describe_owner(path)}", hint=FORBIDDEN_HINT
+    )
+
+
+def unopenable(path: Path, fault: apsw.Error) -> StoreReadOnlyError:
+    """Return the error that tells why a file that may be read cannot be: SQLite keeps an index beside it for its readers too."""
+    return StoreReadOnlyError(
+        f"the store cannot be read by a user who may not write beside it\nat {path}: {fault}; {describe_owner(path)};"
+        f" {describe_owner(path.parent, 'its folder')}",
+        hint="Call this as the user to whom the store belongs, or give this user the right to write the file and its folder.",
     )
 
 
 def not_made(path: Path, error: OSError) -> MainspringError:
     """Return the error that tells why a file of the store, or one beside it, could not be made."""
+    if error.errno in (errno.EACCES, errno.EPERM) and not os.access(path.parent, os.X_OK):
+        return unreachable(path, error)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return unwritable(path, str(error.strerror))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -180,12 +205,14 @@ def not_made(path: Path, error: OSError) -> MainspringError:
     )
 
 
-def _opening(fault: apsw.Error, path: Path) -> MainspringError:
+def _opening(fault: apsw.Error, path: Path, *, read_only: bool) -> MainspringError:
     """Tell what a fault means while the file is being opened."""
     if isinstance(fault, apsw.BusyError):
         return StoreHeldError(
             f"another program holds the store locked\nat {path}", hint="End it (a database shell?), then try again."
         )
-    if isinstance(fault, apsw.CantOpenError) and path.exists():
-        return unwritable(path, str(fault))
+    if isinstance(fault, apsw.CantOpenError | apsw.ReadOnlyError) and is_there(path):
+        if not os.access(path, os.R_OK):
+            return unreadable(path)
+        return unopenable(path, fault) if read_only else unwritable(path, str(fault))
     return meaning_of(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")

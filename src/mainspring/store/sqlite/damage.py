@@ -17,6 +17,7 @@ import msgspec
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
 from mainspring.store.base import StoreDamagedError
+from mainspring.store.side_files import open_side_file
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.presence import identity_of
 from mainspring.store.sqlite.turnstile import gate_of
@@ -38,7 +39,7 @@ class DamageNote(msgspec.Struct, frozen=True):
 
 def meaning_of(fault: Exception, store: Path) -> MainspringError | None:
     """Return the error that tells of a fault, as faults.translate does; damage of a file that was a store is noted beside it."""
-    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and gate_of(store).exists()
+    was_a_store = isinstance(fault, apsw.NotADBError | apsw.CorruptError) and os.path.exists(gate_of(store))  # noqa: PTH110 - no error on EACCES
     if was_a_store and isinstance(fault, apsw.NotADBError):  # something wrote over its beginning
         fault = apsw.CorruptError(str(fault))
     error = translate(fault, store)
@@ -61,7 +62,7 @@ def note_damage(store: Path, what: str) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            with os.fdopen(open_side_file(part, os.O_WRONLY | os.O_TRUNC, store=store), "wb") as file:
                 file.write(msgspec.json.encode(note))
             part.replace(path)
         finally:

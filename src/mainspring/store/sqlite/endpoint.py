@@ -14,7 +14,7 @@ from mainspring.store.commands.sessions import Bury
 from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
 from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED
 from mainspring.store.handlers.sessions import bury
-from mainspring.store.liveness import is_free
+from mainspring.store.liveness import find_users
 from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
 from mainspring.store.sqlite.backup import count_rows
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
@@ -75,9 +75,8 @@ class SqliteEndpoint:
             connection.execute("commit")
 
     def _refuse_if_used(self) -> None:
-        """Refuse while any session's lock file is held: by its process or by one of its children."""
-        locks = self._path.with_name(f"{self._path.name}.sessions").glob("*.lock")
-        used = {path.stem for path in locks if is_free(path) is False}
+        """Refuse while any session's lock file is held, by its process or by one of its children, or cannot be read by this user."""
+        used = frozenset(find_users(self._path.with_name(f"{self._path.name}.sessions")))
         if used:
             with self._reading() as connection:
                 named = connection.execute("select uuid, role, pid from sessions").fetchall()

@@ -25,7 +25,7 @@ class StoreMark:
     """The mark of one store. It never stops a commit."""
 
     def __init__(self, store: Path) -> None:
-        self._file = MarkFile(mark_of(store))
+        self._file = MarkFile(mark_of(store), store=store)
         self._shown = str(store)
         self._kept: CommitMark | None = None
 

@@ -3,14 +3,48 @@
 By names and numbers only. Nothing is opened here: closing a descriptor of a file that SQLite uses would drop its locks.
 """
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
+from mainspring.domain.errors import StoreError, StoreForbiddenError, StoreUnavailableError
 from mainspring.store.base import StoreGoneError
+from mainspring.store.side_files import describe_owner, shorten
 
 _WHAT = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
 BESIDE = ("-wal", "-shm")
+FORBIDDEN_HINT = (
+    "Call this as the user to whom the store belongs, or give this user the right."
+    " Another store: --store, store.url, or HOME of this user."
+)
 _PUT_BACK = "Put it back, or a backup: mainspring db restore FILE."
+
+
+def is_there(store: Path) -> bool:
+    """Tell whether there is a file of this name.
+
+    Raises:
+        StoreForbiddenError: this user may not reach it.
+        StoreUnavailableError: its disk, or its name, does not let it be reached.
+    """
+    try:
+        store.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unreachable(store, error) from error
+    return True
+
+
+def unreachable(path: Path, error: OSError) -> StoreError:
+    """Return the error that tells why a file of the store cannot be reached, and whose what keeps this user out is."""
+    is_forbidden = error.errno in (errno.EACCES, errno.EPERM)
+    owner = f"; {describe_owner(path)}" if is_forbidden else ""
+    text = f"the store cannot be reached\nat {shorten(str(path))}: {error.strerror}{owner}"
+    if not is_forbidden:
+        return StoreUnavailableError(text, hint="Fix what is named, or name another file as the store.")
+    return StoreForbiddenError(text, hint=FORBIDDEN_HINT)
 
 
 class Presence:
@@ -25,9 +59,16 @@ class Presence:
 
         Raises:
             StoreGoneError: one was removed, or another file stands in its place.
+            StoreUnavailableError: this cannot be seen at present: a right was taken away, or the disk is away.
         """
         for end, name, seen in self._seen:
-            found = identity_of(name)
+            try:
+                found = _identity(name)
+            except OSError as error:
+                raise StoreUnavailableError(
+                    f"the store's {_WHAT[end]} cannot be reached\nat {name}: {error.strerror}; {describe_owner(Path(name))}",
+                    hint="Give this user the right to enter its folder again. What uses the store waits and continues by itself.",
+                ) from error
             if found != seen:
                 how = "removed" if found is None else "replaced by another one"
                 raise StoreGoneError(
@@ -43,12 +84,12 @@ def refuse_gone(store: Path) -> None:
         StoreGoneError: processes worked on it, as what lies beside it tells, and now the file is missing or empty.
     """
     try:
-        is_there = store.stat().st_size > 0
+        is_missing = store.stat().st_size == 0
     except FileNotFoundError:
-        is_there = False
+        is_missing = True
     except OSError:
         return  # opening it tells what it is
-    if not is_there and store.with_name(f"{store.name}.sessions").is_dir():
+    if is_missing and store.with_name(f"{store.name}.sessions").is_dir():
         raise StoreGoneError(
             f"the store's file is gone: there was one\nat {store}",
             hint=f"{_PUT_BACK} To begin with an empty one: mainspring db migrate --create",
@@ -56,9 +97,15 @@ def refuse_gone(store: Path) -> None:
 
 
 def identity_of(name: str) -> tuple[int, int] | None:
-    """Return device and number of the file of this name; None where there is none."""
+    """Return device and number of the file of this name; None where there is none, or it cannot be reached."""
+    with contextlib.suppress(OSError):
+        return _identity(name)
+    return None
+
+
+def _identity(name: str) -> tuple[int, int] | None:
     try:
         found = os.stat(name)  # noqa: PTH116 - a Path would cost more than the call
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino

@@ -83,6 +83,7 @@ class SqliteReader:
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is None:
+            self._presence.check()  # first: what was read before and cannot be reached now is away, and not forbidden
             connection = connect(self._path, read_only=True)
         self._see(connection)
         until = time.monotonic() + _LONGEST

@@ -20,7 +20,7 @@ from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, 
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.handlers.sessions import bury
 from mainspring.store.held import LOST_CHANGES
-from mainspring.store.liveness import is_free
+from mainspring.store.liveness import find_users
 from mainspring.store.lost_interval import SetAside, decides_what_starts, put_on_hold
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
@@ -60,7 +60,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
     try:
         with turnstile:
             _refuse_if_used(store)
-            copy_store(backup, part)
+            copy_store(backup, part, store=store)
             unfinished, aside = hold(part, backup, clock, lambda seq: _acts_after(store, seq))
             kept = _keep_aside(store, clock.now())
             part.replace(store)
@@ -77,11 +77,11 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
 
 
 def _refuse_if_used(store: Path) -> None:
-    """Refuse while any session's lock file is held: by its process or by one of its children."""
-    used = [path.stem for path in store.with_name(f"{store.name}.sessions").glob("*.lock") if is_free(path) is False]
+    """Refuse while any session's lock file is held, by its process or by one of its children, or cannot be read by this user."""
+    used = find_users(store.with_name(f"{store.name}.sessions"))
     if used:
         raise StoreHeldError(
-            f"{len(used)} process(es) still use the store\nat {store}: sessions {', '.join(sorted(used)[:3])}",
+            f"{len(used)} process(es) still use the store\nat {store}: sessions {', '.join(used[:3])}",
             hint="Stop them first: mainspring down",
         )
 

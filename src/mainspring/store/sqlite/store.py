@@ -38,6 +38,11 @@ class SqliteStore(ProcessStore):
         """A folder beside the file."""
         return self.path.with_name(self.path.name + ".sessions")
 
+    @property
+    def file(self) -> Path:
+        """The file."""
+        return self.path
+
     def _open_database(self) -> SqliteDatabase:
         self._file = SqliteDatabase(
             self.path,

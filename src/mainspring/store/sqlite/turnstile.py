@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from mainspring.store.side_files import open_side_file
+
 _PID_BYTES = 20
 
 
@@ -18,14 +20,10 @@ class Turnstile:
     """The turnstile of one store, for one thread: `with turnstile: ...` is the time inside."""
 
     def __init__(self, store: Path) -> None:
-        self._gate = self._open(gate_of(store))
-        self._room = self._open(store.with_name(store.name + ".room"))
+        self._gate = open_side_file(gate_of(store), os.O_RDWR, store=store)
+        self._room = open_side_file(store.with_name(store.name + ".room"), os.O_RDWR, store=store)
         self._name = str(os.getpid()).rjust(_PID_BYTES).encode()
         self._since: float | None = None
-
-    @staticmethod
-    def _open(path: Path) -> int:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def __enter__(self) -> None:
         if not self._try(self._gate):

@@ -14,7 +14,7 @@ from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.results import DONE, Numbered
 from mainspring.store.commands.runs import Claim, Finish, Release
 from mainspring.store.commands.sessions import Beat, Bury
-from mainspring.store.liveness import find_dead, is_free, kill_remains
+from mainspring.store.liveness import LockState, find_dead, kill_remains, read_lock
 from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.processes import exit_code, in_child
@@ -55,7 +55,7 @@ def test_a_store_opens_works_and_ends_in_order(path, opened):
     session = store.open_session("worker")
     lock = store.lock
     assert lock is not None
-    assert (store.session, is_free(lock.path)) == (session, False)
+    assert (store.session, read_lock(lock.path)) == (session, LockState.HELD)
     assert store.apply(starting("r1")).run == "r1"
     assert find_dead(store.reader) == []
     assert store.waits_for() is None

@@ -1,0 +1,1 @@
+select findings from sessions where id = ?

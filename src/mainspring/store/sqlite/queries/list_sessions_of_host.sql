@@ -1,0 +1,5 @@
+-- The kernel tells of a death: there are no leases.
+select id, role, pid, pid_started, lock_path, null
+from sessions
+where state in ({{alive}}, {{draining}}) and host = ?
+order by id
