@@ -51,7 +51,7 @@ def test_commands_judge_the_fleet_by_the_clock_of_the_database(project: Project,
     states = [one["state"] for one in json.loads(call("monitors", "list", "--json"))]
     assert states == [one["state"] for one in project.json("monitors", "list")]
     assert "in 3d" in call("explain", run)
-    assert call("watch")
+    call("watch")
     (clock,) = [one for one in json.loads(call("doctor", "--json", code=9)) if one["name"] == "clock"]
     side = "ahead of" if offset == "+1d" else "behind"
     assert clock["text"] == f"this machine's clock is 1d {side} the database's, which counts"
