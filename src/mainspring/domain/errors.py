@@ -23,6 +23,7 @@
     |  |- StoreTooNewError          written by a newer version of this program
     |  |- StoreFullError            the disk is full
     |  |- StoreReadOnlyError        it may be read only
+    |  |  `- StoreForbiddenError    this user may not reach or read it
     |  |- StoreHeldError            another process holds it
     |  `- UnsafeSqliteError         this SQLite could damage the file
     |- FencedError                  this session was declared dead; outside StoreError, so that no

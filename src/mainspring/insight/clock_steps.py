@@ -29,8 +29,9 @@ class ClockReport(NamedTuple):
 
 def report_clock(reader: Reader, now: int, zone: str) -> ClockReport:
     """Return what is to be known of the clock at the instant `now` (ms)."""
-    steps = [step for step in recorded_steps(reader) if -AHEAD_MS < now - step.at <= _SHOWN_FOR_MS]
-    regression = find_regression(reader, now)
+    newest = recorded_steps(reader)
+    steps = [step for step in newest if -AHEAD_MS < now - step.at <= _SHOWN_FOR_MS]
+    regression = find_regression(reader, newest, now)
     waiting = [] if regression is None else list(_of_written_ahead(regression.waiting, now, zone))
     return ClockReport([_of_step(step, now, zone) for step in steps], waiting)
 

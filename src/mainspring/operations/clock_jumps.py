@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from mainspring.domain.monitors.facts import End
-from mainspring.store.base import Reader
-from mainspring.store.reads.clock_steps import RecordedStep, recorded_steps
+from mainspring.store.reads.clock_steps import RecordedStep
 
 LEAST_MS = 5 * 60_000
 """A smaller jump makes nothing late."""
 
 
-def read_jumps(reader: Reader, now_at: int) -> tuple[RecordedStep, ...]:
-    """Return the newest jumps forward, newest first."""
-    return tuple(step for step in recorded_steps(reader) if step.by_ms >= LEAST_MS and step.at <= now_at)
+def jumps_of(steps: Sequence[RecordedStep], now_at: int) -> tuple[RecordedStep, ...]:
+    """Return the jumps forward among the newest steps, newest first."""
+    return tuple(step for step in steps if step.by_ms >= LEAST_MS and step.at <= now_at)
 
 
 def jumped_at(jumps: Sequence[RecordedStep]) -> int:
@@ -22,10 +21,9 @@ def jumped_at(jumps: Sequence[RecordedStep]) -> int:
     return max((jump.at for jump in jumps), default=0)
 
 
-def caught_up_at(reader: Reader, now_at: int) -> int:
+def caught_up_at(steps: Sequence[RecordedStep], now_at: int) -> int:
     """Return when a clock that was put back had passed the old instant: slots before it had their runs; 0 = there was none."""
-    steps = [step for step in recorded_steps(reader) if step.by_ms <= -LEAST_MS]
-    return max((step.old_at for step in steps if step.old_at <= now_at), default=0)
+    return max((step.old_at for step in steps if step.by_ms <= -LEAST_MS and step.old_at <= now_at), default=0)
 
 
 def began_at(jumps: Sequence[RecordedStep], from_at: int, until_at: int) -> int:

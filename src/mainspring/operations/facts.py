@@ -3,7 +3,7 @@
 Invariant: what is kept between looks is only what a new reader would read too; so any number of watchers, and people, judge alike.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +35,7 @@ from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import SessionState
 from mainspring.domain.trigger import source_in
 from mainspring.operations.by_hand import HelpByHand
-from mainspring.operations.clock_jumps import began_at, caught_up_at, jumped_at, read_jumps, without_jumps
+from mainspring.operations.clock_jumps import began_at, caught_up_at, jumped_at, jumps_of, without_jumps
 from mainspring.operations.due_secrets import with_triggers
 from mainspring.operations.ends import NewestEnds
 from mainspring.operations.held_work import read_held_debounces, read_held_partitions, read_unsent
@@ -49,7 +49,7 @@ from mainspring.store.base import Reader
 from mainspring.store.held import HELD, RELEASED_AT
 from mainspring.store.reads import status, triggers
 from mainspring.store.reads import watched as reads
-from mainspring.store.reads.clock_steps import find_regression
+from mainspring.store.reads.clock_steps import RecordedStep, find_regression, recorded_steps
 from mainspring.store.reads.store_findings import store_findings
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView
@@ -112,7 +112,8 @@ class FactsReader:
             self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap, steady_ms=STEADY_MS
         )
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
-        automations = self._watched(rows, ends, sessions, now_at)
+        steps = recorded_steps(self._reader)
+        automations = self._watched(rows, ends, sessions, steps, now_at)
         about = self._about
         looked_at = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
         learned = self._learned.of(looked_at, rows.succeeded_in, now_at, all_of_it=about is not None)
@@ -131,7 +132,7 @@ class FactsReader:
             secrets=with_triggers(self._secrets, rows.listeners),
             unsent=read_unsent(self._reader),
             store=store_findings(self._reader),
-            clock=find_regression(self._reader, now_at),
+            clock=find_regression(self._reader, steps, now_at),
             open=frozenset(open),
             last_seen={one.role: one.seen_at for one in rows.roles if one.seen_at is not None},
             last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},
@@ -153,7 +154,7 @@ class FactsReader:
         ended_from = now_at - window // timedelta(milliseconds=1)
         rows = reads.watched_of(self._reader, names, now_at, ended_from=ended_from)
         ends = self._ends.read([one.name for one in rows.automations], now_at)
-        automations = self._watched(rows, ends, [], now_at)
+        automations = self._watched(rows, ends, [], recorded_steps(self._reader), now_at)
         learned = self._learned.of(
             [one for one in automations if not one.is_off(now_at)],
             rows.succeeded_in,
@@ -168,10 +169,11 @@ class FactsReader:
         rows: reads.WatchedRows,
         ends: dict[str, tuple[End, ...]],
         sessions: list[SessionView],
+        steps: Sequence[RecordedStep],
         now_at: int,
     ) -> list[Watched]:
         cadences: dict[str, list[Cadence]] = {}
-        caught_up = caught_up_at(self._reader, now_at)
+        caught_up = caught_up_at(steps, now_at)
         for row in rows.schedules:
             cadences.setdefault(row.automation, []).append(self._cadence(row, caught_up))
         self._specs = {row.spec: self._specs[row.spec] for row in rows.schedules}
@@ -193,7 +195,7 @@ class FactsReader:
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
-        jumps = read_jumps(self._reader, now_at)
+        jumps = jumps_of(steps, now_at)
         expected_from_at = max(self._expected_from_at(now_at), jumped_at(jumps))
         found = [
             self._one(

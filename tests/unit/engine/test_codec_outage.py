@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
 from mainspring.domain.failure import Failure
+from mainspring.domain.process_finding import FindingKind
 from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import FailureReason
 from mainspring.engine.codec_outage import CodecOutage
@@ -122,7 +123,7 @@ def test_the_codec_is_asked_once_in_each_pause_and_pauses_grow(bench):
     bench.service.fault = None
     bench.loop.go_off()
     assert len(bench.committed) == 1_000
-    assert bench.real.commands[-1] == NoteFindings()
+    assert bench.real.commands[-1] == NoteFindings(kinds=(FindingKind.CODEC,))
 
 
 def test_values_in_texts_failures_and_starts_wait_as_well(bench):

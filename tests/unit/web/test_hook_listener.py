@@ -23,8 +23,8 @@ pytestmark = pytest.mark.asyncio
 async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypatch, caplog):
     """The process is not ready as long as there are webhooks that it cannot take in; probes and figures go on."""
     monkeypatch.setattr(hook_listener, "_AGAIN_S", 0.02)
-    real, looked = hook_listener.listen, []
-    monkeypatch.setattr(hook_listener, "listen", lambda *of: looked.append(threading.get_ident()) or real(*of))
+    real, looked = hook_listener.listen_at, []
+    monkeypatch.setattr(hook_listener, "listen_at", lambda *of: looked.append(threading.get_ident()) or real(*of))
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"

@@ -30,11 +30,17 @@ def test_it_is_judged_at_most_once_a_second(world):
 
 
 def test_nothing_is_read_twice_for_a_judgement(world):
-    """But what is told by itself and what is part of something else, the deliveries of routers and of filters, and two words."""
+    """But what is told by itself and what is part of something else, the deliveries of routers and of filters, the clock, and two words."""
     asked = counted(world.store.reader)
     world.site.kept.of(world.site)
     several = {query for query in asked if asked.count(query) > 1}
-    assert several <= {"list_wrong_incidents", "list_waiting_triggers", "list_received", "read_meta"}
+    assert several <= {
+        "list_wrong_incidents",
+        "list_waiting_triggers",
+        "list_received",
+        "list_clock_steps",
+        "read_meta",
+    }
 
 
 def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_next(world):

@@ -1,5 +1,7 @@
 """Reads of the steps of the clock: when it was set, by how much, and what waits for the wall clock since."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
@@ -37,9 +39,9 @@ def recorded_steps(reader: Reader, limit: int = 10) -> list[RecordedStep]:
     ]
 
 
-def find_regression(reader: Reader, now: int) -> ClockRegression | None:
-    """Return how the clock was put back, while it has not passed the old instant (ms) and no person has resolved the incident of it."""
-    steps = [step for step in recorded_steps(reader) if step.by_ms < 0 and step.old_at > now]
+def find_regression(reader: Reader, newest: Sequence[RecordedStep], now: int) -> ClockRegression | None:
+    """Return how the clock was put back by the newest steps; None once it has passed the old instant (ms), or a person resolved it."""
+    steps = [step for step in newest if step.by_ms < 0 and step.old_at > now]
     if steps:
         decided = int(meta(reader, DECIDED_CLOCK_STEP) or 0)
         steps = [step for step in steps if step.seq > decided]

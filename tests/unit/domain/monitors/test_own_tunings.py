@@ -78,4 +78,5 @@ def test_who_judges_no_automation_says_so() -> None:
         IncidentKind.SECRET_DUE,
         IncidentKind.BACKLOG_GROWING,
         IncidentKind.WORKER_LOST,
+        IncidentKind.UPKEEP_FAILING,
     }
