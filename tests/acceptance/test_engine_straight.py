@@ -89,7 +89,7 @@ async def test_suspended_run_goes_on_when_it_is_due(place):
     async with World(place).engine(registry, settings=WorkerSettings(suspend_after_ms=10)) as engine:
         sent = Sent(engine)
         assert await (await engine.start(nap)).result() == 8
-        assert sent.names["Suspend"] == 8
+        assert sent.names["Suspend"] >= 4, "a nap that is nearly over when it is saved goes on without"
         assert sent.names["Beat"] < 4, "it waited for heartbeats"
 
 
