@@ -45,7 +45,7 @@ class FailingCodec:
 
     def encode(self, data: bytes) -> bytes:
         if self.fails:
-            raise OSError("the key service is away")
+            raise ValueError("the key was deleted")
         return data[::-1]
 
     def decode(self, data: bytes) -> bytes:
