@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.incident import Severity, Subject
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.backlog import WINDOW_MS
 from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.monitors.facts import (
@@ -112,8 +112,8 @@ class FactsReader:
             self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap, steady_ms=STEADY_MS
         )
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
-        steps = recorded_steps(self._reader)
-        automations = self._watched(rows, ends, sessions, steps, now_at)
+        steps, is_open = recorded_steps(self._reader), frozenset(open)
+        automations = self._watched(rows, ends, sessions, steps, is_open, now_at)
         about = self._about
         looked_at = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
         learned = self._learned.of(looked_at, rows.succeeded_in, now_at, all_of_it=about is not None)
@@ -133,7 +133,7 @@ class FactsReader:
             unsent=read_unsent(self._reader),
             store=store_findings(self._reader),
             clock=find_regression(self._reader, steps, now_at),
-            open=frozenset(open),
+            open=is_open,
             last_seen={one.role: one.seen_at for one in rows.roles if one.seen_at is not None},
             last_ended={one.role: one.ended_at for one in rows.roles if one.ended_at is not None},
             last_died={one.role: one.died_at for one in rows.roles if one.died_at is not None},
@@ -154,7 +154,8 @@ class FactsReader:
         ended_from = now_at - window // timedelta(milliseconds=1)
         rows = reads.watched_of(self._reader, names, now_at, ended_from=ended_from)
         ends = self._ends.read([one.name for one in rows.automations], now_at)
-        automations = self._watched(rows, ends, [], recorded_steps(self._reader), now_at)
+        is_open = frozenset(open)
+        automations = self._watched(rows, ends, [], recorded_steps(self._reader), is_open, now_at)
         learned = self._learned.of(
             [one for one in automations if not one.is_off(now_at)],
             rows.succeeded_in,
@@ -162,7 +163,7 @@ class FactsReader:
             all_of_it=True,
             gaps_alone=self._about is None,
         )
-        return Facts(automations=tuple(learned.get(one.name, one) for one in automations), open=frozenset(open))
+        return Facts(automations=tuple(learned.get(one.name, one) for one in automations), open=is_open)
 
     def _watched(
         self,
@@ -170,6 +171,7 @@ class FactsReader:
         ends: dict[str, tuple[End, ...]],
         sessions: list[SessionView],
         steps: Sequence[RecordedStep],
+        is_open: frozenset[Subject],
         now_at: int,
     ) -> list[Watched]:
         cadences: dict[str, list[Cadence]] = {}
@@ -196,12 +198,16 @@ class FactsReader:
         listening = {one.automation for one in rows.listeners}
         used: dict[bytes, _Written] = {}
         jumps = jumps_of(steps, now_at)
-        expected_from_at = max(self._expected_from_at(now_at), jumped_at(jumps))
+        jumped = jumped_at(jumps)
+        expected_from_at = max(self._expected_from_at(now_at), jumped)
         found = [
             self._one(
                 one,
                 used,
                 expected_from_at=max(rows.pauses_ended.get(one.name, 0), expected_from_at),
+                silent_from_at=max(rows.pauses_ended.get(one.name, 0), jumped)
+                if Subject(one.name, IncidentKind.SILENCE) in is_open
+                else None,
                 served=served.get(one.name, 0),
                 listens=one.name in listening,
                 cadences=tuple(cadences.get(one.name, ())),

@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.ids import new_id
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incident import IncidentKind, Subject
 from mainspring.domain.monitors.facts import Away
 from mainspring.domain.monitors.table import DEFAULTS, judge_all
 from mainspring.domain.queue_source import Queue
@@ -28,6 +28,7 @@ from mainspring.store.commands.automations import (
     ResumeAutomation,
     RetireAutomation,
     ScheduleRow,
+    SetMeta,
     SetQueue,
     TakeLock,
 )
@@ -175,6 +176,19 @@ def test_pauses_begin_the_expecting_anew(store, clock, facts):
     assert not one(facts(), "b").is_off(clock.now())
     store.do(RetireAutomation("b"))
     assert one(facts(), "b").is_off(clock.now())
+
+
+def test_hold_of_the_store_begins_the_expecting_anew_but_ends_no_open_silence(store, clock, facts):
+    """What was silent before a restore has not succeeded since: it stays wrong, held and released."""
+    silent = frozenset({Subject("a", IncidentKind.SILENCE)})
+    store.do(SetMeta("held", "1"))
+    assert one(facts()).success_from_at == clock.now()
+    assert one(facts(open=silent)).success_from_at == 0
+    assert one(facts(open=silent)).expected_from_at == clock.now()
+    store.do(SetMeta("held", None), SetMeta("released_at", str(clock.now())))
+    clock.forward(5_000)
+    assert one(facts()).success_from_at == clock.now() - 5_000
+    assert one(facts(open=silent)).success_from_at == 0
 
 
 def test_processes_locks_and_queues_are_read(store, second, clock, facts):

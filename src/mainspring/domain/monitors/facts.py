@@ -256,6 +256,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     deploy: int = 0
     """The number of the deployment that its code is of."""
     expected_from_at: int = 0
+    silent_from_at: int | None = None
+    """The same for a success, where a silence is open: no hold of the store ends that. None = expected_from_at."""
     paused_at: int | None = None
     paused_until: int | None = None
     paused_by: str | None = None
@@ -283,6 +285,11 @@ class Watched(Struct, frozen=True, kw_only=True):
     gaps: Gaps | None = None
     history: History | None = None
     sizes: Sizes | None = None
+
+    @property
+    def success_from_at(self) -> int:
+        """From when on a success is expected (ms UTC)."""
+        return self.expected_from_at if self.silent_from_at is None else self.silent_from_at
 
     def is_off(self, now_at: int) -> bool:
         """Whether nothing is expected of it: it is retired, or paused for now."""

@@ -27,6 +27,6 @@ def missed(one: Watched, until_at: int) -> int:
     good_at = 0 if one.succeeded_at is None else one.succeeded_at
     number = 0
     for cadence in one.cadences:
-        from_at = max(cadence.since_at, one.expected_from_at, good_at)
+        from_at = max(cadence.since_at, one.success_from_at, good_at)
         number += due_between(cadence.schedule, from_at, until_at)
     return min(number, MOST_COUNTED)

@@ -49,12 +49,12 @@ def expected_of(one: Watched) -> Expected | None:
     grace, silence, jitter = (one.span(name) for name in ("grace", "silence", "jitter"))
     if silence is not None:
         begun = min((cadence.since_at for cadence in one.cadences), default=one.announced_at)
-        since_at = max(begun, one.expected_from_at)
+        since_at = max(begun, one.success_from_at)
         return overdue((), since_at=since_at, succeeded_at=one.succeeded_at, now_at=_NEVER, silence=silence)
     found = (
         overdue(
             (cadence.schedule,),
-            since_at=max(cadence.since_at, one.expected_from_at),
+            since_at=max(cadence.since_at, one.success_from_at),
             succeeded_at=one.succeeded_at,
             now_at=_NEVER,
             grace=grace,
@@ -100,7 +100,7 @@ def _planned(one: Watched, now_at: int) -> Judged:
 
 
 def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int) -> Judged:
-    from_at = max(succeeded_at, one.expected_from_at)
+    from_at = max(succeeded_at, one.success_from_at)
     gaps, silent_ms = one.gaps, now_at - from_at
     figures: dict[str, Any] = {"last_good_at": succeeded_at, "silent_ms": silent_ms}
     if gaps is None:
