@@ -55,6 +55,11 @@ class HookListener:
                 self._door.trouble = f"webhooks are not taken in: {first_line(error)}"
             else:
                 self._door.trouble = None
+                if is_default(self._process.project.settings, "hooks.bind") and bind != self._settings.bind:
+                    _LOG.warning(
+                        "another process has %s: senders of webhooks that know that address reach it, and not this one. Set hooks.bind",
+                        self._settings.bind,
+                    )
                 _LOG.info("webhooks are taken in on http://%s", bind)
                 self._noting = self._process.loop.create_task(self._note(bind))
                 await self._server.serve(sockets=[listener])
