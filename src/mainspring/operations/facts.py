@@ -3,6 +3,7 @@
 Invariant: what is kept between looks is only what a new reader would read too; so any number of watchers, and people, judge alike.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -188,11 +189,7 @@ class FactsReader:
         questions: dict[str, list[Question]] = {}
         for name, run, opened_at, until_at in rows.questions:
             questions.setdefault(name, []).append(Question(run, opened_at, until_at))
-        served: dict[str, int] = {}
-        for session in sessions:
-            if session.state not in (SessionState.DEAD, SessionState.CLOSED) and session.role not in PASSING:
-                for name in session.automations:
-                    served[name] = served.get(name, 0) + 1
+        served = _count_served(sessions)
         held_up = self._held_up(rows, sessions, now_at)
         away = self._away(rows.listeners, {one.id for one in sessions})
         listening = {one.automation for one in rows.listeners}
@@ -315,6 +312,12 @@ class FactsReader:
             )
             for one in views
         )
+
+
+def _count_served(sessions: Iterable[SessionView]) -> Mapping[str, int]:
+    """Return how many processes that stay serve each automation."""
+    stay = (one for one in sessions if one.state not in (SessionState.DEAD, SessionState.CLOSED))
+    return Counter(name for one in stay if one.role not in PASSING for name in one.automations)
 
 
 def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> int | None:
