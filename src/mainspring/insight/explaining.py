@@ -36,6 +36,8 @@ from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
 _NAMES = 10
+_CONTINUED = "It goes on by itself; if its worker dies, another one continues it within seconds."
+_NOT_CONTINUED = "It goes on by itself. If its process dies, nothing continues it: a worker, or mainspring watch, reports it as failed."
 
 REASONS: Final[dict[str, str]] = {
     FailureReason.PERMANENT_ERROR: "Trying again cannot help as it is: the error is permanent.",
@@ -124,7 +126,7 @@ def _running(facts: Facts) -> _Answers:
     what += waits.sentences(facts.story, facts.now, facts.at)
     if not open_lines and len(what) == 1:
         what.append("Its steps of less than a second leave no mark while they run.")
-    then = ["It goes on by itself; if its worker dies, another one continues it within seconds."]
+    then = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
     then += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
     return (
         what,

@@ -5,6 +5,8 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.insight.waits import sentences
+from mainspring.service.actor import Actor, act_of
+from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, PauseAutomation, PauseQueue, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
@@ -152,6 +154,15 @@ def test_running_step_is_told_with_its_attempt(cli, stage):
     what = " ".join(cli("explain", run.id, "--json").json["what"])
     assert "by worker " in what
     assert "Step dump is at attempt 2, started now." in what
+
+
+def test_running_command_is_not_said_to_be_continued(cli, stage):
+    """Its process alone runs it; of a task another worker takes over."""
+    nightly = Definition(kind=Kind.EXEC, name="nightly")
+    act = act_of(Actor.cli("ann", "box"), stage.clock)
+    run = start(stage.store, stage.clock, nightly, b"{}", act=act, here=True).run
+    assert "nothing continues it" in why(cli, run)[1]
+    assert "another one continues it" in why(cli, stage.begin().id)[1]
 
 
 def test_retrying_step_tells_error_and_next_attempt(cli, stage):
