@@ -132,7 +132,7 @@ def test_waits_of_living_processes_end_although_the_server_put_its_clock_back(
 def regressed(project: Project) -> Any:
     """Return the status once it has the incident of the clock; None before. It ends with 9 then.
 
-    "or more" where a process met the step that had not committed before it: a supervisor, which says seldom that it lives.
+    "or more" where a process that had just begun met the step: it knows of the old clock only what others wrote.
     """
     status = json.loads(project.call("status", "--json", code=9).stdout)
     return status if any("the clock was put back by 2h" in problem for problem in status["problems"]) else None
