@@ -223,7 +223,8 @@ async def test_a_worker_that_drains_gives_back_what_it_cannot_open(place):
         await engine.app.signal(handle.id, "more", 5)
         await until_waiting_for_codec(engine)
     async with world.engine(registry, codec=there) as other:
-        await other.until(handle, RunState.SUCCEEDED)
+        view = await other.until(handle, RunState.SUCCEEDED)
+        assert view.crashes == 0, "it was taken for lost"
 
 
 async def test_children_questions_and_checkpoints_wait_for_the_codec(place):

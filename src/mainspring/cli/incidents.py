@@ -109,15 +109,15 @@ def list_command(
         Column("SINCE", lambda one: words.ago(one.since_at, now)),
         Column("WHAT", lambda one: words.one_line(one.said, 60), cut=True),
     ]
-    invocation.output.rows(rows, columns, empty=invocation.read(_none_open))
+    invocation.output.rows(rows, columns, empty="" if rows else _none_listed(invocation))
 
 
-def _none_open(reader: "Reader") -> str:
-    """Say that no incident is open; also why that is not all, until a watcher has opened one for what is wrong with the store."""
-    from mainspring.store.reads.store_findings import store_findings
+def _none_listed(invocation: Invocation) -> str:
+    """Say that nothing is wrong only where `status` says it too: a watcher may not have looked yet, and not all has an incident."""
+    from mainspring.cli.status import verdict_now
 
-    found = store_findings(reader)
-    return f"No incident is open yet, but {found[0].text}. {found[0].hint}" if found else "Nothing is wrong."
+    problems = verdict_now(invocation).problems
+    return f"No incident to list, but status reports: {words.shown(problems[0])}" if problems else "Nothing is wrong."
 
 
 @command("ack", "say that you look after it")

@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.route import Target
 from mainspring.store.commands.incidents import Found, Observe
+from tests.contract.store.process import fail
 
 TO = (Target(0, "ops"),)
 SILENT = Subject("backup", IncidentKind.SILENCE)
@@ -43,6 +44,13 @@ def test_list_says_what_is_wrong(cli, wrong):
     assert {row["id"] for row in cli("incidents", "list", "--all", "--json").json} == {"i_1", "i_2", "i_3"}
     assert [row["id"] for row in cli("incidents", "list", "--state", "resolved", "--json").json] == ["i_1"]
     assert [row["id"] for row in cli("incidents", "list", "--name", "store_lost", "--json").json] == ["i_2"]
+
+
+def test_empty_list_says_that_nothing_is_wrong_only_where_status_does(cli, stage):
+    """A failed run needs a decision before any watcher has looked."""
+    assert cli("incidents", "list").err == "Nothing is wrong.\n"
+    stage.do(fail(stage.begin()))
+    assert "1 failed run still needs a decision: mainspring failed list" in cli("incidents", "list").err
 
 
 def test_show_prints_words_and_no_names_of_fields(cli, wrong, stage):

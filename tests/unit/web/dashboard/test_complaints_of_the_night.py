@@ -75,7 +75,7 @@ async def test_temporal_ui_136_what_healed_looks_fatal(world):
     assert "It ended well" in text
     assert "good-edge" in text
     assert "bad-edge" not in text
-    assert "Nothing is wrong" in await world.get("/incidents")
+    assert "No incident is open" in await world.get("/incidents")
 
 
 @pytest.mark.asyncio

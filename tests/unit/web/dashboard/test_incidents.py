@@ -24,8 +24,8 @@ def listed(text):
 
 
 async def test_empty_list_says_where_to_look(world):
-    """Nothing is wrong, or nothing fits."""
-    assert "Nothing is wrong" in await world.get("/incidents")
+    """No incident is open, or none fits."""
+    assert "No incident is open" in await world.get("/incidents")
     assert "No incident fits" in await world.get("/incidents", severity="page")
 
 
@@ -133,13 +133,13 @@ async def test_hostile_words_are_text(world):
 
 
 async def test_incidents_of_others_hide_none_of_ones_own(world, monkeypatch):
-    """Where only so many are looked through and none of them is seen, it is not said that nothing is wrong: there is a way on."""
+    """Where only so many are looked through and none of them is seen, it is not said that none is open: there is a way on."""
     monkeypatch.setattr(incidents, "_LOOKS", 1)
     monkeypatch.setattr(incidents, "_AT_ONCE", 1)
     find_wrong(world, "pay", "i_1")
     find_wrong(world, "backup", "i_2")
     text = await world.get("/incidents", who="payer")
-    assert "Nothing is wrong" not in text
+    assert "No incident is open" not in text
     onward = re.search(r'href="(/incidents\?cursor=[^"]+)">Look further back', text)[1]
     assert listed(await world.get(onward, who="payer")) == ["i_1"]
 
