@@ -253,6 +253,9 @@ def test_killed_exec_takes_its_command_along(place: Place) -> None:
     process.wait(PATIENCE)
     await_end(child)
     assert place.runs() == [("running", None)]
+    status = place.call("status")
+    assert status.returncode == 9
+    assert b"died, and no process here has taken note of it. Take note: mainspring watch" in status.stdout
     code, found, _ = place.watch()
     assert (code, found["buried"]) == (0, [1])
     await_end(grandchild)

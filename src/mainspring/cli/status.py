@@ -1,6 +1,7 @@
 """`mainspring status`, and what a bare `mainspring` says."""
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.domain.errors import NoStoreError
+from mainspring.domain.roles import Role
 from mainspring.insight import words
 from mainspring.insight.verdict import Verdict, judge, mark, unresolved
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mainspring.store.base import Reader
 
 _POLL = 0.2
+_NOTICING = frozenset({Role.WORKER, Role.WATCHER, "app", "dev"})
+"""Roles of processes that notice within seconds that another one of their machine died."""
 
 BEGIN = """\
 Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to begin:
@@ -115,7 +119,7 @@ def verdict_now(invocation: Invocation) -> Verdict:
             environment=environment,
             free=_free(invocation),
             write_fault=_write_fault(invocation),
-            spool_faults=_spool_faults(invocation),
+            local_problems=[*_spool_faults(invocation), *_unnoticed_deaths(reader)],
             zone=invocation.zone,
         )
         head = audit_head(reader)
@@ -138,6 +142,19 @@ def _spool_faults(invocation: Invocation) -> list[str]:
 
     fault = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool).find_fault()
     return [] if fault is None else [f"{fault.text[0].upper()}{fault.text[1:]}. Fix: {fault.fix}"]
+
+
+def _unnoticed_deaths(reader: "Reader") -> Iterator[str]:
+    """Yield runs whose process died on this machine, where no process lives that notices it by itself."""
+    from mainspring.store.liveness import find_dead, host_identity
+
+    dead = {found.session for found in find_dead(reader)}
+    roles = {role for id, role, *_ in reader.read("list_sessions_of_host", (host_identity(),)) if id not in dead}
+    if roles & _NOTICING:
+        return
+    for session in sorted(dead):
+        for (run,) in reader.read("list_owned", (session,)):
+            yield f"The process of run {run} died, and no process here has taken note of it. Take note: mainspring watch"
 
 
 def _write_fault(invocation: Invocation) -> str:

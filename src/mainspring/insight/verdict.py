@@ -97,13 +97,14 @@ def judge(
     environment: str,
     free: int | None = None,
     write_fault: str = "",
-    spool_faults: Sequence[str] = (),
+    local_problems: Sequence[str] = (),
     zone: str = "UTC",
     automations: Sequence[AutomationView] | None = None,
 ) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
 
-    `write_fault` = why the store's disk takes no writes, "" if it does; `spool_faults` = why wrapped commands' records may wait unseen.
+    `write_fault` = why the store's disk takes no writes, "" if it does; `local_problems` = what was found on
+    this machine and in no store.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
     well". A failed run on which no one has decided is a problem, whatever its incident says.
@@ -116,7 +117,7 @@ def judge(
     asked = questions(reader)
     runs = standing_runs(reader)
     paused = {view.name for view in views if is_paused(view, now)}
-    untold: list[str] = [*standstill.of_write_fault(write_fault), *spool_faults, *_of_store(reader, told)]
+    untold: list[str] = [*standstill.of_write_fault(write_fault), *local_problems, *_of_store(reader, told)]
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
     untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
