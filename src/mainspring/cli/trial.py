@@ -51,7 +51,16 @@ class Bench(msgspec.Struct, frozen=True):
 
 
 def try_out(bench: Bench, door: AtTheDoor) -> Trial:
-    """Return what would become of an event that came through its door."""
+    """Return what would become of an event that came through its door. One whose key counts already starts nothing."""
+    found = _try_as_new(bench, door)
+    known = reads.seen(bench.reader, bench.known.name, door.key) if door.is_keyed and bench.reader is not None else None
+    if known is None or found.state not in GOES_ON:
+        return found
+    sentence = f"it came already, as {known}: the same once more starts nothing. Under another key {found.sentence}"
+    return msgspec.structs.replace(found, state=DeliveryState.DROPPED, sentence=sentence)
+
+
+def _try_as_new(bench: Bench, door: AtTheDoor) -> Trial:
     known, facts = bench.known, {}
     if door.sender is not None:
         facts["sender"] = door.sender

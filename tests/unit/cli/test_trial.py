@@ -202,7 +202,9 @@ def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
     key = key_of("eu/a.csv", hashlib.sha256(b"x").hexdigest())
     assert trial(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and was not seen yet"
     stage.do(TakeIn(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
-    assert "it came already, as d_1" in trial(cli, "inbox", "@in/eu/../eu/a.csv")["facts"]["key"]
+    again = trial(cli, "inbox", "@in/eu/../eu/a.csv", code=9)
+    assert "it came already, as d_1" in again["facts"]["key"]
+    assert again["sentence"].startswith("it came already, as d_1: the same once more starts nothing.")
     (project / "a.csv").write_text("x")
     assert "pattern" in trial(cli, "inbox", "@a.csv", code=9)["sentence"]
 
