@@ -68,7 +68,9 @@ def restore(
     if you name them (--name).
     """
     if sum((file is not None, undecided, decide is not None, release, lost, catch_up, dismiss)) != 1:
-        raise click.UsageError("name a FILE, or one of --undecided, --decide, --lost, --catch-up, --dismiss, --release")
+        raise click.UsageError(
+            "name a FILE, or one of --undecided, --decide, --lost, --catch-up, --dismiss, --release, and no two; name runs with --run"
+        )
     if file is not None:
         _restore(invocation, file)
     elif undecided:
@@ -92,6 +94,7 @@ def restore(
 def _restore(invocation: Invocation, file: Path) -> None:
     from mainspring.app.backups import restore as put_back
     from mainspring.app.backups import stem
+    from mainspring.service.hold import note_restore
     from mainspring.store.sqlite.backup import newest_in
 
     url = invocation.settings.store.url
@@ -100,6 +103,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
         file = newest_in(file, stem(url))
     invocation.confirm(f"Replace the store {invocation.shown} by {file}")
     done = put_back(file, url, clock=invocation.machine_clock)
+    note_restore(invocation.store, str(file), act=invocation.act)
 
     def text() -> None:
         output = invocation.output

@@ -15,7 +15,7 @@ from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import SetMeta
-from mainspring.store.held import HELD, RESTORED_AT, decision_key
+from mainspring.store.held import HELD, RESTORED_AT, RESTORED_FROM, decision_key
 
 _SHOWN = 5
 _MOST_COUNTED = 1_000
@@ -61,6 +61,11 @@ def decide(
     return act_on_each(runs, decide_one, dry_run=dry_run)
 
 
+def note_restore(store: Store, source: str, *, act: Act) -> None:
+    """Put on record who restored the store, and from which backup: the restored log knows nothing of it."""
+    perform(store, act, "restore", "store:held", SetMeta(RESTORED_FROM, source), {"from": source})
+
+
 def release(store: Store, reads: Reads, *, act: Act) -> None:
     """Let the store go on.
 
@@ -76,7 +81,7 @@ def release(store: Store, reads: Reads, *, act: Act) -> None:
         listed = ", ".join(left[:_SHOWN]) + (", ..." if len(left) > _SHOWN else "")
         raise ConflictError(
             f"{len(left)}{more} runs that were unfinished in the backup are undecided\n{listed}",
-            hint="Decide them first: continue, done or cancel, all of a filter at once.",
+            hint="Decide them first: mainspring db restore --decide continue|done|cancel, with --name NAME or --run RUN for some of them.",
         )
     perform(store, act, "release", "store:held", SetMeta(HELD, None))
 

@@ -8,6 +8,9 @@ HELD: Final = "held"
 RESTORED_AT: Final = "restored_at"
 """The instant of the last restoring (ms UTC, as text). Runs of before it need a decision."""
 
+RESTORED_FROM: Final = "restored_from"
+"""The backup that the last restoring put in place, as it was named."""
+
 
 def decision_key(restored_at: str, run: str) -> str:
     """Return the entry that marks a run as decided; it counts for this restoring only."""
