@@ -103,8 +103,7 @@ def judge(
 ) -> Verdict:
     """Return the verdict at the instant `now` (ms); `free` = bytes left beside the store, `zone` = on whose clock instants are told.
 
-    `write_fault` = why the store's disk takes no writes, "" if it does; `local_problems` = what was found on
-    this machine and in no store.
+    `write_fault` = why the store's disk takes no writes, "" if it does; `local_problems` = what no store says.
 
     An incident that somebody acknowledged or snoozed is counted, and is no problem; but one of severity page is told in place of "all is
     well". A failed run on which no one has decided is a problem, whatever its incident says.
