@@ -44,6 +44,8 @@ class HookDoor:
         self._unreadable: dict[str, str] = {}
         self.trouble: str | None = None
         """Why no webhooks are taken in, for people."""
+        self.moved: str | None = None
+        """Why webhooks are taken in at another address than senders expect, for people."""
         self.pages_trouble: str | None = None
         """Why no pages are served, for people."""
         self._findings = OwnFindings(process)
@@ -79,7 +81,7 @@ class HookDoor:
 
     async def _report(self) -> None:
         """Put on record what is wrong with this process: an address that is taken, a webhook without a secret."""
-        why = {"web.bind": self.pages_trouble, "hooks.bind": self.trouble if len(self.table) else None}
+        why = {"web.bind": self.pages_trouble, "hooks.bind": (self.trouble or self.moved) if len(self.table) else None}
         self._findings.replace(FindingKind.ADDRESS, {name: text for name, text in why.items() if text is not None})
         if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
             self._checked_at = time.monotonic()

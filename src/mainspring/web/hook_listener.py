@@ -20,6 +20,7 @@ KEEP_ALIVE_S = 75
 LONGEST_HEAD = 64 * 1024
 """Bytes before a request is no HTTP any more: above what its headers may have, so that these are refused in words (431)."""
 MOST_CONNECTIONS, MOST_OF_ADDRESS = 512, 256
+_PRODUCTION = "production"
 _LOG = logging.getLogger("mainspring.web.hooks")
 
 
@@ -56,10 +57,7 @@ class HookListener:
             else:
                 self._door.trouble = None
                 if is_default(self._process.project.settings, "hooks.bind") and bind != self._settings.bind:
-                    _LOG.warning(
-                        "another process has %s: senders of webhooks that know that address reach it, and not this one. Set hooks.bind",
-                        self._settings.bind,
-                    )
+                    self._note_other(bind)
                 _LOG.info("webhooks are taken in on http://%s", bind)
                 self._noting = self._process.loop.create_task(self._note(bind))
                 await self._server.serve(sockets=[listener])
@@ -76,6 +74,14 @@ class HookListener:
         if is_default(self._process.project.settings, "hooks.bind"):
             return listen_nearby(bind, "hooks.bind")
         return listen_at(bind, "hooks.bind")
+
+    def _note_other(self, bind: str) -> None:
+        """Warn of an address that no sender expects; where nobody reads the start of `up`, it is on record too."""
+        taken = self._settings.bind
+        text = f"webhooks are taken in at {bind}, for another process has {taken}: senders that know {taken} reach it"
+        _LOG.warning("%s. Set hooks.bind", text)
+        if self._process.project.settings.project.environment == _PRODUCTION:
+            self._door.moved = text
 
     async def _note(self, bind: str) -> None:
         """Write down where webhooks are taken in, once the store is open."""

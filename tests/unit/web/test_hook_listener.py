@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from mainspring.config import Settings
+from mainspring.config.settings import ProjectSettings
 from mainspring.config.web_settings import HooksSettings
 from mainspring.resources.secret import Secrets
 from mainspring.store.reads.status import sessions
@@ -98,3 +99,30 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
         async with asyncio.timeout(60):
             while ("address", "hooks.bind") in on_record():
                 await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("environment", "is_on_record"), [("production", True), ("development", False)])
+async def test_webhooks_at_another_address_than_the_default_are_put_on_record(tmp_path, caplog, environment, is_on_record):
+    """Senders that know the default reach another process: in production that is an incident, at a desk a line of the log."""
+    async with world(tmp_path) as w:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            bind = f"127.0.0.1:{other.getsockname()[1]}"
+            project = ProjectSettings(environment=environment)
+            w.process.project.settings = Settings(project=project, hooks=HooksSettings(bind=bind))
+            w.process.project.secrets = Secrets(None, {})
+            listener = HookListener(w.process, w.door)
+            serving = asyncio.create_task(listener.serve())
+            async with asyncio.timeout(60):
+                while f"another process has {bind}: senders that know {bind} reach it" not in caplog.text:
+                    await asyncio.sleep(0.01)
+                assert (w.door.moved is not None) is is_on_record
+                while is_on_record and w.door.moved not in [found.why for found in _on_record(w)]:
+                    await asyncio.sleep(0.01)
+            listener.end()
+            async with asyncio.timeout(60):
+                await serving
+
+
+def _on_record(w):
+    (one,) = sessions(w.store.reader)
+    return one.findings
