@@ -6,6 +6,8 @@ import sys
 import mainspring as ms
 from demo.intake import COUNT, LEAVE_OUT
 
+_CHOICES = {"": LEAVE_OUT, "1": LEAVE_OUT, LEAVE_OUT: LEAVE_OUT, "2": COUNT, COUNT: COUNT}
+
 
 async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool, within: str, link: str) -> None:
     """Print the question; in a terminal take an answer until the run goes on by itself."""
@@ -21,8 +23,11 @@ async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool,
     answer: asyncio.Future[str] = loop.create_future()
 
     def take_line() -> None:
-        if not answer.done():
-            answer.set_result(sys.stdin.readline().strip())
+        choice = _CHOICES.get(sys.stdin.readline().strip())
+        if choice is None:
+            print(f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: ", end="", flush=True)
+        elif not answer.done():
+            answer.set_result(choice)
 
     loop.add_reader(sys.stdin, take_line)
     try:
@@ -33,7 +38,7 @@ async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool,
             await asyncio.wait([answer], timeout=0.3)
     finally:
         loop.remove_reader(sys.stdin)
-    choice = COUNT if answer.result() in ("2", COUNT) else LEAVE_OUT
+    choice = answer.result()
     try:
         await app.answer(handle.id, choice)
         print(f"Answered: {choice}\n")

@@ -129,7 +129,7 @@ async def asks_how_to_count(run: ms.Run) -> str:
 
 @pytest.mark.parametrize(("typed", "answer"), [("2", COUNT), (COUNT, COUNT), ("1", LEAVE_OUT), ("", LEAVE_OUT)])
 def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys, typed, answer) -> None:
-    """Its number and its name count; anything else is the default."""
+    """Its number and its name count, and an empty line is the default; what is none of them is asked for again."""
     reader, writer = os.pipe()
 
     async def play() -> str:
@@ -138,8 +138,14 @@ def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys,
             handle = await app.start(asks_how_to_count)
             while not await question.is_open(app, handle):
                 await asyncio.sleep(0)
+            os.write(writer, b"x\n")
+            asking = asyncio.create_task(question.put(app, handle, "How?", terminal=True, within="60s", link=""))
+            said = ""
+            while f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: " not in said:
+                await asyncio.sleep(0)
+                said += capsys.readouterr().out
             os.write(writer, f"{typed}\n".encode())
-            await question.put(app, handle, "How?", terminal=True, within="60s", link="")
+            await asking
             return await handle.result(60)
 
     with os.fdopen(reader) as stdin, os.fdopen(writer, "w"):
