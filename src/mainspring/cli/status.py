@@ -25,7 +25,7 @@ _NOTICING = frozenset({Role.WORKER, Role.WATCHER, "app", "dev"})
 BEGIN = """\
 Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to begin:
 
-  mainspring init demo                          a project with a workflow to play with
+  mainspring init shop                          a project with a workflow to play with
   mainspring exec -n backup -- ./backup.sh      wrap a command you have, for example in a crontab line
   mainspring doctor                             check this machine
   mainspring --help                             every command"""

@@ -236,7 +236,7 @@ def _unknown(path: keys.KeyPath, origin: Origin) -> ConfigError:
 
 
 def _hint(path: keys.KeyPath, origin: Origin) -> str:
-    if path[0] == "script":
+    if path[0] in ("script", "scripts"):
         return 'A script stands in a file of its own, scripts.toml, which this file names: [project] automations = ["scripts.toml"].'
     if path[0] == "monitors" and len(path) > 1 and path[1] in ALWAYS:
         return ALWAYS[IncidentKind(path[1])].why

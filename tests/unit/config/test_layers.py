@@ -58,7 +58,8 @@ def test_nearest_key_is_looked_for_in_the_same_table(refuse):
 
 def test_script_in_the_configuration_says_where_scripts_stand(refuse):
     """It is the natural place to look for; the docs show scripts without the name of their file."""
-    assert '[project] automations = ["scripts.toml"]' in refuse('[script.report]\ncmd = "./report.sh"')
+    for table in ("script", "scripts"):
+        assert '[project] automations = ["scripts.toml"]' in refuse(f'[{table}.report]\ncmd = "./report.sh"')
 
 
 def test_unknown_key_that_is_like_none_lists_the_sections(refuse):

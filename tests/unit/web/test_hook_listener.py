@@ -102,7 +102,9 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
 
 
 @pytest.mark.parametrize(("environment", "is_on_record"), [("production", True), ("development", False)])
-async def test_webhooks_at_another_address_than_the_default_are_put_on_record(tmp_path, caplog, environment, is_on_record):
+async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
+    tmp_path, caplog, environment, is_on_record
+):
     """Senders that know the default reach another process: in production that is an incident, at a desk a line of the log."""
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
