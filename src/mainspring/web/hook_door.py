@@ -45,7 +45,7 @@ class HookDoor:
         self.trouble: str | None = None
         """Why no webhooks are taken in, for people."""
         self.moved: str | None = None
-        """Why webhooks are taken in at another address than senders expect, for people."""
+        """Why webhooks are taken in at another address than senders expect, for people; of no concern before there are webhooks."""
         self.pages_trouble: str | None = None
         """Why no pages are served, for people."""
         self._findings = OwnFindings(process)

@@ -56,8 +56,6 @@ class HookListener:
                 self._door.trouble = f"webhooks are not taken in: {first_line(error)}"
             else:
                 self._door.trouble = None
-                if is_default(self._process.project.settings, "hooks.bind") and bind != self._settings.bind:
-                    self._note_other(bind)
                 _LOG.info("webhooks are taken in on http://%s", bind)
                 self._noting = self._process.loop.create_task(self._note(bind))
                 await self._server.serve(sockets=[listener])
@@ -75,21 +73,21 @@ class HookListener:
             return listen_nearby(bind, "hooks.bind")
         return listen_at(bind, "hooks.bind")
 
-    def _note_other(self, bind: str) -> None:
-        """Warn of an address that no sender expects; where nobody reads the start of `up`, it is on record too."""
-        taken = self._settings.bind
-        text = f"webhooks are taken in at {bind}, for another process has {taken}: senders that know {taken} reach it"
-        _LOG.warning("%s. Set hooks.bind", text)
-        if self._process.project.settings.project.environment == _PRODUCTION:
-            self._door.moved = text
-
     async def _note(self, bind: str) -> None:
-        """Write down where webhooks are taken in, once the store is open."""
+        """Write down where webhooks are taken in, once the store is open. Warn of an address that their senders do not expect."""
         while True:
-            if self._process.is_open:
+            if self._process.is_open and self._door.table.is_read:
                 break
             await asyncio.sleep(_NOTE_AGAIN_S)
         note_address(self._process.store, "hooks.bind", bind)
+        settings, taken = self._process.project.settings, self._settings.bind
+        if bind == taken or not is_default(settings, "hooks.bind"):
+            return
+        text = f"webhooks are taken in at {bind}, for another process has {taken}: senders that know {taken} reach it"
+        if len(self._door.table):
+            _LOG.warning("%s. Set hooks.bind", text)
+        if settings.project.environment == _PRODUCTION:
+            self._door.moved = text
 
     def end(self) -> None:
         """End; requests under way are answered first, within a few seconds."""
