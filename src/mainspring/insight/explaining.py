@@ -111,6 +111,8 @@ def _queued(facts: Facts) -> _Answers:
 
 def _running(facts: Facts) -> _Answers:
     run = facts.story.run
+    if facts.blocker.is_owner_gone:
+        return _left_behind(facts)
     worker = next((w for w in facts.blocker.workers if w.session == run.session), None)
     by = f" by {worker.role} {worker.hostname} pid {worker.pid} (session {worker.session})" if worker else ""
     what = [f"It runs, claimed{by}."]
@@ -134,6 +136,17 @@ def _running(facts: Facts) -> _Answers:
         then,
         [*stalls.commands(facts), Can(f"mainspring runs watch {facts.id}", "follow it"), cancel(facts)],
     )
+
+
+def _left_behind(facts: Facts) -> _Answers:
+    """Answer for a run whose process died a moment ago, or where no process is there to note that."""
+    what = ["Its process died, and no other process has taken note of that yet."]
+    watch = Can("mainspring watch", "take note of it now")
+    if facts.story.run.kind == Automation.EXEC:
+        return what, [], ["Nothing continues it. It ends as failed as soon as a process takes note."], [watch]
+    if facts.blocker.is_served:
+        return what, [], ["A worker takes note and continues it within seconds."], [cancel(facts)]
+    return what, [], ["Nothing continues it before a worker runs."], [Can("mainspring up", "start a worker"), watch]
 
 
 def _for_a_child(facts: Facts) -> list[str]:

@@ -308,6 +308,7 @@ class Blocker(msgspec.Struct, frozen=True):
     waits: list[WaitView]
     is_served: bool = False  # a worker lives, be it one that does not have this automation
     child_queue: ChildQueue | None = None  # of the worker that owns it
+    is_owner_gone: bool = False  # the process that owns it died, and no other one has noted it yet
 
 
 def columns(kind: type[Any]) -> str:

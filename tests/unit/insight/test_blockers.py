@@ -13,6 +13,7 @@ from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import Claim, Suspend
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.held import HELD
+from mainspring.store.reads import status
 from mainspring.store.reads.runs import story
 from tests.contract.store.process import fail, finish, halt, outcome, signal
 from tests.unit.cli.conftest import BACKUP, ORDER
@@ -163,6 +164,17 @@ def test_running_command_is_not_said_to_be_continued(cli, stage):
     run = start(stage.store, stage.clock, nightly, b"{}", act=act, here=True).run
     assert "nothing continues it" in why(cli, run)[1]
     assert "another one continues it" in why(cli, stage.begin().id)[1]
+
+
+def test_run_of_a_process_that_died_names_who_continues_it(cli, stage, monkeypatch):
+    """No process has taken note of it, and where no worker lives a person has to start one."""
+    run = stage.begin().id
+    assert "It runs, claimed by worker" in cli("explain", run, "--json").json["what"][0]
+    monkeypatch.setattr(status, "is_gone", lambda host, pid, started: True)
+    found = cli("explain", run, "--json").json
+    assert found["what"] == ["Its process died, and no other process has taken note of that yet."]
+    assert found["next"] == ["Nothing continues it before a worker runs."]
+    assert [can["command"] for can in found["can"]] == ["mainspring up", "mainspring watch"]
 
 
 def test_retrying_step_tells_error_and_next_attempt(cli, stage):

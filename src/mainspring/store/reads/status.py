@@ -279,6 +279,8 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
         holder = read("read_hold", (view.queue, view.partition)) if view.partition is not None else []
         queue = read("list_queues", (view.queue,))
         automation = read("list_automations_of", (json.dumps([view.automation]),))
+        live = read("list_live_sessions", (CAP,))
+        gone = {row[0] for row in live if is_gone(row[4], row[6], row[7])}
         return Blocker(
             run=view,
             held=bool(read("read_meta", (HELD,))),
@@ -291,10 +293,9 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
                 _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
             ],
             waits=[wait_of(row) for row in read("read_waits", (run,))],
-            is_served=any(
-                row[2] == "worker" and not is_gone(row[4], row[6], row[7]) for row in read("list_live_sessions", (CAP,))
-            ),
+            is_served=any(row[2] == "worker" and row[0] not in gone for row in live),
             child_queue=_child_queue(read, view.session),
+            is_owner_gone=view.session in gone,
         )
 
 
