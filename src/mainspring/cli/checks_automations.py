@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 8
 ANEW = "It loads now: start the worker anew: mainspring down, then mainspring up"
+_CHANGED = "It is mended or no longer configured: start the worker anew: mainspring down, then mainspring up"
 _MOST = 200
 
 
@@ -39,7 +40,7 @@ def loading(invocation: Invocation) -> Iterator[Check]:
     ]
     left_out = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
     faults += [
-        Check("loading", "problem", f"the worker started without this: {one.what}\nat {one.where}", ANEW)
+        Check("loading", "problem", f"the worker started without this: {one.what}\nat {one.where}", _CHANGED)
         for one in left_out
         if one.what not in here
     ]
