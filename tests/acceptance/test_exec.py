@@ -256,7 +256,10 @@ def test_killed_exec_takes_its_command_along(place: Place) -> None:
     status = place.call("status")
     assert status.returncode == 9
     assert b"died, and no process here has taken note of it. Take note: mainspring watch" in status.stdout
-    assert b"Nothing continues it. It ends as failed as soon as a process takes note." in place.call("explain", "@last").stdout
+    assert (
+        b"Nothing continues it. It ends as failed as soon as a process takes note."
+        in place.call("explain", "@last").stdout
+    )
     code, found, _ = place.watch()
     assert (code, found["buried"]) == (0, [1])
     await_end(grandchild)
