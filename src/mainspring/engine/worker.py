@@ -190,6 +190,7 @@ class Worker(RunServices):
         _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
         self._histories.read_again(step)
         self._parking.clear()
+        self._straights.take_up_all()
         for driver in list(self.drivers.values()):
             driver.meet_clock_step(step)
         self.want()
