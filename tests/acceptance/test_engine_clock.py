@@ -92,3 +92,30 @@ async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_p
         await engine.pass_time(10 * MINUTE)
         await engine.until(handle, RunState.SUCCEEDED)
         assert await handle.result(timeout=10) == "late"
+
+
+async def test_attempt_that_runs_while_the_clock_is_put_back_gets_its_start_mark(tmp_path, settings):
+    """Its begin lies ahead of the clock then: it has run for as long as it has run."""
+    begun = asyncio.Event()
+    with Registry() as registry:
+
+        @ms.task
+        async def act() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        @ms.workflow
+        async def acts(run: ms.Run) -> None:
+            await run.step(act)
+
+    clock = SettableClock()
+    async with World(tmp_path, clock).engine(registry, settings) as engine:
+        for automation in (act, acts):
+            begun.clear()
+            handle = await engine.start(automation)
+            await begun.wait()
+            clock.put(-2 * HOUR)
+            await engine.pass_time(timedelta())
+            await engine.when(lambda: engine.working.clock.now(), lambda now: now == clock.now())
+            await engine.pass_time(timedelta(seconds=2))
+            await engine.when(lambda run=handle: engine.story(run).attempts, bool)

@@ -227,6 +227,56 @@ async def test_a_worker_that_drains_gives_back_what_it_cannot_open(place):
         assert view.crashes == 0, "it was taken for lost"
 
 
+async def test_a_drain_ends_with_the_run_that_it_cannot_open(place, monkeypatch):
+    """Its history is read while the worker drains: nothing is left to wait for once it is given back."""
+    service, held, idle = KeyService(), [], asyncio.Event()
+    with Registry() as registry:
+
+        @ms.workflow
+        async def order(run: ms.Run) -> int:
+            return await run.receive("more", int)
+
+    async with World(place).engine(registry, REPLAYING, codec=service) as engine:
+        handle = await engine.start(order)
+        await engine.until(handle, RunState.WAITING)
+        worker = engine.working.worker
+        monkeypatch.setattr(worker._histories, "_off_loop", lambda *read: held.append(read))
+        await engine.app.signal(handle.id, "more", 5)
+        await engine.when(lambda: held, bool)
+        service.decode_fault = ConnectionError("refused")
+        worker.on_idle = idle.set
+        worker.drain()
+        worker.off_loop(*held[0])
+        await asyncio.wait_for(idle.wait(), 10)
+        await engine.until(handle, RunState.WAITING, RunState.QUEUED)
+
+
+async def test_a_cancel_during_the_outage_stops_a_run_that_could_not_be_opened(place):
+    """The worker reads the fact while the run is not loaded: it is not forgotten until then."""
+    service = KeyService()
+    with Registry() as registry:
+
+        async def last() -> None:
+            await asyncio.Event().wait()
+
+        @ms.workflow
+        async def order(run: ms.Run) -> None:
+            await run.receive("more", int)
+            await run.step(last)
+
+    async with World(place).engine(registry, REPLAYING, codec=service) as engine:
+        handle = await engine.start(order)
+        await engine.until(handle, RunState.WAITING)
+        service.decode_fault = ConnectionError("refused")
+        await engine.app.signal(handle.id, "more", 5)
+        await until_waiting_for_codec(engine)
+        reads = engine.working.worker._inboxes
+        await engine.app.cancel(handle.id, reason="a mistake")
+        await engine.when(lambda: reads._missed, bool)
+        service.decode_fault = None
+        await engine.until(handle, RunState.CANCELLED)
+
+
 async def test_children_questions_and_checkpoints_wait_for_the_codec(place):
     """Whatever a command carries: the input of a child, a question, what a body says of itself, the words of a failure."""
     service = KeyService()

@@ -167,11 +167,11 @@ class Sealing:
         """Return a failure whose words are sealed: its type, code, kind and frames stay outside. Never raises."""
         if self.is_plain or failure is None or failure.sealed is not None:
             return failure
+        wordless = replace(failure, message=f"(sealed by codec {self.id!r})", hint=None, data=None, cause=None)
         try:
-            sealed, message = self.seal(msgspec.json.encode(failure)), f"(sealed by codec {self.id!r})"
+            return replace(wordless, sealed=self.seal(msgspec.json.encode(failure)))
         except SealedError as error:
-            sealed, message = None, f"(its words were lost: {error.message})"
-        return replace(failure, message=message, hint=None, data=None, cause=None, sealed=sealed)
+            return without_words(wordless, error)
 
     def open_failure(self, failure: Failure | None) -> Failure | None:
         """Return the failure as it was. Raises SealedError."""
@@ -181,6 +181,11 @@ class Sealing:
 
 
 PLAIN = Sealing()
+
+
+def without_words(failure: Failure, error: SealedError) -> Failure:
+    """Return a failure whose words could not be sealed because of `error`: it says that they are lost."""
+    return replace(failure, message=f"(its words were lost: {error.message})", sealed=None)
 
 
 def is_sealed_text(text: str) -> bool:

@@ -17,9 +17,11 @@ from msgspec.structs import replace
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
+from mainspring.domain.failure import Failure
 from mainspring.domain.process_finding import FindingKind, ProcessFinding
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.sealing import Sealing, without_words
 from mainspring.store.base import Store
+from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import NoteFindings
 
 _LOG = logging.getLogger("mainspring.worker")
@@ -139,7 +141,7 @@ class CodecOutage:
 
     def keeps(self, command: Any, on_done: OnDone) -> bool:
         """Keep a command if it holds something unsealed, or follows one of its run that does."""
-        run = getattr(command, "run", None)
+        run = _run_of(command)
         if run not in self._runs and not _holds_unsealed(command):
             return False
         if run is not None:
@@ -209,6 +211,13 @@ class CodecOutage:
             self._real_store.submit(NoteFindings(findings, (FindingKind.CODEC,)), lambda _answer: None)
 
 
+def _run_of(command: Any) -> str | None:
+    """Return the run among whose commands this one keeps its place: the start of a child is a command of its parent."""
+    if isinstance(command, StartRun):
+        return None if command.parent is None else command.parent.run
+    return getattr(command, "run", None)
+
+
 def _holds_unsealed(value: Any) -> bool:
     if isinstance(value, Unsealed):
         return True
@@ -225,6 +234,8 @@ def _sealed(value: Any, sealing: Sealing) -> Any:
             if value.is_text
             else sealing.seal(value.data)
         )
+    if isinstance(value, Failure) and isinstance(value.sealed, Unsealed):
+        return _sealed_failure(value, sealing)
     if isinstance(value, msgspec.Struct):
         found = {name: getattr(value, name) for name in value.__struct_fields__}
         new = {name: _sealed(one, sealing) for name, one in found.items()}
@@ -232,3 +243,13 @@ def _sealed(value: Any, sealing: Sealing) -> Any:
     if isinstance(value, tuple) and _holds_unsealed(value):
         return tuple(_sealed(item, sealing) for item in value)
     return value
+
+
+def _sealed_failure(failure: Failure, sealing: Sealing) -> Failure:
+    """Return the failure sealed, or without its words where no waiting helps: what it is about is written all the same."""
+    try:
+        return replace(failure, sealed=_sealed(failure.sealed, sealing))
+    except CodecUnavailableError:
+        raise
+    except SealedError as error:
+        return without_words(failure, error)

@@ -115,6 +115,7 @@ class Driver:
     def meet_clock_step(self, step: ClockStep) -> None:
         """Move what the run waits for in memory by as much as the clock was set; its rows are moved in the store."""
         new_from, now = step.at - step.unseen_ms, self.hosting.clock.now()
+        self.steps.meet_clock_step(step.by_ms, new_from, now)
         if not new_from <= self.loaded_at <= now:  # else it was claimed by the new clock
             handed = self.body.handed
             is_new = new_from <= self.body.base_at <= now

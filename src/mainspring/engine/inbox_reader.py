@@ -26,6 +26,13 @@ class InboxReader:
         self._later = later
         self._reading = False
         self._wanted = False
+        self._missed: frozenset[str] = frozenset()
+        """Runs that were not loaded when facts of theirs were read last."""
+
+    def run_loaded(self, run: str) -> None:
+        """Read again if facts of this run were read before it was loaded."""
+        if run in self._missed:
+            self.look()
 
     def look(self) -> None:
         """Read now, or once more after the read that is under way."""
@@ -48,10 +55,14 @@ class InboxReader:
         by_run: dict[str, list[Fact]] = {}
         for fact in read:
             by_run.setdefault(fact.run, []).append(fact)
+        missed = set()
         for run_id, facts in by_run.items():
             driver = self._aboard.driver_of(run_id)
-            if driver is not None:
+            if driver is None:
+                missed.add(run_id)
+            else:
                 driver.add_facts(facts)
+        self._missed = frozenset(missed)
         if self._wanted:
             self._wanted = False
             self.look()

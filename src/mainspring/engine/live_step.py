@@ -104,6 +104,13 @@ class LiveStep:
         if self.transaction is not None:
             self.transaction.give_up()
 
+    def move(self, by_ms: int, new_from: int, now: int) -> None:
+        """Move its instants by as much as the clock was set; those from `new_from` to `now` are of the new clock."""
+        for name in ("first_at", "started_at", "signed_at"):
+            at = getattr(self, name)
+            if at and not new_from <= at <= now:
+                setattr(self, name, at + by_ms)
+
     def take_up(self, records: list[AttemptRecord]) -> AttemptRecord:
         """Go on after the attempts on record; returns the last of them."""
         last = max(records, key=lambda r: r.attempt)

@@ -382,14 +382,14 @@ class Waits:
             command = ReturnFact(driver.run.id, driver.claim, outcome.rank, outcome.name, payload, at, seq, event)
             driver.journal.saving += 1
             self._returning += 1
-            driver.hosting.store.submit(command, self._returned(command))
+            signal = Fact(seq, driver.run.id, FactKind.SIGNAL, outcome.name, at, payload=outcome.output)
+            driver.hosting.store.submit(command, self._returned(signal if event is None else None))
 
-    def _returned(self, command: ReturnFact) -> Any:
+    def _returned(self, signal: Fact | None) -> Any:
         def returned(result: Any) -> None:
             self._returning -= 1
-            if command.event is None and not self._driver.gone:
-                c = command
-                self._facts[c.seq] = Fact(c.seq, c.run, FactKind.SIGNAL, c.name, c.at, payload=c.payload)
+            if signal is not None and not self._driver.gone:
+                self._facts[signal.seq] = signal
                 self._facts = dict(sorted(self._facts.items()))
             self._waiting(result)
 

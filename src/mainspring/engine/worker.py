@@ -190,6 +190,7 @@ class Worker(RunServices):
         _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
         self._histories.read_again(step)
         self._parking.clear()
+        self._straights.take_up_all()
         for driver in list(self.drivers.values()):
             driver.meet_clock_step(step)
         self.want()
@@ -279,7 +280,12 @@ class Worker(RunServices):
             _LOG.error("run %s cannot be loaded: %s", run.id, read)
             self.unsaved(run, read)
         else:
-            self._load(run, read)
+            self._load_after_wait(run, read)
+
+    def _load_after_wait(self, run: ClaimedRun, history: History | None) -> None:
+        """Load a run that was claimed a while ago, and see to it that it hears of what came meanwhile."""
+        self._load(run, history)
+        self._inboxes.run_loaded(run.id)
 
     def _load(self, run: ClaimedRun, history: History | None) -> None:
         try:
@@ -301,10 +307,11 @@ class Worker(RunServices):
     def _load_when_codec_answers(self, run: ClaimedRun, history: History | None) -> None:
         def load() -> None:
             del self._unopened[run.id]
-            self._load(run, history)
+            self._load_after_wait(run, history)
 
         if self.draining:
             self.store.submit(Release(run.id, run.claim, run.rank), ignore)
+            self._tell_idle()
         else:
             self._unopened[run.id] = run
             self.codec.load_later(run.id, load)

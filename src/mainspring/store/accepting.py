@@ -8,6 +8,7 @@ from mainspring.store.commands import (
     automations,
     bulk,
     incidents,
+    journal,
     logs,
     outbox,
     people,
@@ -25,7 +26,8 @@ _NO_WORD: Final = (
 _BOOKKEEPING: Final = (
     *_NO_WORD,
     *(sessions.OpenSession, sessions.Beat, sessions.CloseSession, sessions.Bury),
-    *(sessions.NoteBlocked, sessions.NoteFindings),
+    *(sessions.NoteBlocked, sessions.NoteFindings, sessions.MeetClockStep, sessions.WakeWorkers, sessions.Pardon),
+    journal.RecordProcess,
     *(automations.Announce, automations.NoteCircumstances, automations.SetMeta, automations.Prune),
     *(automations.SetQueue, automations.TakeLock, automations.ReleaseLock),
     *(automations.MakeSlot, automations.PullBackSchedule),  # the due times of a store that is put back are made by it

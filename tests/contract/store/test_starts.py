@@ -37,6 +37,18 @@ def test_a_start_whose_caller_waits_is_refused_while_the_store_is_on_hold(store)
     assert store.ids()[0] == queued
 
 
+def test_key_of_a_run_that_ended_answers_also_while_the_store_is_on_hold(store):
+    """Its result is on record: the caller would not wait. For a run that waits for the release it would."""
+    ended, waiting = RunKey("ended", "hash"), RunKey("waiting", "hash")
+    first = store.start(run_key=ended)
+    store.do(finish(store.claim_one()))
+    store.start(run_key=waiting)
+    store.do(SetMeta("held", "1"))
+    assert store.start(run_key=ended, awaited=True) == Started(first.run, created=False, state="succeeded", by_key=True)
+    assert store.start(run_key=waiting, awaited=True).code == "held"
+    assert store.start(run_key=RunKey("ended", "other"), awaited=True).code == "key_conflict"
+
+
 def test_full_backlog_refuses_and_says_when(store):
     """max_backlog counts runs that were never claimed; whoever is refused is told when to come back."""
     store.do(SetQueue("default", max_backlog=2))

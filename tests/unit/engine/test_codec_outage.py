@@ -1,15 +1,22 @@
 """While a codec does not answer, commands with sealed values wait in order and the codec is asked once in each pause."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
 from mainspring.domain.failure import Failure
+from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.opening import Opening
 from mainspring.domain.process_finding import FindingKind
 from mainspring.domain.sealing import Sealing
-from mainspring.domain.states import FailureReason
+from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.engine.codec_outage import CodecOutage
-from mainspring.store.commands.runs import Annotate, Halt, Release, StartRun
+from mainspring.engine.waits import Waits
+from mainspring.store.commands.inbox import ReturnFact
+from mainspring.store.commands.results import DONE
+from mainspring.store.commands.runs import Annotate, CancelChild, Halt, ParentLink, Release, StartRun
 from mainspring.store.commands.sessions import Beat, NoteFindings
 
 
@@ -52,9 +59,12 @@ class Store:
 
     def __init__(self):
         self.commands = []
+        self.waiting = []
+        """The commands with what is called with their answers."""
 
     def submit(self, command, on_done):
         self.commands.append(command)
+        self.waiting.append((command, on_done))
 
 
 class Bench:
@@ -72,6 +82,12 @@ class Bench:
         answers = []
         self.store.submit(Annotate(run, 1, self.sealing.seal(value)), answers.append)
         return answers
+
+    def answer(self, kind, answer):
+        """Answer the commands of a kind."""
+        for command, on_done in self.real.waiting:
+            if isinstance(command, kind):
+                on_done(answer)
 
     @property
     def committed(self):
@@ -151,6 +167,70 @@ def test_values_in_texts_failures_and_starts_wait_as_well(bench):
     assert plain.open_failure(halt.failure).message == "secret words"
     assert (plain.open(start.input), plain.open_text(start.title)) == (b"in", "title")
     assert "secret words" not in halt.failure.message
+
+
+def test_start_of_a_child_keeps_its_place_among_the_commands_of_its_parent(bench):
+    """A parent that gives its child up while the start waits: the child is found, and stops."""
+    bench.service.fault = TimeoutError()
+    start = StartRun(
+        id="r_2",
+        automation="a",
+        kind="task",
+        version=1,
+        input=bench.sealing.seal(b"in"),
+        codec="kms",
+        trigger="child of r_1",
+        parent=ParentLink("r_1", "a#1", 1),
+    )
+    bench.store.submit(start, print)
+    bench.store.submit(CancelChild("r_1", 1, "a#1"), print)
+    assert bench.committed == []
+    bench.service.fault = None
+    bench.loop.go_off()
+    assert [type(command) for command in bench.committed] == [StartRun, CancelChild]
+
+
+def test_run_is_halted_without_its_words_when_the_codec_fails_for_good(bench):
+    """A codec that was out of reach answers again, but with a wrong key: no run stays claimed and forgotten."""
+    bench.service.fault = TimeoutError()
+
+    def halt(error):
+        failure = bench.sealing.seal_failure(Failure(type="E", code="e", message="secret words"))
+        bench.store.submit(Halt("r_1", 1, FailureReason.BODY_ERROR, 0, failure), print)
+
+    bench.store.submit(Annotate("r_1", 1, bench.sealing.seal(b"1")), halt)
+    bench.service.fault = ValueError("wrong key")
+    bench.loop.go_off()
+    (command,) = bench.committed
+    assert (type(command), command.failure.sealed) == (Halt, None)
+    assert command.failure.message.startswith("(its words were lost: codec 'kms' could not seal a value")
+
+
+def test_signal_that_waited_to_be_put_back_can_be_read_by_the_next_wait(bench):
+    """The body gave its wait up, and the codec went away before the signal was sealed for the inbox."""
+    hosting = SimpleNamespace(store=bench.store, seal=bench.sealing.seal, look_for_facts=list)
+    signal = Outcome(1, "more#1", "more", OutcomeKind.SIGNAL, OutcomeState.SUCCEEDED, 1, 1, 0, 5, 5, 0, b"[5,3]", b"12")
+    driver = SimpleNamespace(
+        run=SimpleNamespace(id="r_1"),
+        claim=1,
+        hosting=hosting,
+        body=SimpleNamespace(unheard=[signal], drift=None, done=False),
+        journal=SimpleNamespace(saving=0),
+        halt=None,
+        gone=False,
+        accepts=lambda answer: answer is DONE,
+        advance=list,
+    )
+    waits = Waits(driver)
+    bench.service.fault = TimeoutError()
+    waits.return_unheard()
+    bench.service.fault = None
+    bench.loop.go_off()
+    (command,) = bench.committed
+    assert command.payload == b"\0kms\x0021"
+    bench.answer(ReturnFact, DONE)
+    (fact,) = waits._facts.values()
+    assert (fact.seq, Opening(bench.sealing).fact(fact).payload, driver.journal.saving) == (3, b"12", 0)
 
 
 def test_an_error_that_no_waiting_helps_is_the_answer_of_its_command(bench):

@@ -49,7 +49,8 @@ class StartRun(msgspec.Struct, frozen=True):
     """Stage a run. Answer: Started, or Refused busy | key_conflict | claim_lost | retired | held.
 
     `id` is the identity of the command as well: the same id again finds the run. `here` = the session that sends it owns and runs it
-    (exec). `awaited` = whoever starts it waits for its result, so it is refused while nothing starts. `due_at` None = now.
+    (exec). `awaited` = the caller waits for its result: while nothing starts it is refused, unless its key
+    leads to a run that has ended. `due_at` None = now.
     """
 
     id: str

@@ -1,6 +1,6 @@
 """Starting a run: found by its id or key, refused with a reason, or staged in commit order."""
 
-from mainspring.domain.states import Move, RunState, target
+from mainspring.domain.states import TERMINAL, Move, RunState, target
 from mainspring.store.commands.results import CLAIM_LOST, Refused, Started
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.handlers import inbox, keys, partitions, queues
@@ -12,6 +12,7 @@ DEEPEST = 100
 """Children of children, at most."""
 PRIORITY_MS = 60_000
 """What one step of priority is worth in waiting time, so that priorities age."""
+_HELD = Refused("held", "the store is on hold after a restore or a loss: nothing starts before it is released")
 
 
 def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) -> Started | Refused:
@@ -25,10 +26,11 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     refusal = _refusal(tx, command)
     if refusal is not None:
         return refusal
-    if command.run_key is not None:
-        known = keys.find_by_key(tx, command, command.run_key)
-        if known is not None:
-            return known
+    known = None if command.run_key is None else keys.find_by_key(tx, command, command.run_key)
+    if command.awaited and not _has_end(known) and is_held(tx):
+        return _HELD
+    if known is not None:
+        return known
     backlog = queues.refuse_if_full(tx, command)
     if backlog is not None and not continues:
         return backlog
@@ -57,9 +59,12 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
             return cycle
     if is_retired(tx, command.automation):
         return Refused("retired", f"automation {command.automation!r} is retired")
-    if (command.here or command.awaited) and is_held(tx):
-        return Refused("held", "the store is on hold after a restore or a loss: nothing starts before it is released")
-    return None
+    return _HELD if command.here and is_held(tx) else None
+
+
+def _has_end(known: Started | Refused | None) -> bool:
+    """Tell whether who starts this need not wait: its key is refused, or leads to a run that has ended."""
+    return isinstance(known, Refused) or (known is not None and known.state in TERMINAL)
 
 
 def is_retired(tx: Transaction, automation: str) -> bool:

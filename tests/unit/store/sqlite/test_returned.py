@@ -11,12 +11,14 @@ import pytest
 
 from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.commands.incidents import Acknowledge
+from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.sessions import Beat, MeetClockStep, Pardon, WakeWorkers
 from mainspring.store.commit_mark import SIZE, CommitBefore, CommitMark, pack_mark, read_mark, unpack_mark
 from mainspring.store.held import HELD
 from mainspring.store.sqlite.mark import mark_of
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database
+from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening
 
 SEEDS = range(400 if os.environ.get("TESTS_LONG") else 24)
 STEPS = 14
@@ -100,6 +102,23 @@ def test_the_newer_file_is_put_back_and_nothing_is_lost(path, caplog):
     assert "the store is back that an older copy had replaced; it lacks nothing" in caplog.text
     accept(path)
     assert (read_mark(mark_of(path)).epoch, read_mark(mark_of(path)).before) == (3, None)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [MeetClockStep(60_000), WakeWorkers(), Pardon(("r_1",)), RecordProcess(7, "1")],
+    ids=lambda c: type(c).__name__,
+)
+def test_what_a_process_says_of_itself_on_hold_is_no_loss(path, command):
+    """Such as that the clock was set meanwhile."""
+    newer = replaced(path)
+    database = open_database(path)
+    do(database, opening())
+    assert len(database.commit([Beat(), command]).results) == 2
+    database.close()
+    put(newer, path)
+    look(path)
+    assert (meta(path, HELD), is_found(path)) == (None, False)
 
 
 def test_what_was_accepted_on_hold_is_lost_with_the_file_that_holds_it(path):
