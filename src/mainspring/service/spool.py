@@ -121,7 +121,7 @@ class Spool:
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"
         part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
-        descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -189,7 +189,7 @@ class Spool:
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
         path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(plain)}.lock"
-        descriptor = open_side_file(path, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = open_side_file(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
