@@ -17,6 +17,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.states import TERMINAL, RunState
 from mainspring.store.reads.runs import newest_of, run_view
 from mainspring.web.api.call import Site
+from mainspring.web.places import leave_place
 
 MOST: Final = 256
 """Requests that wait at a time; the server takes so many connections more (web/process.py)."""
@@ -54,10 +55,14 @@ class RunWaits:
         of = Counter(who for _, who in self._waiting.values())
         return not self.closed and len(self._waiting) < MOST and of[str(visitor)] < MOST_OF_ONE
 
-    async def wait(self, run: str, visitor: Visitor, request: Request, within_s: float) -> None:
-        """Return when the run, or the one which it goes on as, has ended or needs a person; or the time is over, or the client gone."""
+    async def wait(self, run: str, visitor: Visitor, request: Request, within_s: float) -> bool:
+        """Return when the run, or its successor, has ended or needs a person; or the time is over, or the client gone.
+
+        Return False at once if there is no room; only a request that waits leaves its place.
+        """
         if not self.has_room(visitor):
-            return
+            return False
+        leave_place(request.scope)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[future] = (run, str(visitor))
         self._soon.set()
@@ -69,6 +74,7 @@ class RunWaits:
         finally:
             self._waiting.pop(future, None)
             gone.cancel()
+        return True
 
     def close(self) -> None:
         """Let no one wait any more."""

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx2
+import msgspec
 import pytest
 
 from mainspring.app import client as client_module
@@ -167,3 +168,42 @@ async def test_client_that_goes_leaves_its_room(world):
     gone.set()
     await answered
     assert world.api.run_waits.open == 0
+
+
+async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
+    """It is answered like every other: a wait for which there is no room is no way around the limit of requests."""
+    monkeypatch.setattr(run_waits, "MOST", 0)
+    places = Places(1, 1)
+    place = places.take("10.0.0.1")
+
+    async def behind_the_entrance(scope, receive, send):
+        scope[PLACE] = place
+        await world.api(scope, receive, send)
+
+    handle = await client_of(world).start("pay", amount=1)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(behind_the_entrance), base_url="http://here") as http:
+        path, headers = f"/api/v1/runs/{handle.id}?wait=30", {"Authorization": "Bearer ann"}
+        assert (await http.get(path, headers=headers)).status_code == 200
+    assert places.take("10.0.0.1") is None
+
+
+async def test_token_that_is_revoked_during_the_wait_is_shown_nothing(world):
+    """The answer comes up to half a minute after the token was checked."""
+    handle = await client_of(world).start("pay", amount=1)
+    waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
+    await until(lambda: is_asleep(world))
+    del world.gate.visitors["ann"]
+    end(world, handle.id)
+    world.api.run_waits.hurry()
+    assert (await waiting).status_code == 401
+
+
+async def test_token_that_may_see_less_after_the_wait_is_shown_less(world):
+    """It is of other automations now."""
+    handle = await client_of(world).start("pay", amount=1)
+    waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
+    await until(lambda: is_asleep(world))
+    world.gate.visitors["ann"] = msgspec.structs.replace(world.gate.visitors["ann"], automations=("backup",))
+    end(world, handle.id)
+    world.api.run_waits.hurry()
+    assert (await waiting).status_code == 404
