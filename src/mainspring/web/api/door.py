@@ -24,7 +24,7 @@ from mainspring.web.api.call import Call, Site
 from mainspring.web.api.changes import Changes
 from mainspring.web.api.document import document
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, problem, problem_of
-from mainspring.web.api.route import BASE, ApiRoute
+from mainspring.web.api.route import BASE, ApiRoute, Pending
 from mainspring.web.api.run_waits import RunWaits
 from mainspring.web.api.table import ROUTES, find
 from mainspring.web.gate import Key
@@ -61,7 +61,7 @@ class Api:
         self._site = site
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = Changes(gate, site)
-        self.run_waits = RunWaits(site, self._threads)
+        self.run_waits = RunWaits(site)
 
     @functools.cached_property
     def _document(self) -> bytes:
@@ -120,20 +120,27 @@ class Api:
         body = await body_of(request, route.takes, self._site.sealing.limit)
         command = None if route.takes is None else own_command(command_of(request), visitor, self._site.clock)
         call = Call(self._site, visitor, names, query, body, command)
-        loop = asyncio.get_running_loop()
-        if route.pending is not None and (run := await loop.run_in_executor(self._threads, route.pending, call)):
-            has_waited = await self.run_waits.wait(run, visitor, request, query.wait)
-            if self.run_waits.closed:
-                raise WrongError(
-                    problem(503, "ending", "this process ends: send the request again", retry_after_ms=1_000)
-                )
-            if has_waited:
-                call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
+        if route.pending is not None and await self._wait(request, route.pending, call):
+            call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
         async with asyncio.timeout(route.within_s):
-            data = await loop.run_in_executor(self._threads, _encoded, route, call)
+            data = await asyncio.get_running_loop().run_in_executor(self._threads, _encoded, route, call)
         if route.takes is None:
             return _tagged(request, data)
         return Response(data, 200, _HEADERS, _JSON)
+
+    async def _wait(self, request: Request, pending: Pending, call: Call[Any, Any]) -> bool:
+        """Wait for the end of the run that is pending, and of its successors; False if none is. Raises WrongError if this process ends."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + call.query.wait
+        run = await loop.run_in_executor(self._threads, pending, call)
+        is_pending = run is not None
+        while run is not None and await self.run_waits.wait(run, call.visitor, request, until - loop.time()):
+            ended, run = run, await loop.run_in_executor(self._threads, pending, call)
+            if run == ended:  # the store could not be asked
+                break
+        if is_pending and self.run_waits.closed:
+            raise WrongError(problem(503, "ending", "this process ends: send the request again", retry_after_ms=1_000))
+        return is_pending
 
     async def _visitor_now(self, request: Request, route: ApiRoute) -> Visitor:
         """Return who sent a request that has waited. Raises WrongError if the right to its answer was taken away during the wait."""
