@@ -23,7 +23,7 @@ from mainspring.domain.states import RunState
 from mainspring.store import failpoints
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
-from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_name
+from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_word
 
 RECORD = ".run.json"
 BAD = ".bad"
@@ -258,7 +258,19 @@ class Spool:
 
 def _fault_of(path: Path) -> SpoolFault:
     text = f"the spool cannot be read, and records of wrapped commands may wait there unseen: {path} ({describe_owner(path)})"
-    return SpoolFault(text, f"sudo chown -R {user_name(os.geteuid())} {shlex.quote(str(path))}")
+    return SpoolFault(text, _fix_of(path))
+
+
+def _fix_of(path: Path) -> str:
+    """Return the command after which records can be imported. They are for the owner of the folder above, who may not be this user."""
+    owner, other = os.geteuid(), None
+    with contextlib.suppress(OSError):
+        owner, other = path.parent.stat().st_uid, path.stat().st_uid
+    if other == os.geteuid():
+        return f"chmod -R u+rwX {shlex.quote(str(path))}"
+    if owner == other:
+        return f"sudo -u {shlex.quote(user_word(owner, '#'))} mainspring watch"
+    return f"sudo chown -R {shlex.quote(user_word(owner))} {shlex.quote(str(path))}"
 
 
 def _sync(folder: Path) -> None:

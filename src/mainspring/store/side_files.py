@@ -70,7 +70,7 @@ def describe_owner(path: Path, subject: str = "it") -> str:
         with contextlib.suppress(OSError):
             found = place.stat()
             which = subject if place == path else str(place)
-            return f"{which} belongs to {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
+            return f"{which} belongs to {user_word(found.st_uid, 'user ')}, mode {stat.S_IMODE(found.st_mode):04o}"
     return "its owner is not known"
 
 
@@ -79,12 +79,12 @@ def shorten(path: str) -> str:
     return path if len(path) <= _LONGEST_SHOWN else f"{path[: _LONGEST_SHOWN - 40]}...{path[-40:]}"
 
 
-def user_name(uid: int) -> str:
-    """Return the name of a user, or the number of one without a name."""
+def user_word(uid: int, mark: str = "") -> str:
+    """Return a user as commands take one: the name, or `mark` and the number of one without a name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"user {uid}"
+        return f"{mark}{uid}"
 
 
 def _open(path: Path, flags: int) -> int:
