@@ -21,7 +21,8 @@ STATE_HOME_HINT = (
 )
 _LONGEST_SHOWN = 300
 _NEW = os.O_CREAT | os.O_EXCL
-_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW
+_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Nothing in the place of a side file leads elsewhere, or is waited for, as a pipe would be."""
 
 
 def open_side_file(path: Path, flags: int, *, store: Path | None = None) -> int:
@@ -68,9 +69,9 @@ def describe_owner(path: Path, subject: str = "it") -> str:
     """Say whose a file or folder is and what its mode is; where it cannot be reached, of the folder that keeps this user out."""
     for place in (path, *path.parents):
         with contextlib.suppress(OSError):
-            found = place.stat()
+            status = place.stat()
             which = subject if place == path else str(place)
-            return f"{which} belongs to {user_word(found.st_uid, 'user ')}, mode {stat.S_IMODE(found.st_mode):04o}"
+            return f"{which} belongs to {user_word(status.st_uid, 'user ')}, mode {stat.S_IMODE(status.st_mode):04o}"
     return "its owner is not known"
 
 
