@@ -116,8 +116,8 @@ def _none_open(reader: "Reader") -> str:
     """Say that no incident is open; also why that is not all, until a watcher has opened one for what is wrong with the store."""
     from mainspring.store.reads.store_findings import store_findings
 
-    found = store_findings(reader)
-    return f"No incident is open yet, but {found[0].text}. {found[0].hint}" if found else "Nothing is wrong."
+    findings = store_findings(reader)
+    return f"No incident is open yet, but {findings[0].text}. {findings[0].hint}" if findings else "Nothing is wrong."
 
 
 @command("ack", "say that you look after it")
