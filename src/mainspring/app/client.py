@@ -32,7 +32,7 @@ _TRIES = 4
 _FIRST_PAUSE_S = 0.2
 _LOOK_FIRST_S, _LOOK_LATER_S = 0.02, 2.0
 WAIT_S = 25.0
-"""So long the server may wait for the end of a run before it answers."""
+"""Seconds that the server may wait for the end of a run before it answers."""
 _AWAY = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
 
@@ -82,8 +82,8 @@ class RemoteHandle:
         until = None if timeout is None else time.monotonic() + timeout
         run_id, pause = self.id, _LOOK_FIRST_S
         while True:
-            asked_at = time.monotonic()
-            wait = WAIT_S if until is None else min(WAIT_S, max(0.0, until - asked_at))
+            sent_at = time.monotonic()
+            wait = WAIT_S if until is None else min(WAIT_S, max(0.0, until - sent_at))
             view = await self._client.look(run_id, newest=True, wait=wait)
             heir = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
             if view.state is RunState.SUCCEEDED and isinstance(heir, str):
@@ -94,9 +94,9 @@ class RemoteHandle:
             left = pause if until is None else min(pause, until - time.monotonic())
             if left <= 0:
                 raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}")
-            if wait and time.monotonic() - asked_at >= wait / 2:  # the server has waited
+            if wait and time.monotonic() - sent_at >= wait / 2:  # the server has waited
                 continue
-            await self._client.sleep(left)  # too many wait there
+            await self._client.sleep(left)  # the server has no room for one more that waits
             pause = min(pause * 1.5, _LOOK_LATER_S)
 
 
@@ -218,7 +218,7 @@ class Client:
     async def look(self, run_id: str, *, newest: bool = False, wait: float = 0) -> RemoteRun:
         """Return how a run stands, or with `newest` the run which it goes on as. Raises NotFoundError.
 
-        `wait` = up to so many seconds, 30 at most, the server waits for its end before it answers.
+        `wait` = seconds (30 at most) that the server waits for its end before it answers.
         """
         query = ({"newest": "true"} if newest else {}) | ({"wait": f"{wait:.3f}"} if wait else {})
         told = await self.read(f"runs/{_part(run_id)}", **query)

@@ -31,7 +31,7 @@ def bury(
 
 
 def bury_silent(store: ProcessStore) -> bool:
-    """Bury the sessions, of any host, that nobody has heard of for longer than the lease; True if there was one."""
+    """Bury the sessions, of any host, that have not been heard of for longer than the lease; True if there was one."""
     buried = False
     for session, lease_ms in store.expired():
         if session != store.session:

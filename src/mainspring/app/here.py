@@ -27,11 +27,11 @@ def look_here(reader: Reader, now: int, host: str | None = None) -> Here:
     """Return what lives of what the supervisors of this host keep, at the instant `now` (ms)."""
     host = host_identity() if host is None else host
     found = [one for one in sessions(reader, limit=_MOST) if one.host == host and one.state != SessionState.DEAD]
-    supervisors = [one for one in found if one.role == SUPERVISOR]
+    supervisors = [session for session in found if session.role == SUPERVISOR]
     kept = Counter(role for one in supervisors for role in one.posts)
     silent = [one for one in found if one.role in kept and now - one.beat_at > SILENT_MS]
     live = Counter(one.role for one in found if one.role in kept and one not in silent)
-    silent += [one for one in supervisors if now - one.beat_at > SILENT_MS]
+    silent += [session for session in supervisors if now - session.beat_at > SILENT_MS]
     missing = [] if supervisors else ["no `mainspring up` lives on this host"]
     missing += [
         f"{kept[role] - live[role]} of {kept[role]} {role} processes" for role in Role if live[role] < kept[role]

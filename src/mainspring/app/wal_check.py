@@ -51,7 +51,7 @@ class WalCheck:
 
 def describe_log(size: int, readers: list[LogReader]) -> dict[str, str]:
     """Return what is found of a log of `size` bytes and of who reads without a pause: name -> why."""
-    found = {SIZE: f"the write-ahead log is larger than {LARGE_LOG // _MIB} MiB"} if size > LARGE_LOG else {}
-    return found | {
+    findings = {SIZE: f"the write-ahead log is larger than {LARGE_LOG // _MIB} MiB"} if size > LARGE_LOG else {}
+    return findings | {
         f"process {reader.pid}": f"process {reader.pid} ({HIDDEN.redact(reader.name)})" for reader in readers
     }

@@ -68,9 +68,9 @@ def worker(invocation: Invocation) -> Iterator[Check]:
 
     live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
     here = host_identity()
-    locks = {one.id: read_lock(Path(one.lock_path)) for one in live if one.host == here}
-    dead = [one for one in live if locks.get(one.id) is LockState.FREE]
-    unreadable = [one for one in live if locks.get(one.id) is LockState.UNREADABLE]
+    locks = {session.id: read_lock(Path(session.lock_path)) for session in live if session.host == here}
+    dead = [session for session in live if locks.get(session.id) is LockState.FREE]
+    unreadable = [session for session in live if locks.get(session.id) is LockState.UNREADABLE]
     workers = [one for one in live if one.role == "worker" and one not in dead]
     served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
     if dead:

@@ -145,7 +145,7 @@ class Invocation:
             return None
         from mainspring.store.base import fault_of
 
-        with suppress(StoreError):  # asked again: `db check` removes a note of damage that it cannot confirm
+        with suppress(StoreError):  # read again: `db check` removes a note of damage that it cannot confirm
             return next((fault_of(finding, self.shown) for finding in self._reader.findings()), None)
         return None
 

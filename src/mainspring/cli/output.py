@@ -128,8 +128,8 @@ class Output:
             self._write(sys.stderr, f"{shown(text)}\n")
 
     def hint_empty(self, text: str) -> None:
-        """Tell a person that there is nothing of what was asked; of a suspect store only that nothing could be read."""
-        self.hint("Nothing of it in what can be read of the store." if self.is_partial else text)
+        """Show a person that the answer is empty; of a suspect store only that its readable part holds nothing."""
+        self.hint("The readable part of the store holds none." if self.is_partial else text)
 
     def warn(self, text: str) -> None:
         """Tell what is wrong without being the answer; --quiet keeps it."""

@@ -10,7 +10,7 @@ class _LazyPattern:
         self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
-        """Compile it; the method or value that was asked for is kept, so that the next use costs what it always costs."""
+        """Compile it and keep the method or value: the next use costs as much as that of a compiled pattern."""
         value = getattr(re.compile(self.pattern, self._flags), name)
         setattr(self, name, value)
         return value

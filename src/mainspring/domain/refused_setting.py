@@ -32,10 +32,10 @@ _refused: ContextVar[list[RefusedSetting] | None] = ContextVar("mainspring_refus
 @contextmanager
 def refused_settings() -> Iterator[list[RefusedSetting]]:
     """Collect what is refused while a file is loaded."""
-    found: list[RefusedSetting] = []
-    token = _refused.set(found)
+    refusals: list[RefusedSetting] = []
+    token = _refused.set(refusals)
     try:
-        yield found
+        yield refusals
     finally:
         _refused.reset(token)
 
@@ -46,10 +46,10 @@ def carry_refusal(error: MainspringError) -> RefusedSetting:
     Raises:
         MainspringError: `error`, where no file is loaded.
     """
-    found = _refused.get()
-    if found is None:
+    refusals = _refused.get()
+    if refusals is None:
         raise error
     frame = sys._getframe(2)  # noqa: SLF001 - the line that calls the constructor
     refused = RefusedSetting(error, f"{frame.f_code.co_filename}:{frame.f_lineno}")
-    found.append(refused)
+    refusals.append(refused)
     return refused

@@ -31,7 +31,7 @@ LARGEST_LIMIT = 16 * 1024 * 1024
 """A child process is told a value in one frame, which has bounds of its own."""
 
 _HINT = 'Name it where this program can import it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; in Python App(codec=...).'
-_PASSES = "Is the service that it asks out of reach? Try again."
+_PASSES = "Check that its key service can be reached, then try again."
 _FAILURE = msgspec.json.Decoder(Failure)
 
 
@@ -96,7 +96,7 @@ class Sealing:
             passes = (
                 _PASSES
                 if kind is CodecUnavailableError
-                else "Mend the codec (its key, the service it asks), then try again."
+                else "Fix the codec (its key, its key service), then try again."
             )
             raise kind(
                 f"codec {self.id!r} could not seal a value: {type(error).__name__}",

@@ -2,7 +2,7 @@
 
 Role: between the engine, which makes commands with sealed values, and the store. A value that cannot be sealed now stands in its command
 as an `Unsealed`. The command waits here, in memory, with those that follow it for the same run, until the codec answers. A run that cannot
-be opened waits to be loaded. Invariants: the codec is asked once in each pause and not for each value; nothing unsealed reaches the store;
+be opened waits to be loaded. Invariants: the codec is called once in each pause and not for each value; nothing unsealed reaches the store;
 commands of one run keep their order. Used in the loop's thread.
 """
 
@@ -72,7 +72,7 @@ class DeferringSealing(Sealing):
         return super()._as_text(sealed)
 
     def open(self, data: bytes) -> bytes:
-        """Open a value; during an outage the codec is not asked. Raises SealedError."""
+        """Open a value; during an outage the codec is not called. Raises SealedError."""
         if self._outage.is_open and self.is_own(data):
             raise self._outage.error
         try:

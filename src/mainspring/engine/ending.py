@@ -48,7 +48,7 @@ class Halted:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends. `restart` = the input with which it begins anew; `size` = bytes of what it put out.
+    """How a run ends. `restart` = the input with which it starts again; `size` = bytes of what it put out.
 
     `unheard` = requests of children that failed and that nothing awaited.
     """

@@ -44,12 +44,15 @@ def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool, told:
 def of_supervisors(sessions: Sequence[SessionView], now: int) -> Iterator[str]:
     """Report supervisors that do nothing: what dies is not started again, and `mainspring down` waits for them."""
     silent = [
-        one for one in sessions if one.role == SUPERVISOR and one.state not in _GONE and now - one.beat_at > SILENT_MS
+        session
+        for session in sessions
+        if session.role == SUPERVISOR and session.state not in _GONE and now - session.beat_at > SILENT_MS
     ]
-    for one in silent[:5]:
+    for session in silent[:5]:
         yield (
-            f"The supervisor pid {one.pid} of {one_line(one.hostname, 40)} has given no sign of life for {span(now - one.beat_at)}:"
-            f" it is stopped or blocked. Let it continue: kill -CONT {one.pid}; or kill it and start it again: mainspring up"
+            f"The supervisor pid {session.pid} of {one_line(session.hostname, 40)} has given no sign of life for"
+            f" {span(now - session.beat_at)}: it is stopped or blocked. Let it continue: kill -CONT {session.pid};"
+            " or kill it and start it again: mainspring up"
         )
 
 

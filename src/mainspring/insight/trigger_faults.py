@@ -108,7 +108,7 @@ def _of_senders(lines: list[TriggerLine]) -> Iterator[Fault]:
         if line.at_the_door and line.kind != "queue":
             # Anybody can send rubbish to a public address: a sender that was known is an incident, all others are for doctor alone.
             none_came = sum(line.arrived.values()) == refused
-            text = f"{line.name} turned away at least {many(line.at_the_door, 'request')} within a day"
+            text = f"{line.name} rejected at least {many(line.at_the_door, 'request')} within a day"
             if none_came:
                 text += ", and none was taken in: is its secret the sender's?"
             yield Fault("deliveries", text, see, is_urgent=False)

@@ -1,4 +1,4 @@
-"""Jumps of the clock: how long something lasted although the clock was set forward meanwhile, and from when on anything is expected."""
+"""Jumps of the clock: how long something lasted although the clock was set forward in between, and from when on anything is expected."""
 
 from collections.abc import Sequence
 

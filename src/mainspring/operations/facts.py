@@ -316,8 +316,8 @@ class FactsReader:
 
 def _count_served(sessions: Iterable[SessionView]) -> Mapping[str, int]:
     """Return how many processes that stay serve each automation."""
-    stay = (one for one in sessions if one.state not in (SessionState.DEAD, SessionState.CLOSED))
-    return Counter(name for one in stay if one.role not in PASSING for name in one.automations)
+    alive = (session for session in sessions if session.state not in (SessionState.DEAD, SessionState.CLOSED))
+    return Counter(name for session in alive if session.role not in PASSING for name in session.automations)
 
 
 def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> int | None:

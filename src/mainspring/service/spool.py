@@ -23,7 +23,7 @@ from mainspring.domain.states import RunState
 from mainspring.store import failpoints
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
-from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_name
+from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_word
 
 RECORD = ".run.json"
 BAD = ".bad"
@@ -121,7 +121,7 @@ class Spool:
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"
         part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
-        descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+        descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -189,7 +189,7 @@ class Spool:
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
         path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(plain)}.lock"
-        descriptor = open_side_file(path, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = open_side_file(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -258,7 +258,19 @@ class Spool:
 
 def _fault_of(path: Path) -> SpoolFault:
     text = f"the spool cannot be read, and records of wrapped commands may wait there unseen: {path} ({describe_owner(path)})"
-    return SpoolFault(text, f"sudo chown -R {user_name(os.geteuid())} {shlex.quote(str(path))}")
+    return SpoolFault(text, _fix_of(path))
+
+
+def _fix_of(path: Path) -> str:
+    """Return the command after which records can be imported. They are for the owner of the folder above, who may not be this user."""
+    owner, other = os.geteuid(), None
+    with contextlib.suppress(OSError):
+        owner, other = path.parent.stat().st_uid, path.stat().st_uid
+    if other == os.geteuid():
+        return f"chmod -R u+rwX {shlex.quote(str(path))}"
+    if owner == other:
+        return f"sudo -u {shlex.quote(user_word(owner, '#'))} mainspring watch"
+    return f"sudo chown -R {shlex.quote(user_word(owner))} {shlex.quote(str(path))}"
 
 
 def _sync(folder: Path) -> None:

@@ -32,7 +32,6 @@ _DECIDE = (
 _OPEN = "The next process that writes puts the store on hold. Then decide: mainspring db restore --undecided and --lost"
 _SUM_BYTES = 8
 _LOG = logging.getLogger("mainspring.store")
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class CommitBefore(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,7 +92,7 @@ def unpack_mark(record: bytes) -> CommitMark | None:
 def read_mark(path: Path) -> CommitMark | None:
     """Return the mark in a file; None where there is none that can be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _FLAGS)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
@@ -128,7 +127,7 @@ class MarkFile:
         fault = None
         try:
             if self._descriptor < 0:
-                self._descriptor = open_side_file(self.path, os.O_RDWR | _FLAGS, store=self._store)
+                self._descriptor = open_side_file(self.path, os.O_RDWR, store=self._store)
             os.pwrite(self._descriptor, pack_mark(mark), 0)
         except OSError as error:
             fault = error.strerror or type(error).__name__

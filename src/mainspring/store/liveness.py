@@ -109,8 +109,8 @@ def is_running(pid: int, started: str) -> bool:
 def read_lock(lock_path: Path) -> LockState:
     """Return what a lock file says; never raises."""
     try:
-        # Reading is enough for flock, also where nothing may be written.
-        descriptor = os.open(lock_path, os.O_RDONLY | os.O_CLOEXEC)
+        # Reading is enough for flock, also where nothing may be written. A pipe in its place is not waited for.
+        descriptor = os.open(lock_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return LockState.MISSING
     except OSError:
@@ -195,6 +195,10 @@ def kill_remains(found: FoundSession, *, within: float = 5.0) -> bool:
     for group, started in found.groups:
         if _is_left(group, started):
             _kill_group(group)
+    if (
+        found.lock_path.suffix != _LOCK
+    ):  # no path of ours: the record was written by someone else, and must not make us remove any file
+        return True
     until = time.monotonic() + within
     while _may_hold(found):
         for pid in holders(found.lock_path):
@@ -225,7 +229,7 @@ def holders(lock_path: Path) -> list[int]:
                 with contextlib.suppress(OSError):
                     other = entry.stat()
                     is_it = (other.st_dev, other.st_ino) == (state.st_dev, state.st_ino)
-                    # Opened for writing, as by SessionLock: `read_lock` only reads, in whoever buries at the same time.
+                    # Opened for writing, as by SessionLock: `read_lock` only reads, in a process that does the same at this moment.
                     if is_it and entry.lstat().st_mode & stat.S_IWUSR:
                         found.append(pid)
                         break

@@ -3,33 +3,40 @@
 SQLite gives its write-ahead log to the owner of the database, so that a command of root leaves nothing behind that the owner cannot use.
 What Mainspring makes goes the same way: its files, its folders, and a new store in another user's folder. Modes are set explicitly,
 whatever the umask is. Only what is made here changes its owner, never what was there before.
+
+An owner may be hostile. Root gives him a file only in a folder in which he may make files himself, and no one writes through a link that
+has the name of a side file.
 """
 
 import contextlib
+import errno
 import os
 import pwd
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 STATE_HOME_HINT = (
     "Processes of this machine meet there. Name a folder that this user may write: XDG_STATE_HOME, or HOME."
 )
 _LONGEST_SHOWN = 300
-_NEW = os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_NEW = os.O_CREAT | os.O_EXCL
+_ALWAYS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Nothing in the place of a side file leads elsewhere, or is waited for, as a pipe would be."""
 
 
 def open_side_file(path: Path, flags: int, *, store: Path | None = None) -> int:
     """Open a file, made where it is missing, for its owner alone; `store` = the file beside which it lies, if that is known.
 
     Raises:
-        OSError: it cannot be opened or made.
+        OSError: it cannot be opened or made, or is a symbolic link.
     """
     try:
-        return os.open(path, flags | os.O_CLOEXEC)
+        return _open(path, flags)
     except FileNotFoundError:
-        with contextlib.suppress(FileExistsError):  # another process was faster, or a link leads to nothing
+        with contextlib.suppress(FileExistsError):  # another process was faster
             return create_side_file(path, flags, store=store)
-    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return _open(path, flags | os.O_CREAT)
 
 
 def create_side_file(path: Path, flags: int, *, store: Path | None = None) -> int:
@@ -39,12 +46,13 @@ def create_side_file(path: Path, flags: int, *, store: Path | None = None) -> in
         FileExistsError: it is there already.
         OSError: it cannot be made.
     """
-    descriptor = os.open(path, flags | _NEW, 0o600)
-    try:
-        _settle(descriptor, 0o600, path.parent, store)
-    except BaseException:
-        os.close(descriptor)
-        raise
+    with _opened_parent(path) as parent:
+        descriptor = os.open(path.name, flags | _NEW | _ALWAYS, 0o600, dir_fd=parent)
+        try:
+            _settle(descriptor, 0o600, parent, store)
+        except BaseException:
+            os.close(descriptor)
+            raise
     return descriptor
 
 
@@ -61,9 +69,9 @@ def describe_owner(path: Path, subject: str = "it") -> str:
     """Say whose a file or folder is and what its mode is; where it cannot be reached, of the folder that keeps this user out."""
     for place in (path, *path.parents):
         with contextlib.suppress(OSError):
-            found = place.stat()
+            status = place.stat()
             which = subject if place == path else str(place)
-            return f"{which} belongs to {user_name(found.st_uid)}, mode {stat.S_IMODE(found.st_mode):04o}"
+            return f"{which} belongs to {user_word(status.st_uid, 'user ')}, mode {stat.S_IMODE(status.st_mode):04o}"
     return "its owner is not known"
 
 
@@ -72,57 +80,84 @@ def shorten(path: str) -> str:
     return path if len(path) <= _LONGEST_SHOWN else f"{path[: _LONGEST_SHOWN - 40]}...{path[-40:]}"
 
 
-def user_name(uid: int) -> str:
-    """Return the name of a user, or the number of one without a name."""
+def user_word(uid: int, mark: str = "") -> str:
+    """Return a user as commands take one: the name, or `mark` and the number of one without a name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"user {uid}"
+        return f"{mark}{uid}"
 
 
-def _make_folder(folder: Path, mode: int, store: Path | None) -> None:
+def _open(path: Path, flags: int) -> int:
     try:
-        folder.mkdir(mode=mode)
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
-        return
-    except FileNotFoundError:
-        if folder.parent == folder:
-            raise
-        _make_folder(folder.parent, 0o777, store)
-        _make_folder(folder, mode, store)
-        return
-    descriptor = _open_folder(folder)
+        return os.open(path, flags | _ALWAYS, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed here", str(path)) from None
+        raise
+
+
+@contextlib.contextmanager
+def _opened_parent(path: Path) -> Iterator[int]:
+    """Open the folder in which `path` lies, so that owner and place of what is made are of one folder, whatever has its name later."""
+    descriptor = os.open(path.parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _settle(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | 0o700, folder.parent, store)
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _open_folder(folder: Path) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+def _make_folder(folder: Path, mode: int, store: Path | None) -> None:
+    if os.path.isdir(folder):  # noqa: PTH112 - no error on EACCES, which opening its folder reports
+        return
+    if not os.path.lexists(folder.parent):
+        _make_folder(folder.parent, 0o777, store)
+    with _opened_parent(folder) as parent:
+        try:
+            os.mkdir(folder.name, mode, dir_fd=parent)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+            return
+        descriptor = _open_folder(folder.name, parent)
+        try:
+            _settle(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | 0o700, parent, store)
+        finally:
+            os.close(descriptor)
+
+
+def _open_folder(name: str, parent: int) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | _ALWAYS
     try:
-        return os.open(folder, flags)
+        return os.open(name, flags, dir_fd=parent)
     except PermissionError:  # the umask took its owner's rights away
-        folder.chmod(0o700)
-        return os.open(folder, flags)
+        os.chmod(name, 0o700, dir_fd=parent)
+        return os.open(name, flags, dir_fd=parent)
 
 
-def _settle(descriptor: int, mode: int, parent: Path, store: Path | None) -> None:
+def _settle(descriptor: int, mode: int, parent: int, store: Path | None) -> None:
     """Give what was made its mode, and, where root made it, the owner of the store, else of the folder in which it is."""
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
         os.fchmod(descriptor, mode)
     if os.geteuid() != 0:
         return
     with contextlib.suppress(OSError):  # a file system without owners, or one that does not let root choose them
-        owner = _owner_of(parent, store)
-        if owner.st_uid != 0:
+        folder = os.fstat(parent)
+        owner = _owner_of(folder, store)
+        if owner.st_uid != 0 and _may_write(folder, owner):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _owner_of(parent: Path, store: Path | None) -> os.stat_result:
+def _owner_of(folder: os.stat_result, store: Path | None) -> os.stat_result:
     if store is not None:
         with contextlib.suppress(FileNotFoundError):
             return store.stat()
-    return parent.stat()
+    return folder
+
+
+def _may_write(folder: os.stat_result, owner: os.stat_result) -> bool:
+    """Tell whether the user and the group of `owner` may make files in a folder."""
+    if folder.st_uid == owner.st_uid:
+        return True
+    shared = stat.S_IWOTH | (stat.S_IWGRP if folder.st_gid == owner.st_gid else 0)
+    return bool(folder.st_mode & shared)

@@ -15,7 +15,7 @@ _ROUGH_MS = 250
 
 
 class SteadyClock:
-    """A clock that tells this machine's time as it was when it was made, and goes on by what has passed since: nobody sets it."""
+    """A clock that tells this machine's time as it was when it was made, and adds what has passed since: no one can set it."""
 
     def __init__(self, clock: Clock, passing: Callable[[], float] = awake_and_asleep) -> None:
         self._clock = clock
@@ -86,5 +86,5 @@ class StoreClock:
 
 
 def steady(clock: Clock) -> Clock:
-    """Return the machine's clock as one that nobody can set; one of a test goes as the test says."""
+    """Return the machine's clock as one that no one can set; one of a test goes as the test says."""
     return SteadyClock(clock) if isinstance(clock, SystemClock) else clock

@@ -5,7 +5,7 @@ It goes on from the last table that could be read, whatever becomes of workers a
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mainspring.app.own_findings import OwnFindings
 from mainspring.app.post_process import PostProcess
@@ -49,8 +49,6 @@ class HookDoor:
         self.pages_trouble: str | None = None
         """Why no pages are served, for people."""
         self._findings = OwnFindings(process)
-        self.on_change: Callable[[], None] = lambda: None
-        """Called, in the loop, when something may be new in the store."""
         self._values = SecretValues(process.project.secrets)
         self._checked_at = -_CHECK_EVERY_S
 
@@ -62,7 +60,7 @@ class HookDoor:
         known = KnownTriggers(store.reader)
         self._intake = Intake(store, known, store.clock, self._sealing)
         self._ends = HookEnds(store.reader, self._sealing)
-        self._process.changed = self._hear_of_change
+        self._process.changed = self._changed.set
         while True:
             await self._look(known)
             await self._report()
@@ -74,10 +72,6 @@ class HookDoor:
             self._changed.clear()
             self._ends.hurry()
             await asyncio.sleep(_AT_MOST_EVERY_S)
-
-    def _hear_of_change(self) -> None:
-        self._changed.set()
-        self.on_change()
 
     async def _report(self) -> None:
         """Put on record what is wrong with this process: an address that is taken, a webhook without a secret."""

@@ -72,7 +72,6 @@ async def serve(process: PostProcess) -> int:
         process.log.warning("nobody can sign in by the provider of identities: %s", told(ways.fault)[1])
     site = Site(process.store, project.sealing, project.settings, process.store.clock, hook_answers=door.counts.answers)
     api = Api(ways.gate, site)
-    door.on_change = api.run_waits.hurry
     more = [*incidents.routes(), *ways.routes(), api.mounted(), Dashboard(ways.pages, site).mounted()]
     routes = Routes(process, look, token, is_open=is_open, door=door, file=file, more=more)
     app = ways.around(routes.app())

@@ -155,7 +155,7 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     said = cli("incidents", "list")
     assert said.code == 1
     assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
-    assert said.err.endswith("What is damaged: mainspring db check\nNothing of it in what can be read of the store.\n")
+    assert said.err.endswith("What is damaged: mainspring db check\nThe readable part of the store holds none.\n")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)

@@ -72,7 +72,7 @@ def test_requests_turned_away_are_not_urgent(shop) -> None:
     assert "is its secret the sender's?" in text
     assert not told(shop)[text]
     take_in(shop, start=start(shop, "bot", "r_1"))
-    assert told(shop) == {"bot/event turned away at least 1 request within a day": False}
+    assert told(shop) == {"bot/event rejected at least 1 request within a day": False}
 
 
 def test_what_did_not_fit_is_urgent(shop) -> None:

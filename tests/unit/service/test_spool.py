@@ -187,3 +187,23 @@ def test_records_in_the_spare_folder_are_taken_in_too(tmp_path: Path) -> None:
     taken = spool.take_in(Shop())
     assert (taken.runs, taken.bad) == (("r_1", "r_2"), (str(tmp_path / "spare" / "r_3.run.json.bad"),))
     assert (spool.names(), os.listdir(tmp_path / "own")) == ([], [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can give a file away")
+@pytest.mark.parametrize(
+    ("spool_of", "folder_of", "fix"),
+    [
+        (1, 65534, "sudo chown -R nobody {spool}"),
+        (1, 54321, "sudo chown -R 54321 {spool}"),
+        (0, 0, "chmod -R u+rwX {spool}"),
+        (65534, 65534, "sudo -u nobody mainspring watch"),
+        (54321, 54321, "sudo -u '#54321' mainspring watch"),
+    ],
+)
+def test_fix_of_a_spool_that_cannot_be_read_gives_it_to_the_owner_of_its_folder(tmp_path, spool_of, folder_of, fix):
+    """Not to the one who happens to look: a command of a stranger must not take the spool from the project."""
+    spool = tmp_path / "state.db.spool"
+    spool.mkdir()
+    os.chown(tmp_path, folder_of, folder_of)
+    os.chown(spool, spool_of, spool_of)
+    assert module._fault_of(spool).fix == fix.format(spool=spool)

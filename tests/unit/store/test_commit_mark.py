@@ -78,7 +78,7 @@ def test_a_mark_that_cannot_be_written_says_why_once(tmp_path, caplog):
     """A folder in its place, a link of someone else, a folder that is gone. It stops no commit."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
-    for name, why in (("folder", "directory"), ("link", "symbolic links"), ("gone/m", "No such")):
+    for name, why in (("folder", "directory"), ("link", "symbolic link"), ("gone/m", "No such")):
         file = MarkFile(tmp_path / name)
         caplog.clear()
         file.write(MARK)

@@ -1,6 +1,7 @@
 """The kernel as the witness of who lives."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from mainspring.store.liveness import (
     process_started,
     read_lock,
 )
+from mainspring.store.side_files import open_side_file
 from mainspring.store.sqlite.reader import SqliteReader
 from tests.unit.store.sqlite.stores import do, open_database
 
@@ -247,3 +249,24 @@ def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_turned_read_only(tm
         assert left.exists()
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_recorded_path_that_is_no_lock_is_left_alone(path, children):
+    """Whoever may write into the store can record any path: no process is killed for it, and nothing is removed."""
+    foreign = path.with_name("passwd")
+    foreign.write_text("root")
+    with foreign.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        child = sleeper(children, stdin=file)
+    assert kill_remains(FoundSession(1, "worker", 2**22 + 1, foreign, ()), within=0.1)
+    assert (child.poll(), foreign.read_text()) == (None, "root")
+
+
+@pytest.mark.timeout(20)
+def test_pipe_in_the_place_of_a_lock_is_not_waited_for(path):
+    """It has no reader or writer, and never gets one."""
+    pipe = path.with_name("a.lock")
+    os.mkfifo(pipe)
+    assert read_lock(pipe) in (LockState.FREE, LockState.UNREADABLE)
+    with pytest.raises(OSError, match="No such device"):
+        open_side_file(pipe, os.O_WRONLY | os.O_TRUNC)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mainspring.domain.clock_step import ClockRegression
-from mainspring.domain.incident import Finding, IncidentKind, Subject
+from mainspring.domain.incident import IncidentKind, Subject
 from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.judged import Judged, Monitor, loudest
+from mainspring.domain.monitors.judged import Judged, Monitor, loudest, own_verdict
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 from mainspring.domain.monitors.words import about, many
 
@@ -42,18 +42,14 @@ def judge(facts: Facts, tuning: ClockRegressionTuning, now_at: int) -> Iterator[
         "slots": clock.slots,
         **{f"{ahead.kind}s": ahead.number for ahead in clock.waiting},
     }
-    if clock.by_ms <= ms(tuning.least):
-        yield Judged(subject, figures)
-        return
-    finding = Finding(
-        subject=subject,
-        severity=loudest(facts.expected(now_at)),
-        text=_describe(clock),
-        since_at=clock.to_at,
+    yield own_verdict(
+        subject,
+        loudest(facts.expected(now_at)),
+        figures,
+        clock.to_at if clock.by_ms > ms(tuning.least) else None,
+        _describe(clock),
         hint=_hint(clock),
-        facts=figures,
     )
-    yield Judged(subject, figures, finding)
 
 
 def _describe(clock: ClockRegression) -> str:

@@ -54,7 +54,7 @@ class End(Struct, frozen=True):
 
     @property
     def took_ms(self) -> int | None:
-        """How long it took; None = it never began, or the clock was put back meanwhile."""
+        """How long it took; None = it never began, or the clock was put back while it ran."""
         if self.started_at is None or self.started_at > self.finished_at:
             return None
         return self.finished_at - self.started_at

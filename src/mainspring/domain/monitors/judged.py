@@ -63,12 +63,27 @@ def verdict(
     number: int = 1,
 ) -> Judged:
     """Return what is said of an automation: well where `since_at` is None, else wrong since then, as loudly as its tier."""
-    subject = Subject(one.name, kind, fingerprint)
+    subject, severity = Subject(one.name, kind, fingerprint), one.tier.at_most(at_most)
+    return own_verdict(subject, severity, figures, since_at, text, hint=hint, cause=cause, number=number)
+
+
+def own_verdict(
+    subject: Subject,
+    severity: Severity,
+    figures: dict[str, Any],
+    since_at: int | None,
+    text: str,
+    *,
+    hint: str | None = None,
+    cause: str | None = None,
+    number: int = 1,
+) -> Judged:
+    """Return the verdict on a subject, which may be Mainspring's own: healthy where `since_at` is None, else failing since then."""
     if since_at is None:
         return Judged(subject, figures)
     finding = Finding(
         subject=subject,
-        severity=one.tier.at_most(at_most),
+        severity=severity,
         text=text,
         since_at=since_at,
         hint=hint,

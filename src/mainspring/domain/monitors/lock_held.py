@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.judged import Judged, Monitor, loudest
+from mainspring.domain.monitors.judged import Judged, Monitor, loudest, own_verdict
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 from mainspring.domain.monitors.words import about
 
@@ -24,18 +24,14 @@ def judge(facts: Facts, tuning: LockHeldTuning, now_at: int) -> Iterator[Judged]
         subject = Subject("", IncidentKind.LOCK_HELD, lock.name)
         held_ms, longest_ms = now_at - lock.taken_at, ms(tuning.longest if lock.live else tuning.gone)
         figures = {"owner": lock.owner, "live": lock.live, "held_ms": held_ms, "longest_ms": longest_ms}
-        if held_ms < longest_ms:
-            yield Judged(subject, figures)
-            continue
-        finding = Finding(
-            subject=subject,
-            severity=severity,
-            text=f"lock {lock.name} is held for {about(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
-            since_at=lock.taken_at,
+        yield own_verdict(
+            subject,
+            severity,
+            figures,
+            lock.taken_at if held_ms >= longest_ms else None,
+            f"lock {lock.name} is held for {about(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
             hint=f"If nobody works under it: mainspring locks break {lock.name}",
-            facts=figures,
         )
-        yield Judged(subject, figures, finding)
 
 
 MONITOR = Monitor(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.facts import Facts, Process
-from mainspring.domain.monitors.judged import Judged, Monitor, loudest, verdict
+from mainspring.domain.monitors.judged import Judged, Monitor, loudest, own_verdict, verdict
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 from mainspring.domain.process_finding import FindingKind, ProcessFinding
 from mainspring.domain.text import escape
@@ -31,23 +32,16 @@ class WalHeldTuning(Tuning, frozen=True, kw_only=True):
 def judge_addresses(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
     """Judge each address that a process cannot listen on."""
     severity = loudest(facts.expected(now_at))
-    for (name, host), (process, found) in _first(facts, FindingKind.ADDRESS).items():
-        subject = Subject("", IncidentKind.ADDRESS_TAKEN, f"{name} of {host}")
-        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
-        figures = {"setting": name, "host": host, "pid": process.pid, "why": found.why}
-        figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
-        if lasts_ms < longest_ms:
-            yield Judged(subject, figures)
-            continue
-        finding = Finding(
-            subject=subject,
-            severity=severity,
-            text=f"{host}: {found.why}",
-            since_at=found.since_at,
+    for (name, host), (process, finding) in _first(facts, FindingKind.ADDRESS).items():
+        figures, since_at = _read_finding(process, finding, tuning, now_at)
+        yield own_verdict(
+            Subject("", IncidentKind.ADDRESS_TAKEN, f"{name} of {host}"),
+            severity,
+            {"setting": name, **figures},
+            since_at,
+            f"{host}: {finding.why}",
             hint=f"End the other process (ss -ltnp shows it), or choose another address: {name} in mainspring.toml",
-            facts=figures,
         )
-        yield Judged(subject, figures, finding)
 
 
 def judge_secrets(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
@@ -76,48 +70,34 @@ def judge_codecs(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Ite
     """Judge each codec that does not answer workers."""
     severity = loudest(facts.expected(now_at))
     seen: set[str] = set()
-    for (codec, host), (process, found) in _first(facts, FindingKind.CODEC).items():
+    for (codec, host), (process, finding) in _first(facts, FindingKind.CODEC).items():
         if codec in seen:
             continue
         seen.add(codec)
-        subject = Subject("", IncidentKind.CODEC_UNAVAILABLE, codec)
-        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
-        figures = {"codec": codec, "host": host, "pid": process.pid, "why": found.why}
-        figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
-        if lasts_ms < longest_ms:
-            yield Judged(subject, figures)
-            continue
-        finding = Finding(
-            subject=subject,
-            severity=severity,
-            text=f"{found.why}, on {host}: its runs wait and continue by themselves",
-            since_at=found.since_at,
-            hint="Look at the service that the codec asks for its keys. Nothing has to be retried: mainspring status shows the end",
-            facts=figures,
+        figures, since_at = _read_finding(process, finding, tuning, now_at)
+        yield own_verdict(
+            Subject("", IncidentKind.CODEC_UNAVAILABLE, codec),
+            severity,
+            {"codec": codec, **figures},
+            since_at,
+            f"{finding.why}, on {host}: its runs wait and continue by themselves",
+            hint="Check the service that holds the codec's keys. You need not retry anything; mainspring status shows when it is over",
         )
-        yield Judged(subject, figures, finding)
 
 
 def judge_upkeep(facts: Facts, tuning: ProcessFindingTuning, now_at: int) -> Iterator[Judged]:
     """Judge each part of upkeep that a process cannot do."""
     severity = loudest(facts.expected(now_at))
-    for (part, host), (process, found) in _first(facts, FindingKind.UPKEEP).items():
-        subject = Subject("", IncidentKind.UPKEEP_FAILING, f"{part} on {host}")
-        lasts_ms, longest_ms = now_at - found.since_at, ms(tuning.longest)
-        figures = {"part": part, "host": host, "pid": process.pid, "why": found.why}
-        figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
-        if lasts_ms < longest_ms:
-            yield Judged(subject, figures)
-            continue
-        finding = Finding(
-            subject=subject,
-            severity=severity,
-            text=f"{host}: upkeep of {part} fails: {found.why}",
-            since_at=found.since_at,
-            hint=f"Fix the cause; the log of process {process.pid} says where it fails, and: mainspring doctor",
-            facts=figures,
+    for (part, host), (process, finding) in _first(facts, FindingKind.UPKEEP).items():
+        figures, since_at = _read_finding(process, finding, tuning, now_at)
+        yield own_verdict(
+            Subject("", IncidentKind.UPKEEP_FAILING, f"{part} on {host}"),
+            severity,
+            {"part": part, **figures},
+            since_at,
+            f"{host}: upkeep of {part} fails: {finding.why}",
+            hint=f"Fix the cause. The log of process {process.pid} shows where it fails; for more: mainspring doctor",
         )
-        yield Judged(subject, figures, finding)
 
 
 def judge_wal(facts: Facts, tuning: WalHeldTuning, now_at: int) -> Iterator[Judged]:
@@ -138,22 +118,30 @@ def judge_wal(facts: Facts, tuning: WalHeldTuning, now_at: int) -> Iterator[Judg
         "lasts_ms": now_at - since_at,
         "longest_ms": longest_ms,
     }
-    if now_at - since_at < longest_ms:
-        yield Judged(subject, figures)
-        return
     who = ", ".join(names[:_MOST_NAMED])
     reads = f"{who} read{'s' if len(readers) == 1 else ''} the store all the time" if who else ""
     text = large.why if large else "the write-ahead log cannot be emptied"
-    finding = Finding(
-        subject=subject,
-        severity=loudest(facts.expected(now_at)).at_most(Severity.NOTIFY),
-        text=f"{text}: {reads}" if reads else f"{text} and is not emptied",
-        since_at=since_at,
+    yield own_verdict(
+        subject,
+        loudest(facts.expected(now_at)).at_most(Severity.NOTIFY),
+        figures,
+        since_at if now_at - since_at >= longest_ms else None,
+        f"{text}: {reads}" if reads else f"{text} and is not emptied",
         hint=f"{'End that read, or the process' if reads else 'Find who reads it: lsof STORE-wal'}. See: mainspring doctor",
-        facts=figures,
         cause="wal",
     )
-    yield Judged(subject, figures, finding)
+
+
+def _read_finding(
+    process: Process, finding: ProcessFinding, tuning: ProcessFindingTuning, now_at: int
+) -> tuple[dict[str, Any], int | None]:
+    """Return the figures of a finding, and since when it is a failure; None = it has not lasted long enough."""
+    lasts_ms, longest_ms = now_at - finding.since_at, ms(tuning.longest)
+    figures = {"host": process.host, "pid": process.pid, "why": finding.why}
+    return figures | {
+        "lasts_ms": lasts_ms,
+        "longest_ms": longest_ms,
+    }, finding.since_at if lasts_ms >= longest_ms else None
 
 
 def _first(facts: Facts, kind: FindingKind) -> dict[tuple[str, str], tuple[Process, ProcessFinding]]:

@@ -24,11 +24,10 @@ from mainspring.web.api.call import Call, Site
 from mainspring.web.api.changes import Changes
 from mainspring.web.api.document import document
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, problem, problem_of
-from mainspring.web.api.route import BASE, ApiRoute
+from mainspring.web.api.route import BASE, ApiRoute, Pending
 from mainspring.web.api.run_waits import RunWaits
 from mainspring.web.api.table import ROUTES, find
 from mainspring.web.gate import Key
-from mainspring.web.places import leave_place
 
 _JSON = "application/json"
 _THREADS = 8
@@ -62,7 +61,7 @@ class Api:
         self._site = site
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
         self.changes = Changes(gate, site)
-        self.run_waits = RunWaits(site, self._threads)
+        self.run_waits = RunWaits(site)
 
     @functools.cached_property
     def _document(self) -> bytes:
@@ -113,8 +112,7 @@ class Api:
             return _not_allowed(list(match.routes))
         if route.whole and not visitor.is_for_all:
             return told(problem(404, "no_path", "nothing is at this path"))
-        if not visitor.may(route.role):
-            return told(problem(403, "forbidden", f"this needs the role {route.role}, and {visitor} is {visitor.role}"))
+        _require_role(route, visitor)
         return await self._do(request, route, match.names, visitor)
 
     async def _do(self, request: Request, route: ApiRoute, names: dict[str, str], visitor: Visitor) -> Response:
@@ -122,23 +120,50 @@ class Api:
         body = await body_of(request, route.takes, self._site.sealing.limit)
         command = None if route.takes is None else own_command(command_of(request), visitor, self._site.clock)
         call = Call(self._site, visitor, names, query, body, command)
-        loop = asyncio.get_running_loop()
-        if route.pending is not None and (run := await loop.run_in_executor(self._threads, route.pending, call)):
-            leave_place(request.scope)
-            await self.run_waits.wait(run, visitor, request, query.wait)
-            if self.run_waits.closed:
-                raise WrongError(problem(503, "ending", "this process ends: ask again", retry_after_ms=1_000))
+        if route.pending is not None and await self._wait(request, route.pending, call):
+            call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
         async with asyncio.timeout(route.within_s):
-            data = await loop.run_in_executor(self._threads, _encoded, route, call)
+            data = await asyncio.get_running_loop().run_in_executor(self._threads, _encoded, route, call)
         if route.takes is None:
             return _tagged(request, data)
         return Response(data, 200, _HEADERS, _JSON)
+
+    async def _wait(self, request: Request, pending: Pending, call: Call[Any, Any]) -> bool:
+        """Wait for the end of the run that is pending, and of its successors; False if none is. Raises WrongError if this process ends."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + call.query.wait
+        run = await loop.run_in_executor(self._threads, pending, call)
+        is_pending = run is not None
+        while run is not None and await self.run_waits.wait(run, call.visitor, request, until - loop.time()):
+            ended, run = run, await loop.run_in_executor(self._threads, pending, call)
+            if run == ended:  # the store could not be asked
+                break
+        if is_pending and self.run_waits.closed:
+            raise WrongError(problem(503, "ending", "this process ends: send the request again", retry_after_ms=1_000))
+        return is_pending
+
+    async def _visitor_now(self, request: Request, route: ApiRoute) -> Visitor:
+        """Return who sent a request that has waited. Raises WrongError if the right to its answer was taken away during the wait."""
+        key = self._gate.key(request)
+        keys = [] if key is None else [key]
+        visitors = await asyncio.get_running_loop().run_in_executor(self._threads, self._gate.still, keys)
+        if key is None or (visitor := visitors.get(key)) is None:
+            raise WrongError(problem(401, "unauthenticated", "this token or session ended while the request waited"))
+        _require_role(route, visitor)
+        return visitor
 
     def close(self) -> None:
         """End the streams; what is under way in threads ends by itself."""
         self.changes.close()
         self.run_waits.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _require_role(route: ApiRoute, visitor: Visitor) -> None:
+    """Do nothing if a visitor may use a route. Raises WrongError."""
+    if not visitor.may(route.role):
+        detail = f"this needs the role {route.role}, and {visitor} is {visitor.role}"
+        raise WrongError(problem(403, "forbidden", detail))
 
 
 def raw_path(scope: MutableMapping[str, Any]) -> bytes:

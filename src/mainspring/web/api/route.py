@@ -9,6 +9,7 @@ from mainspring.domain.access import Role
 from mainspring.web.api.call import Call
 
 BASE = "/api/v1"
+Pending = Callable[[Call[Any, Any]], str | None]
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     query: type[msgspec.Struct] | None = None
     whole: bool = False
     within_s: float = 10.0
-    pending: Callable[[Call[Any, Any]], str | None] | None = None
+    pending: Pending | None = None
     """Returns the run for whose end a request waits before it is answered; it blocks, as the handler does."""
 
     @property

@@ -104,8 +104,8 @@ def unfinished(call: Call[OneRun, None]) -> str | None:
     """Return the run that a request has to wait for; None = none, or it does not wait."""
     if not call.query.wait:
         return None
-    found = call.run(newest_of(call.site.reader, call.names["run"]))
-    return None if found.state in TERMINAL or found.state is RunState.NEEDS_ATTENTION else found.id
+    run = call.run(newest_of(call.site.reader, call.names["run"]))
+    return None if run.state in TERMINAL or run.state is RunState.NEEDS_ATTENTION else run.id
 
 
 def story(call: AnyCall) -> RunStory:

@@ -1,8 +1,10 @@
-"""Requests that wait for the end of a run: answered by a push, within bounds of their own."""
+"""Requests that wait for the end of a run: answered when it ends, within bounds of their own."""
 
 import asyncio
+import contextlib
 
 import httpx2
+import msgspec
 import pytest
 
 from mainspring.app import client as client_module
@@ -10,17 +12,18 @@ from mainspring.app.client import Client
 from mainspring.domain.errors import RunFailed
 from mainspring.service import run as acts
 from mainspring.service.actor import Actor, act_of
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.api import run_waits
 from mainspring.web.places import PLACE, Places
 from tests.api_world import sqlite_world
-from tests.contract.store.process import halt
+from tests.contract.store.process import finish, halt
 
 pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_waits, "EVERY_S", 3600.0)
+def world(tmp_path):
     found = sqlite_world(tmp_path)
     yield found
     found.api.close()
@@ -45,21 +48,44 @@ async def until(is_so):
             await asyncio.sleep(0.001)
 
 
-def is_asleep(world):
-    """Whether a look is over, so that only a push wakes the next one."""
-    return world.api.run_waits.open > 0 and bool(world.api.run_waits._soon._waiters)
+def waits(world):
+    """Whether a request waits."""
+    return world.api.run_waits.open > 0
 
 
-async def test_result_comes_by_the_push(world):
-    """The next look would be in an hour, and the client does not poll."""
+async def test_result_comes_when_the_run_ends(world):
+    """The client does not poll."""
     handle = await client_of(world).start("pay", amount=1)
     result = asyncio.ensure_future(handle.result())
-    await until(lambda: is_asleep(world))
+    await until(lambda: waits(world))
     end(world, handle.id)
     assert not result.done()
-    world.api.run_waits.hurry()
     assert await result == {"paid": True}
     assert world.api.run_waits.open == 0
+
+
+async def test_result_comes_when_another_process_ends_the_run(world, tmp_path):
+    """Its commit is of another store object on the same file."""
+    handle = await client_of(world).start("pay", amount=1)
+    result = asyncio.ensure_future(handle.result())
+    await until(lambda: waits(world))
+    with contextlib.closing(SqliteStore(tmp_path / "state.db", clock=world.clock)) as other:
+        other.open()
+        acts.mark_done(other, handle.id, act=act_of(Actor.cli("a", "b"), world.clock), result={"paid": True})
+    assert await result == {"paid": True}
+
+
+async def test_wait_continues_with_the_successor_of_the_run(world):
+    """Of a run that restarts itself the newest one is waited for, in the same request."""
+    first = world.begin()
+    (run,) = world.claim()
+    waiting = asyncio.ensure_future(world.get(f"/runs/{first}", wait=30, newest=True))
+    await until(lambda: waits(world))
+    successor = StartRun(f"{first[:-1]}x", "pay", "task", 1, b"{}", "json", "test")
+    world.store.apply(finish(run, detail=b'{"restarted_as": "%s"}' % successor.id.encode(), then=successor))
+    await until(lambda: successor.id in world.store.end_waiters._waiters)
+    end(world, successor.id)
+    assert ((await waiting)["id"], world.api.run_waits.open) == (successor.id, 0)
 
 
 async def test_run_that_needs_a_person_ends_the_wait(world):
@@ -67,9 +93,8 @@ async def test_run_that_needs_a_person_ends_the_wait(world):
     handle = await client_of(world).start("pay", amount=1)
     (run,) = world.claim()
     result = asyncio.ensure_future(handle.result())
-    await until(lambda: is_asleep(world))
+    await until(lambda: waits(world))
     world.store.apply(halt(run))
-    world.api.run_waits.hurry()
     with pytest.raises(RunFailed):
         await result
 
@@ -88,7 +113,7 @@ async def test_wait_is_bounded(world, monkeypatch):
     assert (await world.ask("GET", f"/runs/{handle.id}", params={"wait": 31})).status_code == 400
     monkeypatch.setattr(run_waits, "MOST_OF_ONE", 1)
     first = asyncio.ensure_future(world.get(f"/runs/{handle.id}", wait=30))
-    await until(lambda: is_asleep(world))
+    await until(lambda: waits(world))
     assert (await world.get(f"/runs/{handle.id}", wait=30))["state"] == "queued"
     assert world.api.run_waits.has_room(world.gate.visitors["olga"])
     monkeypatch.setattr(run_waits, "MOST", 1)
@@ -100,7 +125,7 @@ async def test_process_that_ends_lets_no_one_wait(world):
     """It says so, and a client asks again."""
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
-    await until(lambda: is_asleep(world))
+    await until(lambda: waits(world))
     world.api.close()
     answer = await waiting
     assert (answer.status_code, answer.json()["code"]) == (503, "ending")
@@ -117,10 +142,9 @@ async def test_request_that_waits_holds_no_request_place(world):
     handle = await client_of(world).start("pay", amount=1)
     transport = httpx2.ASGITransport(behind_the_entrance)
     waiting = asyncio.ensure_future(Client("http://here/", token="ann", transport=transport).run(handle.id).result())
-    await until(lambda: is_asleep(world))
+    await until(lambda: waits(world))
     assert places.take("10.0.0.1") is not None
     end(world, handle.id)
-    world.api.run_waits.hurry()
     assert await waiting == {"paid": True}
 
 
@@ -167,3 +191,40 @@ async def test_client_that_goes_leaves_its_room(world):
     gone.set()
     await answered
     assert world.api.run_waits.open == 0
+
+
+async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
+    """It is answered like every other: a wait for which there is no room is no way around the limit of requests."""
+    monkeypatch.setattr(run_waits, "MOST", 0)
+    places = Places(1, 1)
+    place = places.take("10.0.0.1")
+
+    async def behind_the_entrance(scope, receive, send):
+        scope[PLACE] = place
+        await world.api(scope, receive, send)
+
+    handle = await client_of(world).start("pay", amount=1)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(behind_the_entrance), base_url="http://here") as http:
+        path, headers = f"/api/v1/runs/{handle.id}?wait=30", {"Authorization": "Bearer ann"}
+        assert (await http.get(path, headers=headers)).status_code == 200
+    assert places.take("10.0.0.1") is None
+
+
+async def test_token_that_is_revoked_during_the_wait_is_shown_nothing(world):
+    """The answer comes up to half a minute after the token was checked."""
+    handle = await client_of(world).start("pay", amount=1)
+    waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
+    await until(lambda: waits(world))
+    del world.gate.visitors["ann"]
+    end(world, handle.id)
+    assert (await waiting).status_code == 401
+
+
+async def test_token_that_may_see_less_after_the_wait_is_shown_less(world):
+    """It is of other automations now."""
+    handle = await client_of(world).start("pay", amount=1)
+    waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
+    await until(lambda: waits(world))
+    world.gate.visitors["ann"] = msgspec.structs.replace(world.gate.visitors["ann"], automations=("backup",))
+    end(world, handle.id)
+    assert (await waiting).status_code == 404
