@@ -20,6 +20,8 @@ _LOG = logging.getLogger("mainspring.worker")
 _LOOK_AGAIN_S, _AGAIN_S, _EARLY_S = 60.0, 1.0, 0.001
 GIVE_WAY_S = 0.1
 """So long the room in a limited queue is left to older runs that only other workers can take."""
+INSIST_S = 1.0
+"""So long it is taken after that, for no other worker came: one may be unable to in a way that the store does not know of."""
 
 
 class Claimant(Protocol):
@@ -58,7 +60,7 @@ class Claims:
         self._is_limited = False
         """Whether the last Claim saw ready runs of a queue that limits how many run at once."""
         self._gave_way: dict[str, float] = {}
-        """Limited queues in which room is left to others, and until when (seconds of the loop)."""
+        """Limited queues in which room is left to others until an instant (seconds of the loop), and taken after it for INSIST_S."""
         self._only: str | None = None
         self._due: asyncio.TimerHandle | None = None
         self._due_at: int | None = None
@@ -92,8 +94,7 @@ class Claims:
         self.count += 1
         limit = min(room, (s.concurrency + 1) // 2)
         self._under_way.append(limit)
-        now = worker.loop.time()
-        insists = tuple(queue for queue, until in self._gave_way.items() if now >= until - _EARLY_S)
+        insists = tuple(self._insisted())
         claim = Claim(f"{worker.store.session}:{self.count}", limit, s.tags, s.queues, s.suspects, self._only, insists)
         worker.store.submit(claim, self._claimed)
 
@@ -116,12 +117,20 @@ class Claims:
         if result.more or self._wanted:
             self._claim()  # at once, before what was taken runs
 
+    def _insisted(self) -> dict[str, float]:
+        """Return the limited queues in which others have had their time just now."""
+        now = self._worker.loop.time()
+        return {queue: at for queue, at in self._gave_way.items() if at - _EARLY_S <= now < at + INSIST_S}
+
     def _give_way(self, queues: tuple[str, ...]) -> None:
         """Note the queues in which room was left to others, and claim again when they have had their time."""
-        now = self._worker.loop.time()
-        self._gave_way = {queue: self._gave_way.get(queue, now + GIVE_WAY_S) for queue in queues}
-        if self._gave_way:
-            self._worker.loop.call_at(min(self._gave_way.values()), self.want)
+        loop, insisted = self._worker.loop, self._insisted()
+        now = loop.time()
+        begun = {queue: at for queue, at in self._gave_way.items() if at > now}
+        waiting = {queue: begun.get(queue, now + GIVE_WAY_S) for queue in queues if queue not in insisted}
+        self._gave_way = insisted | waiting
+        if waiting:
+            loop.call_at(min(waiting.values()), self.want)
 
     def plan(self, due_at: int | None) -> None:
         """Claim at an instant (ms UTC) at which something becomes due, and at no other that was planned."""
