@@ -76,6 +76,20 @@ def test_list_says_what_is_wrong_with_each(cli, stage):
     assert "permanent error" in cli("auto", "list").out
 
 
+def test_list_shows_that_the_last_run_failed(cli, stage):
+    """On time and failing: that is shown before any watcher has opened an incident, and no newer run that has not ended hides it."""
+    run = stage.begin()
+    stage.do(fail(run))
+    waiting = stage.start()
+    rows = {row["name"]: row for row in cli("auto", "list", "--json").json}
+    assert rows["backup"]["state"] == "on_time"
+    assert (rows["backup"]["last_run"]["run"], rows["backup"]["last_run"]["state"]) == (run.id, "failed")
+    assert rows["order"]["last_run"] is None
+    out = cli("auto", "list").out
+    assert "✗ failed" in next(line for line in out.splitlines() if line.startswith("backup"))
+    assert waiting != run.id
+
+
 def test_list_tells_what_kept_others_out(cli, stage, folder):
     """As the last worker told it: a file that failed as a whole has no name that could be in the list."""
     registry = Registry()
