@@ -1,6 +1,6 @@
 """`mainspring auto list|show`: definitions as the store knows them.
 
-With -m, or where no worker has announced any yet, the code is loaded and asked.
+With -m, or where a file of the configuration is newer than what a worker loaded, the code is loaded and asked, too.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -48,22 +48,24 @@ class Known(msgspec.Struct, frozen=True):
 def known_automations(
     invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False, needs_store: bool = True
 ) -> list[Known]:
-    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere.
+    """Return all automations by name: those of the store, and of the code where there is a new file; `quiet` = problems are told elsewhere.
 
     Without `modules` there has to be a store, unless `needs_store` is off. Raises NoStoreError.
     """
+    from mainspring.cli.new_files import find_new_files
     from mainspring.insight.announced import definition_of
     from mainspring.store.reads.status import automations
 
     if needs_store and not modules:
         invocation.require_store()
     views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
-    if views:
-        return [Known(view.name, definition_of(view), view, view.problem) for view in views]
-    registry = invocation.registry(modules)
-    if not quiet:
-        _tell(invocation, registry.problems)
-    return [Known(one.name, one.definition, None, None) for one in sorted(registry, key=lambda one: one.name)]
+    known = {view.name: Known(view.name, definition_of(view), view, view.problem) for view in views}
+    if not views or find_new_files(invocation):
+        registry = invocation.registry(modules)
+        if not quiet:
+            _tell(invocation, registry.problems)
+        known = {one.name: Known(one.name, one.definition, None, None) for one in registry} | known
+    return [known[name] for name in sorted(known)]
 
 
 def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
@@ -72,13 +74,17 @@ def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
 
 
 def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ...]) -> "list[Problem]":
-    """Return what keeps others out of the list: of the code if that was asked, else as the last worker that started told it."""
+    """Return what keeps others out of the list: of the code if that was asked, and as the last worker that started told it."""
+    from mainspring.cli.new_files import find_new_files
     from mainspring.engine.problem import PROBLEMS, problems_of
     from mainspring.store.reads.status import meta
 
-    if any(one.view is not None for one in known):
-        return problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
-    return invocation.registry(modules).problems
+    is_announced = any(one.view is not None for one in known)
+    told = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None)) if is_announced else []
+    if is_announced and not find_new_files(invocation):
+        return told
+    here = invocation.registry(modules).problems
+    return [*here, *(problem for problem in told if problem.what not in {one.what for one in here})]
 
 
 def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] = ()) -> Known:
@@ -151,11 +157,11 @@ def list_command(
     modules: tuple[str, ...],
 ) -> None:
     """STATE tells whether it comes in time, LAST RUN how its last run ended, WRONG whether it is well. Retired ones are shown with
-    --state retired only; --state problem lists by its place what did not load, too. --since looks at the last announcement by a worker.
+    --state retired only; --state problem lists by its place what did not load, too. What does not load is told on stderr, behind the list;
+    the exit code is 0 all the same: doctor ends with 9. --since looks at the last announcement by a worker.
     """
     now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
     problems = _problems(invocation, known, modules)
-    _tell(invocation, problems)
     wanted = states or tuple(state for state in auto_state.STATES if state != AutomationState.RETIRED)
     since_at = params.since_at(invocation, since)
     asked = [one for one in known if (name is None or name in one.name) and _announced_since(one, since_at)]
@@ -182,6 +188,8 @@ def list_command(
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
     invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add)
+    invocation.output.flush()  # what did not load is the last that is read
+    _tell(invocation, problems)
 
 
 def _wrong_kinds(invocation: Invocation) -> dict[str, str]:

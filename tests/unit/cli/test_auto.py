@@ -1,5 +1,6 @@
 """auto list, show, next, pause, resume, retire."""
 
+import os
 import sqlite3
 from contextlib import closing
 
@@ -27,6 +28,20 @@ def tidy(folder: str = "/srv") -> int:
     '''Put things in order.'''
     return 1
 """
+
+
+@pytest.fixture
+def project(folder):
+    """Writes a file of a configured project, changed at an instant (ms)."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["automations/*.py"]\n')
+    (folder / "automations").mkdir()
+
+    def write(name: str, text: str, at: int) -> None:
+        file = folder / "automations" / name
+        file.write_text(text)
+        os.utime(file, (at / 1_000, at / 1_000))
+
+    return write
 
 
 def test_list_shows_state_schedule_and_next(cli, stage):
@@ -98,6 +113,28 @@ def test_list_tells_what_kept_others_out(cli, stage, folder):
     said = cli("auto", "list", "--json")
     assert len(said.json) == 2
     assert "/srv/bad.py:3: failed to load: ValueError: x\nMend the file." in said.err
+
+
+def test_list_loads_files_that_no_worker_has_loaded(cli, stage, project):
+    """A file that came after the worker is listed as unannounced; one that does not load is told, with its error, behind the list."""
+    project("old.py", "raise RuntimeError('not read')", stage.now - 60_000)
+    assert [row["name"] for row in cli("auto", "list", "--json").json] == ["backup", "order"]
+    project("one.py", HELLO, stage.now + 60_000)
+    project("two.py", "import nosuchmodule", stage.now + 60_000)
+    said = cli("auto", "list", "--json")
+    assert [(row["name"], row["state"]) for row in said.json][-1] == ("tidy", "unannounced")
+    assert "two.py:1: failed to load: ModuleNotFoundError: No module named 'nosuchmodule'" in said.err
+    assert said.code == 0
+    assert cli("auto", "show", "tidy").code == 0
+
+
+def test_list_tells_what_does_not_load_where_only_wrapped_commands_ran(cli, folder, store_path, project):
+    """A wrapped command makes a store and announces itself, and loads nothing."""
+    project("two.py", "import nosuchmodule", 1_000)
+    assert cli("exec", "-n", "nightly", "--", "true").code == 0
+    said = cli("auto", "list")
+    assert "nightly" in said.out
+    assert "No module named 'nosuchmodule'" in said.err
 
 
 def test_list_does_not_offer_to_add_where_all_failed(cli, folder):
