@@ -17,7 +17,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, StoreError
+from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -245,7 +245,27 @@ class Invocation:
         """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
         from mainspring.store.reads.runs import resolve_id
 
-        return resolve_id(self.reader, text)
+        try:
+            return resolve_id(self.reader, text)
+        except NotFoundError:
+            self._refuse_automation(text)
+            raise
+
+    def _refuse_automation(self, text: str) -> None:
+        """Do nothing if this is no name of an automation. Raises NotFoundError, which names its last run."""
+        import shlex
+
+        from mainspring.store.reads.automations import newest_runs
+        from mainspring.store.reads.status import automations
+
+        if not automations(self.reader, text):
+            return
+        last = newest_runs(self.reader, [text], 1)[text]
+        run = f" Its last run: mainspring explain {last[0].run}" if last else " It has no run."
+        raise NotFoundError(
+            f"{text} is an automation, and a run is wanted",
+            hint=f"See it: mainspring auto show {shlex.quote(text)}.{run}",
+        )
 
     def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
         """Return the short form of each id, as lists show it and every command takes it."""

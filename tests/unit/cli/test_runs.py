@@ -70,6 +70,18 @@ def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
     assert "  slot " not in cli("runs", "show", stage.start()).out
 
 
+def test_name_of_an_automation_in_place_of_a_run_says_where_to_look(cli, stage):
+    """A name that a person knows is not called a run that is not there."""
+    said = cli("explain", "backup")
+    assert said.code == cli("explain", "nothing").code
+    assert "backup is an automation, and a run is wanted" in said.err
+    assert "mainspring auto show backup. It has no run." in said.err
+    run = stage.start()
+    assert f"Its last run: mainspring explain {run}" in cli("explain", "backup").err
+    assert f"Its last run: mainspring explain {run}" in cli("runs", "show", "backup").err
+    assert "there is no run nothing" in cli("explain", "nothing").err
+
+
 def test_table_into_a_pipe_is_not_cut(cli, stage):
     """What reads it gets each row whole; a terminal gets what fits."""
     long = "Invoices of " + "very " * 40 + "many customers"
