@@ -6,6 +6,7 @@ import click
 
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
+from mainspring.insight import words
 
 
 @command("backup", "write a checked copy")
@@ -26,8 +27,8 @@ def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> Non
 
     def text() -> None:
         invocation.output.line(str(made.path))
-        runs = made.rows.get("runs", 0)
-        invocation.output.hint(f"{made.size / 1024:,.0f} KiB, {runs:,} runs, read back and compared.")
+        runs = words.many(f"{made.rows.get('runs', 0):,}", "run")
+        invocation.output.hint(f"{made.size / 1024:,.0f} KiB, {runs}, read back and compared.")
         for old in made.removed:
             invocation.output.hint(f"removed {old}")
 
