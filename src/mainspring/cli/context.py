@@ -336,6 +336,24 @@ class Invocation:
 
             refuse_foreign(self.path)
 
+    def refuse_mistyped_store(self) -> None:
+        """Do nothing unless --store names a file that is not there, beside a store of a similar name. Raises NoStoreError.
+
+        For commands that create a store: the runs of a second one would be seen by no worker.
+        """
+        from mainspring.store.base import StoreGoneError
+
+        if self.flags.store is None:
+            return
+        try:
+            is_there = self.is_there()
+        except StoreGoneError:  # what opens it says so
+            return
+        if not is_there:
+            from mainspring.app.stores import refuse_mistyped
+
+            refuse_mistyped(self.path)
+
     def _usual_store(self) -> Path | None:
         """Return the file that would be used if no flag and no variable named a store."""
         from mainspring.config import load
