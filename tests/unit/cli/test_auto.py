@@ -137,6 +137,24 @@ def test_list_tells_what_does_not_load_where_only_wrapped_commands_ran(cli, fold
     assert "No module named 'nosuchmodule'" in said.err
 
 
+def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
+    """`--cron` of a wrapped command changes nothing of a script, task or workflow that has the name; a call without one is not told."""
+    said = cli("exec", "-n", "backup", "--cron", "0 4 * * *", "--", "true")
+    assert said.code == 0
+    assert (
+        said.err.count(
+            "--cron and --every are ignored. 'backup' is a script: what it is stays as its worker announced it"
+        )
+        == 1
+    )
+    assert "Give this command a name of its own: -n NAME" in said.err
+    assert {row["schedule"] for row in cli("auto", "list", "--json").json if row["name"] == "backup"} == {
+        str(BACKUP.schedules[0].describe())
+    }
+    assert "ignored" not in cli("exec", "-n", "backup", "--", "true").err
+    assert "ignored" not in cli("exec", "-n", "own", "--cron", "0 4 * * *", "--", "true").err
+
+
 def test_list_does_not_offer_to_add_where_all_failed(cli, folder):
     """Nothing is there, but not because nobody wrote it."""
     (folder / "bad.py").write_text("1 / 0")
