@@ -16,6 +16,14 @@ from mainspring.domain.verdict import Kind
 from mainspring.insight import losses, stalls, waits
 from mainspring.insight.blockers import Block, blocks
 from mainspring.insight.clock_steps import describe_steps_of_run
+from mainspring.insight.decisions import (
+    because,
+    declared_done,
+    describe_settlement,
+    describe_steps_given,
+    is_settled_by_success,
+    steps_given,
+)
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.insight.remedies import (
     MENDING,
@@ -32,6 +40,7 @@ from mainspring.insight.remedies import (
 from mainspring.insight.steps import lines_of
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
+from mainspring.store.reads.decisions import UNDECIDED, GivenResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
@@ -71,11 +80,22 @@ class Explanation(msgspec.Struct, frozen=True):
     """Of the error by which it stopped: what failed by the same has the same."""
     incident: dict[str, str] | None = None
     """Id and state of the incident that this is part of."""
+    given_results: list[GivenResult] = []
+    """What people gave in place of the code, as far as the run uses it, newest first."""
+    settlement: RunSettlement | None = None
+    """What settled its failure; None = it did not fail, or nothing has."""
 
 
-def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", around: Around = NOTHING) -> Explanation:
+def explain(
+    story: RunStory,
+    blocker: Blocker,
+    now: int,
+    zone: str = "UTC",
+    around: Around = NOTHING,
+    decisions: RunDecisions = UNDECIDED,
+) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
-    facts = Facts(story, blocker, lines_of(story), now, zone)
+    facts = Facts(story, blocker, lines_of(story), now, zone, decisions)
     what, why, then, can = _BY_STATE[story.run.state](facts)
     if story.run.undoing and story.run.finished_at is None:
         what.insert(
@@ -84,12 +104,26 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
     if story.run.finished_at is None:
         what += waits.rejected(story, now)
         can += waits.settle_rejected(story)
+    what += describe_steps_given(story, decisions.given, now)
     what += describe_steps_of_run(story.run.clock_steps, now, zone)
     what += losses.sentences(story.losses, facts.at)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]
-    return Explanation(story.run.id, str(story.run.state), what, why, then, can, deliveries, around.holds_up)
+    done = declared_done(decisions.given)
+    given = [*([done] if done is not None else []), *steps_given(story, decisions.given)]
+    return Explanation(
+        story.run.id,
+        str(story.run.state),
+        what,
+        why,
+        then,
+        can,
+        deliveries,
+        around.holds_up,
+        given_results=given,
+        settlement=decisions.settlement,
+    )
 
 
 def _took_ms(run: RunView) -> int:
@@ -188,7 +222,15 @@ def _ended(facts: Facts) -> _Answers:
     if heir is not None:
         what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
         return what, [], [f"Run {heir} goes on for it."], [Can(f"mainspring runs show {heir}", "show it")]
-    return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
+    what = [f"It {word} at {at}{took}."]
+    done = declared_done(facts.decisions.given)
+    if done is not None and run.state is RunState.SUCCEEDED:
+        by = one_line(done.by, 200)
+        what = [
+            f"{by} declared it done at {at}{because(done.reason)}.",
+            "Its code did not end: its result was given by hand.",
+        ]
+    return what, _taken_back(facts), ["Nothing more happens: it is over."], []
 
 
 def _restarted_as(facts: Facts) -> str | None:
@@ -201,6 +243,7 @@ def _restarted_as(facts: Facts) -> str | None:
     return str(heir) if heir is not None else None
 
 
+_NOTHING_NEEDED = "Nothing more happens, and no one has to do anything."
 _NOT_SAVED = (
     "Its code gave a value that cannot be saved, as arguments or as the run's own result: nothing was done with it."
 )
@@ -211,8 +254,15 @@ def _failed(facts: Facts) -> _Answers:
     where = f" at step {one_line(step.name)}" if step else ""
     at = f" {ago(run.finished_at, facts.now)}" if run.finished_at else ""
     what = [f"It failed{where}{at}: {_said(run.failure)}"]
+    settlement, successor = facts.decisions.settlement, facts.decisions.successor
+    if settlement is not None:
+        what.append(describe_settlement(settlement, run.automation, facts.now))
+    if successor is not None or is_settled_by_success(settlement):
+        return what, _reason(run.reason, run.failure), *_superseded(facts)
     if run.kind == Automation.EXEC:
         line = Can(f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can")
+        if settlement is not None:
+            return what, _reason(run.reason, run.failure), [_NOTHING_NEEDED], []
         return what, _reason(run.reason, run.failure), ["Nothing happens before its caller starts it again."], [line]
     gone = taken_back(facts.story)
     does = "continue from where it failed; what is done stays done"
@@ -225,7 +275,25 @@ def _failed(facts: Facts) -> _Answers:
     why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
     if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
         why[0] = _NOT_SAVED
+    if settlement is not None:
+        revise = [msgspec.structs.replace(offer, does=f"only if that was a mistake: {offer.does}") for offer in can]
+        return what, why, [_NOTHING_NEEDED], revise
     return what, why, ["Nothing more happens by itself."], can
+
+
+def _superseded(facts: Facts) -> tuple[list[str], list[Can]]:
+    """Answer next and can for a failed run whose work a later run does or did."""
+    run, settlement, successor = facts.story.run, facts.decisions.settlement, facts.decisions.successor
+    later = successor or (settlement.by if settlement is not None else None)
+    show = [Can(f"mainspring runs show {later}", "show the run that took its place")] if later else []
+    if successor is not None:
+        key = one_line(run.run_key, 60)
+        newer = f"the newer run {successor}" if successor else "a newer run"
+        then = [f"Its key {key!r} belongs to {newer}: a retry of this one is refused."]
+        return ([_NOTHING_NEEDED] if settlement is not None else []) + then, show
+    if run.kind == Automation.EXEC or unsettled(facts):
+        return [_NOTHING_NEEDED], show
+    return [f"{_NOTHING_NEEDED} A retry would do its work a second time: mainspring runs retry {facts.id}"], show
 
 
 def _attention(facts: Facts) -> _Answers:
