@@ -14,7 +14,7 @@ from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.insight import losses, stalls, waits
-from mainspring.insight.blockers import Block, blocks
+from mainspring.insight.blockers import Block, blocks, store_holds
 from mainspring.insight.clock_steps import describe_steps_of_run
 from mainspring.insight.decisions import (
     because,
@@ -305,7 +305,9 @@ def _attention(facts: Facts) -> _Answers:
         then.append(f"Until then it holds partition key {one_line(run.partition, 60)!r} of queue {run.queue}.")
     make = MENDING.get(run.reason or "", plain_mending)
     why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
-    return what, why, then, [*make(facts), *take_back(facts), discard(facts)]
+    holds = list(store_holds(facts.blocker))
+    then += [hold.text for hold in holds]
+    return what, why, then, [*_commands(holds), *make(facts), *take_back(facts), discard(facts)]
 
 
 _BY_STATE: dict[RunState, Callable[[Facts], _Answers]] = {
@@ -325,13 +327,16 @@ def _going_on(facts: Facts, can: list[Can]) -> tuple[list[str], list[str], list[
     run = facts.story.run
     # Until its time comes, a run that waits is in nobody's way: its due time is the end of the wait, no hindrance.
     idle = run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > facts.now)
-    found = [] if idle else blocks(facts.blocker, facts.now, facts.zone)
+    found = list(store_holds(facts.blocker)) if idle else blocks(facts.blocker, facts.now, facts.zone)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
-    then = [f"It goes on when what it waits for is there{latest}." if idle else _next_of(found)]
+    then = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_of(found)]
     if run.deadline_at is not None:
         then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
-    mend = [Can(block.command, block.does) for block in found if block.command is not None]
-    return [block.text for block in found], then, [*mend, *can]
+    return [block.text for block in found], then, [*_commands(found), *can]
+
+
+def _commands(found: list[Block]) -> list[Can]:
+    return [Can(block.command, block.does) for block in found if block.command is not None]
 
 
 def _next_of(found: list[Block]) -> str:
