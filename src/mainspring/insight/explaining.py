@@ -38,6 +38,7 @@ from mainspring.insight.remedies import (
     unsettled,
 )
 from mainspring.insight.steps import lines_of
+from mainspring.insight.trigger_file import describe_retry, retry_reads_file, trigger_file
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
 from mainspring.store.reads.decisions import UNDECIDED, GivenResult, RunDecisions, RunSettlement
@@ -95,7 +96,8 @@ def explain(
     decisions: RunDecisions = UNDECIDED,
 ) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
-    facts = Facts(story, blocker, lines_of(story), now, zone, decisions)
+    file = trigger_file(story.run, blocker.automation, around.deliveries)
+    facts = Facts(story, blocker, lines_of(story), now, zone, decisions, file)
     what, why, then, can = _BY_STATE[story.run.state](facts)
     if story.run.undoing and story.run.finished_at is None:
         what.insert(
@@ -264,21 +266,33 @@ def _failed(facts: Facts) -> _Answers:
         if settlement is not None:
             return what, _reason(run.reason, run.failure), [_NOTHING_NEEDED], []
         return what, _reason(run.reason, run.failure), ["Nothing happens before its caller starts it again."], [line]
-    gone = taken_back(facts.story)
-    does = "continue from where it failed; what is done stays done"
-    if gone:
-        does = f"run it again, under new keys, from {one_line(gone[0].name)} on, the first that was taken back"
-    can = [
-        *(unsettled(facts) or [retry(facts, does), *from_step(facts)]),
-        *take_back(facts),
-    ]
+    can = [*(unsettled(facts) or _run_again(facts)), *take_back(facts)]
     why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
     if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
         why[0] = _NOT_SAVED
     if settlement is not None:
         revise = [msgspec.structs.replace(offer, does=f"only if that was a mistake: {offer.does}") for offer in can]
         return what, why, [_NOTHING_NEEDED], revise
-    return what, why, ["Nothing more happens by itself."], can
+    then = ["Nothing more happens by itself."]
+    then += [describe_retry(facts.file)] if facts.file is not None else []
+    return what, why, then, can
+
+
+def _run_again(facts: Facts) -> list[Can]:
+    """Return how a failed run is continued, or its work done by a new run."""
+    gone = taken_back(facts.story)
+    does = "continue from where it failed; what is done stays done"
+    if gone:
+        does = f"run it again, under new keys, from {one_line(gone[0].name)} on, the first that was taken back"
+    file = facts.file
+    if file is None or file.moved_to is None:
+        return [retry(facts, does), *from_step(facts)]
+    move = (
+        [] if file.move_back is None else [Can(file.move_back, "move its file back, fixed or not: it starts a new run")]
+    )
+    if retry_reads_file(facts.story.run):
+        return move
+    return [*move, retry(facts, f"only if what is left does not read the file: {does}")]
 
 
 def _superseded(facts: Facts) -> tuple[list[str], list[Can]]:
@@ -291,7 +305,8 @@ def _superseded(facts: Facts) -> tuple[list[str], list[Can]]:
         newer = f"the newer run {successor}" if successor else "a newer run"
         then = [f"Its key {key!r} belongs to {newer}: a retry of this one is refused."]
         return ([_NOTHING_NEEDED] if settlement is not None else []) + then, show
-    if run.kind == Automation.EXEC or unsettled(facts):
+    is_moved = facts.file is not None and facts.file.moved_to is not None
+    if run.kind == Automation.EXEC or is_moved or unsettled(facts):
         return [_NOTHING_NEEDED], show
     return [f"{_NOTHING_NEEDED} A retry would do its work a second time: mainspring runs retry {facts.id}"], show
 

@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.insight.steps import StepLine
+from mainspring.insight.trigger_file import TriggerFile
 from mainspring.insight.undone import may_be_taken_back
 from mainspring.insight.words import moment, one_line
 from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
@@ -40,6 +41,7 @@ class Facts(msgspec.Struct, frozen=True):
     now: int
     zone: str
     decisions: RunDecisions = UNDECIDED
+    file: TriggerFile | None = None
 
     @property
     def id(self) -> str:

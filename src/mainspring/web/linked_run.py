@@ -14,6 +14,7 @@ from mainspring.insight.decisions import describe_settlement, without_names
 from mainspring.insight.explaining import Explanation, explain
 from mainspring.insight.remedies import Can
 from mainspring.insight.steps import StepLine, lines_of
+from mainspring.insight.trigger_file import trigger_file
 from mainspring.service.lines import last_lines
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
@@ -21,6 +22,7 @@ from mainspring.store.reads.decisions import read_decisions
 from mainspring.store.reads.logs import last_parts
 from mainspring.store.reads.runs import outline
 from mainspring.store.reads.status import blocker as read_blocker
+from mainspring.store.reads.triggers import delivered_for
 from mainspring.store.views import RunStory
 
 _SEALED: Final = ViewOpening(PLAIN, lenient=True)
@@ -98,7 +100,12 @@ def _explained(reader: Reader, story: RunStory, now: int, zone: str) -> Explanat
     if blocker is None:
         return None
     decisions = without_names(read_decisions(reader, story.run))
-    return explain(story, blocker, now, zone, decisions=decisions)
+    found = explain(story, blocker, now, zone, decisions=decisions)
+    file = trigger_file(story.run, blocker.automation, delivered_for(reader, story.run.id))
+    if file is None or file.moved_to is None or found.settlement is not None:
+        return found
+    moved = Can(f"mainspring explain {found.run}", "its file was moved away after the failure: see how to run it again")
+    return msgspec.structs.replace(found, can=[moved])
 
 
 def _log(reader: Reader, id: str, ident: str | None) -> list[LogLine]:
