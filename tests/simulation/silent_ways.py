@@ -545,6 +545,15 @@ WAYS = (
         begin=partial(_finding, FindingKind.UPKEEP, "dead processes", "PermissionError: Permission denied"),
     ),
     Way(
+        name="The service of a codec does not answer",
+        cause="values can be neither sealed nor opened, and runs wait",
+        kind=K.CODEC_UNAVAILABLE,
+        of="vault",
+        within=5 * MINUTE,
+        says="[page] mainspring: codec 'vault' does not answer, on box: its runs wait and continue by themselves",
+        begin=partial(_finding, FindingKind.CODEC, "vault", "codec 'vault' does not answer"),
+    ),
+    Way(
         name="The address of the webhooks is taken",
         cause="another process listens on `hooks.bind`",
         kind=K.ADDRESS_TAKEN,
