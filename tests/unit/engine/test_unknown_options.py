@@ -1,12 +1,15 @@
 """An unknown option of a public call names the call, the option and the nearest one, in our words and as a TypeError."""
 
+from typing import Any
+
 import pytest
 
-import mainspring as ms
+import mainspring
 from mainspring.domain.errors import UnknownNameError, UnknownOptionError
 from mainspring.engine.asking import Asker
 
-ASKER = Asker(None)  # type: ignore[arg-type]  # the option is refused before anything is asked for
+ms: Any = mainspring  # a checker of types refuses these calls, too
+ASKER: Any = Asker(None)  # type: ignore[arg-type]  # the option is refused before anything is asked for
 
 
 @pytest.mark.parametrize(
