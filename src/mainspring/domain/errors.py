@@ -154,6 +154,8 @@ class UnknownNameError(MainspringError):
 class UnknownOptionError(UnknownNameError, TypeError):
     """A call has no option of this name; it is a TypeError, too, as Python raises it."""
 
+    code = "unknown_option"
+
     def __init__(self, call: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"option of {call}:", name, known)
         self.message = f"{call} has no option {name!r}"
