@@ -230,7 +230,7 @@ def _ended(facts: Facts) -> _Answers:
         by = one_line(done.by, 200)
         what = [
             f"{by} declared it done at {at}{because(done.reason)}.",
-            "Its code did not end: its result was given by hand.",
+            f"Its code did not end{', and no result was given' if run.result is None else ': its result was given by hand'}.",
         ]
     return what, _taken_back(facts), ["Nothing more happens: it is over."], []
 

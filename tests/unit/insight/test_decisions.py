@@ -131,6 +131,13 @@ def test_success_that_a_person_declared_says_who_and_why(cli, stage):
     assert cli("runs", "show", run, "--json").json["given_results"] == [given]
 
 
+def test_run_that_was_declared_done_without_a_result_says_so(cli, stage):
+    """As `db restore --decide done` leaves it."""
+    run = stage.start()
+    runs.mark_done(stage.store, run, act=by_ann(stage))
+    assert explained(cli, run)["what"][1] == "Its code did not end, and no result was given."
+
+
 def test_success_of_the_code_has_no_given_result(cli, stage):
     """A refused try to declare it done changes nothing of that."""
     run = stage.begin()
