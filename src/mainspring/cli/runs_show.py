@@ -72,7 +72,7 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "can": plain(explanation.can),
         "deliveries": explanation.deliveries,
         "holds_up": plain(explanation.holds_up),
-        "given_results": plain(explanation.given_results),
+        "manual_results": plain(explanation.manual_results),
         "settlement": plain(explanation.settlement),
     }
 

@@ -8,7 +8,7 @@ from mainspring.domain.journal import Outcome
 from mainspring.domain.member import Settlement
 from mainspring.domain.states import OutcomeState
 from mainspring.insight.words import ago, one_line
-from mainspring.store.reads.decisions import GivenResult, RunDecisions, RunSettlement
+from mainspring.store.reads.decisions import ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import RunStory
 
 _REASON: Final = 300
@@ -48,17 +48,17 @@ def without_names(decisions: RunDecisions) -> RunDecisions:
     )
 
 
-def declared_done(given: list[GivenResult]) -> GivenResult | None:
+def declared_done(given: list[ManualResult]) -> ManualResult | None:
     """Return the decision by which the whole run was declared done; None = its code ended it."""
     return next((result for result in given if result.ident is None), None)
 
 
-def steps_given(story: RunStory, given: list[GivenResult]) -> list[GivenResult]:
+def steps_given(story: RunStory, given: list[ManualResult]) -> list[ManualResult]:
     """Return the given results that the run uses: what was given for a step that ran again later no longer counts."""
     return [result for result in given if result.ident is not None and _is_used(story.outcomes, result)]
 
 
-def _is_used(outcomes: list[Outcome], given: GivenResult) -> bool:
+def _is_used(outcomes: list[Outcome], given: ManualResult) -> bool:
     """Return whether the first outcome of the step since the decision is the one that counts."""
     since = [
         outcome
@@ -69,7 +69,7 @@ def _is_used(outcomes: list[Outcome], given: GivenResult) -> bool:
     return first is not None and first.superseded is None and first.state is OutcomeState.SUCCEEDED
 
 
-def describe_steps_given(story: RunStory, given: list[GivenResult], now: int) -> list[str]:
+def describe_steps_given(story: RunStory, given: list[ManualResult], now: int) -> list[str]:
     """Return a sentence for each step whose result was given, newest first, and how many more there are."""
     used = steps_given(story, given)
     names = {outcome.ident: outcome.name for outcome in story.outcomes}

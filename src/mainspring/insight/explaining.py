@@ -41,7 +41,7 @@ from mainspring.insight.steps import lines_of
 from mainspring.insight.trigger_file import describe_retry, retry_reads_file, trigger_file
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
-from mainspring.store.reads.decisions import UNDECIDED, GivenResult, RunDecisions, RunSettlement
+from mainspring.store.reads.decisions import UNDECIDED, ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
@@ -81,7 +81,7 @@ class Explanation(msgspec.Struct, frozen=True):
     """Of the error by which it stopped: what failed by the same has the same."""
     incident: dict[str, str] | None = None
     """Id and state of the incident that this is part of."""
-    given_results: list[GivenResult] = []
+    manual_results: list[ManualResult] = []
     """What people gave in place of the code, as far as the run uses it, newest first."""
     settlement: RunSettlement | None = None
     """What settled its failure; None = it did not fail, or nothing has."""
@@ -123,7 +123,7 @@ def explain(
         can,
         deliveries,
         around.holds_up,
-        given_results=given,
+        manual_results=given,
         settlement=decisions.settlement,
     )
 

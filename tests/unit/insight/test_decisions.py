@@ -125,10 +125,10 @@ def test_success_that_a_person_declared_says_who_and_why(cli, stage):
     assert found["what"][0].startswith("cli:ann@box declared it done at ")
     assert found["what"][0].endswith(": the bank confirmed it.")
     assert found["what"][1] == "Its code did not end: its result was given by hand."
-    (given,) = found["given_results"]
+    (given,) = found["manual_results"]
     assert (given["ident"], given["by"], given["reason"]) == (None, "cli:ann@box", "the bank confirmed it.")
     assert "cli:ann@box declared it done" in cli("runs", "show", run).out
-    assert cli("runs", "show", run, "--json").json["given_results"] == [given]
+    assert cli("runs", "show", run, "--json").json["manual_results"] == [given]
 
 
 def test_run_that_was_declared_done_without_a_result_says_so(cli, stage):
@@ -138,15 +138,15 @@ def test_run_that_was_declared_done_without_a_result_says_so(cli, stage):
     assert explained(cli, run)["what"][1] == "Its code did not end, and no result was given."
 
 
-def test_success_of_the_code_has_no_given_result(cli, stage):
+def test_success_of_the_code_has_no_manual_result(cli, stage):
     """A refused try to declare it done changes nothing of that."""
     run = stage.begin()
     stage.do(finish(run))
-    assert cli("runs", "show", run.id, "--json").json["given_results"] == []
+    assert cli("runs", "show", run.id, "--json").json["manual_results"] == []
     with pytest.raises(ConflictError):
         runs.mark_done(stage.store, run.id, act=by_ann(stage))
     found = explained(cli, run.id)
-    assert found["given_results"] == []
+    assert found["manual_results"] == []
     assert found["what"][0].startswith("It ended well")
 
 
@@ -157,15 +157,15 @@ def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
     stage.do(halt(run, "pay", FailureReason.IN_DOUBT, rank=1))
     reads = StoredActs(stage.store.reader)
     give_result(stage.store, reads, run.id, b"7", act=by_ann(stage, "seen at the bank"), step="pay")
-    assert explained(cli, run.id)["given_results"] == []
+    assert explained(cli, run.id)["manual_results"] == []
     again = stage.claim()
     stage.do(outcome(again, 2, "pay", output=b"7", kind=OutcomeKind.STEP, at=stage.now))
     stage.do(fail(again, rank=2))
     found = explained(cli, run.id)
     said = "The result of step pay was given by cli:ann@box now: seen at the bank; the step did not return it."
     assert said in found["what"]
-    assert [given["ident"] for given in found["given_results"]] == ["pay"]
+    assert [given["ident"] for given in found["manual_results"]] == ["pay"]
     retry_from(stage.store, reads, run.id, "pay", act=by_ann(stage))
     once_more = stage.claim()
     stage.do(outcome(once_more, 3, "pay", output=b"8", kind=OutcomeKind.STEP, at=stage.now))
-    assert explained(cli, run.id)["given_results"] == []
+    assert explained(cli, run.id)["manual_results"] == []

@@ -16,7 +16,7 @@ _MOST = 50
 """Of one run at most this many decisions are read, newest first."""
 
 
-class GivenResult(msgspec.Struct, frozen=True):
+class ManualResult(msgspec.Struct, frozen=True):
     """A result that a person or program gave in place of the code, at an instant (ms). `ident` = the step; None = the whole run."""
 
     ident: str | None
@@ -40,7 +40,7 @@ class RunDecisions(msgspec.Struct, frozen=True):
     `is_undecided` = it failed, and nothing has settled that.
     """
 
-    given: list[GivenResult] = []
+    given: list[ManualResult] = []
     settlement: RunSettlement | None = None
     successor: str | None = None
     is_undecided: bool = False
@@ -53,7 +53,7 @@ def read_decisions(reader: Reader, run: RunView) -> RunDecisions:
     """Return the decisions on a run."""
     rows = reader.read("list_decisions_on_run", (f"run:{run.id}", _MOST))
     accepted = [row for row in rows if not isinstance(msgspec.json.decode(row[5], type=Result), Refused)]
-    given = [_given_result(row) for row in accepted if row[0] != "discard"]
+    given = [_manual_result(row) for row in accepted if row[0] != "discard"]
     if run.state is not RunState.FAILED:
         return RunDecisions(given)
     reason = next((row[3] for row in accepted if row[0] == "discard"), None)
@@ -67,7 +67,7 @@ def read_decisions(reader: Reader, run: RunView) -> RunDecisions:
     return RunDecisions(given, settlement, successor, fault is not None and settlement is None)
 
 
-def _given_result(row: Sequence[Any]) -> GivenResult:
+def _manual_result(row: Sequence[Any]) -> ManualResult:
     verb, at, actor, reason, detail, _ = row
     ident = None if verb == "mark_done" else msgspec.json.decode(detail or b"{}").get("step")
-    return GivenResult(ident, actor, at, reason)
+    return ManualResult(ident, actor, at, reason)
