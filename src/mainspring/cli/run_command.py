@@ -61,6 +61,7 @@ def run_command(
     if name is None:
         return _help_of_command(wants_help=wants_help)
     seconds = _seconds(given["timeout"])  # before anything starts, like all that can be refused
+    invocation.refuse_mistyped_store()
     registry = invocation.registry(modules)
     automation = _find(invocation, registry, name)
     if wants_help:

@@ -121,6 +121,8 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
         "created",
         f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)}) by {words.one_line(run.trigger)}",
     )
+    if run.slot_at is not None:
+        yield "slot", f"{words.instant(run.slot_at, zone)} {zone} ({words.ago(run.slot_at, now)})"
     if run.started_at:
         end = run.finished_at or now
         yield (

@@ -86,6 +86,11 @@ class MemberView(msgspec.Struct, frozen=True):
     settled: Settlement | None
     by: str | None
 
+    @property
+    def own_item(self) -> str:
+        """The item; "" if the run is about nothing but itself or its automation."""
+        return "" if self.item == self.run else self.item
+
 
 class MoveView(msgspec.Struct, frozen=True):
     """What became of an incident; `by` None = a watcher found it so."""
@@ -164,6 +169,12 @@ def members_of(reader: Reader, incident: str, limit: int = 50) -> list[MemberVie
     """Return the members of the present opening of an incident, the open ones first, then the newest."""
     rows = reader.read("list_members", (incident, limit))
     return [MemberView(run, item, at, settled_at, _settlement(how), by) for run, item, at, settled_at, how, by in rows]
+
+
+def items_of(reader: Reader, runs: Iterable[str]) -> dict[str, str]:
+    """Return what each of these failed runs is about; a run that is about nothing but itself, or its automation, is left out."""
+    rows = reader.read("list_items_of_runs", (msgspec.json.encode(list(runs)).decode(),))
+    return {run: item for run, item in rows if item not in ("", run)}
 
 
 def _settlement(how: str | None) -> Settlement | None:
