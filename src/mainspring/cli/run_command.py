@@ -266,7 +266,7 @@ def _work_here(
             if given["watch"]:
                 from mainspring.cli.runs_watch import follow
 
-                return await asyncio.to_thread(follow, invocation, started.run, given["timeout"])
+                return await asyncio.to_thread(follow, invocation, started.run, given["timeout"], is_worked_here=True)
             seconds = _seconds(given["timeout"])
             return await asyncio.to_thread(wait_for_end, invocation, started.run, timeout=seconds, stays=False)
 

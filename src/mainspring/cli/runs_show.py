@@ -72,6 +72,8 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "can": plain(explanation.can),
         "deliveries": explanation.deliveries,
         "holds_up": plain(explanation.holds_up),
+        "manual_results": plain(explanation.manual_results),
+        "settlement": plain(explanation.settlement),
     }
 
 

@@ -38,9 +38,14 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class LastFault(Fault, frozen=True, kw_only=True):
-    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here."""
+    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here.
+
+    `settled_by` = the run or person that settled it, as far as that is on record.
+    """
 
     fingerprint: str | None
+    settled_at: int | None = None
+    settled_by: str | None = None
 
 
 class MembersView(msgspec.Struct, frozen=True):
@@ -146,7 +151,12 @@ def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
 def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:
     """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
     rows = reader.read("list_last_faults", (msgspec.json.encode(runs).decode(),))
-    return [LastFault(*[*_fault(row[:-2]), HealthRule.ITEM, _settlement(row[-1])], fingerprint=row[-2]) for row in rows]
+    return [
+        LastFault(
+            *[*_fault(fault), HealthRule.ITEM, _settlement(how)], fingerprint=fingerprint, settled_at=at, settled_by=by
+        )
+        for *fault, fingerprint, how, at, by in rows
+    ]
 
 
 def members(reader: Reader, incidents: Iterable[str]) -> dict[str, MembersView]:
@@ -171,7 +181,7 @@ def _settlement(how: str | None) -> Settlement | None:
     return None if how is None else Settlement(how)
 
 
-def _fault(row: tuple[Any, ...]) -> list[Any]:
+def _fault(row: Sequence[Any]) -> list[Any]:
     seq, run, automation, state, reason, ident, failure, at = row
     why = None if reason is None else FailureReason(reason)
     known = msgspec.json.decode(failure, type=Failure) if failure else None
