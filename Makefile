@@ -44,6 +44,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(DEV) ## Make .venv with everything needed to work on the code
+	@git config core.hooksPath .githooks 2>/dev/null || true
 
 demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
 	@$(DEMO_PY) -m demo
