@@ -38,7 +38,7 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
     assert len(page.read_text(encoding="utf-8").splitlines()) < 150
     first, *others = blocks_of(page)
     user.follow([first])
-    user.folder /= "demo"
+    user.folder /= "shop"
     write(user.folder / "backup.sh", SCRIPT, 0o755)  # "Wrap what you have"
     said = user.follow(others)
     said += (user.folder / "log").read_text(encoding="utf-8") + (user.folder / "up.log").read_text(encoding="utf-8")
