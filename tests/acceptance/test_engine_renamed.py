@@ -458,3 +458,49 @@ async def test_a_removed_step_whose_function_is_gone_too_stops_only_before_a_new
     assert view.state is RunState.SUCCEEDED
     assert b'"unasked":["charge#1"]' in view.detail
     await asyncio.sleep(0)
+
+
+async def stopped_by_given_result(shop: Shop, error: str) -> Registry:
+    """Let the step fail, rename it, and give its result by hand: nothing of it is saved, and no one has asked for it."""
+    text = PLAIN.replace("run.step(charge", 'run.options(delivery="at_most_once").step(charge').replace(
+        'await run.receive("go")', "pass"
+    )
+    DONE.clear()
+    registry, order = shop.release(
+        HEAD.replace('return note("did charge")', f'note("did charge"); raise {error}') + text
+    )
+    async with shop.world.engine(registry) as engine:
+        shop.run = (await engine.start(order)).id
+        await engine.until(shop.run, RunState.NEEDS_ATTENTION, RunState.FAILED)
+    done = list(DONE)
+    registry, _ = shop.release(RENAMED.sub("charge_card", HEAD + text))
+    async with shop.world.engine(registry) as engine:
+        await engine.give(shop.run, b'"by hand"')
+        view = await engine.until(shop.run, RunState.NEEDS_ATTENTION, RunState.SUCCEEDED)
+        assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.DRIFT)
+    assert done == DONE
+    return registry
+
+
+@pytest.mark.parametrize("error", ['RuntimeError("in doubt")', 'ms.Permanent("failed")'])
+async def test_a_renamed_step_whose_result_a_person_gave_stops_the_run(shop, error):
+    """It was done: the new name must not do it once more. Mapped, it answers with what was given."""
+    registry = await stopped_by_given_result(shop, error)
+    done = list(DONE)
+    async with shop.world.engine(registry) as engine:
+        await engine.act(mending.rename_step, shop.run, "charge=charge_card")
+        await engine.until(shop.run, RunState.SUCCEEDED)
+        (given,) = [o for o in engine.story(shop.run).outcomes if o.ident == "charge#1" and o.superseded is None]
+    assert given.output == b'"by hand"'
+    assert [*done, "ship"] == DONE
+
+
+@pytest.mark.parametrize("act", [mending.accept_drift, mending.run_again, mending.retry_from])
+async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_for(shop, act):
+    """Each act that is suggested works."""
+    registry = await stopped_by_given_result(shop, 'RuntimeError("in doubt")')
+    done = list(DONE)
+    async with shop.world.engine(registry) as engine:
+        await engine.act(act, shop.run, step="charge")
+        await engine.until(shop.run, RunState.SUCCEEDED)
+    assert [*done, "charge", "ship"] == DONE
