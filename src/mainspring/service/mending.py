@@ -128,7 +128,8 @@ def run_again(store: Store, reads: Reads, run: str, *, act: Act, step: str | Non
         return
     ident = ident_of(story, step)
     outcome = next((outcome for outcome in _counted(story) if outcome.ident == ident), None)
-    if outcome is not None and outcome.state not in _UNKNOWN:
+    is_marked = any(attempt.ident == ident for attempt in story.attempts)
+    if outcome.state not in _UNKNOWN if outcome is not None else not is_marked:
         _reopen_from(store, run, ident, act, "run_again")
         return
     command = GiveResult(run, ident, act.command, again=True)
@@ -212,6 +213,9 @@ def ident_of(story: RunStory, step: str | None) -> str:
         raise ConflictError(
             f"run {run.id} has {len(found)} steps called {step!r}", hint=f"One of: {', '.join(found[:5])}"
         )
+    renamed = renamed_step_of(story)
+    if not found and renamed is not None and renamed[0] == step and run.failed_ident is not None:
+        return run.failed_ident  # a child that has not ended
     if not found:
         raise UnknownNameError(f"step of run {run.id}:", step, [*named, *named.values()])
     return found[0]
