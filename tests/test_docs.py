@@ -21,6 +21,7 @@ from mainspring.domain.monitors.table import MONITORS
 from mainspring.domain.options import OPTIONS
 from mainspring.domain.states import DeliveryState
 from mainspring.engine.trigger_draft import PACE, SOURCES
+from mainspring.insight.judging import rule_text
 from mainspring.web.api.table import ROUTES
 from tests import api_page
 
@@ -165,7 +166,7 @@ def test_monitor_page_explains_every_monitor():
     for kind, monitor in (MONITORS | ALWAYS).items():
         body = sections[kind.value]
         assert monitor.line in body
-        assert f"*Verdict:* {monitor.rule}\n" in body
+        assert f"*Verdict:* {rule_text(monitor.rule)}\n" in body
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults

@@ -148,6 +148,16 @@ class Works:
         self._killed.add(pid)
         os.kill(pid, signal.SIGKILL)
 
+    def until_shipped(self, count: int) -> None:
+        """Wait until so many parcels were shipped."""
+        self.project.until(lambda: len(self.numbers("ship")) >= count)
+
+    def is_all_acknowledged(self) -> bool:
+        """Tell whether the broker holds no message for either automation any more."""
+        return not any(
+            asyncio.run(self.broker.left(queue, f"mainspring-{name}")) for name, queue in self.queues.items()
+        )
+
     def retry_quarantined(self) -> None:
         """Retry what random kills have quarantined: very few runs."""
         runs = [str(run) for (run,) in self.rows("select id from runs where state = 'needs_attention'")]
@@ -178,8 +188,7 @@ def test_each_message_counts_once_whatever_is_killed(works: Works) -> None:
     dice = random.Random(SEED)
     victims = [dice.choice(VICTIMS) for _ in range(KILLS)] if ALL else [*VICTIMS] * (KILLS // len(VICTIMS))
     for victim in victims:
-        least = len(works.numbers("ship")) + BETWEEN
-        works.project.until(lambda least=least: len(works.numbers("ship")) >= least)
+        works.until_shipped(len(works.numbers("ship")) + BETWEEN)
         works.kill(victim)
     count = works.orders.stop()
 
@@ -193,8 +202,5 @@ def test_each_message_counts_once_whatever_is_killed(works: Works) -> None:
     works.project.until(lambda: not works.rows("select 1 from runs where state <> 'succeeded' limit 1"))
     assert works.rows("select count(*) from runs") == [(2 * count,)]
     assert works.rows("select count(*) from outbox") == [(0,)]
-    for name, queue in works.queues.items():
-        works.project.until(
-            lambda name=name, queue=queue: not asyncio.run(works.broker.left(queue, f"mainspring-{name}"))
-        )
+    works.project.until(works.is_all_acknowledged)
     print(f"{len(victims)} kills {Counter(victims)}, {count} orders")

@@ -100,7 +100,7 @@ async def steps(run: ms.Run) -> None:
     await run.step(with_options, "x")  # type: ignore[call-overload]
     run.options(delivery="now_and_then")  # type: ignore[arg-type]
     run.options(isolate="container")  # type: ignore[arg-type]
-    run.options(colour="red")  # type: ignore[call-arg]
+    run.options(colour="red")  # type: ignore[arg-type]
 
 
 async def maps(run: ms.Run) -> None:

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
@@ -35,6 +35,7 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.sealing import Sealing, payload_limit
+from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.transaction import Tx
@@ -68,7 +69,9 @@ class App(RunStarter):
         databases: Mapping[str, str | Path] | None = None,
         brokers: Mapping[str, str] | None = None,
         payload_max: int | str = DEFAULT_LIMIT,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown_options("ms.App", App.__init__, unknown)
         self.place = _place_of(store)
         self.registry = registry or current_registry()
         self.sealing = Sealing(codec, _limit_of(payload_max))

@@ -65,6 +65,7 @@ class ExecProcess:
         self._ledger = None if plan.store is None else Ledger(plan.store, self._clock)
         self._locks: list[LockFile] = []
         self._on_record = False
+        self._has_warned = False
         self._signals = PassedSignals()
         self._classifier = plan.classifier()
 
@@ -204,7 +205,7 @@ class ExecProcess:
         self._on_record = isinstance(answer, Started)
 
     def _write_start(self, store: ProcessStore) -> Started | Refused:
-        store.submit(self._describe, _ignore)
+        store.submit(self._describe, self._warn_of_ignored_schedule)
         store.submit(self._begin, _ignore)
         begun = tell.begun(self._plan.wrapping, self._id, self._clock.now())
         store.apply(begun)
@@ -212,6 +213,14 @@ class ExecProcess:
         if isinstance(answer, Started) and answer.run == self._id:
             return Started(answer.run, created=True, state=answer.state)
         return answer
+
+    def _warn_of_ignored_schedule(self, answer: object) -> None:
+        """Say that --cron or --every is ignored, because the name belongs to something else."""
+        if isinstance(answer, Refused) and self._describe.schedules and not self._has_warned:
+            self._has_warned = True
+            say(
+                f"{self._name}: --cron and --every are ignored. {answer.text}. Give this command a name of its own: -n NAME"
+            )
 
     def _tell_withheld(self, end: WrappedEnd) -> None:
         """Say that a command that failed did not get the password of our database: it may have needed it for its own."""
@@ -274,7 +283,7 @@ class ExecProcess:
         return bool(store.apply(finish) == DONE)
 
     def _write_whole(self, store: ProcessStore, record: RecordRun) -> bool:
-        store.submit(self._describe, _ignore)
+        store.submit(self._describe, self._warn_of_ignored_schedule)
         store.apply(record)
         return True
 

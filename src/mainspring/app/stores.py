@@ -1,6 +1,7 @@
 """Which store an address means: the one place that knows every kind. What speaks to a server is imported only where one is named."""
 
 import os
+import shlex
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,18 +96,37 @@ def no_store(path: Path, usual: Path | None = None) -> NoStoreError:
 
 def nearest_store(path: Path, usual: Path | None) -> Path | None:
     """Return the existing store that was probably meant: a file of a similar name beside it, else the usual one."""
-    try:
-        beside = [
-            file for file in path.parent.iterdir() if file != path and file.suffix == path.suffix and is_store(file)
-        ]
-    except OSError:
-        beside = []
-    names = get_close_matches(path.name, [file.name for file in beside], n=1)
-    if names:
-        return path.with_name(names[0])
+    beside = _stores_beside(path)
+    similar = _most_similar(path, beside)
+    if similar is not None:
+        return similar
     if usual is not None and usual != path and is_store(usual):
         return usual
     return beside[0] if len(beside) == 1 else None
+
+
+def refuse_mistyped(path: Path) -> None:
+    """Do nothing unless a store of a similar name stands beside this path. Raises NoStoreError."""
+    similar = _most_similar(path, _stores_beside(path))
+    if similar is not None:
+        command = f"mainspring --store {shlex.quote(str(path))} db migrate --create"
+        raise NoStoreError(
+            f"there is no store\nat {path}", hint=f"There is one at {similar}\nCreate another one: {command}"
+        )
+
+
+def _stores_beside(path: Path) -> list[Path]:
+    try:
+        return [
+            file for file in path.parent.iterdir() if file != path and file.suffix == path.suffix and is_store(file)
+        ]
+    except OSError:
+        return []
+
+
+def _most_similar(path: Path, stores: list[Path]) -> Path | None:
+    names = get_close_matches(path.name, [file.name for file in stores], n=1)
+    return path.with_name(names[0]) if names else None
 
 
 def is_store(path: Path) -> bool:

@@ -111,11 +111,11 @@ def list_command(
     columns = [
         Column("SEQ", lambda view: str(view.seq), right=True),
         Column("WHEN", lambda view: words.ago(view.at, now)),
-        Column("ACTOR", lambda view: words.one_line(view.actor, 24), cut=True),
+        Column("ACTOR", lambda view: words.one_line(view.actor), cut=True, most=24),
         Column("ACT", lambda view: words.one_line(view.verb), cut=True),
-        Column("SUBJECT", lambda view: words.one_line(view.subject, 40), cut=True),
+        Column("SUBJECT", lambda view: words.one_line(view.subject), cut=True, most=40),
         Column("ANSWER", _state, lambda view: "red" if _state(view) == "refused" else None),
-        Column("REASON", lambda view: words.one_line(view.reason or "-", 60), cut=True, spare=True),
+        Column("REASON", lambda view: words.one_line(view.reason or "-"), cut=True, spare=True, most=60),
     ]
     shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
     invocation.output.rows(shown, columns, empty="No acts yet.")

@@ -1,6 +1,6 @@
 """`mainspring auto list|show`: definitions as the store knows them.
 
-With -m, or where no worker has announced any yet, the code is loaded and asked.
+With -m, or where a file of the configuration is newer than what a worker loaded, the code is loaded and asked, too.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
 from mainspring.domain.paused import is_paused
+from mainspring.domain.states import REOPENABLE
 from mainspring.domain.told_states import AutomationState
 from mainspring.insight import words
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from mainspring.domain.incident import Incident
     from mainspring.engine.problem import Problem
     from mainspring.insight.standings import Standing
+    from mainspring.store.reads.automations import RunMark
     from mainspring.store.views import AutomationView
 
 _INCIDENTS = 1_000
+_NEWEST = 5
+"""Runs of each automation that are searched for the last one that ended."""
 
 modules_option = click.option(
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="look into this code, not into the store"
@@ -44,22 +48,24 @@ class Known(msgspec.Struct, frozen=True):
 def known_automations(
     invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False, needs_store: bool = True
 ) -> list[Known]:
-    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are told elsewhere.
+    """Return all automations by name: those of the store, and of the code where there is a new file; `quiet` = problems are told elsewhere.
 
     Without `modules` there has to be a store, unless `needs_store` is off. Raises NoStoreError.
     """
+    from mainspring.cli.new_files import find_new_files
     from mainspring.insight.announced import definition_of
     from mainspring.store.reads.status import automations
 
     if needs_store and not modules:
         invocation.require_store()
     views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
-    if views:
-        return [Known(view.name, definition_of(view), view, view.problem) for view in views]
-    registry = invocation.registry(modules)
-    if not quiet:
-        _tell(invocation, registry.problems)
-    return [Known(one.name, one.definition, None, None) for one in sorted(registry, key=lambda one: one.name)]
+    known = {view.name: Known(view.name, definition_of(view), view, view.problem) for view in views}
+    if not views or find_new_files(invocation):
+        registry = invocation.registry(modules)
+        if not quiet:
+            _tell(invocation, registry.problems)
+        known = {one.name: Known(one.name, one.definition, None, None) for one in registry} | known
+    return [known[name] for name in sorted(known)]
 
 
 def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
@@ -68,13 +74,17 @@ def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
 
 
 def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ...]) -> "list[Problem]":
-    """Return what keeps others out of the list: of the code if that was asked, else as the last worker that started told it."""
+    """Return what keeps others out of the list: of the code if that was asked, and as the last worker that started told it."""
+    from mainspring.cli.new_files import find_new_files
     from mainspring.engine.problem import PROBLEMS, problems_of
     from mainspring.store.reads.status import meta
 
-    if any(one.view is not None for one in known):
-        return problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
-    return invocation.registry(modules).problems
+    is_announced = any(one.view is not None for one in known)
+    told = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None)) if is_announced else []
+    if is_announced and not find_new_files(invocation):
+        return told
+    here = invocation.registry(modules).problems
+    return [*here, *(problem for problem in told if problem.what not in {one.what for one in here})]
 
 
 def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] = ()) -> Known:
@@ -146,18 +156,21 @@ def list_command(
     limit: int,
     modules: tuple[str, ...],
 ) -> None:
-    """STATE tells whether it comes in time, WRONG whether it is well. Retired ones are shown with --state retired only; --state problem
-    lists by its place what did not load, too. --since looks at the last announcement by a worker.
+    """STATE tells whether it comes in time, LAST RUN how its last run ended, WRONG whether it is well. Retired ones are shown with
+    --state retired only; --state problem lists by its place what did not load, too. What does not load is told on stderr, behind the list;
+    the exit code is 0 all the same: doctor ends with 9. --since looks at the last announcement by a worker.
     """
     now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
     problems = _problems(invocation, known, modules)
-    _tell(invocation, problems)
     wanted = states or tuple(state for state in auto_state.STATES if state != AutomationState.RETIRED)
     since_at = params.since_at(invocation, since)
     asked = [one for one in known if (name is None or name in one.name) and _announced_since(one, since_at)]
     standings = auto_state.told(invocation, asked, now)
-    wrong = _wrong_kinds(invocation)
-    rows = [row_data(one, standings.get(one.name), now) | {"wrong": wrong.get(one.name)} for one in asked]
+    wrong, last = _wrong_kinds(invocation), _last_runs(invocation, [one.name for one in asked])
+    rows = [
+        row_data(one, standings.get(one.name), now) | {"wrong": wrong.get(one.name), "last_run": last.get(one.name)}
+        for one in asked
+    ]
     rows = [row for row in rows if row["state"] in wanted]
     if AutomationState.PROBLEM in states:
         rows += [_problem_row(one) for one in problems if name is None or name in one.where]
@@ -166,14 +179,17 @@ def list_command(
         Column("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True),
         Column("KIND", lambda row: row["kind"], spare=True),
         Column("STATE", lambda row: auto_state.shown(row["state"]), lambda row: auto_state.COLOURS.get(row["state"])),
+        Column("LAST RUN", _last_text, lambda row: row["last_run"] and words.COLOURS[row["last_run"].state]),
         Column(
             "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
         ),
-        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-", 40), cut=True),
+        Column("STARTS", lambda row: words.one_line(starts_text(row) or "-"), cut=True, most=40),
         Column("NEXT", lambda row: words.ago(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
     invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add)
+    invocation.output.flush()  # what did not load is the last that is read
+    _tell(invocation, problems)
 
 
 def _wrong_kinds(invocation: Invocation) -> dict[str, str]:
@@ -184,6 +200,23 @@ def _wrong_kinds(invocation: Invocation) -> dict[str, str]:
     nothing: list[Incident] = []
     found = invocation.read_if_made(lambda reader: [*told(reader, _INCIDENTS), *folded(reader, _INCIDENTS)], nothing)
     return {name: one.subject.kind.value for name, one in loudest(found).items()}
+
+
+def _last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunMark]":
+    """Return the last run of each automation that has one: the newest that has ended or needs a person, else the newest."""
+    from mainspring.store.reads.automations import newest_runs
+
+    nothing: dict[str, list[RunMark]] = {}
+    newest = invocation.read_if_made(lambda reader: newest_runs(reader, names, _NEWEST), nothing)
+    return {
+        name: next((run for run in runs if run.finished_at is not None or run.state in REOPENABLE), runs[0])
+        for name, runs in newest.items()
+        if runs
+    }
+
+
+def _last_text(row: dict[str, Any]) -> str:
+    return words.state_word(row["last_run"].state) if row["last_run"] else "-"
 
 
 def row_data(known: Known, standing: "Standing | None", now: int) -> dict[str, Any]:
@@ -233,6 +266,7 @@ def _problem_row(problem: "Problem") -> dict[str, Any]:
         "next_at": None,
         "owner": None,
         "wrong": None,
+        "last_run": None,
     }
     return {"name": problem.where, "state": AutomationState.PROBLEM.value, **nothing, "problem": problem.what}
 

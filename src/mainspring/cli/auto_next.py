@@ -79,7 +79,7 @@ def _print_next(invocation: Invocation, known: list[Known], count: int) -> None:
         *([Column("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True)] if len(known) != 1 else []),
         Column("DUE", lambda row: row["local"]),
         Column("IN", lambda row: words.ago(row["slot_at"], now)),
-        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-", 40), cut=True),
+        Column("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-"), cut=True, most=40),
     ]
     invocation.output.rows(rows, columns, empty=_nothing(known, now))
 
@@ -125,7 +125,7 @@ def _print_range(invocation: Invocation, known: list[Known], first: str, end: st
         Column("DUE", lambda row: row["local"]),
         Column("STARTS", lambda row: row["starts"]),
         Column("DAY", lambda row: row["day"], lambda row: "yellow" if row["day"] else None, cut=True),
-        Column("RECORD", lambda row: words.one_line(row["record"] or "-", 60), cut=True),
+        Column("RECORD", lambda row: words.one_line(row["record"] or "-"), cut=True, most=60),
     ]
     invocation.output.rows(rows, columns, empty="Nothing would start between these times.")
 

@@ -38,12 +38,13 @@ def _print(invocation: Invocation, found: "RunPaths", *, is_workflow: bool) -> N
     output = invocation.output
     short = invocation.short_ids(IdKind.RUN, (edge.run for edge in found.edges))
     columns = [
-        Column("STEP", lambda edge: words.one_line(edge.step, 60), cut=True),
+        Column("STEP", lambda edge: words.one_line(edge.step), cut=True, most=60),
         Column(
             "THEN",
-            lambda edge: words.one_line(edge.then, 60),
+            lambda edge: words.one_line(edge.then),
             lambda edge: "bold" if edge.after.startswith(END) else None,
             cut=True,
+            most=60,
         ),
         Column("RUNS", lambda edge: str(edge.runs)),
         Column("NOTE", lambda edge: way_word(edge) or "-", lambda edge: "red" if edge.is_missing else None, cut=True),

@@ -135,8 +135,8 @@ def list_command(
         Column("REFUSED", lambda view: str(view.refused), right=True, spare=True),
         Column("LEFT", lambda view: str(view.left), right=True),
         Column("WHEN", lambda view: words.ago(view.made_at, now)),
-        Column("BY", lambda view: words.one_line(view.actor, 24), cut=True, spare=True),
-        Column("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view)), 60), cut=True),
+        Column("BY", lambda view: words.one_line(view.actor), cut=True, spare=True, most=24),
+        Column("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view))), cut=True, most=60),
     ]
     invocation.output.rows(found, columns, empty="No act on many runs or deliveries was asked for.")
 

@@ -116,7 +116,7 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
             "scheduler",
             "problem",
             f"{one.name} should have started {span(now - one.slot_at)} ago: queue {queue.name!r} is full, "
-            f"{queue.backlog} of at most {queue.max_backlog} runs wait in it",
+            f"{queue.backlog} of at most {many(queue.max_backlog, 'run')} {'waits' if queue.backlog == 1 else 'wait'} in it",
             f"mainspring queues show {queue.name}",
         )
     blocked = {one.name for one, _ in full}

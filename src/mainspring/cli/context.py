@@ -17,7 +17,7 @@ import click
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags import Flags
 from mainspring.cli.output import Output
-from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, StoreError
+from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -245,7 +245,27 @@ class Invocation:
         """Return the run that is meant by an id, its beginning or its end, @last or @failed. Raises NotFoundError, ConflictError."""
         from mainspring.store.reads.runs import resolve_id
 
-        return resolve_id(self.reader, text)
+        try:
+            return resolve_id(self.reader, text)
+        except NotFoundError:
+            self._refuse_automation(text)
+            raise
+
+    def _refuse_automation(self, text: str) -> None:
+        """Do nothing if this is no name of an automation. Raises NotFoundError, which names its last run."""
+        import shlex
+
+        from mainspring.store.reads.automations import newest_runs
+        from mainspring.store.reads.status import automations
+
+        if not automations(self.reader, text):
+            return
+        last = newest_runs(self.reader, [text], 1)[text]
+        run = f" Its last run: mainspring explain {last[0].run}" if last else " It has no run."
+        raise NotFoundError(
+            f"{text} is an automation, and a run is wanted",
+            hint=f"See it: mainspring auto show {shlex.quote(text)}.{run}",
+        )
 
     def short_ids(self, kind: "IdKind", ids: "Iterable[str]") -> dict[str, str]:
         """Return the short form of each id, as lists show it and every command takes it."""
@@ -315,6 +335,24 @@ class Invocation:
             from mainspring.store.sqlite.connection import refuse_foreign
 
             refuse_foreign(self.path)
+
+    def refuse_mistyped_store(self) -> None:
+        """Do nothing unless --store names a file that is not there, beside a store of a similar name. Raises NoStoreError.
+
+        For commands that create a store: the runs of a second one would be seen by no worker.
+        """
+        from mainspring.store.base import StoreGoneError
+
+        if self.flags.store is None:
+            return
+        try:
+            is_there = self.is_there()
+        except StoreGoneError:  # what opens it says so
+            return
+        if not is_there:
+            from mainspring.app.stores import refuse_mistyped
+
+            refuse_mistyped(self.path)
 
     def _usual_store(self) -> Path | None:
         """Return the file that would be used if no flag and no variable named a store."""

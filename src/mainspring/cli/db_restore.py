@@ -130,7 +130,7 @@ def _list(invocation: Invocation) -> None:
     views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
     rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
     short = invocation.short_ids(IdKind.RUN, (view.id for view in views))
-    invocation.output.rows(rows, run_columns(invocation.clock.now(), short), empty="No run has to be decided.")
+    invocation.output.rows(rows, run_columns(rows, invocation.clock.now(), short), empty="No run has to be decided.")
 
 
 def _chosen(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:

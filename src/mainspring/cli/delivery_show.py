@@ -68,7 +68,7 @@ def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]
         "name": view.name,
         "counts by": view.by_key,
         "repeats": view.replay_of,
-        "again": f"its sender gave it out {view.redelivered} times before" if view.redelivered else None,
+        "again": f"its sender gave it out {words.many(view.redelivered, 'time')} before" if view.redelivered else None,
         "received": words.moment(view.received_at, now, zone),
         "changed": words.moment(view.changed_at, now, zone) if view.changed_at != view.received_at else None,
     }

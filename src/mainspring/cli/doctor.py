@@ -57,7 +57,7 @@ def _config(invocation: Invocation) -> int:
 
     columns = [
         Column("SETTING", lambda row: row["setting"], cut=True),
-        Column("VALUE", lambda row: words.one_line(value_text(row["value"]), 120), cut=True),
+        Column("VALUE", lambda row: words.one_line(value_text(row["value"])), cut=True, most=120),
         Column("SOURCE", lambda row: words.one_line(row["source"]), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="No settings.")

@@ -8,6 +8,7 @@ from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
 from mainspring.insight import words
 from mainspring.insight.error_groups import Group
+from mainspring.insight.text_width import cut_to_width
 
 if TYPE_CHECKING:
     from mainspring.service.chosen import RunFilter
@@ -29,6 +30,11 @@ def failed_runs(reader: "Reader", wanted: "RunFilter") -> list[Found]:
     return [(view, None if view.failure is None else fingerprint_of(view.failure)) for view in views]
 
 
+def fit_headline(text: str, cells: int) -> str:
+    """Return the headline of an error in at most so many cells: the place at its end stays."""
+    return cut_to_width(shorten_headline(text, cells), cells)
+
+
 def print_groups(invocation: Invocation, groups: list[Group]) -> None:
     """Print them: which error, how often, since when, where, and a run to look at."""
     from mainspring.store.reads.short_ids import IdKind
@@ -40,9 +46,9 @@ def print_groups(invocation: Invocation, groups: list[Group]) -> None:
         Column("FAILURES", lambda one: str(one.number), right=True),
         Column("FIRST", lambda one: words.ago(one.first_at, now), spare=True),
         Column("LAST", lambda one: words.ago(one.last_at, now)),
-        Column("AUTOMATIONS", lambda one: _names(one.automations), cut=True),
+        Column("AUTOMATIONS", lambda one: _names(one.automations), cut=True, most=60),
         Column("EXAMPLE", lambda one: short[one.example]),
-        Column("WHAT", lambda one: words.one_line(shorten_headline(one.text, 80), 80), cut=True),
+        Column("WHAT", lambda one: words.one_line(one.text), cut=True, most=80, fit=fit_headline),
     ]
     invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
     if groups:
@@ -52,5 +58,5 @@ def print_groups(invocation: Invocation, groups: list[Group]) -> None:
 
 def _names(names: list[str]) -> str:
     more = len(names) - _SHOWN_AUTOMATIONS
-    shown = ", ".join(words.one_line(name, 20) for name in names[:_SHOWN_AUTOMATIONS])
+    shown = ", ".join(words.one_line(name) for name in names[:_SHOWN_AUTOMATIONS])
     return f"{shown} and {more} more" if more > 0 else shown

@@ -15,6 +15,7 @@ from mainspring.cli.table import Column
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import REOPENABLE
 from mainspring.insight import words
+from mainspring.insight.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.cli.error_groups import Found
@@ -91,12 +92,17 @@ def _warn_of_more(invocation: Invocation, found: int, limit: int) -> None:
 
 
 def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
-    from mainspring.domain.failure import shorten_headline
+    from mainspring.cli.error_groups import fit_headline
+    from mainspring.store.reads.incidents import items_of
     from mainspring.store.reads.short_ids import IdKind
 
-    now = invocation.clock.now()
-    short = invocation.short_ids(IdKind.RUN, (view.id for view, _ in found))
-    rows = invocation.opened(lambda opening: [_row(opening.run(view), error) for view, error in found])
+    now, ids = invocation.clock.now(), [view.id for view, _ in found]
+    short = invocation.short_ids(IdKind.RUN, ids)
+    items = items_of(invocation.reader, ids)
+    rows = invocation.opened(
+        lambda opening: [_row(opening.run(view), error, items.get(view.id)) for view, error in found]
+    )
+    item = Column("ITEM", _item_text, cut=True, most=40, fit=keep_end)
     columns = [
         Column("RUN", lambda row: short[row["id"]]),
         Column(
@@ -104,20 +110,27 @@ def _print_runs(invocation: Invocation, found: "list[Found]") -> None:
             lambda row: words.state_word(row["state"]),
             lambda row: words.COLOURS[row["state"]],
         ),
-        Column("AUTOMATION", lambda row: words.one_line(row["automation"], 20), cut=True),
+        Column("AUTOMATION", lambda row: words.one_line(row["automation"]), cut=True, most=20),
+        *([item] if any(row["title"] or row["item"] for row in rows) else []),
         Column("WHEN", lambda row: words.ago(row["changed_at"], now)),
         Column("REASON", lambda row: str(row["reason"] or "-"), cut=True, spare=True),
-        Column("ERROR", lambda row: words.one_line(shorten_headline(row["error"] or "-", 60), 60), cut=True),
+        Column("ERROR", lambda row: words.one_line(row["error"] or "-"), cut=True, most=60, fit=fit_headline),
     ]
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
 
-def _row(view: "RunView", error: "Fingerprint | None") -> dict[str, Any]:
+def _item_text(row: dict[str, Any]) -> str:
+    """Return what a run is about: its title, else its item."""
+    return words.one_line(row["title"] or row["item"] or "-")
+
+
+def _row(view: "RunView", error: "Fingerprint | None", item: str | None) -> dict[str, Any]:
     return {
         "id": view.id,
         "state": view.state,
         "automation": view.automation,
         "title": view.title,
+        "item": item,
         "changed_at": view.changed_at,
         "reason": view.reason,
         "step": view.failed_ident,

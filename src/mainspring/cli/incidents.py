@@ -1,8 +1,10 @@
 """`mainspring incidents list|ack|snooze|resolve`: incidents are named by their id, its beginning or its end, or @last."""
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
@@ -13,6 +15,7 @@ from mainspring.domain.incident import Incident, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
 from mainspring.insight.instants import instant_at
+from mainspring.insight.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -98,18 +101,49 @@ def list_command(
         since=since,
         limit=limit,
     )
-    now = invocation.clock.now()
+    now, items = invocation.clock.now(), _items(invocation, rows)
     short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in rows))
+    item = Column("ITEM", lambda one: _items_text(items[one.id]), cut=True, most=40, fit=keep_end)
     columns = [
         Column("INCIDENT", lambda one: short[one.id]),
         Column("STATE", lambda one: one.state, lambda one: COLOURS[one.state]),
         Column("SEVERITY", lambda one: one.severity, lambda one: _LOUD[one.severity]),
-        Column("AUTOMATION", lambda one: words.one_line(whose(one), 30), cut=True),
+        Column("AUTOMATION", lambda one: words.one_line(whose(one)), cut=True, most=30),
+        *([item] if any(items.values()) else []),
         Column("KIND", lambda one: one.subject.kind, cut=True, spare=True),
         Column("SINCE", lambda one: words.ago(one.since_at, now)),
-        Column("WHAT", lambda one: words.one_line(one.said, 60), cut=True),
+        Column("WHAT", lambda one: words.one_line(one.said), cut=True, most=60),
     ]
-    invocation.output.rows(rows, columns, empty="" if rows else _none_listed(invocation))
+    if invocation.output.is_json:
+        invocation.output.json([{**msgspec.to_builtins(one), "items": items[one.id]} for one in rows])
+    else:
+        invocation.output.rows(rows, columns, empty="" if rows else _none_listed(invocation))
+
+
+def _items(invocation: Invocation, rows: list[Incident]) -> dict[str, list[str]]:
+    """Return what the open failed runs of each incident are about, the newest first: the title of a run, else its item."""
+    from mainspring.store.reads.incidents import members_of
+
+    members = {one.id: [each for each in members_of(invocation.reader, one.id) if each.settled is None] for one in rows}
+    titles = titles_of(invocation, [each.run for each in chain.from_iterable(members.values())])
+    named = {id: [titles.get(each.run) or each.own_item for each in found] for id, found in members.items()}
+    return {id: [text for text in found if text] for id, found in named.items()}
+
+
+def _items_text(items: list[str]) -> str:
+    more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+    return words.one_line(items[0]) + more if items else "-"
+
+
+def titles_of(invocation: Invocation, runs: list[str]) -> dict[str, str]:
+    """Return the titles of those of these runs that stand still and have one."""
+    from mainspring.store.reads.standing import standing_among
+
+    if not runs:
+        return {}
+    rows = standing_among(invocation.reader, runs).values()
+    opened = invocation.opened(lambda opening: [opening.row(row) for row in rows])
+    return {row.id: row.title for row in opened if row.title}
 
 
 def _none_listed(invocation: Invocation) -> str:

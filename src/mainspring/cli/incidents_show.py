@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mainspring.cli.context import Invocation, pass_invocation
-from mainspring.cli.incidents import INCIDENT, find, whose
+from mainspring.cli.incidents import INCIDENT, find, titles_of, whose
 from mainspring.cli.lazy import command
 from mainspring.domain.incident import Incident
 from mainspring.domain.rendering import impact_of, next_try_of
@@ -37,6 +37,7 @@ def show(invocation: Invocation, incident: str) -> None:
     reader = invocation.reader
     found = find(reader, incident)
     became, told, failed = moves(reader, found.id), alerts(reader, found.id), members_of(reader, found.id)
+    titles = titles_of(invocation, [one.run for one in failed])
     runbook = _runbook(invocation, found)
     held = [one for one in incidents(reader, wrong=False, limit=1_000) if one.parent == found.id]
     short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in held[:_SHOWN]))
@@ -44,7 +45,7 @@ def show(invocation: Invocation, incident: str) -> None:
         **msgspec.to_builtins(found),
         "moves": [msgspec.to_builtins(one) for one in became],
         "alerts": [msgspec.to_builtins(one) for one in told],
-        "members": [msgspec.to_builtins(one) for one in failed],
+        "members": [{**msgspec.to_builtins(one), "title": titles.get(one.run)} for one in failed],
         "holds": [one.id for one in held],
         "runbook": None if runbook is None else msgspec.to_builtins(runbook),
     }
@@ -55,7 +56,7 @@ def show(invocation: Invocation, incident: str) -> None:
         "",
         *_facts(found, now, zone),
         *_next(found, runbook),
-        *_members(failed, invocation.short_ids(IdKind.RUN, (one.run for one in failed[:_SHOWN])), now),
+        *_members(failed, titles, invocation.short_ids(IdKind.RUN, (one.run for one in failed[:_SHOWN])), now),
         *_history(became, now, zone),
         *_alerts(found, told, now),
         *(f"  holds   {short[one.id]}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
@@ -121,16 +122,20 @@ def _next(one: Incident, runbook: "Runbook | None") -> list[str]:
     return lines
 
 
-def _members(failed: "Sequence[MemberView]", short: dict[str, str], now: int) -> list[str]:
-    """Return the failed runs that belong to it, the open ones first, each with what settled it; of a long item the end is what tells."""
+def _members(failed: "Sequence[MemberView]", titles: dict[str, str], short: dict[str, str], now: int) -> list[str]:
+    """Return the failed runs that belong to it, the open ones first, each with what settled it, its title and its item.
+
+    Of a long item the end is what tells.
+    """
     if not failed:
         return []
 
     def line(one: "MemberView") -> str:
-        item = "" if one.item in ("", one.run) else f"  {keep_end(words.one_line(one.item), _ITEM)}"
+        title = f"  {words.one_line(titles[one.run], _ITEM)}" if one.run in titles else ""
+        item = f"  {keep_end(words.one_line(one.own_item), _ITEM)}" if one.own_item else ""
         by = f" by {words.one_line(one.by, 60)}" if one.by and one.by != one.run else ""
         settled = "open" if one.settled is None else f"{str(one.settled).replace('_', ' ')}{by}"
-        return f"  {short[one.run]}  failed {words.ago(one.at, now)}, {settled}{item}"
+        return f"  {short[one.run]}  failed {words.ago(one.at, now)}, {settled}{title}{item}"
 
     return ["", "Failed runs:", *(line(one) for one in failed[:_SHOWN])]
 

@@ -52,7 +52,7 @@ def list_command(
     columns = [
         Column("LOCK", lambda view: words.one_line(view.name), cut=True),
         Column("STATE", _state, lambda view: "green" if view.live else "yellow"),
-        Column("OWNER", lambda view: words.one_line(view.owner, 40), cut=True),
+        Column("OWNER", lambda view: words.one_line(view.owner), cut=True, most=40),
         Column("TOKEN", lambda view: str(view.token), right=True),
         Column("TAKEN", lambda view: words.ago(view.taken_at, now)),
     ]

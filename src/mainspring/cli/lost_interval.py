@@ -45,21 +45,23 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
     messages = [message for message in found.messages if is_meant(message.automation)]
 
     def text() -> None:
-        _print_part(
-            invocation, "due times", [f"{slot.schedule}  {instant(slot.slot_at, zone)} {zone}" for slot in slots]
-        )
+        lines = [f"{slot.schedule}  {instant(slot.slot_at, zone)} {zone}" for slot in slots]
+        _print_part(invocation, words.many(len(lines), "due time"), lines)
         lines = [f"{delivery.trigger}  {words.one_line(delivery.name or delivery.key, 80)}" for delivery in deliveries]
-        _print_part(invocation, "deliveries", lines)
-        _print_part(invocation, "messages of the outbox", [f"{one.queue}  {one.id}" for one in messages])
+        _print_part(invocation, words.many(len(lines), "delivery", "deliveries"), lines)
+        lines = [f"{one.queue}  {one.id}" for one in messages]
+        _print_part(invocation, f"{words.many(len(lines), 'message')} of the outbox", lines)
         events = [f"{event.name}  {instant(event.at, zone)} {zone}  {event.id}" for event in found.events]
-        _print_part(invocation, "kept events, which runs that you continue may take in", events)
+        kept = words.many(len(events), "kept event")
+        _print_part(invocation, f"{kept}, which runs that you continue may take in", events)
         if found.changes is None:
             output.line(
                 "The store that was replaced cannot be read: look yourself for what was paused, resumed or retired."
             )
         else:
             lines = [f"{instant(one.at, zone)}  {one.actor}  {one.verb} {one.subject}" for one in found.changes]
-            _print_part(invocation, "changes after the backup, to be made again by hand", lines)
+            made = words.many(len(lines), "change")
+            _print_part(invocation, f"{made} after the backup, to be made again by hand", lines)
         if slots or deliveries or messages:
             output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
             output.line("Let them be: mainspring db restore --dismiss [--name NAME] [--dry-run]")
@@ -128,9 +130,9 @@ def _print_refused(invocation: Invocation, refused: dict[str, str]) -> None:
         invocation.output.warn(f"{what}: {words.one_line(why)}")
 
 
-def _print_part(invocation: Invocation, what: str, lines: list[Any]) -> None:
+def _print_part(invocation: Invocation, head: str, lines: list[Any]) -> None:
     if lines:
-        invocation.output.line(f"{len(lines)} {what}:")
+        invocation.output.line(f"{head}:")
         for line in lines[:_SHOWN]:
             invocation.output.line(f"  {line}")
         if len(lines) > _SHOWN:

@@ -27,11 +27,11 @@ def print_refused(invocation: Invocation, limit: int) -> int:
     runs = invocation.short_ids(IdKind.RUN, (one.run for one in found))
     columns = [
         Column("MESSAGE", lambda one: short[one.id]),
-        Column("QUEUE", lambda one: words.one_line(one.queue, 40), cut=True),
+        Column("QUEUE", lambda one: words.one_line(one.queue), cut=True, most=40),
         Column("RUN", lambda one: runs[one.run], spare=True),
-        Column("STEP", lambda one: words.one_line(one.step, 20), cut=True, spare=True),
+        Column("STEP", lambda one: words.one_line(one.step), cut=True, spare=True, most=20),
         Column("WHEN", lambda one: words.ago(one.made_at, now)),
-        Column("ERROR", lambda one: words.one_line(one.fault or "-", 60), cut=True),
+        Column("ERROR", lambda one: words.one_line(one.fault or "-"), cut=True, most=60),
     ]
     invocation.output.rows(found[:limit], columns, empty="No broker refused a message.")
     return len(found)

@@ -9,7 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
 from mainspring.insight import words
-from mainspring.insight.judging import figure_text, verdict_word, wrong_first
+from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word, wrong_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -217,7 +217,7 @@ def _document(
     def text() -> None:
         output = invocation.output
         output.line(f"{output.paint(name, None, bold=True)}  {monitor.line}")
-        output.line(monitor.rule)
+        output.line(rule_text(monitor.rule))
         if set_to:
             output.line("  ".join(f"{field} = {value}" for field, value in set_to.items()))
         for one in found[:limit]:
@@ -238,6 +238,8 @@ def _show(invocation: Invocation, one: "Judged", now: int) -> None:
     said = one.unsure if one.finding is None else f"{one.finding.text} [{one.finding.severity}]"
     because = f": {words.one_line(said)}" if said else ""
     output.line(f"{words.one_line(of)}  {output.paint(verdict, colour)}{because}")
-    width = max((len(name) for name in one.figures), default=0)
+    width = max((len(figure_label(name)) for name in one.figures), default=0)
     for name, value in one.figures.items():
-        output.line(f"  {name:<{width}}  {words.one_line(figure_text(name, value, now, invocation.zone))}")
+        output.line(
+            f"  {figure_label(name):<{width}}  {words.one_line(figure_text(name, value, now, invocation.zone))}"
+        )

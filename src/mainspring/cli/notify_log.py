@@ -52,10 +52,10 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
     columns = [
         Column("INCIDENT", lambda one: short.get(one.incident, "-")),
         Column("STATE", lambda one: one.state, lambda one: _COLOURS[one.state]),
-        Column("CHANNEL", lambda one: words.one_line(one.channel, 20), cut=True),
+        Column("CHANNEL", lambda one: words.one_line(one.channel), cut=True, most=20),
         Column("TELLS", lambda one: one.about),
         Column("WHEN", lambda one: _when(one, now)),
-        Column("WHAT", lambda one: words.one_line(_what(one), 80), cut=True),
+        Column("WHAT", lambda one: words.one_line(_what(one)), cut=True, most=80),
     ]
     invocation.output.rows(found, columns, empty="Nothing was told and nothing waits to be.")
 

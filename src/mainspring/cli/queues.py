@@ -94,7 +94,7 @@ def show(invocation: Invocation, name: str) -> None:
         output.line(f"  rate      {words.rate_text(view.rate_count, view.rate_per_ms)}")
         output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
         short = invocation.short_ids(IdKind.RUN, (row.id for row in running))
-        output.rows(running, run_columns(now, short), empty="Nothing runs in it.")
+        output.rows(running, run_columns(running, now, short), empty="Nothing runs in it.")
 
     from mainspring.domain.plain import plain
 

@@ -61,6 +61,7 @@ def run_command(
     if name is None:
         return _help_of_command(wants_help=wants_help)
     seconds = _seconds(given["timeout"])  # before anything starts, like all that can be refused
+    invocation.refuse_mistyped_store()
     registry = invocation.registry(modules)
     automation = _find(invocation, registry, name)
     if wants_help:
@@ -265,7 +266,7 @@ def _work_here(
             if given["watch"]:
                 from mainspring.cli.runs_watch import follow
 
-                return await asyncio.to_thread(follow, invocation, started.run, given["timeout"])
+                return await asyncio.to_thread(follow, invocation, started.run, given["timeout"], is_worked_here=True)
             seconds = _seconds(given["timeout"])
             return await asyncio.to_thread(wait_for_end, invocation, started.run, timeout=seconds, stays=False)
 

@@ -1,5 +1,6 @@
 """`mainspring runs list`."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,14 @@ from mainspring.cli.table import Column
 from mainspring.insight import words
 
 
-def run_columns(now: int, short: dict[str, str]) -> list[Column]:
-    """Return the columns of every list of runs; `now` in ms, `short` = the short form of each id."""
+def run_columns(rows: Sequence[Any], now: int, short: dict[str, str]) -> list[Column]:
+    """Return the columns of every list of runs; `now` in ms, `short` = the short form of each id. Titles have one if a run has a title."""
+    title = Column("TITLE", lambda row: words.one_line(row.title or "-"), cut=True, most=30)
     return [
         Column("RUN", lambda row: short[row.id]),
         Column("STATE", lambda row: words.state_word(row.state), lambda row: words.COLOURS[row.state]),
-        Column("AUTOMATION", lambda row: words.one_line(row.title or row.automation, 30), cut=True),
+        Column("AUTOMATION", lambda row: words.one_line(row.automation), cut=True, most=30),
+        *([title] if any(row.title for row in rows) else []),
         Column("STEPS", steps_text, right=True),
         Column("CREATED", lambda row: words.ago(row.created_at, now)),
         Column("TOOK", lambda row: took_text(row, now), right=True),
@@ -90,6 +93,6 @@ def list_command(
     found = invocation.read(question)
     page = invocation.opened(lambda opening: opening.page(found))
     short = invocation.short_ids(IdKind.RUN, (row.id for row in page.runs))
-    invocation.output.rows(page.runs, run_columns(invocation.clock.now(), short), empty="No runs.")
+    invocation.output.rows(page.runs, run_columns(page.runs, invocation.clock.now(), short), empty="No runs.")
     if page.cursor is not None:
         invocation.output.hint(f"There are more: --after {short[page.runs[-1].id]}")

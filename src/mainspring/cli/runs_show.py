@@ -72,6 +72,8 @@ def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
         "can": plain(explanation.can),
         "deliveries": explanation.deliveries,
         "holds_up": plain(explanation.holds_up),
+        "manual_results": plain(explanation.manual_results),
+        "settlement": plain(explanation.settlement),
     }
 
 
@@ -119,6 +121,8 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
         "created",
         f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)}) by {words.one_line(run.trigger)}",
     )
+    if run.slot_at is not None:
+        yield "slot", f"{words.instant(run.slot_at, zone)} {zone} ({words.ago(run.slot_at, now)})"
     if run.started_at:
         end = run.finished_at or now
         yield (

@@ -7,6 +7,7 @@ import click
 
 from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.halt_notice import HaltNotice
 from mainspring.cli.lazy import command
 from mainspring.domain.states import TERMINAL, RunState
 from mainspring.insight import words
@@ -35,13 +36,14 @@ _ENDS = {
 def watch(invocation: Invocation, run: str, timeout: str | None) -> int:
     """Ends with 0 if it succeeded, 5 if it failed or was cancelled, 6 if it needs a person.
 
-    What it waits for from a person is shown with the command that gives it; without a terminal that ends the watch, too.
+    What it waits for from a person is shown with the command that gives it; without a terminal that ends the watch, too. If no worker is
+    running, or something else halts the run until you act, it says so once on stderr and waits on.
     """
     return follow(invocation, invocation.run_id(run), timeout)
 
 
-def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
-    """Print what becomes of a run, line by line, and return the exit code.
+def follow(invocation: Invocation, run: str, timeout: str | None = None, *, is_worked_here: bool = False) -> int:
+    """Print what becomes of a run, line by line, and return the exit code. `is_worked_here` = this process works on it.
 
     Raises:
         WaitTimedOutError: it still goes on after `timeout`.
@@ -52,6 +54,7 @@ def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
 
     span = None if timeout is None else parse_duration(timeout).total_seconds()
     began, seen = time.monotonic(), _Seen(invocation)
+    notice = HaltNotice(invocation, is_worked_here=is_worked_here)
     while True:
         before = time.monotonic()
         story, explanation = told(invocation, run)
@@ -71,6 +74,7 @@ def follow(invocation: Invocation, run: str, timeout: str | None = None) -> int:
             else:
                 seen.end(story, explanation)
             return code
+        notice.check(run)
         if span is not None and time.monotonic() - began >= span:
             raise exits.WaitTimedOutError(
                 f"run {run} is {story.run.state} after {timeout}", hint=f"See: mainspring explain {run}"

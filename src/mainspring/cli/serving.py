@@ -37,6 +37,7 @@ def serve(
     from mainspring.domain.roles import roles_of
     from mainspring.store.supervisor_lock import already_supervised, only_supervisor
 
+    invocation.refuse_mistyped_store()
     settings = invocation.settings
     begin_log(settings.logs, environment=settings.project.environment, verbose=invocation.flags.verbose)
     shared = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}

@@ -106,6 +106,7 @@ def _say(invocation: Invocation, found: Verdict) -> int:
 
 def verdict_now(invocation: Invocation) -> Verdict:
     """Return how things stand. Raises NoStoreError."""
+    from mainspring.cli.new_files import new_files_notes
     from mainspring.store.reads.status import audit_head
 
     store, environment = invocation.shown, invocation.settings.project.environment
@@ -123,7 +124,8 @@ def verdict_now(invocation: Invocation) -> Verdict:
             zone=invocation.zone,
         )
         head = audit_head(reader)
-        return msgspec.structs.replace(verdict, audit_head=None if head is None else str(head))
+        notes = [*verdict.notes, *new_files_notes(invocation)]
+        return msgspec.structs.replace(verdict, notes=notes, audit_head=None if head is None else str(head))
 
     return invocation.read(found)
 

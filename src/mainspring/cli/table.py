@@ -10,12 +10,15 @@ _READABLE: Final = 16
 """So wide a column stays that may be cut, while there is one to be left out instead, ..."""
 _LEAST: Final = 6
 """... and so wide for good."""
+_WHOLE: Final = 1_000
+"""Cells of a text where there is no terminal: nothing that people write is cut, and a megabyte from outside takes no more."""
 
 
 class Column(NamedTuple):
     """A column of a table: its title, the text of a row's cell, and the colour of that text (None = plain).
 
-    `cut` = its text may be cut in a narrow terminal; `spare` = the column may be left out there, the last such one first.
+    `cut` = its text may be cut in a narrow terminal, by `fit`; `most` = so many cells it takes at a terminal however wide that is;
+    `spare` = the column may be left out there, the last such one first.
     """
 
     title: str
@@ -24,6 +27,8 @@ class Column(NamedTuple):
     right: bool = False
     cut: bool = False
     spare: bool = False
+    most: int | None = None
+    fit: Callable[[str, int], str] = cut_to_width
 
 
 class Layout(NamedTuple):
@@ -35,12 +40,13 @@ class Layout(NamedTuple):
 
 
 def lay_out(rows: Sequence[Any], columns: Sequence[Column], width: int | None) -> Layout:
-    """Return how a table fits into `width` cells (None = it is as wide as it is). State, severity, ids and ages are never cut."""
-    natural = {
+    """Return how a table fits into `width` cells (None = no terminal: up to 1,000 a text). State, severity, ids and ages are never cut."""
+    kept = {
         place: max(text_width(column.title), *(text_width(column.text(row)) for row in rows))
         for place, column in enumerate(columns)
     }
-    kept = dict(natural)
+    most = {place: _WHOLE if width is None else column.most for place, column in enumerate(columns) if column.cut}
+    kept = {place: min(natural, most.get(place) or natural) for place, natural in kept.items()}
     left_out: list[int] = []
     if width is not None:
         spare = [place for place, column in enumerate(columns) if column.spare]
@@ -57,7 +63,7 @@ def cells_of(row: Any, layout: Layout) -> list[str]:
     """Return the cells of a row (None = the titles), cut and padded."""
     texts = [column.title if row is None else column.text(row) for column in layout.columns]
     return [
-        pad_to_width(cut_to_width(text, width), width, right=column.right)
+        pad_to_width(text if text_width(text) <= width else column.fit(text, width), width, right=column.right)
         for text, width, column in zip(texts, layout.widths, layout.columns, strict=True)
     ]
 

@@ -94,7 +94,7 @@ def list_command(
         Column("TRIGGER", lambda line: words.one_line(line.name), cut=True),
         Column("STATE", lambda line: line.state, lambda line: COLOURS[line.state]),
         Column("LISTENS TO", lambda line: line.listens_to, cut=True),
-        Column("PACE", lambda line: words.one_line(pace_text(line), 40), cut=True, spare=True),
+        Column("PACE", lambda line: words.one_line(pace_text(line)), cut=True, spare=True, most=40),
         Column("24H", arrived_text, cut=True),
         Column("LAST", lambda line: words.ago(line.last_at, now)),
     ]

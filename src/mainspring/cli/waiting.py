@@ -7,6 +7,7 @@ import msgspec
 
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation
+from mainspring.cli.halt_notice import HaltNotice
 from mainspring.domain.states import TERMINAL, RunState
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
     """Wait until the run ends or needs a person, print how it ended, return the exit code.
 
     A run that began anew is followed. What it asks is told; where nobody sits at a terminal, and no answer is taken in their place in time,
-    that ends the wait.
+    that ends the wait. What halts the run until a person acts is printed once.
     `stays` = whoever works on it goes on when this wait is over.
 
     Raises:
@@ -36,6 +37,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 
     until = None if timeout is None else time.monotonic() + timeout
     asked: set[str] = set()
+    notice = HaltNotice(invocation, is_worked_here=not stays)
     while True:
         view = run_view(invocation.reader, run_id)
         if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
@@ -50,11 +52,12 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
             and not _is_answered(invocation)
         ):
             return exits.NEEDS_HUMAN
+        notice.check(run_id)
         if until is not None and time.monotonic() >= until:
-            goes_on = "It goes on." if stays else "It goes on with the next worker: mainspring up."
+            goes_on = "It goes on. " if stays else "It goes on with the next worker: mainspring up. "
             raise exits.WaitTimedOutError(
                 f"run {run_id} has not ended in {timeout:g} s; it is {view.state}",
-                hint=f"{goes_on} Look: mainspring runs show {run_id}",
+                hint=f"{'' if notice.has_printed else goes_on}Look: mainspring runs show {run_id}",
             )
         time.sleep(_LOOK_EVERY_S)
 

@@ -6,6 +6,7 @@
     |- Permanent                    raised by user code: trying again cannot help
     |- OptionError                  an option of a definition, command or call has a bad value
     |- UnknownNameError             no such name; shows the nearest known one
+    |  `- UnknownOptionError        ... of a call's options
     |- ConfigError                  the configuration cannot be used
     |  |- NoStoreError              there is no store where one is looked for
     |  `- SealedError               a value is sealed by a codec that is not at hand, or that cannot read or write it
@@ -148,6 +149,16 @@ class UnknownNameError(MainspringError):
         self.kind = kind
         self.name = name
         self.nearest = near[0] if near else None
+
+
+class UnknownOptionError(UnknownNameError, TypeError):
+    """A call has no option of this name; it is a TypeError, too, as Python raises it."""
+
+    code = "unknown_option"
+
+    def __init__(self, call: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"option of {call}:", name, known)
+        self.message = f"{call} has no option {name!r}"
 
 
 class ConfigError(MainspringError):

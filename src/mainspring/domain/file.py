@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -41,7 +42,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The last part of `path`, as text for people."""
-        return self.path.rpartition("/")[2]
+        return name_of(self.path)
 
     def as_path(self) -> Path:
         """Return the exact path."""
@@ -49,6 +50,16 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
     def __fspath__(self) -> str:
         return os.fsdecode(self.path.encode("utf-8") if self.raw is None else base64.b64decode(self.raw))
+
+
+def name_of(path: str) -> str:
+    """Return the last part of a path."""
+    return path.rpartition("/")[2]
+
+
+def is_file_data(fields: Collection[str]) -> bool:
+    """Tell whether a JSON object with these fields is an encoded `File`: `name` is not among them, it follows from `path`."""
+    return {"path", "size", "sha256", "modified"} <= set(fields) <= set(File.__struct_fields__)
 
 
 def key_of(path: str, sha256: str) -> str:

@@ -30,7 +30,10 @@ class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """What is wrong, in one line."""
         if self.stored is None:
-            what = f"the store went back in time: all {self.marked} commits of a process are missing"
+            every = (
+                "the one commit of a process is" if self.marked == 1 else f"all {self.marked} commits of a process are"
+            )
+            what = f"the store went back in time: {every} missing"
         elif self.stored < self.marked:
             missing = self.marked - self.stored
             what = f"the store went back in time: {missing} commit{'' if missing == 1 else 's'} missing"

@@ -11,11 +11,12 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Never
 
 from mainspring.domain.duration import Span, format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
 from mainspring.domain.refused_setting import RefusedSetting, carry_refusal
+from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.domain.verdict import Kind, Verdict
 
 LONGEST_RETRY_AFTER = timedelta(hours=24)
@@ -46,6 +47,7 @@ class Retry:
 
     Raises:
         OptionError: a parameter is out of bounds, or `wait` is given together with `initial`, `max` or `jitter`.
+        UnknownOptionError: there is no such parameter.
     """
 
     attempts: int
@@ -68,9 +70,11 @@ class Retry:
         initial: Span | None = None,
         max: Span | None = None,  # noqa: A002 - the word of the option
         jitter: bool | None = None,
+        **unknown: Never,
     ) -> None:
         refused = None
         try:
+            refuse_unknown_options("ms.Retry", Retry.__init__, unknown)
             values = _checked(attempts, wait, stop, initial=initial, max=max, jitter=jitter)
         except MainspringError as error:
             refused = carry_refusal(error)

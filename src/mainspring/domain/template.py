@@ -7,11 +7,12 @@ Invariant: what `check_template` accepts can only fail later over a value that i
 
 import re
 import string
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.file import is_file_data, name_of
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*", re.ASCII)
 _WIDE = re.compile(r"[0-9]{4}")
@@ -79,7 +80,10 @@ def check_fields(template: str, schema: Mapping[str, Any]) -> None:
                     owner = ".".join([first, *keys[:place]])
                     raise _refused(template, f"{{{name}}}: {owner} is a single value and has no fields")
                 raise UnknownNameError("field in template", key, known)
-            kinds = [kind.get("properties", {}).get(key, {}) for kind in kinds]
+            kinds = [
+                (kind.get("properties", {}) if known is None else known).get(key, {})
+                for kind, known in zip(kinds, fields, strict=True)
+            ]
 
 
 def _kinds_of(kind: Mapping[str, Any], parts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -91,13 +95,14 @@ def _kinds_of(kind: Mapping[str, Any], parts: Mapping[str, Any]) -> list[Mapping
     return [] if kind.get("type") == "null" else [kind]
 
 
-def _fields_of(kind: Mapping[str, Any]) -> Collection[str] | None:
-    """Return the fields of a value of this schema; None where it may have any."""
+def _fields_of(kind: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the fields of a value of this schema, each with its own schema; None where it may have any."""
     if kind.get("type") in ("string", "integer", "number", "boolean", "array"):
-        return ()
+        return {}
     if kind.get("type") != "object" or kind.get("additionalProperties") not in (None, False):
         return None
-    return kind.get("properties")
+    fields: Mapping[str, Any] | None = kind.get("properties")
+    return {"name": {"type": "string"}, **fields} if fields and is_file_data(fields) else fields
 
 
 def expand_template(template: str, values: Mapping[str, Any]) -> str:
@@ -118,9 +123,12 @@ def _look_up(template: str, name: str, values: Mapping[str, Any]) -> Any:
     """Follow a dotted name through JSON objects."""
     value: Any = values
     for key in name.split("."):
-        if not isinstance(value, Mapping) or key not in value:
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, Mapping) and key == "name" and is_file_data(value):
+            value = name_of(value["path"])
+        else:
             raise _refused(template, f"{{{name}}} has no value here")
-        value = value[key]
     return value
 
 

@@ -8,7 +8,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, overload
 
 from mainspring.domain.call import decode_result, roundtrip_call
 from mainspring.domain.duration import parse_duration
@@ -18,6 +18,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind, parse_options
 from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature, signature_of
+from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.engine.automation import Automation, Step, Task, Workflow
 from mainspring.engine.call_options import refuse_options_of_child, refuse_options_of_step
 from mainspring.engine.child_runs import child_call, close_policy, spread_call
@@ -60,12 +61,15 @@ class Asker:
         run_key: str | None = None,
         close: Literal["cancel", "keep"] | None = None,
         was: str | Sequence[str] | None = None,
+        **unknown: Never,
     ) -> "Asker":
         """Return the same asker with these options for what is asked through it.
 
         Raises:
             OptionError: a value cannot be used. What is asked for raises it if an option does not apply to that.
+            UnknownOptionError: there is no such option.
         """
+        refuse_unknown_options("run.options", Asker.options, unknown)
         said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
         said |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
         said = {k: v for k, v in said.items() if v is not None}
@@ -223,12 +227,14 @@ class Asker:
         concurrency: int = 20,
         on_error: Literal["stop", "collect"] = "stop",
         spread: bool = False,
+        **unknown: Any,
     ) -> Coroutine[Any, Any, Any]:
         """Ask for one step an item, at most `concurrency` at a time; await it for the results in the order of the items.
 
         on_error "stop": the first failure gives up the rest and is raised. "collect": a failed item's place holds an `ItemFailed`.
         `spread`: each item is a child run that any worker may take.
         """
+        refuse_unknown_options("run.map", Asker.map, unknown)
         body = self._body
         body.refuse_if_stopped()
         live, signature, own = _step_of(fn)

@@ -15,11 +15,12 @@ Every trigger but `runs` takes the options of flow control: `by` (template of th
 
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, Never, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.duration import Span
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.schedule import Schedule
+from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
 from mainspring.engine.trigger_draft import Draft, Filter, draft_of
@@ -48,23 +49,34 @@ class Starts(NamedTuple):
     triggers: list[Draft]
 
 
-def cron(expr: str, *, tz: str | None = None) -> Callable[[T], T]:
+def cron(expr: str, *, tz: str | None = None, **unknown: Never) -> Callable[[T], T]:
     """Start at the times of a cron expression, in UTC or in the zone `tz`.
 
     Raises:
         OptionError: the expression cannot be read or never fires.
-        UnknownNameError: no such time zone.
+        UnknownNameError: no such time zone, or no such option.
     """
-    return _attach(lambda: _checked({"cron": expr, "tz": tz}))
+
+    def make() -> dict[str, Any]:
+        refuse_unknown_options("ms.on.cron", cron, unknown)
+        return _checked({"cron": expr, "tz": tz})
+
+    return _attach(make)
 
 
-def every(span: Span, *, offset: Span | None = None) -> Callable[[T], T]:
+def every(span: Span, *, offset: Span | None = None, **unknown: Never) -> Callable[[T], T]:
     """Start once per span of elapsed time, on a grid anchored at the epoch plus `offset`.
 
     Raises:
         OptionError: the span is shorter than a second, or the offset is not shorter than the span.
+        UnknownNameError: no such option.
     """
-    return _attach(lambda: _checked({"every": span, "offset": offset}))
+
+    def make() -> dict[str, Any]:
+        refuse_unknown_options("ms.on.every", every, unknown)
+        return _checked({"every": span, "offset": offset})
+
+    return _attach(make)
 
 
 def event(
@@ -182,6 +194,7 @@ def runs(
     state: str | Iterable[str] | None = None,
     per: str = "slot",
     within: Span | None = None,
+    **unknown: Never,
 ) -> Callable[[T], T]:
     """Start once when a run of each of these ended well for one slot, or under one run key (`per="key"`).
 
@@ -190,7 +203,8 @@ def runs(
     Raises:
         OptionError: an option cannot be used.
     """
-    return _attach(lambda: draft_of("runs", {"automations": automations, "state": state, "per": per, "within": within}))
+    options = {"automations": automations, "state": state, "per": per, "within": within}
+    return _attach(lambda: draft_of("runs", {**options, **unknown}))
 
 
 def take_waiting(fn: Any, name: str) -> Starts:

@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mainspring.domain.options import Kind
 from mainspring.domain.paused import is_paused
 from mainspring.domain.rate_window import RateWindow
-from mainspring.domain.states import SessionState
-from mainspring.insight.words import ago, moment, one_line
+from mainspring.domain.states import IDLE, RunState, SessionState
+from mainspring.insight.words import ago, many, moment, one_line
 from mainspring.store.views import Blocker
 
 
@@ -28,23 +29,51 @@ class Block(NamedTuple):
 
 ANEW = ("mainspring down; mainspring up", "start the worker anew, with the code as it is now")
 """A second `up` on the same store is refused while one runs."""
+_START = ("mainspring up", "start a worker")
 
 
 def blocks(blocker: Blocker, now: int, zone: str) -> list[Block]:
     """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
-    found = [*_of_store(blocker), *_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
+    found = [*store_holds(blocker), *_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
     found += [*_of_time(blocker, now, zone), *_of_partition(blocker), *_of_workers(blocker)]
     return found or [*_of_limits(blocker, now, zone)]
 
 
-def _of_store(blocker: Blocker) -> Iterator[Block]:
-    if blocker.held:
-        yield Block(
-            "The store is on hold after a restore or a loss: nothing starts until it is released.",
-            command="mainspring db restore --release",
-            does="let the store go on, once its unfinished runs are decided",
-            stuck=True,
-        )
+def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False) -> list[Block]:
+    """Return what keeps a run from continuing until a person acts; empty = it continues by itself, or has ended.
+
+    `is_worked_here` = this process works on it, so no other worker is needed.
+    """
+    run = blocker.run
+    if run.state is RunState.RUNNING:
+        is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != Kind.EXEC
+        return [Block("Its process died, and no worker is running.", None, *_START)] if is_left else []
+    if run.state not in IDLE:
+        return []
+    found = [*store_holds(blocker)]
+    if run.state is not RunState.WAITING:
+        found += [*_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
+    if not is_worked_here:
+        found += _of_workers(blocker)
+    return [block for block in found if block.stuck]
+
+
+def store_holds(blocker: Blocker) -> Iterator[Block]:
+    """Yield the hold of a store after a restore or a loss. Its command works now: a release is refused while runs are undecided."""
+    if not blocker.held:
+        return
+    text = "The store is on hold after a restore or a loss: nothing starts until it is released."
+    left = blocker.undecided
+    if left is None or not left.number:
+        yield Block(text, command="mainspring db restore --release", does="release the store", stuck=True)
+        return
+    this = ", this one among them" if blocker.is_undecided else ""
+    yield Block(
+        f"{text} Before that, {many(left, 'unfinished run')} must be decided{this}.",
+        command="mainspring db restore --undecided",
+        does="list the runs to decide; then mainspring db restore --decide continue|done|cancel, then --release",
+        stuck=True,
+    )
 
 
 def _of_automation(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
@@ -95,7 +124,7 @@ def _of_partition(blocker: Blocker) -> Iterator[Block]:
 
 def _of_workers(blocker: Blocker) -> Iterator[Block]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
-    start = ANEW if blocker.is_served else ("mainspring up", "start a worker")
+    start = ANEW if blocker.is_served else _START
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
         why = "; those that run started without it" if blocker.is_served and not known else known

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.states import REOPENABLE
 from mainspring.insight import unsent
 from mainspring.insight.announced import announced_graph
 from mainspring.insight.explaining import Explanation, explain
 from mainspring.insight.origins import Around, HeldUp, around
 from mainspring.insight.remedies import settle
 from mainspring.store.base import Reader
-from mainspring.store.reads.incidents import incident_of_run, last_faults
+from mainspring.store.reads.decisions import read_decisions
+from mainspring.store.reads.incidents import incident_of_run
 from mainspring.store.reads.runs import missing
 from mainspring.store.reads.status import blocker as blocker_of
 from mainspring.store.views import RunStory
@@ -38,12 +39,12 @@ def explained(reader: Reader, story: RunStory, now: int, zone: str, sees: Sees =
     blocker = replace(blocker, slot_holders=[row for row in blocker.slot_holders if sees(row.automation)])
     found = around(reader, announced_graph(reader), story.run, zone)
     found = Around(found.deliveries, [_seen(one, sees) for one in found.holds_up if sees(one.automation)])
-    told = explain(story, blocker, now, zone, found)
+    decisions = read_decisions(reader, story.run)
+    told = explain(story, blocker, now, zone, found, decisions)
     incident = incident_of_run(reader, run) if state in REOPENABLE else None
-    faults = last_faults(reader, [run]) if state is RunState.FAILED else []
     return replace(
         told,
-        can=[*told.can, *(settle(run) for fault in faults if fault.settled is None)],
+        can=[*told.can, *([settle(run)] if decisions.is_undecided else [])],
         what=[*told.what, *unsent.sentences(reader, run)],
         fingerprint=None if failure is None else fingerprint_of(failure).id,
         incident=None if incident is None else {"id": incident[0], "state": incident[1].value},

@@ -14,8 +14,16 @@ from mainspring.domain.options import Kind as Automation
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.insight import losses, stalls, waits
-from mainspring.insight.blockers import Block, blocks
+from mainspring.insight.blockers import Block, blocks, store_holds
 from mainspring.insight.clock_steps import describe_steps_of_run
+from mainspring.insight.decisions import (
+    because,
+    declared_done,
+    describe_settlement,
+    describe_steps_given,
+    is_settled_by_success,
+    steps_given,
+)
 from mainspring.insight.origins import NOTHING, Around, HeldUp, holding_up, started_by
 from mainspring.insight.remedies import (
     MENDING,
@@ -30,8 +38,10 @@ from mainspring.insight.remedies import (
     unsettled,
 )
 from mainspring.insight.steps import lines_of
+from mainspring.insight.trigger_file import describe_retry, retry_reads_file, trigger_file
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
+from mainspring.store.reads.decisions import UNDECIDED, ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
@@ -71,11 +81,23 @@ class Explanation(msgspec.Struct, frozen=True):
     """Of the error by which it stopped: what failed by the same has the same."""
     incident: dict[str, str] | None = None
     """Id and state of the incident that this is part of."""
+    manual_results: list[ManualResult] = []
+    """What people gave in place of the code, as far as the run uses it, newest first."""
+    settlement: RunSettlement | None = None
+    """What settled its failure; None = it did not fail, or nothing has."""
 
 
-def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", around: Around = NOTHING) -> Explanation:
+def explain(
+    story: RunStory,
+    blocker: Blocker,
+    now: int,
+    zone: str = "UTC",
+    around: Around = NOTHING,
+    decisions: RunDecisions = UNDECIDED,
+) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
-    facts = Facts(story, blocker, lines_of(story), now, zone)
+    file = trigger_file(story.run, blocker.automation, around.deliveries)
+    facts = Facts(story, blocker, lines_of(story), now, zone, decisions, file)
     what, why, then, can = _BY_STATE[story.run.state](facts)
     if story.run.undoing and story.run.finished_at is None:
         what.insert(
@@ -84,12 +106,26 @@ def explain(story: RunStory, blocker: Blocker, now: int, zone: str = "UTC", arou
     if story.run.finished_at is None:
         what += waits.rejected(story, now)
         can += waits.settle_rejected(story)
+    what += describe_steps_given(story, decisions.given, now)
     what += describe_steps_of_run(story.run.clock_steps, now, zone)
     what += losses.sentences(story.losses, facts.at)
     what += started_by(around, now)
     then += holding_up(around, facts.at)
     deliveries = [one.id for one in around.deliveries]
-    return Explanation(story.run.id, str(story.run.state), what, why, then, can, deliveries, around.holds_up)
+    done = declared_done(decisions.given)
+    given = [*([done] if done is not None else []), *steps_given(story, decisions.given)]
+    return Explanation(
+        story.run.id,
+        str(story.run.state),
+        what,
+        why,
+        then,
+        can,
+        deliveries,
+        around.holds_up,
+        manual_results=given,
+        settlement=decisions.settlement,
+    )
 
 
 def _took_ms(run: RunView) -> int:
@@ -188,7 +224,15 @@ def _ended(facts: Facts) -> _Answers:
     if heir is not None:
         what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
         return what, [], [f"Run {heir} goes on for it."], [Can(f"mainspring runs show {heir}", "show it")]
-    return [f"It {word} at {at}{took}."], _taken_back(facts), ["Nothing more happens: it is over."], []
+    what = [f"It {word} at {at}{took}."]
+    done = declared_done(facts.decisions.given)
+    if done is not None and run.state is RunState.SUCCEEDED:
+        by = one_line(done.by, 200)
+        what = [
+            f"{by} declared it done at {at}{because(done.reason)}.",
+            f"Its code did not end{', and no result was given' if run.result is None else ': its result was given by hand'}.",
+        ]
+    return what, _taken_back(facts), ["Nothing more happens: it is over."], []
 
 
 def _restarted_as(facts: Facts) -> str | None:
@@ -201,6 +245,7 @@ def _restarted_as(facts: Facts) -> str | None:
     return str(heir) if heir is not None else None
 
 
+_NOTHING_NEEDED = "Nothing more happens, and no one has to do anything."
 _NOT_SAVED = (
     "Its code gave a value that cannot be saved, as arguments or as the run's own result: nothing was done with it."
 )
@@ -211,21 +256,59 @@ def _failed(facts: Facts) -> _Answers:
     where = f" at step {one_line(step.name)}" if step else ""
     at = f" {ago(run.finished_at, facts.now)}" if run.finished_at else ""
     what = [f"It failed{where}{at}: {_said(run.failure)}"]
+    settlement, successor = facts.decisions.settlement, facts.decisions.successor
+    if settlement is not None:
+        what.append(describe_settlement(settlement, run.automation, facts.now))
+    if successor is not None or is_settled_by_success(settlement):
+        return what, _reason(run.reason, run.failure), *_superseded(facts)
     if run.kind == Automation.EXEC:
         line = Can(f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can")
+        if settlement is not None:
+            return what, _reason(run.reason, run.failure), [_NOTHING_NEEDED], []
         return what, _reason(run.reason, run.failure), ["Nothing happens before its caller starts it again."], [line]
+    can = [*(unsettled(facts) or _run_again(facts)), *take_back(facts)]
+    why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
+    if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
+        why[0] = _NOT_SAVED
+    if settlement is not None:
+        revise = [msgspec.structs.replace(offer, does=f"only if that was a mistake: {offer.does}") for offer in can]
+        return what, why, [_NOTHING_NEEDED], revise
+    then = ["Nothing more happens by itself."]
+    then += [describe_retry(facts.file)] if facts.file is not None else []
+    return what, why, then, can
+
+
+def _run_again(facts: Facts) -> list[Can]:
+    """Return how a failed run is continued, or its work done by a new run."""
     gone = taken_back(facts.story)
     does = "continue from where it failed; what is done stays done"
     if gone:
         does = f"run it again, under new keys, from {one_line(gone[0].name)} on, the first that was taken back"
-    can = [
-        *(unsettled(facts) or [retry(facts, does), *from_step(facts)]),
-        *take_back(facts),
-    ]
-    why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
-    if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
-        why[0] = _NOT_SAVED
-    return what, why, ["Nothing more happens by itself."], can
+    file = facts.file
+    if file is None or file.moved_to is None:
+        return [retry(facts, does), *from_step(facts)]
+    move = (
+        [] if file.move_back is None else [Can(file.move_back, "move its file back, fixed or not: it starts a new run")]
+    )
+    if retry_reads_file(facts.story.run):
+        return move
+    return [*move, retry(facts, f"only if what is left does not read the file: {does}")]
+
+
+def _superseded(facts: Facts) -> tuple[list[str], list[Can]]:
+    """Answer next and can for a failed run whose work a later run does or did."""
+    run, settlement, successor = facts.story.run, facts.decisions.settlement, facts.decisions.successor
+    later = successor or (settlement.by if settlement is not None else None)
+    show = [Can(f"mainspring runs show {later}", "show the run that took its place")] if later else []
+    if successor is not None:
+        key = one_line(run.run_key, 60)
+        newer = f"the newer run {successor}" if successor else "a newer run"
+        then = [f"Its key {key!r} belongs to {newer}: a retry of this one is refused."]
+        return ([_NOTHING_NEEDED] if settlement is not None else []) + then, show
+    is_moved = facts.file is not None and facts.file.moved_to is not None
+    if run.kind == Automation.EXEC or is_moved or unsettled(facts):
+        return [_NOTHING_NEEDED], show
+    return [f"{_NOTHING_NEEDED} A retry would do its work a second time: mainspring runs retry {facts.id}"], show
 
 
 def _attention(facts: Facts) -> _Answers:
@@ -237,7 +320,9 @@ def _attention(facts: Facts) -> _Answers:
         then.append(f"Until then it holds partition key {one_line(run.partition, 60)!r} of queue {run.queue}.")
     make = MENDING.get(run.reason or "", plain_mending)
     why = [*_reason(run.reason, run.failure), *_taken_back(facts)]
-    return what, why, then, [*make(facts), *take_back(facts), discard(facts)]
+    holds = list(store_holds(facts.blocker))
+    then += [hold.text for hold in holds]
+    return what, why, then, [*_commands(holds), *make(facts), *take_back(facts), discard(facts)]
 
 
 _BY_STATE: dict[RunState, Callable[[Facts], _Answers]] = {
@@ -257,13 +342,16 @@ def _going_on(facts: Facts, can: list[Can]) -> tuple[list[str], list[str], list[
     run = facts.story.run
     # Until its time comes, a run that waits is in nobody's way: its due time is the end of the wait, no hindrance.
     idle = run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > facts.now)
-    found = [] if idle else blocks(facts.blocker, facts.now, facts.zone)
+    found = list(store_holds(facts.blocker)) if idle else blocks(facts.blocker, facts.now, facts.zone)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
-    then = [f"It goes on when what it waits for is there{latest}." if idle else _next_of(found)]
+    then = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_of(found)]
     if run.deadline_at is not None:
         then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
-    mend = [Can(block.command, block.does) for block in found if block.command is not None]
-    return [block.text for block in found], then, [*mend, *can]
+    return [block.text for block in found], then, [*_commands(found), *can]
+
+
+def _commands(found: list[Block]) -> list[Can]:
+    return [Can(block.command, block.does) for block in found if block.command is not None]
 
 
 def _next_of(found: list[Block]) -> str:

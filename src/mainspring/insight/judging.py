@@ -1,5 +1,6 @@
 """What a monitor says of one subject, as people read it: a word, and each figure by which it judged."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,8 +17,13 @@ _LABELS = {
     "helped": "helped by hand",
     "why": "because",
     "lasts_ms": "for",
+    "failed_share": "share failed",
+    "helped_share": "share helped by hand",
+    "limit_share": "share allowed",
+    "on_weekends": "on weekends",
 }
 _UNITS = ("_at", "_ms", "_bytes", "_share")
+_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _WORDS = frozenset({"code", "reason", "kind"})
 """Figures whose value is a word of ours, such as not_produced."""
 
@@ -34,8 +40,29 @@ def wrong_first(found: Iterable[Judged]) -> list[Judged]:
     return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
 
 
+def figure_label(name: str) -> str:
+    """Return how a figure is called where people read it: "share failed", "grace"; its unit stands with its value."""
+    label = _LABELS.get(name)
+    if label is not None:
+        return label
+    unit = next((unit for unit in _UNITS if name.endswith(unit)), "")
+    return name.removesuffix(unit).replace("_", " ")
+
+
+def rule_text(rule: str) -> str:
+    """Return the rule of a monitor with its figures called as they are shown beside it, in quotes: "Wrong from 'late' on"."""
+
+    def label(found: re.Match[str]) -> str:
+        name = found[0]
+        return f"'{figure_label(name)}'" if name in _LABELS or name.endswith(_UNITS) else name
+
+    return _NAME.sub(label, rule)
+
+
 def figure_text(name: str, value: Any, now: int, zone: str) -> str:
     """Return a figure by which something was judged: instants on the clock of a zone, spans in units."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if name.endswith("_at") and isinstance(value, int):
         return moment(value, now, zone)
     return ", ".join(map(str, value)) if isinstance(value, list) else figure(name, value)
@@ -47,10 +74,6 @@ def figure_rows(figures: Mapping[str, Any], now: int, zone: str) -> list[tuple[s
     for name, value in figures.items():
         if value is None or name == OWED or (name, value) == ("faults", 1):
             continue
-        label = _LABELS.get(name)
-        if label is None:
-            unit = next((unit for unit in _UNITS if name.endswith(unit)), "")
-            label = name.removesuffix(unit).replace("_", " ")
-        text = ("yes" if value else "no") if isinstance(value, bool) else figure_text(name, value, now, zone)
-        rows.append((label, text.replace("_", " ") if name in _WORDS else text))
+        text = figure_text(name, value, now, zone)
+        rows.append((figure_label(name), text.replace("_", " ") if name in _WORDS else text))
     return rows

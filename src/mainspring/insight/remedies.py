@@ -8,8 +8,10 @@ import msgspec
 
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.insight.steps import StepLine
+from mainspring.insight.trigger_file import TriggerFile
 from mainspring.insight.undone import may_be_taken_back
 from mainspring.insight.words import moment, one_line
+from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
 from mainspring.store.views import Blocker, RunStory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
@@ -38,6 +40,8 @@ class Facts(msgspec.Struct, frozen=True):
     lines: list[StepLine]
     now: int
     zone: str
+    decisions: RunDecisions = UNDECIDED
+    file: TriggerFile | None = None
 
     @property
     def id(self) -> str:

@@ -15,7 +15,7 @@ from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.steps import STOPS
-from mainspring.insight.words import one_line
+from mainspring.insight.words import many, one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads.paths import Passed, PassedRun, passed_runs
 from mainspring.store.views import AutomationView
@@ -256,7 +256,7 @@ def _before_in(outcomes: Sequence[Passed]) -> Callable[[int], tuple[Passed | Non
 
 def _sentence(edge: PathEdge, runs: int) -> str:
     each = "it ended the run" if edge.runs == 1 else "each ended the run"
-    return f"{one_line(edge.step, 80)} failed in {edge.runs} of {runs} runs and nothing in the code takes it up: {each}"
+    return f"{one_line(edge.step, 80)} failed in {edge.runs} of {many(runs, 'run')} and nothing in the code takes it up: {each}"
 
 
 def way_word(edge: PathEdge) -> str:

@@ -79,8 +79,9 @@ def release(store: Store, reads: Reads, *, act: Act) -> None:
     if left:
         more = "+" if len(left) == _MOST_COUNTED else ""
         listed = ", ".join(left[:_SHOWN]) + (", ..." if len(left) > _SHOWN else "")
+        runs = "run that was" if len(left) == 1 else "runs that were"
         raise ConflictError(
-            f"{len(left)}{more} runs that were unfinished in the backup are undecided\n{listed}",
+            f"{len(left)}{more} {runs} unfinished in the backup {'is' if len(left) == 1 else 'are'} undecided\n{listed}",
             hint="Decide them first: mainspring db restore --decide continue|done|cancel, with --name NAME or --run RUN for some of them.",
         )
     perform(store, act, "release", "store:held", SetMeta(HELD, None))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mainspring.domain.log_line import Level, LogLine
 from mainspring.domain.log_part import dropped_text, unpacked
+from mainspring.domain.monitors.words import many
 from mainspring.domain.opening import Opening
 from mainspring.domain.sealing import sealed_in
 from mainspring.store.reads.logs import StoredPart
@@ -52,11 +53,11 @@ def _opened(part: StoredPart, opening: Opening) -> list[LogLine]:
     data = opening.value(part.body) or b""
     sealed = sealed_in(data)
     if sealed is not None:
-        return [_instead(part, f"({part.lines} lines sealed by codec {sealed.codec!r})")]
+        return [_instead(part, f"({many(part.lines, 'line')} sealed by codec {sealed.codec!r})")]
     try:
         return unpacked(data, run=part.run, workflow=part.automation, attempt=part.attempt)
     except ValueError as error:
-        return [_instead(part, f"({part.lines} lines that cannot be read: {error})")]
+        return [_instead(part, f"({many(part.lines, 'line')} that cannot be read: {error})")]
 
 
 def _instead(part: StoredPart, text: str) -> LogLine:

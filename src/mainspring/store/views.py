@@ -309,6 +309,8 @@ class Blocker(msgspec.Struct, frozen=True):
     is_served: bool = False  # a worker lives, be it one that does not have this automation
     child_queue: ChildQueue | None = None  # of the worker that owns it
     is_owner_gone: bool = False  # the process that owns it died, and no other one has noted it yet
+    undecided: Capped | None = None  # of a store on hold: runs that must be decided before it can be released
+    is_undecided: bool = False  # it is one of them
 
 
 def columns(kind: type[Any]) -> str:

@@ -10,15 +10,19 @@ import msgspec
 from mainspring.domain.log_line import LogLine
 from mainspring.domain.sealing import PLAIN
 from mainspring.domain.states import REOPENABLE, RunState
-from mainspring.insight.explaining import explain
+from mainspring.insight.decisions import describe_settlement, without_names
+from mainspring.insight.explaining import Explanation, explain
 from mainspring.insight.remedies import Can
 from mainspring.insight.steps import StepLine, lines_of
+from mainspring.insight.trigger_file import trigger_file
 from mainspring.service.lines import last_lines
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
+from mainspring.store.reads.decisions import read_decisions
 from mainspring.store.reads.logs import last_parts
 from mainspring.store.reads.runs import outline
 from mainspring.store.reads.status import blocker as read_blocker
+from mainspring.store.reads.triggers import delivered_for
 from mainspring.store.views import RunStory
 
 _SEALED: Final = ViewOpening(PLAIN, lenient=True)
@@ -32,7 +36,8 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `is_cut` = there are other steps.
 
-    `can` = what a person may do; `is_plain` = it can be continued as it is, by the one button that there is.
+    `can` = what a person may do; `is_plain` = it waits to be continued as it is, by the one button that there is.
+    `settled` = what settled it.
     """
 
     id: str
@@ -46,6 +51,7 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
     why: list[str]
     can: list[Can]
     is_plain: bool
+    settled: str
     lines: list[StepLine]
     is_cut: bool
     log: list[LogLine]
@@ -62,7 +68,9 @@ def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
     run, lines = story.run, lines_of(story)
     step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
     has_stopped = run.state in REOPENABLE
-    what, why, can = _explained(reader, story, now, zone) if has_stopped else ([], [], [])
+    found = _explained(reader, story, now, zone) if has_stopped else None
+    can = [] if found is None else found.can
+    settlement = None if found is None else found.settlement
     counted = [line for line in lines if line.superseded is None]
     shown = counted[-_STEPS:]
     if step is not None and step not in shown:
@@ -75,23 +83,29 @@ def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
         started_at=run.started_at,
         step=step.name if step is not None else None,
         error=run.failure.headline if run.failure is not None and has_stopped else "",
-        what=what,
-        why=why,
+        what=[] if found is None else found.what,
+        why=[] if found is None else found.why,
         can=can,
-        is_plain=any(one.command == f"mainspring runs retry {id}" for one in can),
+        is_plain=settlement is None and any(one.command == f"mainspring runs retry {id}" for one in can),
+        settled="" if settlement is None else describe_settlement(settlement, run.automation, now),
         lines=shown,
         is_cut=len(counted) > _STEPS,
         log=_log(reader, id, run.failed_ident) if has_stopped else [],
     )
 
 
-def _explained(reader: Reader, story: RunStory, now: int, zone: str) -> tuple[list[str], list[str], list[Can]]:
-    """Explain a run that stopped; what keeps one waiting would name others."""
+def _explained(reader: Reader, story: RunStory, now: int, zone: str) -> Explanation | None:
+    """Explain a run that stopped; what keeps one waiting would name others. None = it was pruned between the two reads."""
     blocker = read_blocker(reader, story.run.id)
-    if blocker is None:  # pruned between the two reads
-        return [], [], []
-    found = explain(story, blocker, now, zone)
-    return found.what, found.why, found.can
+    if blocker is None:
+        return None
+    decisions = without_names(read_decisions(reader, story.run))
+    found = explain(story, blocker, now, zone, decisions=decisions)
+    file = trigger_file(story.run, blocker.automation, delivered_for(reader, story.run.id))
+    if file is None or file.moved_to is None or found.settlement is not None:
+        return found
+    moved = Can(f"mainspring explain {found.run}", "its file was moved away after the failure: see how to run it again")
+    return msgspec.structs.replace(found, can=[moved])
 
 
 def _log(reader: Reader, id: str, ident: str | None) -> list[LogLine]:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from mainspring.domain.access import Role, Source, read_role
 from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.insight.words import many
 from mainspring.service import people as acts
 from mainspring.service.actor import Act
 from mainspring.service.sign_in import Came, SignIn
@@ -205,7 +206,7 @@ class PeoplePages:
 
     def _end_sessions(self, asked: _Asked) -> str:
         ended = acts.end_sessions(self._store, asked.name, act=asked.act, keep=asked.keep)
-        return f"{ended} sessions of {asked.name} are ended"
+        return f"{many(ended, 'session')} of {asked.name} ended"
 
     def _end_session(self, asked: _Asked) -> str:
         acts.end_session(self._store, asked.form.get("id", ""), None, act=asked.act)

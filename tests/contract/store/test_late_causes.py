@@ -9,8 +9,9 @@ from mainspring.domain.monitors.table import DEFAULTS
 from mainspring.domain.route import Routing
 from mainspring.insight.late_causes import cause_of, with_causes
 from mainspring.operations.watch import Watch
-from mainspring.store.commands.automations import MakeSlot, PauseQueue, ScheduleRow, SetQueue
+from mainspring.store.commands.automations import MakeSlot, PauseQueue, ScheduleRow, SetMeta, SetQueue
 from mainspring.store.commands.runs import SlotLink
+from mainspring.store.held import HELD, RESTORED_AT, decision_key
 from mainspring.store.reads.status import blocker
 
 HOUR = 3_600_000
@@ -52,6 +53,21 @@ def test_late_start_names_its_blocker(store, watch):
     watch.look()
     assert late(store).text.endswith("nobody takes it")
     assert "blocker" not in late(store).facts
+
+
+def test_hold_counts_the_runs_that_must_be_decided(store, clock):
+    """Of a run it says whether that is one of them; without a hold there is nothing to decide."""
+    first, second = store.start().run, store.start().run
+    assert blocker(store.reader, first).undecided is None
+    restored = clock.now()
+    clock.forward(10)
+    later = store.start().run
+    store.do(
+        SetMeta(HELD, "1"), SetMeta(RESTORED_AT, str(restored)), SetMeta(decision_key(str(restored), first), "done")
+    )
+    found = {run: blocker(store.reader, run) for run in (first, second, later)}
+    assert [found[run].is_undecided for run in (first, second, later)] == [False, True, False]
+    assert {str(one.undecided) for one in found.values()} == {"1"}
 
 
 def test_nobody_who_made_no_run_is_explained(store, watch):

@@ -11,7 +11,7 @@ from mainspring.domain.states import FailureReason, IncidentState, OutcomeState,
 from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Discard, ParentLink, Reopen
-from mainspring.store.reads.incidents import last_faults, members, members_of, untold_faults
+from mainspring.store.reads.incidents import items_of, last_faults, members, members_of, untold_faults
 from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt, outcome
 from tests.counted_reads import counted as counted_reads
@@ -160,6 +160,16 @@ def test_members_of_one_cause_are_counted(store):
     ]
     well(store)
     assert state_of(store, id) is IncidentState.OPEN
+
+
+def test_items_of_failed_runs_are_read_together(store):
+    """A run that is about nothing but itself, or its automation as a whole, has none."""
+    first, second = fall(store, "x", "y")
+    whole = store.begin(**WHOLE)
+    store.do(fail(whole, "s1"))
+    alone = store.begin()
+    store.do(fail(alone, "s1"))
+    assert items_of(store.reader, [first, second, whole.id, alone.id]) == {first: "x", second: "y"}
 
 
 def test_failed_run_is_discarded_once(store, counted):

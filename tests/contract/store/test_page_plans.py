@@ -52,6 +52,7 @@ _PARAMS = {
     "count_standing_of_error": ("a", "f", 1, None, 0),
     "list_standing_of_error": ("a", "f", 1, 1, None, 0),
     "list_last_faults": ("[]",),
+    "list_decisions_on_run": ("run:r", 50),
     "list_replayed": ('["d_1"]',),
     "created_at_number": (1,),
     "received_at_number": (1,),

@@ -8,6 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.app.backups import back_up, restore
 from mainspring.app.stores import make_store
+from mainspring.cli.main import run
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incident import IncidentKind
 from mainspring.domain.monitors.table import DEFAULTS, MONITORS
@@ -213,13 +214,15 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     assert len(again.refused) == 5, "no one has to decide on it any more"
 
 
-def test_one_lost_due_time_is_told_in_the_singular(restored):
+def test_one_lost_due_time_is_told_in_the_singular(restored, capsys):
     """As a person would say it."""
     site, _ = restored
     found = site.reads.lost_interval(100)
     but_one = msgspec.structs.replace(found, slots=found.slots[1:])
     catch_up.dismiss(site.opened, catch_up.choose_to_dismiss(but_one, ()), act=site.act("d"))
     assert undecided_text(site.opened.reader) == "1 due time of the lost interval is undecided"
+    assert run(["--store", site.url, "db", "restore", "--lost"]) == 0
+    assert "1 due time:\n" in capsys.readouterr().out
 
 
 def test_held_store_names_its_commands_and_nothing_is_silent(restored):

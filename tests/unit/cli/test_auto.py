@@ -1,5 +1,6 @@
 """auto list, show, next, pause, resume, retire."""
 
+import os
 import sqlite3
 from contextlib import closing
 
@@ -27,6 +28,20 @@ def tidy(folder: str = "/srv") -> int:
     '''Put things in order.'''
     return 1
 """
+
+
+@pytest.fixture
+def project(folder):
+    """Writes a file of a configured project, changed at an instant (ms)."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["automations/*.py"]\n')
+    (folder / "automations").mkdir()
+
+    def write(name: str, text: str, at: int) -> None:
+        file = folder / "automations" / name
+        file.write_text(text)
+        os.utime(file, (at / 1_000, at / 1_000))
+
+    return write
 
 
 def test_list_shows_state_schedule_and_next(cli, stage):
@@ -76,6 +91,20 @@ def test_list_says_what_is_wrong_with_each(cli, stage):
     assert "permanent error" in cli("auto", "list").out
 
 
+def test_list_shows_that_the_last_run_failed(cli, stage):
+    """On time and failing: that is shown before any watcher has opened an incident, and no newer run that has not ended hides it."""
+    run = stage.begin()
+    stage.do(fail(run))
+    waiting = stage.start()
+    rows = {row["name"]: row for row in cli("auto", "list", "--json").json}
+    assert rows["backup"]["state"] == "on_time"
+    assert (rows["backup"]["last_run"]["run"], rows["backup"]["last_run"]["state"]) == (run.id, "failed")
+    assert rows["order"]["last_run"] is None
+    out = cli("auto", "list").out
+    assert "✗ failed" in next(line for line in out.splitlines() if line.startswith("backup"))
+    assert waiting != run.id
+
+
 def test_list_tells_what_kept_others_out(cli, stage, folder):
     """As the last worker told it: a file that failed as a whole has no name that could be in the list."""
     registry = Registry()
@@ -84,6 +113,46 @@ def test_list_tells_what_kept_others_out(cli, stage, folder):
     said = cli("auto", "list", "--json")
     assert len(said.json) == 2
     assert "/srv/bad.py:3: failed to load: ValueError: x\nMend the file." in said.err
+
+
+def test_list_loads_files_that_no_worker_has_loaded(cli, stage, project):
+    """A file that came after the worker is listed as unannounced; one that does not load is told, with its error, behind the list."""
+    project("old.py", "raise RuntimeError('not read')", stage.now - 60_000)
+    assert [row["name"] for row in cli("auto", "list", "--json").json] == ["backup", "order"]
+    project("one.py", HELLO, stage.now + 60_000)
+    project("two.py", "import nosuchmodule", stage.now + 60_000)
+    said = cli("auto", "list", "--json")
+    assert [(row["name"], row["state"]) for row in said.json][-1] == ("tidy", "unannounced")
+    assert "two.py:1: failed to load: ModuleNotFoundError: No module named 'nosuchmodule'" in said.err
+    assert said.code == 0
+    assert cli("auto", "show", "tidy").code == 0
+
+
+def test_list_tells_what_does_not_load_where_only_wrapped_commands_ran(cli, folder, store_path, project):
+    """A wrapped command makes a store and announces itself, and loads nothing."""
+    project("two.py", "import nosuchmodule", 1_000)
+    assert cli("exec", "-n", "nightly", "--", "true").code == 0
+    said = cli("auto", "list")
+    assert "nightly" in said.out
+    assert "No module named 'nosuchmodule'" in said.err
+
+
+def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
+    """`--cron` of a wrapped command changes nothing of a script, task or workflow that has the name; a call without one is not told."""
+    said = cli("exec", "-n", "backup", "--cron", "0 4 * * *", "--", "true")
+    assert said.code == 0
+    assert (
+        said.err.count(
+            "--cron and --every are ignored. 'backup' is a script: what it is stays as its worker announced it"
+        )
+        == 1
+    )
+    assert "Give this command a name of its own: -n NAME" in said.err
+    assert {row["schedule"] for row in cli("auto", "list", "--json").json if row["name"] == "backup"} == {
+        str(BACKUP.schedules[0].describe())
+    }
+    assert "ignored" not in cli("exec", "-n", "backup", "--", "true").err
+    assert "ignored" not in cli("exec", "-n", "own", "--cron", "0 4 * * *", "--", "true").err
 
 
 def test_list_does_not_offer_to_add_where_all_failed(cli, folder):
@@ -242,7 +311,7 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     stage.do(fail(run, "charge\x1b[2J", rank=1))
     said = cli("auto", "paths", "order")
     assert "no error path" in said.out
-    assert "failed in 1 of 1 runs and nothing in the code takes it up: it ended the run." in said.err
+    assert "failed in 1 of 1 run and nothing in the code takes it up: it ended the run." in said.err
     assert "\x1b[2J" not in said.out + said.err
     found = cli("auto", "paths", "order", "--json").json
     assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)

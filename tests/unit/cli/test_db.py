@@ -175,6 +175,16 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
         stage.store.close()
 
 
+def test_backup_refuses_the_name_of_a_file_and_makes_no_folder_of_it(cli, stage, folder):
+    """A copy has the time in its name; a folder that is called so takes it all the same."""
+    said = cli("db", "backup", "ok.db")
+    assert said.code == 2
+    assert "ok.db is the name of a file" in said.err
+    assert not (folder / "ok.db").exists()
+    (folder / "ok.db").mkdir()
+    assert cli("db", "backup", "ok.db").out.startswith("ok.db/")
+
+
 def test_restore_takes_the_newest_backup_of_a_folder(cli, store_path, folder):
     """What `db backup FOLDER` was given is good for `db restore` too; where there is none for this store it says what is there."""
     Stage(store_path).store.close()

@@ -238,5 +238,5 @@ def test_full_queue_is_the_reason_why_a_due_time_was_not_served(cli, stage):
         )
     )
     found = checks(cli)["scheduler"]
-    assert "queue 'narrow' is full, 1 of at most 1 runs wait in it" in found["text"]
+    assert "queue 'narrow' is full, 1 of at most 1 run waits in it" in found["text"]
     assert found["fix"] == "mainspring queues show narrow"

@@ -76,6 +76,21 @@ def test_run_and_exec_create_the_store_and_say_so(cli, folder, store_path, caplo
     assert caplog.text.count(f"created a new store at {store_path}") == 1
 
 
+def test_what_creates_a_store_refuses_a_mistyped_one(cli, stage, folder, store_path):
+    """Beside a store of a similar name another one is made by an act of its own; where there is none, `run` creates it."""
+    (folder / "jobs.py").write_text("import mainspring as ms\n@ms.task\ndef sync() -> int:\n    return 1\n")
+    typo = store_path.with_name("stat.db")
+    for words in (["run", "-m", "jobs.py", "sync"], ["up"], ["dev"]):
+        said = cli("--store", str(typo), *words)
+        assert said.code == 2, said
+        assert f"there is no store\nat {typo}\nThere is one at {store_path}" in said.err
+        assert not typo.exists()
+    assert f"mainspring --store {typo} db migrate --create" in said.err
+    assert cli("--store", str(typo), "db", "migrate", "--create").code == 0
+    assert cli("--store", str(typo), "run", "-m", "jobs.py", "sync").code == 0
+    assert cli("--store", str(folder / "other.db"), "run", "-m", "jobs.py", "sync").code == 0
+
+
 def test_an_app_creates_its_store_when_it_starts_something_and_not_before(tmp_path, caplog):
     """Neither by being made nor by an act on what cannot be there."""
     place = tmp_path / "nonexistent" / "x.db"

@@ -157,3 +157,47 @@ def test_run_that_fails_after_its_start_names_the_run(cli, code, store_path, mon
         assert said.out == f"{run}\n"
         assert f"mainspring runs watch {run}" in said.err
         assert f"mainspring runs cancel {run}" in said.err
+
+
+UNKNOWN_OPTIONS = """
+import mainspring as ms
+
+POLICY = ms.Retry(attempt=3)
+
+@ms.task(retry=POLICY)
+def pay() -> int:
+    return 1
+
+@ms.on.cron("0 3 * * *", timezone="UTC")
+@ms.task
+def nightly() -> int:
+    return 2
+
+@ms.step
+def twice(number: int) -> int:
+    return 2 * number
+
+@ms.workflow
+async def fan(run: ms.Run) -> list[int]:
+    return await run.map(twice, [1, 2], item="x")
+
+@ms.task
+def fine() -> int:
+    return 4
+"""
+
+
+def test_unknown_option_in_a_file_keeps_its_automation_out_and_no_other(cli, folder):
+    """Call, option, nearest one, file and line; the others of the file run."""
+    (folder / "jobs.py").write_text(UNKNOWN_OPTIONS)
+    said = cli("run", "pay", "-m", "jobs.py")
+    assert "ms.Retry has no option 'attempt'" in said.err
+    assert "jobs.py:6" in said.err
+    assert "Did you mean 'attempts'?" in said.err
+    said = cli("run", "nightly", "-m", "jobs.py")
+    assert "ms.on.cron has no option 'timezone'" in said.err
+    assert "jobs.py:10" in said.err
+    said = cli("run", "fan", "-m", "jobs.py")
+    assert said.code == 5
+    assert "UnknownOptionError: run.map has no option 'item' (jobs.py:21 in fan)" in said.err
+    assert cli("run", "fine", "-m", "jobs.py").out.strip() == "4"

@@ -6,9 +6,10 @@ import pytest
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.insight import words
 from mainspring.store.commands.inbox import Deliver
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.runs import Annotate
+from mainspring.store.commands.runs import Annotate, SlotLink
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 from tests.unit.cli.conftest import BACKUP, ORDER
 
@@ -48,6 +49,48 @@ def test_list_filters(cli, stage):
     assert ids("--until", "2001-01-01") == set()
     assert (ids("--queue", "default"), ids("-q", "mail")) == ({failed.id, queued}, set())
     assert ids("--until", "2100-01-01") == ids("--limit", "50")
+
+
+def test_list_names_the_automation_and_the_title_apart(cli, stage):
+    """A name that other commands take is shown whole; titles have a column where a run has one."""
+    stage.start()
+    assert "TITLE" not in cli("runs", "list").out
+    stage.start(title="Book the invoices of January")
+    titles, rows = cli("runs", "list").out.splitlines()[0], cli("runs", "list").out.splitlines()[1:]
+    assert "TITLE" in titles
+    assert all(" backup " in row for row in rows)
+    assert "Book the invoices of January" in rows[0]
+
+
+def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
+    """The due time that the run serves; it may begin much later."""
+    at = stage.now // 60_000 * 60_000 - 3_600_000
+    run = stage.start(slot=SlotLink("backup", at))
+    assert f"  slot      {words.instant(at)} UTC (1h" in cli("runs", "show", run).out
+    assert "  slot " not in cli("runs", "show", stage.start()).out
+
+
+def test_name_of_an_automation_in_place_of_a_run_says_where_to_look(cli, stage):
+    """A name that a person knows is not called a run that is not there."""
+    said = cli("explain", "backup")
+    assert said.code == cli("explain", "nothing").code
+    assert "backup is an automation, and a run is wanted" in said.err
+    assert "mainspring auto show backup. It has no run." in said.err
+    run = stage.start()
+    assert f"Its last run: mainspring explain {run}" in cli("explain", "backup").err
+    assert f"Its last run: mainspring explain {run}" in cli("runs", "show", "backup").err
+    assert "there is no run nothing" in cli("explain", "nothing").err
+
+
+def test_table_into_a_pipe_is_not_cut(cli, stage):
+    """What reads it gets each row whole; a terminal gets what fits."""
+    long = "Invoices of " + "very " * 40 + "many customers"
+    run = stage.begin(title=long)
+    failure = Failure(type="E", code="e", message="no answer from " + "host " * 30 + "at all", frames=[])
+    stage.do(finish(run, RunState.FAILED, failure=failure, reason=FailureReason.RETRIES_EXHAUSTED))
+    assert long in cli("runs", "list").out
+    assert "at all" in cli("failed", "list").out
+    assert "…" not in cli("failed", "list").out
 
 
 def test_list_shows_what_a_retry_healed(cli, stage, monkeypatch):

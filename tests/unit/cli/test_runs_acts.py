@@ -234,6 +234,27 @@ def test_failed_list_shows_errors(cli, stage):
     assert "it broke" in cli("failed", "list").out
 
 
+def test_failed_list_and_incidents_tell_the_items_of_failed_runs_apart(cli, stage):
+    """Three files of one automation fail by one error: each is told by its title or its item, and in JSON by both."""
+    runs = {}
+    for file, title in (("/in/a.csv", None), ("/in/" + "deep/" * 20 + "b.csv", None), ("/in/c.csv", "Read c")):
+        runs[file] = stage.begin(ORDER, b'{"customer": "a"}', item=file, title=title)
+        stage.do(fail(runs[file]))
+    Watch(stage.store, stage.clock, tunings=DEFAULTS, routing=Routing(), redact=str).look()
+    rows = {row["id"]: row for row in cli("failed", "list", "--json").json}
+    assert {(rows[run.id]["item"], rows[run.id]["title"]) for run in runs.values()} == {
+        (file, "Read c" if file == "/in/c.csv" else None) for file in runs
+    }
+    for text in ("/in/a.csv", "deep/b.csv", "Read c"):
+        assert text in cli("failed", "list").out
+    (found,) = cli("incidents", "list", "--json").json
+    assert sorted(found["items"]) == sorted(["Read c", *(file for file in runs if file != "/in/c.csv")])
+    assert "Read c (and 2 more)" in cli("incidents", "list").out
+    shown = cli("incidents", "show", found["id"]).out
+    for text in ("  /in/a.csv", "deep/b.csv", "  Read c  /in/c.csv"):
+        assert text in shown
+
+
 def test_acts_need_a_store(cli, store_path):
     """An act never makes a store."""
     assert cli("runs", "cancel", "r_x").code == 2

@@ -4,8 +4,18 @@ import msgspec
 import pytest
 
 from mainspring.domain.states import RunState
+from mainspring.store.commands.automations import PauseQueue
 from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.reads import status
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
+
+JOBS = """
+import mainspring as ms
+
+@ms.task
+def nap() -> int:
+    return 1
+"""
 
 
 @pytest.mark.parametrize(
@@ -62,3 +72,65 @@ def test_json_is_one_document_at_the_end(cli, stage):
     run = stage.begin()
     stage.do(finish(run))
     assert cli("runs", "watch", run.id, "--json").json["state"] == "succeeded"
+
+
+def halted(said, run):
+    """Return the lines on stderr that say the run does not continue."""
+    return [line for line in said.err.splitlines() if line.startswith(f"run {run} does not continue.")]
+
+
+def test_watch_says_once_that_no_worker_is_running(cli, stage):
+    """On stderr, with the command that starts one; then it waits on."""
+    run = stage.start()
+    stage.store.close()
+    said = cli("runs", "watch", run, "--timeout", "1.5s")
+    assert halted(said, run) == [f"run {run} does not continue. No live worker has backup."]
+    assert said.err.count("To start a worker: mainspring up\n") == 1
+    assert "worker" not in said.out
+    assert said.code == 7
+
+
+def test_watch_of_a_waiting_run_says_that_no_worker_is_running(cli, stage):
+    """What it waits for would come, and no one would take it."""
+    run = stage.begin()
+    stage.do(suspend(run))
+    stage.store.close()
+    said = cli("runs", "watch", run.id, "--timeout", "0s", "--json")
+    assert halted(said, run.id) == [f"run {run.id} does not continue. No live worker has backup."]
+
+
+def test_watch_says_nothing_while_a_worker_is_there(cli, stage):
+    """Queued, waiting and running."""
+    queued, running = stage.start(due_at=stage.now + 60_000), stage.begin()
+    assert halted(cli("runs", "watch", queued, "--timeout", "0s"), queued) == []
+    assert halted(cli("runs", "watch", running.id, "--timeout", "0s"), running.id) == []
+    stage.do(suspend(running))
+    assert halted(cli("runs", "watch", running.id, "--timeout", "0s"), running.id) == []
+
+
+def test_watch_says_that_its_queue_is_paused(cli, stage):
+    """By whom and why, and how to resume it."""
+    run = stage.start()
+    stage.do(PauseQueue("default", True, "cli:bob@box", "disk swap"))
+    said = cli("runs", "watch", run, "--timeout", "0s")
+    assert "Queue default was paused now by cli:bob@box: disk swap." in said.err
+    assert "mainspring queues resume default" in said.err
+
+
+def test_watch_of_a_run_whose_worker_died_says_to_start_one(cli, stage, monkeypatch):
+    """Nothing continues it, and no process is there to note that."""
+    run = stage.begin()
+    monkeypatch.setattr(status, "is_gone", lambda host, pid, started: True)
+    said = cli("runs", "watch", run.id, "--timeout", "0s")
+    assert halted(said, run.id) == [f"run {run.id} does not continue. Its process died, and no worker is running."]
+    assert "To start a worker: mainspring up" in said.err
+
+
+def test_run_that_waits_says_once_that_its_worker_is_gone(cli, stage, folder, monkeypatch):
+    """`mainspring run` found a worker, and nothing takes the run."""
+    (folder / "jobs.py").write_text(JOBS)
+    monkeypatch.setattr("mainspring.cli.run_command._somebody_works", lambda *_: True)
+    said = cli("run", "nap", "-m", "jobs.py", "--timeout", "1.5s")
+    assert said.code == 7
+    assert said.err.count("does not continue. No live worker has nap") == 1
+    assert "It goes on." not in said.err

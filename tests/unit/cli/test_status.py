@@ -1,5 +1,7 @@
 """The verdict."""
 
+import os
+
 import msgspec
 import pytest
 
@@ -201,6 +203,24 @@ def test_file_that_fails_to_load_is_named_once(cli, stage, look):
     assert [problem.partition(":")[0] for problem in about_loading()] == ["/srv/nightly.py", "/srv/other.py"]
     look(Subject("backup", IncidentKind.DEFINITION_LOST), Severity.NOTIFY, "it fails to load: ValueError: x")
     assert [problem.partition(":")[0] for problem in about_loading()] == ["[notify] backup", "/srv/other.py"]
+
+
+def test_file_that_no_worker_has_loaded_is_named_and_not_imported(cli, stage, folder):
+    """A note, for it may be well: whether it loads is told by `auto list` and `doctor`."""
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["automations/*.py"]\n')
+    (folder / "automations").mkdir()
+    for name, at in (("old", stage.now - 60_000), ("new", stage.now + 60_000)):
+        file = folder / "automations" / f"{name}.py"
+        file.write_text("from pathlib import Path\nPath('imported').touch()\n")
+        os.utime(file, (at / 1_000, at / 1_000))
+    said = cli("status")
+    note = (
+        "No worker has loaded automations/new.py as it is now. Check: mainspring auto list."
+        " Load: mainspring down, then mainspring up"
+    )
+    assert (said.code, said.out.splitlines()[1:]) == (0, [f"  {note}"])
+    assert cli("status", "--json").json["notes"] == [note]
+    assert not (folder / "imported").exists()
 
 
 def test_many_incidents_are_counted_not_listed(cli, look):

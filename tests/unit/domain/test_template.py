@@ -3,11 +3,16 @@
 import contextlib
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.domain.arguments import json_schema
+from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
+from mainspring.domain.file import File
+from mainspring.domain.signature import signature_of
 from mainspring.domain.template import check_fields, check_template, expand_template
 
 SLOT = datetime(2026, 1, 5, 3, tzinfo=UTC)
@@ -129,3 +134,31 @@ def test_field_that_no_value_has_is_refused_before_there_are_values(template, sa
     with pytest.raises(OptionError if nearest is None else UnknownNameError, match=says) as refused:
         check_fields(template, ORDER)
     assert nearest is None or refused.value.nearest == nearest
+
+
+def test_file_has_its_name_and_its_path_in_templates():
+    """The fields that a function sees on `ms.File`: the name follows from the path and is not stored."""
+
+    def book(file: File) -> None: ...
+
+    definition = Definition(
+        kind=Kind.TASK,
+        name="book",
+        options={"title": "Book {file.name}", "item": "{file.path}", "produces": ["out/{file.name}.ok"]},
+        parameters=json_schema(signature_of(book)),
+    )
+    definition.check_templates()
+    file = File.at(b"/inbox/a.csv", size=3, sha256="f" * 64, modified_ns=0)
+    arguments = {"file": msgspec.to_builtins(file)}
+    expanded = [definition.expand(text, arguments) for text in ("{file.name} {file.path}", "out/{file.name}.ok")]
+    assert expanded == ["a.csv /inbox/a.csv", "out/a.csv.ok"]
+
+
+def test_field_that_no_file_has_is_refused_with_those_there_are():
+    """`name` among them, although it is not stored."""
+    schema = {"properties": {"file": msgspec.json.schema(File)["$defs"]["File"]}}
+    with pytest.raises(UnknownNameError, match="extension") as refused:
+        check_fields("{file.extension}", schema)
+    assert "modified, name, path" in (refused.value.hint or "")
+    with pytest.raises(OptionError, match=r"file\.name is a single value"):
+        check_fields("{file.name.x}", schema)

@@ -1,5 +1,7 @@
 """Why a run is not taken up: each thing that may be in its way, as `explain` tells it."""
 
+import pytest
+
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
@@ -40,6 +42,51 @@ def test_held_store_is_told_first(cli, stage):
     assert text.startswith("The store is on hold after a restore or a loss")
     assert can[0] == "mainspring db restore --release"
     assert then == "It does not go on before that is changed."
+
+
+@pytest.fixture
+def restored(cli, stage, store_path):
+    """A store with a queued and a waiting run, put back from its backup; gives the two ids."""
+    queued, run = stage.start(due_at=stage.now + 3_600_000), stage.begin()
+    waits = b'[{"kind": "signal", "name": "paid", "ident": "s1", "until_at": null}]'
+    stage.do(OpenWait(run.id, run.claim, "s1", "signal", "paid"))
+    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    assert cli("db", "backup", str(store_path.parent / "b.db")).code == 0
+    stage.store.close()
+    assert cli("db", "restore", str(store_path.parent / "b.db"), "-y").code == 0
+    return queued, run.id
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["queued", "waiting"])
+def test_hold_with_undecided_runs_names_the_command_that_lists_them(cli, restored, place):
+    """A release is refused before all are decided, so it is offered only then; a waiting run names the hold too."""
+    run = restored[place]
+    text, then, can = why(cli, run)
+    assert "The store is on hold after a restore or a loss" in text
+    assert "2 unfinished runs must be decided, this one among them" in text
+    assert then == "It does not go on before that is changed."
+    assert can[0] == "mainspring db restore --undecided"
+    assert "mainspring db restore --release" not in can
+    assert cli(*can[0].split()[1:], "--json").json
+    assert cli("db", "restore", "--release").code != 0
+    assert cli("db", "restore", "--decide", "continue", "--run", run, "-y").code == 0
+    assert "1 unfinished run must be decided." in why(cli, run)[0]
+    assert cli("db", "restore", "--decide", "continue", "-y").code == 0
+    text, then, can = why(cli, run)
+    assert "decided" not in text
+    assert can[0] == "mainspring db restore --release"
+    assert cli(*can[0].split()[1:]).code == 0
+    assert "on hold" not in why(cli, run)[0]
+
+
+def test_run_that_needs_a_person_names_the_hold(cli, stage):
+    """Continued it would start only after the release."""
+    run = stage.begin()
+    stage.do(halt(run))
+    stage.do(SetMeta(HELD, "1"))
+    _, then, can = why(cli, run.id)
+    assert "The store is on hold after a restore or a loss" in then
+    assert can[0] == "mainspring db restore --release"
 
 
 def test_due_time(cli, stage):

@@ -2,7 +2,7 @@
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.judged import Judged
-from mainspring.insight.judging import figure_text, verdict_word, wrong_first
+from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word, wrong_first
 
 
 def judged(name, **said):
@@ -26,3 +26,14 @@ def test_figures_are_read_by_the_unit_in_their_name():
     assert figure_text("window_ms", 90_000, 0, "UTC") == "1m30s"
     assert figure_text("missing", ["a", "b"], 0, "UTC") == "a, b"
     assert figure_text("due_at", None, 0, "UTC") == "-"
+    assert figure_text("learning", True, 0, "UTC") == "yes"
+
+
+def test_figures_and_rules_use_words_that_people_know():
+    """Neither units nor underscores; names of settings stay what is written in the configuration."""
+    assert [figure_label(name) for name in ("limit_share", "grace_ms", "late_at", "put_out_bytes", "ended")] == [
+        "share allowed", "grace", "late", "put out", "ended",
+    ]  # fmt: skip
+    assert rule_text("Wrong from late_at on: due_at and grace_ms where silence= says when, below max_backlog.") == (
+        "Wrong from 'late' on: 'due' and 'grace' where silence= says when, below max_backlog."
+    )

@@ -54,7 +54,7 @@ def test_release_is_refused_while_runs_are_undecided(restored, act, clock):
     new = start(store, clock, BACKUP, b"{}", act=act())
     assert sorted(hold.undecided(reads)) == sorted(ids)
     assert hold.decide(store, reads, ids[:2], Decision.CONTINUE, act=act()).done == 2
-    with pytest.raises(ConflictError, match=f"1 runs .* undecided\n{ids[2]}"):
+    with pytest.raises(ConflictError, match=f"1 run that .* is undecided\n{ids[2]}"):
         hold.release(store, reads, act=act())
     assert claimed(store, act) == []
     hold.decide(store, reads, ids[2:], Decision.CONTINUE, act=act())

@@ -12,7 +12,7 @@ from mainspring.service import run as runs
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim
-from tests.contract.store.process import BOOM, finish, halt, outcome
+from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 from tests.unit.web.test_incident_links import KEY, Failed
 from tests.unit.web.test_incident_pages import OWN
 
@@ -132,6 +132,19 @@ def end_anew(site, made_of):
     claimed = site.stage.claim()
     for command in made_of(claimed):
         site.stage.do(command)
+
+
+async def test_settled_run_has_no_needless_button_and_names_no_one(site):
+    """Behind a link it is told that it is settled, not by whom: that is for those who sign in."""
+    act = act_of(Actor.cli("ann", "box"), site.clock, reason="customer is gone")
+    end_anew(site, lambda claimed: [fail(claimed)])
+    assert 'value="retry"' in (await run_page(site)).text
+    runs.discard(site.store, site.run, act=act)
+    text = (await run_page(site)).text
+    assert "It is settled: a person discarded it" in text
+    assert "only if that was a mistake" in text
+    assert "cli:ann" not in text
+    assert "customer is gone" not in text
 
 
 async def test_page_shows_the_new_state_after_a_press(site):

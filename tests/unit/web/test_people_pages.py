@@ -40,7 +40,7 @@ async def test_admin_adds_changes_and_removes_a_person(site, reader):
     assert (await site.browser().sign_in("eve")).status_code == 303
     await ana.press("/people", "change", name="eve", role="viewer", automations="")
     assert (reads.person(reader, "eve").role, reads.person(reader, "eve").automations) == (Role.VIEWER, None)
-    assert "1 sessions of eve are ended" in (await ana.press("/people", "end-sessions", name="eve")).text
+    assert "1 session of eve ended" in (await ana.press("/people", "end-sessions", name="eve")).text
     await ana.press("/people", "set-password", name="eve", password="another long one")
     assert (await site.browser().sign_in("eve")).status_code == 401
     await ana.press("/people", "remove", name="eve")

@@ -77,7 +77,9 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
     elif backlog >= most and command.parent is None and not command.here:
         after = rate_per_ms // rate_count if rate_count and rate_per_ms else _BUSY_MS
         return Refused(
-            "busy", f"{backlog} runs wait in queue {command.queue!r}, its limit is {most}", retry_after_ms=max(after, 1)
+            "busy",
+            f"{backlog} {'run waits' if backlog == 1 else 'runs wait'} in queue {command.queue!r}, its limit is {most}",
+            retry_after_ms=max(after, 1),
         )
     return None
 

@@ -38,9 +38,14 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class LastFault(Fault, frozen=True, kw_only=True):
-    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here."""
+    """The last failure of a run; `fingerprint` None = no watcher has grouped it, else `failure` is not kept here.
+
+    `settled_by` = the run or person that settled it, as far as that is on record.
+    """
 
     fingerprint: str | None
+    settled_at: int | None = None
+    settled_by: str | None = None
 
 
 class MembersView(msgspec.Struct, frozen=True):
@@ -80,6 +85,11 @@ class MemberView(msgspec.Struct, frozen=True):
     settled_at: int | None
     settled: Settlement | None
     by: str | None
+
+    @property
+    def own_item(self) -> str:
+        """The item; "" if the run is about nothing but itself or its automation."""
+        return "" if self.item == self.run else self.item
 
 
 class MoveView(msgspec.Struct, frozen=True):
@@ -141,7 +151,12 @@ def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
 def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:
     """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
     rows = reader.read("list_last_faults", (msgspec.json.encode(runs).decode(),))
-    return [LastFault(*[*_fault(row[:-2]), HealthRule.ITEM, _settlement(row[-1])], fingerprint=row[-2]) for row in rows]
+    return [
+        LastFault(
+            *[*_fault(fault), HealthRule.ITEM, _settlement(how)], fingerprint=fingerprint, settled_at=at, settled_by=by
+        )
+        for *fault, fingerprint, how, at, by in rows
+    ]
 
 
 def members(reader: Reader, incidents: Iterable[str]) -> dict[str, MembersView]:
@@ -156,11 +171,17 @@ def members_of(reader: Reader, incident: str, limit: int = 50) -> list[MemberVie
     return [MemberView(run, item, at, settled_at, _settlement(how), by) for run, item, at, settled_at, how, by in rows]
 
 
+def items_of(reader: Reader, runs: Iterable[str]) -> dict[str, str]:
+    """Return what each of these failed runs is about; a run that is about nothing but itself, or its automation, is left out."""
+    rows = reader.read("list_items_of_runs", (msgspec.json.encode(list(runs)).decode(),))
+    return {run: item for run, item in rows if item not in ("", run)}
+
+
 def _settlement(how: str | None) -> Settlement | None:
     return None if how is None else Settlement(how)
 
 
-def _fault(row: tuple[Any, ...]) -> list[Any]:
+def _fault(row: Sequence[Any]) -> list[Any]:
     seq, run, automation, state, reason, ident, failure, at = row
     why = None if reason is None else FailureReason(reason)
     known = msgspec.json.decode(failure, type=Failure) if failure else None

@@ -17,7 +17,7 @@ from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
 from mainspring.store.base import Reader
 from mainspring.store.handlers.audit import FIRST, first_break
-from mainspring.store.held import HELD
+from mainspring.store.held import HELD, RESTORED_AT, decision_key
 from mainspring.store.liveness import is_gone
 from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.runs import row_of, view_of, wait_of
@@ -33,6 +33,7 @@ from mainspring.store.views import (
     GivenRun,
     LockView,
     QueueView,
+    RunView,
     SchedulePlan,
     ScheduleView,
     SlotView,
@@ -281,9 +282,11 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
         automation = read("list_automations_of", (json.dumps([view.automation]),))
         live = read("list_live_sessions", (CAP,))
         gone = {row[0] for row in live if is_gone(row[4], row[6], row[7])}
+        held = bool(read("read_meta", (HELD,)))
+        undecided, is_undecided = _undecided(read, view) if held else (None, False)
         return Blocker(
             run=view,
-            held=bool(read("read_meta", (HELD,))),
+            held=held,
             place=_place(read, found[0]) if view.ready else None,
             holder=holder[0][0] if holder else None,
             queue=QueueView(*queue[0]) if queue else None,
@@ -296,7 +299,20 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
             is_served=any(row[2] == "worker" and row[0] not in gone for row in live),
             child_queue=_child_queue(read, view.session),
             is_owner_gone=view.session in gone,
+            undecided=undecided,
+            is_undecided=is_undecided,
         )
+
+
+def _undecided(read: Callable[..., list[tuple[Any, ...]]], run: RunView) -> tuple[Capped | None, bool]:
+    """Return how many runs of a store on hold must be decided, and whether this one is among them."""
+    rows = read("read_meta", (RESTORED_AT,))
+    if not rows:
+        return None, False
+    at = rows[0][0]
+    found = len(read("list_undecided", (int(at), decision_key(at, ""), CAP)))
+    is_old = run.finished_at is None and run.created_at <= int(at)
+    return Capped(found, found == CAP), is_old and not read("read_meta", (decision_key(at, run.id),))
 
 
 def _child_queue(read: Callable[..., list[tuple[Any, ...]]], session: int | None) -> ChildQueue | None:

@@ -14,7 +14,7 @@ from mainspring.domain.monitors.words import figure
 from mainspring.domain.plain import is_instant
 from mainspring.insight import quantile
 from mainspring.insight.automation_lines import seen_source
-from mainspring.insight.judging import verdict_word, wrong_first
+from mainspring.insight.judging import figure_label, rule_text, verdict_word, wrong_first
 from mainspring.web.api.standings import HourFigures
 
 _TONES = {"wrong": "bad", "unsure": "idle", "well": "good"}
@@ -83,7 +83,7 @@ def _judged(one: Judged) -> JudgedRow:
     return JudgedRow(
         monitor=str(monitor.kind),
         line=monitor.line,
-        rule=monitor.rule,
+        rule=rule_text(monitor.rule),
         tone=_TONES[word],
         word=word,
         said=one.unsure or "" if one.finding is None else one.finding.text,
@@ -93,11 +93,8 @@ def _judged(one: Judged) -> JudgedRow:
 
 def _figure(name: str, value: Any) -> tuple[str, str, int | None]:
     if is_instant(name) and isinstance(value, int):
-        return name.removesuffix("_at").replace("_", " "), "", value
-    shown = name
-    for end in ("_ms", "_share", "_bytes"):
-        shown = shown.removesuffix(end)
-    return shown.replace("_", " "), figure(name, value), None
+        return figure_label(name), "", value
+    return figure_label(name), figure(name, value), None
 
 
 def source_rows(definition: Definition | None, may_see: Callable[[str], bool]) -> list[SourceRow]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from mainspring.domain.monitors.always import ALWAYS
-from mainspring.insight.judging import figure_text, verdict_word
+from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word
 from mainspring.web.api import monitors
 from mainspring.web.api.call import Call
 from mainspring.web.api.monitors import MonitorLine, MonitorQuery
@@ -48,10 +48,20 @@ def show_one(call: Call[MonitorQuery, Form | None]) -> View:
     found = monitors.shown(looked(call))
     now, zone = call.site.clock.now(), call.site.settings.project.timezone
     judged = [
-        (one, verdict_word(one), [(name, figure_text(name, value, now, zone)) for name, value in one.figures.items()])
+        (
+            one,
+            verdict_word(one),
+            [(figure_label(name), figure_text(name, value, now, zone)) for name, value in one.figures.items()],
+        )
         for one in found.judged
     ]
-    values = {"one": found, "judged": judged, "query": call.query, "is_always": found.name in set(ALWAYS)}
+    values = {
+        "one": found,
+        "judged": judged,
+        "query": call.query,
+        "is_always": found.name in set(ALWAYS),
+        "rule": rule_text(found.rule),
+    }
     return View(f"Monitor {found.name}", values)
 
 

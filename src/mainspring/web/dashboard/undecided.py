@@ -5,6 +5,7 @@ from typing import Any
 
 from mainspring.domain.access import Role
 from mainspring.domain.errors import ArgumentError
+from mainspring.insight.set_aside import counted
 from mainspring.service.hold import Decision
 from mainspring.store.reads.lost import LostChange
 from mainspring.store.views import RunView
@@ -20,7 +21,9 @@ def show(call: Call[Slice, Form | None]) -> View:
     """List the runs that somebody has to decide on."""
     found = undecided.listed(looked(call))
     values = {"runs": found.items, "next": found.next, "is_held": undecided.is_held(call), "decisions": _SAID}
-    return View("Restored store", {**values, "lost": undecided.lost(call)})
+    lost = undecided.lost(call)
+    text = counted(len(lost.slots), len(lost.deliveries), len(lost.messages))
+    return View("Restored store", {**values, "lost": lost, "set_aside": text})
 
 
 def rows(call: Call[Slice, None]) -> Iterator[RunView]:

@@ -108,7 +108,7 @@ def test_a_process_that_lives_through_it_holds_the_store_and_ends(address: Addre
     process = Process(address, nowhere)
     process.write("1")
     go_back(address)
-    with pytest.raises(StoreWentBackError, match="all 1 commits of a process are missing"):
+    with pytest.raises(StoreWentBackError, match="the one commit of a process is missing"):
         process.write("2")
     assert (meta(address, "held"), meta(address, "work")) == ("1", "1")
     process.close()

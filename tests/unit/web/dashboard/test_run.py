@@ -11,6 +11,7 @@ from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.service.actor import Actor, act_of
+from mainspring.service.run import mark_done
 from mainspring.service.starting import start
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
@@ -106,6 +107,30 @@ async def test_run_is_cancelled_discarded_and_taken_back(world):
     assert run_view(world.store.reader, undoable.id).undoing
     reasons = [one.reason for one in world.site.reads.audit_rows() if one.reason]
     assert reasons == ["not worth it", "wrong one"]
+
+
+@pytest.mark.asyncio
+async def test_run_that_a_later_success_settled_has_no_button_to_retry_it(world):
+    """The page names the run that settled it."""
+    same = replace(PAY, options={"healthy": "automation"})
+    run = failed(world, same)
+    good = claimed(world, same)
+    world.store.apply(finish(good))
+    text = await world.get(f"/r/{run}")
+    assert f"It is settled: run {good.id}, a later run of pay, succeeded" in text
+    assert '<button name="act" value="retry"' not in text
+    assert f"mainspring runs show {good.id}" in text
+
+
+@pytest.mark.asyncio
+async def test_success_that_a_person_declared_says_so_on_the_page(world):
+    """Who, and why, as the headline."""
+    run = world.begin()
+    act = act_of(Actor.cli("ann", "box"), world.clock, reason="the bank confirmed it")
+    mark_done(world.store, run, act=act)
+    headline = section(await world.get(f"/r/{run}"), 'class="headline">', "</p>")
+    assert "cli:ann@box declared it done at" in headline
+    assert "the bank confirmed it" in headline
 
 
 @pytest.mark.asyncio

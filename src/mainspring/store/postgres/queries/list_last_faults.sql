@@ -1,4 +1,5 @@
 -- Run by run: else it walks over all failures as soon as a few hundred runs are asked for.
-select last.seq, last.run, last.automation, last.state, last.reason, last.ident, last.failure, last.at, last.fingerprint, last.settled_how
+select last.seq, last.run, last.automation, last.state, last.reason, last.ident, last.failure, last.at, last.fingerprint, last.settled_how,
+       last.settled_at, last.settled_by
 from json_each(?1) as wanted
 join lateral (select * from faults where faults.run = wanted.value order by faults.seq desc limit 1) as last on true

@@ -1,0 +1,40 @@
+"""The notice that a run does not continue until a person acts: printed once by commands that wait for its end."""
+
+import time
+
+from mainspring.cli.context import Invocation
+
+_CHECK_EVERY_S = 1.0
+
+
+class HaltNotice:
+    """Print on stderr what halts a run, each thing once, with the command that helps. `is_worked_here` = this process works on the run."""
+
+    def __init__(self, invocation: Invocation, *, is_worked_here: bool = False) -> None:
+        self._invocation = invocation
+        self._is_worked_here = is_worked_here
+        self._printed: set[str | None] = set()
+        self._next_check = 0.0
+
+    @property
+    def has_printed(self) -> bool:
+        """Whether something halted the run."""
+        return bool(self._printed)
+
+    def check(self, run: str) -> None:
+        """Print what is new, at most once a second."""
+        from mainspring.insight.blockers import halts
+        from mainspring.store.reads.status import blocker
+
+        if time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + _CHECK_EVERY_S
+        invocation = self._invocation
+        found = blocker(invocation.reader, run)
+        if found is None:  # it was pruned
+            return
+        for halt in halts(found, invocation.clock.now(), invocation.zone, is_worked_here=self._is_worked_here):
+            if halt.command not in self._printed:  # its text says how long ago, and differs each second
+                self._printed.add(halt.command)
+                helps = "" if halt.command is None else f"\nTo {halt.does}: {halt.command}"
+                invocation.output.warn(f"run {run} does not continue. {halt.text}{helps}")
