@@ -5,6 +5,7 @@ Each release is a file of its own, as people deploy it.
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.loading import load_module
 from mainspring.engine.registry import Registry
 from mainspring.service import mending
+from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.step_record import DONE
 
@@ -363,10 +365,6 @@ async def charge(n: int) -> str:
 async def order(run: ms.Run) -> str:
     return await run.step(charge, 1)
 """
-    from datetime import UTC, datetime, timedelta
-
-    from mainspring.testing.clock import FakeClock
-
     shop.world = World(shop.place, FakeClock(datetime(2026, 5, 1, tzinfo=UTC)))
     registry, order = shop.release(HEAD + keys)
     async with shop.world.engine(registry) as engine:
@@ -458,3 +456,98 @@ async def test_a_removed_step_whose_function_is_gone_too_stops_only_before_a_new
     assert view.state is RunState.SUCCEEDED
     assert b'"unasked":["charge#1"]' in view.detail
     await asyncio.sleep(0)
+
+
+async def stopped_by_given_result(shop: Shop, error: str) -> Registry:
+    """Let the step fail, rename it, and give its result by hand: nothing of it is saved, and no one has asked for it."""
+    text = PLAIN.replace("run.step(charge", 'run.options(delivery="at_most_once").step(charge').replace(
+        'await run.receive("go")', "pass"
+    )
+    DONE.clear()
+    registry, order = shop.release(
+        HEAD.replace('return note("did charge")', f'note("did charge"); raise {error}') + text
+    )
+    async with shop.world.engine(registry) as engine:
+        shop.run = (await engine.start(order)).id
+        await engine.until(shop.run, RunState.NEEDS_ATTENTION, RunState.FAILED)
+    done = list(DONE)
+    registry, _ = shop.release(RENAMED.sub("charge_card", HEAD + text))
+    async with shop.world.engine(registry) as engine:
+        await engine.give(shop.run, b'"by hand"')
+        view = await engine.until(shop.run, RunState.NEEDS_ATTENTION, RunState.SUCCEEDED)
+        assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.DRIFT)
+    assert done == DONE
+    return registry
+
+
+@pytest.mark.parametrize("error", ['RuntimeError("in doubt")', 'ms.Permanent("failed")'])
+async def test_a_renamed_step_whose_result_a_person_gave_stops_the_run(shop, error):
+    """It was done: the new name must not do it once more. Mapped, it answers with what was given."""
+    registry = await stopped_by_given_result(shop, error)
+    done = list(DONE)
+    async with shop.world.engine(registry) as engine:
+        await engine.act(mending.rename_step, shop.run, "charge=charge_card")
+        await engine.until(shop.run, RunState.SUCCEEDED)
+        (given,) = [o for o in engine.story(shop.run).outcomes if o.ident == "charge#1" and o.superseded is None]
+    assert given.output == b'"by hand"'
+    assert [*done, "ship"] == DONE
+
+
+@pytest.mark.parametrize("act", [mending.accept_drift, mending.run_again, mending.retry_from])
+async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_for(shop, act):
+    """Each act that is suggested works."""
+    registry = await stopped_by_given_result(shop, 'RuntimeError("in doubt")')
+    done = list(DONE)
+    async with shop.world.engine(registry) as engine:
+        await engine.act(act, shop.run, step="charge")
+        await engine.until(shop.run, RunState.SUCCEEDED)
+    assert [*done, "charge", "ship"] == DONE
+
+
+@pytest.mark.parametrize("act", [mending.accept_drift, mending.run_again, mending.retry_from])
+@pytest.mark.parametrize("begun", ["marked step", "child under way", "branch"])
+async def test_each_act_that_is_suggested_works_where_nothing_is_saved(shop, act, begun):
+    """The step has a start mark alone, or the child has not ended; a branch is named by its coroutine."""
+    body, old = {
+        "marked step": ("    await run.step(charge, 1)\n", "charge"),
+        "child under way": ("    await run.child(charging)\n", "charging"),
+        "branch": ("    await asyncio.gather(paying(run))\n", "paying"),
+    }[begun]
+    text = (
+        HEAD.replace(
+            "async def charge", '@ms.step(retry=ms.Retry(3, initial="1h", max="1h", jitter=False))\nasync def charge'
+        ).replace('return note("did charge")', 'note("did charge"); raise ms.Transient("busy")')
+        + f"""
+@ms.workflow(name="charging")
+async def charging(run: ms.Run) -> str:
+    return await run.receive("pay")
+
+async def paying(run: ms.Run) -> str:
+    return await run.step(reserve, 1)
+
+@ms.workflow(name="order")
+async def order(run: ms.Run) -> str:
+{body}    await run.receive("go")
+    return "done"
+"""
+    )
+    DONE.clear()
+    shop.world = World(shop.place, FakeClock(datetime(2026, 5, 1, tzinfo=UTC)))
+    registry, order = shop.release(text)
+    async with shop.world.engine(registry) as engine:
+        shop.run = (await engine.start(order)).id
+        await engine.until(shop.run, RunState.RETRYING if old == "charge" else RunState.WAITING)
+        if begun == "child under way":
+            await engine.when(lambda: engine.story(shop.run).children, bool)
+    renamed = re.sub(rf"(?<!did )\b{old}\b", f"{old}_card", text).replace('raise ms.Transient("busy")', "return 'paid'")
+    shop.world.clock.advance(timedelta(hours=2))
+    registry, _ = shop.release(renamed)
+    async with shop.world.engine(registry) as engine:
+        await engine.app.signal(shop.run, "go", 1)
+        assert (await engine.until(shop.run, RunState.NEEDS_ATTENTION)).reason == FailureReason.DRIFT
+        await engine.act(act, shop.run, step=old)
+        if begun == "child under way":
+            await engine.when(lambda: [c.automation for c in engine.story(shop.run).children], lambda c: len(c) == 2)
+        else:
+            await engine.until(shop.run, RunState.SUCCEEDED)
+    assert {"marked step": ["charge", "charge"], "child under way": [], "branch": ["reserve"] * 2}[begun] == DONE

@@ -28,6 +28,7 @@ def move(invocation: Invocation, *, to: str | None, undo: bool) -> None:
     from mainspring.app.project import Project
 
     Project.install_failpoints()
+    invocation.require_store()
     if to is None:
         _stay(invocation)
     else:

@@ -41,8 +41,8 @@ class MissingStep:
 class StepNames:
     """Of one loaded run. `renames` = what a person decided: old name -> new name, or None for a step that is gone.
 
-    `marked` = name by identity of what has begun and has no outcome, steps with a start mark and children, as far as the code has not
-    asked for it.
+    `marked` = name by identity of what has begun and has no outcome, as far as the code has not asked for it: steps with a start mark,
+    children, and steps whose result a person gave.
     """
 
     renames: Mapping[str, str | None] = field(default_factory=dict)
@@ -61,6 +61,7 @@ class StepNames:
         marked = {record.ident: record.name for record in history.attempts if record.ident not in saved}
         ended = [fact.ident for fact in history.facts if fact.kind is FactKind.CHILD and fact.ident is not None]
         marked |= {ident: _name_of(ident) for ident in (*history.children, *ended) if ident not in saved}
+        marked |= {ident: name for ident, name in _given(history) if ident not in saved}
         former: dict[str, list[str]] = {}
         for old, new in history.renames.items():
             if new is not None:
@@ -122,8 +123,18 @@ class StepNames:
         yield from self.marked.items()
 
 
+def _given(history: History) -> Iterator[tuple[str, str]]:
+    """Yield identity and name of each step or child whose result a person gave and no one has taken in."""
+    replaced = {outcome.ident: outcome for outcome in history.superseded}
+    for fact in history.facts:
+        if fact.kind is FactKind.RESULT and fact.ident is not None and not fact.ident.startswith("undo:"):
+            outcome = replaced.get(fact.ident)
+            if outcome is None or outcome.kind in _REPEATABLE:
+                yield fact.ident, _name_of(fact.ident) if outcome is None else outcome.name
+
+
 def _name_of(ident: str) -> str:
-    """Return the name in the identity of a child."""
+    """Return the name in an identity."""
     return re.split(r"#\d|\[", ident.removeprefix(branch_of(ident)), maxsplit=1)[0]
 
 

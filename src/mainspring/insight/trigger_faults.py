@@ -110,7 +110,7 @@ def _of_senders(lines: list[TriggerLine]) -> Iterator[Fault]:
             none_came = sum(line.arrived.values()) == refused
             text = f"{line.name} rejected at least {many(line.at_the_door, 'request')} within a day"
             if none_came:
-                text += ", and none was taken in: is its secret the sender's?"
+                text += ", and none was taken in: is it set up for its sender?"
             yield Fault("deliveries", text, see, is_urgent=False)
 
 

@@ -37,8 +37,13 @@ def retry_from(store: Store, reads: Reads, run: str, step: str, *, act: Act) -> 
         UnknownNameError: it has no such step.
         ConflictError: several steps have that name, or the run did not stop.
     """
-    if not was_done(reads, act, "retry", f"run:{run}"):
-        _reopen_from(store, run, ident_of(reads.story(run), step), act, "retry")
+    if was_done(reads, act, "retry", f"run:{run}"):
+        return
+    story = reads.story(run)
+    if (given := _given_renamed(story, step)) is not None:
+        perform(store, act, "retry", f"run:{run}", Reopen(run, accept=(given,)), {"step": given})
+    else:
+        _reopen_from(store, run, ident_of(story, step), act, "retry")
 
 
 def accept_drift(store: Store, reads: Reads, run: str, *, act: Act, step: str | None = None) -> None:
@@ -118,9 +123,13 @@ def run_again(store: Store, reads: Reads, run: str, *, act: Act, step: str | Non
     if was_done(reads, act, "run_again", f"run:{run}"):
         return
     story = reads.story(run)
+    if (given := _given_renamed(story, step)) is not None:
+        perform(store, act, "run_again", f"run:{run}", Reopen(run, accept=(given,)), {"step": given})
+        return
     ident = ident_of(story, step)
     outcome = next((outcome for outcome in _counted(story) if outcome.ident == ident), None)
-    if outcome is not None and outcome.state not in _UNKNOWN:
+    is_marked = any(attempt.ident == ident for attempt in story.attempts)
+    if outcome.state not in _UNKNOWN if outcome is not None else not is_marked:
         _reopen_from(store, run, ident, act, "run_again")
         return
     command = GiveResult(run, ident, act.command, again=True)
@@ -164,6 +173,18 @@ def give_result(
     perform(store, act, "give_result", f"run:{run}", command, {"step": ident})
 
 
+def _given_renamed(story: RunStory, step: str | None) -> str | None:
+    """Return the identity of the renamed step at which the run stopped if of that there is only a result that a person gave.
+
+    Nothing is saved of it or after it, so to run it again is to let the new name run.
+    """
+    renamed, ident = renamed_step_of(story), story.run.failed_ident
+    if renamed is None or step not in (None, renamed[0], ident):
+        return None
+    saved = {outcome.ident for outcome in _counted(story)} | {attempt.ident for attempt in story.attempts}
+    return ident if ident not in saved and any(fact.ident == ident for fact in story.facts) else None
+
+
 def _reopen_from(store: Store, run: str, ident: str, act: Act, verb: str) -> None:
     perform(store, act, verb, f"run:{run}", Reopen(run, from_ident=ident), {"step": ident})
 
@@ -192,6 +213,9 @@ def ident_of(story: RunStory, step: str | None) -> str:
         raise ConflictError(
             f"run {run.id} has {len(found)} steps called {step!r}", hint=f"One of: {', '.join(found[:5])}"
         )
+    renamed = renamed_step_of(story)
+    if not found and renamed is not None and renamed[0] == step and run.failed_ident is not None:
+        return run.failed_ident  # a child that has not ended
     if not found:
         raise UnknownNameError(f"step of run {run.id}:", step, [*named, *named.values()])
     return found[0]

@@ -179,6 +179,25 @@ def test_reopen_can_be_planned(store, clock):
     assert store.ids() == [run.id]
 
 
+def test_run_goes_on_from_what_began_and_has_no_outcome(store):
+    """A step with a start mark alone, or a child that has not ended, and all that was asked for after it; not an undo."""
+    store.announce("a", "b")
+    run = store.begin()
+    mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a")
+    undo = SaveAttempt(run.id, run.claim, "undo:x", "x", 0, 1, AttemptState.IN_DOUBT, 4, 5, "a")
+    store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", asked=3), halt(run, "x"))
+    refused = store.do(Reopen(run.id, from_ident="undo:x")), store.do(Reopen(run.id, from_ident="y"))
+    assert [one.code for one in refused] == ["no_such_step"] * 2
+    store.do(Reopen(run.id, from_ident="x"))
+    again = store.claim_one()
+    assert (again.generation, counted(store, run.id), store.history(run.id).attempts) == (1, ["s1"], [])
+    link = ParentLink(run.id, "child:b#1", again.claim, asked=2)
+    child = store.start("b", parent=link).run
+    store.do(halt(again, "child:b#1", FailureReason.DRIFT), Reopen(run.id, from_ident="child:b#1"))
+    assert (store.run(run.id).generation, store.history(run.id).children) == (2, [])
+    assert store.state(child) is RunState.CANCELLED
+
+
 def test_accepted_drift_replaces_the_input(store):
     """Accepting a drift keeps the outcome and takes the new input for the saved one."""
     run = store.begin()

@@ -1,5 +1,6 @@
 """What a supervisor has on record: it owns no run, so it may open another session, and tells who was taken out of service."""
 
+import os
 import time
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from mainspring.app import supervisor_record
 from mainspring.app.project import Project
 from mainspring.app.supervisor_record import SupervisorRecord
+from mainspring.store.commands.automations import Announce, AutomationRow
+from mainspring.store.commands.runs import Claim, StartRun
 from mainspring.store.commands.sessions import Bury
 from tests.postgres_server import PostgresServer
 
@@ -54,5 +57,39 @@ def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypat
         while record._store.reader.read_text(text) != [(1,)]:
             assert time.monotonic() < until
             time.sleep(0.05)
+    finally:
+        record.close()
+
+
+@pytest.mark.parametrize("is_stopped_before", [True, False])
+def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, is_stopped_before: bool) -> None:
+    """Whoever ends all of us ends workers too, before this process or after it; another death makes suspects."""
+    config = tmp_path / "mainspring.toml"
+    config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
+    project = Project.find(config=config)
+    record, worker = SupervisorRecord(project, ("worker",)), project.open_store()
+    record.open()
+    try:
+        worker.open_session("worker")
+        worker.apply(Announce("code", (AutomationRow("a", "task", 1, "code", b"{}"),), ()))
+        worker.apply(StartRun("r_1", automation="a", kind="task", version=1, input=b"[]", codec="json", trigger="test"))
+        worker.apply(Claim("c_1", 1))
+        worker.close(drain=False)
+
+        def until_suspects(number: int) -> None:
+            until = time.monotonic() + PATIENCE
+            while record.is_busy or record._store.reader.read("count_suspects")[0][0] != number:  # type: ignore[union-attr]
+                assert time.monotonic() < until
+                time.sleep(0.05)
+
+        if is_stopped_before:
+            record.pardon()
+        record.died(os.getpid(), counts=True, probation=False)
+        if not is_stopped_before:
+            until_suspects(1)
+            record.pardon()
+        until_suspects(0)
+        assert record._store is not None
+        assert record._store.reader.read_text("select state from runs") == [("queued",)]
     finally:
         record.close()

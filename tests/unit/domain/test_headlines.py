@@ -1,10 +1,12 @@
 """Headlines of failures: type, words and place; saved errors as causes; fingerprints that do not hear of either."""
 
 import traceback
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+import mainspring
 from mainspring.domain.classify import classify
 from mainspring.domain.error_place import full_place_of, line_place_of
 from mainspring.domain.errors import Permanent, RunFailed, StepFailed
@@ -72,12 +74,23 @@ def test_headline_that_is_too_long_keeps_its_place():
         (["<stdin>:1 w"], "<stdin>:1 in w"),
         (["<frozen importlib._bootstrap>:3 _find"], ""),
         (["/v/lib/python3.12/site-packages/httpx/_client.py:9 Client.send"], "_client.py:9 in Client.send"),
+        (["/home/ann/src/mainspring/jobs.py:6 w"], "jobs.py:6 in w"),
+        (["/home/ann/src/mainspring/automations/jobs.py:6 w"], "jobs.py:6 in w"),
         ([], ""),
     ],
 )
 def test_place_of_a_headline_has_the_line(frames, place):
     """Code that was typed in has one too; code of Python itself has none."""
     assert line_place_of(frames) == place
+
+
+@pytest.mark.parametrize("above", ["/w/src", "/v/lib/python3.12/site-packages"])
+def test_no_module_of_ours_is_the_place_of_an_error(above):
+    """However it was installed; a project of the user may be called mainspring as well."""
+    package = Path(mainspring.__file__).parent
+    files = [file.relative_to(package) for file in package.rglob("*.py")]
+    assert len(files) > 100
+    assert [file for file in files if line_place_of([f"{above}/mainspring/{file}:1 f"])] == []
 
 
 def test_full_place_has_the_path():

@@ -69,7 +69,7 @@ def test_requests_turned_away_are_not_urgent(shop) -> None:
     """Rubbish to a public address is no alarm; a sender that was known and is rejected has an incident."""
     shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     (text,) = told(shop)
-    assert "is its secret the sender's?" in text
+    assert "is it set up for its sender?" in text
     assert not told(shop)[text]
     take_in(shop, start=start(shop, "bot", "r_1"))
     assert told(shop) == {"bot/event rejected at least 1 request within a day": False}

@@ -59,9 +59,9 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         if refusal is not None:
             return refusal
     if command.from_ident is not None:
-        chosen = tx.one("find_counted", (run.id, command.from_ident))
+        chosen = tx.one("find_counted", (run.id, command.from_ident)) or _begun(tx, run, command.from_ident)
         if chosen is None:
-            return Refused("no_such_step", f"run {run.id} has no saved outcome of {command.from_ident!r}")
+            return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that began")
     undoes = _undoes(tx, run, chosen)
     undone = None if undoes or accepts else undoing.undone(tx, run.id)
     if undone is not None:
@@ -87,6 +87,12 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         # A rollback that goes on needs the cancel or deadline that it began with.
         tx.change("supersede_stops", (generation, run.id))
     return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
+
+
+def _begun(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
+    """Return what `find_counted` would of a step or child that began and has no outcome."""
+    found = None if ident.startswith("undo:") else tx.one("find_begun", (run.id, ident))
+    return None if found is None else (0, found[0], "", "")
 
 
 def _undoes(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> bool:
