@@ -16,7 +16,10 @@ _ANY = ".*"
 
 def computed_names(file: str, namespace: Mapping[str, Any]) -> list[re.Pattern[str]]:
     """Return the patterns of the names that a module computes for steps and children; none if its source cannot be read."""
-    tree = _parsed(file)
+    try:
+        tree = _parsed(Path(file).read_bytes())
+    except OSError:
+        return []
     if tree is None:
         return []
     patterns = {pattern for call in ast.walk(tree) for pattern in _patterns_of(call, namespace)}
@@ -24,10 +27,11 @@ def computed_names(file: str, namespace: Mapping[str, Any]) -> list[re.Pattern[s
 
 
 @functools.lru_cache(maxsize=32)
-def _parsed(file: str) -> ast.Module | None:
+def _parsed(source: bytes) -> ast.Module | None:
+    """Parse a module, by its text and not by its path: a process that loads an edited file again must see the new text."""
     try:
-        return ast.parse(Path(file).read_bytes(), file)
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
         return None
 
 
