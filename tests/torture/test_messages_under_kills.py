@@ -6,7 +6,6 @@ import itertools
 import os
 import random
 import signal
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -37,12 +36,12 @@ WORLDS = (
     else [("nats", "file"), ("rabbit", "server")]
 )
 WORK = """
-import os, sqlite3
+import os
 import mainspring as ms
 
 def note(name: str, number: int) -> None:
-    with sqlite3.connect(os.environ["EFFECTS"], timeout=30) as effects:
-        effects.execute("insert or ignore into effects values (?, ?, ?)", (ms.idempotency_key(), name, number))
+    with open(os.environ["EFFECTS"], "a") as effects:
+        effects.write(f"{{name}} {{ms.idempotency_key()}} {{number}}\\n")
 
 @ms.on.queue("{orders}")
 @ms.task(retry=ms.Retry(attempts=20, initial="10ms"))
@@ -102,7 +101,7 @@ class Orders:
             self.accepted += 1
             if self._enough.is_set():
                 return
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
 
 class Works:
@@ -113,9 +112,8 @@ class Works:
         orders, parcels = (asyncio.run(broker.new_queue(ordered=True)) for _ in range(2))
         self.project = Project(folder, WORK.format(orders=orders, parcels=parcels), '[worker]\nlease = "3s"\n')
         self.project.store = store or self.project.store
-        self.project.effects.unlink()
-        with contextlib.closing(self._effects()) as effects:
-            effects.execute("create table effects (key text primary key, name text, number int)")
+        self._read = 0
+        self._numbers: dict[str, dict[str, int]] = {"pack": {}, "ship": {}}
         self.queues = {"pack": Queue.parse(orders), "ship": Queue.parse(parcels)}
         self.store = make_store(self.project.store, clock=SystemClock())
         self._killed: set[int] = set()
@@ -124,13 +122,16 @@ class Works:
         self.store.open()
         self.orders = Orders(orders)
 
-    def _effects(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.project.effects, timeout=30)
-
     def numbers(self, name: str) -> list[int]:
         """Return the number of each effect under a key of its own."""
-        with contextlib.closing(self._effects()) as effects:
-            return [number for (number,) in effects.execute("select number from effects where name = ?", [name])]
+        with self.project.effects.open("rb") as effects:
+            effects.seek(self._read)
+            whole, _, _ = effects.read().rpartition(b"\n")
+        self._read += len(whole) + 1 if whole else 0
+        for line in whole.decode().splitlines():
+            automation, key, number = line.split()
+            self._numbers[automation][key] = int(number)
+        return list(self._numbers[name].values())
 
     def rows(self, text: str) -> list[tuple[object, ...]]:
         """Return what the store answers."""
