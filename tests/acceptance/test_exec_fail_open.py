@@ -206,6 +206,16 @@ def test_broken_configuration_keeps_no_command_from_running(place: Place) -> Non
     assert place.sh("exit 3", "--fail-closed").returncode == 125
 
 
+def test_broken_configuration_that_names_the_store_says_where_the_record_waits(place: Place) -> None:
+    """Not that it names none: the next call imports the record once the mistake is fixed."""
+    file = place.folder / "mainspring.toml"
+    file.write_text('[store]\nurl = "here.db"\n[secrets]\nwrong = 1\n')
+    ran = place.exec("-n", "n", "--", "true")
+    assert ran.returncode == 0
+    assert b"names none" not in ran.stderr
+    assert b"the record waits in " in ran.stderr
+
+
 def test_neither_store_nor_spool_still_runs(place: Place) -> None:
     """With no place for a record at all the exit code stays, and a line says that nothing was kept."""
     nowhere = place.folder / "file"

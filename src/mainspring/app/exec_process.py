@@ -106,12 +106,18 @@ class ExecProcess:
                 self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
                 say(f"store {self._ledger.shown}, spool {None if self._spool is None else self._spool.folder}")
-        why = "the configuration names none" if self._ledger is None else self._ledger.away
+        why = self._ledger.away if self._ledger is not None else self._without_store()
         if why is not None:
             if not self._plan.fail_open:
                 say(f"the store is away ({why}): nothing was run, as --fail-closed asks")
                 raise _StopError(MAINSPRING_FAILED)
             say(f"the store is away ({why}): the command runs all the same")
+
+    def _without_store(self) -> str:
+        """Return why there is no store: the configuration cannot be read. It may name the store all the same."""
+        if self._spool is None or not self._plan.claimed:
+            return "the configuration names none"
+        return f"the configuration must be fixed first; until then the record waits in {self._spool.folder}"
 
     def _take_in(self) -> None:
         spool = self._spool

@@ -19,7 +19,10 @@ def _name(invocation: Invocation, name: str) -> str:
 @click.option("--for", "span", metavar="TIME", help="so long, or until then: 2h, 2026-01-05T03:00")
 @pass_invocation
 def pause(invocation: Invocation, name: str, span: str | None) -> None:
-    """What runs already ends by itself. Say why with --reason: it is shown wherever somebody wonders."""
+    """A run that a worker holds continues. One that waits or is to retry continues after the pause.
+
+    Say why with --reason: explain shows it.
+    """
     from mainspring.service.automation import pause as act
 
     now = invocation.clock.now()

@@ -105,7 +105,7 @@ def show(invocation: Invocation, name: str) -> None:
 @click.argument("name", type=QUEUE)
 @pass_invocation
 def pause(invocation: Invocation, name: str) -> None:
-    """Runs may still be put into it; what runs already ends by itself."""
+    """New runs can be queued. A run that a worker holds continues. One that waits continues after the pause."""
     from mainspring.service.queue import pause as act
 
     act(invocation.store, lists.known("queue", name, _names(invocation.reader)), act=invocation.act)

@@ -7,7 +7,7 @@ from mainspring.store.commands.automations import PauseAutomation, ResumeAutomat
 
 
 def pause(store: Store, name: str, *, act: Act, until_at: int | None = None) -> None:
-    """Let nothing of it be made or claimed until it is resumed, or until the instant (ms UTC). What runs already ends by itself.
+    """Let nothing of it be made or claimed until it is resumed, or until the instant (ms UTC). A run that a worker holds continues.
 
     Raises:
         NotFoundError: there is no such automation.

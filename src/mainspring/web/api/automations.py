@@ -117,7 +117,7 @@ def shown(call: AnyCall) -> AutomationShown:
 
 
 def pause(call: Call[None, Pause]) -> Done:
-    """Start nothing of it for a while; what runs already ends by itself."""
+    """Start nothing of it for a while; a run that a worker holds continues, one that waits continues after the pause."""
     act = call.act()
     automation.pause(call.site.store, named(call).name, act=act, until_at=ms(call.body.until))
     return Done(act.command)
