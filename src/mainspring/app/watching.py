@@ -26,6 +26,7 @@ from mainspring.domain.monitors.facts import Facts
 from mainspring.domain.roles import Role
 from mainspring.insight.late_causes import with_causes
 from mainspring.operations.facts import FactsReader
+from mainspring.operations.incident_items import read_incident_items
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
 from mainspring.operations.pulse import Pulse, stands_still
@@ -297,6 +298,7 @@ def _make_notifier(
             around,
             partial(link_of, settings, secrets, store.clock),
             lambda: audit_head(store.reader),
+            lambda incident: read_incident_items(store.reader, incident, HIDDEN.redact),
         ),
         store.clock,
         faults,

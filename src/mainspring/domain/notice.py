@@ -33,7 +33,7 @@ OVER = frozenset({About.RESOLVED})
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One labelled part: What, Since, Impact, Changed, Do, Owner, Command."""
+    """One labelled part: What, Items, Since, Impact, Changed, Do, Owner, Command."""
 
     label: str
     text: str
@@ -56,6 +56,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     headline: str
     """"[page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)"; at most 200 characters."""
     fields: tuple[Field, ...] = ()
+    items: tuple[str, ...] = ()
+    """Of failed runs, what up to three of them are about: the title of a run, else its item."""
     links: tuple[Link, ...] = ()
     automation: str = ""
     owner: str | None = None

@@ -2,6 +2,7 @@
 
     [page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)
     What      3 runs failed at step upload: 403 AccessDenied (permanent)
+    Items     Back up host a, Back up host b, Back up host c
     Since     2026-10-05 03:00 CEST, last good 2026-10-04 03:04 CEST
     Impact    1 backup is missing
     Next try  none, needs a person
@@ -21,6 +22,7 @@ import msgspec
 
 from mainspring.domain.cadence import MOST_COUNTED
 from mainspring.domain.cron import to_local
+from mainspring.domain.failed_items import FailedItems
 from mainspring.domain.incident import DECIDED, MEMBERS, Incident
 from mainspring.domain.notice import About, Field, Link, Notice
 from mainspring.domain.text import escape, is_plain_line
@@ -28,6 +30,9 @@ from mainspring.domain.text import escape, is_plain_line
 LONGEST_HEADLINE = 200
 LONGEST_FIELD = 1_000
 LONGEST_NAME = 200
+_LONGEST_ITEMS = 90
+"""What of a headline may name items."""
+_NO_ITEMS = FailedItems()
 _MOST_TO_ONE = 8
 """So many characters may become one, where there is much white space."""
 _PRODUCTION = "production"
@@ -48,16 +53,19 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """Where the incident can be seen and acted on; None = nowhere that others can reach."""
 
 
-def render_notice(id: str, about: About, at: int, incident: Incident, around: Circumstances) -> Notice:
-    """Return what is told of an incident as it stands; `id` and `at` are those of the alert."""
-    fields = _fields(about, incident, around, at)
+def render_notice(
+    id: str, about: About, at: int, incident: Incident, around: Circumstances, items: FailedItems = _NO_ITEMS
+) -> Notice:
+    """Return what is told of an incident as it stands; `id` and `at` are those of the alert, `items` those of its failed runs."""
+    fields = _fields(about, incident, around, at, items)
     return Notice(
         id=id,
         key=incident.dedup_key,
         about=about,
         severity=incident.severity,
-        headline=headline_of(about, incident, around.environment),
+        headline=headline_of(about, incident, around.environment, items),
         fields=tuple(Field(label, one_line(text, LONGEST_FIELD)) for label, text in fields if text),
+        items=items.names,
         links=(Link("Open", around.link),) if around.link else (),
         automation=one_line(incident.subject.automation, LONGEST_NAME),
         owner=_name(around.owner),
@@ -68,14 +76,16 @@ def render_notice(id: str, about: About, at: int, incident: Incident, around: Ci
     )
 
 
-def headline_of(about: About, incident: Incident, environment: str) -> str:
-    """Return the first line."""
+def headline_of(about: About, incident: Incident, environment: str, items: FailedItems = _NO_ITEMS) -> str:
+    """Return the first line. It ends with the items, so a long error is cut and they are not."""
     state = _STATES.get(about, incident.severity.value)
     where = "" if environment == _PRODUCTION else f" ({environment})"
     name = incident.subject.automation or "mainspring"
     ended = _ended_by(incident) if about is About.RESOLVED else ""
     text = f"{ended} ({incident.text})" if ended else f"{_AGAIN.get(about, '')}{incident.text}"
-    return one_line(f"[{state}]{where} {name}: {text}", LONGEST_HEADLINE)
+    named = items.text(_LONGEST_ITEMS)
+    end = f" ({named})" if named else ""
+    return one_line(f"[{state}]{where} {name}: {text}", LONGEST_HEADLINE - len(end)) + end
 
 
 def _ended_by(incident: Incident) -> str:
@@ -104,11 +114,14 @@ def moment_of(at: int, zone: ZoneInfo) -> str:
     return f"{to_local(at, zone):%Y-%m-%d %H:%M %Z}"
 
 
-def _fields(about: About, incident: Incident, around: Circumstances, at: int) -> list[tuple[str, str]]:
+def _fields(
+    about: About, incident: Incident, around: Circumstances, at: int, items: FailedItems
+) -> list[tuple[str, str]]:
     is_over = about is About.RESOLVED
     facts = incident.facts
     return [
         ("What", _what(incident)),
+        ("Item" if len(items.names) == 1 and not items.more else "Items", items.text(LONGEST_FIELD)),
         ("Since", _since(incident, around.zone)),
         ("Until", _until(incident, around.zone) if is_over else ""),
         ("Note", _note(incident)),

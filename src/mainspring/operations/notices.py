@@ -8,6 +8,7 @@ from mainspring.domain.audit_head import AuditHead
 from mainspring.domain.definition import Definition
 from mainspring.domain.digest import digest_of
 from mainspring.domain.early_signs import Sign
+from mainspring.domain.failed_items import FailedItems
 from mainspring.domain.incident import Incident
 from mainspring.domain.notice import Field, Notice
 from mainspring.domain.rendering import Circumstances, render_notice
@@ -18,6 +19,7 @@ class Notices:
     """`definition_of` = the last good definition by an automation's name, `runbook_of` = where its runbook speaks of an incident.
 
     `signs` = the early signs of now, `around` = what all notices say alike, `link_of` = where an incident can be seen; None = nowhere.
+    `items_of` = what the failed runs of an incident are about.
     `audit_head` = the last act of the audit log: who keeps a message can see later that none was cut off.
     """
 
@@ -29,6 +31,7 @@ class Notices:
         around: Circumstances,
         link_of: Callable[[Incident], str | None] = lambda _: None,
         audit_head: Callable[[], AuditHead | None] = lambda: None,
+        items_of: Callable[[Incident], FailedItems] = lambda _: FailedItems(),
     ) -> None:
         self._definition_of = definition_of
         self._runbook_of = runbook_of
@@ -36,6 +39,7 @@ class Notices:
         self._around = around
         self._link_of = link_of
         self._audit_head = audit_head
+        self._items_of = items_of
 
     def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice:
         """Return the notice of one alert, or the digest of those of the lowest severity; each tells the head of the audit log."""
@@ -49,8 +53,9 @@ class Notices:
         if first.incident is None or first.is_digest:
             incidents = [one.incident for one in alerts if one.incident is not None]
             signs = self._signs() if len(incidents) < len(alerts) else ()
-            return digest_of(first.id, incidents, first.at, self._around, signs)
-        return render_notice(first.id, first.about, first.at, first.incident, self._of(first.incident))
+            return digest_of(first.id, incidents, first.at, self._around, signs, self._items_of)
+        items = self._items_of(first.incident)
+        return render_notice(first.id, first.about, first.at, first.incident, self._of(first.incident), items)
 
     def _of(self, incident: Incident) -> Circumstances:
         automation = incident.subject.automation

@@ -2,17 +2,21 @@
 
 import pytest
 
+from mainspring.domain.failed_items import FailedItems
 from mainspring.domain.incident import DECIDED, Finding, IncidentKind, Severity, Subject
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.member import HealthRule, Settlement
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import headline_of
+from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import FailureReason, IncidentState, OutcomeState, RunState
+from mainspring.operations.incident_items import read_incident_items
 from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Discard, ParentLink, Reopen
 from mainspring.store.reads.incidents import items_of, last_faults, members, members_of, untold_faults
 from mainspring.store.reads.standing import standing, standing_runs, undecided_failures
+from tests.acceptance.sealing_codec import codec
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt, outcome
 from tests.counted_reads import counted as counted_reads
 
@@ -170,6 +174,44 @@ def test_items_of_failed_runs_are_read_together(store):
     alone = store.begin()
     store.do(fail(alone, "s1"))
     assert items_of(store.reader, [first, second, whole.id, alone.id]) == {first: "x", second: "y"}
+
+
+def message_items(store, id, redact=str):
+    """Return the items that a message about an incident names."""
+    return read_incident_items(store.reader, store.read("incident", id), redact)
+
+
+def test_message_names_what_is_open_and_at_the_end_what_failed(store):
+    """The title of a run goes before its item; a run that is about nothing but itself is counted."""
+    fall(store, "f1.csv")
+    fall(store, "f2.csv", title="Book f2.csv")
+    fall(store, None)
+    id = tell(store)
+    assert message_items(store, id) == FailedItems(("Book f2.csv", "f1.csv"), 1)
+    store.do(finish(store.begin(item="f2.csv")))
+    assert message_items(store, id) == FailedItems(("f1.csv",), 1)
+    store.do(Resolve(id, "ana", None))
+    assert message_items(store, id) == FailedItems(("Book f2.csv", "f1.csv"), 1)
+
+
+def test_message_counts_failed_runs_beyond_those_that_it_reads(store):
+    """However many failed."""
+    fall(store, *(f"f{number}.csv" for number in range(60)))
+    assert message_items(store, tell(store)) == FailedItems(("f59.csv", "f58.csv", "f57.csv"), 57)
+
+
+def test_message_names_no_sealed_title_and_no_secret(store):
+    """In place of a sealed title it names the item; a secret is hidden before a long item is cut."""
+    sealed = Sealing(codec).seal_text("Book the accounts of Ann Other")
+    fall(store, "/hunter2/f1.csv", title=sealed)
+    assert message_items(store, tell(store), lambda text: text.replace("hunter2", "***")).names == ("/***/f1.csv",)
+
+
+def test_incident_without_failed_runs_names_no_item(store):
+    """As one of silence."""
+    finding = Finding(subject=Subject("a", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=1)
+    store.do(Observe(looked_at=store.clock.now(), found=(Found(id="i_1", finding=finding),)))
+    assert message_items(store, "i_1") == FailedItems()
 
 
 def test_failed_run_is_discarded_once(store, counted):

@@ -158,3 +158,14 @@ def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until,
     assert says in rows["next try"]
     assert not rows.keys() & facts.keys()
     assert cli("incidents", "show", "i_2", "--json").json["facts"].keys() == facts.keys()
+
+
+def test_alert_of_a_failed_run_names_its_item(cli, stage, folder):
+    """As `incidents list` does."""
+    (folder / "mainspring.toml").write_text('[notify]\ngroup_wait = "0s"\n[notify.channels]\nme = "terminal"\n')
+    stage.do(fail(stage.begin(item="/data/f17.csv", title="Book f17.csv")))
+    err = cli("watch").err
+    headline = next(line for line in err.splitlines() if line.startswith("[notify]"))
+    assert headline.endswith(" (Book f17.csv)")
+    assert "  Item       Book f17.csv\n" in err
+    assert cli("incidents", "list", "--json").json[0]["items"] == ["Book f17.csv"]

@@ -2,6 +2,7 @@
 
 from mainspring.domain.digest import digest_of
 from mainspring.domain.early_signs import Sign
+from mainspring.domain.failed_items import failed_items
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances
@@ -38,6 +39,12 @@ def test_digest_tells_each_incident_once_and_the_oldest_first():
         "a2  takes 4 min instead of 1 (since 2026-10-05 01:02 UTC); mainspring incidents show i_2",
         "a3  over; takes 4 min instead of 1 (since 2026-10-05 01:03 UTC); mainspring incidents show i_3",
     ]
+
+
+def test_digest_names_the_items_of_failed_runs():
+    """Behind what failed."""
+    notice = digest_of("a_1", [incident(1)], AT, Circumstances(), items_of=lambda _: failed_items(["f2", "f1"], 2))
+    assert notice.fields[0].text.startswith("takes 4 min instead of 1 (f2, f1) (since ")
 
 
 def test_digest_of_many_says_how_many_more():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mainspring.domain.failed_items import failed_items
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances, one_line, render_notice
@@ -190,3 +191,24 @@ def test_one_line_is_plain_and_bounded(text, longest):
 def test_prospects_are_said_as_they_look_when_it_is_told(facts, label, text):
     """A try that was to come is no promise any more when its time is over."""
     assert {one.label: one.text for one in render(facts=facts).fields}.get(label) == text
+
+
+def test_message_of_failed_runs_names_their_items():
+    """In the headline, however long the error is, in the text, and as data for programs; the key of the message stays the same."""
+    items = failed_items(["Book f3.csv", "Book f2.csv", "Book f1.csv", "Book f0.csv"], 4)
+    failed = incident(text="failed: " + "x" * 500)
+    notice = render_notice("a_1", About.OPENED, AT, failed, AROUND, items)
+    assert len(notice.headline) == 200
+    assert notice.headline.endswith("x… (Book f3.csv, Book f2.csv, Book f1.csv and 1 more)")
+    assert notice.body.splitlines()[0] == "Items    Book f3.csv, Book f2.csv, Book f1.csv and 1 more"
+    assert notice.items == ("Book f3.csv", "Book f2.csv", "Book f1.csv")
+    assert notice.key == render_notice("a_2", About.OPENED, AT, failed, AROUND).key
+
+
+def test_message_of_one_failed_run_names_its_item():
+    """A message that says how its runs were decided names it too."""
+    items = failed_items(["f1.csv"], 1)
+    notice = render_notice("a_1", About.RESOLVED, AT, incident(by="ana", state=IncidentState.RESOLVED), AROUND, items)
+    assert notice.headline.startswith("[resolved] backup: resolved by ana (no success")
+    assert notice.headline.endswith(" (f1.csv)")
+    assert ("Item", "f1.csv") in [(field.label, field.text) for field in notice.fields]

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from mainspring.domain.channel import read_channel
+from mainspring.domain.failed_items import failed_items
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notice import About
 from mainspring.domain.rendering import Circumstances, render_notice
@@ -45,7 +46,12 @@ def hostile(text):
         changed_at=1, seen_at=1, by=text, note=text,
     )  # fmt: skip
     return render_notice(
-        "a_1", About.OPENED, 1, incident, Circumstances(owner=text, team=text, runbook=text, project=text)
+        "a_1",
+        About.OPENED,
+        1,
+        incident,
+        Circumstances(owner=text, team=text, runbook=text, project=text),
+        failed_items([text, f"{text} 2"], 3),
     )
 
 

@@ -92,6 +92,14 @@ class MemberView(msgspec.Struct, frozen=True):
         return "" if self.item == self.run else self.item
 
 
+class RunItem(msgspec.Struct, frozen=True):
+    """What a failed run of an incident is about: its title, as stored, and its item ("" = nothing but itself, or its automation)."""
+
+    title: str | None
+    item: str
+    is_open: bool
+
+
 class MoveView(msgspec.Struct, frozen=True):
     """What became of an incident; `by` None = a watcher found it so."""
 
@@ -169,6 +177,12 @@ def members_of(reader: Reader, incident: str, limit: int = 50) -> list[MemberVie
     """Return the members of the present opening of an incident, the open ones first, then the newest."""
     rows = reader.read("list_members", (incident, limit))
     return [MemberView(run, item, at, settled_at, _settlement(how), by) for run, item, at, settled_at, how, by in rows]
+
+
+def run_items(reader: Reader, incident: str, limit: int) -> list[RunItem]:
+    """Return what the members of the present opening of an incident are about, in the order of `members_of`."""
+    rows = reader.read("list_items_of_incident", (incident, limit))
+    return [RunItem(title, "" if item == run else item, settled_at is None) for run, item, title, settled_at in rows]
 
 
 def items_of(reader: Reader, runs: Iterable[str]) -> dict[str, str]:
