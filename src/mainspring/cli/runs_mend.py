@@ -126,6 +126,7 @@ def _decide_renamed(invocation: Invocation, which: Which, way: str, step: str) -
 
 def _confirm_again(invocation: Invocation, run: str, step: str | None) -> None:
     """List what runs again because it, or what it stands on, was taken back; and ask."""
+    from mainspring.insight.steps import step_label
     from mainspring.insight.undone import runs_again, taken_back
     from mainspring.service.mending import ident_of
 
@@ -136,7 +137,7 @@ def _confirm_again(invocation: Invocation, run: str, step: str | None) -> None:
         invocation.output.hint("These run again, under new keys:")
         for outcome in found:
             was = "was taken back" if outcome.ident in gone else "stands on what was"
-            invocation.output.hint(f"  {words.one_line(outcome.name)} ({was})")
+            invocation.output.hint(f"  {words.one_line(step_label(outcome.ident, outcome.name))} ({was})")
         invocation.confirm(f"Run {words.many(len(found), 'step')} again")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mainspring.store.views import RunStory, RunView
 
 _VALUE = 300
-_NAME = 28
+_NAME = 36
 _TITLE = 48
 _LINES = 200
 _LAST_LINES = 5
@@ -169,7 +169,7 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
     arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange(lines, now)
     shown = arranged if whole else arranged[-_LINES:]
     drawn = [line for line in shown if not isinstance(line, StepGroup)]
-    width = max((min(text_width(words.one_line(line.name)), _NAME) for line in drawn), default=0)
+    width = max((min(text_width(words.one_line(line.label)), _NAME) for line in drawn), default=0)
     bar_of = {id(line): bar for line, bar in zip(drawn, bars(drawn, now), strict=True)}
     for line in shown:
         if isinstance(line, StepGroup):
@@ -179,7 +179,11 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
                 output.line(f"    the first of those that did not succeed; {line.left_out:,} more: --all")
         else:
             _print_step(
-                output, line, pad_to_width(cut_to_width(words.one_line(line.name), width), width), bar_of[id(line)], now
+                output,
+                line,
+                pad_to_width(cut_to_width(words.one_line(line.label), width), width),
+                bar_of[id(line)],
+                now,
             )
             for one in line.tries:
                 if one.failure is not None or (len(line.tries) > 1 and one.state != "succeeded"):
@@ -240,7 +244,7 @@ def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine
         output.line(f"    {output.paint('+ now   ' + words.one_line(change.get('now', ''), _VALUE), 'green')}")
     old = [line for line in lines if line.superseded is not None]
     if old:
-        names = ", ".join(words.one_line(line.name, 30) for line in old[:8])
+        names = ", ".join(words.one_line(line.label, 30) for line in old[:8])
         output.line(f"  superseded, kept for the record: {names}{', ...' if len(old) > 8 else ''}")
     short = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
     for child in story.children[:10]:

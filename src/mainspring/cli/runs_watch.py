@@ -134,7 +134,7 @@ class _Seen:
 
     def _print(self, line: "StepLine") -> None:
         last = line.tries[-1]
-        what = f"{words.one_line(line.name, 40)} {line.state}"
+        what = f"{words.one_line(line.label, 60)} {line.state}"
         tries = f" at attempt {last.number}" if last.number > 1 else ""
         took = f", {words.span(line.took(self._clock.now()))}" if last.ended_at else ""
         error = f": {words.one_line(last.failure.headline, 200)}" if last.failure is not None else ""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from mainspring.domain.journal import Outcome
 from mainspring.domain.member import Settlement
 from mainspring.domain.states import OutcomeState
+from mainspring.insight.steps import step_label
 from mainspring.insight.words import ago, one_line
 from mainspring.store.reads.decisions import ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import RunStory
@@ -72,7 +73,7 @@ def _is_used(outcomes: list[Outcome], given: ManualResult) -> bool:
 def describe_steps_given(story: RunStory, given: list[ManualResult], now: int) -> list[str]:
     """Return a sentence for each step whose result was given, newest first, and how many more there are."""
     used = steps_given(story, given)
-    names = {outcome.ident: outcome.name for outcome in story.outcomes}
+    names = {outcome.ident: step_label(outcome.ident, outcome.name) for outcome in story.outcomes}
     lines = [
         f"The result of step {one_line(names[result.ident or ''])} was given by {one_line(result.by, 200)}"
         f" {ago(result.at, now)}{because(result.reason)}; the step did not return it."

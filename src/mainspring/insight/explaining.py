@@ -37,7 +37,7 @@ from mainspring.insight.remedies import (
     take_back,
     unsettled,
 )
-from mainspring.insight.steps import lines_of
+from mainspring.insight.steps import lines_of, step_label
 from mainspring.insight.trigger_file import describe_retry, retry_reads_file, trigger_file
 from mainspring.insight.undone import taken_back
 from mainspring.insight.words import ago, one_line, span
@@ -157,7 +157,7 @@ def _running(facts: Facts) -> _Answers:
         last = line.tries[-1]
         told = f", {line.progress[0]} of {line.progress[1] or '?'} done" if line.progress else ""
         what.append(
-            f"Step {one_line(line.name)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
+            f"Step {one_line(line.label)} is at attempt {last.number}, started {ago(last.started_at, facts.now)}{told}."
         )
     what += _for_a_child(facts)
     what += stalls.sentences(facts)
@@ -209,7 +209,7 @@ def _retrying(facts: Facts) -> _Answers:
     for line in facts.lines:
         if line.state == "retrying" and line.superseded is None:
             last = line.tries[-1]
-            what.append(f"Step {one_line(line.name)} failed at attempt {last.number}: {_said(last.failure)}")
+            what.append(f"Step {one_line(line.label)} failed at attempt {last.number}: {_said(last.failure)}")
             if last.next_at is not None:
                 what.append(f"Its next attempt is at {facts.at(last.next_at)}.")
     return what or ["A step failed and will be tried again."], *_going_on(facts, [cancel(facts)])
@@ -253,7 +253,7 @@ _NOT_SAVED = (
 
 def _failed(facts: Facts) -> _Answers:
     run, step = facts.story.run, facts.step
-    where = f" at step {one_line(step.name)}" if step else ""
+    where = f" at step {one_line(step.label)}" if step else ""
     at = f" {ago(run.finished_at, facts.now)}" if run.finished_at else ""
     what = [f"It failed{where}{at}: {_said(run.failure)}"]
     settlement, successor = facts.decisions.settlement, facts.decisions.successor
@@ -313,7 +313,7 @@ def _superseded(facts: Facts) -> tuple[list[str], list[Can]]:
 
 def _attention(facts: Facts) -> _Answers:
     run, step = facts.story.run, facts.step
-    where = f" at step {one_line(step.name)}" if step else ""
+    where = f" at step {one_line(step.label)}" if step else ""
     what = [f"It stopped{where} and needs a person, since {ago(run.changed_at, facts.now)}: {_said(run.failure)}"]
     then = ["Nothing happens by itself: it waits for you, and nothing is lost."]
     if run.partition is not None:
@@ -365,7 +365,7 @@ def _next_of(found: list[Block]) -> str:
 
 
 def _taken_back(facts: Facts) -> list[str]:
-    names = [one_line(outcome.name) for outcome in taken_back(facts.story)]
+    names = [one_line(step_label(outcome.ident, outcome.name)) for outcome in taken_back(facts.story)]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return [f"Taken back was: {', '.join(names[:_NAMES])}{more}."] if names else []
 

@@ -101,7 +101,7 @@ def unsettled(facts: Facts) -> list[Can]:
     found: list[Can] = []
     for line in facts.lines:
         if line.superseded is None and line.state in (OutcomeState.IN_DOUBT, OutcomeState.REFUSED):
-            found += _settling(facts, _word(line.name), line.ident, in_doubt=line.state == OutcomeState.IN_DOUBT)
+            found += _settling(facts, _step_word(facts, line), line.ident, in_doubt=line.state == OutcomeState.IN_DOUBT)
     return found
 
 
@@ -155,7 +155,7 @@ def from_step(facts: Facts) -> list[Can]:
     first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
     if first is None:
         return []
-    return [_retry_from(facts, _word(first.name), first.ident, "run it again from that step on")]
+    return [_retry_from(facts, _step_word(facts, first), first.ident, "run it again from that step on")]
 
 
 def _retry_from(facts: Facts, name: str, ident: str, does: str) -> Can:
@@ -193,7 +193,13 @@ def settle(run: str) -> Can:
 def _stopped_at(facts: Facts) -> tuple[str, str]:
     """Return the step at which it stopped, as a command line names it, and its identity."""
     ident = facts.story.run.failed_ident or "STEP"
-    return _word(facts.step.name if facts.step else ident), ident
+    return _step_word(facts, facts.step) if facts.step else _word(ident), ident
+
+
+def _step_word(facts: Facts, step: StepLine) -> str:
+    """Return a step as a command line names it: by its identity where several have its name."""
+    named = {line.ident for line in facts.lines if line.name == step.name}
+    return _word(step.name if len(named) == 1 else step.ident)
 
 
 def _word(text: str) -> str:

@@ -43,6 +43,6 @@ def stages_of(outcomes: Sequence[Outcome], lines: Sequence[StepLine], asked_afte
     found: dict[int, list[StageStep]] = {}
     for line in lines:
         if line.superseded is None and line.kind not in STOPS:
-            step = StageStep(line.ident, line.name, line.kind, line.state)
+            step = StageStep(line.ident, line.label, line.kind, line.state)
             found.setdefault(levels.get(line.ident, latest), []).append(step)
     return [Stage(found[level]) for level in sorted(found)]

@@ -49,6 +49,11 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
     progress: tuple[int, int | None] | None = None
 
     @property
+    def label(self) -> str:
+        """The name for people, with the key where one was given: `deploy[a]`."""
+        return step_label(self.ident, self.name)
+
+    @property
     def is_wait(self) -> bool:
         """Whether time went by and nothing was done."""
         return self.kind in WAITS
@@ -56,6 +61,13 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
     def took(self, now: int) -> int:
         """Return the span from the first start to the end, in ms."""
         return max((self.tries[-1].ended_at or now) - self.tries[0].started_at, 0) if self.tries else 0
+
+
+def step_label(ident: str, name: str) -> str:
+    """Return the name of a step with its key, `deploy[a]`; its name alone where it has no key."""
+    branch, _, key = ident.partition(f"{name}[")
+    is_keyed = key.endswith("]") and (branch in ("", "undo:") or branch.endswith("/"))
+    return f"{name}[{key}" if is_keyed else name
 
 
 def lines_of(story: RunStory) -> list[StepLine]:

@@ -81,7 +81,7 @@ def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
         state=run.state,
         changed_at=run.changed_at,
         started_at=run.started_at,
-        step=step.name if step is not None else None,
+        step=step.label if step is not None else None,
         error=run.failure.headline if run.failure is not None and has_stopped else "",
         what=[] if found is None else found.what,
         why=[] if found is None else found.why,

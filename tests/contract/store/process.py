@@ -152,13 +152,13 @@ class Process:
 
 def outcome(run: ClaimedRun, rank: int, ident: str | None = None, **options: Any) -> SaveOutcome:
     """A saved step, unless told otherwise."""
+    known_as = ident or f"s{rank}"
     values: dict[str, Any] = {
         "kind": OutcomeKind.STEP, "state": OutcomeState.SUCCEEDED, "asked": rank, "attempt": 1, "generation": run.generation,
-        "started_at": 1, "at": 2, "took_us": 3, "input": b"[]", "output": b"1",
+        "started_at": 1, "at": 2, "took_us": 3, "input": b"[]", "output": b"1", "name": known_as,
     }  # fmt: skip
-    name = ident or f"s{rank}"
     return SaveOutcome(
-        run=run.id, claim=run.claim, rank=rank, ident=name, name=name, automation=run.automation, **(values | options)
+        run=run.id, claim=run.claim, rank=rank, ident=known_as, automation=run.automation, **(values | options)
     )
 
 

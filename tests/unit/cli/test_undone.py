@@ -116,3 +116,20 @@ def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
     assert "Taken back was: book." in told
     assert "run it again, under new keys, from book on" in told
     assert "--undo" not in told
+
+
+def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
+    """By show, watch and explain, and in what was taken back; a command names the one step that it means."""
+    run = stage.begin(TRIP)
+    named = {"name": "book", "undo": "m:f"}
+    do(stage, outcome(run, 1, "book[a]", **named), outcome(run, 2, "book[b]", **named), outcome(run, 3, "look"))
+    do(stage, outcome(run, 4, "undo:book[b]", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
+    shown, watched = cli("runs", "show", run.id).out, cli("runs", "watch", run.id).out
+    assert "✓ book[a]" in shown
+    assert "✓ book[b]" in shown
+    assert "  book[a] succeeded" in watched
+    assert "  look succeeded" in watched
+    explained = cli("explain", run.id).out
+    assert "Taken back was: book[b]." in explained
+    assert f"mainspring runs retry {run.id} --from-step 'book[a]'" in explained
+    assert "book[b] (was taken back)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err

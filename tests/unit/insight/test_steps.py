@@ -1,9 +1,11 @@
 """Steps as bars: from journal and attempts to lines."""
 
+import pytest
+
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.insight.steps import WIDEST, bars, lines_of
+from mainspring.insight.steps import WIDEST, bars, lines_of, step_label
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.runs import Release
 from mainspring.store.reads.runs import story
@@ -81,3 +83,21 @@ def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
     (line,) = lines(stage, run)
     assert (line.state, line.tries[0].state) == ("lost", "lost")
     assert line.took(stage.now + 3_600_000) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("ident", "name", "label"),
+    [
+        ("deploy[a]", "deploy", "deploy[a]"),
+        ("deploy[b/c [x]]", "deploy", "deploy[b/c [x]]"),
+        ("roll_out#2/deploy[a]", "deploy", "deploy[a]"),
+        ("undo:deploy[a]", "deploy", "deploy[a]"),
+        ("deploy#2", "deploy", "deploy"),
+        ("load#1[17]", "load", "load"),
+        ("redeploy[a]", "deploy", "deploy"),
+        ("deploy", "deploy", "deploy"),
+    ],
+)
+def test_label_of_a_step_has_its_key(ident, name, label):
+    """The branch that asked for it and the number of a call without a key are left out."""
+    assert step_label(ident, name) == label

@@ -7,7 +7,7 @@ import msgspec
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.journal import AttemptRecord, Outcome
 from mainspring.domain.states import REOPENABLE, AttemptState, RunState
-from mainspring.insight.steps import StepLine
+from mainspring.insight.steps import StepLine, step_label
 from mainspring.store.views import RunView, StepView
 from mainspring.web.api import runs
 from mainspring.web.api.call import Call
@@ -67,7 +67,7 @@ def step_values(call: Call[Any, Any], run: RunView, ident: str) -> Step | None:
     last = found.outcomes[0] if found.outcomes else None
     return Step(
         ident=ident,
-        name=newest.name,
+        name=step_label(ident, newest.name),
         kind=str(last.kind) if last is not None else "step",
         attempts=attempts[-_ATTEMPTS:],
         left_out=max(len(attempts) - _ATTEMPTS, 0),

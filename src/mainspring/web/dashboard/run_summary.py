@@ -96,16 +96,16 @@ def trouble_of(where: str, failure: Failure) -> Trouble:
 def _trouble(story: RunStory, lines: list[StepLine]) -> Trouble | None:
     run = story.run
     if run.state in REOPENABLE and run.failure is not None:
-        where = next((line.name for line in reversed(lines) if line.ident == run.failed_ident), run.failed_ident or "")
+        where = next((line.label for line in reversed(lines) if line.ident == run.failed_ident), run.failed_ident or "")
         return msgspec.structs.replace(trouble_of(where, run.failure), hint="")  # the explanation has told it
     if run.state is RunState.RETRYING:
         for line in reversed(lines):
             last = line.tries[-1] if line.tries else None
             if line.superseded is None and last is not None and last.failure and last.state == AttemptState.FAILED:
-                return trouble_of(line.name, last.failure)
+                return trouble_of(line.label, last.failure)
     return None
 
 
 def _starting_points(lines: list[StepLine]) -> list[Choice]:
     """Return the steps from which a run can be run again, the newest first."""
-    return [Choice(one.ident, one.name) for one in reversed(lines) if one.kind == "step" and one.superseded is None]
+    return [Choice(one.ident, one.label) for one in reversed(lines) if one.kind == "step" and one.superseded is None]
