@@ -131,6 +131,22 @@ def test_next_success_settles_where_all_runs_are_about_the_same_thing(store):
     assert settled(store, first.id) is Settlement.AUTOMATION_SUCCEEDED
 
 
+def test_run_that_was_decided_and_fails_again_is_one_member(store):
+    """Somebody took a discard back by a retry: one run failed, and it is open."""
+    first, other = fall(store, "x", "y")
+    id = tell(store)
+    store.do(audited(Discard(first)))
+    store.do(audited(Reopen(first)))
+    store.do(fail(store.claim_one(), "s1"))
+    tell(store)
+    found = members(store.reader, [id])[id]
+    assert (found.failed, found.open) == (2, 2)
+    assert [(one.run, one.settled) for one in members_of(store.reader, id)] == [(first, None), (other, None)]
+    store.do(audited(Discard(first)), audited(Discard(other)))
+    well(store)
+    assert store.read("incident", id).facts[DECIDED] == "2 discarded"
+
+
 def test_run_that_fails_again_is_one_member(store, counted):
     """By its last failure; the one before is settled by that."""
     (run,) = fall(store, "x")
