@@ -319,6 +319,19 @@ def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
     assert (untold_faults(store.reader), counted()) == ([], "0")
 
 
+def test_child_that_a_person_continued_after_its_parent_ended_is_a_member(store, counted):
+    """Its parent has been told of another failure, and hears of this one no more."""
+    parent = store.begin()
+    child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
+    store.do(fail(child, "s1"))
+    store.do(outcome(parent, 1, "child:b#1", kind=OutcomeKind.CHILD, state=OutcomeState.FAILED, failure=BOOM))
+    store.do(fail(parent, "child:b#1", rank=1), audited(Discard(parent.id)))
+    assert counted() == "0"
+    store.do(Reopen(child.id))
+    store.do(fail(store.claim_one(), "s1"))
+    assert (store.state(child.id), counted()) == (RunState.FAILED, "1")
+
+
 def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted):
     """No one is left who could handle it."""
     parent = store.begin()
