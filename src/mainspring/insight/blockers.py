@@ -47,7 +47,8 @@ def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False
     run = blocker.run
     if run.state is RunState.RUNNING:
         is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != Kind.EXEC
-        return [Block("Its process died, and no worker is running.", None, *_START)] if is_left else []
+        start = ANEW if blocker.is_supervised else _START
+        return [Block("Its process died, and no worker is running.", None, *start)] if is_left else []
     if run.state not in IDLE:
         return []
     found = [*store_holds(blocker)]
@@ -124,7 +125,7 @@ def _of_partition(blocker: Blocker) -> Iterator[Block]:
 
 def _of_workers(blocker: Blocker) -> Iterator[Block]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
-    start = ANEW if blocker.is_served else _START
+    start = ANEW if blocker.is_served or blocker.is_supervised else _START
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
         why = "; those that run started without it" if blocker.is_served and not known else known

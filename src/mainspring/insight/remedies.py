@@ -1,16 +1,16 @@
 """What a person can do about a run, as commands; and the facts of a run from which they and all sentences are made. Pure."""
 
-import shlex
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from mainspring.domain.states import FailureReason, OutcomeState
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.steps import StepLine
 from mainspring.insight.trigger_file import TriggerFile
 from mainspring.insight.undone import may_be_taken_back
-from mainspring.insight.words import moment, one_line
+from mainspring.insight.words import moment
 from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
 from mainspring.store.views import Blocker, RunStory, renamed_step_of
 
@@ -85,10 +85,10 @@ def _drift_mending(facts: Facts) -> list[Can]:
 def _renamed_mending(facts: Facts, old: str, new: str, name: str, ident: str) -> list[Can]:
     pair, line = f"{old}={new}", f"mainspring runs retry {facts.id}"
     same = Can(
-        f"{line} --map {_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
+        f"{line} --map {shell_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
     )
     gone = Can(
-        f"{line} --accept {_word(old)}",
+        f"{line} --accept {shell_word(old)}",
         f"{old} was removed: its saved result stays, and {new} runs",
         RETRY,
         {"accept": ident},
@@ -193,14 +193,10 @@ def settle(run: str) -> Can:
 def _stopped_at(facts: Facts) -> tuple[str, str]:
     """Return the step at which it stopped, as a command line names it, and its identity."""
     ident = facts.story.run.failed_ident or "STEP"
-    return _step_word(facts, facts.step) if facts.step else _word(ident), ident
+    return _step_word(facts, facts.step) if facts.step else shell_word(ident), ident
 
 
 def _step_word(facts: Facts, step: StepLine) -> str:
     """Return a step as a command line names it: by its identity where several have its name."""
     named = {line.ident for line in facts.lines if line.name == step.name}
-    return _word(step.name if len(named) == 1 else step.ident)
-
-
-def _word(text: str) -> str:
-    return shlex.quote(one_line(text))
+    return shell_word(step.name if len(named) == 1 else step.ident)
