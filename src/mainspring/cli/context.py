@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mainspring.domain.clock import Clock
     from mainspring.domain.sealing import Sealing
     from mainspring.engine.registry import Registry
+    from mainspring.insight.up_command import UpCommand
     from mainspring.resources.secret import Secrets
     from mainspring.service.actor import Act
     from mainspring.service.opening import ViewOpening
@@ -94,6 +95,13 @@ class Invocation:
     def zone(self) -> str:
         """The time zone in which instants are shown."""
         return self.settings.project.timezone
+
+    @cached_property
+    def up_command(self) -> "UpCommand":
+        """How `mainspring up` is called from here, on the store of this command. Raises ConfigError."""
+        from mainspring.app.up_command import up_command
+
+        return up_command(self.settings, store=self.flags.store, folder=str(_here()))
 
     @property
     def path(self) -> Path:

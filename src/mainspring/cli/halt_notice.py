@@ -41,7 +41,8 @@ class HaltNotice:
         found = blocker(invocation.reader, run)
         if found is None or self._restarts(found):  # None: it was pruned
             return
-        for halt in halts(found, invocation.clock.now(), invocation.zone, is_worked_here=self._is_worked_here):
+        now, up = invocation.clock.now(), invocation.up_command
+        for halt in halts(found, now, invocation.zone, is_worked_here=self._is_worked_here, up=up):
             if halt.command not in self._printed:  # its text says how long ago, and differs each second
                 self._printed.add(halt.command)
                 helps = "" if halt.command is None else f"\nTo {halt.does}: {halt.command}"

@@ -1,7 +1,7 @@
 """`mainspring run NAME ...`: start a run, by default work on it here if nobody else does, and follow it to its end."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -191,6 +191,16 @@ def _start(invocation: Invocation, automation: "Automation", data: bytes, option
     return started
 
 
+def _up(invocation: Invocation, run: str) -> str:
+    """Return the command that starts a worker for a run; without its file where the store cannot be read."""
+    from mainspring.store.reads.status import blocker
+
+    found = None
+    with suppress(MainspringError):
+        found = blocker(invocation.reader, run)
+    return invocation.up_command.start(None if found is None else found.automation)
+
+
 @contextmanager
 def _errors_name_run(invocation: Invocation, started: "Started") -> Iterator[None]:
     """Print the run's id if this command fails after the run was started: a caller that repeats the command would start another one."""
@@ -203,7 +213,7 @@ def _errors_name_run(invocation: Invocation, started: "Started") -> Iterator[Non
         invocation.output.document({"run": run, "state": started.state}, run)
         if not invocation.output.is_json:
             invocation.output.warn(
-                f"run {run} was started, is {started.state}, and continues with the next worker: mainspring up\n"
+                f"run {run} was started, is {started.state}, and continues with the next worker: {_up(invocation, run)}\n"
                 f"Watch it: mainspring runs watch {run}. Cancel it: mainspring runs cancel {run}"
             )
         raise

@@ -46,7 +46,7 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
 
     stored = reads_runs.story(invocation.reader, run)
     story = invocation.opened(lambda opening: opening.story(stored))
-    return story, explained(invocation.reader, story, invocation.clock.now(), invocation.zone)
+    return story, explained(invocation.reader, story, invocation.clock.now(), invocation.zone, up=invocation.up_command)
 
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:

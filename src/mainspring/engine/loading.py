@@ -40,11 +40,16 @@ class Target(NamedTuple):
 
 
 def find_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Target], list[Problem]]:
+    """Return what `list_targets` does, and let modules be found in `base_dir`."""
+    if str(base_dir) not in sys.path:
+        sys.path.insert(0, str(base_dir))
+    return list_targets(targets, base_dir)
+
+
+def list_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Target], list[Problem]]:
     """Return what files, globs, folders and module names stand for, each once, in the order given."""
     found: dict[str, Target] = {}
     problems: list[Problem] = []
-    if str(base_dir) not in sys.path:
-        sys.path.insert(0, str(base_dir))
     for target in map(str, targets):
         files = list(_files_of(target, base_dir))
         if files:

@@ -11,6 +11,7 @@ from mainspring.domain.options import Kind
 from mainspring.domain.paused import is_paused
 from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.states import IDLE, RunState, SessionState
+from mainspring.insight.up_command import UP, UpCommand
 from mainspring.insight.words import ago, many, moment, one_line
 from mainspring.store.views import Blocker
 
@@ -27,19 +28,17 @@ class Block(NamedTuple):
     stuck: bool = False
 
 
-ANEW = ("mainspring down; mainspring up", "start the worker anew, with the code as it is now")
-"""A second `up` on the same store is refused while one runs."""
-_START = ("mainspring up", "start a worker")
+_START, _RESTART = "start a worker", "start the worker anew, with the code as it is now"
 
 
-def blocks(blocker: Blocker, now: int, zone: str) -> list[Block]:
+def blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = UP) -> list[Block]:
     """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
     found = [*store_holds(blocker), *_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
-    found += [*_of_time(blocker, now, zone), *_of_partition(blocker), *_of_workers(blocker)]
+    found += [*_of_time(blocker, now, zone), *_of_partition(blocker), *_of_workers(blocker, up)]
     return found or [*_of_limits(blocker, now, zone)]
 
 
-def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False) -> list[Block]:
+def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False, up: UpCommand = UP) -> list[Block]:
     """Return what keeps a run from continuing until a person acts; empty = it continues by itself, or has ended.
 
     `is_worked_here` = this process works on it, so no other worker is needed.
@@ -47,7 +46,7 @@ def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False
     run = blocker.run
     if run.state is RunState.RUNNING:
         is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != Kind.EXEC
-        start = ANEW if blocker.is_supervised else _START
+        start = _start(blocker, up, is_running=blocker.is_supervised)
         return [Block("Its process died, and no worker is running.", None, *start)] if is_left else []
     if run.state not in IDLE:
         return []
@@ -55,7 +54,7 @@ def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False
     if run.state is not RunState.WAITING:
         found += [*_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
     if not is_worked_here:
-        found += _of_workers(blocker)
+        found += _of_workers(blocker, up)
     return [block for block in found if block.stuck]
 
 
@@ -123,9 +122,19 @@ def _of_partition(blocker: Blocker) -> Iterator[Block]:
     )
 
 
-def _of_workers(blocker: Blocker) -> Iterator[Block]:
+def _start(blocker: Blocker, up: UpCommand, *, is_running: bool) -> tuple[str, str]:
+    """Return the command that starts a worker with the automation, and what it does; `is_running` = a worker is there already."""
+    if is_running:
+        return up.restart(blocker.automation), _RESTART
+    return up.start(blocker.automation), _START
+
+
+def _of_workers(blocker: Blocker, up: UpCommand) -> Iterator[Block]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
-    start = ANEW if blocker.is_served or blocker.is_supervised else _START
+    start, anew = (
+        _start(blocker, up, is_running=blocker.is_served or blocker.is_supervised),
+        up.restart(blocker.automation),
+    )
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
         why = "; those that run started without it" if blocker.is_served and not known else known
@@ -142,7 +151,7 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
         yield Block(
             f"It belongs to version {run.version} of {run.automation}; live workers have version {has}.",
             None,
-            ANEW[0],
+            anew,
             f"start the worker anew, once its code says version={run.version} again",
             stuck=True,
         )
@@ -150,7 +159,7 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
     tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
     if not tagged:
         carry = (
-            f"{ANEW[0]} --tag {shlex.quote(one_line(run.tag))}",
+            f"{anew} --tag {shlex.quote(one_line(run.tag))}",
             "start the worker anew with it, or name it in [worker] tags; or start one on another machine",
         )
         yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *carry, stuck=True)
@@ -161,7 +170,7 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
         yield Block(
             f"No live worker with {run.automation} serves queue {run.queue}; they serve {of}.",
             None,
-            ANEW[0],
+            anew,
             f"start the worker anew, with queue {run.queue} in [worker.queues]",
             stuck=True,
         )
@@ -172,7 +181,7 @@ def _of_workers(blocker: Blocker) -> Iterator[Block]:
         yield Block(
             f"Deployment {run.deploy} touched it last; live workers are of deployment {newest}.",
             None,
-            "mainspring up",
+            up.start(blocker.automation),
             "start a worker of the newer deployment",
             stuck=True,
         )

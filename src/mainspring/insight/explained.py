@@ -11,6 +11,7 @@ from mainspring.insight.announced import announced_graph
 from mainspring.insight.explaining import Explanation, explain
 from mainspring.insight.origins import Around, HeldUp, around
 from mainspring.insight.remedies import settle
+from mainspring.insight.up_command import UP, UpCommand
 from mainspring.store.base import Reader
 from mainspring.store.reads.decisions import read_decisions
 from mainspring.store.reads.incidents import incident_of_run
@@ -22,10 +23,12 @@ Sees = Callable[[str], bool]
 """Whether whoever asks may see the automation of this name."""
 
 
-def explained(reader: Reader, story: RunStory, now: int, zone: str, sees: Sees = lambda _: True) -> Explanation:
+def explained(
+    reader: Reader, story: RunStory, now: int, zone: str, sees: Sees = lambda _: True, up: UpCommand = UP
+) -> Explanation:
     """Return the four answers about a run at the instant `now` (ms), its fingerprint and its incident; what others may not see is left out.
 
-    `story` = as it was opened.
+    `story` = as it was opened, `up` = how workers are started here.
 
     Raises:
         NotFoundError: it was pruned meanwhile.
@@ -40,7 +43,7 @@ def explained(reader: Reader, story: RunStory, now: int, zone: str, sees: Sees =
     found = around(reader, announced_graph(reader), story.run, zone)
     found = Around(found.deliveries, [_seen(one, sees) for one in found.holds_up if sees(one.automation)])
     decisions = read_decisions(reader, story.run)
-    told = explain(story, blocker, now, zone, found, decisions)
+    told = explain(story, blocker, now, zone, found, decisions, up)
     incident = incident_of_run(reader, run) if state in REOPENABLE else None
     return replace(
         told,

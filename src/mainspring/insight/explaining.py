@@ -40,6 +40,7 @@ from mainspring.insight.remedies import (
 from mainspring.insight.steps import lines_of, step_label
 from mainspring.insight.trigger_file import describe_retry, retry_reads_file, trigger_file
 from mainspring.insight.undone import taken_back
+from mainspring.insight.up_command import UP, UpCommand
 from mainspring.insight.words import ago, one_line, span
 from mainspring.store.reads.decisions import UNDECIDED, ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunStory, RunView
@@ -94,10 +95,11 @@ def explain(
     zone: str = "UTC",
     around: Around = NOTHING,
     decisions: RunDecisions = UNDECIDED,
+    up: UpCommand = UP,
 ) -> Explanation:
-    """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`."""
+    """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`, `up` = how workers are started."""
     file = trigger_file(story.run, blocker.automation, around.deliveries)
-    facts = Facts(story, blocker, lines_of(story), now, zone, decisions, file)
+    facts = Facts(story, blocker, lines_of(story), now, zone, decisions, file, up)
     what, why, then, can = _BY_STATE[story.run.state](facts)
     if story.run.undoing and story.run.finished_at is None:
         what.insert(
@@ -184,7 +186,8 @@ def _left_behind(facts: Facts) -> _Answers:
         return what, [], ["A worker takes note and continues it within seconds."], [cancel(facts)]
     if facts.blocker.is_supervised:
         return what, [], ["A supervisor starts a worker, which continues it."], [cancel(facts)]
-    return what, [], ["Nothing continues it before a worker runs."], [Can("mainspring up", "start a worker"), watch]
+    start = Can(facts.up.start(facts.blocker.automation), "start a worker")
+    return what, [], ["Nothing continues it before a worker runs."], [start, watch]
 
 
 def _for_a_child(facts: Facts) -> list[str]:
@@ -344,7 +347,7 @@ def _going_on(facts: Facts, can: list[Can]) -> tuple[list[str], list[str], list[
     run = facts.story.run
     # Until its time comes, a run that waits is in nobody's way: its due time is the end of the wait, no hindrance.
     idle = run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > facts.now)
-    found = list(store_holds(facts.blocker)) if idle else blocks(facts.blocker, facts.now, facts.zone)
+    found = list(store_holds(facts.blocker)) if idle else blocks(facts.blocker, facts.now, facts.zone, facts.up)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
     then = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_of(found)]
     if run.deadline_at is not None:

@@ -10,6 +10,7 @@ from mainspring.insight.shell_word import shell_word
 from mainspring.insight.steps import StepLine
 from mainspring.insight.trigger_file import TriggerFile
 from mainspring.insight.undone import may_be_taken_back
+from mainspring.insight.up_command import UP, UpCommand
 from mainspring.insight.words import moment
 from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
 from mainspring.store.views import Blocker, RunStory, renamed_step_of
@@ -42,6 +43,7 @@ class Facts(msgspec.Struct, frozen=True):
     zone: str
     decisions: RunDecisions = UNDECIDED
     file: TriggerFile | None = None
+    up: UpCommand = UP
 
     @property
     def id(self) -> str:

@@ -86,7 +86,7 @@ def test_watch_says_once_that_no_worker_is_running(cli, stage):
     stage.store.close()
     said = cli("runs", "watch", run, "--timeout", "1.5s")
     assert halted(said, run) == [f"run {run} does not continue. No live worker has backup."]
-    assert said.err.count("To start a worker: mainspring up\n") == 1
+    assert said.err.count("To start a worker: mainspring up -m /srv/scripts.toml\n") == 1
     assert "worker" not in said.out
     assert said.code == 7
 

@@ -152,11 +152,11 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     newer = Definition(kind=Kind.TASK, name="backup", version=3)
     text, _, can = why(cli, stage.start(newer))
     assert text == "It belongs to version 3 of backup; live workers have version 1."
-    assert "mainspring down; mainspring up" in can
+    assert "mainspring down; mainspring up -m /srv/scripts.toml" in can
     run = stage.start(tag="gpu")
     text, _, can = why(cli, run)
     assert text == "No live worker with backup carries tag 'gpu'."
-    assert "mainspring down; mainspring up --tag gpu" in can
+    assert "mainspring down; mainspring up -m /srv/scripts.toml --tag gpu" in can
     stage.do(Claim("tagged", 0, tags=("gpu",)))
     assert "tag" not in why(cli, run)[0]
 
@@ -170,7 +170,7 @@ def test_no_worker_that_serves_the_queue(cli, stage):
     text, then, can = why(cli, run)
     assert text == "No live worker with backup serves queue mail; they serve default, reports."
     assert then == "It does not go on before that is changed."
-    assert "mainspring down; mainspring up" in can
+    assert "mainspring down; mainspring up -m /srv/scripts.toml" in can
     (row,) = cli("workers", "list", "--json").json
     assert row["queues"] == ["default", "reports"]
     assert row["tags"] == ["gpu"]
@@ -221,7 +221,7 @@ def test_run_of_a_process_that_died_names_who_continues_it(cli, stage, monkeypat
     found = cli("explain", run, "--json").json
     assert found["what"] == ["Its process died, and no other process has taken note of that yet."]
     assert found["next"] == ["Nothing continues it before a worker runs."]
-    assert [can["command"] for can in found["can"]] == ["mainspring up", "mainspring watch"]
+    assert [can["command"] for can in found["can"]] == ["mainspring up -m /srv/scripts.toml", "mainspring watch"]
 
 
 def test_retrying_step_tells_error_and_next_attempt(cli, stage):
@@ -357,3 +357,10 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
     assert "It has signal go, which came and is not yet taken in." in sentences(
         story(stage.store.reader, run.id), 0, str
     )
+
+
+def test_command_that_starts_a_worker_names_the_file_and_the_store(cli, stage, store_path):
+    """The file in which the automation is declared, as the configuration does not; the store as this command got it."""
+    run = stage.start()
+    can = cli("explain", run, "--store", str(store_path), "--json").json["can"]
+    assert can[0]["command"] == f"mainspring --store {store_path} up -m /srv/scripts.toml"

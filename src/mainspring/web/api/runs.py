@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from mainspring.app.up_command import up_command
 from mainspring.domain.journal import Outcome
 from mainspring.domain.states import TERMINAL, RunState
 from mainspring.insight.explained import explained
@@ -130,7 +131,8 @@ def explanation(call: AnyCall) -> Explanation:
 def explanation_of(call: AnyCall, story: RunStory) -> Explanation:
     """Explain a run of which the outline was read already."""
     site = call.site
-    return explained(site.reader, story, site.clock.now(), site.settings.project.timezone, call.visitor.may_see)
+    zone, up = site.settings.project.timezone, up_command(site.settings)
+    return explained(site.reader, story, site.clock.now(), zone, call.visitor.may_see, up)
 
 
 def step(call: AnyCall) -> StepView:
