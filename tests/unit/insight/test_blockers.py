@@ -362,5 +362,6 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
 def test_command_that_starts_a_worker_names_the_file_and_the_store(cli, stage, store_path):
     """The file in which the automation is declared, as the configuration does not; the store as this command got it."""
     run = stage.start()
+    stage.store.close()
     can = cli("explain", run, "--store", str(store_path), "--json").json["can"]
     assert can[0]["command"] == f"mainspring --store {store_path} up -m /srv/scripts.toml"
