@@ -269,6 +269,7 @@ def _work_here(
     # Before the worker opens: a start is answered in time, a worker waits for the store.
     started = _start(invocation, automation, data, options)
     app = App.of(Project(invocation.settings), registry)
+    _warn_of_schedule(invocation, automation)
 
     async def work() -> int:
         async with app.running(schedules=False, one_run=True):
@@ -286,6 +287,20 @@ def _work_here(
             return asyncio.run(work())
     finally:
         WITHHELD.give_back(os.environ)
+
+
+def _warn_of_schedule(invocation: Invocation, automation: "Automation") -> None:
+    """Say that the schedule is on record from now on, where nothing will load the code that its runs need."""
+    import shlex
+
+    definition, up = automation.definition, invocation.up_command
+    if not definition.schedules or up.is_loaded(definition):
+        return
+    name = definition.name
+    invocation.output.hint(
+        f"The schedule of {name} is on record from now on. Only a worker that loads its file runs what is due.\n"
+        f"Start one: {up.start_with(definition)}. If it is not to run by itself: mainspring auto retire {shlex.quote(name)}"
+    )
 
 
 def _help(invocation: Invocation, automation: "Automation") -> int:

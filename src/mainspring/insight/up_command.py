@@ -25,7 +25,11 @@ class UpCommand(msgspec.Struct, frozen=True):
 
     def start(self, automation: AutomationView | None) -> str:
         """Return the command that starts a worker which loads this automation."""
-        return f"{self._mainspring} up{self._module(automation)}"
+        return self.start_with(_definition_of(automation))
+
+    def start_with(self, definition: Definition | None) -> str:
+        """Return the command that starts a worker which loads this definition."""
+        return f"{self._mainspring} up{self._module(definition)}"
 
     def restart(self, automation: AutomationView | None) -> str:
         """Return the commands that stop the workers and start them with this automation: a second `up` on one store is refused."""
@@ -35,8 +39,7 @@ class UpCommand(msgspec.Struct, frozen=True):
     def _mainspring(self) -> str:
         return "mainspring" if self.store is None else f"mainspring --store {shlex.quote(self.store)}"
 
-    def _module(self, automation: AutomationView | None) -> str:
-        definition = _definition_of(automation)
+    def _module(self, definition: Definition | None) -> str:
         if definition is None or definition.kind is Kind.EXEC or not definition.file or self.is_loaded(definition):
             return ""
         file = PurePath(definition.file)

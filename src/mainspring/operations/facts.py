@@ -67,6 +67,7 @@ class _Written(msgspec.Struct, frozen=True):
     """Of a definition, what monitors look at."""
 
     options: dict[str, Any] = {}
+    file: str = ""
 
 
 class FactsReader:
@@ -255,6 +256,7 @@ class FactsReader:
         return Watched(
             name=view.name,
             kind=view.kind,
+            file=written.file,
             tier=Severity(written.options.get("tier", Severity.NOTIFY)),
             options=written.options,
             announced_at=view.announced_at,

@@ -201,3 +201,18 @@ def test_unknown_option_in_a_file_keeps_its_automation_out_and_no_other(cli, fol
     assert said.code == 5
     assert "UnknownOptionError: run.map has no option 'item' (jobs.py:21 in fan)" in said.err
     assert cli("run", "fine", "-m", "jobs.py").out.strip() == "4"
+
+
+def test_run_of_a_file_that_up_does_not_load_says_that_its_schedule_is_on_record(cli, folder):
+    """With the command that loads it, and the one that ends the schedule; where the configuration names the file, nothing is said."""
+    (folder / "rates.py").write_text(
+        'import mainspring as ms\n\n@ms.task(every="1h")\ndef rates() -> int:\n    return 7\n'
+    )
+    said = cli("run", "rates", "-m", "rates.py")
+    assert said.out == "7\n"
+    assert (
+        "Start one: mainspring up -m rates.py. If it is not to run by itself: mainspring auto retire rates\n"
+        in said.err
+    )
+    (folder / "mainspring.toml").write_text('[project]\nautomations = ["rates.py"]\n')
+    assert "schedule" not in cli("run", "rates").err

@@ -48,7 +48,10 @@ def judge(facts: Facts, tuning: DefinitionLostTuning, now_at: int) -> Iterator[J
             counted["longest_ms"] = ms(tuning.missing)
             wrong = subject in facts.open or now_at - settled_at >= ms(tuning.missing)
             text = "no worker has it any more: its definition is gone from what they load"
-            hint = f"Restore it and start the workers anew; if it is over: mainspring auto retire {one.name}"
+            hint = (
+                f"Restore it and start the workers anew: mainspring down; {one.up_command}; "
+                f"if it is over: mainspring auto retire {one.name}"
+            )
             since_at = min(settled_at, now_at) if wrong else None
             # What starts only when somebody asks for it keeps nobody waiting.
             at_most = Severity.PAGE if is_awaited else Severity.DIGEST

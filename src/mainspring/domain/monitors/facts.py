@@ -3,6 +3,7 @@
 Invariant: everything follows from the store and the instant of the look, whoever reads it.
 """
 
+import shlex
 from collections.abc import Container
 from datetime import timedelta
 from typing import Any
@@ -252,6 +253,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     kind: str = "task"
     tier: Severity = Severity.NOTIFY
     options: dict[str, Any] = {}
+    file: str = ""
+    """Where it is declared; "" = not in a file."""
     announced_at: int = 0
     deploy: int = 0
     """The number of the deployment that its code is of."""
@@ -290,6 +293,11 @@ class Watched(Struct, frozen=True, kw_only=True):
     def success_from_at(self) -> int:
         """From when on a success is expected (ms UTC)."""
         return self.expected_from_at if self.silent_from_at is None else self.silent_from_at
+
+    @property
+    def up_command(self) -> str:
+        """The command that starts a worker with its file."""
+        return f"mainspring up -m {shlex.quote(self.file)}" if self.file else "mainspring up"
 
     def is_off(self, now_at: int) -> bool:
         """Whether nothing is expected of it: it is retired, or paused for now."""

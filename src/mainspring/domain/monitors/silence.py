@@ -18,6 +18,7 @@ from mainspring.domain.monitors.judged import Judged, Monitor, verdict
 from mainspring.domain.monitors.prospects import missed, prospects
 from mainspring.domain.monitors.tuning import Length, Number, Tuning, ms
 from mainspring.domain.monitors.words import about
+from mainspring.domain.monitors.worker_lost import COMMAND_KINDS
 from mainspring.domain.schedule import Schedule
 
 _TIMES_P99, _TIMES_LARGEST = 3, 2
@@ -95,8 +96,15 @@ def _planned(one: Watched, now_at: int) -> Judged:
         figures,
         next_one.due_at,
         f"{_for_how_long(one, now_at)} (expected {figures['expected']})",
-        hint=f"mainspring runs list --name {one.name} shows what became of it.",
+        hint=_hint(one),
     )
+
+
+def _hint(one: Watched) -> str:
+    if one.file and not one.served and one.kind not in COMMAND_KINDS:
+        over = f"If it is not to run any more: mainspring auto retire {one.name}"
+        return f"No worker has loaded it. Start one that does: {one.up_command}. {over}."
+    return f"mainspring runs list --name {one.name} shows what became of it."
 
 
 def _learned(one: Watched, succeeded_at: int, tuning: SilenceTuning, now_at: int) -> Judged:

@@ -205,3 +205,21 @@ def test_gaps_count_every_success_once(steps: list[tuple[int, int]]) -> None:
     assert known.class_gaps <= successes - 1
     assert known.largest_ms == max([step * HOUR for step, _ in steps], default=0)
     assert known.p99_ms <= known.largest_ms
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        (
+            {"file": "/srv/my ship.py"},
+            "mainspring up -m '/srv/my ship.py'. If it is not to run any more: mainspring auto retire",
+        ),
+        ({"file": "/srv/ship.py", "served": 1}, "mainspring runs list --name"),
+        ({"file": "/srv/ship.sh", "kind": "exec"}, "mainspring runs list --name"),
+        ({}, "mainspring runs list --name"),
+    ],
+)
+def test_silence_of_what_no_worker_has_loaded_says_how_to_load_or_retire_it(known, says) -> None:
+    """`mainspring run -m` records a schedule that nothing loads later. A wrapped command needs no worker."""
+    (silence,) = found(SILENCE, watched(cadences=(HOURLY,), succeeded_at=T0, **known), T0 + 3 * HOUR)
+    assert says in silence.hint
