@@ -94,7 +94,7 @@ def restore(
 def _restore(invocation: Invocation, file: Path) -> None:
     from mainspring.app.backups import restore as put_back
     from mainspring.app.backups import stem
-    from mainspring.service.hold import note_restore
+    from mainspring.service.hold import Decision, note_restore
     from mainspring.store.sqlite.backup import newest_in
 
     url = invocation.settings.store.url
@@ -113,8 +113,10 @@ def _restore(invocation: Invocation, file: Path) -> None:
         if done.unfinished:
             output.line(
                 f"{words.many(done.unfinished, 'run was', 'runs were')} unfinished. "
-                "Decide: mainspring db restore --decide continue|done|cancel"
+                "Decide all, or those of --name, --state, --run, with one of:"
             )
+            for decision in Decision:
+                output.line(f"  mainspring db restore --decide {decision}")
         lost_interval.print_set_aside(invocation, done.aside)
         output.line("Then: mainspring db restore --release")
 

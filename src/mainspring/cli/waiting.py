@@ -76,10 +76,10 @@ def _tell_questions(invocation: Invocation, run_id: str, asked: set[str]) -> boo
         if wait.ident in asked:
             continue
         asked.add(wait.ident)
-        sentence, answer = asks(wait, is_one_of_many=asks_many(unanswered))
-        default = default_of(wait)
+        sentence, answers = asks(wait, is_one_of_many=asks_many(unanswered))
+        default, lines = default_of(wait), "\n".join(answers)
         in_time = "" if default is None else f" Without an answer in time it is: {default}."
-        invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{answer}")
+        invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{lines}")
     return any(default_of(wait) is None for wait in shown)
 
 

@@ -71,7 +71,7 @@ def store_holds(blocker: Blocker) -> Iterator[Block]:
     yield Block(
         f"{text} Before that, {many(left, 'unfinished run')} must be decided{this}.",
         command="mainspring db restore --undecided",
-        does="list the runs to decide; then mainspring db restore --decide continue|done|cancel, then --release",
+        does="list the runs to decide; then decide them with --decide continue, --decide done or --decide cancel, then --release",
         stuck=True,
     )
 

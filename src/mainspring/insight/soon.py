@@ -16,7 +16,7 @@ from mainspring.domain.paused import is_paused
 from mainspring.domain.schedule import Schedule
 from mainspring.domain.states import IncidentState
 from mainspring.insight.seen_incidents import loudest
-from mainspring.insight.waits import asks, choices, default_of, question_of
+from mainspring.insight.waits import answer_command, choices, default_of, question_of
 from mainspring.insight.words import one_line
 from mainspring.store.base import Reader
 from mainspring.store.reads.automations import RunMark, newest_runs
@@ -104,7 +104,7 @@ def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
             otherwise=default_of(one),
             opened_at=one.opened_at,
             until_at=one.until_at,
-            command=asks(one, is_one_of_many=asking[one.run] > 1)[1],
+            command=answer_command(one, is_one_of_many=asking[one.run] > 1),
         )
         for one in waits
     ]

@@ -1,6 +1,5 @@
 """What a run waits for, in sentences without secrets, and the commands that give it."""
 
-import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +14,8 @@ from mainspring.insight.words import ago, one_line
 from mainspring.store.views import RunStory, WaitView
 
 _REJECTED = 5
+_OFFERED = 10
+"""A command is printed for so many choices of a question."""
 _WITH_END = frozenset({"answer", "signal", "event"})
 _WORDS = {
     "retry": "the next attempt of step",
@@ -39,14 +40,36 @@ def _is_over(until_at: Any, now: int) -> bool:
     return isinstance(until_at, int) and until_at <= now
 
 
-def asks(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, str]:
-    """Return an open question as a sentence, and the command that answers it; it names the question if its run asks more than one.
+def asks(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, list[str]]:
+    """Return an open question as a sentence, and the commands that answer it, one for each choice."""
+    sentence = f"It asks: {question_text(question_of(wait))}"
+    return sentence, [_answer(wait, choice, is_one_of_many=is_one_of_many) for choice in _offered(wait)]
+
+
+def answer_command(wait: WaitView, *, is_one_of_many: bool = False) -> str:
+    """Return the command that answers a question; where it offers several choices, the one that prints a command for each."""
+    offered = _offered(wait)
+    return (
+        f"mainspring explain {wait.run}"
+        if len(offered) > 1
+        else _answer(wait, offered[0], is_one_of_many=is_one_of_many)
+    )
+
+
+def _offered(wait: WaitView) -> list[str]:
+    return choices(wait)[:_OFFERED] or ["TEXT"]
+
+
+def _answer(wait: WaitView, choice: str, *, is_one_of_many: bool) -> str:
+    """Return the command that gives one answer; it names the question if its run asks more than one.
 
     What comes from a run is quoted as one word: nothing of it runs in the shell into which somebody copies the line.
     """
-    listed = shlex.quote("|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"]))
     named = f" --question {shell_word(wait.ident)}" if is_one_of_many else ""
-    return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}{named}"
+    word = shell_word(choice)
+    return f"mainspring runs answer {wait.run}" + (
+        f"{named} -- {word}" if choice.startswith("-") else f" {word}{named}"
+    )
 
 
 def question_of(wait: WaitView) -> dict[str, Any]:
@@ -133,8 +156,14 @@ def commands(story: RunStory, now: int) -> list[Can]:
     is_many = asks_many(story.waits)
     found: list[Can] = []
     for wait in open_questions(story.waits, now):
-        why = f"answer: {question_text(question_of(wait))}" if is_many else "answer it"
-        found.append(Can(asks(wait, is_one_of_many=is_many)[1], why, ANSWER, {"question": wait.ident}))
+        about = f"answer: {question_text(question_of(wait))}" if is_many else "answer it"
+        offered = choices(wait)[:_OFFERED]
+        for choice in offered:
+            body = {"question": wait.ident, "choice": choice}
+            why = about if len(offered) == 1 else f"{about}: {one_line(choice, 40)}"
+            found.append(Can(_answer(wait, choice, is_one_of_many=is_many), why, ANSWER, body))
+        if not offered:
+            found.append(Can(_answer(wait, "TEXT", is_one_of_many=is_many), about, ANSWER, {"question": wait.ident}))
     signals = (
         wait for wait in waits_for(story) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
     )

@@ -82,7 +82,12 @@ def release(store: Store, reads: Reads, *, act: Act) -> None:
         runs = "run that was" if len(left) == 1 else "runs that were"
         raise ConflictError(
             f"{len(left)}{more} {runs} unfinished in the backup {'is' if len(left) == 1 else 'are'} undecided\n{listed}",
-            hint="Decide them first: mainspring db restore --decide continue|done|cancel, with --name NAME or --run RUN for some of them.",
+            hint="\n".join(
+                [
+                    "Decide all of them first, or with --name NAME or --run RUN some of them, by one of:",
+                    *(f"  mainspring db restore --decide {decision}" for decision in Decision),
+                ]
+            ),
         )
     perform(store, act, "release", "store:held", SetMeta(HELD, None))
 

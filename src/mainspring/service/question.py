@@ -37,7 +37,7 @@ def answer(
 
     Raises:
         NotFoundError: there is no such run, or no such open question (it was answered, or its time ended).
-        UnknownNameError: the question does not offer this choice; shows the nearest.
+        UnknownNameError: the question does not offer this choice; lists all.
         ConflictError: several questions are open and none was named.
         SealedError: the codec that sealed the question is not at hand.
     """
@@ -48,7 +48,9 @@ def answer(
     asked: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
     choices = asked.get("choices")
     if choices and choice not in choices:
-        raise UnknownNameError(f"choice for {asked.get('text', wait.ident)!r}:", choice, choices)
+        error = UnknownNameError(f"choice for {asked.get('text', wait.ident)!r}:", choice, choices)
+        error.hint = f"Choices: {', '.join(map(repr, map(str, choices)))}"
+        raise error
     payload = sealing.seal(encode(choice, what="answer", limit=sealing.limit))
     command = Deliver(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
     said = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}

@@ -157,6 +157,7 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
     assert cli("db", "restore", copy).code == 2
     said = cli("db", "restore", copy, "-y")
     assert "3 runs were unfinished" in said.out
+    assert all(f"  mainspring db restore --decide {word}\n" in said.out for word in ("continue", "done", "cancel"))
     (act,) = [act for act in cli("audit-log", "list", "--json").json if act["verb"] == "restore"]
     assert (act["subject"], act["detail"]["from"]) == ("store:held", copy)
     assert cli("status").code == 9

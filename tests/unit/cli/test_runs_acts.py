@@ -168,12 +168,12 @@ def test_signal_takes_json_from_words_file_and_refuses_the_rest(cli, stage, fold
     assert cli("runs", "signal", run, "go", "@none.json").code == 2
 
 
-def test_answer_takes_a_choice_and_shows_the_nearest(cli, stage):
+def test_answer_takes_a_choice_and_lists_all_where_it_is_none(cli, stage):
     """A choice that is not offered is refused; the right one is delivered."""
     run = asking(stage)
     said = cli("runs", "answer", run, "yess")
     assert said.code == 3
-    assert "'yes'" in said.err
+    assert "Choices: 'yes', 'no'" in said.err
     assert cli("runs", "answer", run, "yes", "--note", "paid").code == 0
     assert state(stage, run) is RunState.WAITING
     assert cli("runs", "answer", run, "no").code == 3

@@ -266,7 +266,8 @@ def test_waiting_run_tells_what_for_and_how_to_give_it(cli, stage):
     assert "It waits for signal paid, until 2096-10-02" in what
     assert "It sleeps, until 2096-10-02" in what
     commands = [can["command"] for can in found["can"]]
-    assert commands[0] == f"mainspring runs answer {run.id} 'yes|no'"
+    assert commands[:2] == [f"mainspring runs answer {run.id} {choice}" for choice in ("yes", "no")]
+    assert [can["body"] for can in found["can"][:2]] == [{"question": "q1", "choice": word} for word in ("yes", "no")]
     assert f"mainspring runs signal {run.id} paid JSON" in commands
     assert found["why"] == []
 

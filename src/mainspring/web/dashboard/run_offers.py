@@ -9,7 +9,7 @@ from mainspring.insight import remedies
 from mainspring.insight.explaining import Explanation
 from mainspring.insight.remedies import Can
 from mainspring.insight.undone import runs_again
-from mainspring.insight.waits import choices, question_of
+from mainspring.insight.waits import answer_command, choices, question_of
 from mainspring.insight.words import many, one_line
 from mainspring.store.views import RunStory, WaitView
 
@@ -116,7 +116,8 @@ def _answer(can: Can, wait: WaitView) -> Offer:
     found = [Choice(one, one) for one in choices(wait)]
     asked = one_line(question_of(wait).get("text", ""), _QUESTION) or "It asks"
     offer = _asking(can, "Answer", {"question": wait.ident}, wants="choice", choices=found)
-    return msgspec.structs.replace(offer, question=asked, is_first=True)
+    command = answer_command(wait, is_one_of_many="--question" in can.command)
+    return msgspec.structs.replace(offer, question=asked, is_first=True, command=command)
 
 
 def _asking(can: Can, text: str, fields: dict[str, str] | None = None, **more: Any) -> Offer:
