@@ -1,7 +1,7 @@
 """What a person can do about a run, as commands; and the facts of a run from which they and all sentences are made. Pure."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -42,6 +42,8 @@ class Facts(msgspec.Struct, frozen=True):
     zone: str
     decisions: RunDecisions = UNDECIDED
     file: TriggerFile | None = None
+    awaited: Sequence[Blocker] = ()
+    """Facts of the children that it waits for."""
 
     @property
     def id(self) -> str:

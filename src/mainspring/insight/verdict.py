@@ -27,6 +27,7 @@ from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import status
 from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
 from mainspring.store.reads.runs import questions
+from mainspring.store.reads.standing import idle_runs, overdue_runs
 from mainspring.store.reads.store_findings import store_findings
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
@@ -119,7 +120,12 @@ def judge(
     untold: list[str] = [*standstill.of_write_fault(write_fault), *local_problems, *_of_store(reader, told)]
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
-    untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
+    retired = _of_retired(reader, known, sessions, told, now)
+    reported = paused | {runs.automation for runs in retired}
+    untold += _of_standstill(reader, views, sessions, queues, reported, told, now)
+    untold += standstill.of_retired(retired)
+    shut = {queue.name for queue in queues if queue.paused_at is not None}
+    untold += standstill.of_overdue_runs(overdue_runs(reader, now, paused, shut), paused, shut)
     untold += _of_surroundings(reader, sessions, free, told, now)
     clock = report_clock(reader, now, zone)
     untold += [] if told.says(IncidentKind.CLOCK_REGRESSION) else clock.waiting
@@ -192,6 +198,16 @@ def _of_standstill(
     yield from standstill.of_queues([one for one in queues if one.name not in told.paused_queues], now)
     groups = [one for one in status.ready_groups(reader, now) if one.automation not in told.stuck]
     yield from standstill.of_runs(groups, sessions, queues, paused, now)
+
+
+def _of_retired(
+    reader: Reader, known: Sequence[AutomationView], sessions: Sequence[SessionView], told: OpenIncidents, now: int
+) -> list[standstill.RetiredRuns]:
+    """Return the runs of retired automations that no worker continues, those left out that an incident names."""
+    retired = [view for view in known if view.retired_at is not None and view.name not in told.stuck]
+    halts = {view.name: halt for view in retired if (halt := standstill.halt_of_retired(view, sessions, now))}
+    idle = idle_runs(reader, list(halts))
+    return [standstill.RetiredRuns(name, number, halts[name]) for name, number in idle.items()]
 
 
 def _of_surroundings(
