@@ -12,7 +12,7 @@ from mainspring import __version__
 
 def main() -> None:
     """Run the command line on this process's arguments; ends by `SystemExit`."""
-    if sys.argv[1:] in (["version"], ["--version"]):
+    if sys.argv[1:] in (["version"], ["--version"]) and sys.stdout is not None:  # None: it was closed before the start
         try:
             sys.stdout.write(f"mainspring {__version__}\n")
             sys.stdout.flush()

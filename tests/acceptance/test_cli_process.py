@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -110,6 +111,16 @@ def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args, unb
     assert "fault of mainspring" not in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [["version"], ["--version"], ["runs", "list"]], ids=" ".join)
+def test_stdout_that_was_closed_before_the_start_is_no_fault(place, stage, args):
+    """`>&-` in a script means that nobody wants to read it."""
+    line = f"exec {shlex.join(command(*args))} >&-"
+    done = subprocess.run(
+        ["sh", "-c", line], env=place, cwd=place["HOME"], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_stderr_that_cannot_be_written_changes_no_answer(place, stage):

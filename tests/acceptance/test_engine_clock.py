@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 import mainspring as ms
+from mainspring.domain.plain import LATEST
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.testing import FakeClock
@@ -35,6 +36,21 @@ class SettableClock(FakeClock):
 async def _is_waiting(engine, run, asked):
     """Wait until the run waits and its body has come so far."""
     await engine.when(lambda: (engine.view(run).state, asked[-1]), lambda found: found[0] is RunState.WAITING)
+
+
+@pytest.mark.parametrize("seconds", [1e15, 1e20, 1e308])
+async def test_sleep_that_no_calendar_reaches_waits_like_any_other(tmp_path, settings, seconds):
+    """It is due when calendars end."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def patient(run: ms.Run) -> str:
+            await asyncio.sleep(seconds)
+            return "awake"
+
+    async with World(tmp_path, FakeClock()).engine(registry, settings) as engine:
+        handle = await engine.start(patient)
+        assert (await engine.until(handle, RunState.WAITING)).due_at == LATEST
 
 
 async def test_timers_before_and_after_a_step_end_when_their_time_has_passed(tmp_path, settings):

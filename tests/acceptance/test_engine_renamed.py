@@ -504,6 +504,27 @@ async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_f
     assert [*done, "charge", "ship"] == DONE
 
 
+async def test_a_renamed_step_that_a_person_told_to_run_again_keeps_its_key(shop):
+    """It may have had its effect, so the new name must not run under another key unless a person says so."""
+    text = PLAIN.replace("run.step(charge", 'run.options(delivery="at_most_once").step(charge')
+    head = HEAD.replace('note("did charge")', 'note("did charge " + ms.idempotency_key())')
+    DONE.clear()
+    broken = head.replace('return note("did charge', 'raise RuntimeError(note("did charge').replace("key())", "key()))")
+    registry, order = shop.release(broken + text)
+    async with shop.world.engine(registry) as engine:
+        shop.run = (await engine.start(order)).id
+        await engine.until(shop.run, RunState.NEEDS_ATTENTION)
+    registry, _ = shop.release(RENAMED.sub("charge_card", head + text))
+    async with shop.world.engine(registry) as engine:
+        await engine.act(mending.run_again, shop.run, step="charge")
+        view = await engine.when(lambda: engine.view(shop.run), lambda view: view.reason == FailureReason.DRIFT)
+        assert (view.state, len(DONE)) == (RunState.NEEDS_ATTENTION, 2)
+        await engine.act(mending.rename_step, shop.run, "charge=charge_card")
+        await engine.app.signal(shop.run, "go", 1)
+        await engine.until(shop.run, RunState.SUCCEEDED)
+    assert [name for name in DONE if name.startswith("charge ")] == [DONE[1]] * 2
+
+
 @pytest.mark.parametrize("act", [mending.accept_drift, mending.run_again, mending.retry_from])
 @pytest.mark.parametrize("begun", ["marked step", "child under way", "branch"])
 async def test_each_act_that_is_suggested_works_where_nothing_is_saved(shop, act, begun):

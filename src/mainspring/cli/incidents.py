@@ -83,7 +83,7 @@ def list_command(
 
     --name looks at the automation and the kind, --since at the last change.
     """
-    from mainspring.store.reads.incidents import incidents, told
+    from mainspring.store.reads.incidents import incidents, members, told
     from mainspring.store.reads.short_ids import IdKind
 
     wrong = not ended and IncidentState.RESOLVED not in states
@@ -102,8 +102,10 @@ def list_command(
         limit=limit,
     )
     now, items = invocation.clock.now(), _items(invocation, rows)
+    counted = members(invocation.reader, (one.id for one in rows))
+    numbers = {one.id: counted[one.id].open if one.id in counted else 0 for one in rows}
     short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in rows))
-    item = Column("ITEM", lambda one: _items_text(items[one.id]), cut=True, most=40, fit=keep_end)
+    item = Column("ITEM", lambda one: _items_text(items[one.id], numbers[one.id]), cut=True, most=40, fit=keep_end)
     columns = [
         Column("INCIDENT", lambda one: short[one.id]),
         Column("STATE", lambda one: one.state, lambda one: COLOURS[one.state]),
@@ -130,8 +132,9 @@ def _items(invocation: Invocation, rows: list[Incident]) -> dict[str, list[str]]
     return {id: [text for text in found if text] for id, found in named.items()}
 
 
-def _items_text(items: list[str]) -> str:
-    more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+def _items_text(items: list[str], number: int) -> str:
+    """Return the newest item and how many more there are; `number` = of the open failed runs, of which `items` has the newest."""
+    more = f" (and {number - 1:,} more)" if len(items) > 1 else ""
     return words.one_line(items[0]) + more if items else "-"
 
 

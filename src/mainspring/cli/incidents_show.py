@@ -17,10 +17,11 @@ from mainspring.insight.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.app.runbooks import Runbook
-    from mainspring.store.reads.incidents import AlertView, MemberView, MoveView
+    from mainspring.store.reads.incidents import AlertView, MembersView, MemberView, MoveView
 
 _SHOWN = 20
 _ITEM = 48
+_MOST_LISTED = 10_000
 _SAID = ("last_good_at", "missed", "impact", "next_try_at")
 
 
@@ -31,13 +32,14 @@ def show(invocation: Invocation, incident: str) -> None:
     """INCIDENT is an id, its beginning or its end, or @last."""
     import msgspec
 
-    from mainspring.store.reads.incidents import alerts, incidents, members_of, moves
+    from mainspring.store.reads.incidents import alerts, incidents, members, members_of, moves
     from mainspring.store.reads.short_ids import IdKind
 
     reader = invocation.reader
     found = find(reader, incident)
     became, told, failed = moves(reader, found.id), alerts(reader, found.id), members_of(reader, found.id)
     titles = titles_of(invocation, [one.run for one in failed])
+    counted = members(reader, [found.id]).get(found.id)
     runbook = _runbook(invocation, found)
     held = [one for one in incidents(reader, wrong=False, limit=1_000) if one.parent == found.id]
     short = invocation.short_ids(IdKind.INCIDENT, (one.id for one in held[:_SHOWN]))
@@ -57,6 +59,7 @@ def show(invocation: Invocation, incident: str) -> None:
         *_facts(found, now, zone),
         *_next(found, runbook),
         *_members(failed, titles, invocation.short_ids(IdKind.RUN, (one.run for one in failed[:_SHOWN])), now),
+        *_more_members(found, counted),
         *_history(became, now, zone),
         *_alerts(found, told, now),
         *(f"  holds   {short[one.id]}  {words.one_line(one.text, 80)}" for one in held[:_SHOWN]),
@@ -138,6 +141,15 @@ def _members(failed: "Sequence[MemberView]", titles: dict[str, str], short: dict
         return f"  {short[one.run]}  failed {words.ago(one.at, now)}, {settled}{title}{item}"
 
     return ["", "Failed runs:", *(line(one) for one in failed[:_SHOWN])]
+
+
+def _more_members(one: Incident, counted: "MembersView | None") -> list[str]:
+    """Return how many failed runs are not shown, with the command that lists them while they are open."""
+    if counted is None or counted.failed <= _SHOWN:
+        return []
+    fingerprint = one.subject.fingerprint
+    listed = f": mainspring failed list --error {fingerprint} --limit {min(counted.open, _MOST_LISTED)}"
+    return [f"  and {counted.failed - _SHOWN:,} more{listed if fingerprint and counted.open > _SHOWN else ''}"]
 
 
 def _history(became: "Sequence[MoveView]", now: int, zone: str) -> list[str]:

@@ -142,3 +142,5 @@ class History(msgspec.Struct, frozen=True):
     """What a person decided on steps that the code could not ask for any more: old name -> new name, None = it is gone."""
     children: list[str] = []
     """The requests whose children have not ended."""
+    ordered: list[AttemptRecord] = []
+    """Attempts of steps that a person told to run again: each may have had its effect."""

@@ -17,6 +17,7 @@ from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.plain import LATEST
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.drift import Drift, drift_of, unread_drift
@@ -255,7 +256,7 @@ class Body:
     def timer_set(self, handle: Timer) -> None:
         """Make a timer of the body a request."""
         ident = handle.request if isinstance(handle.request, str) else self.ident_for("timer", None, handle.task)
-        due_at = int(-(-handle.when() * 1000 // 1))
+        due_at = int(-(-min(handle.when() * 1000, LATEST) // 1))
         request = Request(OutcomeKind.TIMER, ident, "timer", TimerCall(due_at, handle), None, _take_nothing)
         handle.request = request
         self.register(request)

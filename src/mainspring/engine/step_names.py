@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
 _DONE = frozenset({OutcomeState.SUCCEEDED, OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
+_UNSETTLED = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
 _OURS = ("Fan.", "Run.")
 """Branches of coroutines that the engine itself makes."""
 
@@ -42,7 +43,7 @@ class StepNames:
     """Of one loaded run. `renames` = what a person decided: old name -> new name, or None for a step that is gone.
 
     `marked` = name by identity of what has begun and has no outcome, as far as the code has not asked for it: steps with a start mark,
-    children, and steps whose result a person gave.
+    children, and steps whose result a person gave or that a person told to run again.
     """
 
     renames: Mapping[str, str | None] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class StepNames:
         marked = {record.ident: record.name for record in history.attempts if record.ident not in saved}
         ended = [fact.ident for fact in history.facts if fact.kind is FactKind.CHILD and fact.ident is not None]
         marked |= {ident: _name_of(ident) for ident in (*history.children, *ended) if ident not in saved}
-        marked |= {ident: name for ident, name in _given(history) if ident not in saved}
+        marked |= {ident: name for ident, name in (*_given(history), *_ordered(history)) if ident not in saved}
         former: dict[str, list[str]] = {}
         for old, new in history.renames.items():
             if new is not None:
@@ -131,6 +132,16 @@ def _given(history: History) -> Iterator[tuple[str, str]]:
             outcome = replaced.get(fact.ident)
             if outcome is None or outcome.kind in _REPEATABLE:
                 yield fact.ident, _name_of(fact.ident) if outcome is None else outcome.name
+
+
+def _ordered(history: History) -> Iterator[tuple[str, str]]:
+    """Yield identity and name of each step that a person told to run again, under the same idempotency key, though it may be done."""
+    for outcome in history.superseded:
+        if outcome.kind in _REPEATABLE and outcome.state in _UNSETTLED and outcome.superseded == outcome.generation:
+            yield outcome.ident, outcome.name
+    for attempt in history.ordered:
+        if not attempt.ident.startswith("undo:"):
+            yield attempt.ident, attempt.name
 
 
 def _name_of(ident: str) -> str:

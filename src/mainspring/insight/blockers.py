@@ -11,6 +11,7 @@ from mainspring.domain.options import Kind
 from mainspring.domain.paused import is_paused
 from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.states import IDLE, RunState, SessionState
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import ago, many, moment, one_line
 from mainspring.store.views import Blocker, RunView
 
@@ -60,7 +61,8 @@ def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False
     run = blocker.run
     if run.state is RunState.RUNNING:
         is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != Kind.EXEC
-        return [Block("Its process died, and no worker is running.", None, *_START)] if is_left else []
+        start = ANEW if blocker.is_supervised else _START
+        return [Block("Its process died, and no worker is running.", None, *start)] if is_left else []
     if run.state not in IDLE:
         return []
     found = [*store_holds(blocker)]
@@ -111,7 +113,7 @@ def retirement(blocker: Blocker, now: int) -> Iterator[Block]:
         return
     yield Block(
         f"{name} was retired {ago(view.retired_at, now)}, and no running worker has loaded it.",
-        command=f"mainspring auto resume {shlex.quote(one_line(name))}",
+        command=f"mainspring auto resume {shell_word(name)}",
         does="take the retirement back, then start a worker that loads it",
         stuck=True,
     )
@@ -151,10 +153,10 @@ def _of_partition(blocker: Blocker) -> Iterator[Block]:
 
 def _of_workers(blocker: Blocker, now: int) -> Iterator[Block]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
-    start = ANEW if blocker.is_served else _START
     if not blocker.workers and (retired := list(retirement(blocker, now))):
         yield from retired
         return
+    start = ANEW if blocker.is_served or blocker.is_supervised else _START
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
         why = "; those that run started without it" if blocker.is_served and not known else known

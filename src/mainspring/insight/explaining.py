@@ -183,6 +183,8 @@ def _left_behind(facts: Facts) -> _Answers:
         return what, [], ["Nothing continues it. It ends as failed as soon as a process takes note."], [watch]
     if facts.blocker.is_served:
         return what, [], ["A worker takes note and continues it within seconds."], [cancel(facts)]
+    if facts.blocker.is_supervised:
+        return what, [], ["A supervisor starts a worker, which continues it."], [cancel(facts)]
     return what, [], ["Nothing continues it before a worker runs."], [Can("mainspring up", "start a worker"), watch]
 
 

@@ -1,16 +1,16 @@
 """What a person can do about a run, as commands; and the facts of a run from which they and all sentences are made. Pure."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from mainspring.domain.states import FailureReason, OutcomeState
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.steps import StepLine
 from mainspring.insight.trigger_file import TriggerFile
 from mainspring.insight.undone import may_be_taken_back
-from mainspring.insight.words import moment, one_line
+from mainspring.insight.words import moment
 from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
 from mainspring.store.views import Blocker, RunStory, renamed_step_of
 
@@ -87,10 +87,10 @@ def _drift_mending(facts: Facts) -> list[Can]:
 def _renamed_mending(facts: Facts, old: str, new: str, name: str, ident: str) -> list[Can]:
     pair, line = f"{old}={new}", f"mainspring runs retry {facts.id}"
     same = Can(
-        f"{line} --map {_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
+        f"{line} --map {shell_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
     )
     gone = Can(
-        f"{line} --accept {_word(old)}",
+        f"{line} --accept {shell_word(old)}",
         f"{old} was removed: its saved result stays, and {new} runs",
         RETRY,
         {"accept": ident},
@@ -103,7 +103,7 @@ def unsettled(facts: Facts) -> list[Can]:
     found: list[Can] = []
     for line in facts.lines:
         if line.superseded is None and line.state in (OutcomeState.IN_DOUBT, OutcomeState.REFUSED):
-            found += _settling(facts, _word(line.name), line.ident, in_doubt=line.state == OutcomeState.IN_DOUBT)
+            found += _settling(facts, shell_word(line.name), line.ident, in_doubt=line.state == OutcomeState.IN_DOUBT)
     return found
 
 
@@ -157,7 +157,7 @@ def from_step(facts: Facts) -> list[Can]:
     first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
     if first is None:
         return []
-    return [_retry_from(facts, _word(first.name), first.ident, "run it again from that step on")]
+    return [_retry_from(facts, shell_word(first.name), first.ident, "run it again from that step on")]
 
 
 def _retry_from(facts: Facts, name: str, ident: str, does: str) -> Can:
@@ -195,8 +195,4 @@ def settle(run: str) -> Can:
 def _stopped_at(facts: Facts) -> tuple[str, str]:
     """Return the step at which it stopped, as a command line names it, and its identity."""
     ident = facts.story.run.failed_ident or "STEP"
-    return _word(facts.step.name if facts.step else ident), ident
-
-
-def _word(text: str) -> str:
-    return shlex.quote(one_line(text))
+    return shell_word(facts.step.name if facts.step else ident), ident

@@ -1,12 +1,12 @@
 """What stands still although it should move, as sentences with what to do: workers, queues, runs that nobody can take. Pure."""
 
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from mainspring.domain.paused import is_paused
 from mainspring.domain.roles import SUPERVISOR, Role
 from mainspring.domain.states import SessionState
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import ago, many, one_line, span
 from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
 from mainspring.store.reads.standing import OverdueRuns
@@ -79,10 +79,10 @@ def of_overdue_runs(
         paused, resume = [], []
         if runs.automation in automations:
             paused.append(name)
-            resume.append(f"mainspring auto resume {shlex.quote(name)}")
+            resume.append(f"mainspring auto resume {shell_word(runs.automation)}")
         if runs.queue in queues:
             paused.append(f"queue {queue}")
-            resume.append(f"mainspring queues resume {shlex.quote(queue)}")
+            resume.append(f"mainspring queues resume {shell_word(runs.queue)}")
         are = "is past its deadline and ends" if str(runs.number) == "1" else "are past their deadline and end"
         yield (
             f"{many(runs.number, 'run')} of {name} {are} only after the pause of {' and '.join(paused)}."
@@ -112,7 +112,7 @@ def of_retired(retired: Sequence[RetiredRuns]) -> Iterator[str]:
         name = one_line(runs.automation, 80)
         yield (
             f"{name} is retired, and {_unended(runs)}."
-            f" Cancel: {cancel_command(name)}. Or take the retirement back: mainspring auto resume {shlex.quote(name)}"
+            f" Cancel: {cancel_command(runs.automation)}. Or take the retirement back: mainspring auto resume {shell_word(runs.automation)}"
         )
 
 
@@ -131,7 +131,7 @@ def _unended(runs: RetiredRuns) -> str:
 
 def cancel_command(automation: str) -> str:
     """Return the command that cancels all runs of an automation that have not ended."""
-    return f"mainspring runs cancel --name {shlex.quote(one_line(automation, 80))} -y"
+    return f"mainspring runs cancel --name {shell_word(automation)} -y"
 
 
 class Unsent(NamedTuple):

@@ -1,6 +1,6 @@
 """The file that started a run: where it was, and where its trigger puts it after a failure, which decides how to run it again. Pure."""
 
-import shlex
+import base64
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
@@ -11,6 +11,7 @@ from mainspring.domain.definition import Definition
 from mainspring.domain.options import Kind
 from mainspring.domain.plain import decoded
 from mainspring.domain.watched_folder import KEEP, Files
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import one_line
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.views import AutomationView, RunView
@@ -20,11 +21,15 @@ _PATH: Final = 300
 
 
 class TriggerFile(NamedTuple):
-    """The file of a run. `path` None = there are several, or its name is not known; `moved_to` None = it stays where it is."""
+    """The file of a run. `path` None = there are several, or its name is not known; `moved_to` None = it stays where it is.
+
+    `exact` = its path as a file system has it, with surrogates for what is not UTF-8.
+    """
 
     folder: str
     path: str | None
     moved_to: str | None
+    exact: str | None
 
     @property
     def name(self) -> str:
@@ -34,10 +39,10 @@ class TriggerFile(NamedTuple):
     @property
     def move_back(self) -> str | None:
         """The command that moves it back; None = its name is not known."""
-        if self.path is None or self.moved_to is None or not PurePosixPath(self.path).is_relative_to(self.folder):
+        if self.exact is None or self.moved_to is None or not PurePosixPath(self.exact).is_relative_to(self.folder):
             return None
-        moved = PurePosixPath(self.moved_to, PurePosixPath(self.path).relative_to(self.folder))
-        return f"mv -n {shlex.quote(one_line(moved))} {shlex.quote(one_line(self.path))}"
+        moved = PurePosixPath(self.moved_to, PurePosixPath(self.exact).relative_to(self.folder))
+        return f"mv -n {shell_word(str(moved))} {shell_word(self.exact)}"
 
 
 def trigger_file(
@@ -54,8 +59,12 @@ def trigger_file(
         return None
     files = trigger.source
     moved_to = None if files.after_failure == KEEP else str(PurePosixPath(files.folder, files.after_failure))
-    paths = [file["path"] for file in _files_in(decoded(run.input))] if len(deliveries) == 1 else []
-    return TriggerFile(files.folder, str(paths[0]) if len(paths) == 1 else None, moved_to)
+    found = list(_files_in(decoded(run.input))) if len(deliveries) == 1 else []
+    if len(found) != 1:
+        return TriggerFile(files.folder, None, moved_to, None)
+    path, raw = str(found[0]["path"]), found[0].get("raw")
+    exact = path if raw is None else base64.b64decode(raw).decode("utf-8", "surrogateescape")
+    return TriggerFile(files.folder, path, moved_to, exact)
 
 
 def _files_in(value: Any) -> Iterator[dict[str, Any]]:

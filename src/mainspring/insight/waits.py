@@ -10,6 +10,7 @@ from mainspring.domain.clock_step import RunClockSteps
 from mainspring.domain.journal import Fact, FactKind
 from mainspring.insight.hidden_values import hidden_data
 from mainspring.insight.remedies import ANSWER, RETRY, SIGNAL, Can
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import ago, one_line
 from mainspring.store.views import RunStory, WaitView
 
@@ -44,7 +45,7 @@ def asks(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, str]:
     What comes from a run is quoted as one word: nothing of it runs in the shell into which somebody copies the line.
     """
     listed = shlex.quote("|".join(one_line(choice, 40) for choice in choices(wait) or ["TEXT"]))
-    named = f" --question {shlex.quote(wait.ident)}" if is_one_of_many else ""
+    named = f" --question {shell_word(wait.ident)}" if is_one_of_many else ""
     return f"It asks: {question_text(question_of(wait))}", f"mainspring runs answer {wait.run} {listed}{named}"
 
 
@@ -139,7 +140,7 @@ def commands(story: RunStory, now: int) -> list[Can]:
     )
     names = dict.fromkeys(str(wait["name"]) for wait in signals)
     for name in names:
-        line = f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON"
+        line = f"mainspring runs signal {run} {shell_word(name)} JSON"
         found.append(Can(line, "send what it waits for", SIGNAL, {"name": name}))
     return found
 
@@ -165,7 +166,7 @@ def settle_rejected(story: RunStory) -> list[Can]:
     return [
         *(
             Can(
-                f"mainspring runs signal {run} {shlex.quote(one_line(name))} JSON",
+                f"mainspring runs signal {run} {shell_word(name)} JSON",
                 "send one that fits",
                 SIGNAL,
                 {"name": name},

@@ -43,6 +43,8 @@ _IN_THE_WAY = {
     "over": "`mainspring open` prints a new one.",
     "not_alive": "Nothing has to be done: that process ended.",
 }
+_NO_RUN = re.compile(r"(bulk act|incident) (\S+)")
+_SHOWN_BY = {"bulk act": "bulk", "incident": "incidents"}
 _DEFAULT_WAIT_MS = 1_000
 _RUN_ID = re.compile(r"\br_[0-9a-z]{26}\b")
 
@@ -67,7 +69,10 @@ def error_of(refused: Refused, what: str) -> MainspringError:
         )
     if code in _MISSING:
         return NotFoundError(text, hint=_MISSING[code])
-    return ConflictError(text, hint=_IN_THE_WAY.get(code, "Look at its present state, then decide again."))
+    hint = _IN_THE_WAY.get(code, "Look at its present state, then decide again.")
+    if code == "wrong_state" and (found := _NO_RUN.match(text)):
+        hint = f"`mainspring {_SHOWN_BY[found[1]]} show {found[2]}` says how it stands."
+    return ConflictError(text, hint=hint)
 
 
 def _key_hint(text: str) -> str:

@@ -307,6 +307,7 @@ class Blocker(msgspec.Struct, frozen=True):
     workers: list[Worker]
     waits: list[WaitView]
     is_served: bool = False  # a worker lives, be it one that does not have this automation
+    is_supervised: bool = False  # a supervisor lives that starts a worker in the place of one that died
     child_queue: ChildQueue | None = None  # of the worker that owns it
     is_owner_gone: bool = False  # the process that owns it died, and no other one has noted it yet
     undecided: Capped | None = None  # of a store on hold: runs that must be decided before it can be released

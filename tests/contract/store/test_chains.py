@@ -1,6 +1,7 @@
 """A run that begins anew and those that continue it are one chain: events and signals count once in it, its key leads to the newest."""
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -331,6 +332,7 @@ class Chain(RuleBasedStateMachine):
             assert [ident for ident in self.waits if ident not in self.lying and self.free(ident)] == []
 
 
+@pytest.mark.timeout(300)  # on a busy machine
 def test_any_order_of_waits_and_restarts_counts_each_event_once(new_database):
     """Against what is true of each: nothing lost, nothing twice."""
     run_state_machine_as_test(

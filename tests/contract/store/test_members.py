@@ -131,6 +131,22 @@ def test_next_success_settles_where_all_runs_are_about_the_same_thing(store):
     assert settled(store, first.id) is Settlement.AUTOMATION_SUCCEEDED
 
 
+def test_run_that_was_decided_and_fails_again_is_one_member(store):
+    """Somebody took a discard back by a retry: one run failed, and it is open."""
+    first, other = fall(store, "x", "y")
+    id = tell(store)
+    store.do(audited(Discard(first)))
+    store.do(audited(Reopen(first)))
+    store.do(fail(store.claim_one(), "s1"))
+    tell(store)
+    found = members(store.reader, [id])[id]
+    assert (found.failed, found.open) == (2, 2)
+    assert [(one.run, one.settled) for one in members_of(store.reader, id)] == [(first, None), (other, None)]
+    store.do(audited(Discard(first)), audited(Discard(other)))
+    well(store)
+    assert store.read("incident", id).facts[DECIDED] == "2 discarded"
+
+
 def test_run_that_fails_again_is_one_member(store, counted):
     """By its last failure; the one before is settled by that."""
     (run,) = fall(store, "x")
@@ -301,6 +317,19 @@ def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
     assert (untold_faults(store.reader), counted()) == ([], "0")
+
+
+def test_child_that_a_person_continued_after_its_parent_ended_is_a_member(store, counted):
+    """Its parent has been told of another failure, and hears of this one no more."""
+    parent = store.begin()
+    child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
+    store.do(fail(child, "s1"))
+    store.do(outcome(parent, 1, "child:b#1", kind=OutcomeKind.CHILD, state=OutcomeState.FAILED, failure=BOOM))
+    store.do(fail(parent, "child:b#1", rank=1), audited(Discard(parent.id)))
+    assert counted() == "0"
+    store.do(Reopen(child.id))
+    store.do(fail(store.claim_one(), "s1"))
+    assert (store.state(child.id), counted()) == (RunState.FAILED, "1")
 
 
 def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted):

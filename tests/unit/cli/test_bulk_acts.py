@@ -56,6 +56,8 @@ def test_act_is_paused_resumed_and_stopped(cli, stage, bulk):
     assert cli("bulk", "pause", bulk).code == 8
     assert "goes on" in cli("bulk", "resume", bulk).out
     assert cli("bulk", "stop", bulk, "--json").json == {"bulk": bulk, "state": "stopped"}
+    refused = cli("bulk", "resume", bulk)
+    assert (refused.code, f"mainspring bulk show {bulk}" in refused.err) == (8, True)
     assert cli("bulk", "list", "--state", "stopped", "--json").json[0]["id"] == bulk
     assert cli("bulk", "show", "nope").code == 3
 

@@ -4,8 +4,10 @@ import pytest
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.route import Target
-from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
+from mainspring.store.reads.incidents import untold_faults
 from tests.contract.store.process import fail
+from tests.unit.cli.conftest import ORDER
 
 TO = (Target(0, "ops"),)
 SILENT = Subject("backup", IncidentKind.SILENCE)
@@ -158,3 +160,19 @@ def test_show_says_what_is_missing_and_what_comes_next(cli, stage, wrong, until,
     assert says in rows["next try"]
     assert not rows.keys() & facts.keys()
     assert cli("incidents", "show", "i_2", "--json").json["facts"].keys() == facts.keys()
+
+
+def test_incident_of_many_failed_runs_says_how_many_it_does_not_show(cli, stage):
+    """Of sixty open ones the list names one, the incident twenty; neither takes what it read of them for all there are."""
+    for number in range(60):
+        stage.start(ORDER, b'{"customer": "x"}', item=f"in/{number}.csv")
+        stage.do(fail(stage.claim()))
+    told = tuple(Told(one.seq, one.run, one.at) for one in untold_faults(stage.store.reader))
+    subject = Subject("order", IncidentKind.PERMANENT_ERROR, "f1")
+    finding = Finding(subject=subject, severity=Severity.PAGE, text="it broke", since_at=stage.now)
+    group = ErrorGroup("order", "f1", "E", "e", "p", "m", told)
+    found = Found(id="i_9", finding=finding, faults=tuple(one.seq for one in told))
+    stage.do(Observe(looked_at=stage.now, groups=(group,), found=(found,)))
+    assert "(and 59 more)" in cli("incidents", "list").out
+    shown = cli("incidents", "show", "i_9").out
+    assert "  and 40 more: mainspring failed list --error f1 --limit 60\n" in shown

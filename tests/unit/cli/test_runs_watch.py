@@ -7,6 +7,7 @@ from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import PauseQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.reads import status
+from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
 
 JOBS = """
@@ -134,3 +135,20 @@ def test_run_that_waits_says_once_that_its_worker_is_gone(cli, stage, folder, mo
     assert said.code == 7
     assert said.err.count("does not continue. No live worker has nap") == 1
     assert "It goes on." not in said.err
+
+
+def test_watch_says_nothing_while_a_supervisor_starts_a_worker_again(cli, stage, monkeypatch):
+    """Its worker died: that is no halt, unless none comes in time; then the way out is not a second `up`, which would be refused."""
+    run = stage.start()
+    stage.store.close()
+    supervisor = SqliteStore(stage.store.path, clock=stage.clock)
+    supervisor.open()
+    supervisor.open_session("supervisor", posts=("scheduler", "worker"))
+    try:
+        assert halted(cli("runs", "watch", run, "--timeout", "1.2s"), run) == []
+        monkeypatch.setattr("mainspring.cli.halt_notice._RESTART_S", 0.0)
+        said = cli("runs", "watch", run, "--timeout", "0s")
+    finally:
+        supervisor.close()
+    assert halted(said, run) == [f"run {run} does not continue. No live worker has backup."]
+    assert "mainspring down; mainspring up" in said.err

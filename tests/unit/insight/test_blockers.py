@@ -59,9 +59,9 @@ def restored(cli, stage, store_path):
     waits = b'[{"kind": "signal", "name": "paid", "ident": "s1", "until_at": null}]'
     stage.do(OpenWait(run.id, run.claim, "s1", "signal", "paid"))
     stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
-    assert cli("db", "backup", str(store_path.parent / "b.db")).code == 0
+    assert cli("db", "backup", str(store_path.parent / "copies")).code == 0
     stage.store.close()
-    assert cli("db", "restore", str(store_path.parent / "b.db"), "-y").code == 0
+    assert cli("db", "restore", str(store_path.parent / "copies"), "-y").code == 0
     return queued, run.id
 
 

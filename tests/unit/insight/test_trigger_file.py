@@ -1,7 +1,12 @@
 """How a failed run of a file is run again: by its trigger, which leaves the file where it was or moves it."""
 
+import os
+import subprocess
+
+import msgspec
 import pytest
 
+import mainspring as ms
 from mainspring.domain.definition import Definition, Kind
 from mainspring.domain.trigger import Trigger
 from mainspring.domain.watched_folder import Files
@@ -41,6 +46,29 @@ def test_task_whose_file_was_moved_offers_to_move_it_back_and_no_retry(cli, stag
     assert commands(found) == [MOVE_BACK, f"mainspring failed discard {run} -y"]
     assert "its file goes to /srv/in/failed, so a retry would not find it" in found["next"][1]
     assert "move the file back to /srv/in/a/x y.csv: that starts a new run" in found["next"][1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"a  b.csv", "\u202ecod'$(x)\n2.csv".encode(), b"M\xfcller.csv", b"$(touch y);'.csv", "\u00fc.csv".encode()],
+    ids=["two blanks", "controls", "latin-1", "shell", "text"],
+)
+def test_command_that_moves_a_file_back_works_whatever_its_name_is(cli, stage, tmp_path, name):
+    """It is printed as one plain line, and a shell finds the file by it."""
+    folder = tmp_path / "in"
+    (folder / "failed").mkdir(parents=True)
+    (folder / "failed" / os.fsdecode(name)).write_text("x")
+    file = ms.File.at(os.fsencode(folder) + b"/" + name, size=1, sha256="ab", modified_ns=0)
+    source = Files.parse(str(folder), pattern="*.csv", after_failure="failed")
+    trigger = Trigger(source=source)
+    definition = Definition(kind=Kind.TASK, name="book", options={"healthy": "item"}, triggers={"files": trigger})
+    run = failed(stage, definition, msgspec.json.encode({"file": file}))
+    command = commands(explained(cli, run))[0]
+    assert command.isprintable()
+    assert f"$ {command}\n" in cli("explain", run).out
+    subprocess.run(["bash", "-c", command], check=True)
+    assert os.listdir(os.fsencode(folder / "failed")) == []
+    assert name in os.listdir(os.fsencode(folder))
 
 
 def test_workflow_whose_file_was_moved_may_continue_behind_the_file(cli, stage):

@@ -215,7 +215,8 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
 def _running_steps(tx: Transaction, run: str) -> str:
     """Return " in step NAME" of the attempts of a run that are under way; "" where none is on record."""
     rows = tx.all("list_open_attempts_of", (json.dumps([run]),))
-    names = list(dict.fromkeys(row[2] for row in rows if row[5] == AttemptState.STARTED))[:_MOST_STEPS]
+    running = dict.fromkeys(row[2] for row in rows if row[5] == AttemptState.STARTED and row[-1] is None)
+    names = list(running)[:_MOST_STEPS]
     return f" in step {', '.join(names)}" if names else ""
 
 

@@ -7,4 +7,5 @@ select f.settled_how, f.settled_by, count(*),
             order by newest.seq desc limit 1))
 from incidents as i join faults as f on f.incident = i.id and f.opened = i.opened
 where i.id = ?1
+  and not exists (select 1 from faults as later where later.run = f.run and later.incident = i.id and later.opened = i.opened and later.seq > f.seq)
 group by f.settled_how, f.settled_by

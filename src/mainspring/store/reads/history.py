@@ -43,7 +43,8 @@ def histories(reader: Reader, runs: Sequence[str], about_bytes: int) -> list[His
             outcome = outcome_of(row)
             (found[run].outcomes if outcome.superseded is None else found[run].superseded).append(outcome)
         for run, *row in read("list_open_attempts_of", among):
-            found[run].attempts.append(attempt_of(row))
+            attempt = attempt_of(row)
+            (found[run].attempts if attempt.superseded is None else found[run].ordered).append(attempt)
         for run, *row in read("list_checkpoints_of", among):
             found[run].checkpoints[row[0]] = Checkpoint(*row)
         for run, old, new in read("list_step_renames_of", among):

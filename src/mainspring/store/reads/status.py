@@ -297,6 +297,7 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
             ],
             waits=[wait_of(row) for row in read("read_waits", (run,))],
             is_served=any(row[2] == "worker" and row[0] not in gone for row in live),
+            is_supervised=any(_keeps_worker(row) and row[0] not in gone for row in live),
             child_queue=_child_queue(read, view.session),
             is_owner_gone=view.session in gone,
             undecided=undecided,
@@ -318,6 +319,11 @@ def _undecided(read: Callable[..., list[tuple[Any, ...]]], run: RunView) -> tupl
 def _child_queue(read: Callable[..., list[tuple[Any, ...]]], session: int | None) -> ChildQueue | None:
     rows = [] if session is None else read("read_child_queue", (session,))
     return msgspec.json.decode(rows[0][0], type=ChildQueue) if rows else None
+
+
+def _keeps_worker(row: tuple[Any, ...]) -> bool:
+    """Tell whether a live session is a supervisor that starts a worker in the place of one that died."""
+    return row[2] == "supervisor" and row[3] == SessionState.ALIVE and "worker" in json.loads(row[15] or "[]")
 
 
 def _worker(row: tuple[Any, ...]) -> Worker:
