@@ -118,7 +118,10 @@ async def test_result_that_does_not_come_in_time_says_the_state_of_the_run(tmp_p
     app = ms.App(tmp_path / "state.db", registry=REGISTRY)
     async with asyncio.timeout(LONGEST_S), app.running():
         handle = await app.start(wait_for_go)
-        with pytest.raises(TimeoutError, match=r"has not ended in 0\.05 s; it is (running|waiting|queued)"):
+        with pytest.raises(
+            TimeoutError,
+            match=r"has not ended in 0\.05 s; it is (running|waiting|queued)\. To see why: mainspring explain r_",
+        ):
             await handle.result(0.05)
         await app.signal(handle.id, "go", 2)
         assert await handle.result(LONGEST_S) == "2"

@@ -93,7 +93,8 @@ class RemoteHandle:
                 return _ended(view, type)
             left = pause if until is None else min(pause, until - time.monotonic())
             if left <= 0:
-                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}")
+                why = f"To see why: mainspring explain {run_id}"
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {view.state}. {why}")
             if wait and time.monotonic() - sent_at >= wait / 2:  # the server has waited
                 continue
             await self._client.sleep(left)  # the server has no room for one more that waits

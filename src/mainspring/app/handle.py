@@ -75,7 +75,8 @@ class Handle(Generic[T_co]):
         while True:
             view = await self._await_end(run_id, until)
             if view is None:
-                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}")
+                why = f"To see why: mainspring explain {run_id}"
+                raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}. {why}")
             heir = heir_of(view)
             if heir is None:
                 return cast("T_co", self._result_of(view))

@@ -47,16 +47,26 @@ def resume(invocation: Invocation, name: str) -> None:
 @click.argument("name", type=params.AUTOMATION)
 @pass_invocation
 def retire(invocation: Invocation, name: str) -> None:
-    """Its schedules end and no incident is made of its silence. Its history stays, and its failed runs still need a decision. Wants -y."""
+    """Its schedules end and no incident is made of its silence. Its history stays, and its failed runs still need a decision. Wants -y.
+
+    A run that has not ended continues where a worker has its code, and waits otherwise: cancel it, if no one needs it.
+    """
     from mainspring.insight.standing_runs import undecided_text
+    from mainspring.insight.standstill import RetiredRuns, halt_of_retired, text_of_retired
     from mainspring.service.automation import retire as act
-    from mainspring.store.reads.standing import undecided_failures
+    from mainspring.store.reads import standing, status
 
     name = _name(invocation, name)
     invocation.confirm(f"Retire {name}")
     act(invocation.store, name, act=invocation.act)
-    undecided = undecided_failures(invocation.store.reader, [name])
-    more = f" {undecided_text(undecided)}: mainspring failed discard --name {name}" if undecided.number else ""
-    invocation.output.document(
-        {"name": name, "retired": True, "undecided": undecided.number}, f"{name} is retired.{more}"
-    )
+    reader = invocation.store.reader
+    undecided, unended = standing.undecided_failures(reader, [name]), standing.unended(reader, name)
+    lines = [f"{name} is retired."]
+    if undecided.number:
+        lines[0] += f" {undecided_text(undecided)}: mainspring failed discard --name {name}"
+    if unended.number:
+        (view,) = status.automations(reader, name)
+        halt = halt_of_retired(view, status.sessions(reader, limit=1_000), invocation.clock.now())
+        lines.append(text_of_retired(RetiredRuns(name, unended, halt)))
+    document = {"name": name, "retired": True, "undecided": undecided.number, "unended": unended.number}
+    invocation.output.document(document, "\n".join(lines))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _ITEM = 48
 _MOST_LISTED = 10_000
-_SAID = ("last_good_at", "missed", "impact", "next_try_at")
+_SAID = frozenset({"last_good_at", "missed", "impact", "next_try_at"})
 
 
 @command("show", "show an incident: what, since when, what was done, who was told")
@@ -81,7 +81,8 @@ def _facts(one: Incident, now: int, zone: str) -> list[str]:
     if one.parent is not None:
         rows.append(("part of", one.parent))
     rows += _prospects(one, now, zone)
-    rows += figure_rows({name: value for name, value in one.facts.items() if name not in _SAID}, now, zone)
+    said = _SAID | {name for name, _ in rows}
+    rows += figure_rows({name: value for name, value in one.facts.items() if name not in said}, now, zone)
     return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
 
 

@@ -8,6 +8,8 @@ Invariant: what the annotation itself would read is never refused; 1.0 is no int
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +22,7 @@ from mainspring.domain.text import escape
 Schema = Mapping[str, Any]
 _DEEPEST = 400
 _SHOWN = 60
+_COMPARED = 20
 _REFERENCE = "#/$defs/"
 
 
@@ -73,7 +76,7 @@ class _Check:
             fields, others = schema.get("properties", {}), schema.get("additionalProperties", True)
             for name in schema.get("required", ()):
                 if name not in value:
-                    yield Misfit(path, f"{name!r} is missing")
+                    yield Misfit(path, f"{name!r} is missing{_misspelt(name, value, fields)}")
             for name, item in value.items():
                 if name not in fields and others is False:
                     yield Misfit(step_into(path, name), "no field of this name is known")
@@ -105,7 +108,7 @@ class _Check:
             if wrong is None:
                 return None
             found.append(wrong)
-        deeper = [one for one in found if one.path != path or one.why.endswith("is missing")]
+        deeper = [one for one in found if one.path != path or " is missing" in one.why]
         if len(deeper) == 1:
             return deeper[0]
         kinds = list(dict.fromkeys(self._kind(choice) for choice in choices))
@@ -133,6 +136,13 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
+
+
+def _misspelt(name: str, value: dict[str, Any], fields: Schema) -> str:
+    """Return which unknown field was probably meant to be the missing one; of a large object only the first few are compared."""
+    unknown = (other for other in value if other not in fields and len(other) <= _SHOWN)
+    near = get_close_matches(name, [*islice(unknown, _COMPARED)], n=1)
+    return f" (got {escape(near[0], _SHOWN)!r}: is it a misspelling?)" if near else ""
 
 
 def _type_fault(schema: Schema, value: Any) -> str | None:

@@ -11,9 +11,10 @@ from mainspring.domain.options import Kind
 from mainspring.domain.paused import is_paused
 from mainspring.domain.rate_window import RateWindow
 from mainspring.domain.states import IDLE, RunState, SessionState
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.up_command import UP, UpCommand
 from mainspring.insight.words import ago, many, moment, one_line
-from mainspring.store.views import Blocker
+from mainspring.store.views import Blocker, RunView
 
 
 class Block(NamedTuple):
@@ -34,8 +35,21 @@ _START, _RESTART = "start a worker", "start the worker anew, with the code as it
 def blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = UP) -> list[Block]:
     """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
     found = [*store_holds(blocker), *_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
-    found += [*_of_time(blocker, now, zone), *_of_partition(blocker), *_of_workers(blocker, up)]
+    found += [*_of_time(blocker, now, zone), *_of_partition(blocker), *_of_workers(blocker, now, up)]
     return found or [*_of_limits(blocker, now, zone)]
+
+
+def hindrances(blocker: Blocker, now: int, zone: str, up: UpCommand = UP) -> list[Block]:
+    """Return what is in the way of a run that no process has; of one that waits for its time, only what time does not take away."""
+    run = blocker.run
+    if is_dormant(run, now):
+        return [*store_holds(blocker), *retirement(blocker, now)]
+    return blocks(blocker, now, zone, up)
+
+
+def is_dormant(run: RunView, now: int) -> bool:
+    """Whether a run waits for something that is not there yet: the end of its wait is its due time, no hindrance."""
+    return run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > now)
 
 
 def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False, up: UpCommand = UP) -> list[Block]:
@@ -54,7 +68,7 @@ def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False
     if run.state is not RunState.WAITING:
         found += [*_of_automation(blocker, now, zone), *_of_queue(blocker, now)]
     if not is_worked_here:
-        found += _of_workers(blocker, up)
+        found += _of_workers(blocker, now, up)
     return [block for block in found if block.stuck]
 
 
@@ -81,12 +95,26 @@ def _of_automation(blocker: Blocker, now: int, zone: str) -> Iterator[Block]:
     if view is None or view.paused_at is None or not is_paused(view, now):
         return
     until = f" It goes on at {moment(view.paused_until, now, zone)}." if view.paused_until is not None else ""
+    retired = "" if view.retired_at is None else f" It was retired {ago(view.retired_at, now)}."
     yield Block(
-        f"{name} was paused {ago(view.paused_at, now)} by {view.paused_by}{_because(view.pause_reason)}.{until}",
+        f"{name} was paused {ago(view.paused_at, now)} by {view.paused_by}{_because(view.pause_reason)}.{until}{retired}",
         until_at=view.paused_until,
         command=f"mainspring auto resume {name}",
-        does="take the pause back",
+        does="take the pause and the retirement back" if retired else "take the pause back",
         stuck=view.paused_until is None,
+    )
+
+
+def retirement(blocker: Blocker, now: int) -> Iterator[Block]:
+    """Yield the retirement of an automation that no running worker has loaded: its unfinished runs wait."""
+    view, name = blocker.automation, blocker.run.automation
+    if view is None or view.retired_at is None or blocker.workers:
+        return
+    yield Block(
+        f"{name} was retired {ago(view.retired_at, now)}, and no running worker has loaded it.",
+        command=f"mainspring auto resume {shell_word(name)}",
+        does="take the retirement back, then start a worker that loads it",
+        stuck=True,
     )
 
 
@@ -129,8 +157,11 @@ def _start(blocker: Blocker, up: UpCommand, *, is_running: bool) -> tuple[str, s
     return up.start(blocker.automation), _START
 
 
-def _of_workers(blocker: Blocker, up: UpCommand) -> Iterator[Block]:
+def _of_workers(blocker: Blocker, now: int, up: UpCommand) -> Iterator[Block]:
     run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
+    if not blocker.workers and (retired := list(retirement(blocker, now))):
+        yield from retired
+        return
     start, anew = (
         _start(blocker, up, is_running=blocker.is_served or blocker.is_supervised),
         up.restart(blocker.automation),

@@ -3,7 +3,7 @@
 `runs show` prints the last two; pages may print all of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -11,10 +11,10 @@ import msgspec
 from mainspring.domain.clock_step import RunClockSteps
 from mainspring.domain.failure import Failure
 from mainspring.domain.options import Kind as Automation
-from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.states import IDLE, FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.insight import losses, stalls, waits
-from mainspring.insight.blockers import Block, blocks, store_holds
+from mainspring.insight.blockers import Block, hindrances, is_dormant, store_holds
 from mainspring.insight.clock_steps import describe_steps_of_run
 from mainspring.insight.decisions import (
     because,
@@ -95,11 +95,15 @@ def explain(
     zone: str = "UTC",
     around: Around = NOTHING,
     decisions: RunDecisions = UNDECIDED,
+    awaited: Sequence[Blocker] = (),
     up: UpCommand = UP,
 ) -> Explanation:
-    """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`, `up` = how workers are started."""
+    """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`.
+
+    `awaited` = its children, `up` = how workers are started.
+    """
     file = trigger_file(story.run, blocker.automation, around.deliveries)
-    facts = Facts(story, blocker, lines_of(story), now, zone, decisions, file, up)
+    facts = Facts(story, blocker, lines_of(story), now, zone, decisions, file, awaited, up)
     what, why, then, can = _BY_STATE[story.run.state](facts)
     if story.run.undoing and story.run.finished_at is None:
         what.insert(
@@ -345,14 +349,34 @@ _BY_STATE: dict[RunState, Callable[[Facts], _Answers]] = {
 def _going_on(facts: Facts, can: list[Can]) -> tuple[list[str], list[str], list[Can]]:
     """Answer why, next and can for a run that nobody has."""
     run = facts.story.run
-    # Until its time comes, a run that waits is in nobody's way: its due time is the end of the wait, no hindrance.
-    idle = run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > facts.now)
-    found = list(store_holds(facts.blocker)) if idle else blocks(facts.blocker, facts.now, facts.zone, facts.up)
+    idle, found = is_dormant(run, facts.now), hindrances(facts.blocker, facts.now, facts.zone, facts.up)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
     then = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_of(found)]
-    if run.deadline_at is not None:
+    if run.deadline_at is not None and run.deadline_at <= facts.now:
+        then.append(
+            f"Its deadline passed at {facts.at(run.deadline_at)}: it ends by that as soon as a worker takes it."
+        )
+    elif run.deadline_at is not None:
         then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
+    found += _hindrances_of_children(facts)
     return [block.text for block in found], then, [*_commands(found), *can]
+
+
+def _hindrances_of_children(facts: Facts) -> list[Block]:
+    """Return what is in the way of the children that a run waits for, each named."""
+    found: list[Block] = []
+    for child in facts.awaited:
+        run = child.run
+        name = f"Its child {run.id} ({one_line(run.automation, 80)})"
+        if run.state is RunState.NEEDS_ATTENTION:
+            see = (f"mainspring explain {run.id}", "see what the child needs")
+            found.append(Block(f"{name} needs a person.", None, *see, stuck=True))
+        elif run.state in IDLE:
+            found += [
+                block._replace(text=f"{name} does not continue: {block.text}")
+                for block in hindrances(child, facts.now, facts.zone, facts.up)
+            ]
+    return found
 
 
 def _commands(found: list[Block]) -> list[Can]:

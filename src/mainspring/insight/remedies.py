@@ -1,6 +1,6 @@
 """What a person can do about a run, as commands; and the facts of a run from which they and all sentences are made. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +43,8 @@ class Facts(msgspec.Struct, frozen=True):
     zone: str
     decisions: RunDecisions = UNDECIDED
     file: TriggerFile | None = None
+    awaited: Sequence[Blocker] = ()
+    """Facts of the children that it waits for."""
     up: UpCommand = UP
 
     @property

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from mainspring.domain.paused import is_paused
 from mainspring.domain.roles import SUPERVISOR, Role
 from mainspring.domain.states import SessionState
+from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import ago, many, one_line, span
 from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
+from mainspring.store.reads.standing import OverdueRuns
 from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView
-from mainspring.store.views import QueueView
+from mainspring.store.views import AutomationView, Capped, QueueView
 
 LITTLE = 512 * 1024 * 1024
 """Fewer free bytes beside the store are told."""
@@ -65,6 +68,70 @@ def of_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
                 f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {one_line(queue.paused_by, 60)}, and {runs} in it."
                 f" Let it go on: mainspring queues resume {queue.name}"
             )
+
+
+def of_overdue_runs(
+    overdue: Sequence[OverdueRuns], automations: Collection[str], queues: Collection[str]
+) -> Iterator[str]:
+    """Report runs whose deadline passed while their automation or queue is paused: nothing ends them before it is resumed."""
+    for runs in overdue:
+        name, queue = one_line(runs.automation, 80), one_line(runs.queue, 80)
+        paused, resume = [], []
+        if runs.automation in automations:
+            paused.append(name)
+            resume.append(f"mainspring auto resume {shell_word(runs.automation)}")
+        if runs.queue in queues:
+            paused.append(f"queue {queue}")
+            resume.append(f"mainspring queues resume {shell_word(runs.queue)}")
+        are = "is past its deadline and ends" if str(runs.number) == "1" else "are past their deadline and end"
+        yield (
+            f"{many(runs.number, 'run')} of {name} {are} only after the pause of {' and '.join(paused)}."
+            f" End the pause: {'; '.join(resume)}. See: mainspring explain {runs.first}"
+        )
+
+
+class RetiredRuns(NamedTuple):
+    """Runs of a retired automation that have not ended, and why none of them continues; `halt` "" = a worker continues them."""
+
+    automation: str
+    number: Capped
+    halt: str
+
+
+def halt_of_retired(view: AutomationView, sessions: Sequence[SessionView], now: int) -> str:
+    """Return why no worker continues the runs of a retired automation; "" = one does."""
+    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
+    if not any(view.name in worker.automations for worker in workers):
+        return "no running worker has loaded it"
+    return "it is paused" if is_paused(view, now) else ""
+
+
+def of_retired(retired: Sequence[RetiredRuns]) -> Iterator[str]:
+    """Report runs of retired automations that wait until a person acts."""
+    for runs in retired:
+        name = one_line(runs.automation, 80)
+        yield (
+            f"{name} is retired, and {_unended(runs)}."
+            f" Cancel: {cancel_command(runs.automation)}. Or take the retirement back: mainspring auto resume {shell_word(runs.automation)}"
+        )
+
+
+def text_of_retired(runs: RetiredRuns) -> str:
+    """Return what becomes of the runs of an automation that was retired just now, and the command that cancels them."""
+    return f"{_unended(runs)}. Cancel: {cancel_command(runs.automation)}"
+
+
+def _unended(runs: RetiredRuns) -> str:
+    is_one = str(runs.number) == "1"
+    begin = f"{many(runs.number, 'run')} of it {'has' if is_one else 'have'} not ended"
+    if runs.halt:
+        return f"{begin}: {runs.halt}, so {'that run waits' if is_one else 'they wait'} until you act"
+    return f"{begin}: a running worker has loaded it and continues {'that run' if is_one else 'them'}"
+
+
+def cancel_command(automation: str) -> str:
+    """Return the command that cancels all runs of an automation that have not ended."""
+    return f"mainspring runs cancel --name {shell_word(automation)} -y"
 
 
 class Unsent(NamedTuple):

@@ -27,6 +27,7 @@ from mainspring.store.reads import incidents as wrong
 from mainspring.store.reads import status
 from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
 from mainspring.store.reads.runs import questions
+from mainspring.store.reads.standing import idle_runs, overdue_runs
 from mainspring.store.reads.store_findings import store_findings
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
@@ -115,11 +116,10 @@ def judge(
     queues = status.queue_views(reader)
     asked = questions(reader)
     runs = standing_runs(reader)
-    paused = {view.name for view in views if is_paused(view, now)}
     untold: list[str] = [*standstill.of_write_fault(write_fault), *local_problems, *_of_store(reader, told)]
     untold += runs.untold()
     untold += _of_definitions(reader, views, told)
-    untold += _of_standstill(reader, views, sessions, queues, paused, told, now)
+    untold += _of_standstill(reader, known, sessions, queues, told, now)
     untold += _of_surroundings(reader, sessions, free, told, now)
     clock = report_clock(reader, now, zone)
     untold += [] if told.says(IncidentKind.CLOCK_REGRESSION) else clock.waiting
@@ -132,7 +132,7 @@ def judge(
         "notes": clock.notes,
         "environment": environment,
         "automations": len(views),
-        "paused": len(paused),
+        "paused": sum(is_paused(view, now) for view in views),
         "workers": sum(one.role in ("worker", "dev") and one.state == SessionState.ALIVE for one in sessions),
         "running": sum(queue.running for queue in queues),
         "failed": status.failed_since(reader, now - _DAY_MS).number,
@@ -179,19 +179,34 @@ def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenI
 
 def _of_standstill(
     reader: Reader,
-    views: Sequence[AutomationView],
+    known: Sequence[AutomationView],
     sessions: Sequence[SessionView],
     queues: Sequence[QueueView],
-    paused: set[str],
     told: OpenIncidents,
     now: int,
 ) -> Iterator[str]:
+    views = [view for view in known if view.retired_at is None]
     needed = any(view.kind != "exec" for view in views) or any(queue.backlog for queue in queues)
     yield from standstill.of_workers(sessions, now, needed=needed, told=told.lost_processes)
     yield from standstill.of_supervisors(sessions, now)
     yield from standstill.of_queues([one for one in queues if one.name not in told.paused_queues], now)
+    retired = _of_retired(reader, known, sessions, told, now)
+    paused = {view.name for view in views if is_paused(view, now)}
     groups = [one for one in status.ready_groups(reader, now) if one.automation not in told.stuck]
-    yield from standstill.of_runs(groups, sessions, queues, paused, now)
+    yield from standstill.of_runs(groups, sessions, queues, paused | {runs.automation for runs in retired}, now)
+    yield from standstill.of_retired(retired)
+    shut = {queue.name for queue in queues if queue.paused_at is not None}
+    yield from standstill.of_overdue_runs(overdue_runs(reader, now, paused, shut), paused, shut)
+
+
+def _of_retired(
+    reader: Reader, known: Sequence[AutomationView], sessions: Sequence[SessionView], told: OpenIncidents, now: int
+) -> list[standstill.RetiredRuns]:
+    """Return the runs of retired automations that no worker continues, those left out that an incident names."""
+    retired = [view for view in known if view.retired_at is not None and view.name not in told.stuck]
+    halts = {view.name: halt for view in retired if (halt := standstill.halt_of_retired(view, sessions, now))}
+    idle = idle_runs(reader, list(halts))
+    return [standstill.RetiredRuns(name, number, halts[name]) for name, number in idle.items()]
 
 
 def _of_surroundings(

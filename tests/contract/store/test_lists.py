@@ -93,6 +93,42 @@ def test_blocker_names_holder_limit_pause_and_hold(store, clock):
     assert (found.automation.paused_by, found.automation.pause_reason) == ("ann", "noisy")
 
 
+def test_runs_past_their_deadline_in_a_pause_are_counted(store, clock):
+    """Ready or due, of a paused automation or in a paused queue, by both; not those that wait for a later time, run or have no deadline."""
+    early, late = clock.now() + 1_000, clock.now() + 60_000
+    store.begin(deadline_at=early)
+    asleep = store.begin(deadline_at=early)
+    store.do(suspend(asleep, due_at=early))
+    first = store.start(deadline_at=early).run
+    mail = store.start(queue="mail", automation="b", deadline_at=early).run
+    store.start(deadline_at=early, due_at=late)
+    store.start(deadline_at=late)
+    store.start()
+    clock.forward(2_000)
+
+    def overdue(automations, queues):
+        found = store.read("overdue_runs", clock.now(), automations, queues)
+        return [(runs.automation, runs.queue, runs.number.number, runs.first) for runs in found]
+
+    expected = ("a", "default", 2, min(asleep.id, first))
+    assert overdue([], []) == overdue(["c"], ["other"]) == []
+    assert overdue(["a"], []) == overdue([], ["default"]) == overdue(["a"], ["default"]) == [expected]
+    assert overdue(["a"], ["mail"]) == [expected, ("b", "mail", 1, mail)]
+
+
+def test_runs_that_have_not_ended_are_counted_of_each_automation(store):
+    """Idle ones, whatever they wait for; those that a process has, and that need a person, only where all that have not ended count."""
+    store.begin()
+    store.do(halt(store.begin()))
+    store.do(finish(store.begin()))
+    waiting = store.begin()
+    store.do(suspend(waiting))
+    store.start(due_at=store.clock.now() + 60_000)
+    assert {name: number.number for name, number in store.read("idle_runs", ["a", "b"]).items()} == {"a": 2}
+    assert store.read("idle_runs", []) == {}
+    assert [store.read("unended", name).number for name in ("a", "b")] == [4, 0]
+
+
 def test_blocker_shows_what_a_run_waits_for(store):
     """A waiting run's questions are part of the answer."""
     run = store.begin()

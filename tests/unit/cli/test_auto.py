@@ -18,6 +18,7 @@ from mainspring.engine.registry import Registry
 from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
 from mainspring.store.commands.incidents import Found, Observe
+from mainspring.store.commands.sessions import CloseSession
 from tests.contract.store.process import fail, outcome
 from tests.unit.cli.conftest import BACKUP, ORDER
 
@@ -267,6 +268,25 @@ def test_retire_wants_a_yes(cli, stage):
     """It ends the watching of its silence."""
     assert cli("auto", "retire", "backup").code == 2
     assert cli("auto", "retire", "backup", "-y").code == 0
+
+
+def test_retire_says_how_many_runs_have_not_ended_and_the_command_that_cancels_them(cli, stage):
+    """A worker that has loaded it continues them; without one they wait. The printed command cancels them."""
+    first, second = stage.start(), stage.start()
+    said = cli("auto", "retire", "backup", "-y")
+    assert said.out.splitlines() == [
+        "backup is retired.",
+        (
+            "2 runs of it have not ended: a running worker has loaded it and continues them."
+            " Cancel: mainspring runs cancel --name backup -y"
+        ),
+    ]
+    stage.do(CloseSession())
+    assert "no running worker has loaded it, so they wait until you act." in cli("auto", "retire", "backup", "-y").out
+    assert cli("auto", "retire", "backup", "-y", "--json").json["unended"] == 2
+    assert cli("runs", "cancel", "--name", "backup", "-y").code == 0
+    assert [cli("runs", "show", run, "--json").json["state"] for run in (first, second)] == ["cancelled"] * 2
+    assert cli("auto", "retire", "backup", "-y").out == "backup is retired.\n"
 
 
 def test_code_is_asked_where_no_worker_has_announced_anything(cli, folder):

@@ -8,7 +8,8 @@ import pytest
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.insight.handover import MOST
-from mainspring.store.commands.automations import RetireAutomation, SetMeta
+from mainspring.insight.verdict import judge, unresolved
+from mainspring.store.commands.automations import PauseAutomation, PauseQueue, RetireAutomation, SetMeta
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
 from mainspring.store.commands.sessions import CloseSession
@@ -89,6 +90,67 @@ def test_retired_automations_are_not_counted(cli, stage):
     """They are gone for good."""
     stage.do(RetireAutomation("backup"))
     assert cli("status", "--json").json["automations"] == 1
+
+
+def test_runs_of_a_retired_automation_that_no_worker_has_need_a_person(cli, stage):
+    """No run waits for ever unseen: status names them with the command that cancels them, and is green again after it."""
+    run = stage.start()
+    stage.do(RetireAutomation("backup"))
+    assert cli("status").code == 0  # the worker has loaded it and takes the run
+    stage.announce(ORDER)
+    said = cli("status")
+    assert said.code == 9
+    assert (
+        "backup is retired, and 1 run of it has not ended: no running worker has loaded it, so that run waits until you act."
+        " Cancel: mainspring runs cancel --name backup -y. Or take the retirement back: mainspring auto resume backup"
+    ) in said.out
+    assert said.out.startswith("✗ 1 thing needs you")
+    assert cli("runs", "cancel", run).code == 0
+    assert cli("status").code == 0
+
+
+def test_runs_of_an_automation_that_is_retired_and_paused_need_a_person(cli, stage):
+    """A worker that has loaded it does not take them either."""
+    stage.start()
+    stage.do(PauseAutomation("backup", None, "ann", None))
+    stage.do(RetireAutomation("backup"))
+    said = cli("status")
+    assert said.code == 9
+    assert "1 run of it has not ended: it is paused, so that run waits until you act." in said.out
+
+
+def test_waiting_run_of_a_retired_automation_needs_a_person(cli, stage):
+    """What it waits for may come: no worker continues it then."""
+    stage.do(suspend(stage.begin(ORDER, b'{"customer": "a"}')))
+    stage.announce(BACKUP)
+    stage.do(RetireAutomation("order"))
+    assert "order is retired, and 1 run of it has not ended" in cli("status").out
+
+
+@pytest.mark.parametrize(
+    ("pause", "what", "resume"),
+    [
+        (PauseAutomation("backup", None, "ann", None), "backup", "mainspring auto resume backup"),
+        (PauseQueue("default", True, "ann"), "queue default", "mainspring queues resume default"),
+    ],
+)
+def test_run_past_its_deadline_in_a_pause_needs_a_person(cli, stage, pause, what, resume):
+    """A deadline ends a run only after the pause: status names the run and the command, but not before the deadline."""
+    run = stage.start(msgspec.structs.replace(BACKUP, options={"deadline": "10m"}))
+    stage.do(pause)
+
+    def overdue(later: int) -> list[str]:
+        reader = stage.store.reader
+        found = judge(reader, stage.now + later, unresolved(reader), store="s", environment="e").untold
+        return [text for text in found if "past its deadline" in text]
+
+    assert overdue(0) == []
+    assert overdue(3_600_000) == [
+        (
+            f"1 run of backup is past its deadline and ends only after the pause of {what}."
+            f" End the pause: {resume}. See: mainspring explain {run}"
+        )
+    ]
 
 
 def test_open_incidents_come_first_by_severity(cli, stage, look):

@@ -143,6 +143,11 @@ def test_place_is_the_one_that_the_reader_would_name(data):
         ),
         (Order, {"id": "o", "lines": [{"sku": "a", "qty": 100}]}, "$.lines[0].qty: expected at most 99, got 100"),
         (Order, {"lines": []}, "$: 'id' is missing"),
+        (
+            dict[str, Line | None],
+            {"x": {"sku": "a", "qtty": 1}},
+            "$.x: 'qty' is missing (got 'qtty': is it a misspelling?)",
+        ),
         (Order, {"id": "o", "lines": [], "colour": "green"}, '$.colour: expected "blue" or "red", got "green"'),
         (Order, {"id": "o", "lines": [], "note": 7}, "$.note: expected string or null, got 7"),
         (Order, [], "$: expected object, got an array"),

@@ -1,5 +1,6 @@
 """Why a run is not taken up: each thing that may be in its way, as `explain` tells it."""
 
+import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
@@ -9,10 +10,17 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.insight.waits import sentences
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
-from mainspring.store.commands.automations import Announce, PauseAutomation, PauseQueue, SetMeta, SetQueue
+from mainspring.store.commands.automations import (
+    Announce,
+    PauseAutomation,
+    PauseQueue,
+    RetireAutomation,
+    SetMeta,
+    SetQueue,
+)
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
-from mainspring.store.commands.runs import Claim, Suspend
+from mainspring.store.commands.runs import Claim, ParentLink, StartRun, Suspend
 from mainspring.store.commands.sessions import DrainSession
 from mainspring.store.held import HELD
 from mainspring.store.reads import status
@@ -115,6 +123,71 @@ def test_pause_with_an_end_goes_away_by_itself(cli, stage):
     text, then, _ = why(cli, run)
     assert "(in 2h)" in text
     assert then == "It goes on by itself when that time has come."
+
+
+def test_retired_automation_that_no_worker_has_is_named_with_cancel_and_resume(cli, stage):
+    """Not "start a worker": that it is retired, how to take that back, and how to cancel; queued or waiting."""
+    waiting, queued = stage.begin(ORDER, b'{"customer": "a"}'), stage.start()
+    stage.do(Suspend(waiting.id, waiting.claim, RunState.WAITING, None, 0, 0))
+    stage.do(RetireAutomation("backup"))
+    stage.do(RetireAutomation("order"))
+    assert why(cli, queued)[0] == ""  # the worker has loaded it and takes the run
+    stage.do(Announce("other", (), ()))
+    for run, name in ((queued, "backup"), (waiting.id, "order")):
+        text, then, can = why(cli, run)
+        assert text == f"{name} was retired now, and no running worker has loaded it."
+        assert then == "It does not go on before that is changed."
+        assert can == [f"mainspring auto resume {name}", f"mainspring runs cancel {run}"]
+
+
+def test_pause_of_a_retired_automation_names_the_retirement(cli, stage):
+    """One command takes both back."""
+    run = stage.start()
+    stage.do(PauseAutomation("backup", None, "ann", None))
+    stage.do(RetireAutomation("backup"))
+    assert why(cli, run)[0] == "backup was paused now by ann. It was retired now."
+
+
+def test_deadline_that_passed_in_a_pause_is_told_as_passed(cli, stage):
+    """The run ends by it when a worker takes it."""
+    run = stage.start(msgspec.structs.replace(BACKUP, options={"deadline": "1ms"}))
+    stage.do(PauseAutomation("backup", None, "ann", None))
+    then = cli("explain", run, "--json").json["next"]
+    assert then[1].startswith("Its deadline passed at ")
+    assert then[1].endswith(": it ends by that as soon as a worker takes it.")
+
+
+def child_of(parent, number):
+    """Return the command that starts a backup as a child of the run."""
+    link = ParentLink(parent.id, f"backup#{number}", parent.claim)
+    return StartRun(f"r_child{number}", "backup", "script", 1, b"{}", "json", "child", parent=link)
+
+
+def test_parent_that_awaits_a_paused_child_names_the_pause(cli, stage):
+    """What is in the way of its child, with the command; nothing of a child that it does not wait for."""
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    child, other = (stage.do(child_of(run, number)).run for number in (1, 2))
+    waits = b'[{"kind": "child", "name": "backup", "ident": "backup#1", "until_at": null}]'
+    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    assert why(cli, run.id)[0] == ""
+    stage.do(PauseAutomation("backup", None, "ann", "disk swap"))
+    text, then, can = why(cli, run.id)
+    assert text == f"Its child {child} (backup) does not continue: backup was paused now by ann: disk swap."
+    assert then == "It goes on when what it waits for is there."
+    assert can == ["mainspring auto resume backup", f"mainspring runs cancel {run.id}"]
+    assert other not in text
+
+
+def test_parent_names_a_child_that_needs_a_person(cli, stage):
+    """A blocker of another kind: the child stopped."""
+    run = stage.begin(ORDER, b'{"customer": "a"}')
+    waits = b'[{"kind": "child", "name": "backup", "ident": "backup#1", "until_at": null}]'
+    stage.do(child_of(run, 1))
+    stage.do(halt(stage.claim(), "pay"))
+    stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waits))
+    text, _, can = why(cli, run.id)
+    assert text == "Its child r_child1 (backup) needs a person."
+    assert can[0] == "mainspring explain r_child1"
 
 
 def test_partition_names_the_run_that_holds_the_key(cli, stage):

@@ -4,7 +4,7 @@ those of which nothing is told, counted.
 
 import heapq
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -89,6 +89,41 @@ def undecided_failures(reader: Reader, automations: Collection[str] | None = Non
 def stopped(reader: Reader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs need a person; it stops at 1,000."""
     return _capped(reader.read("count_stopped", (_MOST + 1, _listed(automations)))[0][0])
+
+
+def unended(reader: Reader, automation: str) -> Capped:
+    """Return how many runs of an automation have not ended; it stops at 1,000."""
+    return _capped(reader.read("count_unended_of", (automation, _MOST + 1))[0][0])
+
+
+def idle_runs(reader: Reader, automations: Collection[str]) -> dict[str, Capped]:
+    """Return how many runs of each of these have not ended and are held by no process, if any; each number stops at 1,000."""
+    if not automations:
+        return {}
+    rows = reader.read("count_idle_of", (_listed(automations), _MOST + 1))
+    return {name: _capped(number) for name, number in sorted(rows) if number}
+
+
+class OverdueRuns(NamedTuple):
+    """Runs of an automation in a queue whose deadline passed, but which a pause keeps from ending: how many, and the id of the first."""
+
+    automation: str
+    queue: str
+    number: Capped
+    first: str
+
+
+def overdue_runs(
+    reader: Reader, now_at: int, paused_automations: Collection[str], paused_queues: Collection[str]
+) -> list[OverdueRuns]:
+    """Return the runs that would end by their deadline now (ms), if these were not paused; their number stops at 1,000."""
+    if not paused_automations and not paused_queues:
+        return []
+    asked = (now_at, _listed(paused_automations), _listed(paused_queues), _MOST + 1)
+    return [
+        OverdueRuns(automation, queue, _capped(number), first)
+        for automation, queue, number, first in reader.read("list_overdue_paused", asked)
+    ]
 
 
 def _listed(automations: Collection[str] | None) -> str | None:

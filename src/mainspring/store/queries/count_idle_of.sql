@@ -1,0 +1,6 @@
+-- Of each automation of ?1 (JSON list of names) the runs that have not ended and that no process has; each number stops at ?2.
+select wanted.value,
+       (select count(*) from (
+            select 1 from runs indexed by runs_unfinished
+            where runs.automation = wanted.value and runs.finished_at is null and runs.state in {{idle}} limit ?2) as counted)
+from json_each(?1) as wanted
