@@ -5,6 +5,7 @@
 
 import asyncio
 import lzma
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def kept(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> tuple[
         (tmp_path / "state.db").write_bytes(lzma.decompress((folder / "store.db.xz").read_bytes()))
         return World(tmp_path), known
     server = request.getfixturevalue("postgres")
-    database = f"golden_{folder.name}_{tmp_path.parent.name}_{tmp_path.name}"[-60:]
+    database = f"golden_{folder.name}_{uuid.uuid4().hex}"
     server.make_database(database)
     server.execute(lzma.decompress((folder / "store.sql.xz").read_bytes()).decode(), database)
     return World(server.url(database)), known
