@@ -26,7 +26,7 @@ def test_answer_is_one_of_the_choices(store, reads, act, begin):
     """A choice is delivered once; another text is refused with the nearest choice."""
     run = begin()
     store.apply(ask(run))
-    with pytest.raises(UnknownNameError, match="Did you mean 'approve'"):
+    with pytest.raises(UnknownNameError, match="Choices: 'approve', 'refund'"):
         answer(store, reads, run.id, "aprove", act=act())
     for _ in range(2):
         answer(store, reads, run.id, "approve", act=act("yes"), note="seen the invoice")
