@@ -1,6 +1,6 @@
 """`mainspring auto list|show`: definitions as the store knows them.
 
-With -m, or where a file of the configuration is newer than what a worker loaded, the code is loaded and asked, too.
+With -m, or where no worker has announced any, the code is loaded. `list` adds it where a file is newer than what a worker loaded.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -46,13 +46,18 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def known_automations(
-    invocation: Invocation, modules: tuple[str, ...] = (), *, quiet: bool = False, needs_store: bool = True
+    invocation: Invocation,
+    modules: tuple[str, ...] = (),
+    *,
+    quiet: bool = False,
+    needs_store: bool = True,
+    loads_code: bool = False,
 ) -> list[Known]:
-    """Return all automations by name: those of the store, and of the code where there is a new file; `quiet` = problems are told elsewhere.
+    """Return all automations by name: those of the store, else those of the code; `quiet` = its problems are reported elsewhere.
 
-    Without `modules` there has to be a store, unless `needs_store` is off. Raises NoStoreError.
+    `loads_code` = what only the code has is added. Without `modules` there has to be a store, unless `needs_store` is off.
+    Raises NoStoreError.
     """
-    from mainspring.cli.new_files import find_new_files
     from mainspring.insight.announced import definition_of
     from mainspring.store.reads.status import automations
 
@@ -60,7 +65,7 @@ def known_automations(
         invocation.require_store()
     views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
     known = {view.name: Known(view.name, definition_of(view), view, view.problem) for view in views}
-    if not views or find_new_files(invocation):
+    if not views or loads_code:
         registry = invocation.registry(modules)
         if not quiet:
             _tell(invocation, registry.problems)
@@ -73,15 +78,16 @@ def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
         invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
 
 
-def _problems(invocation: Invocation, known: list[Known], modules: tuple[str, ...]) -> "list[Problem]":
-    """Return what keeps others out of the list: of the code if that was asked, and as the last worker that started told it."""
-    from mainspring.cli.new_files import find_new_files
+def _problems(
+    invocation: Invocation, known: list[Known], modules: tuple[str, ...], *, loads_code: bool
+) -> "list[Problem]":
+    """Return what keeps others out of the list: of the code if that was loaded, and what the last worker reported."""
     from mainspring.engine.problem import PROBLEMS, problems_of
     from mainspring.store.reads.status import meta
 
     is_announced = any(one.view is not None for one in known)
     told = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None)) if is_announced else []
-    if is_announced and not find_new_files(invocation):
+    if is_announced and not loads_code:
         return told
     here = invocation.registry(modules).problems
     return [*here, *(problem for problem in told if problem.what not in {one.what for one in here})]
@@ -92,6 +98,8 @@ def find_automation(invocation: Invocation, name: str, modules: tuple[str, ...] 
     from mainspring.domain.errors import UnknownNameError
 
     found = {known.name: known for known in known_automations(invocation, modules)}
+    if name not in found and not modules:  # a new file may have it
+        found = {known.name: known for known in known_automations(invocation, loads_code=True)}
     if name not in found:
         raise UnknownNameError("automation", name, found)
     return found[name]
@@ -160,8 +168,11 @@ def list_command(
     --state retired only; --state problem lists by its place what did not load, too. What does not load is told on stderr, behind the list;
     the exit code is 0 all the same: doctor ends with 9. --since looks at the last announcement by a worker.
     """
-    now, known = invocation.clock.now(), known_automations(invocation, modules, quiet=True)
-    problems = _problems(invocation, known, modules)
+    from mainspring.cli.new_files import find_new_files
+
+    now, loads_code = invocation.clock.now(), not modules and bool(find_new_files(invocation))
+    known = known_automations(invocation, modules, quiet=True, loads_code=loads_code)
+    problems = _problems(invocation, known, modules, loads_code=loads_code)
     wanted = states or tuple(state for state in auto_state.STATES if state != AutomationState.RETIRED)
     since_at = params.since_at(invocation, since)
     asked = [one for one in known if (name is None or name in one.name) and _announced_since(one, since_at)]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mainspring.domain.definition import Definition
 
 _SHOWN = 8
-ANEW = "It loads now: start the worker anew: mainspring down, then mainspring up"
-_CHANGED = "It is mended or no longer configured: start the worker anew: mainspring down, then mainspring up"
+ANEW = "It loads now. Restart the workers: mainspring down, then mainspring up"
+_CHANGED = "It is fixed or no longer configured. Restart the workers: mainspring down, then mainspring up"
 _MOST = 200
 
 

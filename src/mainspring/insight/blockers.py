@@ -29,7 +29,7 @@ class Block(NamedTuple):
     stuck: bool = False
 
 
-_START, _RESTART = "start a worker", "start the worker anew, with the code as it is now"
+_START, _RESTART = "start a worker", "restart the worker with the code as it is now"
 
 
 def blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = UP) -> list[Block]:
@@ -183,7 +183,7 @@ def _of_workers(blocker: Blocker, now: int, up: UpCommand) -> Iterator[Block]:
             f"It belongs to version {run.version} of {run.automation}; live workers have version {has}.",
             None,
             anew,
-            f"start the worker anew, once its code says version={run.version} again",
+            f"restart the worker, once its code says version={run.version} again",
             stuck=True,
         )
         return
@@ -191,7 +191,7 @@ def _of_workers(blocker: Blocker, now: int, up: UpCommand) -> Iterator[Block]:
     if not tagged:
         carry = (
             f"{anew} --tag {shlex.quote(one_line(run.tag))}",
-            "start the worker anew with it, or name it in [worker] tags; or start one on another machine",
+            "restart the worker with it, or name it in [worker] tags; or start one on another machine",
         )
         yield Block(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *carry, stuck=True)
         return
@@ -202,7 +202,7 @@ def _of_workers(blocker: Blocker, now: int, up: UpCommand) -> Iterator[Block]:
             f"No live worker with {run.automation} serves queue {run.queue}; they serve {of}.",
             None,
             anew,
-            f"start the worker anew, with queue {run.queue} in [worker.queues]",
+            f"restart the worker, with queue {run.queue} in [worker.queues]",
             stuck=True,
         )
         return

@@ -138,10 +138,8 @@ def _read_finding(
     """Return the figures of a finding, and since when it is a failure; None = it has not lasted long enough."""
     lasts_ms, longest_ms = now_at - finding.since_at, ms(tuning.longest)
     figures = {"host": process.host, "pid": process.pid, "why": finding.why}
-    return figures | {
-        "lasts_ms": lasts_ms,
-        "longest_ms": longest_ms,
-    }, finding.since_at if lasts_ms >= longest_ms else None
+    figures |= {"lasts_ms": lasts_ms, "longest_ms": longest_ms}
+    return figures, finding.since_at if lasts_ms >= longest_ms else None
 
 
 def _first(facts: Facts, kind: FindingKind) -> dict[tuple[str, str], tuple[Process, ProcessFinding]]:
