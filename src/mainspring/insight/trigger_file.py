@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from mainspring.domain.definition import Definition
+from mainspring.domain.file import is_file_data
 from mainspring.domain.options import Kind
 from mainspring.domain.plain import decoded
 from mainspring.domain.watched_folder import KEEP, Files
@@ -16,7 +17,6 @@ from mainspring.insight.words import one_line
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.views import AutomationView, RunView
 
-_FILE: Final = {"path", "size", "sha256", "modified"}
 _PATH: Final = 300
 
 
@@ -69,7 +69,7 @@ def trigger_file(
 
 def _files_in(value: Any) -> Iterator[dict[str, Any]]:
     """Yield what is an `ms.File` in the input of a run."""
-    if isinstance(value, dict) and value.keys() >= _FILE:
+    if isinstance(value, dict) and is_file_data(value):
         yield value
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
