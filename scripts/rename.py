@@ -1,0 +1,398 @@
+"""Move modules and rename what they define, by the tables of a TOML file: `rename.py check|apply FILE`.
+
+The tables:
+
+    [packages]  "mainspring.domain.runs" = "Runs: their states, moves and options."   each new package and its docstring
+    [modules]   "mainspring.engine.straight" = "mainspring.engine.driver.fast_path_run"   each module or package that moves
+    [names]     "mainspring.engine.straight.Straight" = "FastPathRun"   each class, function or constant of a module, by its new module
+    [words]     "desk:NAME" = "trigger:NAME"   exact texts, in every tracked file
+
+`check` prints what the tree would be: files in each folder, cycles between the packages of one layer, with the imports that make them.
+`apply` moves the files and rewrites imports, uses, and dotted or path names in texts. Both refuse a table that names what is not there.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path.cwd()
+SRC = ROOT / "src"
+CODE = ("src", "tests", "demo", "bench", "examples", "scripts", "hatch_build.py")
+TEXT = {".py", ".toml", ".md", ".sql", ".html", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".js", ".css", ".json", ""}
+MOST_FILES = 30
+_WORDS = {ast.ClassDef: "class", ast.FunctionDef: "def", ast.AsyncFunctionDef: "async def"}
+
+
+@dataclass
+class Tables:
+    """What a file of renames asks for. All names are dotted."""
+
+    packages: dict[str, str] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+
+    def module(self, name: str) -> str:
+        """Return the new name of a module, also where only a package above it moves."""
+        if name in self.modules:
+            return self.modules[name]
+        above, _, stem = name.rpartition(".")
+        return f"{self.module(above)}.{stem}" if above else name
+
+
+def read_tables(files: list[str]) -> Tables:
+    """Read one or more files of tables as one."""
+    tables = Tables()
+    for file in files:
+        for key, rows in tomllib.loads(Path(file).read_text(encoding="utf-8")).items():
+            getattr(tables, key).update(rows)
+    return tables
+
+
+def modules_of_source() -> dict[str, Path]:
+    """Return each module and package of the source by its dotted name."""
+    found = {}
+    for file in sorted(SRC.rglob("*.py")):
+        dotted = ".".join(file.relative_to(SRC).with_suffix("").parts)
+        found[dotted.removesuffix(".__init__")] = file
+    return found
+
+
+def code_files() -> Iterator[Path]:
+    """Yield every Python file that may import the package."""
+    for name in CODE:
+        place = ROOT / name
+        yield from [place] if place.is_file() else sorted(place.rglob("*.py"))
+
+
+def tracked_texts() -> Iterator[Path]:
+    """Yield every tracked file that is text."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True
+    )
+    for line in listed.stdout.splitlines():
+        file = ROOT / line
+        if file.suffix in TEXT and file.is_file() and "renames" not in file.name and file.name != "CHANGELOG.md":
+            yield file
+
+
+def imports_of(tree: ast.AST, known: dict[str, Path]) -> Iterator[tuple[str, int]]:
+    """Yield each module that a file imports, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
+            for alias in node.names:
+                dotted = f"{node.module}.{alias.name}"
+                yield (dotted if dotted in known else node.module), node.lineno
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name in known:
+                    yield alias.name, node.lineno
+
+
+def check(tables: Tables) -> bool:
+    """Print the tree as it would be; return whether it may be."""
+    known = modules_of_source()
+    new = {name: tables.module(name) for name in known}
+    wrong = [f"no module {old}" for old in tables.modules if old not in known]
+    twice = defaultdict(list)
+    for name, to in new.items():
+        twice[to].append(name)
+    wrong += [f"two modules become {to}: {', '.join(names)}" for to, names in twice.items() if len(names) > 1]
+    packages = {to for name, to in new.items() if known[name].name == "__init__.py"} | set(tables.packages)
+    for to in new.values():
+        above = to.rpartition(".")[0]
+        if above and above not in packages:
+            wrong.append(f"no package {above} (for {to}): give it a docstring in [packages]")
+    counts = Counter(to.rpartition(".")[0] for name, to in new.items() if known[name].name != "__init__.py")
+    counts.update(packages)  # their __init__
+    wrong += [f"{count} files in {package}" for package, count in sorted(counts.items()) if count > MOST_FILES]
+    print("".join(f"{line}\n" for line in wrong), end="")
+    return print_cycles(known, new) and not wrong
+
+
+def print_cycles(known: dict[str, Path], new: dict[str, str]) -> bool:
+    """Print the cycles between the packages of one folder, at any depth, and the imports that close them."""
+    edges: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, file in known.items():
+        for other, line in imports_of(ast.parse(file.read_text(encoding="utf-8")), known):
+            mine, theirs = new[name].split("."), new[other].split(".")
+            shared = 0
+            while shared < min(len(mine), len(theirs)) and mine[shared] == theirs[shared]:
+                shared += 1
+            if shared < 2 or shared >= len(mine) or shared >= len(theirs):
+                continue  # layers are import-linter's
+            a, b = mine[shared], theirs[shared]
+            edges[".".join(mine[:shared])][a, b].append(f"{new[name]}:{line} -> {new[other]}")
+    good = True
+    packages = {name.rpartition(".")[0] for name in new.values()}
+    for folder, pairs in sorted(edges.items()):
+        graph: dict[str, set[str]] = defaultdict(set)
+        for a, b in pairs:
+            graph[a].add(b)
+        for part in strongly_connected(graph):
+            if len(part) > 1 and any(
+                f"{folder}.{name}" in packages for name in part
+            ):  # modules of one package may know each other
+                good = False
+                print(f"cycle in {folder}: {', '.join(sorted(part))}")
+                for (a, b), places in sorted(pairs.items(), key=lambda pair: len(pair[1])):
+                    if a in part and b in part:
+                        print(f"    {a} -> {b} ({len(places)}): {'; '.join(places[:4])}")
+    return good
+
+
+def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the strongly connected parts of a graph (Kosaraju)."""
+    order: list[str] = []
+    seen: set[str] = set()
+
+    def visit(node: str, edges: dict[str, set[str]], into: list[str]) -> None:
+        stack = [(node, iter(sorted(edges.get(node, ()))))]
+        seen.add(node)
+        while stack:
+            top, rest = stack[-1]
+            following = next((child for child in rest if child not in seen), None)
+            if following is None:
+                stack.pop()
+                into.append(top)
+            else:
+                seen.add(following)
+                stack.append((following, iter(sorted(edges.get(following, ())))))
+
+    back: dict[str, set[str]] = defaultdict(set)
+    for a, children in graph.items():
+        for b in children:
+            back[b].add(a)
+    for node in sorted({*graph, *back}):
+        if node not in seen:
+            visit(node, graph, order)
+    seen.clear()
+    parts = []
+    for node in reversed(order):
+        if node not in seen:
+            part: list[str] = []
+            visit(node, back, part)
+            parts.append(set(part))
+    return parts
+
+
+class Rewriter:
+    """The edits of one Python file, by place. Uses of a module or name whose name changes are edited with the import that binds it."""
+
+    def __init__(self, tables: Tables, known: dict[str, Path], file: Path, own: str | None) -> None:
+        self.tables = tables
+        self.known = known
+        self.file = file
+        self.text = file.read_text(encoding="utf-8")
+        self.tree = ast.parse(self.text)
+        self.own = own
+        self.problems: list[str] = []
+        lines = self.text.encode().splitlines(keepends=True)
+        self._starts = [0]
+        for line in lines:
+            self._starts.append(self._starts[-1] + len(line))
+        self._edits: dict[tuple[int, int], str] = {}
+
+    def place(self, line: int, column: int) -> int:
+        """Return the offset in bytes of a place."""
+        return self._starts[line - 1] + column
+
+    def edit(self, node: ast.AST, text: str) -> None:
+        """Replace the text of a node."""
+        start = self.place(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+        self._edits[start, end] = text
+
+    def rewrite(self) -> str:
+        """Return the text as it is to be."""
+        renamed: dict[str, str] = {}  # of names as this file has them
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
+                self._import_from(node, renamed)
+            elif isinstance(node, ast.Import):
+                self._import(node)
+        if self.own is not None:
+            moved = self.tables.module(self.own)
+            for node in self.tree.body:
+                for name in defined(node):
+                    to = self.tables.names.get(f"{moved}.{name}")
+                    if to is not None:
+                        renamed[name] = to
+        if renamed:
+            self._rename(renamed)
+        raw = self.text.encode()
+        for (start, end), text in sorted(self._edits.items(), reverse=True):
+            raw = raw[:start] + text.encode() + raw[end:]
+        return raw.decode()
+
+    def _import(self, node: ast.Import) -> None:
+        parts = []
+        for alias in node.names:
+            to = self.tables.module(alias.name) if alias.name in self.known else alias.name
+            parts.append(to if alias.asname is None else f"{to} as {alias.asname}")
+            if to != alias.name and alias.asname is None:
+                for use in ast.walk(self.tree):
+                    if isinstance(use, ast.Attribute) and ast.unparse(use) == alias.name:
+                        self.edit(use, to)
+        text = "import " + ", ".join(parts)
+        if text != ast.unparse(node):
+            self.edit(node, text)
+
+    def _import_from(self, node: ast.ImportFrom, renamed: dict[str, str]) -> None:
+        wanted: dict[str, list[str]] = defaultdict(list)
+        assert node.module is not None
+        changed = False
+        for alias in node.names:
+            dotted = f"{node.module}.{alias.name}"
+            if dotted in self.known:
+                module, _, name = self.tables.module(dotted).rpartition(".")
+            else:
+                module = self.tables.module(node.module)
+                name = self.tables.names.get(f"{module}.{alias.name}", alias.name)
+            if name != alias.name and alias.asname is None:
+                renamed[alias.name] = name
+            again = alias.asname is not None and (alias.asname != name or alias.asname == alias.name)
+            wanted[module].append(f"{name} as {alias.asname}" if again else name)
+            changed = changed or module != node.module or name != alias.name
+        if changed:
+            indent = " " * node.col_offset
+            lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(wanted.items())]
+            self.edit(node, f"\n{indent}".join(lines))
+
+    def _rename(self, renamed: dict[str, str]) -> None:
+        """Edit the uses of names; a name that something else in the file binds as well is a problem."""
+        self._find_clashes(renamed)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Name) and node.id in renamed:
+                self.edit(node, renamed[node.id])
+            elif isinstance(node, ast.Global):
+                self.problems.extend(f"{self.file}: global {name}" for name in node.names if name in renamed)
+        for node in self.tree.body:
+            word = _WORDS.get(type(node))
+            if word is not None and node.name in renamed:  # type: ignore[attr-defined]
+                start = self.place(node.lineno, node.col_offset) + len(word) + 1
+                self._edits[start, start + len(node.name)] = renamed[node.name]  # type: ignore[attr-defined]
+
+    def _find_clashes(self, renamed: dict[str, str]) -> None:
+        bound: dict[str, list[int]] = defaultdict(list)
+        taken = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.arg):
+                bound[node.arg].append(node.lineno)
+            elif isinstance(node, ast.Name):
+                taken.add(node.id)
+                if not isinstance(node.ctx, ast.Load):
+                    bound[node.id].append(node.lineno)
+        for old, to in renamed.items():
+            own = [line for line in bound.get(old, []) if line not in self._lines_of_definition(old)]
+            if own:
+                self.problems.append(f"{self.file}: {old} -> {to}, but {old} is bound in lines {own}")
+            if to in taken or to in bound:
+                self.problems.append(f"{self.file}: {old} -> {to}, but {to} is used already")
+
+    def _lines_of_definition(self, name: str) -> set[int]:
+        return {node.lineno for node in self.tree.body if name in set(defined(node))}
+
+
+def defined(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement of a module defines."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign):
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id
+    elif isinstance(node, ast.TypeAlias if sys.version_info >= (3, 12) else ()):
+        yield node.name.id
+
+
+def apply(tables: Tables) -> bool:
+    """Rewrite every file, then move those that move."""
+    known = modules_of_source()
+    own = {file: name for name, file in known.items()}
+    problems = []
+    for file in code_files():
+        rewriter = Rewriter(tables, known, file, own.get(file))
+        text = rewriter.rewrite()
+        problems += rewriter.problems
+        if text != rewriter.text:
+            file.write_text(text, encoding="utf-8")
+    rewrite_texts(tables, known)
+    for package, said in tables.packages.items():
+        folder = SRC / Path(*package.split("."))
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "__init__.py").exists():
+            (folder / "__init__.py").write_text(f'"""{said}"""\n', encoding="utf-8")
+    move_files(tables, known)
+    for problem in problems:
+        print(problem)
+    return not problems
+
+
+def move_files(tables: Tables, known: dict[str, Path]) -> None:
+    """Move each module to where its new name says; what else lies in a moved package goes with it."""
+    for name, file in known.items():
+        to = tables.module(name)
+        if to == name:
+            continue
+        is_package = file.name == "__init__.py"
+        target = SRC / Path(*to.split("."))
+        target = target / "__init__.py" if is_package else target.with_suffix(".py")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # the docstring that [packages] gave it
+        subprocess.run(["git", "mv", file, target], check=True)
+        if is_package:
+            for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
+                if other.name != "__pycache__" and (other.is_dir() or other.suffix != ".py"):
+                    tracked = subprocess.run(["git", "ls-files", other], capture_output=True, text=True, check=True)
+                    if tracked.stdout and not any(found.is_relative_to(other) for found in known.values()):
+                        subprocess.run(["git", "mv", other, target.parent / other.name], check=True)
+
+
+def rewrite_texts(tables: Tables, known: dict[str, Path]) -> None:
+    """Replace dotted names and paths of modules, and the words, in every text; code has its imports rewritten already."""
+    rules: list[tuple[re.Pattern[str], str]] = []
+    moved = {name: tables.module(name) for name in known if tables.module(name) != name}
+    for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
+        rules.append((re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)"), to))
+        old, new = name.replace(".", "/"), to.replace(".", "/")
+        suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
+        short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
+        rules.append((re.compile(rf"(?<![\w.-]){re.escape(old + suffix)}(?!\w)"), new + suffix))
+        if "/" in short_old:
+            rules.append((re.compile(rf"(?<![\w.-])(?<!/){re.escape(short_old + suffix)}(?!\w)"), short_new + suffix))
+    for word, to in tables.words.items():
+        rules.append((re.compile(re.escape(word)), to))
+    anchor = re.compile(
+        "|".join(
+            sorted(
+                {re.escape(rule.split(".")[-1]) for rule in moved} | {re.escape(w) for w in tables.words} or {"(?!)"}
+            )
+        )
+    )
+    for file in tracked_texts():
+        text = file.read_text(encoding="utf-8")
+        if not anchor.search(text):
+            continue
+        found = text
+        for pattern, to in rules:
+            found = pattern.sub(to, found)
+        if found != text:
+            file.write_text(found, encoding="utf-8")
+
+
+def main(words: list[str]) -> int:
+    """Do what is asked; 0 if all is well."""
+    act, *files = words
+    tables = read_tables(files)
+    return 0 if {"check": check, "apply": apply}[act](tables) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
