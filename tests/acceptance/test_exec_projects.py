@@ -41,6 +41,11 @@ class User:
     def runs(self, project: int) -> list[str]:
         return [run["automation"] for run in json.loads(self.call(project, "runs", "list", "--json").stdout)]
 
+    def begin(self, project: int) -> None:
+        """Make the store, which a busy server may not do within the patience of `exec`, and one run."""
+        assert self.call(project, "db", "migrate", "--create").returncode == 0
+        assert self.call(project, "exec", "-n", "begin", "--", "true").returncode == 0
+
     @contextlib.contextmanager
     def away(self, project: int) -> Iterator[None]:
         """The store of the project answers no one who wants to write."""
@@ -74,7 +79,7 @@ def user(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[User]:
 def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
     """A record made while one store is away is taken in by that store alone, and a lock of one project holds up no other."""
     for project in (0, 1):
-        assert user.call(project, "exec", "-n", "begin", "--", "true").returncode == 0
+        user.begin(project)
     with user.away(0):
         done = user.call(0, "exec", "-n", "theirs", "--", "sh", "-c", "echo secret of the first")
         assert "the store is away" in done.stderr
@@ -90,7 +95,7 @@ def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
 
 def test_lock_still_excludes_within_one_store(user: User) -> None:
     """Also while the store is away: the lock is a file first."""
-    user.call(0, "exec", "-n", "begin", "--", "true")
+    user.begin(0)
     store = f"MAINSPRING_STORE_URL='{user.urls[0]}'"  # a command does not inherit it
     again = f"{store} exec {sys.executable} -m mainspring exec -n inner --lock backup -- echo both"
     with user.away(0):
@@ -101,7 +106,7 @@ def test_lock_still_excludes_within_one_store(user: User) -> None:
 def test_record_under_a_broken_configuration_reaches_its_own_store(user: User) -> None:
     """A mistyped variable is reported with the nearest name; the record waits for the store that is named all the same."""
     for project in (0, 1):
-        assert user.call(project, "exec", "-n", "begin", "--", "true").returncode == 0
+        user.begin(project)
     known = user.call(0, "exec", "-n", "mine", "--", "echo", "ran", MAINSPRING_WBE_BIND="x")
     assert (known.returncode, known.stdout) == (0, "ran\n")
     assert "Did you mean MAINSPRING_WEB_BIND?" in known.stderr
