@@ -67,7 +67,7 @@ class LentStores:
             if name != "meta"
         ]
         # The next one to open it gives it a new id: marks that processes of the test before left prove nothing.
-        acts.append(f"delete from {schema}.meta where key not in ('schema', 'epoch');")
+        acts.append(f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch');")
         acts.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
         text = f"create procedure {_HELPERS}.empty_{schema}() language plpgsql as $$ begin {' '.join(acts)} end $$"
         connection.execute(text)

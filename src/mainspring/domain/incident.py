@@ -131,10 +131,6 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     fingerprint: str = ""
 
 
-SETTLED_BEFORE = Subject("", IncidentKind.PERMANENT_ERROR, "before-members")
-"""The one report of runs that failed before members were kept."""
-
-
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What a monitor says is wrong at the instant of its look."""
 

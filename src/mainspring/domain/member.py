@@ -36,8 +36,6 @@ class Settlement(StrEnum):
     """A person resolved the incident."""
     FAILED_AGAIN = "failed_again"
     """That run failed once more: its later failure is the member now."""
-    BEFORE = "before"
-    """It failed before members were kept."""
 
 
 class Settled(NamedTuple):

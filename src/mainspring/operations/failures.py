@@ -7,13 +7,11 @@ import msgspec
 
 from mainspring.domain.failure import shorten_headline
 from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
-from mainspring.domain.incident import OWED, SETTLED_BEFORE, Finding, Severity, Subject
+from mainspring.domain.incident import Subject
 from mainspring.domain.monitors.facts import Fault
 from mainspring.domain.monitors.failures import subjects_of
-from mainspring.store.base import Reader
-from mainspring.store.commands.incidents import FAILED_BEFORE, ErrorGroup, Told
+from mainspring.store.commands.incidents import ErrorGroup, Told
 from mainspring.store.reads.incidents import Fault as UntoldFault
-from mainspring.store.reads.status import meta
 
 _LONGEST, _LONGEST_STEP = 160, 60
 Redact = Callable[[str], str]
@@ -73,20 +71,6 @@ def error_of(one: UntoldFault) -> Fingerprint:
         reason = "" if one.reason is None else one.reason.value
         return Fingerprint(reason or one.state.value, "", reason, "", reason)
     return fingerprint_of(one.failure)
-
-
-def settled_before(reader: Reader, now: int) -> list[Finding]:
-    """Return the report that runs failed before members were kept, and count as settled; it is made once."""
-    number = meta(reader, FAILED_BEFORE)
-    if number is None:
-        return []
-    text = f"{int(number):,} failed runs from before this version count as settled: no one is asked to decide on them"
-    hint = "mainspring runs list --state failed"
-    return [
-        Finding(
-            subject=SETTLED_BEFORE, severity=Severity.NOTIFY, text=text, since_at=now, hint=hint, facts={OWED: True}
-        )
-    ]
 
 
 def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:

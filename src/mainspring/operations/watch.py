@@ -26,7 +26,7 @@ from mainspring.domain.route import Routing
 from mainspring.operations.asked import with_question
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
-from mainspring.operations.failures import Failures, Redact, settled_before
+from mainspring.operations.failures import Failures, Redact
 from mainspring.operations.sight import see, signs_of
 from mainspring.store.base import Reader
 from mainspring.store.commands.incidents import Digest, ErrorGroup, Found, Observe, Reminder
@@ -91,7 +91,6 @@ class Watch:
         told = self._explain([with_question(one, reader, self._redact) for one in judged.findings], reader, now)
         channels = judge_channels(reads.channels(reader), self._routing.channels, now)
         findings = [*told, *(one.finding for one in channels if one.finding is not None)]
-        findings += settled_before(reader, now)
         return self._write(now, seen.facts, seen.failures, findings, judged, seen.wrong)
 
     def _write(

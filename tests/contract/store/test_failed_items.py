@@ -184,24 +184,6 @@ def test_monitors_and_incidents_agree(store):
     assert FAILED not in found
 
 
-def test_runs_that_failed_before_members_were_kept_are_reported_once(store):
-    """How many they are, in one notification; they count as settled."""
-    site = Site(store)
-    site.watch = site.watcher(WAITS)
-    store.tamper("insert into meta (key, value) values ('failed_before_members', '12')")
-    site.look()
-    (one,) = store.read("incidents")
-    assert one.text.startswith("12 failed runs from before this version count as settled")
-    site.look(1)
-    assert store.read("incidents") == []
-    store.clock.forward(30_000)
-    deliver(site)
-    assert log(site) == [(About.OPENED, AlertState.SENT), (About.RESOLVED, AlertState.SENT)]
-    site.look(HOUR)
-    site.watcher(WAITS).look()
-    assert len(log(site)) == 2
-
-
 def test_person_who_discards_all_failed_runs_ends_the_incident(store):
     """One command with a filter decides on them together."""
     site = Site(store)

@@ -1,6 +1,7 @@
 """db migrate, check, backup, restore, prune, shell."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from mainspring.store.reads.runs import run_view
 from mainspring.store.sqlite import connection as of_file
 from mainspring.store.sqlite import migrate as of_file_migrate
 from tests.contract.store.process import finish
+from tests.later_version import later_version
 from tests.unit.cli.conftest import Stage
 
 
@@ -26,20 +28,56 @@ def test_migrate_makes_the_store_once(cli, store_path):
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def older(request, folder, store_path, monkeypatch):
-    """A store of the form before this version's; yields the number of that form and of this version's."""
+def url(request, folder, store_path, monkeypatch):
+    """A new store of this version, in a file and on a server."""
     if request.param == "sqlite":
         store_path.parent.mkdir()
         with contextlib.closing(of_file.connect(store_path)) as connection:
-            of_file_migrate.migrate(connection, of_file_migrate.migrations()[:-1])
-        url, numbers = str(store_path), [number for number, *_ in of_file_migrate.migrations()]
+            of_file_migrate.migrate(connection)
+        url = str(store_path)
     else:
         url = request.getfixturevalue("postgres").new_store()
-        numbers = [number for number, *_ in of_server_migrate.migrations()]
         with of_server.connect(read_address(url)) as connection:
-            of_server_migrate.migrate(connection, read_address(url), of_server_migrate.migrations()[:-1])
+            of_server_migrate.migrate(connection, read_address(url))
     monkeypatch.setenv("MAINSPRING_STORE_URL", url)
-    return numbers[-2:]
+    return url
+
+
+@pytest.fixture
+def older(url):
+    """A store of the form before this version's; yields the number of that form and of this version's."""
+    with later_version():
+        yield [number for number, *_ in of_file_migrate.migrations()][-2:]
+
+
+@pytest.fixture
+def development_store(url):
+    """A store as development versions made it, whose migrations had other numbers."""
+    marks = (
+        "delete from meta where key = 'first_migration'",
+        "update meta set value = '0032_loss_endings' where key = 'schema'",
+    )
+    if url.startswith("postgresql"):
+        with of_server.connect(read_address(url)) as connection:
+            connection.execute("select set_config('search_path', $1, false)", (read_address(url).schema,))
+            for mark in marks:
+                connection.execute(mark)
+    else:
+        with contextlib.closing(of_file.connect(Path(url))) as connection:
+            for mark in (*marks, "pragma user_version = 32"):
+                connection.execute(mark)
+
+
+def test_store_of_a_development_version_is_refused_by_every_command(cli, development_store):
+    """What it is, where it is, and what can be done; nothing in it is read or changed."""
+    refused = "the store was made by a development version of Mainspring"
+    commands = (["status"], ["runs", "list"], ["db", "check"], ["db", "migrate"], ["db", "backup"], ["up"])
+    for args in commands:
+        said = cli(*args)
+        assert said.code == 1, args
+        assert refused in said.err, args
+        assert "To begin with a new store, move this one" in said.err, args
+    assert [one for one in cli("doctor", "--json").json if one["name"] == "store" and refused in one["text"]]
 
 
 def test_store_of_an_older_form_is_migrated_when_told_to(cli, older):

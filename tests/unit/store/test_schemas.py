@@ -1,9 +1,13 @@
 """The tables of the two databases are the same tables."""
 
 import re
-from importlib import resources
+
+from mainspring.store.postgres import migrate as of_server
+from mainspring.store.schema_version import Migration
+from mainspring.store.sqlite import migrate as of_file
 
 _TABLE = re.compile(r"create table (\w+) \((.*?)\n\)", re.DOTALL)
+_EXPLAINED = re.compile(r"^-- .*\ncreate table (\w+) ", re.MULTILINE)
 _ADDED = re.compile(r"alter table (\w+) add column (\w+)\s+(text|bigint|integer|blob|bytea)\b([^;\n]*)")
 _COLUMN = re.compile(r"^    (\w+)\s+(text|bigint|integer|blob|bytea)\b([^,\n]*)", re.MULTILINE)
 _TYPES = {"bigint": "integer", "bytea": "blob"}
@@ -20,12 +24,10 @@ _DIFFERENT = {
 }
 
 
-def columns(package: str) -> dict[str, tuple[str, bool]]:
+def columns(migrations: list[Migration]) -> dict[str, tuple[str, bool]]:
     """Return each column with its type and whether it may be null."""
     found = {}
-    folder = resources.files(package) / "migrations"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        text = file.read_text(encoding="utf-8")
+    for _, _, text in migrations:
         made = [(table, *column) for table, body in _TABLE.findall(text) for column in _COLUMN.findall(body)]
         for table, name, kind, rest in [*made, *_ADDED.findall(text)]:
             needed = "not null" in rest or "primary key" in rest
@@ -35,8 +37,22 @@ def columns(package: str) -> dict[str, tuple[str, bool]]:
 
 def test_both_databases_have_the_same_columns() -> None:
     """A column that one database has and the other has not would be forgotten by every statement they share."""
-    sqlite, postgres = (columns(f"mainspring.store.{name}") for name in ("sqlite", "postgres"))
+    sqlite, postgres = columns(of_file.migrations()), columns(of_server.migrations())
     assert len(sqlite) > 150
     assert sqlite.keys() ^ postgres.keys() == _DIFFERENT
     both = sqlite.keys() & postgres.keys()
     assert {name: sqlite[name] for name in both} == {name: postgres[name] for name in both}
+
+
+def test_both_databases_have_the_same_migrations() -> None:
+    """Numbers and names are the same, so that a version of the schema means the same everywhere."""
+    assert [entry[:2] for entry in of_file.migrations()] == [entry[:2] for entry in of_server.migrations()]
+
+
+def test_each_table_says_what_it_holds() -> None:
+    """The line above each table is a comment: the migrations are the reference of the schema."""
+    for migrations in (of_file.migrations(), of_server.migrations()):
+        text = "".join(text for _, _, text in migrations)
+        tables = {name for name, _ in _TABLE.findall(text)}
+        assert len(tables) > 50
+        assert tables - set(_EXPLAINED.findall(text)) == set()

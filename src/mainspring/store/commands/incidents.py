@@ -10,8 +10,6 @@ from mainspring.domain.route import Target
 
 DECIDED_CLOCK_STEP = "decided_clock_step"
 """The entry of `meta` with the number of the newest step of the clock when a person resolved the incident of it."""
-FAILED_BEFORE = "failed_before_members"
-"""The row of `meta` with the number of runs that failed before members were kept; it is gone once that is reported."""
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused
 from mainspring.store.copying.place import Source, Target
 from mainspring.store.handlers.table import HANDLERS
-from mainspring.store.moved import GONE, Arrival, Departure
+from mainspring.store.moved import ARRIVING, GONE, Arrival, Departure, refusal
 from mainspring.store.transaction import Transaction
 
 
@@ -88,6 +88,27 @@ def other_move(where: str, arrival: Arrival, remedy: str) -> ConflictError:
         f"another move was begun to this place, from {arrival.source}, and not ended\nat {where}",
         hint=f"Go on with that one, or empty the place: {remedy}",
     )
+
+
+def read_departure(gone: str | None, arriving: str | None, where: str) -> Departure | None:
+    """Read the marks of a store that is to be moved: return where it is going, or has gone.
+
+    Raises:
+        StoreMovedError: it is being filled itself.
+    """
+    if arriving is not None and (error := refusal([(ARRIVING, arriving)], where)) is not None:
+        raise error
+    return None if gone is None else msgspec.json.decode(gone, type=Departure)
+
+
+def is_marked(found: str | None, arrival: Arrival, where: str, remedy: str) -> bool:
+    """Tell whether a target is marked for this move already. Raises ConflictError: for another one; `remedy` as in other_move."""
+    if found is None:
+        return False
+    begun = msgspec.json.decode(found, type=Arrival)
+    if begun != arrival:
+        raise other_move(where, begun, remedy)
+    return True
 
 
 def in_use(where: str, sessions: list[str]) -> StoreHeldError:

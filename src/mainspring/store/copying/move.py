@@ -53,19 +53,19 @@ def move(source: Endpoint, target: Endpoint, *, act: Act, new_id: str, tell: Tel
     if target.arrived() != departure.id:
         target.receive(Arrival(departure.id, source.shown))
         failpoints.hit("move.begun")
-        tables = _fill(source, target, tell)
+        tables = copy_and_compare(source, target, tell)
+        failpoints.hit("move.compared")
         target.release(departure.id)
         failpoints.hit("move.released")
     source.settle(msgspec.structs.replace(departure, done=True))
     return Moved(source.shown, target.shown, tables)
 
 
-def _fill(source: Endpoint, target: Endpoint, tell: Tell) -> dict[str, Sum]:
+def copy_and_compare(source: Endpoint, target: Endpoint, tell: Tell) -> dict[str, Sum]:
+    """Copy all rows into a target that was made for them (Endpoint.receive), and compare both sides; return what each table holds."""
     with source.reading() as here, target.writing() as there:
         copy(here, there, tell)
-        tables = compare(here, there, tell)
-    failpoints.hit("move.compared")
-    return tables
+        return compare(here, there, tell)
 
 
 def refuse_nul(source: Endpoint, target: Endpoint) -> None:

@@ -9,10 +9,12 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from mainspring.store.schema_version import FIRST, LAST
+
 Row = tuple[Any, ...]
 """None, int, str and bytes, in the order of the table's columns."""
 
-CARRIED_META: Final = "key <> 'schema' and key not like 'move.%'"
+CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}') and key not like 'move.%'"
 """Which entries of `meta` belong to the store and not to its place."""
 
 COUNTED: Final = (

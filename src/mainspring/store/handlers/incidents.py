@@ -11,14 +11,13 @@ import msgspec
 
 from mainspring.domain.clock import AHEAD_MS
 from mainspring.domain.folding import SAYS_NOTHING_NEW
-from mainspring.domain.incident import DECIDED, MEMBERS, SETTLED_BEFORE, IncidentKind, Severity, Subject
+from mainspring.domain.incident import DECIDED, MEMBERS, IncidentKind, Severity, Subject
 from mainspring.domain.member import Settled, decided_text, members_text
 from mainspring.domain.notice import About
 from mainspring.domain.route import Target
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
 from mainspring.store.commands.incidents import (
     DECIDED_CLOCK_STEP,
-    FAILED_BEFORE,
     Acknowledge,
     Digest,
     ErrorGroup,
@@ -99,8 +98,6 @@ def _find(tx: Transaction, found: Found, fresh: set[int], looked_at: int) -> boo
     parent = _parent(row, above, finding.subject.kind)
     if row is None:
         _open(tx, found, number, parent)
-        if finding.subject == SETTLED_BEFORE:
-            tx.change("delete_meta", (FAILED_BEFORE,))
         _attach(tx, found.id, 1, mine)
         return True
     if row.may(_M.REOPEN):

@@ -121,6 +121,13 @@ def close_session(tx: Transaction, command: CloseSession) -> Done:
     return DONE
 
 
+def bury_all(tx: Transaction) -> None:
+    """Declare all sessions dead that did not end: no process uses this store."""
+    for (session,) in tx.all("list_sessions_to_bury"):
+        bury(tx, Bury(session))
+    tx.write_counters()
+
+
 def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     """Declare a session dead and set free what it held. Whoever owned it can write nothing from this commit on."""
     session = command.session

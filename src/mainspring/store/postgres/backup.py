@@ -13,8 +13,7 @@ from psycopg import sql
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreError
 from mainspring.store import failpoints
-from mainspring.store.copying.copy import compare, copy
-from mainspring.store.copying.move import refuse_nul
+from mainspring.store.copying.move import copy_and_compare, refuse_nul
 from mainspring.store.moved import Arrival
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.endpoint import PostgresEndpoint
@@ -35,9 +34,7 @@ def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = 
             file = Path(work) / "store.db"
             source, target = PostgresEndpoint(address, clock), SqliteEndpoint(file, clock)
             target.receive(Arrival("backup", source.shown))
-            with source.reading() as here, target.writing() as there:
-                copy(here, there, _silent)
-                compare(here, there, _silent)
+            copy_and_compare(source, target, _silent)
             target.release("backup")
             return copy_store(file, part)
 
@@ -64,9 +61,7 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> Restored:
         refuse_nul(source, new)
         new.drop_unfinished()
         new.receive(Arrival("restore", str(backup)))
-        with source.reading() as here, new.writing() as there:
-            copy(here, there, _silent)
-            compare(here, there, _silent)
+        copy_and_compare(source, new, _silent)
     failpoints.hit("restore.filled")
     kept = f"{address.schema[:_LONGEST]}_before_{clock.now()}"
     was_there = _swap(old, new, fresh.schema, address.schema, kept)

@@ -8,12 +8,11 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from mainspring.domain.errors import StoreError
 from mainspring.store.copying.place import CARRIED_META, COUNTED, NOT_CARRIED, Row, Table, parts
 from mainspring.store.moved import PROGRESS, RowError
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import Connection
-from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.faults import statement_error
 
 _HIDDEN = {("sessions", "instance"), ("sessions", "lease_ms")}
 _SHOWN = {
@@ -176,7 +175,4 @@ class PostgresRows:
         except psycopg.Error as fault:
             if isinstance(fault, psycopg.DataError | psycopg.IntegrityError | psycopg.errors.ProgramLimitExceeded):
                 raise
-            meaning = translate(fault, self.shown)
-            if meaning is None:
-                raise StoreError(f"the server refused a statement\nat {self.shown}: {fault}") from fault
-            raise meaning from fault
+            raise statement_error(fault, self.shown) from fault

@@ -9,19 +9,18 @@ import psycopg
 from psycopg import sql
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import ConflictError, NotFoundError, StoreError
+from mainspring.domain.errors import NotFoundError
 from mainspring.domain.sealing import PLAIN
 from mainspring.store.commands.automations import Audited
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
+from mainspring.store.copying.endpoint import in_use, is_marked, mark_departure, not_empty, other_move, read_departure
 from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED
-from mainspring.store.handlers.sessions import bury
+from mainspring.store.handlers.sessions import bury_all
 from mainspring.store.liveness import is_gone
-from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
+from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import UNHURRIED, Connection, connect, refuse_unsafe
 from mainspring.store.postgres.copying import PostgresRows
-from mainspring.store.postgres.faults import translate
+from mainspring.store.postgres.faults import statement_error
 from mainspring.store.postgres.migrate import migrate, version_of
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
@@ -52,9 +51,7 @@ class PostgresEndpoint:
                 )
             migrate(connection, self._address)
             found, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
-        if arriving is not None and (error := refusal([(ARRIVING, arriving)], self.shown)) is not None:
-            raise error
-        return msgspec.json.decode(found, type=Departure) if found is not None else None
+        return read_departure(found, arriving, self.shown)
 
     def texts_with_nul(self) -> list[str]:
         """Return none: no text here can hold it."""
@@ -70,9 +67,7 @@ class PostgresEndpoint:
         """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
         self._lock_all(tx)
         self._refuse_if_used(tx)
-        for (session,) in tx.all("list_sessions_to_bury"):
-            bury(tx, Bury(session))
-        tx.write_counters()
+        bury_all(tx)
 
     def refuse_if_used(self) -> None:
         """Do nothing if no process uses the store, or there is none. Raises StoreHeldError."""
@@ -141,7 +136,7 @@ class PostgresEndpoint:
             )  # what it cannot be, or we may not do, is known before anything is marked
             found = self._meta(connection, ARRIVING)
             if found is not None:
-                raise self._other_move(found)
+                raise other_move(self.shown, msgspec.json.decode(found, type=Arrival), self._remedy)
         with self._transaction() as tx:
             self._require_no_rows(tx)
 
@@ -153,9 +148,7 @@ class PostgresEndpoint:
         with self._transaction() as tx:
             self._lock_all(tx)
             found = tx.one("read_meta", (ARRIVING,))
-            if found is not None:
-                if msgspec.json.decode(found[0], type=Arrival) != arrival:
-                    raise self._other_move(found[0])
+            if is_marked(None if found is None else found[0], arrival, self.shown, self._remedy):
                 return
             self._require_no_rows(tx)
             tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - words of ours
@@ -192,11 +185,10 @@ class PostgresEndpoint:
         if found:
             raise not_empty(self.shown, found[0])
 
-    def _other_move(self, found: str) -> ConflictError:
-        schema = sql.Identifier(self._address.schema).as_string(None)
-        return other_move(
-            self.shown, msgspec.json.decode(found, type=Arrival), f"drop schema {schema} cascade (in that database)"
-        )
+    @property
+    def _remedy(self) -> str:
+        """How to empty it."""
+        return f"drop schema {sql.Identifier(self._address.schema).as_string(None)} cascade (in that database)"
 
     def _lock_all(self, tx: PostgresTransaction) -> None:
         """Let no other transaction write until this one is over; what is on its way ends first, what comes later finds the mark."""
@@ -236,8 +228,6 @@ class PostgresEndpoint:
         try:
             yield connection
         except psycopg.Error as fault:
-            raise translate(fault, self.shown) or StoreError(
-                f"the server refused a statement\nat {self.shown}: {fault}"
-            ) from fault
+            raise statement_error(fault, self.shown) from fault
         finally:
             connection.close()

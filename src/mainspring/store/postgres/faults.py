@@ -6,7 +6,7 @@ one statement and so of one command.
 
 import psycopg
 
-from mainspring.domain.errors import MainspringError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import MainspringError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 
 _Fault = tuple[type[MainspringError], str, str]
@@ -82,6 +82,11 @@ def translate(fault: Exception, where: str) -> MainspringError | None:
     kind, what, hint = row
     said = str(fault).strip().splitlines()
     return kind(f"{what}\nat {where}: {said[0] if said else type(fault).__name__}", hint=hint)
+
+
+def statement_error(fault: Exception, where: str) -> MainspringError:
+    """Return the same, also for a statement's own fault."""
+    return translate(fault, where) or StoreError(f"the server refused a statement\nat {where}: {fault}")
 
 
 def is_broken_ring(fault: BaseException | None) -> bool:

@@ -2,13 +2,14 @@
 
 import psycopg
 
-from mainspring.domain.errors import NoStoreError, StoreError, StoreTooNewError
+from mainspring.domain.errors import NoStoreError
 from mainspring.store.moved import refusal
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.faults import translate
-from mainspring.store.postgres.migrate import migrations, version_of
+from mainspring.store.postgres.migrate import migrations, version_of, versions_of
 from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.schema_version import require_current_version
 
 
 def form_of(address: Address) -> int:
@@ -27,33 +28,24 @@ def require_form(address: Address) -> None:
         NoStoreError: there is none.
         StoreMovedError: it was moved elsewhere, or is being filled.
         StoreTooNewError: a newer version wrote it.
-        StoreError: it has to be brought to the present form first, or cannot be reached.
+        StoreError: it has to be brought to the present form first, was made by a development version, or cannot be reached.
     """
     try:
         with connect(address) as connection:
-            has, wants = version_of(connection, address.schema), migrations()[-1][0]
+            number, first = versions_of(connection, address.schema)
             marks = []
-            if has:
+            if number:
                 connection.execute("begin read only")
                 connection.execute("select set_config('search_path', $1, true)", (address.schema,))
                 marks = connection.execute(TEXTS["read_move"]).fetchall()
                 connection.execute("commit")
     except psycopg.Error as fault:
         raise translate(fault, address.shown) or fault from fault
-    if has == 0:
+    if number == 0:
         raise NoStoreError(
             f"there is no store\nat {address.shown}",
             hint="Create one: mainspring up, or mainspring db migrate --create as the owner of the tables.",
         )
-    if has > wants:
-        raise StoreTooNewError(
-            f"the store has form {has}, this version knows {wants}\nat {address.shown}",
-            hint="Use the newer version of mainspring that wrote it.",
-        )
-    if has < wants:
-        raise StoreError(
-            f"the store has form {has}, this version needs {wants}\nat {address.shown}",
-            hint="Run: mainspring db migrate",
-        )
+    require_current_version(number, first, migrations(), address.shown)
     if (moved := refusal(marks, address.shown)) is not None:
         raise moved

@@ -1,6 +1,6 @@
 """Bringing the schema of a store to the form this version needs.
 
-`migrations/NNNN_name.sql` are run in order, each in one transaction together with the row that says it is done, so a process that is
+Migrations (see schema_version.py) run in order, each in one transaction together with the row that says it is done, so a process that is
 killed at any statement leaves either the old or the new form. An advisory lock lets one of several processes that start at once migrate;
 the others find it done. A role without the right to change tables opens a store that needs no change.
 """
@@ -13,28 +13,20 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from mainspring.domain.errors import StoreTooNewError
 from mainspring.store import failpoints
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import BEGIN, UNHURRIED, Connection
+from mainspring.store.schema_version import FIRST, LAST, Migration, label_of, load_migrations, require_known_version
 
-Migration = tuple[int, str, str]
-"""Number, name and text."""
-
-_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_ADD = "insert into meta (key, value) values ($1, $2) on conflict (key) do nothing"
+_PUT = "insert into meta (key, value) values ($1, $2) on conflict (key) do update set value = excluded.value"
 _PARTS = re.compile(r"\$\$.*?\$\$|--[^\n]*|'(?:[^']|'')*'|;", re.DOTALL)
 
 
 @functools.cache
 def migrations() -> list[Migration]:
     """Return the migrations this version knows, in order; read once a process."""
-    folder = Path(__file__).parent / "migrations"
-    found = [
-        (int(match[1]), match[2], entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if (match := _NAME.fullmatch(entry.name))
-    ]
-    return sorted(found)
+    return load_migrations(Path(__file__).parent / "migrations")
 
 
 def statements(text: str) -> list[str]:
@@ -49,12 +41,17 @@ def statements(text: str) -> list[str]:
 
 def version_of(connection: Connection, schema: str) -> int:
     """Return the number of the last migration that was done to this store; 0 where there is none."""
+    return versions_of(connection, schema)[0]
+
+
+def versions_of(connection: Connection, schema: str) -> tuple[int, str | None]:
+    """Return the number of the last migration and the label of the first; (0, None) where there is no store."""
     row = connection.execute("select to_regclass($1)", (f"{schema}.meta",)).fetchone()
     if row is None or row[0] is None:
-        return 0
-    query = sql.SQL("select value from {}.meta where key = 'schema'").format(sql.Identifier(schema))
-    found = connection.execute(query.as_string(connection)).fetchone()
-    return int(found[0][:4]) if found else 0
+        return 0, None
+    query = sql.SQL("select key, value from {}.meta where key in ($1, $2)").format(sql.Identifier(schema))
+    found = dict(connection.execute(query.as_string(connection), (LAST, FIRST)).fetchall())
+    return (int(found[LAST][:4]), found.get(FIRST)) if LAST in found else (0, None)
 
 
 def migrate(connection: Connection, address: Address, known: list[Migration] | None = None) -> list[str]:
@@ -62,21 +59,19 @@ def migrate(connection: Connection, address: Address, known: list[Migration] | N
 
     Raises:
         StoreTooNewError: the store was made by a newer version of this program.
+        StoreError: it was made by a development version.
         psycopg.Error: the role may not change tables.
     """
     known = migrations() if known is None else known
-    newest = max((number for number, _, _ in known), default=0)
-    ran = []
-    while (done := version_of(connection, address.schema)) < newest:
+    ran: list[str] = []
+    while True:
+        done, first = versions_of(connection, address.schema)
+        require_known_version(done, first, known, address.shown)
         missing = [migration for migration in known if migration[0] > done]
+        if not missing:
+            return ran
         # A new store comes into being at once: whoever looks meanwhile finds none, and not one of an old form.
         ran += _run(connection, address.schema, missing if done == 0 else missing[:1])
-    if done > newest:
-        raise StoreTooNewError(
-            f"the store has form {done}, this version knows {newest}\nat {address.shown}",
-            hint="Use the newer version of mainspring that wrote it.",
-        )
-    return ran
 
 
 def _run(connection: Connection, schema: str, missing: list[Migration]) -> list[str]:
@@ -93,14 +88,12 @@ def _run(connection: Connection, schema: str, missing: list[Migration]) -> list[
         if connection.execute("select to_regnamespace($1)", (quoted,)).fetchone() == (None,):
             connection.execute(f"create schema {quoted}")
         connection.execute("select set_config('search_path', $1, true)", (schema,))
-        for number, name, text in missing:
-            for statement in statements(text):
+        for migration in missing:
+            for statement in statements(migration[2]):
                 connection.execute(statement)
                 failpoints.hit("migrate.statement")
-            connection.execute(
-                "insert into meta (key, value) values ('schema', $1) on conflict (key) do update set value = excluded.value",
-                (f"{number:04}_{name}",),
-            )
+            connection.execute(_PUT, (LAST, label_of(migration)))
+            connection.execute(_ADD, (FIRST, label_of(migration)))
             failpoints.hit("migrate.statement")
         connection.execute("commit")
     except BaseException:

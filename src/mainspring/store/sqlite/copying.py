@@ -7,10 +7,9 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.domain.errors import StoreError
 from mainspring.store.copying.place import CARRIED_META, COUNTED, NOT_CARRIED, Row, Table, parts
 from mainspring.store.moved import PROGRESS, RowError
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.faults import statement_error
 
 _BACKLOGS = Table("queue_backlogs", ("n", "queue", "session"), ("queue", "session"))
 _SHOWN = {
@@ -125,7 +124,4 @@ class SqliteRows:
         try:
             yield
         except apsw.Error as fault:
-            meaning = translate(fault, Path(self.shown))
-            if meaning is None:
-                raise StoreError(f"the file refused a statement\nat {self.shown}: {fault}") from fault
-            raise meaning from fault
+            raise statement_error(fault, Path(self.shown)) from fault

@@ -8,18 +8,17 @@ import apsw
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import NotFoundError
+from mainspring.domain.errors import NotFoundError, StoreError
 from mainspring.store.commands.automations import Audited
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.copying.endpoint import in_use, mark_departure, not_empty, other_move
-from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED
-from mainspring.store.handlers.sessions import bury
+from mainspring.store.copying.endpoint import in_use, is_marked, mark_departure, not_empty, read_departure
+from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED, Row
+from mainspring.store.handlers.sessions import bury_all
 from mainspring.store.liveness import find_users
-from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure, refusal
+from mainspring.store.moved import ARRIVED, ARRIVING, GONE, PROGRESS, Arrival, Departure
 from mainspring.store.sqlite.backup import count_rows
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.copying import SqliteRows
-from mainspring.store.sqlite.faults import translate
+from mainspring.store.sqlite.faults import statement_error
 from mainspring.store.sqlite.migrate import migrate, version_of
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.sqlite.turnstile import Turnstile
@@ -47,9 +46,7 @@ class SqliteEndpoint:
         with self._writing() as connection:
             migrate(connection)
             found, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
-        if arriving is not None and (error := refusal([(ARRIVING, arriving)], self.shown)) is not None:
-            raise error
-        return msgspec.json.decode(found, type=Departure) if found is not None else None
+        return read_departure(found, arriving, self.shown)
 
     def texts_with_nul(self) -> list[str]:
         """Return where a text holds NUL, some of them."""
@@ -59,11 +56,9 @@ class SqliteEndpoint:
     def depart(self, departure: Departure, act: Audited) -> None:
         """Bury the dead and mark it as leaving."""
         with self._writing() as connection:
-            self._refuse_if_used()
+            refuse_if_used(self._path)
             tx = self._begin(connection)
-            for (session,) in tx.all("list_sessions_to_bury"):
-                bury(tx, Bury(session))
-            tx.write_counters()
+            bury_all(tx)
             mark_departure(tx, departure, act)
             connection.execute("commit")
 
@@ -73,16 +68,6 @@ class SqliteEndpoint:
             tx = self._begin(connection)
             mark_departure(tx, departure, act)
             connection.execute("commit")
-
-    def _refuse_if_used(self) -> None:
-        """Refuse while any session's lock file is held, by its process or by one of its children, or cannot be read by this user."""
-        used = frozenset(find_users(self._path.with_name(f"{self._path.name}.sessions")))
-        if used:
-            with self._reading() as connection:
-                named = connection.execute("select uuid, role, pid from sessions").fetchall()
-            raise in_use(
-                self.shown, sorted(f"{role} {pid}" for uuid, role, pid in named if uuid in used) or sorted(used)
-            )
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SqliteRows]:
@@ -109,10 +94,7 @@ class SqliteEndpoint:
         prepare_folder(self._path)
         with self._writing(create=True) as connection:
             migrate(connection)
-            found = _meta(connection, ARRIVING)
-            if found is not None:
-                if msgspec.json.decode(found, type=Arrival) != arrival:
-                    raise other_move(self.shown, msgspec.json.decode(found, type=Arrival), f"remove {self._path}")
+            if is_marked(_meta(connection, ARRIVING), arrival, self.shown, f"remove {self._path}"):
                 return
             tx = self._begin(connection)
             used = [
@@ -164,9 +146,24 @@ class SqliteEndpoint:
         try:
             yield connection
         except apsw.Error as fault:
-            raise translate(fault, self._path) or fault from fault
+            raise statement_error(fault, self._path) from fault
         finally:
             connection.close(True)
+
+
+def refuse_if_used(store: Path) -> None:
+    """Do nothing if no lock file of a session is held by its process or one of its children, or unreadable. Raises StoreHeldError."""
+    used = frozenset(find_users(store.with_name(f"{store.name}.sessions")))
+    if not used:
+        return
+    named: list[Row] = []
+    with contextlib.suppress(StoreError, NotFoundError, apsw.Error):  # a damaged store can be in use, too
+        connection = connect(store, read_only=True)
+        try:
+            named = connection.execute("select uuid, role, pid from sessions").fetchall()
+        finally:
+            connection.close(True)
+    raise in_use(str(store), sorted(f"{role} {pid}" for uuid, role, pid in named if uuid in used) or sorted(used))
 
 
 def _meta(connection: apsw.Connection, key: str) -> str | None:

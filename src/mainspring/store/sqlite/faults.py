@@ -10,6 +10,7 @@ import apsw
 
 from mainspring.domain.errors import (
     MainspringError,
+    StoreError,
     StoreFullError,
     StoreReadOnlyError,
     StoreUnavailableError,
@@ -70,3 +71,8 @@ def translate(fault: Exception, where: Path) -> MainspringError | None:
         return None
     kind, what, hint = row
     return kind(f"{what}\nat {where}: {fault}", hint=hint)
+
+
+def statement_error(fault: Exception, where: Path) -> MainspringError:
+    """Return the same, also for a statement's own fault."""
+    return translate(fault, where) or StoreError(f"the file refused a statement\nat {where}: {fault}")

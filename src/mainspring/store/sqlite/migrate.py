@@ -1,8 +1,8 @@
 """Bringing the tables of a store to the form this version needs.
 
-`migrations/NNNN_name.sql` are run in order, each in one transaction together with the row that says it is done, so a process that is killed
-at any statement leaves either the old or the new form. Must be called inside the turnstile: of several processes that start at once one
-migrates, the others find it done.
+Migrations (see schema_version.py) run in order, each in one transaction together with the row that says it is done, so a process that is
+killed at any statement leaves either the old or the new form. Must be called inside the turnstile: of several processes that start at once
+one migrates, the others find it done.
 """
 
 import functools
@@ -11,27 +11,28 @@ from pathlib import Path
 
 import apsw
 
-from mainspring.domain.errors import StoreError, StoreTooNewError
+from mainspring.domain.errors import StoreError
 from mainspring.store import failpoints
+from mainspring.store.schema_version import (
+    FIRST,
+    LAST,
+    Migration,
+    label_of,
+    load_migrations,
+    require_current_version,
+    require_known_version,
+)
 
-Migration = tuple[int, str, str]
-"""Number, name and text."""
-
-_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 APPLICATION_ID = 0x4D_53_50_47
 """Says in the file's header that it is a store of ours (MSPG)."""
+_ADD = "insert into meta (key, value) values (?, ?) on conflict do nothing"
+_PUT = "insert into meta (key, value) values (?, ?) on conflict do update set value = excluded.value"
 
 
 @functools.cache
 def migrations() -> list[Migration]:
     """Return the migrations this version knows, in order; read once a process."""
-    folder = Path(__file__).parent / "migrations"
-    found = [
-        (int(match[1]), match[2], entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if (match := _NAME.fullmatch(entry.name))
-    ]
-    return sorted(found)
+    return load_migrations(Path(__file__).parent / "migrations")
 
 
 def version_of(connection: apsw.Connection) -> int:
@@ -54,7 +55,7 @@ def migrate(connection: apsw.Connection, known: list[Migration] | None = None) -
 
     Raises:
         StoreTooNewError: the store was made by a newer version of this program.
-        StoreError: the file is a database of something else.
+        StoreError: the file is a database of something else, or of a development version.
     """
     known = migrations() if known is None else known
     require_known(connection, known)
@@ -76,36 +77,48 @@ def require_known(connection: apsw.Connection, known: list[Migration] | None = N
     """Do nothing if this version understands the store.
 
     Raises:
-        StoreTooNewError: it does not.
-        StoreError: the file is a database of something else.
+        StoreTooNewError: a newer version changed it.
+        StoreError: the file is a database of something else, or of a development version.
     """
-    newest = max((number for number, _, _ in (migrations() if known is None else known)), default=0)
-    mark = connection.pragma("application_id")
-    if mark not in (0, APPLICATION_ID):
+    number, first = _versions(connection)
+    require_known_version(number, first, migrations() if known is None else known, connection.filename)
+
+
+def require_current(connection: apsw.Connection) -> None:
+    """Do nothing if the store, which is there, has the form that this version reads.
+
+    Raises:
+        StoreTooNewError: a newer version changed it.
+        StoreError: it has to be migrated first; or as of require_known.
+    """
+    require_current_version(*_versions(connection), migrations(), connection.filename)
+
+
+def _versions(connection: apsw.Connection) -> tuple[int, str | None]:
+    """Return the number of the last migration and the label of the first. Raises StoreError: the file is another program's."""
+    number, mark = version_of(connection), connection.pragma("application_id")
+    if mark != APPLICATION_ID and (mark or number):
         raise StoreError(
             f"the file belongs to another program\nat {connection.filename}", hint="Name another file as the store."
         )
-    if version_of(connection) > newest:
-        raise StoreTooNewError(
-            f"the store has form {version_of(connection)}, this version knows {newest}\nat {connection.filename}",
-            hint="Use the newer version of mainspring that wrote it.",
-        )
+    if not number:
+        return 0, None
+    return number, connection.execute("select value from meta where key = ?", (FIRST,)).get
 
 
 def _run(connection: apsw.Connection, missing: list[Migration]) -> None:
     """Run migrations in one transaction."""
     connection.execute("begin immediate")
     try:
-        for number, name, text in missing:
-            for statement in statements(text):
+        for migration in missing:
+            for statement in statements(migration[2]):
                 connection.execute(statement)
                 failpoints.hit("migrate.statement")
-            connection.execute(
-                "insert into meta (key, value) values ('schema', ?) on conflict do update set value = excluded.value",
-                (f"{number:04}_{name}",),
-            )
+            label = label_of(migration)
+            connection.execute(_PUT, (LAST, label))
+            connection.execute(_ADD, (FIRST, label))
             connection.pragma("application_id", APPLICATION_ID)
-            connection.pragma("user_version", number)
+            connection.pragma("user_version", migration[0])
             failpoints.hit("migrate.statement")
         connection.execute("commit")
     except BaseException:

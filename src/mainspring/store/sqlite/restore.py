@@ -17,14 +17,13 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
-from mainspring.store.commands.sessions import Bury
-from mainspring.store.handlers.sessions import bury
+from mainspring.store.handlers.sessions import bury_all
 from mainspring.store.held import LOST_CHANGES
-from mainspring.store.liveness import find_users
 from mainspring.store.lost_interval import SetAside, decides_what_starts, put_on_hold
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import forget_damage
+from mainspring.store.sqlite.endpoint import refuse_if_used
 from mainspring.store.sqlite.faults import translate
 from mainspring.store.sqlite.mark import mark_of
 from mainspring.store.sqlite.migrate import migrate
@@ -59,7 +58,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
     part = store.with_name(f"{store.name}.restoring")
     try:
         with turnstile:
-            _refuse_if_used(store)
+            refuse_if_used(store)
             copy_store(backup, part, store=store)
             unfinished, aside = hold(part, backup, clock, lambda seq: _acts_after(store, seq))
             kept = _keep_aside(store, clock.now())
@@ -74,16 +73,6 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> Restored:
             part.with_name(name).unlink(missing_ok=True)
         turnstile.close()
     return Restored(rows, kept, unfinished, aside)
-
-
-def _refuse_if_used(store: Path) -> None:
-    """Refuse while any session's lock file is held, by its process or by one of its children, or cannot be read by this user."""
-    used = find_users(store.with_name(f"{store.name}.sessions"))
-    if used:
-        raise StoreHeldError(
-            f"{len(used)} process(es) still use the store\nat {store}: sessions {', '.join(used[:3])}",
-            hint="Stop them first: mainspring down",
-        )
 
 
 def _acts_after(store: Path, seq: int) -> Acts | None:
@@ -108,9 +97,7 @@ def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Act
         migrate(connection)
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
-        for (session,) in tx.all("list_sessions_to_bury"):
-            bury(tx, Bury(session))
-        tx.write_counters()
+        bury_all(tx)
         acts = acts_after(tx.all("last_act")[0][0])
         changes = None if acts is None else [act for act in acts if decides_what_starts(act[2], act[3])]
         entries = {

@@ -11,11 +11,9 @@ from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
-from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.postgres.lease import Lease
-from mainspring.store.postgres.migrate import migrate, migrations, version_of
 from mainspring.store.process_store import ProcessStore
 from tests.postgres_server import PostgresServer
 
@@ -101,20 +99,6 @@ def test_session_with_a_longer_lease_is_not_buried_early(
     assert short.expired() == [(long.session, LONG_MS)]
     assert bury_silent(short)
     assert short.reader.read_text("select state from sessions where id = ?", (long.session,)) == [("dead",)]
-
-
-def test_store_of_the_form_before_gets_the_lease_that_was_fixed(postgres: PostgresServer) -> None:
-    """Sessions that were opened before sessions had leases of their own keep the ten seconds that they count on."""
-    address = read_address(postgres.new_store())
-    with connect(address) as connection:
-        migrate(connection, address, migrations()[:1])
-        assert version_of(connection, address.schema) == 1
-        connection.execute(
-            f"insert into {address.schema}.sessions (uuid, role, state, host, hostname, pid, pid_started, lock_path, opened_at, beat_at)"
-            " values ('u', 'worker', 'alive', 'h', 'h', 1, '', '', 0, 0)"
-        )
-        assert migrate(connection, address, migrations()[:2]) == ["lease"]
-        assert connection.execute(f"select lease_ms from {address.schema}.sessions").fetchall() == [(10_000,)]
 
 
 def test_silent_session_with_a_transaction_under_way_is_buried_at_once(

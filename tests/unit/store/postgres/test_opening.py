@@ -14,6 +14,7 @@ import pytest
 from mainspring.cli.exits import NOT_ALLOWED, exit_code
 from mainspring.domain.errors import (
     ConfigError,
+    StoreError,
     StoreFullError,
     StoreReadOnlyError,
     StoreTooNewError,
@@ -27,6 +28,7 @@ from mainspring.store.postgres import connection as opening
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import PostgresDatabase
+from mainspring.store.postgres.form import require_form
 from mainspring.store.postgres.migrate import migrate, migrations, statements, version_of
 from tests.contract.store.overlap import wait_until
 from tests.postgres_server import PostgresServer
@@ -299,7 +301,9 @@ def test_many_that_open_an_empty_schema_at_once_make_it_once(postgres):
     assert [one for one in opened if not isinstance(one, PostgresDatabase)] == []
     with connect(read_address(url)) as looking:
         looking.execute("select set_config('search_path', $1, false)", (read_address(url).schema,))
-        names = looking.execute("select count(*) from meta where key not in ('schema', 'epoch')").fetchall()
+        names = looking.execute(
+            "select count(*) from meta where key not in ('schema', 'first_migration', 'epoch')"
+        ).fetchall()
     assert names == [(1,)]
     for database in opened:
         database.close()
@@ -312,6 +316,20 @@ def test_a_store_of_a_newer_version_is_refused(postgres):
         migrate(own, read_address(url), TWO)
         with pytest.raises(StoreTooNewError, match="form 2"):
             migrate(own, read_address(url), TWO[:1])
+
+
+def test_a_store_of_other_migrations_is_refused_untouched(postgres):
+    """The numbers of a development version mean something else, whether they are higher or lower than ours."""
+    url = postgres.new_store()
+    address = read_address(url)
+    with connect(address) as own:
+        migrate(own, address, TWO)
+        for known in (migrations(), [(1, "tables", "create table b (x int);"), (3, "more", "create table c (x int);")]):
+            with pytest.raises(StoreError, match=r"development version(.|\n)*at .*schema="):
+                migrate(own, address, known)
+        with pytest.raises(StoreError, match="development version"):
+            require_form(address)
+    assert forms(url) == (2, 2)
 
 
 def test_a_schema_leaves_room_for_the_name_of_its_channel():

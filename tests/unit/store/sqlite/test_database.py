@@ -66,7 +66,9 @@ def database(path):
 def keys(database) -> list[str]:
     text = "select key from meta"
     return sorted(
-        row[0] for row in database.connection.execute(text).fetchall() if row[0] not in ("schema", "store", "epoch")
+        row[0]
+        for row in database.connection.execute(text).fetchall()
+        if row[0] not in ("schema", "first_migration", "store", "epoch")
     )
 
 

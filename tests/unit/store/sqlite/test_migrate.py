@@ -7,8 +7,10 @@ import pytest
 
 from mainspring.domain.errors import StoreError, StoreTooNewError
 from mainspring.store import failpoints
+from mainspring.store.schema_version import load_migrations
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.form import require_form
 from mainspring.store.sqlite.migrate import migrate, migrations, require_known, statements, version_of
 from tests.unit.store.sqlite.stores import StandingClock, open_database
 
@@ -129,6 +131,33 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
         open_database(path)
 
 
+def test_a_store_of_other_migrations_is_refused_untouched(tmp_path):
+    """The numbers of a development version mean something else, whether they are higher or lower than ours."""
+    path = tmp_path / "x.db"
+    connection = connect(path)
+    migrate(connection, TWO)
+    for known in (migrations(), [(1, "tables", "create table b (x);"), (3, "more", "create table c (x);")]):
+        with pytest.raises(StoreError, match=r"development version(.|\n)*at .*x\.db"):
+            migrate(connection, known)
+    connection.close()
+    with pytest.raises(StoreError, match="development version"):
+        require_form(path)
+    assert forms(path) == (2, "0002_second", 2)
+
+
+def test_a_migration_can_be_a_folder_of_files(tmp_path):
+    """They are joined in the order of their names; what else lies in the folder is not read."""
+    (tmp_path / "0001_first").mkdir()
+    for name, text in (("1_a.sql", "create table a (x);\n"), ("2_b.sql", "create table b (x);\n"), ("notes.md", "no")):
+        (tmp_path / "0001_first" / name).write_text(text)
+    (tmp_path / "0002_second.sql").write_text("create table c (x);\n")
+    (tmp_path / "notes.sql").write_text("no")
+    assert load_migrations(tmp_path) == [
+        (1, "first", "create table a (x);\ncreate table b (x);\n"),
+        (2, "second", "create table c (x);\n"),
+    ]
+
+
 def test_a_foreign_database_is_refused_untouched(tmp_path):
     """A database with tables of something else, or marked as another program's, is not migrated."""
     path = tmp_path / "x.db"
@@ -139,6 +168,10 @@ def test_a_foreign_database_is_refused_untouched(tmp_path):
     connection.pragma("application_id", 42)
     with pytest.raises(StoreError, match="another program"):
         require_known(connection)
+    connection.pragma("application_id", 0)
+    connection.pragma("user_version", 1)
+    with pytest.raises(StoreError, match="another program"):
+        migrate(connection)
     assert connection.execute("select name from sqlite_schema").fetchall() == [("photos",)]
     connection.close()
 
