@@ -4,6 +4,7 @@ Whoever dies in between leaves a piece that is taken again when its time is over
 """
 
 import json
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,12 @@ from mainspring.store.handlers.held import is_held
 from mainspring.store.transaction import Transaction
 
 _NOTHING = BulkPiece()
+_MOVES: Final = {
+    BulkMove.PAUSE: "pause_bulk_act",
+    BulkMove.RESUME: "resume_bulk_act",
+    BulkMove.STOP: "stop_bulk_act",
+    BulkMove.END: "end_bulk_act",
+}
 
 
 def begin_bulk(tx: Transaction, command: BeginBulk) -> Done:
@@ -86,7 +93,7 @@ def move_bulk(tx: Transaction, command: MoveBulk) -> Done | Refused:
         return Refused("not_found", f"there is no bulk act {c.bulk}")
     if not _may(found[0], c.move):
         return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
-    tx.change(f"{c.move.value}_bulk_act", (tx.now, c.bulk))
+    tx.change(_MOVES[c.move], (tx.now, c.bulk))
     return DONE
 
 

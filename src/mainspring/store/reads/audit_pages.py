@@ -37,6 +37,13 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     until_at: int | None = None
 
 
+_ORDERED: Final = {
+    "subject": "list_audit_of_subject",
+    "actor": "list_audit_of_actor",
+    "verb": "list_audit_of_verb",
+}
+
+
 class AuditPage(msgspec.Struct, frozen=True):
     """Acts on record, newest first; `cursor` continues the list where it ends (None = that was all)."""
 
@@ -55,7 +62,7 @@ def audit_page(reader: Reader, which: AuditFilter, *, limit: int = 50, cursor: i
         for order, value, rest in _orders(read, which):
             lowest = _lowest(read, order, value, before, last) if any(rest) else last
             values = (before, lowest, limit + 1, *rest)
-            rows = read(f"list_audit_of_{order}", (*values, value)) if order else read("list_audit_among", values)
+            rows = read(_ORDERED[order], (*values, value)) if order else read("list_audit_among", values)
             found += [AuditView(*row) for row in rows]
             looked_to = max(looked_to, lowest)
     wanted = sorted((row for row in found if row.seq >= looked_to), key=lambda row: -row.seq)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,16 @@ class IdKind(StrEnum):
     EVENT = "event"
     BULK = "bulk"
     MESSAGE = "message"
+
+
+_ENDING: Final = {
+    IdKind.RUN: "list_run_endings",
+    IdKind.INCIDENT: "list_incident_endings",
+    IdKind.DELIVERY: "list_delivery_endings",
+    IdKind.EVENT: "list_event_endings",
+    IdKind.BULK: "list_bulk_endings",
+    IdKind.MESSAGE: "list_message_endings",
+}
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -73,7 +84,7 @@ def ambiguous(kind: IdKind, text: str, ids: list[str]) -> ConflictError:
 def _endings(reader: Reader, kind: IdKind, endings: set[str]) -> list[Ending]:
     if not endings:
         return []
-    rows = reader.read(f"list_{kind}_endings", (msgspec.json.encode(sorted(endings)).decode(),))
+    rows = reader.read(_ENDING[kind], (msgspec.json.encode(sorted(endings)).decode(),))
     return [Ending(*row) for row in rows]
 
 
