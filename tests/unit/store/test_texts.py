@@ -69,7 +69,7 @@ def test_every_named_statement_is_there():
 
 def test_own_wording_takes_the_place_of_the_shared_one():
     """A statement of PostgreSQL hides the shared one of its name, wherever the two lie; SQLite runs the shared one."""
-    assert POSTGRES.source("audit_reach") != SQLITE.source("audit_reach")
+    assert POSTGRES.source("find_audit_bound") != SQLITE.source("find_audit_bound")
     assert POSTGRES.source("insert_run") == SQLITE.source("insert_run")
 
 

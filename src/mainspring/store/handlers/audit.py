@@ -26,7 +26,7 @@ Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
 def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> Any:
     """Do the act and write its row, unless this command id was served before."""
     tx.hold("audit")
-    known = tx.one("find_audit", (command.command,))
+    known = tx.one("find_audit_entry", (command.command,))
     if known is not None:
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
@@ -36,7 +36,7 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
     result = handlers[type(command.inner)](tx, command.inner)
     if not isinstance(result, Refused):
         _count_help(tx, command)
-    last = tx.one("last_audit")
+    last = tx.one("read_newest_audit_entry")
     seq, before = (last[0] + 1, last[1]) if last else (1, FIRST)
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: Row = (
@@ -44,7 +44,7 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
         msgspec.json.encode(result),
     )
     own = row_hash(before, row)
-    tx.change("insert_audit", (*row, before, own))
+    tx.change("insert_audit_entry", (*row, before, own))
     tx.audit_head = AuditHead(seq, own)
     return result
 
@@ -53,7 +53,7 @@ def _count_help(tx: Transaction, command: Audited) -> None:
     """Count an act of a person, not of a program's `App`, that let a run go on or settled it."""
     noun, _, name = command.subject.partition(":")
     if noun == "run" and command.verb in HELPING and not command.actor.startswith("app:"):
-        found = tx.one("automation_of_run", (name,))
+        found = tx.one("find_automation_of_run", (name,))
         if found is not None:
             tx.detail(found[0], HELPED)
 

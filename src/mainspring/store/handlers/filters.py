@@ -9,5 +9,5 @@ from mainspring.store.transaction import Transaction
 
 def note_asked(tx: Transaction, command: NoteAsked) -> Done:
     """Keep who begins to ask these filters."""
-    tx.change("note_asked", (tx.session or 0, json.dumps(command.deliveries)))
+    tx.change("record_filter_call", (tx.session or 0, json.dumps(command.deliveries)))
     return DONE

@@ -30,15 +30,21 @@ _OF_RUNS = (
     "prune_inbox",
     "prune_rejected_facts",
     "prune_waits",
-    "prune_facts_taken",
+    "prune_fact_receipts",
     "prune_event_cursors",
     "prune_worker_losses",
-    "prune_faults",
+    "prune_failures",
     "prune_logs",
     "prune_runs",
 )
 
-_OF_INCIDENTS = ("prune_error_groups", "prune_incidents", "prune_incident_moves", "prune_alerts", "prune_circumstances")
+_OF_INCIDENTS = (
+    "prune_error_groups",
+    "prune_incidents",
+    "prune_incident_moves",
+    "prune_alerts",
+    "prune_run_conditions",
+)
 
 
 def prune(tx: Transaction, command: Prune) -> Numbered:
@@ -51,7 +57,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     gone: list[str] = []
     for state, before in limits:
         if before is not None and len(gone) < command.limit:
-            gone += [row[0] for row in tx.all("take_prunable", (state.value, before, command.limit - len(gone)))]
+            gone += [row[0] for row in tx.all("lock_prunable_runs", (state.value, before, command.limit - len(gone)))]
     if gone:
         ids = json.dumps(gone)
         for query in _OF_RUNS:
@@ -68,7 +74,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
         for query in _OF_INCIDENTS:
             tx.change(query, (command.rollups_before,))
         tx.change("prune_channel_refs")
-    tx.change("prune_outlets", (tx.now,))
+    tx.change("prune_outbox_leases", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
 
@@ -82,7 +88,7 @@ def _prune_ways_in(tx: Transaction) -> None:
 
 def _prune_rollups(tx: Transaction, before: int) -> None:
     """Make one row of all that is too old, at minute 0: what was ever counted stays the same, so that counters made of it never go down."""
-    for query in ("keep_rollups", "prune_rollups", "keep_rollup_details", "prune_rollup_details"):
+    for query in ("total_rollups", "prune_rollups", "total_rollup_details", "prune_rollup_details"):
         tx.change(query, (before,))
 
 
@@ -95,9 +101,9 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
 
 def _prune_bulk(tx: Transaction, before: int) -> None:
     """Forget the bulk act that ended first, with its runs: they may be so many that several at once would hold up every commit."""
-    found = tx.one("first_prunable_bulk_act", (before,))
+    found = tx.one("find_prunable_bulk_operation", (before,))
     if found is not None:
-        for query in ("prune_bulk_parts", "prune_bulk_acts"):
+        for query in ("prune_bulk_runs", "prune_bulk_operation"):
             tx.change(query, found)
 
 
@@ -106,17 +112,22 @@ def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
     before = min(before, tx.now - KEYS_COUNT_FOR_MS)
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
     tx.change("prune_deliveries", (seqs,))
-    tx.change("give_up_gathered", ("the others did not come", tx.now, before))
-    for query in ("prune_gathered", "prune_gatherings"):
+    tx.change("drop_abandoned_joined_deliveries", ("the others did not come", tx.now, before))
+    for query in ("prune_joined_runs", "prune_gatherings"):
         tx.change(query, (before,))
-    tx.change("prune_paces", (tx.now,))
+    tx.change("prune_flow_control", (tx.now,))
 
 
 def _fold(tx: Transaction) -> None:
     """Make one row an hour of the rows of all sessions and minutes (a sum from a full hour on stays the same), then forget old sessions."""
     before = tx.now - FOLD_AFTER_MS
     before -= before % _HOUR_MS
-    for query in ("fold_rollups", "forget_folded_rollups", "fold_rollup_details", "forget_folded_rollup_details"):
+    for query in (
+        "group_rollups_by_hour",
+        "delete_grouped_rollups",
+        "group_rollup_details_by_hour",
+        "delete_grouped_rollup_details",
+    ):
         tx.change(query, (before,))
     tx.change("prune_sessions", (before,))
     tx.change("prune_commits", (tx.now - WRITERS_KEPT_MS,))

@@ -70,7 +70,7 @@ class PostgresEndpoint:
         """Declare dead what has no lease any more; whoever still has one is named. All other writers wait until the commit."""
         self._lock_all(tx)
         self._refuse_if_used(tx)
-        for (session,) in tx.all("list_sessions_to_bury"):
+        for (session,) in tx.all("list_sessions_to_declare_dead"):
             bury(tx, Bury(session))
         tx.write_counters()
 

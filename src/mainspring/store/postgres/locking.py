@@ -66,7 +66,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     if touched or ending:  # else no run is locked but those that are changed together, in the order of their ids
         touched.update(command.run for command in changed)
     finished = [command.run for command in commands if type(command) is runs.Finish]
-    transaction.hold_runs(touched, ending, [("list_tied", (texts(finished),))] if len(finished) > 1 else ())
+    transaction.hold_runs(touched, ending, [("list_linked_runs", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
     if any(isinstance(part, acts.SetQueue | acts.PauseQueue) for command in others for part in _parts(command)):
         transaction.all(

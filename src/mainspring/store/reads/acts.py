@@ -82,7 +82,7 @@ class StoredActs:
             if not restored:
                 return []
             at = restored[0][0]
-            return [str(row[0]) for row in read("list_undecided", (int(at), decision_key(at, ""), limit))]
+            return [str(row[0]) for row in read("list_undecided_restored_runs", (int(at), decision_key(at, ""), limit))]
 
     def lost_interval(self, limit: int) -> LostInterval:
         """Return what was set aside by the last restoring, at most `limit` of each kind."""
@@ -90,7 +90,7 @@ class StoredActs:
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
         """Return what this act with this command id was answered; None = there was none."""
-        rows = self._reader.read("find_audit", (command,))
+        rows = self._reader.read("find_audit_entry", (command,))
         return _RESULT.decode(rows[0][0]) if rows and rows[0][1:] == (verb, subject) else None
 
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:

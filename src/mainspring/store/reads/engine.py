@@ -30,7 +30,7 @@ class WorkerReads:
 
     def next_slot_at(self) -> int | None:
         """Return the earliest instant at which a schedule can be due; a pause puts its slots off to its end."""
-        rows = self._reader.read("next_slot")
+        rows = self._reader.read("find_next_slot")
         return rows[0][0] if rows else None
 
     def schedules_ahead(self, at: int) -> list[AheadSchedule]:

@@ -25,12 +25,12 @@ class IdKind(StrEnum):
 
 
 _ENDING: Final = {
-    IdKind.RUN: "list_run_endings",
-    IdKind.INCIDENT: "list_incident_endings",
-    IdKind.DELIVERY: "list_delivery_endings",
-    IdKind.EVENT: "list_event_endings",
-    IdKind.BULK: "list_bulk_endings",
-    IdKind.MESSAGE: "list_message_endings",
+    IdKind.RUN: "list_run_ids_ending",
+    IdKind.INCIDENT: "list_incident_ids_ending",
+    IdKind.DELIVERY: "list_delivery_ids_ending",
+    IdKind.EVENT: "list_event_ids_ending",
+    IdKind.BULK: "list_bulk_ids_ending",
+    IdKind.MESSAGE: "list_message_ids_ending",
 }
 
 

@@ -61,7 +61,7 @@ class SqliteEndpoint:
         with self._writing() as connection:
             self._refuse_if_used()
             tx = self._begin(connection)
-            for (session,) in tx.all("list_sessions_to_bury"):
+            for (session,) in tx.all("list_sessions_to_declare_dead"):
                 bury(tx, Bury(session))
             tx.write_counters()
             mark_departure(tx, departure, act)

@@ -21,7 +21,7 @@ def require_form(path: Path) -> None:
     try:
         require_known(connection)
         has, wants = version_of(connection), migrations()[-1][0]
-        marks = connection.execute(TEXTS["read_move"]).fetchall() if has else []
+        marks = connection.execute(TEXTS["read_move_markers"]).fetchall() if has else []
     finally:
         connection.close(True)
     if has == 0:  # another process makes it at this moment, or left it empty
