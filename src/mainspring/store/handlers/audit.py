@@ -3,24 +3,19 @@
 A command id answers as it did the first time, and changes nothing again; used for another act it is refused, not silently ignored.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from mainspring.domain.audit_head import AuditHead
+from mainspring.store.audit_chain import FIRST, Row, row_hash
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.handlers.counting import HELPED, HELPING
 from mainspring.store.transaction import Transaction
 
-FIRST = "0" * 64
-"""What stands before the first row."""
-
 _RESULT = msgspec.json.Decoder(Result)
-Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
-"""seq, at, command, actor, verb, subject, reason, detail, result."""
 
 
 def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> Any:
@@ -56,18 +51,3 @@ def _count_help(tx: Transaction, command: Audited) -> None:
         found = tx.one("find_automation_of_run", (name,))
         if found is not None:
             tx.detail(found[0], HELPED)
-
-
-def row_hash(before: str, row: Row) -> str:
-    """Return SHA-256 (hex) over the hash of the row before and the canonical JSON of this one."""
-    values = [value.decode() if isinstance(value, bytes) else value for value in row]
-    return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
-
-
-def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST, expected: int = 1) -> int | None:
-    """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
-    for *row, prev_hash, own in rows:
-        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
-            return int(row[0])
-        before, expected = own, expected + 1
-    return None

@@ -1,8 +1,6 @@
 """Triggers as announced, and what arrives for them: a key counts once, and its pace decides in the commit that stores it."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,13 +11,14 @@ from mainspring.domain.trigger import name_parts
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, TakenIn
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import Decide, ForgetSource, Replay, ReportDesk, TakeIn, TriggerRow
+from mainspring.store.commands.triggers import Decide, ForgetSource, NoteAsked, Replay, ReportDesk, TakeIn, TriggerRow
 from mainspring.store.handlers import listening
 from mainspring.store.handlers.delivery_keys import KnownDelivery, find_known, refuse_other_body
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.handlers.held import is_set_aside
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.handlers.turned_away import key_at_the_door, trim
+from mainspring.store.reads.triggers import mark_of
 from mainspring.store.transaction import Transaction
 
 _FULL_MS = 1_000
@@ -157,11 +156,6 @@ def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
     return Mark() if row is None else mark_of(row)
 
 
-def mark_of(row: Sequence[Any]) -> Mark:
-    """Return the mark of a row of `read_flow_control`."""
-    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
-
-
 def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
     """Remember it for as long as the pace asks for it."""
     tx.change(
@@ -275,4 +269,10 @@ def report_desk(tx: Transaction, command: ReportDesk) -> Done:
     """Keep since when a desk can fetch."""
     c = command
     tx.change("report_consumer", (c.trigger, tx.session or 0, c.connected_at, c.away_since, c.why))
+    return DONE
+
+
+def note_asked(tx: Transaction, command: NoteAsked) -> Done:
+    """Keep who begins to ask these filters."""
+    tx.change("record_filter_call", (tx.session or 0, json.dumps(command.deliveries)))
     return DONE

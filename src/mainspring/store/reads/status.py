@@ -15,13 +15,13 @@ from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
+from mainspring.store.audit_chain import FIRST, first_break
 from mainspring.store.base import Reader
-from mainspring.store.handlers.audit import FIRST, first_break
 from mainspring.store.held import HELD, RESTORED_AT, decision_key
 from mainspring.store.liveness import is_gone
+from mainspring.store.load import ReadyGroup
 from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.runs import row_of, view_of, wait_of
-from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView, Worker
 from mainspring.store.views import (
     AuditCheck,

@@ -10,7 +10,6 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.pace import Held, Mark
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
-from mainspring.store.handlers.triggers import mark_of
 from mainspring.store.reads.bounds import LAST, NEWEST
 from mainspring.store.reads.by_time import number_at
 from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
@@ -216,6 +215,11 @@ def held_before(reader: Reader, trigger: str, by: str) -> tuple[Held, Mark]:
     """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
     held, marks = reader.read("count_held_deliveries", (trigger, by)), reader.read("read_flow_control", (trigger, by))
     return Held(*held[0]), mark_of(marks[0]) if marks else Mark()
+
+
+def mark_of(row: Sequence[Any]) -> Mark:
+    """Return the mark of a row of `read_flow_control`."""
+    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def _first_from(reader: Reader, since_at: int) -> int | None:
