@@ -96,7 +96,7 @@ async def test_a_thousand_waiters_put_one_question_at_a_time(tmp_path, monkeypat
     loop = asyncio.get_running_loop()
 
     def counted(reader, query, params=()):
-        if query == "list_ended_of":
+        if query == "list_ended_among":
             reads.append(params[0].count("r_"))
             if reads.count(1_000) >= 3:
                 loop.call_soon_threadsafe(asked_for_all.set)

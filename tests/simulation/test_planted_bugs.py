@@ -135,14 +135,14 @@ class _ReadBack(_Wrapped):
 
 def recovery_of_one(patch):
     """A burial frees a run once only: what was taken over before stays with the dead."""
-    _statement(patch, "lose_owned", "where session = :session", "where claim < 2 and session = :session")
+    _statement(patch, "lose_owned_runs", "where session = :session", "where claim < 2 and session = :session")
 
 
 def recovery_of_the_first(patch):
     """A burial frees one run and forgets the rest."""
     _statement(
         patch,
-        "lose_owned",
+        "lose_owned_runs",
         "where session = :session",
         "where seq = (select min(seq) from runs where session = :session) and session = :session",
     )
@@ -178,7 +178,9 @@ def begins_before_the_history_is_used_up(patch):
 
 def wake_lost(patch):
     """A run that lets itself be suspended does not look for what came while it did."""
-    _statement(patch, "suspend", "or exists (select 1 from inbox where run = :run and seq > :seen)", "or :seen < -1")
+    _statement(
+        patch, "suspend_run", "or exists (select 1 from inbox where run = :run and seq > :seen)", "or :seen < -1"
+    )
     together = "exists (select 1 from inbox where inbox.run = named.run and inbox.seq > named.seen)"
     _statement(patch, "suspend_runs", together, "named.seen < -1", only=POSTGRES)
 
@@ -229,7 +231,7 @@ def lost_attempts_count(patch):
 
 def other_branches_superseded(patch):
     """Continuing a run does again what other branches had done before the failure."""
-    _statement(patch, "list_counted_from", "rank >= (", "rank >= 0 * (")
+    _statement(patch, "list_current_outcomes_from", "rank >= (", "rank >= 0 * (")
     patch.setattr(reopening, "no_longer_counted", lambda counted, failing: [o.rank for o in counted])
 
 
@@ -240,17 +242,17 @@ def no_limit(patch):
 
 def signals_stay_with_the_run_that_ended(patch):
     """A signal that was not taken in when a run begins anew stays behind."""
-    _statement(patch, "carry_facts", "where", "where 1 = 2 and")
+    _statement(patch, "move_facts_to_successor", "where", "where 1 = 2 and")
 
 
 def events_count_since_the_last_beginning(patch):
     """The window of events begins with the run, not with the first run of its chain."""
-    _statement(patch, "run_created_at", "coalesce(window_at, created_at)", "created_at")
+    _statement(patch, "find_event_window_start", "coalesce(window_at, created_at)", "created_at")
 
 
 def events_count_once_a_run(patch):
     """An event counts once for each run of a chain."""
-    for name in ("find_kept_event", "take_fact", "was_taken"):
+    for name in ("find_stored_event", "insert_fact_receipt", "has_fact_receipt"):
         _statement(patch, name, "coalesce(chain, id)", "id")
 
 
@@ -261,7 +263,7 @@ def lease_believed_in(patch):
 
 def beats_unheard(patch):
     """A session's sign of life is answered, and not written down."""
-    _statement(patch, "beat", "where", "where 1 = 2 and", only=POSTGRES)
+    _statement(patch, "record_heartbeat", "where", "where 1 = 2 and", only=POSTGRES)
 
 
 WRAPPERS = (_AckedBefore, _NeverAgain, _UnknownIsFailed, _ReadBack)

@@ -66,7 +66,7 @@ class Fleet:
     def tick(self) -> None:
         """Let each process work for a moment; those that died were replaced."""
         self.clock.forward(TICK_MS)
-        is_suspected = self.judge.reader.read("count_suspects")[0][0]
+        is_suspected = self.judge.reader.read("count_probation_runs")[0][0]
         for role in ("worker", "probation"):
             if role not in self.lives and (role == "worker" or is_suspected):
                 self.lives[role] = self._process(role), {}
@@ -118,8 +118,8 @@ class Fleet:
                 is_excused=False,
                 is_at_work=True,
                 on_probation=role == "probation",
-                aboard=[row[0] for row in read("list_aboard", (process.session,))],
-                suspects=[row[0] for row in read("list_suspects_aboard", (process.session,))],
+                aboard=[row[0] for row in read("list_runs_of_session", (process.session,))],
+                suspects=[row[0] for row in read("list_probation_runs_of_session", (process.session,))],
             )
             if role == "probation" and judged.counts:
                 self.survive_ms = next_survive_ms(self.survive_ms, judged)

@@ -20,7 +20,7 @@ def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
     """
     try:
         if settings.notify.channels and (
-            store.reader.read("find_concern", (automation,)) or is_alert_due(store.reader, store.clock.now())
+            store.reader.read("has_incident_concern", (automation,)) or is_alert_due(store.reader, store.clock.now())
         ):
             # Imported late: a command that succeeds needs none of it.
             from mainspring.app.watching import look_and_tell  # noqa: PLC0415

@@ -182,8 +182,8 @@ class SupervisorRecord:
         if now >= self._beat_due_at:
             self._beat_due_at = inf  # until it is answered: a store that is away must not hold up what follows
             store.submit(self._usage.beat(), self._note_beat)
-        self.suspects = bool(store.reader.read("count_suspects")[0][0])
-        rows = store.reader.read("list_quarantined", (self._since, host_identity()))
+        self.suspects = bool(store.reader.read("count_probation_runs")[0][0])
+        rows = store.reader.read("list_quarantined_sessions", (self._since, host_identity()))
         self.quarantined = frozenset(int(row[0]) for row in rows)
         for death in died:  # last: until then whoever looks knows that more is to come
             self._died.remove(death)
@@ -205,13 +205,13 @@ class SupervisorRecord:
         for found in find_dead(store.reader):
             if found.pid != death.pid:
                 continue
-            aboard = [str(row[0]) for row in store.reader.read("list_aboard", (found.session,))]
+            aboard = [str(row[0]) for row in store.reader.read("list_runs_of_session", (found.session,))]
             judged = blame(
                 is_excused=not death.counts or self._is_pardoned,
                 is_at_work=store.reader.read("read_session_state", (found.session,))[0][0] == SessionState.ALIVE,
                 on_probation=death.probation,
                 aboard=aboard,
-                suspects=[str(row[0]) for row in store.reader.read("list_suspects_aboard", (found.session,))],
+                suspects=[str(row[0]) for row in store.reader.read("list_probation_runs_of_session", (found.session,))],
             )
             if judged.counts:
                 runs = "the run that it had goes" if len(aboard) == 1 else f"the {len(aboard)} runs that it had go"

@@ -102,7 +102,7 @@ async def _watch(working: Working, stop: asyncio.Event, *, probation: bool) -> N
         if working.worker.attempts.abandoned_count:
             _LOG.warning("code that could not be stopped still runs in this process: it is replaced")
             stop.set()
-        elif probation and not working.worker.active and not working.store.reader.read("count_suspects")[0][0]:
+        elif probation and not working.worker.active and not working.store.reader.read("count_probation_runs")[0][0]:
             stop.set()
 
 

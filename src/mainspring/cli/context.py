@@ -74,7 +74,7 @@ class Invocation:
     def _server_now(self) -> int | None:
         """Return the instant of the store's server; None if it does not answer, which the command's own read reports."""
         with suppress(MainspringError):
-            return int(self.reader.read("read_instant")[0][0])
+            return int(self.reader.read("read_server_time")[0][0])
         return None
 
     @cached_property

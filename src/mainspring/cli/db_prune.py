@@ -48,7 +48,9 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
 
 def _count(invocation: Invocation, before: dict[str, int]) -> None:
     """Count what would go, up to 500 of each state."""
-    found = {state: len(invocation.reader.read("list_prunable", (state, at, _AT_ONCE))) for state, at in before.items()}
+    found = {
+        state: len(invocation.reader.read("list_prunable_runs", (state, at, _AT_ONCE))) for state, at in before.items()
+    }
     counted = ", ".join(f"{state} {number}{'+' if number >= _AT_ONCE else ''}" for state, number in found.items())
     invocation.output.document({"would_delete": found, "dry_run": True}, f"Would be deleted: {counted}.")
 

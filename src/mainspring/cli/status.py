@@ -155,7 +155,7 @@ def _unnoticed_deaths(reader: "Reader") -> Iterator[str]:
     if roles & _NOTICING:
         return
     for session in sorted(dead):
-        for (run,) in reader.read("list_owned", (session,)):
+        for (run,) in reader.read("list_owned_runs", (session,)):
             yield f"The process of run {run} died, and no process here has taken note of it. Take note: mainspring watch"
 
 

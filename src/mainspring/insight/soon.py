@@ -19,9 +19,9 @@ from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.waits import answer_command, choices, default_of, question_of
 from mainspring.insight.words import one_line
 from mainspring.store.base import Reader
+from mainspring.store.reads.agenda import next_slots
 from mainspring.store.reads.automations import RunMark, newest_runs
 from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.soon import next_slots
 from mainspring.store.reads.watched import durations
 from mainspring.store.views import AutomationView, RunRow, WaitView
 

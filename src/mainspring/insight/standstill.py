@@ -8,9 +8,9 @@ from mainspring.domain.roles import SUPERVISOR, Role
 from mainspring.domain.states import SessionState
 from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import ago, many, one_line, span
+from mainspring.store.load import ReadyGroup
 from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
 from mainspring.store.reads.standing import OverdueRuns
-from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView
 from mainspring.store.views import AutomationView, Capped, QueueView
 

@@ -24,7 +24,7 @@ def read_held_debounces(
     found: dict[str, list[HeldDebounce]] = defaultdict(list)
     if spans:
         least_ms = min(span_ms or 0 for _, span_ms in spans.values())
-        rows = reader.read("watch_debounced", (json.dumps(sorted(spans)), now_at - least_ms))
+        rows = reader.read("list_overdue_debounces", (json.dumps(sorted(spans)), now_at - least_ms))
         for trigger, by, since_at, due_at in rows:
             automation, span_ms = spans[trigger]
             held = HeldDebounce(trigger=trigger, by=by, span_ms=span_ms or 0, since_at=since_at, due_at=due_at)
@@ -35,7 +35,7 @@ def read_held_debounces(
 def read_held_partitions(reader: Reader, now_at: int) -> dict[str, tuple[HeldPartition, ...]]:
     """Return the partitions in which runs wait behind one that does not run, by the automation of the first that waits."""
     found: dict[str, list[HeldPartition]] = defaultdict(list)
-    for row in reader.read("watch_partitions", (now_at - _LEAST_MS, _LINES)):
+    for row in reader.read("list_blocked_partitions", (now_at - _LEAST_MS, _LINES)):
         automation, queue, partition, _, blocked_at, number, holder, of, state, held_at = row
         found[automation].append(
             HeldPartition(

@@ -21,7 +21,10 @@ _KINDS = {True: IncidentKind.DELIVERY_REJECTED, False: IncidentKind.DELIVERY_FAI
 
 
 class LostDelivery(NamedTuple):
-    """A row of watch_rejected or watch_failed. `verified` = what its verifier said, or why it was turned away `at_the_door`."""
+    """A row of list_rejected_deliveries or list_failed_deliveries.
+
+    `verified` = what its verifier said, or why it was rejected `at_the_door`.
+    """
 
     trigger: str
     id: str
@@ -34,7 +37,7 @@ class LostDelivery(NamedTuple):
 
 def read_rejected(reader: Reader) -> list[LostDelivery]:
     """Return the deliveries that were refused and did not arrive once more."""
-    return [LostDelivery(*row) for row in reader.read("watch_rejected")]
+    return [LostDelivery(*row) for row in reader.read("list_rejected_deliveries")]
 
 
 def read_lost_deliveries(
@@ -46,7 +49,7 @@ def read_lost_deliveries(
     """
     known = {one.name: one for one in listeners}
     rejected = read_rejected(reader) if rejected is None else rejected
-    failed = [LostDelivery(*row) for row in reader.read("watch_failed", (MOST,))]
+    failed = [LostDelivery(*row) for row in reader.read("list_failed_deliveries", (MOST,))]
     found: dict[tuple[str, bool], list[LostDelivery]] = {}
     for rows, is_rejected in ((rejected, True), (failed, False)):
         for row in rows:
@@ -86,7 +89,7 @@ def _knows_senders(listener: ListenerView) -> bool:
 
 def settled_at(reader: Reader, kinds: Iterable[IncidentKind]) -> dict[Subject, int]:
     """Return when a person last resolved the incident of each subject of these kinds."""
-    rows = reader.read("watch_settled", (json.dumps(sorted(kind.value for kind in kinds)),))
+    rows = reader.read("list_manual_resolutions", (json.dumps(sorted(kind.value for kind in kinds)),))
     return {Subject(automation, IncidentKind(kind), fingerprint): at for automation, kind, fingerprint, at in rows}
 
 

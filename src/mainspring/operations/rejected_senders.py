@@ -29,7 +29,7 @@ class RejectedSenders:
         """By trigger: the delivery from which on was looked, up to which, and when the last verified one came (0 = none did)."""
 
     def read(self, rejected: Iterable[LostDelivery]) -> dict[str, tuple[RejectedSender, ...]]:
-        """Return the senders that were rejected, by automation, of the requests that watch_rejected returns."""
+        """Return the senders that were rejected, by automation, of the requests that list_rejected_deliveries returns."""
         rows: dict[str, list[LostDelivery]] = defaultdict(list)
         for row in rejected:
             if row.at_the_door and row.verified in (BAD_SIGNATURE, OLD_TIMESTAMP):
@@ -50,7 +50,7 @@ class RejectedSenders:
         left = [row for row in rows if row.received_at > max(verified_at, settled_at)]
         if not left:
             return None
-        was_known = bool(verified_at or self._reader.read("find_verified_before", (trigger, rows[0].seq)))
+        was_known = bool(verified_at or self._reader.read("has_verified_delivery_before", (trigger, rows[0].seq)))
         return RejectedSender(
             trigger=trigger,
             number=len(left),
@@ -64,8 +64,10 @@ class RejectedSenders:
         from_seq, to_seq, known_at = self._looked.get(trigger, (first, first, 0))
         if from_seq > first:  # an older request than before: look again
             to_seq, known_at = first, 0
-        newest = int(self._reader.read("newest_delivery")[0][0])
-        rows = self._reader.read("watch_verified", (max(to_seq - _OVERLAP, first), json.dumps([trigger])))
+        newest = int(self._reader.read("find_newest_delivery_number")[0][0])
+        rows = self._reader.read(
+            "list_last_verified_deliveries", (max(to_seq - _OVERLAP, first), json.dumps([trigger]))
+        )
         verified_at = max(known_at, *(at for _, at in rows)) if rows else known_at
         self._looked[trigger] = (first, newest, verified_at)
         return verified_at

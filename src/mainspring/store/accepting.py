@@ -3,38 +3,65 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from mainspring.store.commands import (
-    alerts,
-    automations,
-    bulk,
-    incidents,
-    journal,
-    logs,
-    outbox,
-    people,
-    runs,
-    sessions,
-    triggers,
+from mainspring.store.commands.alerts import SettleAlerts, TakeAlerts
+from mainspring.store.commands.automations import (
+    Announce,
+    Audited,
+    MakeSlot,
+    NoteCircumstances,
+    Prune,
+    PullBackSchedule,
+    ReleaseLock,
+    SetMeta,
+    SetQueue,
+    TakeLock,
 )
+from mainspring.store.commands.bulk import TakePiece
+from mainspring.store.commands.incidents import Acknowledge, Observe, RecordLost, Snooze
+from mainspring.store.commands.journal import RecordProcess
+from mainspring.store.commands.logs import PruneLines, SaveLines
+from mainspring.store.commands.outbox import TakeQueues
+from mainspring.store.commands.people import (
+    EndWebSession,
+    EndWebSessions,
+    NoteVisit,
+    OfferLink,
+    OpenWebSession,
+    RefuseSignIn,
+)
+from mainspring.store.commands.runs import Claim
+from mainspring.store.commands.sessions import (
+    Beat,
+    Bury,
+    CloseSession,
+    DrainSession,
+    MeetClockStep,
+    NoteBlocked,
+    NoteFindings,
+    OpenSession,
+    Pardon,
+    WakeWorkers,
+)
+from mainspring.store.commands.triggers import Decide, LetGo, NoteAsked, RefuseArrival, ReportDesk, TakeIn
 
 _NO_WORD: Final = (
-    *(incidents.Acknowledge, incidents.Snooze, sessions.DrainSession),
-    *(people.OpenWebSession, people.RefuseSignIn, people.EndWebSession, people.EndWebSessions),
-    *(people.OfferLink, people.NoteVisit),
+    *(Acknowledge, Snooze, DrainSession),
+    *(OpenWebSession, RefuseSignIn, EndWebSession, EndWebSessions),
+    *(OfferLink, NoteVisit),
 )
 """What a person does beside the work."""
 _BOOKKEEPING: Final = (
     *_NO_WORD,
-    *(sessions.OpenSession, sessions.Beat, sessions.CloseSession, sessions.Bury),
-    *(sessions.NoteBlocked, sessions.NoteFindings, sessions.MeetClockStep, sessions.WakeWorkers, sessions.Pardon),
-    journal.RecordProcess,
-    *(automations.Announce, automations.NoteCircumstances, automations.SetMeta, automations.Prune),
-    *(automations.SetQueue, automations.TakeLock, automations.ReleaseLock),
-    *(automations.MakeSlot, automations.PullBackSchedule),  # the due times of a store that is put back are made by it
-    *(alerts.TakeAlerts, alerts.SettleAlerts, incidents.Observe, incidents.RecordLost),
-    *(runs.Claim, bulk.TakePiece, outbox.TakeQueues),  # of a store on hold they get nothing
-    *(triggers.RefuseArrival, triggers.NoteAsked, triggers.ReportDesk, triggers.Decide, triggers.LetGo),
-    *(logs.SaveLines, logs.PruneLines),
+    *(OpenSession, Beat, CloseSession, Bury),
+    *(NoteBlocked, NoteFindings, MeetClockStep, WakeWorkers, Pardon),
+    RecordProcess,
+    *(Announce, NoteCircumstances, SetMeta, Prune),
+    *(SetQueue, TakeLock, ReleaseLock),
+    *(MakeSlot, PullBackSchedule),  # the due times of a store that is put back are made by it
+    *(TakeAlerts, SettleAlerts, Observe, RecordLost),
+    *(Claim, TakePiece, TakeQueues),  # of a store on hold they get nothing
+    *(RefuseArrival, NoteAsked, ReportDesk, Decide, LetGo),
+    *(SaveLines, PruneLines),
 )
 
 
@@ -44,8 +71,8 @@ def accept_something(commands: Iterable[Any]) -> bool:
 
 
 def _accepts(command: Any) -> bool:
-    if isinstance(command, automations.Audited):
+    if isinstance(command, Audited):
         return not isinstance(command.inner, _NO_WORD)
-    if isinstance(command, triggers.TakeIn):
+    if isinstance(command, TakeIn):
         return not command.stays
     return not isinstance(command, _BOOKKEEPING)

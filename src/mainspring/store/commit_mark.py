@@ -210,7 +210,7 @@ def _lost(
     newest = mark.before if mark.before is not None and epoch < mark.epoch else mark
     if newest.epoch < epoch or not newest.number:
         return None
-    act = newest.acts if newest.acts and ask("read_act_hash", (newest.acts,)) != [(newest.act_hash,)] else None
+    act = newest.acts if newest.acts and ask("read_audit_hash", (newest.acts,)) != [(newest.act_hash,)] else None
     if newest.epoch == epoch and number is not None and number >= newest.number and act is None:
         return None
     return LostCommits(

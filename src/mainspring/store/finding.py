@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 
 RULES: Final[Mapping[str, str]] = {
-    "check_unended": "a run is ended without an instant, or has one without being ended",
-    "check_ownerless": "a run is running without a live session, or owned without running",
-    "check_stuck": "a run is marked ready but may not be claimed",
-    "check_ranks": "the journal of a run has a gap",
-    "check_orphans": "the journal names a run that does not exist",
-    "check_holds": "a partition is held by a run that does not live",
-    "check_inbox": "the inbox names a run that does not exist",
+    "check_run_ends": "a run is ended without an instant, or has one without being ended",
+    "check_run_owners": "a run is running without a live session, or owned without running",
+    "check_ready_runs": "a run is marked ready but may not be claimed",
+    "check_journal_ranks": "the journal of a run has a gap",
+    "check_journal_runs": "the journal names a run that does not exist",
+    "check_partition_holders": "a partition is held by a run that does not live",
+    "check_inbox_runs": "the inbox names a run that does not exist",
 }
 """Each statement returns what breaks its rule, at most 20."""
 

@@ -2,10 +2,21 @@
 
 import msgspec
 
-from mainspring.store.views import QueueView
+from mainspring.store.views import Capped, QueueView
 
 MOST_COUNTED = 10_000
 """Where the runs of one automation that can be claimed are counted no further."""
+
+
+class ReadyGroup(msgspec.Struct, frozen=True):
+    """Runs that are ready and only differ in place: how many (capped), and since when (ms) the first of them is."""
+
+    queue: str
+    automation: str
+    version: int
+    tag: str
+    number: Capped
+    since_at: int
 
 
 class TagLoad(msgspec.Struct, frozen=True):

@@ -56,10 +56,10 @@ def hold_for_lost_commits(tx: Transaction, lost: LostCommits) -> SetAside:
 def set_aside(tx: Transaction) -> SetAside:
     """Let nothing start by itself that was due, or received and undecided, or not sent yet, when the copy was made."""
     slots: list[int] = []
-    for name, spec, next_slot_at in tx.all("list_schedules_to_set_aside", (tx.now,)):
+    for name, spec, next_slot_at in tx.all("list_schedules_due_by", (tx.now,)):
         slots += _set_slots_aside(tx, name, spec, next_slot_at)
-    deliveries = tx.change("set_deliveries_aside", (LOST, tx.now))
-    return SetAside(min(slots, default=None), len(slots), deliveries, tx.change("set_messages_aside", (LOST,)))
+    deliveries = tx.change("fail_undecided_deliveries", (LOST, tx.now))
+    return SetAside(min(slots, default=None), len(slots), deliveries, tx.change("refuse_unsent_messages", (LOST,)))
 
 
 def decides_what_starts(verb: str, subject: str) -> bool:

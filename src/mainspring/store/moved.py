@@ -81,6 +81,6 @@ def refuse_moved(tx: Transaction, where: str) -> None:
     Raises:
         StoreMovedError: the store is, or was, being moved.
     """
-    error = refusal(tx.all("read_move"), where)
+    error = refusal(tx.all("read_move_markers"), where)
     if error is not None:
         raise error

@@ -89,7 +89,7 @@ class RunEndWaiters:
         while (ids := self._next(pause)) is not None:
             began = time.monotonic()
             try:
-                ended = [str(row[0]) for row in reader.read("list_ended_of", (ids.decode(),))]
+                ended = [str(row[0]) for row in reader.read("list_ended_among", (ids.decode(),))]
             except MainspringError:
                 ended = list(self._waiters)
             except Exception:  # noqa: BLE001 - those who wait read their run by themselves, and get the error

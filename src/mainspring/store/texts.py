@@ -1,7 +1,9 @@
-"""Texts of the statements: one file `<verb>.sql` each, read once per database.
+"""Texts of the statements: one file `<verb>_<object>.sql` each, found by name and read once per database.
 
-A statement that every database understands lies in `store/queries`; one that a database must word in its own way lies, under the same name,
-in that database's `queries` and takes its place there. Parameters are written as SQLite has them: `?`, `?1` or `:name`.
+A statement that every database understands lies in `store/queries`. One that a database must word in its own way lies in that database's
+`queries`, under the same name, and takes its place there. Sub-folders of `queries` sort the files for readers. Code names a statement
+without its folder, so a name stands once in each `queries`. `store/queries/README.md` has the rules of a good statement.
+Parameters are written as SQLite has them: `?`, `?1` or `:name`.
 
 No statement repeats a state's name by itself. It writes a placeholder, filled in from `domain` when the text is loaded:
 
@@ -16,8 +18,11 @@ No statement repeats a state's name by itself. It writes a placeholder, filled i
     {{condition.audit_fits}}   a condition that several statements have, from `store/conditions`
 """
 
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from errno import ENOENT
+from functools import cached_property
 from pathlib import Path
 
 from mainspring.domain.journal import FactKind, OutcomeKind
@@ -61,18 +66,24 @@ class Texts(dict[str, str]):
 
     def __init__(self, folder: Path, wording: Callable[[str], str]) -> None:
         super().__init__()
-        self._folders = [package / "queries" for package in (folder, _SHARED)]
+        self._folders = [package / "queries" for package in (_SHARED, folder)]
         self._wording = wording
 
     def __missing__(self, name: str) -> str:
         self[name] = text = self.worded(self.source(name))
         return text
 
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        """The path of each statement by its name: a database's own file takes the place of the shared one."""
+        return {name: path for folder in self._folders for name, path in statement_files(folder)}
+
     def source(self, name: str) -> str:
         """Return a text as it is written in its file."""
-        files = [folder / f"{name}.sql" for folder in self._folders]
-        file = next((file for file in files if file.is_file()), files[-1])
-        return file.read_text(encoding="utf-8").strip().rstrip(";")
+        path = self._files.get(name)
+        if path is None:
+            raise FileNotFoundError(ENOENT, "there is no such statement", f"{name}.sql")
+        return Path(path).read_text(encoding="utf-8").strip().rstrip(";")
 
     def worded(self, text: str) -> str:
         """Return a text of ours as this database runs it."""
@@ -80,8 +91,17 @@ class Texts(dict[str, str]):
 
     def names(self) -> list[str]:
         """Return the names of all statements there are."""
-        found = {entry.name for folder in self._folders if folder.is_dir() for entry in folder.iterdir()}
-        return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))
+        return sorted(self._files)
+
+
+def statement_files(folder: str | Path) -> Iterator[tuple[str, str]]:
+    """Yield the name and the path of each statement in a folder and those below it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".sql"):
+                yield entry.name.removesuffix(".sql"), entry.path
+            elif entry.is_dir():
+                yield from statement_files(entry.path)
 
 
 def fill(text: str) -> str:

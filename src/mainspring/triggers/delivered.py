@@ -49,7 +49,7 @@ class End(NamedTuple):
 
 def ends_of(reader: Reader, rows: Sequence[Delivered]) -> dict[str, End]:
     """Return how the runs ended that these deliveries tell of; one that is gone is not there."""
-    return {row[0]: End(*row) for row in _sources(reader, "list_ends_of", rows)}
+    return {row[0]: End(*row) for row in _sources(reader, "list_run_results_of", rows)}
 
 
 def events_in(

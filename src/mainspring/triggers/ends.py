@@ -19,7 +19,7 @@ class Ends:
 
     async def ended(self, trigger: str, keys: Sequence[str]) -> Mapping[str, RunState]:
         """Return the states of those runs that ended, by the keys of the deliveries that started them. Raises StoreError."""
-        rows = await asyncio.to_thread(self._reader.read, "ended_for_keys", (trigger, json.dumps(list(keys))))
+        rows = await asyncio.to_thread(self._reader.read, "list_ended_runs_for_keys", (trigger, json.dumps(list(keys))))
         return {str(key): RunState(state) for key, state in rows}
 
     async def forget(self, trigger: str, key: str) -> None:

@@ -66,7 +66,7 @@ class Gathering:
     def _those_here(self, name: str, per: str) -> dict[str, str]:
         here = self._here.get((name, per))
         if here is None:
-            rows = self._reader.read("list_gathered", (name, per))
+            rows = self._reader.read("list_joined_runs", (name, per))
             here = self._here[name, per] = {automation: run for automation, run, _, counts, _, _ in rows if counts}
         return here
 

@@ -97,7 +97,7 @@ class Router:
         """Look; off the loop."""
         waiting = self._waiting.read(now, AT_ONCE, busy=busy)
         skipped = json.dumps([*busy, *self._known.unreadable])
-        groups = self._reader.read("list_due_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
+        groups = self._reader.read("list_due_held_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
         unreadable = set(self._known.unreadable)
         self._known.look()  # last: whatever was read above is of a trigger that was announced before
         gathering = Gathering(self._reader, now, self._sealing, self._waiting.tell)
@@ -110,7 +110,7 @@ class Router:
             if command is not None:
                 commands.append(command)
         commands += gathering.complete(self._known, busy)
-        ((next_at,),) = self._reader.read("next_held", (now,))
+        ((next_at,),) = self._reader.read("find_next_held_due", (now,))
         more = not unreadable <= self._known.unreadable.keys() or self._waiting.is_full
         more |= len(groups) >= _GROUPS_AT_ONCE + len(passed)
         return Look(commands, next_at, more)
@@ -144,7 +144,7 @@ class Router:
         if known is None and trigger in self._known.unreadable:
             return None
         most = 1 if known is None else known.trigger.pace.batch or 1
-        rows = [Delivered(*row) for row in self._reader.read("list_held", (trigger, by, most))]
+        rows = [Delivered(*row) for row in self._reader.read("list_held_deliveries", (trigger, by, most))]
         if not rows:
             return None
         ids = tuple(row.id for row in rows)

@@ -29,11 +29,11 @@ class Suspects:
     def deaths(self, rows: Sequence[Delivered]) -> dict[str, int]:
         """Return, by delivery, how many processes ended while they asked, or BUSY; nothing of those that came since this process looks."""
         if self._before is None:
-            ((self._before,),) = self._reader.read("newest_delivery")
+            ((self._before,),) = self._reader.read("find_newest_delivery_number")
         older = [row.id for row in rows if row.seq <= self._before and row.id not in self._noted]
         if not older:
             return {}
-        found = self._reader.read("list_askers", (json.dumps(older),))
+        found = self._reader.read("list_filter_callers", (json.dumps(older),))
         askers = {id: {int(session) for session in asked.split(",")} for id, asked in found}
         everyone = sorted(set().union(*askers.values()))
         states: dict[int, str] = (

@@ -44,7 +44,9 @@ class Waiting:
         found: dict[str, list[Delivered]] = {}
         self.is_full = False
         for name in names:
-            rows = self._reader.read("list_received", (self._filtered, name, self._after.get(name, 0), share))
+            rows = self._reader.read(
+                "list_received_deliveries", (self._filtered, name, self._after.get(name, 0), share)
+            )
             found[name] = [Delivered(*row) for row in rows]
             self.is_full |= len(rows) >= share
         return {name: rows for name, rows in found.items() if rows}

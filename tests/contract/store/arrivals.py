@@ -83,7 +83,7 @@ def stands(store: Any, delivery: str) -> DeliveryState:
 
 def waiting(store: Any, trigger: str, filtered: int = 0) -> list[str]:
     """The deliveries of a trigger that nobody decided on."""
-    return [row[1] for row in store.reader.read("list_received", (filtered, trigger, 0, 100))]
+    return [row[1] for row in store.reader.read("list_received_deliveries", (filtered, trigger, 0, 100))]
 
 
 def listed(store: Any, trigger: str | None = None) -> list[tuple[str, str]]:

@@ -12,15 +12,34 @@ HOT = (
         "find_delivery",
         "read_delivery_state",
         "settle_delivery",
-        "count_held",
-        "drop_held",
-        "hasten_held",
-        "postpone_held",
+        "count_held_deliveries",
+        "drop_held_deliveries",
+        "advance_held_deliveries",
+        "postpone_held_deliveries",
     ),
-    *("list_waiting_triggers", "list_received", "list_due_groups", "next_held", "list_held", "start_deliveries"),
-    *("list_complete_gatherings", "list_gathered", "read_gathering", "list_listeners", "read_pace"),
-    *("list_events_of", "list_ends_of", "list_prunable_deliveries", "list_prunable_events", "trim_refused"),
-    *("show_event", "list_events_by_name", "show_delivery", "list_runs_given"),
+    *(
+        "list_waiting_triggers",
+        "list_received_deliveries",
+        "list_due_held_groups",
+        "find_next_held_due",
+        "list_held_deliveries",
+        "start_deliveries",
+    ),
+    *(
+        "list_complete_gatherings",
+        "list_joined_runs",
+        "read_gathering",
+        "list_subscribed_triggers",
+        "read_flow_control",
+    ),
+    *(
+        "list_events_of",
+        "list_run_results_of",
+        "list_prunable_deliveries",
+        "list_prunable_events",
+        "trim_rejected_deliveries",
+    ),
+    *("read_event", "list_events_by_name", "read_delivery", "list_receivers_of_event"),
 )
 BIG = ("deliveries", "gathered", "gatherings", "paces", "events", "runs", "facts_taken")
 _ROWS = """
@@ -43,9 +62,9 @@ def test_what_is_undecided_is_found_by_an_index_on_a_file(tmp_path, counted):
     history = re.sub(r"(?s)(insert into [^;]*?\))\s*(select)", rf"\1 {numbers} \2", _ROWS.replace("'{}'", "x'7b7d'"))
     with plans_on_a_file(tmp_path, history if counted else "") as plans:
         check_no_walk(plans, {name: (None,) * values_of(name) for name in HOT}, BIG)
-        held = plans.of("list_due_groups", (None,) * values_of("list_due_groups"))
+        held = plans.of("list_due_held_groups", (None,) * values_of("list_due_held_groups"))
         assert "USING INDEX deliveries_due" in held[0], "what is held and not due is not walked over"
-        refused = plans.of("trim_refused", (None,) * values_of("trim_refused"))
+        refused = plans.of("trim_rejected_deliveries", (None,) * values_of("trim_rejected_deliveries"))
         assert all("INDEX deliveries_refused" in line for line in refused if "SEARCH" in line), "only what was refused"
 
 
@@ -59,4 +78,6 @@ def test_what_is_undecided_is_found_by_an_index_on_a_server(postgres):
     """With a history that was counted."""
     with plans_on_a_server(postgres, _ROWS.replace("from numbers", f"from generate_series(1, {MANY}) as n")) as plans:
         check_no_walk(plans, dict.fromkeys((*HOT, "settle_deliveries")), (*BIG[:4], "facts_taken"))
-        assert "deliveries_refused" in "".join(plans.of("trim_refused", None)), "only what was refused is looked at"
+        assert "deliveries_refused" in "".join(plans.of("trim_rejected_deliveries", None)), (
+            "only what was refused is looked at"
+        )

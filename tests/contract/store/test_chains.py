@@ -101,7 +101,7 @@ def test_who_looks_at_an_event_sees_the_run_of_the_chain_that_got_it(store):
     heir = restart(store, store.begin())
     store.do(wait_for(heir))
     store.do(event(id="e-1"))
-    rows = store.reader.read("list_runs_given", ("e-1", 5))
+    rows = store.reader.read("list_receivers_of_event", ("e-1", 5))
     assert [row[0] for row in rows] == [heir.id]
 
 

@@ -131,7 +131,7 @@ def test_retry_and_waits_of_a_claimed_run_move_with_the_clock(store, clock):
     store.do(Beat())
     (attempt,) = store.history(run.id).attempts
     assert attempt.next_at == due_at - 2 * HOUR
-    untils = {row[1]: row[4] for row in store.reader.read("read_waits", (run.id,))}
+    untils = {row[1]: row[4] for row in store.reader.read("list_waits", (run.id,))}
     assert untils == {"e1": clock.at + HOUR, "q1": None}
     store.do(suspend(run, due_at=clock.at, rank=1, state=RunState.RETRYING))
     again = store.claim_one()

@@ -17,39 +17,39 @@ select 'a' || n % 50, n * 60000, 'run', 'old-' || n, n from generate_series(1, 2
 _LARGE = ("runs", "rollups", "rollup_details", "slots")
 _PARAMS = {
     "measure_ready_groups": (0, 1, 1),
-    "watch_ends": ("[]", 1),
-    "watch_gaps": ("[]", 1),
-    "watch_durations": ("[]", 0, 1),
-    "watch_busiest": ("[]", 0, 1),
-    "watch_sizes": ("[]", 0, 1),
-    "watch_slots": ("[]", 0, 1, 1),
-    "watch_started": ("[]", 0),
-    "watch_ended": (0,),
-    "watch_arrived": ("r", 1),
-    "watch_queue_ends": (0, 1),
-    "watch_questions": (1,),
-    "watch_successes": (),
-    "watch_running": (),
-    "watch_schedules": (),
-    "watch_schedules_of": ("[]",),
-    "watch_successes_of": ("[]",),
-    "watch_running_of": ("[]",),
+    "list_recent_run_ends": ("[]", 1),
+    "list_hourly_successes": ("[]", 1),
+    "sum_run_durations": ("[]", 0, 1),
+    "list_busiest_hours": ("[]", 0, 1),
+    "sum_output_sizes": ("[]", 0, 1),
+    "list_recent_slots": ("[]", 0, 1, 1),
+    "sum_started_runs": ("[]", 0),
+    "list_active_automations": (0,),
+    "count_new_runs_by_queue": ("r", 1),
+    "count_run_ends_by_queue": (0, 1),
+    "list_unanswered_questions": (1,),
+    "list_last_successes": (),
+    "list_oldest_running": (),
+    "list_monitored_schedules": (),
+    "list_monitored_schedules_of": ("[]",),
+    "list_last_successes_of": ("[]",),
+    "list_oldest_running_of": ("[]",),
     "sum_rollups_of": ("[]", 0, 1),
     "sum_details_of": ("a", 0, 1),
-    "list_hours": ("a", 0),
-    "list_hours_took": ("a", 0),
+    "list_hourly_figures": ("a", 0),
+    "list_hourly_durations": ("a", 0),
     "list_irregular_slots": ("[]", 0, "run", 0, 1),
 }
 
 
-_BY_AUTOMATION = ("sum_rollups_of", "watch_busiest", "watch_durations", "watch_sizes")
+_BY_AUTOMATION = ("sum_rollups_of", "list_busiest_hours", "sum_run_durations", "sum_output_sizes")
 """What sums the figures of some automations over weeks: read by time, those of one would cost what those of all do."""
 
 
 def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
     """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
     with plans_on_a_file(tmp_path) as plans:
-        found = plans.of("prune_circumstances", (0,))
+        found = plans.of("prune_run_conditions", (0,))
     searched = [line for line in found if line.startswith("SEARCH newer")]
     assert searched[0].endswith("(kind=? AND subject=? AND at>?)"), found
 

@@ -19,9 +19,9 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Reminder, Resolve, Told
 from mainspring.store.reads import incident_list as lists
+from mainspring.store.reads.agenda import next_slots
 from mainspring.store.reads.incidents import untold_faults
 from mainspring.store.reads.runs import automations_of
-from mainspring.store.reads.soon import next_slots
 from tests.contract.store.process import audited, fail, finish
 
 HOUR = 3_600_000

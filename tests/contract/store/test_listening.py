@@ -25,7 +25,7 @@ def store(store):
 
 def heard(store):
     """The runs of whose ends b heard, in their order."""
-    return [row[8] for row in store.reader.read("list_received", (0, "b/run", 0, 1_000))]
+    return [row[8] for row in store.reader.read("list_received_deliveries", (0, "b/run", 0, 1_000))]
 
 
 def test_an_event_is_heard_by_whom_it_concerns(store):
@@ -34,15 +34,15 @@ def test_an_event_is_heard_by_whom_it_concerns(store):
     assert store.twice(event(data=b'{"country": "DE"}', id="e1", key="k")).number == 0
     store.do(event(data=b'{"country": "DE"}', id="e2", key="k"))
     store.do(event(data=b'{"country": "FR"}', id="e3"), event("sent", data=b'{"country": "DE"}', id="e4"))
-    assert [row[8] for row in store.reader.read("list_received", (0, "a/event", 0, 9))] == ["e1"]
-    assert [row[8] for row in store.reader.read("list_received", (0, "b/event", 0, 9))] == ["e1", "e3"]
+    assert [row[8] for row in store.reader.read("list_received_deliveries", (0, "a/event", 0, 9))] == ["e1"]
+    assert [row[8] for row in store.reader.read("list_received_deliveries", (0, "b/event", 0, 9))] == ["e1", "e3"]
 
 
 def test_events_of_one_group_are_each_heard(store):
     """Who listens is asked once for them all; one that is announced in between hears of what follows."""
     store.do(event(id="e1"), announced(on_event("b")), event(id="e2"), event(id="e3"), announced(), event(id="e4"))
     store.do(announced(on_event("b")))
-    assert [row[8] for row in store.reader.read("list_received", (0, "b/event", 0, 9))] == ["e2", "e3"]
+    assert [row[8] for row in store.reader.read("list_received_deliveries", (0, "b/event", 0, 9))] == ["e2", "e3"]
 
 
 def test_an_end_is_heard_in_its_commit(store):

@@ -8,12 +8,12 @@ from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_
 from tests.contract.store.process import BOOM, fail, outcome
 
 READS = {
-    "read_outline": ("r", 1, "s"),
-    "read_newest_attempts": ("r", 1),
+    "read_journal_outline": ("r", 1, "s"),
+    "list_newest_attempts": ("r", 1),
     "list_journal": ("r", 1, 1),
-    "list_asked_after": ("r", 1),
-    "read_step": ("r", "s", 1),
-    "read_attempts_of_step": ("r", "s", 1),
+    "list_request_order": ("r", 1),
+    "read_step_outcomes": ("r", "s", 1),
+    "list_attempts_of_step": ("r", "s", 1),
     "list_last_logs_of": ("r", "s", 1, 1),
 }
 _HISTORY = """

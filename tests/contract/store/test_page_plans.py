@@ -45,40 +45,40 @@ _PARAMS = {
     "list_automations_of_runs": ("[]",),
     "list_runs_of_incident": ("i", "[]", 50),
     "list_moves_since": (0, 100),
-    "count_suspects": (),
-    "count_unattended": (100, None),
-    "count_undecided": (100, None),
+    "count_probation_runs": (),
+    "count_stopped_without_incident": (100, None),
+    "count_undecided_failures": (100, None),
     "count_failed_since": (0, 100),
-    "count_standing_of_error": ("a", "f", 1, None, 0),
-    "list_standing_of_error": ("a", "f", 1, 1, None, 0),
-    "list_last_faults": ("[]",),
+    "count_unresolved_of_error": ("a", "f", 1, None, 0),
+    "list_unresolved_of_error": ("a", "f", 1, 1, None, 0),
+    "list_last_failures": ("[]",),
     "list_decisions_on_run": ("run:r", 50),
-    "list_replayed": ('["d_1"]',),
-    "created_at_number": (1,),
-    "received_at_number": (1,),
-    "newest_run": (),
-    "list_act_details": ('["c/d_1"]',),
-    "list_standing_among": ("[]",),
+    "list_replayed_deliveries": ('["d_1"]',),
+    "find_run_creation_time": (1,),
+    "find_delivery_time": (1,),
+    "find_newest_run_number": (),
+    "list_audit_details": ('["c/d_1"]',),
+    "list_unresolved_among": ("[]",),
     "list_failures_of": ("[]",),
     "list_runs_from": ("r", "s", 1),
     "list_automations_with_key": ("k", "l", 1),
     "list_runs_of_key": ("a", "k", "l", 1),
     "list_events_from": ("e", "f", 1),
     "list_deliveries_from": ("d", "e", 1),
-    "list_due_bulk_acts": (1, 1),
-    "first_prunable_bulk_act": (1,),
-    "list_bulk_acts": (1, 1),
-    "list_bulk_todo": ("c", "", 1),
-    "list_bulk_parts": ("c", "", 1),
-    "list_bulk_refused": ("c", "", 1),
-    "list_audit_of_doors": (1, 1, "[]", 1),
-    "list_audit_among": (9, 1, 1, None, None, None, "a"),
-    "list_audit_of_actor": (9, 1, 1, None, None, None, "a", "cli:a"),
-    "list_audit_of_verb": (9, 1, 1, None, None, None, "a", "start"),
-    "list_audit_of_subject": (9, 1, 1, "[]", None, None, "a", "run:r"),
-    "audit_reach": ("actor", "cli:a", 9, 1),
-    "next_audit_actor": ("a", "b"),
-    "audit_at_number": (1,),
+    "list_due_bulk_operations": (1, 1),
+    "find_prunable_bulk_operation": (1,),
+    "list_bulk_operations": (1, 1),
+    "list_pending_bulk_runs": ("c", "", 1),
+    "list_bulk_runs": ("c", "", 1),
+    "list_refused_bulk_runs": ("c", "", 1),
+    "list_audit_entries_by_origin": (1, 1, "[]", 1),
+    "list_audit_entries_among": (9, 1, 1, None, None, None, "a"),
+    "list_audit_entries_of_actor": (9, 1, 1, None, None, None, "a", "cli:a"),
+    "list_audit_entries_of_verb": (9, 1, 1, None, None, None, "a", "start"),
+    "list_audit_entries_of_subject": (9, 1, 1, "[]", None, None, "a", "run:r"),
+    "find_audit_bound": ("actor", "cli:a", 9, 1),
+    "find_next_audit_actor": ("a", "b"),
+    "find_audit_time": (1,),
 }
 
 
@@ -95,18 +95,18 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
         check_no_walk(plans, _PARAMS, _LARGE)
         check_few_by_their_index(plans)
         # A rare automation's runs are not looked for among those of all.
-        for name in ("list_newest_runs", "watch_ends"):
+        for name in ("list_newest_runs", "list_recent_run_ends"):
             plan = "\n".join(plans.of(name))
             assert ("runs_automation" in plan, "runs_pkey" in plan) == (True, False), plan
 
 
 def check_few_by_their_index(plans):
     """What is few is read along its own index: suspects, errors of runs that need a person, acts of one actor, verb or subject."""
-    assert "runs_suspect" in "\n".join(plans.of("count_suspects"))
-    plan = "\n".join(plans.of("count_unattended", _PARAMS["count_unattended"]))
+    assert "runs_suspect" in "\n".join(plans.of("count_probation_runs"))
+    plan = "\n".join(plans.of("count_stopped_without_incident", _PARAMS["count_stopped_without_incident"]))
     assert "runs_state" in plan, plan
     for key in ("actor", "verb", "subject"):
-        for name in (f"list_audit_of_{key}", "audit_reach"):
+        for name in (f"list_audit_entries_of_{key}", "find_audit_bound"):
             plan = "\n".join(plans.of(name, _PARAMS[name]))
             assert f"audit_log_{key}" in plan, plan
             assert "audit_log_pkey" not in plan, plan

@@ -10,7 +10,7 @@ from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walke
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome
 
 _LARGE = ("runs", "journal", "faults")
-_TEXTS = {"list_last_ends": ("a0", RUNS), "list_first_outcomes_of": ('["old-1"]', OUTCOMES)}
+_TEXTS = {"list_last_run_ends": ("a0", RUNS), "list_first_outcomes_of": ('["old-1"]', OUTCOMES)}
 _HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
                   trigger)
@@ -77,7 +77,9 @@ def test_ways_are_read_by_an_index_on_a_file(tmp_path):
             found = plans.of(name, params)
             assert not walked(found, _LARGE), found
             sorted_at = next((place for place, line in enumerate(found) if "FOR ORDER BY" in line), len(found))
-            assert name != "list_last_ends" or "SCAN looked_at" in found[:sorted_at], "only what is looked at is sorted"
+            assert name != "list_last_run_ends" or "SCAN looked_at" in found[:sorted_at], (
+                "only what is looked at is sorted"
+            )
         assert any("(run=? AND rank<?)" in line for line in plans.of("list_first_outcomes_of", ("[]", 1)))
 
 
@@ -87,4 +89,4 @@ def test_ways_are_read_by_an_index_on_a_server(postgres, name):
     with plans_on_a_server(postgres, _HISTORY) as plans:
         found = "\n".join(plans.of(name))
         assert "Seq Scan on" not in found.replace("Function Scan", ""), found
-        assert ("runs_automation" if name == "list_last_ends" else "journal_pkey") in found, found
+        assert ("runs_automation" if name == "list_last_run_ends" else "journal_pkey") in found, found

@@ -61,7 +61,7 @@ def test_every_kind_of_id_is_looked_up(store, kind):
 
 def test_tails_are_found_by_an_index(tmp_path, postgres):
     """Of runs, deliveries, events and incidents there may be millions."""
-    names = ("list_run_endings", "list_delivery_endings", "list_event_endings", "list_incident_endings")
+    names = ("list_run_ids_ending", "list_delivery_ids_ending", "list_event_ids_ending", "list_incident_ids_ending")
     with plans_on_a_file(tmp_path) as on_file:
         plans = [(name, on_file.of(name, ("[]",))) for name in names]
     with plans_on_a_server(postgres, _HISTORY_OF_OURS) as on_server:

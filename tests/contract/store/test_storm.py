@@ -1,10 +1,10 @@
 """Real processes' worth of groups at once, by chance: no limit is passed meanwhile, and nothing is lost, doubled or stuck afterwards."""
 
 import os
-from importlib import resources
 
 import pytest
 
+from mainspring.store.sqlite.texts import TEXTS
 from tests.contract.store.storm import THEMES, calm, prepare, storm
 
 SEEDS = range(int(os.environ.get("STORM_SEEDS", "1")))
@@ -44,8 +44,7 @@ LOST = {
 
 def checks():
     """What `db check` asks."""
-    folder = resources.files("mainspring.store") / "queries"
-    return sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.startswith("check_"))
+    return [name for name in TEXTS.names() if name.startswith("check_")]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -18,7 +18,7 @@ def store(store):
 
 def deaths(store, suspects=None):
     """What a process that starts now is told, by delivery."""
-    rows = [Delivered(*row) for row in store.reader.read("list_received", (1, HOOK, 0, 100))]
+    rows = [Delivered(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
     return (suspects or Suspects(store.reader)).deaths(rows)
 
 

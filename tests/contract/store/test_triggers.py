@@ -242,10 +242,10 @@ def test_what_is_held_is_let_go_once(store):
     pace = Pace.parse(debounce="10s")
     command = taking_in(store, "k", pace=pace)
     store.do(command)
-    assert store.reader.read("list_due_groups", (store.clock.now() + 9_999, "[]", 10)) == []
-    assert store.reader.read("next_held", (store.clock.now(),)) == [(store.clock.now() + 10_000,)]
+    assert store.reader.read("list_due_held_groups", (store.clock.now() + 9_999, "[]", 10)) == []
+    assert store.reader.read("find_next_held_due", (store.clock.now(),)) == [(store.clock.now() + 10_000,)]
     store.clock.forward(10_000)
-    assert [row[:2] for row in store.reader.read("list_due_groups", (store.clock.now(), "[]", 10))] == [(HOOK, "")]
+    assert [row[:2] for row in store.reader.read("list_due_held_groups", (store.clock.now(), "[]", 10))] == [(HOOK, "")]
     one, two = letting_go(store, pace, command.id), letting_go(store, pace, command.id)
     assert store.twice(one) == Started(one.start.id, created=True, state=RunState.QUEUED)
     assert store.do(two).code == "changed"
@@ -269,12 +269,12 @@ def test_a_debounce_that_never_rests_is_let_go_in_time(store, clock):
     for n in range(3):
         store.do(taking_in(store, f"k{n}", pace=pace))
         clock.forward(7_000)
-    assert [tuple(row) for row in store.reader.read("list_due_groups", (begin + 15_000, "[]", 9))] == [
+    assert [tuple(row) for row in store.reader.read("list_due_held_groups", (begin + 15_000, "[]", 9))] == [
         (HOOK, "", begin + 15_000)
     ]
     store.do(letting_go(store, pace, reads.deliveries(store.reader).deliveries[0].id))
     assert store.do(taking_in(store, "next", pace=pace)).state is _D.HELD
-    assert store.reader.read("next_held", (clock.now(),)) == [(clock.now() + 10_000,)]
+    assert store.reader.read("find_next_held_due", (clock.now(),)) == [(clock.now() + 10_000,)]
 
 
 def test_a_batch_becomes_one_run(store):
@@ -284,7 +284,7 @@ def test_a_batch_becomes_one_run(store):
     answers = store.do(*commands)
     assert [answer.state for answer in answers] == [_D.HELD] * 3
     now = store.clock.now()
-    assert [tuple(row) for row in store.reader.read("list_due_groups", (now, "[]", 10))] == [(HOOK, "", now)]
+    assert [tuple(row) for row in store.reader.read("list_due_held_groups", (now, "[]", 10))] == [(HOOK, "", now)]
     go = letting_go(store, pace, *(command.id for command in commands))
     assert store.twice(go).created
     assert [row.id for row in reads.delivered_for(store.reader, go.start.id)] == [command.id for command in commands]
@@ -296,7 +296,7 @@ def test_a_rate_holds_back_what_is_let_go(store):
     commands = [taking_in(store, f"k{n}", pace=pace) for n in range(3)]
     assert [answer.state for answer in store.do(*commands)] == [_D.STARTED, _D.HELD, _D.HELD]
     assert store.twice(letting_go(store, pace, commands[1].id)) == DONE
-    assert store.reader.read("list_due_groups", (store.clock.now() + 9_999, "[]", 10)) == []
+    assert store.reader.read("list_due_held_groups", (store.clock.now() + 9_999, "[]", 10)) == []
     store.clock.forward(10_000)
     assert store.do(letting_go(store, pace, commands[1].id)).created
     assert store.do(letting_go(store, pace, commands[2].id)) == DONE
@@ -314,7 +314,7 @@ def test_a_full_queue_holds_back_what_is_let_go(store):
     go = letting_go(store, pace, command.id, start=store.starting(queue="few"))
     assert store.do(go) == DONE
     assert stands(store, command.id) is _D.HELD
-    ((due_at,),) = store.reader.read("next_held", (store.clock.now(),))
+    ((due_at,),) = store.reader.read("find_next_held_due", (store.clock.now(),))
     store.claim()
     store.clock.forward(due_at - store.clock.now())
     assert store.do(letting_go(store, pace, command.id)).created

@@ -322,7 +322,9 @@ def test_hosts_that_are_gone_are_forgotten(site):
         site.store.clock.forward(1_000)
         site.store.do(NoteCircumstances((runtime("2.31", host),)))
     site.store.do(Prune(None, None, None, None, site.store.clock.now() + 1))
-    kept = [site.store.reader.read("last_circumstance", ("runtime", f"host:{host}")) for host in ("c1", "c2", "c3")]
+    kept = [
+        site.store.reader.read("find_last_run_condition", ("runtime", f"host:{host}")) for host in ("c1", "c2", "c3")
+    ]
     assert [bool(row) for row in kept] == [False, False, True]
     assert site.store.do(NoteCircumstances((runtime("2.32", "c4"),))) == Numbered(1)
 

@@ -25,7 +25,7 @@ def test_worker_takes_the_spool_in(tmp_path: Path, caplog: pytest.LogCaptureFixt
     caplog.clear()
     with caplog.at_level(logging.INFO):
         take(store)
-    assert [row[0] for row in store.reader.read("find_start", ("r_1",))] == ["succeeded"]
+    assert [row[0] for row in store.reader.read("find_run_state", ("r_1",))] == ["succeeded"]
     assert (spool.names(), spool.bad_names()) == ([], ["r_0.run.json.bad"])
     assert sorted(record.levelname for record in caplog.records) == ["ERROR", "INFO"]
     store.close()

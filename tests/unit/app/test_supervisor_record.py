@@ -78,7 +78,7 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
 
         def until_suspects(number: int) -> None:
             until = time.monotonic() + PATIENCE
-            while record.is_busy or record._store.reader.read("count_suspects")[0][0] != number:  # type: ignore[union-attr]
+            while record.is_busy or record._store.reader.read("count_probation_runs")[0][0] != number:  # type: ignore[union-attr]
                 assert time.monotonic() < until
                 time.sleep(0.05)
 

@@ -46,10 +46,10 @@ def test_worker_keeps_what_it_runs_under(tmp_path):
         until = time.monotonic() + 60
         try:
             while time.monotonic() < until and process.poll() is None:
-                if all(reader.read("last_circumstance", (kind.value, subject)) for kind in kinds):
+                if all(reader.read("find_last_run_condition", (kind.value, subject)) for kind in kinds):
                     break
                 time.sleep(0.02)
-            found = {kind for kind in kinds if reader.read("last_circumstance", (kind.value, subject))}
+            found = {kind for kind in kinds if reader.read("find_last_run_condition", (kind.value, subject))}
         finally:
             process.send_signal(signal.SIGTERM)
     assert not line.close()

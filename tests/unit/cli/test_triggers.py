@@ -119,7 +119,9 @@ def test_body_that_is_no_json_is_shown_as_it_can_be(cli, shop, body, shown) -> N
 def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
     """A published event is not stored again: it is read where it is."""
     shop.do(Publish("e_1", "built", b'{"branch":"main","id":3}', shop.now + DAY))
-    ((delivery, *_),) = [row[1:2] for row in shop.store.reader.read("list_received", (0, "bot/event", 0, 10))]
+    ((delivery, *_),) = [
+        row[1:2] for row in shop.store.reader.read("list_received_deliveries", (0, "bot/event", 0, 10))
+    ]
     data = cli("triggers", "show", delivery, "--json").json
     assert data["tells_of"]["data"] == {"branch": "main", "id": 3}
     assert "tells of" in cli("triggers", "show", delivery).out

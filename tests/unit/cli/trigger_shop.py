@@ -56,7 +56,9 @@ def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT) -> str:
 
 def gather(shop, run: str, *, counts: bool, deadline_at: int, per: int = SLOT) -> None:
     """Let the end of a run be gathered for a slot."""
-    (row,) = [row for row in shop.store.reader.read("list_received", (0, "report/runs", 0, 99)) if row[8] == run]
+    (row,) = [
+        row for row in shop.store.reader.read("list_received_deliveries", (0, "report/runs", 0, 99)) if row[8] == run
+    ]
     state = "succeeded" if counts else "failed"
     shop.do(
         Gather(

@@ -24,7 +24,7 @@ def ask(*, epoch=2, number=40, at=900, hashes=("h1", "h2", "h3"), store="s"):
     def answer(query, params):
         if query == "read_commits":
             return [(store, epoch, "", number, at)]
-        assert query == "read_act_hash"
+        assert query == "read_audit_hash"
         return [(hashes[params[0] - 1],)] if params[0] <= len(hashes) else []
 
     return answer

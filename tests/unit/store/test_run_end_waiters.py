@@ -26,7 +26,7 @@ class ScriptedReader:
         self.was_asked = threading.Event()
 
     def read(self, query: str, params: Any = ()) -> list[tuple[Any, ...]]:
-        assert query == "list_ended_of"
+        assert query == "list_ended_among"
         self.asked.append(msgspec.json.decode(params[0]))
         self.was_asked.set()
         if self.error is not None:

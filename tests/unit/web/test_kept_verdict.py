@@ -35,9 +35,9 @@ def test_nothing_is_read_twice_for_a_judgement(world):
     world.site.kept.of(world.site)
     several = {query for query in asked if asked.count(query) > 1}
     assert several <= {
-        "list_wrong_incidents",
+        "list_open_incidents",
         "list_waiting_triggers",
-        "list_received",
+        "list_received_deliveries",
         "list_clock_steps",
         "read_meta",
     }
@@ -51,7 +51,7 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
     def reading(query, params=()):
         nonlocal act
         found = read(query, params)
-        if act and query == "list_wrong_incidents":
+        if act and query == "list_open_incidents":
             act = False
             world.find_wrong()
             kept.forget()

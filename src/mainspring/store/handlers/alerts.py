@@ -50,7 +50,7 @@ def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool)
         )
         for seq, key, about, opened, made_at, tried, ref, is_told, since_at, *incident in rows
     )
-    tx.change("try_alerts", (1, json.dumps([one.seq for one in due])))
+    tx.change("mark_alerts_tried", (1, json.dumps([one.seq for one in due])))
     return due
 
 
@@ -60,19 +60,19 @@ def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
     for told in c.sent:
         tx.change("end_alert", (AlertState.SENT.value, tx.now, None, told.seq, c.channel))
         if told.ref is not None:
-            tx.change("keep_channel_ref", (told.ref, told.seq))
+            tx.change("save_channel_ref", (told.ref, told.seq))
     for refused in c.refused:
         tx.change("end_alert", (AlertState.REFUSED.value, tx.now, refused.fault, refused.seq, c.channel))
     for seq in c.dropped:
         tx.change("end_alert", (AlertState.DROPPED.value, tx.now, None, seq, c.channel))
     if c.untried:
-        tx.change("try_alerts", (0, json.dumps(c.untried)))
+        tx.change("mark_alerts_tried", (0, json.dumps(c.untried)))
     told_at = tx.now if c.sent else None
     if c.away is None and c.refused and not c.sent:
         # It answers, and takes nothing: whoever is to hear of what it should have told has to know.
-        tx.change("put_off_channel", (tx.now, 0, tx.now, c.refused[-1].fault, None, c.channel, c.lease))
+        tx.change("postpone_channel", (tx.now, 0, tx.now, c.refused[-1].fault, None, c.channel, c.lease))
     elif c.away is None:
-        tx.change("free_channel", (told_at, c.channel, c.lease))
+        tx.change("release_channel", (told_at, c.channel, c.lease))
     else:
         values = (
             tx.now + min(c.retry_after_ms, LEFT_ALONE_MS),
@@ -83,5 +83,5 @@ def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
             c.channel,
             c.lease,
         )
-        tx.change("put_off_channel", values)
+        tx.change("postpone_channel", values)
     return DONE

@@ -3,30 +3,25 @@
 A command id answers as it did the first time, and changes nothing again; used for another act it is refused, not silently ignored.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from mainspring.domain.audit_head import AuditHead
+from mainspring.store.audit_chain import FIRST, Row, row_hash
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.handlers.counting import HELPED, HELPING
 from mainspring.store.transaction import Transaction
 
-FIRST = "0" * 64
-"""What stands before the first row."""
-
 _RESULT = msgspec.json.Decoder(Result)
-Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
-"""seq, at, command, actor, verb, subject, reason, detail, result."""
 
 
 def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> Any:
     """Do the act and write its row, unless this command id was served before."""
     tx.hold("audit")
-    known = tx.one("find_audit", (command.command,))
+    known = tx.one("find_audit_entry", (command.command,))
     if known is not None:
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
@@ -36,7 +31,7 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
     result = handlers[type(command.inner)](tx, command.inner)
     if not isinstance(result, Refused):
         _count_help(tx, command)
-    last = tx.one("last_audit")
+    last = tx.one("read_newest_audit_entry")
     seq, before = (last[0] + 1, last[1]) if last else (1, FIRST)
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: Row = (
@@ -44,7 +39,7 @@ def audited(tx: Transaction, command: Audited, handlers: Mapping[type, Any]) -> 
         msgspec.json.encode(result),
     )
     own = row_hash(before, row)
-    tx.change("insert_audit", (*row, before, own))
+    tx.change("insert_audit_entry", (*row, before, own))
     tx.audit_head = AuditHead(seq, own)
     return result
 
@@ -53,21 +48,6 @@ def _count_help(tx: Transaction, command: Audited) -> None:
     """Count an act of a person, not of a program's `App`, that let a run go on or settled it."""
     noun, _, name = command.subject.partition(":")
     if noun == "run" and command.verb in HELPING and not command.actor.startswith("app:"):
-        found = tx.one("automation_of_run", (name,))
+        found = tx.one("find_automation_of_run", (name,))
         if found is not None:
             tx.detail(found[0], HELPED)
-
-
-def row_hash(before: str, row: Row) -> str:
-    """Return SHA-256 (hex) over the hash of the row before and the canonical JSON of this one."""
-    values = [value.decode() if isinstance(value, bytes) else value for value in row]
-    return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
-
-
-def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST, expected: int = 1) -> int | None:
-    """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
-    for *row, prev_hash, own in rows:
-        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
-            return int(row[0])
-        before, expected = own, expected + 1
-    return None

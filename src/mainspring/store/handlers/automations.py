@@ -19,26 +19,37 @@ _RENAMES = (
         "rename_in_schedules",
         "rename_schedules",
         "rename_slots",
-        "rename_run_schedules",
+        "rename_schedules_of_runs",
         "rename_in_pauses",
     ),
-    *("rename_topics", "rename_in_topics", "rename_in_deliveries", "rename_in_triggers", "rename_in_desks"),
-    *("rename_in_paces", "rename_in_gatherings", "rename_in_gathered", "rename_gathered"),
+    *(
+        "rename_trigger_in_topics",
+        "rename_automation_in_topics",
+        "rename_in_deliveries",
+        "rename_in_triggers",
+        "rename_in_consumers",
+    ),
+    *(
+        "rename_in_flow_control",
+        "rename_in_gatherings",
+        "rename_trigger_in_joined_runs",
+        "rename_automation_in_joined_runs",
+    ),
     *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
-    *("rename_in_circumstances", "rename_in_faults", "rename_in_error_groups", "rename_in_incidents"),
+    *("rename_in_run_conditions", "rename_in_failures", "rename_in_error_groups", "rename_in_incidents"),
 )
 
 
 def announce(tx: Transaction, command: Announce) -> Numbered:
     """Write the definitions of this process and what its session may claim."""
     tx.hold("deployments")
-    is_new_store = tx.one("any_deployment") is None
+    is_new_store = tx.one("has_deployment") is None
     number = _deployment(tx, command.fingerprint)
-    newest = tx.one("newest_live_deploy", (tx.session,))
+    newest = tx.one("find_newest_live_deploy", (tx.session,))
     overruled = newest is not None and newest[0] is not None and newest[0] > number
     if tx.session is not None:
         tx.change("set_session_deploy", (number, tx.session))
-        tx.change("forget_session_automations", (tx.session,))
+        tx.change("delete_session_automations", (tx.session,))
     for row in command.automations:
         if row.was is not None and row.was != row.name:
             _rename(tx, row.was, row.name)
@@ -61,9 +72,11 @@ def _deployment(tx: Transaction, fingerprint: str) -> int:
 
 
 def _write(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
-    known = tx.one("read_announced", (row.name,))
+    known = tx.one("read_announced_automation", (row.name,))
     if row.definition is None and not overruled:
-        tx.change("note_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now))
+        tx.change(
+            "record_load_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now)
+        )
     elif row.definition is not None and (known is None or not overruled or known[0] <= number):
         # While a newer deployment lives, what an older one says of the same automation does not overwrite it.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
@@ -82,12 +95,12 @@ def _note_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> No
 
 def _rename(tx: Transaction, was: str, name: str) -> None:
     """Let history, runs in flight, schedules, keys and figures follow a new name, once."""
-    if tx.one("automation_exists", (was,)) is None:
+    if tx.one("has_automation", (was,)) is None:
         return
     tx.change("rename_automation", (name, was))
     for query in _RENAMES:
         tx.change(query, (name, was))
-    for query in ("forget_rollups", "forget_rollup_details", "forget_automation"):
+    for query in ("delete_rollups", "delete_rollup_details", "delete_automation"):
         tx.change(query, (was,))
     tx.cache.clear()
 
@@ -112,7 +125,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> Done | Refu
         tx.cache.pop(("retired", command.name), None)
         tx.ready = True
         return DONE
-    if tx.one("automation_exists", (command.name,)) is None:
+    if tx.one("has_automation", (command.name,)) is None:
         return _done(0, command.name)
     return DONE if tx.again else Refused("not_paused", f"automation {command.name!r} is neither paused nor retired")
 

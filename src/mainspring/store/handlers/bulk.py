@@ -4,6 +4,7 @@ Whoever dies in between leaves a piece that is taken again when its time is over
 """
 
 import json
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,12 @@ from mainspring.store.handlers.held import is_held
 from mainspring.store.transaction import Transaction
 
 _NOTHING = BulkPiece()
+_MOVES: Final = {
+    BulkMove.PAUSE: "pause_bulk_operation",
+    BulkMove.RESUME: "resume_bulk_operation",
+    BulkMove.STOP: "stop_bulk_operation",
+    BulkMove.END: "end_bulk_operation",
+}
 
 
 def begin_bulk(tx: Transaction, command: BeginBulk) -> Done:
@@ -35,10 +42,10 @@ def begin_bulk(tx: Transaction, command: BeginBulk) -> Done:
         "now": tx.now,
         "due_at": tx.now,
     }
-    if tx.change("insert_bulk_act", row):
-        tx.change("insert_bulk_parts", (c.id, json.dumps(c.parts)))
+    if tx.change("insert_bulk_operation", row):
+        tx.change("insert_bulk_runs", (c.id, json.dumps(c.parts)))
         if not c.parts:
-            tx.change("end_bulk_act", (tx.now, c.id))
+            tx.change("end_bulk_operation", (tx.now, c.id))
     return DONE
 
 
@@ -48,14 +55,14 @@ def take_piece(tx: Transaction, command: TakePiece) -> BulkPiece:
         return _NOTHING
     tx.hold("bulk")
     c = command
-    found = tx.one("find_leased_bulk_act", (c.lease,)) if tx.again else None
+    found = tx.one("find_leased_bulk_operation", (c.lease,)) if tx.again else None
     if found is None:
-        found = tx.one("list_due_bulk_acts", (tx.now, tx.now + AHEAD_MS))
+        found = tx.one("list_due_bulk_operations", (tx.now, tx.now + AHEAD_MS))
         if found is None:
             return _NOTHING
-        tx.change("lease_bulk_act", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
+        tx.change("lease_bulk_operation", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
     bulk, verb, actor, reason, reached, size = found
-    parts = tuple(row[0] for row in tx.all("list_bulk_todo", (bulk, reached, size)))
+    parts = tuple(row[0] for row in tx.all("list_pending_bulk_runs", (bulk, reached, size)))
     return BulkPiece(bulk, BulkVerb(verb), actor, reason, reached, parts, tx.now)
 
 
@@ -63,17 +70,17 @@ def note_piece(tx: Transaction, command: NotePiece) -> Done:
     """Count a piece, unless it was counted before; the last one ends the act. What is stopped stays stopped."""
     c = command
     tx.hold("bulk")
-    found = tx.one("find_bulk_act", (c.bulk,))
+    found = tx.one("read_bulk_progress", (c.bulk,))
     if found is None or found[1] != c.reached:
         return DONE
     state, _, total, done, refused, every_ms, due_at = found
     for part, why in c.refused.items():
-        tx.change("refuse_bulk_part", (why, c.bulk, part))
+        tx.change("refuse_bulk_run", (why, c.bulk, part))
     next_at = max(min(due_at, tx.now), tx.now - every_ms) + every_ms
-    tx.change("note_bulk_piece", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
+    tx.change("record_bulk_progress", (c.to, c.done, len(c.refused), next_at, tx.now, c.bulk))
     is_whole = done + refused + c.done + len(c.refused) >= total
     if is_whole and _may(state, BulkMove.END):
-        tx.change("end_bulk_act", (tx.now, c.bulk))
+        tx.change("end_bulk_operation", (tx.now, c.bulk))
     return DONE
 
 
@@ -81,12 +88,12 @@ def move_bulk(tx: Transaction, command: MoveBulk) -> Done | Refused:
     """Pause, resume or stop one. The piece that is under way is done to its end."""
     c = command
     tx.hold("bulk")
-    found = tx.one("find_bulk_act", (c.bulk,))
+    found = tx.one("read_bulk_progress", (c.bulk,))
     if found is None:
         return Refused("not_found", f"there is no bulk act {c.bulk}")
     if not _may(found[0], c.move):
         return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
-    tx.change(f"{c.move.value}_bulk_act", (tx.now, c.bulk))
+    tx.change(_MOVES[c.move], (tx.now, c.bulk))
     return DONE
 
 

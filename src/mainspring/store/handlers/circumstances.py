@@ -16,8 +16,8 @@ def note_circumstances(tx: Transaction, command: NoteCircumstances) -> Numbered:
     tx.hold("circumstances")
     changes = 0
     for found in command.found:
-        known = tx.one("last_circumstance", (found.kind.value, found.subject))
-        row = known or tx.one("last_circumstance_of_hosts", (found.kind.value,))
+        known = tx.one("find_last_run_condition", (found.kind.value, found.subject))
+        row = known or tx.one("find_last_run_condition_of_hosts", (found.kind.value,))
         was = None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
         is_change = was is not None and was != found.values
         if known is None or is_change:
@@ -29,7 +29,7 @@ def note_circumstances(tx: Transaction, command: NoteCircumstances) -> Numbered:
 def insert_circumstance(tx: Transaction, found: Circumstance, was: dict[str, str] | None) -> None:
     """Keep a circumstance, and what it was before (None = it was not known)."""
     before = None if was is None else _written(was)
-    tx.change("insert_circumstance", (found.kind.value, found.subject, tx.now, before, _written(found.values)))
+    tx.change("insert_run_condition", (found.kind.value, found.subject, tx.now, before, _written(found.values)))
 
 
 def _written(values: dict[str, str]) -> str:

@@ -77,7 +77,7 @@ class _Scan:
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
     def _newest(self, automation: str, version: int) -> int:
-        row = self.tx.one("newest_deploy", (automation, version))
+        row = self.tx.one("find_newest_deploy_of", (automation, version))
         return row[0] or 0 if row else 0
 
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
@@ -138,7 +138,7 @@ class _Scan:
 def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
     """Take ready runs for this session."""
     if tx.again:
-        rows = tx.all("list_claimed_by", (tx.session, command.id))
+        rows = tx.all("list_claimed_runs", (tx.session, command.id))
         if rows:
             return Claimed(_with_facts(tx, rows), None, more=True)
     session = tx.one("read_claimer", (tx.session,))
@@ -146,7 +146,7 @@ def claim(tx: Transaction, command: Claim) -> Claimed | Refused:
         return Claimed((), None, draining=session is not None and session[1] == SessionState.DRAINING)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
     if session[2:4] != serves:
-        tx.change("set_session_serves", (*serves, tx.session))
+        tx.change("set_session_capabilities", (*serves, tx.session))
     if is_held(tx):
         return Claimed((), None)
     more = _make_due(tx, command)
@@ -167,27 +167,27 @@ def _make_due(tx: Transaction, command: Claim) -> bool:
     lined_up = partitions.make_lines_due(tx)
     tx.ahead(
         (
-            ("list_due", (tx.now,)),
-            ("release_late", (tx.now,)),
+            ("list_due_runs", (tx.now,)),
+            ("release_overdue_runs", (tx.now,)),
             ("list_queue_limits", ()),
-            ("next_due", ()),
-            ("next_late", ()),
+            ("find_next_due_time", ()),
+            ("find_next_deadline", ()),
             ("list_ready_groups", {"suspect": int(command.suspects), "session": tx.session}),
         )
     )
-    rows = tx.all("list_due", (tx.now,))
+    rows = tx.all("list_due_runs", (tx.now,))
     partitions.make_due(tx, rows)
-    tx.change("release_late", (tx.now,))
+    tx.change("release_overdue_runs", (tx.now,))
     return lined_up + len(rows) >= _DUE_AT_ONCE
 
 
 def _asked_for_by(tx: Transaction, run: str) -> list[str]:
     """Return a run, or who goes on for it, with all that it asked for and so on down: a worker of that one run takes no other."""
-    heir = tx.one("find_heir", (run,))
+    heir = tx.one("find_newest_of_chain", (run,))
     level = [run if heir is None else str(heir[0])]
     found = dict.fromkeys(level)
     while level:
-        asked = [str(row[0]) for row in tx.all("list_asked_for", {"runs": json.dumps(level)})]
+        asked = [str(row[0]) for row in tx.all("list_awaited_runs", {"runs": json.dumps(level)})]
         level = [one for one in asked if one not in found]
         found |= dict.fromkeys(level)
     return list(found)
@@ -219,7 +219,7 @@ def _take(
             tx.count(row[2], started=1)
     lost = [row[1] for row in rows if row[-1]]
     if lost:
-        tx.change("resume_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
+        tx.change("record_resumed_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     for queue, starts in fresh.items():
         tx.change_backlog(queue, -starts)
         limits[queue].spend(tx, starts)
@@ -249,5 +249,5 @@ def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[Worker
 
 def _next_due(tx: Transaction) -> list[int]:
     """Return the instants at which the next run becomes due or late. What is claimed is neither: it was ready."""
-    rows = [tx.one(query) for query in ("next_due", "next_late")]
+    rows = [tx.one(query) for query in ("find_next_due_time", "find_next_deadline")]
     return [row[0] for row in rows if row is not None and row[0] is not None]

@@ -25,12 +25,12 @@ PIECE = 5_000
 """Runs that one commit moves at most."""
 _IDLE_STAGES: Final = (RunState.WAITING, RunState.RETRYING, RunState.QUEUED, RunState.NEEDS_ATTENTION)
 _OTHERS = (
-    *("move_deliveries", "move_gatherings", "move_paces", "move_outlets", "move_channels"),
-    *("move_web_sessions", "move_start_links"),
+    *("shift_deliveries", "shift_gatherings", "shift_flow_control", "shift_outbox_leases", "shift_channels"),
+    *("shift_web_sessions", "shift_start_links"),
 )
 _DUE_FIELDS: Final[dict[type, str]] = {Suspend: "due_at", SaveAttempt: "next_at", OpenWait: "until_at"}
 """The instants in commands of a worker that are ends of durations."""
-_AHEAD = ("move_announcements", "move_pauses")
+_AHEAD = ("shift_announcements", "shift_pauses")
 """From when on successes are expected: what lies ahead moves back."""
 
 
@@ -40,14 +40,14 @@ def take_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> None
     recorded = tx.all("list_clock_steps_after", (watch.known,))
     by_ms = unrecorded_ms(step.by_ms, [by for _, by in recorded])
     if by_ms:
-        row = tx.one("oldest_live_session")
+        row = tx.one("find_oldest_live_session")
         since_at = step.old_at - step.lived_ms
         if row is not None and row[0] is not None:
             since_at = min(since_at, row[0])
         _record(tx, by_ms, since_at, is_lived=True)
     if step.by_ms > 0:  # another process may have passed this session over, as its row was locked
         usage = {"memory": None, "processor": None, "child_queue": None}
-        tx.change("beat", {"now": tx.now, "session": tx.session, **usage})
+        tx.change("record_heartbeat", {"now": tx.now, "session": tx.session, **usage})
     tx.clock_known = _newest(tx)
     tx.clock_step = step
     move_piece(tx, unseen_ms=step.unseen_ms if by_ms else None)
@@ -55,7 +55,7 @@ def take_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> None
 
 def find_unseen_step(tx: Transaction) -> None:
     """Record that the clock went back while no process of the store lived, if what sessions wrote lies ahead; for a new session."""
-    row = tx.one("newest_session_instant")
+    row = tx.one("find_newest_session_time")
     if row is not None and row[0] is not None and row[0] > tx.now + AHEAD_MS:
         tx.hold("clock")
         _record(tx, tx.now - row[0], tx.now + 1, is_lived=False)
@@ -76,7 +76,7 @@ def _record(tx: Transaction, by_ms: int, since_at: int, *, is_lived: bool) -> No
         for query in _AHEAD:
             tx.change(query, {"by": by_ms, "pending": tx.now})
     else:  # what was written by the new clock is nearer to now than to what the old one showed
-        tx.change("push_sessions", {"by": by_ms, "before": tx.now - by_ms // 2})
+        tx.change("push_forward_sessions", {"by": by_ms, "before": tx.now - by_ms // 2})
     tx.change("prune_clock_steps")
     tx.ready = tx.facts = True
 
@@ -87,7 +87,7 @@ def _pending_from(at: int, by_ms: int) -> int:
 
 
 def _newest(tx: Transaction) -> int:
-    row = tx.one("newest_clock_step")
+    row = tx.one("find_newest_clock_step")
     return int(row[0]) if row is not None else 0
 
 
@@ -105,16 +105,16 @@ def move_piece(tx: Transaction, *, unseen_ms: int | None = None) -> None:
     new_from = tx.now + 1 if unseen_ms is not None else at
     bounds = (reached, last, since_at, until_at, new_from, max(tx.now, new_from))
     if stage == 0:
-        found = tx.all("list_owned_to_move", bounds)
+        found = tx.all("list_owned_runs_to_shift", bounds)
         is_whole = True
     else:
-        found = tx.all("list_idle_to_move", (*bounds, _IDLE_STAGES[stage - 1].value, PIECE))
+        found = tx.all("list_idle_runs_to_shift", (*bounds, _IDLE_STAGES[stage - 1].value, PIECE))
         is_whole = len(found) < PIECE
     if found:
         move_runs(tx, [run for _, run in found], by_ms, at)
     stage, reached = (stage + 1, 0) if is_whole else (stage, found[-1][0])
     is_over = stage > len(_IDLE_STAGES)
-    tx.change("note_clock_step_piece", (stage, reached, len(found), tx.now if is_over else None, seq))
+    tx.change("record_clock_step_progress", (stage, reached, len(found), tx.now if is_over else None, seq))
     if is_over:
         move_piece(tx)
     elif len(found) < PIECE:  # an empty stage costs nothing: go on with the next
@@ -124,9 +124,9 @@ def move_piece(tx: Transaction, *, unseen_ms: int | None = None) -> None:
 def move_runs(tx: Transaction, runs: list[str], by_ms: int, at: int) -> None:
     """Move what these runs wait for by themselves, and their deadlines."""
     values = {"by": by_ms, "runs": json.dumps(runs), "pending": _pending_from(at, by_ms)}
-    tx.change("move_attempts", values)
-    tx.change("move_waits", values)
-    tx.change("move_runs", {"by": by_ms, "runs": values["runs"], "mark": f":{by_ms}:{at} "})
+    tx.change("shift_attempts", values)
+    tx.change("shift_waits", values)
+    tx.change("shift_runs", {"by": by_ms, "runs": values["runs"], "mark": f":{by_ms}:{at} "})
     tx.ready = True
 
 
@@ -149,10 +149,10 @@ def correct_marks(tx: Transaction, commands: list[Any]) -> None:
     """Let the outcomes that are saved here, before the process met the step, count as those of the clock as it was."""
     met = next((place for place, command in enumerate(commands) if isinstance(command, MeetClockStep)), len(commands))
     saved = [command.run for command in commands[:met] if isinstance(command, SaveOutcome)]
-    for run, written, rank in tx.all("list_clock_marks", (json.dumps(saved),)) if saved else ():
+    for run, written, rank in tx.all("list_clock_steps_of_runs", (json.dumps(saved),)) if saved else ():
         marks = RunClockSteps(written)
         marks.raise_last(rank)
-        tx.change("write_clock_marks", (marks.write(), run))
+        tx.change("write_clock_steps_of_run", (marks.write(), run))
 
 
 def meet_clock_step(_tx: Transaction, _command: MeetClockStep) -> Done:

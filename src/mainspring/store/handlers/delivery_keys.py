@@ -55,7 +55,7 @@ def refuse_other_body(tx: Transaction, command: Decide) -> Ruling | None:
             tx.detail(name_parts(command.trigger)[0], "refused:other_body")
             note = f"delivery {other.id} came under this key with another body, and passed the filter first"
             return Ruling(DeliveryState.REFUSED, note=note)
-        tx.change("free_key", (other.id,))
+        tx.change("release_delivery_key", (other.id,))
     return None
 
 

@@ -20,7 +20,7 @@ def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
     c = command
     tx.hold("run", c.run)
     rows = tx.all(
-        "suspend",
+        "suspend_run",
         {
             "run": c.run,
             "claim": c.claim,
@@ -43,7 +43,7 @@ def suspend(tx: Transaction, command: Suspend) -> Done | Refused:
 
 def release(tx: Transaction, command: Release) -> Done | Refused:
     """Give a run back unharmed."""
-    if not tx.change("release", (command.rank, tx.now, command.run, command.claim, tx.session)):
+    if not tx.change("release_run", (command.rank, tx.now, command.run, command.claim, tx.session)):
         return let_go(tx, command.run, command.claim)
     tx.ready = True
     return DONE
@@ -53,7 +53,7 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
     """Stop a run until a person decides."""
     c = command
     rows = tx.all(
-        "halt",
+        "halt_run",
         {
             "run": c.run,
             "claim": c.claim,
@@ -84,7 +84,7 @@ def finish(tx: Transaction, command: Finish) -> Done | Refused:
     c = command
     failure = encode_failure(c.failure)
     rows = tx.all(
-        "finish",
+        "finish_run",
         (
             c.state.value,
             c.rank,
@@ -120,7 +120,7 @@ def complete(tx: Transaction, command: Complete) -> Done | Refused:
         return saved
     state = target(Move.SUCCEED)
     values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session, c.output_size)
-    rows = tx.all("finish", values)
+    rows = tx.all("finish_run", values)
     if not rows:
         return let_go(tx, c.run, c.claim)
     *row, is_limited = rows[0]
@@ -136,12 +136,12 @@ def _hand_over(tx: Transaction, run: str, then: StartRun, row: Sequence[object])
         partitions.free_holds(tx, run)
     if isinstance(start_run(tx, then, continues=True), Refused):
         return row
-    tx.change("take_over", {"heir": then.id, "run": run})
+    tx.change("inherit_run_links", {"heir": then.id, "run": run})
     # What was sent and not yet taken in is meant for who goes on; events are found by his waits.
     events.free_inbox_events(tx, run)
-    tx.change("carry_rejected_facts", {"heir": then.id, "run": run})
-    tx.change("carry_facts", {"heir": then.id, "run": run})
-    tx.change("carry_watchers", {"heir": then.id, "run": run})
+    tx.change("move_rejected_facts_to_successor", {"heir": then.id, "run": run})
+    tx.change("move_facts_to_successor", {"heir": then.id, "run": run})
+    tx.change("move_waits_to_successor", {"heir": then.id, "run": run})
     return (*row[:2], None, None, *row[4:7], False, row[8])
 
 
@@ -156,7 +156,7 @@ def end_idle(
 ) -> bool:
     """End a run that nobody owns, by one of the moves of a person. False = its state does not allow it."""
     tx.hold("run", run)
-    found = tx.one("read_receiver", (run,))
+    found = tx.one("read_receiving_state", (run,))
     if found is None or not can(move, RunState(found[0])):
         return False
     state = target(move)
@@ -168,7 +168,7 @@ def end_idle(
         "failure": encode_failure(failure),
         "reason": reason,
     }
-    rows = tx.all("end_idle", values)
+    rows = tx.all("end_idle_run", values)
     if not rows:
         return False
     if found[3]:
@@ -192,7 +192,7 @@ def settle(
     _tell(tx, run, row, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:
-        tx.change("insert_unheard_children", (run, json.dumps(unheard)))
+        tx.change("insert_unhandled_child_failures", (run, json.dumps(unheard)))
 
 
 def _tell(
@@ -233,7 +233,7 @@ def cancel_child(tx: Transaction, command: CancelChild) -> Done | Refused:
     c = command
     if not is_owner(tx, c.run, c.claim):
         return let_go(tx, c.run, c.claim)
-    child = tx.one("find_child", (c.run, c.ident))
+    child = tx.one("find_child_of_step", (c.run, c.ident))
     if child is not None and not child[2]:
         cancel(tx, child[0], f"gave-up:{c.run}:{c.ident}", "its parent gave it up")
     return DONE
@@ -241,9 +241,9 @@ def cancel_child(tx: Transaction, command: CancelChild) -> Done | Refused:
 
 def supersede_children(tx: Transaction, run: str, generation: int, asked: int) -> None:
     """Let the children that a run asked for from there on answer nobody. They are cancelled, but those that are kept or have a key."""
-    for child, ended, policy, run_key in tx.all("list_children_asked_from", (run, asked)):
+    for child, ended, policy, run_key in tx.all("list_children_requested_from", (run, asked)):
         tx.change("supersede_child", (generation, child))
-        tx.change("drop_pending_child", (run, child))
+        tx.change("delete_child_fact", (run, child))
         if not ended and policy == "cancel" and run_key is None:
             cancel(
                 tx, child, f"superseded:{run}:{generation}", "the run that asked for it was continued from before it"
@@ -256,7 +256,7 @@ def cancel(tx: Transaction, run: str, source: str, why: str | None, *, undo: boo
     A run that stopped and has something to take back becomes ready for that, and goes on with it whoever cancels it once more.
     """
     tx.hold("run", run)
-    found = tx.one("read_receiver", (run,))
+    found = tx.one("read_receiving_state", (run,))
     if found is None:
         return DONE
     state, _, session, fresh, *_ = found
@@ -277,16 +277,16 @@ def cancel(tx: Transaction, run: str, source: str, why: str | None, *, undo: boo
 
 def heir_of(tx: Transaction, run: str) -> str | None:
     """Return the unfinished run that a run which began anew goes on as."""
-    row = tx.one("find_heir", (run,))
+    row = tx.one("find_newest_of_chain", (run,))
     if row is None or row[0] == run:
         return None
-    found = tx.one("read_receiver", (row[0],))
+    found = tx.one("read_receiving_state", (row[0],))
     return None if found is None or found[1] else str(row[0])
 
 
 def annotate(tx: Transaction, command: Annotate) -> Done | Refused:
     """Keep what a running body says about itself."""
     c = command
-    if tx.change("annotate", (c.tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
+    if tx.change("annotate_run", (c.tags, c.progress, c.published, c.detail, c.run, c.claim, tx.session)):
         return DONE
     return let_go(tx, c.run, c.claim)

@@ -104,7 +104,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
 
 def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
     """Tell whether a request has its outcome. One that was only given up may be asked for again."""
-    outcome = tx.one("find_counted", (run, ident))
+    outcome = tx.one("find_current_outcome", (run, ident))
     return outcome is not None and outcome[2] != OutcomeState.CANCELLED
 
 
@@ -112,7 +112,7 @@ def _goes_on_as(tx: Transaction, run: str) -> str:
     """Return the run that a run which began anew goes on as; itself if it did not. It does not begin anew again before our commit."""
     while True:
         tx.hold("run", run)
-        row = tx.one("find_heir", (run,))
+        row = tx.one("find_newest_of_chain", (run,))
         if row is None or row[0] == run:
             return run
         run = str(row[0])
@@ -120,7 +120,7 @@ def _goes_on_as(tx: Transaction, run: str) -> str:
 
 def _window_at(tx: Transaction, run: str) -> int:
     """Return since when events count for a run: since its creation, or that of the first run which it continues."""
-    row = tx.one("run_created_at", (run,))
+    row = tx.one("find_event_window_start", (run,))
     return row[0] if row else tx.now
 
 
@@ -140,8 +140,8 @@ def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at
 
     An event published at or after `until_at` stays for the next wait.
     """
-    row = tx.one("find_kept_event", (hashed, since_at, tx.now, run))
-    measured = tx.one("measure_matches", (hashed,))
+    row = tx.one("find_stored_event", (hashed, since_at, tx.now, run))
+    measured = tx.one("find_match_range", (hashed,))
     first, last = measured if measured is not None else (None, None)
     if first is not None and (row is None or row[4] > first):
         tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
@@ -151,14 +151,14 @@ def _fill_from_kept(tx: Transaction, run: str, ident: str, hashed: str, since_at
 
 def free_event(tx: Transaction, run: str, event: str) -> None:
     """Let an event count again for a run and its chain: it was given and not taken in."""
-    tx.change("untake_fact", (run, FactKind.EVENT, event))
+    tx.change("delete_fact_receipt", (run, FactKind.EVENT, event))
     tx.change("lower_event_cursors", (run, event))
 
 
 def free_inbox_events(tx: Transaction, run: str) -> None:
     """Let the events count again that lie in the inbox of a run which ends: whoever continues it may wait for them."""
     for seq, event in tx.all("list_inbox_events", (run,)):
-        tx.change("take_in_fact", (seq, run))
+        tx.change("consume_fact", (seq, run))
         free_event(tx, run, event)
 
 
@@ -179,7 +179,7 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> Arrived | Refused:
     if not is_owner(tx, c.run, c.claim):
         owner = let_go(tx, c.run, c.claim)
         return owner if isinstance(owner, Refused) else Arrived(())
-    facts = tuple(map(fact_of, tx.all("read_inbox", (c.run,))))
+    facts = tuple(map(fact_of, tx.all("list_inbox", (c.run,))))
     if not any(fact.ident == c.ident for fact in facts):
         _forget(tx, c.run, c.ident)
     return Arrived(facts)
@@ -214,16 +214,16 @@ def return_fact(tx: Transaction, command: ReturnFact) -> Done | Refused:
 
 def supersede_waits(tx: Transaction, run: str, asked: int) -> None:
     """Forget what a run waited for from there on, and what had come for it."""
-    for ident, kind, name in tx.all("list_waits_asked_from", (run, asked)):
+    for ident, kind, name in tx.all("list_waits_requested_from", (run, asked)):
         _forget(tx, run, ident)
         if kind == "run":
-            tx.change("drop_pending_child", (run, f"{name}:{ident}"))
+            tx.change("delete_child_fact", (run, f"{name}:{ident}"))
 
 
 def _forget(tx: Transaction, run: str, ident: str) -> None:
     tx.change("close_wait", (run, ident))
     freed = False
-    for kind, source in tx.all("drop_facts_for", (run, ident)):
+    for kind, source in tx.all("delete_facts_of_wait", (run, ident)):
         if kind == FactKind.EVENT:
             free_event(tx, run, source)
             freed = True

@@ -28,11 +28,11 @@ def let_go(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     mark = read_mark(tx, c.trigger, c.by)
     ruling = start_or_wait(c.pace, mark, tx.now)
     if ruling.state is DeliveryState.HELD:
-        tx.change("postpone_held", (ruling.due_at, c.trigger, c.by))
+        tx.change("postpone_held_deliveries", (ruling.due_at, c.trigger, c.by))
         return DONE
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused) and answer.code == "busy":
-        tx.change("postpone_held", (tx.now + (answer.retry_after_ms or _AGAIN_MS), c.trigger, c.by))
+        tx.change("postpone_held_deliveries", (tx.now + (answer.retry_after_ms or _AGAIN_MS), c.trigger, c.by))
         return DONE
     ruling = _ruling(answer, c.start.id)
     run = c.start.id if ruling.state is DeliveryState.STARTED else None
@@ -48,7 +48,7 @@ def _let_go_before(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
         return DONE
     if tx.again and row is not None and command.start is not None and row[1] == command.start.id:
-        found = tx.one("find_start", (command.start.id,))
+        found = tx.one("find_run_state", (command.start.id,))
         if found is not None:
             return Started(command.start.id, created=True, state=found[0])
     return Refused("changed", "another router was first, or a newer arrival counts")
@@ -81,7 +81,7 @@ def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
         _put(tx, command, c.delivery, run)
     if run is not None:
         return _gathered_before(tx, command) or DONE
-    tx.change("count_gathered", (None, tx.now, c.trigger, c.per))
+    tx.change("count_joined_runs", (None, tx.now, c.trigger, c.per))
     known = tx.one("read_gathering", (c.trigger, c.per))
     if known is None or known[1] < known[0]:
         return DONE
@@ -94,7 +94,7 @@ def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
 
 def _put(tx: Transaction, c: Gather, delivery: str, run: str | None) -> None:
     """Let an end stand for its automation. One that counts is not replaced by one that does not; what started already stays so."""
-    before = tx.one("read_gathered", (c.trigger, c.per, c.automation))
+    before = tx.one("read_joined_run", (c.trigger, c.per, c.automation))
     state, note = DeliveryState.HELD, None
     if run is not None:
         state, note = DeliveryState.DROPPED, f"run {run} was started before" if run else "it was decided before"
@@ -103,9 +103,9 @@ def _put(tx: Transaction, c: Gather, delivery: str, run: str | None) -> None:
     tx.change("settle_delivery", (state.value, note, None, None, c.per, tx.now, delivery))
     if state is DeliveryState.HELD:
         if before is not None:
-            tx.change("drop_delivery", ("a newer one counts", tx.now, before[0]))
+            tx.change("drop_held_delivery", ("a newer one counts", tx.now, before[0]))
         row = (c.trigger, c.per, c.automation, c.run, c.state, int(c.counts), delivery, tx.now)
-        tx.change("write_gathered", row)
+        tx.change("write_joined_run", row)
 
 
 def _gathered_before(tx: Transaction, c: Gather) -> Started | None:
@@ -113,7 +113,7 @@ def _gathered_before(tx: Transaction, c: Gather) -> Started | None:
     known = tx.one("read_gathering", (c.trigger, c.per)) if tx.again else None
     if known is None or c.start is None or known[3] != c.start.id:
         return None
-    found = tx.one("find_start", (c.start.id,))
+    found = tx.one("find_run_state", (c.start.id,))
     return None if found is None else Started(c.start.id, created=True, state=found[0])
 
 
@@ -126,8 +126,8 @@ def _start_gathered(tx: Transaction, c: Gather) -> Started | Done | Refused:
             return answer  # it is complete, so it is looked at again
         ruling = _ruling(answer, c.start.id)
         run = answer.run if isinstance(answer, Started) else ""
-    ids = json.dumps([row[4] for row in tx.all("list_gathered", (c.trigger, c.per))])
+    ids = json.dumps([row[4] for row in tx.all("list_joined_runs", (c.trigger, c.per))])
     started = c.start.id if c.start is not None and ruling.state is DeliveryState.STARTED else None
     tx.change("start_deliveries", (ruling.state.value, ruling.note, started, tx.now, ids))
-    tx.change("count_gathered", (run, tx.now, c.trigger, c.per))
+    tx.change("count_joined_runs", (run, tx.now, c.trigger, c.per))
     return answer if isinstance(answer, Started) else DONE

@@ -20,15 +20,15 @@ def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
     """Put a fact into one run's inbox and wake it."""
     c = command
     tx.hold("run", c.run)
-    found = tx.one("read_receiver", (c.run,))
+    found = tx.one("read_receiving_state", (c.run,))
     if found is None:  # or it was pruned, and others continue it
-        heir = tx.one("find_heir", (c.run,))
+        heir = tx.one("find_newest_of_chain", (c.run,))
         missing = Refused("not_found", f"there is no run {c.run}")
         return missing if heir is None else deliver(tx, msgspec.structs.replace(c, run=heir[0]))
-    if tx.again and tx.one("was_taken", (c.run, c.kind, c.source)) is not None:
+    if tx.again and tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
         return DONE
     if found[1]:
-        heir = tx.one("find_heir", (c.run,))
+        heir = tx.one("find_newest_of_chain", (c.run,))
         if heir is None or heir[0] == c.run:
             return Refused("finished", f"run {c.run} is {found[0]}")
         return deliver(tx, msgspec.structs.replace(c, run=heir[0]))
@@ -38,7 +38,7 @@ def deliver(tx: Transaction, command: Deliver) -> Done | Refused:
         )
     ident = c.ident
     if c.kind is FactKind.ANSWER:
-        if tx.one("was_taken", (c.run, c.kind, c.source)) is not None:
+        if tx.one("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
             return DONE
         question = _find_question(tx, c.run, ident)
         if isinstance(question, Refused):
@@ -82,7 +82,7 @@ def put(
 ) -> bool:
     """Write a fact and wake its run. False = this source was given to this run before. `at` = when it happened, if that was before."""
     tx.hold("run", run)
-    if not tx.change("take_fact", (run, kind, source)):
+    if not tx.change("insert_fact_receipt", (run, kind, source)):
         return False
     write(tx, run, kind, name, ident, payload, failure, source, at)
     return True
@@ -129,14 +129,14 @@ def tell_parent(
     A child may end more than once (a person continued it): the last end replaces one that was not yet taken in.
     """
     tx.hold("run", parent)
-    found = tx.one("read_receiver", (parent,))
+    found = tx.one("read_receiving_state", (parent,))
     if found is None or found[1]:
         return
     if state is RunState.CANCELLED:
         failure = failure or _CANCELLED
     elif state is RunState.FAILED:
         failure = failure or _NO_REASON
-    tx.change("drop_pending_child", (parent, child))
+    tx.change("delete_child_fact", (parent, child))
     write(tx, parent, FactKind.CHILD, automation, ident, result, failure, child)
 
 
@@ -149,7 +149,7 @@ def tell_parent_again(tx: Transaction, child: str) -> None:
     if row is None:
         return
     automation, parent, ident, state, result, failure = row
-    if tx.one("was_told_of_child", (parent, child)) is not None:
+    if tx.one("has_child_fact", (parent, child)) is not None:
         return
     decoded = None if failure is None else _FAILURE.decode(failure)
     tell_parent(tx, child, automation, parent, ident, RunState(state), result, decoded)
@@ -159,7 +159,7 @@ def tell_watchers(
     tx: Transaction, run: str, automation: str, state: RunState, result: bytes | None, failure: Failure | None
 ) -> None:
     """Deliver a run's end to the other runs that found it by its key and wait for it."""
-    for watcher, ident in tx.all("list_run_watchers", (run,)):
+    for watcher, ident in tx.all("list_waits_for_run", (run,)):
         _tell_watcher(tx, run, automation, watcher, ident, state, result, failure)
 
 

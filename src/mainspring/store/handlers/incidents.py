@@ -78,7 +78,7 @@ def observe(tx: Transaction, command: Observe) -> Numbered:
 def _group(tx: Transaction, group: ErrorGroup) -> set[int]:
     """Add failures to their group; return those that no other watcher had added before."""
     seqs = json.dumps([told.seq for told in group.told])
-    fresh = {row[0] for row in tx.all("group_faults", (group.fingerprint, seqs))}
+    fresh = {row[0] for row in tx.all("set_failure_fingerprints", (group.fingerprint, seqs))}
     told = sorted((one for one in group.told if one.seq in fresh), key=lambda one: one.seq)
     if told:
         g, first, last = group, told[0], told[-1]
@@ -268,10 +268,10 @@ def resolve(tx: Transaction, command: Resolve) -> Done | Refused:
     """Take a person's word that it is over, and that the failed runs that are its members now are decided; so of what is folded into it."""
     row = _person(tx, command.incident, _M.RESOLVE)
     if isinstance(row, _Row):
-        for part in tx.all("list_failing_parts", (row.id,)):
+        for part in tx.all("list_failing_grouped_incidents", (row.id,)):
             _resolve(tx, _Row(*part), command.by, command.note)
         _resolve(tx, row, command.by, command.note)
-        if row.kind == IncidentKind.CLOCK_REGRESSION and (newest := tx.one("newest_clock_step")) is not None:
+        if row.kind == IncidentKind.CLOCK_REGRESSION and (newest := tx.one("find_newest_clock_step")) is not None:
             tx.change("put_meta", (DECIDED_CLOCK_STEP, str(newest[0])))
         return DONE
     return row
@@ -302,7 +302,7 @@ def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, no
 
 def _tell_again(tx: Transaction, row: _Row, about: About, part: str = "") -> None:
     """Tell all channels that have heard of this opening, or will: those not before they do."""
-    heard = tx.all("list_told_channels", (row.id, row.opened, tx.now + AHEAD_MS))
+    heard = tx.all("list_notified_channels", (row.id, row.opened, tx.now + AHEAD_MS))
     to = tuple(Target(max(due_at, tx.now), channel) for channel, due_at in heard)
     _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
 

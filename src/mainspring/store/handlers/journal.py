@@ -36,7 +36,7 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
     ):  # fmt: skip
         return _not_saved(tx, command)
     if c.inbox is not None:
-        tx.change("take_in_fact", (c.inbox, run))
+        tx.change("consume_fact", (c.inbox, run))
     if c.marked:
         _close(tx, run, ident, c.state)
     for event in c.events:
@@ -54,10 +54,10 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> Done | Refused:
 
 def _close(tx: Transaction, run: str, ident: str, state: OutcomeState) -> None:
     """Close what stood open for a request that has its outcome. A step that did not succeed may be continued: it keeps its checkpoint."""
-    tx.change("close_marks", (run, ident))
+    tx.change("delete_started_attempts", (run, ident))
     tx.change("close_wait", (run, ident))
     if state is OutcomeState.SUCCEEDED:
-        tx.change("close_checkpoint", (run, ident))
+        tx.change("delete_checkpoint", (run, ident))
 
 
 def _not_saved(tx: Transaction, command: SaveOutcome) -> Done | Refused:
@@ -97,7 +97,7 @@ def record_stall(tx: Transaction, command: RecordStall) -> Done | Refused:
     """Put an attempt on record that gives no sign of life."""
     c = command
     if tx.change(
-        "record_stall",
+        "record_stalled_attempt",
         (c.run, c.ident, c.claim, c.name, c.attempt, tx.now - c.silent_ms, _encode(c.stack), tx.session),
     ):
         return DONE
@@ -107,5 +107,5 @@ def record_stall(tx: Transaction, command: RecordStall) -> Done | Refused:
 def clear_stall(tx: Transaction, command: ClearStall) -> Done:
     """Take it back. Whoever has the run now may have put another attempt on record."""
     c = command
-    tx.change("clear_stall", (c.run, c.ident, c.claim, c.attempt, tx.session))
+    tx.change("clear_stalled_attempt", (c.run, c.ident, c.claim, c.attempt, tx.session))
     return DONE

@@ -26,7 +26,9 @@ def find_by_key(tx: Transaction, command: StartRun, key: RunKey) -> Started | Re
 
 def bind_key(tx: Transaction, command: StartRun, key: RunKey, state: RunState) -> None:
     """Let the key lead to the run that is being started. One that continues another run keeps the input that the key was taken with."""
-    if key.on_failed == "replace" and tx.change("lead_run_key", (command.id, state.value, command.automation, key.key)):
+    if key.on_failed == "replace" and tx.change(
+        "repoint_run_key", (command.id, state.value, command.automation, key.key)
+    ):
         return
     tx.change("write_run_key", (command.automation, key.key, command.id, key.input_hash, state.value, key.expires_at))
 

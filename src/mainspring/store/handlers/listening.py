@@ -60,7 +60,7 @@ def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
     if found is None:
         found = known[kind, name] = [
             (trigger, msgspec.json.decode(condition), int(bool(msgspec.json.decode(definition).get("filtered"))))
-            for trigger, condition, definition in tx.all("list_listeners", (kind, name))
+            for trigger, condition, definition in tx.all("list_subscribed_triggers", (kind, name))
         ]
     return found
 

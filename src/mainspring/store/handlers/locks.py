@@ -19,7 +19,7 @@ def take_lock(tx: Transaction, command: TakeLock) -> Numbered | Refused:
             return Numbered(token)
         if session is None or state in _LIVE:
             return Refused("held", f"lock {command.name!r} is held by {owner} since {taken_at}")
-    given = tx.all("next_token", (command.name,))[0][0]
+    given = tx.all("issue_fencing_token", (command.name,))[0][0]
     tx.change("write_lock", (command.name, command.owner, tx.session, given, tx.now, command.note))
     return Numbered(given)
 
@@ -28,7 +28,7 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> Done | Refused:
     """Let a lock go; a token of before its breaking lets nothing go."""
     if tx.change("release_lock", (command.name, command.token)):
         return DONE
-    row = tx.one("read_token", (command.name,))
+    row = tx.one("read_fencing_token", (command.name,))
     if tx.again and row is not None and row[0] >= command.token:
         return DONE
     return Refused("not_held", f"lock {command.name!r} is not held under token {command.token}")
@@ -46,9 +46,9 @@ def set_meta(tx: Transaction, command: SetMeta) -> Done:
     if command.value is None:
         tx.change("delete_meta", (command.key,))
         if command.key == HELD:
-            tx.change("set_meta", (RELEASED_AT, str(tx.now)))
+            tx.change("put_meta", (RELEASED_AT, str(tx.now)))
         tx.ready = True
     else:
-        tx.change("set_meta", (command.key, command.value))
+        tx.change("put_meta", (command.key, command.value))
     tx.cache.pop(command.key, None)
     return DONE

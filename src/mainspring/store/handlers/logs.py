@@ -9,7 +9,7 @@ from mainspring.store.transaction import Transaction
 def save_lines(tx: Transaction, command: SaveLines) -> Done | Refused:
     """Add parts to the lines of a run."""
     c = command
-    last = tx.one("last_log", (c.run,))
+    last = tx.one("find_last_log", (c.run,))
     number, upto = (1, 0) if last is None else (last[0] + last[1], last[2])
     if tx.again and c.parts and tx.one("find_log", _marks(c.run, c.parts[0])) is not None:
         return DONE
@@ -34,7 +34,7 @@ def save_lines(tx: Transaction, command: SaveLines) -> Done | Refused:
     if number - 1 > c.most_lines or upto > c.most_bytes:
         quarter = c.most_bytes // 4
         tail = number - (c.most_lines - min(c.kept_lines, c.most_lines))
-        tx.change("drop_logs", (c.run, tail, upto - (c.most_bytes - quarter), c.kept_lines, quarter))
+        tx.change("delete_logs", (c.run, tail, upto - (c.most_bytes - quarter), c.kept_lines, quarter))
     return DONE
 
 

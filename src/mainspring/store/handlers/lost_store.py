@@ -13,7 +13,7 @@ def record_lost(tx: Transaction, command: RecordLost) -> Done:
     """Open or reopen the incident of a lost store as of then, and resolve it; what several machines saw at one time is one."""
     tx.hold("incidents")
     c = command
-    known = tx.one("read_lost_incident", (IncidentKind.STORE_LOST.value,))
+    known = tx.one("read_store_loss_incident", (IncidentKind.STORE_LOST.value,))
     if known is None:
         _open(tx, c)
         _end(tx, c, c.id)

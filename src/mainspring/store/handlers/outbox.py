@@ -41,16 +41,16 @@ def take_queues(tx: Transaction, command: TakeQueues) -> Leased:
     if is_held(tx):
         return Leased(())
     tx.hold("outlets")
-    taken = tx.all("list_leased_queues", (c.lease,)) if tx.again else []
+    taken = tx.all("list_leased_outbox_queues", (c.lease,)) if tx.again else []
     if not taken:
-        taken = tx.all("list_sendable_queues", (tx.now, c.queues))
+        taken = tx.all("list_queues_to_send", (tx.now, c.queues))
         for queue, _ in taken:
-            tx.change("lease_queue", (queue, c.lease, tx.session, tx.now + c.lease_ms))
+            tx.change("lease_outbox_queue", (queue, c.lease, tx.session, tx.now + c.lease_ms))
     return Leased(tuple(LeasedQueue(queue, failures, _messages(tx, queue, c.messages)) for queue, failures in taken))
 
 
 def _messages(tx: Transaction, queue: str, most: int) -> tuple[Unsent, ...]:
-    rows = tx.all("list_unsent", (queue, most, MOST_BYTES))
+    rows = tx.all("list_unsent_messages", (queue, most, MOST_BYTES))
     return tuple(Unsent(seq, name, body, bool(is_raw), key, headers) for seq, name, body, is_raw, key, headers in rows)
 
 
@@ -58,19 +58,21 @@ def settle_queue(tx: Transaction, command: SettleQueue) -> Done:
     """Forget what was sent, mark what was refused, give the queue back. What was sent was sent, whoever has the lease now."""
     c = command
     if c.sent:
-        tx.change("delete_sent", (c.queue, json.dumps(c.sent)))
+        tx.change("delete_sent_messages", (c.queue, json.dumps(c.sent)))
     for refusal in c.refused:
         tx.change("refuse_message", (refusal.fault, refusal.seq, c.queue))
     if c.away is None:
-        tx.change("free_queue", (c.queue, c.lease))
+        tx.change("delete_outbox_lease", (c.queue, c.lease))
     else:
-        tx.change("put_off_queue", (tx.now + c.retry_after_ms, int(bool(c.sent)), tx.now, c.away, c.queue, c.lease))
+        tx.change(
+            "postpone_outbox_queue", (tx.now + c.retry_after_ms, int(bool(c.sent)), tx.now, c.away, c.queue, c.lease)
+        )
     return DONE
 
 
 def send_again(tx: Transaction, command: SendAgain) -> Done | Refused:
     """Let a refused message be sent again, in its old place."""
-    tx.change("unrefuse_message", (command.id,))
+    tx.change("retry_message", (command.id,))
     row = tx.one("find_message", (command.id,))
     if row is None:
         return Refused("not_found", f"no message {command.id} waits to be sent")

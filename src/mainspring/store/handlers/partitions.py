@@ -10,9 +10,9 @@ from mainspring.store.transaction import Transaction
 def take_hold(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
     """Take the key for `run`, or find that it or a run above it has it. False = another run holds it."""
     tx.hold("partition", queue, partition)
-    if tx.change("take_hold", (queue, partition, run, tx.now)):
+    if tx.change("insert_partition_hold", (queue, partition, run, tx.now)):
         return True
-    row = tx.one("read_hold", (queue, partition))
+    row = tx.one("read_partition_holder", (queue, partition))
     holder = row[0] if row else None
     return holder == run or (parent is not None and tx.one("is_ancestor", (parent, holder)) is not None)
 
@@ -26,7 +26,7 @@ def make_due(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
         else:
             due.append(seq)
     if due:
-        tx.change("make_due", (json.dumps(due),))
+        tx.change("make_runs_ready", (json.dumps(due),))
         tx.ready = True
 
 
@@ -39,7 +39,7 @@ def make_lines_due(tx: Transaction) -> int:
     tx.hold_all("partition", lines)
     found = 0
     for queue, partition in lines:
-        rows = tx.all("list_due_of_partition", (queue, partition, tx.now))
+        rows = tx.all("list_due_runs_of_partition", (queue, partition, tx.now))
         make_due(tx, rows)
         found += len(rows)
     return found
@@ -48,26 +48,26 @@ def make_lines_due(tx: Transaction) -> int:
 def line_up(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
     """Take the key for a run that begins now, behind those whose time came before and whom no claim has looked at yet."""
     tx.hold("partition", queue, partition)
-    make_due(tx, tx.all("list_due_of_partition", (queue, partition, tx.now)))
+    make_due(tx, tx.all("list_due_runs_of_partition", (queue, partition, tx.now)))
     return take_hold(tx, queue, partition, run, parent)
 
 
 def free_holds(tx: Transaction, run: str) -> None:
     """Let go of what `run` holds and pass each key on to the next in order."""
     tx.hold_all(
-        "partition", tx.all("list_holds_of", (run,))
+        "partition", tx.all("list_partition_holds_of", (run,))
     )  # first: whoever has the key locked may be waiting for this row
-    for queue, partition in tx.all("free_holds", (run,)):
+    for queue, partition in tx.all("delete_partition_holds", (run,)):
         pass_on(tx, queue, partition)
 
 
 def pass_on(tx: Transaction, queue: str, partition: str) -> None:
     """Give a free key to the first run that is blocked by it; runs below one holder become free together."""
     tx.hold("partition", queue, partition)
-    row = tx.one("read_next_blocked", (queue, partition))
+    row = tx.one("find_next_blocked_run", (queue, partition))
     while row is not None:
         tx.hold("run", row[0])
-        held, row = row, tx.one("read_next_blocked", (queue, partition))
+        held, row = row, tx.one("find_next_blocked_run", (queue, partition))
         if held != row:
             continue  # it was cancelled before we had it
         if take_hold(tx, queue, partition, row[0], row[1]):

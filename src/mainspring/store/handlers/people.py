@@ -77,7 +77,7 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> Done | Refused
     """Sign somebody in, if what was judged before is still so."""
     c = command
     tx.hold("people")
-    if c.link is not None and not tx.change("take_start_link", (c.link, tx.now)):
+    if c.link is not None and not tx.change("redeem_start_link", (c.link, tx.now)):
         return Refused("over", "this link was used, or its time has passed")
     found = tx.one("read_person", (c.name,))
     if c.role is None and (found is None or found[1] != c.proof):
@@ -85,7 +85,7 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> Done | Refused
     if c.role is not None and found is not None:
         return Refused("somebody_else", f"{c.name} is a person with a password here")
     if c.replaces is not None:
-        tx.change("replace_web_session", (c.replaces,))
+        tx.change("delete_web_session", (c.replaces,))
     role = None if c.role is None else c.role.value
     who = (c.hash, c.id, c.name, c.source.value, role, _written(c.automations))
     tx.change("insert_web_session", (*who, c.address, c.browser, tx.now, c.until_at))

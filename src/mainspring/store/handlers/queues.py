@@ -44,7 +44,7 @@ class Limits(msgspec.Struct, frozen=True):
         """Count so many starts."""
         rate = self.rate
         if starts and rate is not None:
-            tx.change("spend_rate", (rate.spend(starts, tx.now).write(), self.queue))
+            tx.change("record_rate_starts", (rate.spend(starts, tx.now).write(), self.queue))
 
     def next_start_at(self, now: int, starts: int) -> int | None:
         """Return the instant (ms) from which one more start is allowed after so many at `now`, if a rate limits it."""

@@ -23,8 +23,8 @@ def reject_fact(tx: Transaction, command: RejectFact) -> Done | Refused:
         return let_go(tx, c.run, c.claim)
     if not tx.change("reject_fact", (c.seq, c.run, encode_failure(c.failure), tx.now)):
         return DONE  # by its first sending
-    wait = tx.one("read_inbox_ident", (c.seq, c.run))
-    tx.change("take_in_fact", (c.seq, c.run))
+    wait = tx.one("find_ident_of_fact", (c.seq, c.run))
+    tx.change("consume_fact", (c.seq, c.run))
     if wait is not None and wait[0] is not None:
         events.refill_wait(tx, c.run, wait[0])
         tx.facts = True
@@ -34,11 +34,11 @@ def reject_fact(tx: Transaction, command: RejectFact) -> Done | Refused:
 def read_again(tx: Transaction, run: str) -> bool:
     """Give a run again what it could not read, for it may have other code now. False = it has nothing of that."""
     tx.hold("run", run)
-    found = tx.one("read_receiver", (run,))
+    found = tx.one("read_receiving_state", (run,))
     if found is None or found[1]:
         return False
     rejected = [fact_of(row[:9]) for row in tx.all("list_rejected_facts", (run,))]
-    tx.change("drop_rejected_facts", (run,))
+    tx.change("delete_rejected_facts", (run,))
     for fact in rejected:
         if fact.kind is FactKind.EVENT:
             _offer_event(tx, fact)
@@ -63,9 +63,9 @@ def _offer_event(tx: Transaction, fact: Fact) -> None:
 def drop_rejected(tx: Transaction, command: DropRejected) -> Numbered | Refused:
     """Forget what a run could not read: a person says that it does not matter."""
     tx.hold("run", command.run)
-    if tx.one("read_receiver", (command.run,)) is None:
+    if tx.one("read_receiving_state", (command.run,)) is None:
         return Refused("not_found", f"there is no run {command.run}")
-    number = tx.change("drop_rejected_facts", (command.run,))
+    number = tx.change("delete_rejected_facts", (command.run,))
     if not number and not tx.again:
         return Refused("nothing_rejected", f"run {command.run} has rejected no signal and no event")
     return Numbered(number)

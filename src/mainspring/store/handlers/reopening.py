@@ -59,7 +59,7 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
         if refusal is not None:
             return refusal
     if command.from_ident is not None:
-        chosen = tx.one("find_counted", (run.id, command.from_ident)) or _begun(tx, run, command.from_ident)
+        chosen = tx.one("find_current_outcome", (run.id, command.from_ident)) or _begun(tx, run, command.from_ident)
         if chosen is None:
             return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that began")
     undoes = _undoes(tx, run, chosen)
@@ -75,7 +75,7 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
             _supersede_causes(tx, run, _failing(run), generation)
     elif chosen is not None:
         generation += 1
-        tx.change("supersede_asked_from", (generation, run.id, chosen[1]))
+        tx.change("supersede_requests_from", (generation, run.id, chosen[1]))
         tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
         endings.supersede_children(tx, run.id, generation, chosen[1])
         events.supersede_waits(tx, run.id, chosen[1])
@@ -90,8 +90,8 @@ def reopen(tx: Transaction, command: Reopen) -> Done | Refused:
 
 
 def _begun(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
-    """Return what `find_counted` would of a step or child that began and has no outcome."""
-    found = None if ident.startswith("undo:") else tx.one("find_begun", (run.id, ident))
+    """Return what `find_current_outcome` would of a step or child that began and has no outcome."""
+    found = None if ident.startswith("undo:") else tx.one("find_request_of_step", (run.id, ident))
     return None if found is None else (0, found[0], "", "")
 
 
@@ -99,13 +99,13 @@ def _undoes(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> b
     """Tell whether it is the taking back that goes on: the run stopped at an undo, or is there for nothing else."""
     found = chosen
     if chosen is None and run.failed_ident is not None:
-        found = tx.one("find_counted", (run.id, run.failed_ident))
+        found = tx.one("find_current_outcome", (run.id, run.failed_ident))
     return found[3] == OutcomeKind.UNDO if found is not None else bool(run.undoing)
 
 
 def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     tx.hold("run", run)
-    row = tx.one("read_reopen", (run,))
+    row = tx.one("read_run_to_reopen", (run,))
     if row is None:
         return Refused("not_found", f"there is no run {run}")
     found = _Stopped(run, *row)
@@ -115,7 +115,7 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
         return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
     if found.run_key is not None:
         tx.hold("key", found.automation, found.run_key)
-        leads = tx.one("key_leads_to", (found.automation, found.run_key))
+        leads = tx.one("find_run_of_key", (found.automation, found.run_key))
         if leads is not None and leads[0] != run:
             return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {leads[0]}")
     return found
@@ -132,7 +132,7 @@ def _failing(run: _Stopped) -> list[str]:
 def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refused | None:
     """Count no longer the failures that led to the end; a step that never had its last word only gets its attempts back."""
     ident = run.failed_ident
-    found = None if ident is None else tx.one("find_counted", (run.id, ident))
+    found = None if ident is None else tx.one("find_current_outcome", (run.id, ident))
     if found is not None and found[2] in _UNSETTLED:
         # Its effect is, or may be, in the world: only a word about this very step may repeat it.
         return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
@@ -141,12 +141,12 @@ def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refus
     if not undoes:
         _supersede_causes(tx, run, _failing(run), run.generation)
     elif ident is not None:
-        tx.change("supersede_ident", (run.generation, run.id, ident))
+        tx.change("supersede_step", (run.generation, run.id, ident))
     return None
 
 
 def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], generation: int) -> None:
-    rows = tx.all("list_counted_from", (run.id, msgspec.json.encode(failing).decode()))
+    rows = tx.all("list_current_outcomes_from", (run.id, msgspec.json.encode(failing).decode()))
     ranks = no_longer_counted(msgspec.convert(rows, list[Counted]), failing)
     if ranks:
         values = (generation, run.id, msgspec.json.encode(ranks).decode())
@@ -183,7 +183,7 @@ def _accept(tx: Transaction, run: _Stopped, command: Reopen) -> Refused | None:
 
 def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> Done:
     if generation > run.generation:
-        tx.change("drop_checkpoints", (run.id,))  # whatever runs from now on has another key than they tell of
+        tx.change("delete_checkpoints_of_run", (run.id,))  # whatever runs from now on has another key than they tell of
     blocked = None
     if run.partition is not None and not partitions.take_hold(tx, run.queue, run.partition, run.id, run.parent):
         blocked = "partition"
@@ -197,7 +197,7 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
         "generation": generation,
         "undoing": int(run.undoing and undoes),
     }
-    tx.change("reopen", values)
+    tx.change("reopen_run", values)
     if run.state == RunState.NEEDS_ATTENTION:
         members.settle_run(tx, run.id, Settlement.CONTINUED)
     keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
@@ -208,12 +208,12 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
 def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
     """Put a person's word in the place of an outcome, and continue the run."""
     c = command
-    if tx.again and tx.one("was_taken", (c.run, FactKind.RESULT, c.command)) is not None:
+    if tx.again and tx.one("has_fact_receipt", (c.run, FactKind.RESULT, c.command)) is not None:
         return DONE
     run = _stopped(tx, c.run)
     if isinstance(run, Refused):
         return run
-    outcome, attempt = tx.one("find_counted", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
+    outcome, attempt = tx.one("find_current_outcome", (c.run, c.ident)), tx.one("find_open_attempt", (c.run, c.ident))
     if not (outcome is not None and outcome[2] in _GIVABLE) and not (
         outcome is None and attempt is not None and attempt[0] in _UNSURE
     ):
@@ -224,12 +224,12 @@ def give_result(tx: Transaction, command: GiveResult) -> Done | Refused:
     if outcome is not None and outcome[2] == OutcomeState.FAILED and not undoes:
         _supersede_causes(tx, run, [c.ident], run.generation)  # the body was handed this failure, and went on from it
     elif outcome is not None:
-        tx.change("supersede_ident", (run.generation, c.run, c.ident))
+        tx.change("supersede_step", (run.generation, c.run, c.ident))
     tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))
     if not undoes:
         tx.change("supersede_stops", (run.generation, c.run))
     done = _make_ready(tx, run, run.generation, None, undoes=undoes)
-    tx.change("take_fact", (c.run, FactKind.RESULT, c.command))
+    tx.change("insert_fact_receipt", (c.run, FactKind.RESULT, c.command))
     if not c.again:
         inbox.write(tx, c.run, FactKind.RESULT, c.ident, c.ident, c.output, c.failure, c.command)
     return done
@@ -239,7 +239,7 @@ def cancel_run(tx: Transaction, command: CancelRun) -> Done | Refused:
     """Ask a run to stop."""
     c = command
     tx.hold("run", c.run)
-    found = tx.one("read_receiver", (c.run,))
+    found = tx.one("read_receiving_state", (c.run,))
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
     if found[1] and (goes_on := endings.heir_of(tx, c.run)) is not None:
@@ -264,7 +264,7 @@ def discard(tx: Transaction, command: Discard) -> Done | Refused:
     if endings.end_idle(tx, command.run, Move.DISCARD, reason=FailureReason.DISCARDED):
         members.settle_run(tx, command.run, Settlement.DISCARDED, command.by)
         return DONE
-    found = tx.one("read_receiver", (command.run,))
+    found = tx.one("read_receiving_state", (command.run,))
     if found is None or found[0] != RunState.FAILED:
         return _not_ended(tx, command.run, Move.DISCARD)
     if members.settle_run(tx, command.run, Settlement.DISCARDED, command.by) or tx.again:
@@ -273,7 +273,7 @@ def discard(tx: Transaction, command: Discard) -> Done | Refused:
 
 
 def _not_ended(tx: Transaction, run: str, move: Move) -> Done | Refused:
-    found = tx.one("read_receiver", (run,))
+    found = tx.one("read_receiving_state", (run,))
     if found is None:
         return Refused("not_found", f"there is no run {run}")
     if tx.again and found[0] == target(move):

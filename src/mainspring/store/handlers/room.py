@@ -67,7 +67,7 @@ def list_taken_by_others(tx: Transaction, groups: list[ReadyGroup]) -> list[Read
     names = sorted({group.automation for group in groups})
     takers: dict[tuple[str, int], list[tuple[set[str], str | None]]] = {}
     for automation, version, tags, queues in tx.all(
-        "list_takers", {"automations": json.dumps(names), "session": tx.session}
+        "list_free_workers", {"automations": json.dumps(names), "session": tx.session}
     ):
         takers.setdefault((automation, version), []).append(({"", *json.loads(tags)}, queues))
     return [
@@ -84,7 +84,7 @@ def list_places(tx: Transaction, groups: list[ReadyGroup], limit: int, *, fresh:
     """Return the places of the first ready runs of these groups: resumes, or starts if `fresh`."""
     rows: list[Place] = []
     for group in groups:
-        rows += tx.all("list_places", (group.queue, group.automation, group.version, group.tag, fresh, limit))
+        rows += tx.all("list_run_places", (group.queue, group.automation, group.version, group.tag, fresh, limit))
     return sorted(rows)[:limit]
 
 

@@ -24,7 +24,7 @@ def announce_schedules(tx: Transaction, command: Announce, *, is_new_store: bool
     for row in command.schedules:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row, is_new_store=is_new_store)
-        tx.change("give_schedule", (row.input, row.key or None, row.name))
+        tx.change("set_schedule_input", (row.input, row.key or None, row.name))
     for automation, kept in names.items():
         tx.change("end_other_schedules", (tx.now, automation, json.dumps(kept)))
 
@@ -41,9 +41,9 @@ def _write(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) -> None:
             return
         if row.key and key == row.key:
             is_due = next_slot_at is not None and next_slot_at <= tx.now
-            tx.change("rewrite_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
+            tx.change("change_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
             return
-    retired = tx.one("read_announced", (row.automation,))
+    retired = tx.one("read_announced_automation", (row.automation,))
     if retired is not None and retired[1] is not None:
         return
     first, low_water = row.next_slot_at, tx.now
@@ -82,7 +82,7 @@ def pull_back_schedule(tx: Transaction, command: PullBackSchedule) -> Done:
     c = command
     tx.hold("schedule", c.schedule)
     if tx.change("pull_back_schedule", (c.next_slot_at, tx.now, c.schedule, tx.now + AHEAD_MS)):
-        tx.change("forget_slots_ahead", (c.schedule, tx.now))
+        tx.change("delete_slots_ahead", (c.schedule, tx.now))
     return DONE
 
 
@@ -121,6 +121,6 @@ def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> Sta
         if command.start is None and run is None:
             return DONE
         if command.start is not None and run == command.start.id:
-            found = tx.one("find_start", (run,))
+            found = tx.one("find_run_state", (run,))
             return Started(str(run), created=True, state=found[0] if found else target(Move.STAGE))
     return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")

@@ -71,7 +71,7 @@ def beat(tx: Transaction, command: Beat) -> Done:
     """Note when this session was last seen moving, and what its process takes; that it lives was checked by the group."""
     now = {"now": tx.now, "session": tx.session}
     usage = {"memory": command.memory, "processor": command.processor, "child_queue": command.child_queue}
-    tx.change("beat", now | usage)
+    tx.change("record_heartbeat", now | usage)
     return DONE
 
 
@@ -79,10 +79,10 @@ def note_blocked(tx: Transaction, command: NoteBlocked) -> Done:
     """Note what holds the loop of this session's process, or that it turns."""
     held = None
     if command.stack:
-        runs = [run for (run,) in tx.all("list_owned", (tx.session,))]
+        runs = [run for (run,) in tx.all("list_owned_runs", (tx.session,))]
         loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
         held = msgspec.json.encode(loop).decode()
-    tx.change("note_blocked", (held, tx.session))
+    tx.change("record_blocked_loop", (held, tx.session))
     return DONE
 
 
@@ -93,7 +93,7 @@ def note_findings(tx: Transaction, command: NoteFindings) -> Done:
         known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
         findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
     written = msgspec.json.encode(findings).decode() if findings else None
-    tx.change("note_findings", (written, tx.session))
+    tx.change("record_store_findings", (written, tx.session))
     return DONE
 
 
@@ -109,13 +109,13 @@ def close_session(tx: Transaction, command: CloseSession) -> Done:
     session = tx.session
     if session is None:
         return DONE
-    row = tx.one("read_burial", (session,))
+    row = tx.one("read_session_to_end", (session,))
     steps = {run: _running_steps(tx, run) for run, _ in command.blamed}
     tx.change("lose_attempts", {"now": tx.now, "session": session})
     freed = 0
     if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # else a person asked for the drain
         freed = _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
-    freed += tx.change("release_owned", {"now": tx.now, "session": session})
+    freed += tx.change("release_owned_runs", {"now": tx.now, "session": session})
     _end(tx, session, SessionState.CLOSED, freed)
     tx.session = None
     return DONE
@@ -123,7 +123,7 @@ def close_session(tx: Transaction, command: CloseSession) -> Done:
 
 def bury_all(tx: Transaction) -> None:
     """Declare all sessions dead that did not end: no process uses this store."""
-    for (session,) in tx.all("list_sessions_to_bury"):
+    for (session,) in tx.all("list_sessions_to_declare_dead"):
         bury(tx, Bury(session))
     tx.write_counters()
 
@@ -131,12 +131,12 @@ def bury_all(tx: Transaction) -> None:
 def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     """Declare a session dead and set free what it held. Whoever owned it can write nothing from this commit on."""
     session = command.session
-    row = tx.one("read_burial", (session,))
+    row = tx.one("read_session_to_end", (session,))
     if row is None or row[0] not in _LIVE or session == tx.session:
         if tx.again and row is not None and row[0] in (SessionState.DEAD, SessionState.QUARANTINED):
             return Numbered(row[2] or 0)
         return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
-    if command.silent_ms is not None and tx.one("is_silent", (session, tx.now - command.silent_ms)) is None:
+    if command.silent_ms is not None and tx.one("is_session_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     steps = "" if command.alone is None else _running_steps(tx, command.alone)
@@ -146,7 +146,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
     freed = _fail_here(tx, session) if row[1] == EXEC_ROLE else 0
     if command.alone is not None:
         freed += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
-    freed += tx.change("lose_owned", {**now, "crashed": int(command.crashed)})
+    freed += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
     _end(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, freed)
     return Numbered(freed)
 
@@ -154,7 +154,7 @@ def bury(tx: Transaction, command: Bury) -> Numbered | Refused:
 def pardon(tx: Transaction, command: Pardon) -> Done:
     """Take runs off probation that wait for it."""
     for run in command.runs:
-        tx.ready |= bool(tx.change("pardon", (run,)))
+        tx.ready |= bool(tx.change("end_probation", (run,)))
     return DONE
 
 
@@ -175,15 +175,15 @@ def _noticed(command: Bury) -> Noticed:
 def clear_suspect(tx: Transaction, command: ClearSuspect) -> Done | Refused:
     """Take a run off probation."""
     values = {"run": command.run, "claim": command.claim, "session": tx.session, "progressed": int(command.progressed)}
-    return DONE if tx.change("clear_suspect", values) else CLAIM_LOST
+    return DONE if tx.change("clear_probation", values) else CLAIM_LOST
 
 
 def record_process(tx: Transaction, command: RecordProcess) -> Done:
     """Remember, or forget, a process group of this session."""
     if command.ended:
-        tx.change("forget_process", (tx.session, command.pgid))
+        tx.change("delete_process_group", (tx.session, command.pgid))
     else:
-        tx.change("record_process", (tx.session, command.pgid, command.run, command.ident, command.started))
+        tx.change("record_process_group", (tx.session, command.pgid, command.run, command.ident, command.started))
     return DONE
 
 
@@ -191,7 +191,11 @@ def _end(tx: Transaction, session: int, state: SessionState, freed: int) -> None
     """Write the session's end and drop what only a live one has."""
     tx.change("end_session", {"state": state.value, "now": tx.now, "freed": freed, "session": session})
     for query in (
-        *("free_session_locks", "forget_process_groups", "forget_session_automations", "forget_desks", "forget_stalls"),
+        "delete_locks_of_session",
+        "delete_process_groups_of_session",
+        "delete_session_automations",
+        "delete_consumers_of_session",
+        "delete_stalled_attempts_of_session",
     ):
         tx.change(query, (session,))
     tx.ready |= freed > 0
@@ -205,15 +209,15 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
     suspects = []
     drain = {"now": tx.now, "session": session, "noticed": Noticed.OWN_REPORT.value, "ending": _UNASKED}
     for run, claim in command.blamed:
-        row = tx.one("blame_drain", (run,))
+        row = tx.one("count_forced_drain", (run,))
         if row is None:
             continue
-        tx.change("record_drain", {**drain, "run": run, "claim": claim})
+        tx.change("record_drain_loss", {**drain, "run": run, "claim": claim})
         if row[0]:
             suspects.append(run)
     if is_probation and len(suspects) == 1:
         (run,) = suspects
-        row = tx.one("count_drain", (run,))
+        row = tx.one("count_crash_by_drain", (run,))
         if row is not None and row[0] >= command.limit:
             return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
     return 0
@@ -238,7 +242,7 @@ def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
     reason = FailureReason.CRASHES_WORKER.value
     failure = Failure("CrashesWorker", reason, f"crashes worker: {how}", kind=Kind.PERMANENT)
     values = {"now": tx.now, "run": run, "session": session, "failure": encode_failure(failure)}
-    halted = tx.one("quarantine", values)
+    halted = tx.one("quarantine_run", values)
     if halted is None:
         return 0
     automation, key = halted
@@ -253,8 +257,8 @@ def _fail_here(tx: Transaction, session: int) -> int:
     """End the wrapped commands of an `exec` process that died: what happened to them is not known, and they are not repeated."""
     state, reason = target(Move.FAIL), FailureReason.PROCESS_LOST
     ended = 0
-    for (run,) in tx.all("list_owned", (session,)):
-        row = tx.one("fail_lost_here", {"now": tx.now, "run": run, "session": session})
+    for (run,) in tx.all("list_owned_runs", (session,)):
+        row = tx.one("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session})
         if row is not None:
             endings.settle(tx, run, row, state, None, None, reason)
             ended += 1

@@ -20,7 +20,7 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     child = _child_of_request(tx, command)
     if child is not None:
         return child
-    found = tx.one("find_start", (command.id,))
+    found = tx.one("find_run_state", (command.id,))
     if found is not None:
         return Started(command.id, created=False, state=found[0])
     refusal = _refusal(tx, command)
@@ -40,11 +40,11 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
 def _child_of_request(tx: Transaction, command: StartRun) -> Started | None:
     """Find the child that counts for the parent's request, whichever generation started it and however often it began anew."""
     parent = command.parent
-    child = None if parent is None else tx.one("find_child", (parent.run, parent.ident))
+    child = None if parent is None else tx.one("find_child_of_step", (parent.run, parent.ident))
     if parent is None or child is None:
         return None
     # Sent again, the first try may have told the parent, or may never have been executed.
-    if not (tx.again and tx.one("find_pending_child", (parent.run, child[0]))):
+    if not (tx.again and tx.one("has_child_fact", (parent.run, child[0]))):
         inbox.tell_parent_again(tx, child[0])
     return Started(child[0], created=False, state=child[1])
 
@@ -71,7 +71,7 @@ def is_retired(tx: Transaction, automation: str) -> bool:
     """Tell whether an automation starts no more (asked once a group)."""
     retired = tx.cache.get(("retired", automation))
     if retired is None:
-        retired = tx.one("is_retired", (automation,)) is not None
+        retired = tx.one("is_automation_retired", (automation,)) is not None
         tx.cache["retired", automation] = retired
     return bool(retired)
 
@@ -79,7 +79,7 @@ def is_retired(tx: Transaction, automation: str) -> bool:
 def _cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:
     """Refuse a child that would ask for itself for ever: the same automation with the same input above it, or too deep a tree."""
     values = {"parent": parent, "automation": command.automation, "kind": command.kind, "input": command.input}
-    row = tx.one("find_cycle", {**values, "deepest": DEEPEST})
+    row = tx.one("find_start_cycle", {**values, "deepest": DEEPEST})
     if row is None:
         return None
     if row[1] >= DEEPEST:

@@ -1,8 +1,6 @@
 """Triggers as announced, and what arrives for them: a key counts once, and its pace decides in the commit that stores it."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,13 +11,14 @@ from mainspring.domain.trigger import name_parts
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, TakenIn
 from mainspring.store.commands.runs import StartRun
-from mainspring.store.commands.triggers import Decide, ForgetSource, Replay, ReportDesk, TakeIn, TriggerRow
+from mainspring.store.commands.triggers import Decide, ForgetSource, NoteAsked, Replay, ReportDesk, TakeIn, TriggerRow
 from mainspring.store.handlers import listening
 from mainspring.store.handlers.delivery_keys import KnownDelivery, find_known, refuse_other_body
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.handlers.held import is_set_aside
 from mainspring.store.handlers.starts import start_run
 from mainspring.store.handlers.turned_away import key_at_the_door, trim
+from mainspring.store.reads.triggers import mark_of
 from mainspring.store.transaction import Transaction
 
 _FULL_MS = 1_000
@@ -30,8 +29,8 @@ def announce_triggers(tx: Transaction, command: Announce) -> None:
     """Write the triggers of the announced automations; one that its automation no longer has, ends."""
     names: dict[str, list[str]] = {row.name: [] for row in command.automations if row.definition is not None}
     for automation in names:
-        tx.change("forget_topics", (automation,))
-        tx.change("free_paths", (automation,))  # those of one announcement may have changed places
+        tx.change("delete_topics", (automation,))
+        tx.change("clear_paths", (automation,))  # those of one announcement may have changed places
     for row in command.triggers:
         names.setdefault(row.automation, []).append(row.name)
         _write(tx, row)
@@ -47,13 +46,13 @@ def _write(tx: Transaction, row: TriggerRow) -> None:
     for topic in row.topics:
         tx.change("insert_topic", (topic.kind, topic.name, row.name, topic.condition))
     if row.topics:
-        tx.change("want_gatherings", (len(row.topics), row.name))
+        tx.change("set_gathering_size", (len(row.topics), row.name))
         tx.change("recount_gatherings", (row.name,))
 
 
 def _taken(tx: Transaction, trigger: str, path: str) -> str | None:
     """Return the problem that a path is another trigger's already; None if it is free."""
-    taken = tx.one("find_path", (path, trigger))
+    taken = tx.one("find_path_owner", (path, trigger))
     if taken is None:
         return None
     return f"{path} is the path of {taken[0]!r} already: give one of the two another, and start the worker again"
@@ -64,7 +63,7 @@ def settle_paths(tx: Transaction, automation: str) -> None:
     for name, path in tx.all("list_paths_of", (automation,)):
         problem = _taken(tx, name, path)
         if problem is not None:
-            tx.change("lose_path", (problem, name))
+            tx.change("reject_path", (problem, name))
 
 
 def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
@@ -116,7 +115,7 @@ def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun 
     if pace.is_plain:
         return _start(tx, start, Ruling(DeliveryState.STARTED))
     tx.hold("pace", trigger, by)
-    row = tx.one("count_held", (trigger, by))
+    row = tx.one("count_held_deliveries", (trigger, by))
     held = Held(*row) if row is not None else Held()
     if is_full(held):
         return Refused("busy", f"{held.number} arrivals wait for their turn", retry_after_ms=_FULL_MS)
@@ -128,11 +127,11 @@ def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun 
             return answer
         ruling = answer
     if ruling.replaces:
-        tx.change("drop_held", ("a newer one counts", tx.now, trigger, by))
+        tx.change("drop_held_deliveries", ("a newer one counts", tx.now, trigger, by))
     if ruling.state is DeliveryState.HELD:
         tx.ready = True
         if pace.batch is not None and ruling.due_at is not None:
-            tx.change("hasten_held", (ruling.due_at, trigger, by))
+            tx.change("advance_held_deliveries", (ruling.due_at, trigger, by))
     if ruling.state in (DeliveryState.HELD, DeliveryState.STARTED):
         write_mark(
             tx, trigger, by, pace, counted(pace, mark, held, tx.now, started=ruling.state is DeliveryState.STARTED)
@@ -153,19 +152,14 @@ def _start(tx: Transaction, start: StartRun | None, ruling: Ruling) -> Ruling | 
 
 def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
     """Return what is remembered of a key."""
-    row = tx.one("read_pace", (trigger, by))
+    row = tx.one("read_flow_control", (trigger, by))
     return Mark() if row is None else mark_of(row)
-
-
-def mark_of(row: Sequence[Any]) -> Mark:
-    """Return the mark of a row of `read_pace`."""
-    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
     """Remember it for as long as the pace asks for it."""
     tx.change(
-        "write_pace",
+        "write_flow_control",
         (trigger, by, mark.counted_at, mark.started_at, mark.starts, mark.since_at, tx.now + pace.remembers),
     )
 
@@ -173,7 +167,7 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
 def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, known: KnownDelivery | None = None) -> None:
     """Store an arrival, in place of one that was refused."""
     if known is not None:
-        tx.change("free_key", (known.id,))
+        tx.change("release_delivery_key", (known.id,))
     tx.change("insert_delivery", row_of(tx, c, ruling, run))
 
 
@@ -225,13 +219,13 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     if ruling.state is DeliveryState.REFUSED:
         trim(tx, c.trigger, verified)
     elif c.state is DeliveryState.STARTED and c.key:
-        tx.change("take_key", (c.delivery,))
+        tx.change("claim_delivery_key", (c.delivery,))
     return TakenIn(c.delivery, ruling.state, run, first=True, note=ruling.note)
 
 
 def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
     """Let a delivery arrive once more."""
-    row = tx.one("read_delivery", (command.delivery,))
+    row = tx.one("read_delivery_input", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
     if row[1] == key_at_the_door(command.delivery):
@@ -266,7 +260,7 @@ def replay(tx: Transaction, command: Replay) -> TakenIn | Refused:
 def forget_source(tx: Transaction, command: ForgetSource) -> Done | Refused:
     """Let a key count anew."""
     tx.hold("delivery", command.trigger, command.key)
-    if tx.change("forget_source", (command.trigger, command.key)) or tx.again:
+    if tx.change("release_source_key", (command.trigger, command.key)) or tx.again:
         return DONE
     return Refused("not_found", f"nothing that is over arrived for {command.trigger!r} under this key")
 
@@ -274,5 +268,11 @@ def forget_source(tx: Transaction, command: ForgetSource) -> Done | Refused:
 def report_desk(tx: Transaction, command: ReportDesk) -> Done:
     """Keep since when a desk can fetch."""
     c = command
-    tx.change("report_desk", (c.trigger, tx.session or 0, c.connected_at, c.away_since, c.why))
+    tx.change("report_consumer", (c.trigger, tx.session or 0, c.connected_at, c.away_since, c.why))
+    return DONE
+
+
+def note_asked(tx: Transaction, command: NoteAsked) -> Done:
+    """Keep who begins to ask these filters."""
+    tx.change("record_filter_call", (tx.session or 0, json.dumps(command.deliveries)))
     return DONE

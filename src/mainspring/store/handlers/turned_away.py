@@ -38,4 +38,4 @@ def key_at_the_door(delivery: str) -> str:
 
 def trim(tx: Transaction, trigger: str, verified: str | None) -> None:
     """Forget the oldest of what was refused for a trigger for one reason, or after one verifier."""
-    tx.change("trim_refused", (trigger, KEPT_REFUSED, verified))
+    tx.change("trim_rejected_deliveries", (trigger, KEPT_REFUSED, verified))

@@ -37,7 +37,7 @@ class Undone(msgspec.Struct, frozen=True):
 
 def undoable(tx: Transaction, run: str) -> Undoable:
     """Return what a run that there is says of being taken back."""
-    row = tx.one("read_undoable", (run,))
+    row = tx.one("read_run_to_undo", (run,))
     assert row is not None
     return Undoable(*row)
 
@@ -45,11 +45,11 @@ def undoable(tx: Transaction, run: str) -> Undoable:
 def begin(tx: Transaction, run: str, what: Undoable) -> None:
     """Make a stopped run ready to be taken back. An undo that had failed is tried again; those that are done stay done."""
     for (ident,) in tx.all("list_failed_undos", (run,)):
-        tx.change("supersede_ident", (what.generation, run, ident))
+        tx.change("supersede_step", (what.generation, run, ident))
         tx.change("supersede_attempts_of", (what.generation, run, ident))
     held = what.partition is None or partitions.take_hold(tx, what.queue, what.partition, run, what.parent)
     blocked = None if held else "partition"
-    tx.change("undo", {"run": run, "ready": int(held), "blocked": blocked, "now": tx.now})
+    tx.change("undo_run", {"run": run, "ready": int(held), "blocked": blocked, "now": tx.now})
     members.settle_run(tx, run, Settlement.CONTINUED)
     tx.change("close_waits", (run,))
     keys.follow(tx, what.automation, what.run_key, run, target(Move.UNDO))
@@ -58,13 +58,13 @@ def begin(tx: Transaction, run: str, what: Undoable) -> None:
 
 def undone(tx: Transaction, run: str) -> Undone | None:
     """Return what was taken back of what the run still counts as done."""
-    row = tx.one("find_undone", (run,))
+    row = tx.one("find_undone_requests", (run,))
     return None if row is None or row[0] is None else Undone(*row)
 
 
 def supersede_undone(tx: Transaction, run: str, generation: int, asked: int, handed: int) -> None:
     """Count no longer what was asked for from `asked` on, nor what failed or was given up since the rollback began."""
     values = {"generation": generation, "run": run, "asked": asked, "handed": handed}
-    tx.change("supersede_attempts_undone", values)
+    tx.change("supersede_undone_attempts", values)
     tx.change("supersede_attempts_from", (generation, run, asked))
-    tx.change("supersede_undone", values)
+    tx.change("supersede_undone_outcomes", values)

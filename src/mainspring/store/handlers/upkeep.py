@@ -23,22 +23,28 @@ WRITERS_KEPT_MS = 7 * 24 * _HOUR_MS
 """For so long a mark that a process left is compared with what the store knows of it."""
 
 _OF_RUNS = (
-    "journal",
-    "attempts",
-    "checkpoints",
-    "step_renames",
-    "inbox",
-    "rejected_facts",
-    "waits",
-    "facts_taken",
-    "event_cursors",
-    "worker_losses",
-    "faults",
-    "logs",
-    "runs",
+    "prune_journal",
+    "prune_attempts",
+    "prune_checkpoints",
+    "prune_step_renames",
+    "prune_inbox",
+    "prune_rejected_facts",
+    "prune_waits",
+    "prune_fact_receipts",
+    "prune_event_cursors",
+    "prune_worker_losses",
+    "prune_failures",
+    "prune_logs",
+    "prune_runs",
 )
 
-_OF_INCIDENTS = ("error_groups", "incidents", "incident_moves", "alerts", "circumstances")
+_OF_INCIDENTS = (
+    "prune_error_groups",
+    "prune_incidents",
+    "prune_incident_moves",
+    "prune_alerts",
+    "prune_run_conditions",
+)
 
 
 def prune(tx: Transaction, command: Prune) -> Numbered:
@@ -51,11 +57,11 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
     gone: list[str] = []
     for state, before in limits:
         if before is not None and len(gone) < command.limit:
-            gone += [row[0] for row in tx.all("take_prunable", (state.value, before, command.limit - len(gone)))]
+            gone += [row[0] for row in tx.all("lock_prunable_runs", (state.value, before, command.limit - len(gone)))]
     if gone:
         ids = json.dumps(gone)
-        for table in _OF_RUNS:
-            tx.change(f"prune_{table}", (ids,))
+        for query in _OF_RUNS:
+            tx.change(query, (ids,))
     tx.change("prune_run_keys", (tx.now,))
     _prune_ways_in(tx)
     if command.failed_before is not None:
@@ -65,10 +71,10 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
         _prune_deliveries(tx, command.events_before, command.limit)
     if command.rollups_before is not None:
         _prune_rollups(tx, command.rollups_before)
-        for table in _OF_INCIDENTS:
-            tx.change(f"prune_{table}", (command.rollups_before,))
+        for query in _OF_INCIDENTS:
+            tx.change(query, (command.rollups_before,))
         tx.change("prune_channel_refs")
-    tx.change("prune_outlets", (tx.now,))
+    tx.change("prune_outbox_leases", (tx.now,))
     _fold(tx)
     return Numbered(len(gone))
 
@@ -82,9 +88,8 @@ def _prune_ways_in(tx: Transaction) -> None:
 
 def _prune_rollups(tx: Transaction, before: int) -> None:
     """Make one row of all that is too old, at minute 0: what was ever counted stays the same, so that counters made of it never go down."""
-    for table in ("rollups", "rollup_details"):
-        tx.change(f"keep_{table}", (before,))
-        tx.change(f"prune_{table}", (before,))
+    for query in ("total_rollups", "prune_rollups", "total_rollup_details", "prune_rollup_details"):
+        tx.change(query, (before,))
 
 
 def _prune_events(tx: Transaction, before: int, limit: int) -> None:
@@ -96,10 +101,10 @@ def _prune_events(tx: Transaction, before: int, limit: int) -> None:
 
 def _prune_bulk(tx: Transaction, before: int) -> None:
     """Forget the bulk act that ended first, with its runs: they may be so many that several at once would hold up every commit."""
-    found = tx.one("first_prunable_bulk_act", (before,))
+    found = tx.one("find_prunable_bulk_operation", (before,))
     if found is not None:
-        for table in ("bulk_parts", "bulk_acts"):
-            tx.change(f"prune_{table}", found)
+        for query in ("prune_bulk_runs", "prune_bulk_operation"):
+            tx.change(query, found)
 
 
 def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
@@ -107,18 +112,22 @@ def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
     before = min(before, tx.now - KEYS_COUNT_FOR_MS)
     seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
     tx.change("prune_deliveries", (seqs,))
-    tx.change("give_up_gathered", ("the others did not come", tx.now, before))
-    for query in ("prune_gathered", "prune_gatherings"):
+    tx.change("drop_abandoned_joined_deliveries", ("the others did not come", tx.now, before))
+    for query in ("prune_joined_runs", "prune_gatherings"):
         tx.change(query, (before,))
-    tx.change("prune_paces", (tx.now,))
+    tx.change("prune_flow_control", (tx.now,))
 
 
 def _fold(tx: Transaction) -> None:
     """Make one row an hour of the rows of all sessions and minutes (a sum from a full hour on stays the same), then forget old sessions."""
     before = tx.now - FOLD_AFTER_MS
     before -= before % _HOUR_MS
-    for table in ("rollups", "rollup_details"):
-        tx.change(f"fold_{table}", (before,))
-        tx.change(f"forget_folded_{table}", (before,))
+    for query in (
+        "group_rollups_by_hour",
+        "delete_grouped_rollups",
+        "group_rollup_details_by_hour",
+        "delete_grouped_rollup_details",
+    ):
+        tx.change(query, (before,))
     tx.change("prune_sessions", (before,))
     tx.change("prune_commits", (tx.now - WRITERS_KEPT_MS,))

@@ -21,7 +21,7 @@ def describe_wrapped(tx: Transaction, command: DescribeWrapped) -> Done | Refuse
     A call by hand states no schedule: it changes nothing of an automation that has one, which stays watched and shown as it was.
     """
     row = command.automation
-    known = tx.one("read_described", (row.name,))
+    known = tx.one("read_exec_automation", (row.name,))
     if known is not None:
         kind, definition, retired_at = known
         if kind != row.kind:
@@ -48,19 +48,21 @@ def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:
     """Write the run, or the end that it still misses."""
     c = command
     tx.hold("run", c.id)
-    known = tx.one("read_recorded", (c.id,))
+    known = tx.one("read_exec_run", (c.id,))
     if known is None:
-        tx.change("insert_recorded", {**_row(command), "now": tx.now})
+        tx.change("insert_exec_run", {**_row(command), "now": tx.now})
         if c.state is RunState.FAILED:  # a run that was there before has its fault by the change of its state
             ident = c.outcome.ident if c.outcome is not None else None
-            tx.change("insert_fault", (c.id, c.automation, c.state, c.reason, ident, encode_failure(c.failure), tx.now))
+            tx.change(
+                "insert_failure", (c.id, c.automation, c.state, c.reason, ident, encode_failure(c.failure), tx.now)
+            )
             tx.change("settle_late_member", (c.id, tx.now))
         _follow(tx, command, started=1)
         return Started(c.id, created=True, state=c.state)
     state, reason = known
     if state in TERMINAL and reason != FailureReason.PROCESS_LOST:
         return Started(c.id, created=False, state=state)
-    if not tx.change("end_recorded", {**_row(command), "session": c.session, "now": tx.now}):
+    if not tx.change("end_exec_run", {**_row(command), "session": c.session, "now": tx.now}):
         return Refused("owned", f"run {c.id} is {state}, and this is not its owner's word")
     partitions.free_holds(tx, c.id)
     endings.close_children(tx, c.id)
@@ -101,15 +103,15 @@ def _follow(tx: Transaction, command: RecordRun, *, started: int) -> None:
     c = command
     for a in c.attempts:
         tx.change(
-            "record_attempt",
+            "record_exec_attempt",
             (c.id, a.ident, a.generation, a.attempt, a.name, a.state, a.asked, c.claim, encode_failure(a.failure),
              a.started_at, a.ended_at, a.next_at),
         )  # fmt: skip
     if (o := c.outcome) is not None:
         # What stands there of the last attempt is its start mark, or that it was lost: the outcome knows better.
-        tx.change("forget_attempt", (c.id, o.ident, o.generation, o.attempt))
+        tx.change("delete_attempt", (c.id, o.ident, o.generation, o.attempt))
         tx.change(
-            "record_outcome",
+            "record_exec_outcome",
             (c.id, o.rank, o.ident, o.name, o.kind, o.state, o.asked, o.attempt, o.generation, c.claim, o.input, o.output,
              encode_failure(o.failure), o.started_at, o.at, o.took_us),
         )  # fmt: skip

@@ -72,7 +72,7 @@ def _acts_after(address: Address, seq: int) -> Acts | None:
     """Return the acts on record in the store that is replaced, after one of them; None where it cannot be read."""
     reader = PostgresReader(address)
     try:
-        return reader.read("list_acts_after", (seq, MOST_ACTS))
+        return reader.read("list_operations_after", (seq, MOST_ACTS))
     except (StoreError, psycopg.Error):
         return None
     finally:

@@ -4,8 +4,8 @@ import re
 
 import psycopg
 
+from mainspring.store.audit_chain import first_break
 from mainspring.store.finding import CHAIN, RULES, Finding
-from mainspring.store.handlers.audit import first_break
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import UNHURRIED, connect, refuse_unsafe
 from mainspring.store.postgres.faults import translate

@@ -159,7 +159,7 @@ def refuse_unsafe(connection: Connection, address: Address) -> None:
             f"PostgreSQL {connection.info.parameter_status('server_version')} is too old for a store\nat {address.shown}",
             hint="Use PostgreSQL 14 or newer.",
         )
-    row = connection.execute(TEXTS["read_safety"]).fetchone() or ()
+    row = connection.execute(TEXTS["read_server_durability"]).fetchone() or ()
     fsync, synchronous, pages, is_copy, encoding = row
     for setting, value, good in (("fsync", fsync, "on"), ("full_page_writes", pages, "on")):
         if value == "off":
@@ -191,7 +191,7 @@ def refuse_waiting_for_standby(address: Address, fault: psycopg.Error) -> None:
     """
     try:
         with connect(address) as looking:
-            waits = looking.execute(TEXTS["list_waiting_for_standby"]).fetchone() is not None
+            waits = looking.execute(TEXTS["list_backends_waiting_for_standby"]).fetchone() is not None
     except (psycopg.Error, MainspringError):
         return
     if waits:

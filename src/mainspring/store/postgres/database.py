@@ -145,10 +145,10 @@ class PostgresDatabase(GroupingDatabase):
                     _LOG.warning("created a new store at %s", self.address.shown)
                 connection.execute(BEGIN)
                 connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
-                marks = connection.execute(TEXTS["read_move"]).fetchall()
+                marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
                 if (moved := refusal(marks, self.address.shown)) is not None:
                     raise moved
-                connection.execute(TEXTS["name_store"], (f"{self._clock.random_bits(128):032x}",))
+                connection.execute(TEXTS["set_store_id"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
                 self._history.open(connection)
             else:
@@ -166,7 +166,7 @@ class PostgresDatabase(GroupingDatabase):
         """Learn the server's time before anything is compared with it; from then on each commit tells it."""
         if self.process_clock is not None:
             asked_at = self.process_clock.own()
-            ((now,),) = connection.execute(TEXTS["read_instant"]).fetchall()
+            ((now,),) = connection.execute(TEXTS["read_server_time"]).fetchall()
             self.process_clock.learn(asked_at, now, self.process_clock.own())
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
@@ -292,9 +292,9 @@ class PostgresDatabase(GroupingDatabase):
         asked_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
             connection.execute(BEGIN)
-            run(connection.cursor(), TEXTS["open_group"], self._opening)
+            run(connection.cursor(), TEXTS["prepare_group"], self._opening)
             if again and self.session is None:
-                run(connection.cursor(), TEXTS["await_standbys"], ())
+                run(connection.cursor(), TEXTS["wait_for_standbys"], ())
             found = run(connection.cursor(), TEXTS["read_writer"], (self.session, self._history.writer))
             asked = [(*one, run(connection.cursor(), TEXTS[one[0]], one[1])) for one in asked_at_once(commands)]
         row = found.fetchone()
@@ -325,7 +325,7 @@ class PostgresDatabase(GroupingDatabase):
             transaction.write_counters()
             transaction.send_later()
             if transaction.session is not None and transaction.session != self.session:
-                run(connection.cursor(), TEXTS["mark_session"], (self.instance, transaction.session))
+                run(connection.cursor(), TEXTS["set_session_instance"], (self.instance, transaction.session))
             self._history.count(connection.cursor(), transaction)
             connection.execute("commit")
         if connection.is_unsure:

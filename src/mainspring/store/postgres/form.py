@@ -37,7 +37,7 @@ def require_form(address: Address) -> None:
             if number:
                 connection.execute("begin read only")
                 connection.execute("select set_config('search_path', $1, true)", (address.schema,))
-                marks = connection.execute(TEXTS["read_move"]).fetchall()
+                marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
                 connection.execute("commit")
     except psycopg.Error as fault:
         raise translate(fault, address.shown) or fault from fault

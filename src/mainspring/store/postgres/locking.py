@@ -9,35 +9,80 @@ the group is sent again.
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.store.commands import alerts as heard
-from mainspring.store.commands import automations as acts
-from mainspring.store.commands import bulk as many
-from mainspring.store.commands import inbox as facts
-from mainspring.store.commands import incidents as seen
-from mainspring.store.commands import journal, outbox, people, runs, sessions
-from mainspring.store.commands import triggers as come
+from mainspring.store.commands.alerts import TakeAlerts
+from mainspring.store.commands.automations import (
+    Announce,
+    Audited,
+    BackfillSlot,
+    DismissSlot,
+    MakeSlot,
+    NoteCircumstances,
+    PauseQueue,
+    PullBackSchedule,
+    SetQueue,
+    TakeLock,
+)
+from mainspring.store.commands.bulk import MoveBulk, NotePiece, TakePiece
+from mainspring.store.commands.inbox import (
+    CloseWait,
+    Deliver,
+    DropRejected,
+    ExpireWait,
+    OpenWait,
+    Publish,
+    RejectFact,
+    ReturnFact,
+)
+from mainspring.store.commands.incidents import Acknowledge, Observe, RecordLost, Resolve, Snooze
+from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
+from mainspring.store.commands.outbox import TakeQueues
+from mainspring.store.commands.people import (
+    AddPerson,
+    ChangePerson,
+    EndWebSession,
+    EndWebSessions,
+    OpenWebSession,
+    RemovePerson,
+    SetPassword,
+)
+from mainspring.store.commands.runs import (
+    Annotate,
+    CancelRun,
+    Claim,
+    Complete,
+    Discard,
+    Finish,
+    GiveResult,
+    Halt,
+    MarkDone,
+    ParentLink,
+    Reopen,
+    RunKey,
+    StartRun,
+    Suspend,
+)
+from mainspring.store.commands.sessions import Beat
+from mainspring.store.commands.triggers import Decide, DismissDelivery, ForgetSource, Gather, LetGo, TakeIn
 from mainspring.store.postgres.arrays import Texts, texts
 from mainspring.store.postgres.transaction import PostgresTransaction
 
-_ENDING = (runs.Finish, runs.MarkDone, runs.Discard, runs.CancelRun)
-_STOPPED = (runs.Halt, runs.Reopen, runs.GiveResult)
-_LOCKED_BY_NOBODY = frozenset(
-    {runs.Complete, runs.Annotate, journal.SaveOutcome, journal.SaveAttempt, journal.SaveCheckpoint, sessions.Beat}
-)
+_ENDING = (Finish, MarkDone, Discard, CancelRun)
+_STOPPED = (Halt, Reopen, GiveResult)
+_LOCKED_BY_NOBODY = frozenset({Complete, Annotate, SaveOutcome, SaveAttempt, SaveCheckpoint, Beat})
 """What an owner writes down about its own run: nobody else decides upon that, so nothing but its events is locked beforehand."""
 _OF_PEOPLE = (
-    *(people.AddPerson, people.ChangePerson, people.RemovePerson, people.SetPassword),
-    *(people.OpenWebSession, people.EndWebSession, people.EndWebSessions),
+    *(AddPerson, ChangePerson, RemovePerson, SetPassword),
+    *(OpenWebSession, EndWebSession, EndWebSessions),
 )
-_TAKING_IN = (come.TakeIn, come.Decide, come.LetGo, come.Gather)
+_TAKING_IN = (TakeIn, Decide, LetGo, Gather)
 _OF_A_RUN = (
-    runs.Suspend,
-    facts.Deliver,
-    facts.CloseWait,
-    facts.ExpireWait,
-    facts.RejectFact,
-    facts.ReturnFact,
-    facts.DropRejected,
+    Suspend,
+    Deliver,
+    CloseWait,
+    ExpireWait,
+    RejectFact,
+    ReturnFact,
+    DropRejected,
     *_STOPPED,
 )
 
@@ -56,7 +101,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
             if isinstance(part, _ENDING):
                 ending.add(part.run)
             touched |= _touched_by(part)
-            if isinstance(part, runs.Claim):
+            if isinstance(part, Claim):
                 first |= _lines(transaction.all("list_due_partitions", (transaction.now,)))
             first |= _first_of(part)
             last |= _last_of(part)
@@ -65,10 +110,10 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
     transaction.hold_names(first)
     if touched or ending:  # else no run is locked but those that are changed together, in the order of their ids
         touched.update(command.run for command in changed)
-    finished = [command.run for command in commands if type(command) is runs.Finish]
-    transaction.hold_runs(touched, ending, [("list_tied", (texts(finished),))] if len(finished) > 1 else ())
+    finished = [command.run for command in commands if type(command) is Finish]
+    transaction.hold_runs(touched, ending, [("list_linked_runs", (texts(finished),))] if len(finished) > 1 else ())
     transaction.hold_names(last)
-    if any(isinstance(part, acts.SetQueue | acts.PauseQueue) for command in others for part in _parts(command)):
+    if any(isinstance(part, SetQueue | PauseQueue) for command in others for part in _parts(command)):
         transaction.all(
             "list_queue_limits"
         )  # a claim of this group locks the rows of all limited queues, in the order of their names
@@ -84,27 +129,27 @@ def asked_at_once(commands: list[Any]) -> list[tuple[str, tuple[Texts]]]:
     return [("list_partitions_of", (texts(sorted(stopping)),))] if stopping else []
 
 
-def _apart(commands: list[Any]) -> tuple[list[runs.Complete], list[Any]]:
+def _apart(commands: list[Any]) -> tuple[list[Complete], list[Any]]:
     """Return the ends of runs of one step, of which there may be hundreds, and all others that name something to lock."""
-    ends = [command for command in commands if type(command) is runs.Complete]
+    ends = [command for command in commands if type(command) is Complete]
     return ends, [c for c in commands if type(c) not in _LOCKED_BY_NOBODY or bool(getattr(c, "events", ()))]
 
 
 def _touched_by(part: Any) -> set[str]:
     """Return the runs that a command decides upon, but for one that it ends."""
     match part:
-        case runs.StartRun(parent=runs.ParentLink(run=run)):
+        case StartRun(parent=ParentLink(run=run)):
             return {run}
-        case facts.OpenWait(kind="run", run=run, name=name):
+        case OpenWait(kind="run", run=run, name=name):
             return {run, name}
-        case facts.OpenWait(run=run):
+        case OpenWait(run=run):
             return {run}
     return {part.run} if isinstance(part, _OF_A_RUN) else set()
 
 
 def _locks_alone(commands: list[Any]) -> bool:
     """Tell whether a group is one command of one name at most, whose handler locks it in time and holds nothing else yet."""
-    several = (acts.Audited, runs.Complete, *_ENDING, *_STOPPED, *_TAKING_IN)
+    several = (Audited, Complete, *_ENDING, *_STOPPED, *_TAKING_IN)
     if len(commands) != 1 or isinstance(commands[0], several):
         return False
     if type(commands[0]) in _LOCKED_BY_NOBODY:
@@ -129,50 +174,50 @@ def _parts(command: Any) -> Iterator[Any]:
 def _first_of(command: Any) -> set[tuple[str, ...]]:
     """Return the names that are held before any run: whoever has one of them finds only then which runs it is about."""
     match command:
-        case runs.StartRun(queue=queue, partition=str(partition)):
+        case StartRun(queue=queue, partition=str(partition)):
             return {("partition", queue, partition)}
-        case facts.Publish(name=name) | facts.OpenWait(kind="event", name=name):
+        case Publish(name=name) | OpenWait(kind="event", name=name):
             return {("event", name)}
-        case facts.RejectFact(event=str(name)) | facts.ReturnFact(event=str(), name=name):
+        case RejectFact(event=str(name)) | ReturnFact(event=str(), name=name):
             return {("event", name)}
-        case come.TakeIn(trigger=trigger, key=key, by=by, pace=pace):
+        case TakeIn(trigger=trigger, key=key, by=by, pace=pace):
             return {("delivery", trigger, key), *(() if pace.is_plain else [("pace", trigger, by)])}
-        case come.Decide(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
+        case Decide(delivery=delivery, trigger=trigger, key=key, by=by, pace=pace):
             of_key = [("delivery", trigger, key)] if key else []
             return {("delivery", delivery), *of_key, *(() if pace.is_plain else [("pace", trigger, by)])}
-        case come.DismissDelivery(delivery=delivery):
+        case DismissDelivery(delivery=delivery):
             return {("delivery", delivery)}
-        case come.LetGo(trigger=trigger, by=by):
+        case LetGo(trigger=trigger, by=by):
             return {("pace", trigger, by)}
-        case come.Gather(trigger=trigger, per=per):
+        case Gather(trigger=trigger, per=per):
             return {("pace", trigger, per)}
-        case come.ForgetSource(trigger=trigger, key=key):
+        case ForgetSource(trigger=trigger, key=key):
             return {("delivery", trigger, key)}
     return set()
 
 
 def _last_of(command: Any) -> set[tuple[str, ...]]:
     match command:
-        case runs.StartRun(automation=automation, run_key=runs.RunKey(key=key)):
+        case StartRun(automation=automation, run_key=RunKey(key=key)):
             return {("key", automation, key)}
-        case acts.Audited():
+        case Audited():
             return {("audit",)}
-        case acts.Announce(schedules=schedules):
+        case Announce(schedules=schedules):
             return {("deployments",), *(("schedule", row.name) for row in schedules)}
-        case acts.SetQueue() | acts.PauseQueue():
+        case SetQueue() | PauseQueue():
             return {("queue",)}
-        case acts.NoteCircumstances():
+        case NoteCircumstances():
             return {("circumstances",)}
-        case acts.MakeSlot() | acts.BackfillSlot() | acts.DismissSlot() | acts.PullBackSchedule():
+        case MakeSlot() | BackfillSlot() | DismissSlot() | PullBackSchedule():
             return {("schedule", command.schedule)}
-        case acts.TakeLock(name=name):
+        case TakeLock(name=name):
             return {("lock", name)}
-        case outbox.TakeQueues():
+        case TakeQueues():
             return {("outlets",)}
-        case heard.TakeAlerts():
+        case TakeAlerts():
             return {("channels",)}
-        case many.TakePiece() | many.NotePiece() | many.MoveBulk():
+        case TakePiece() | NotePiece() | MoveBulk():
             return {("bulk",)}
-        case seen.Observe() | seen.RecordLost() | seen.Acknowledge() | seen.Snooze() | seen.Resolve():
+        case Observe() | RecordLost() | Acknowledge() | Snooze() | Resolve():
             return {("incidents",)}
     return {("people",)} if isinstance(command, _OF_PEOPLE) else set()

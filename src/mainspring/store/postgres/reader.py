@@ -61,7 +61,7 @@ class PostgresReader:
         prepare(connection)
         self.notice = POOLED if is_pooled(connection) else None
         if not is_pooled(connection):
-            run(connection.cursor(), TEXTS["open_reads"], self._opening)
+            run(connection.cursor(), TEXTS["prepare_reader"], self._opening)
 
     def read(self, query: str, params: Params = ()) -> Rows:
         """Return all rows of a statement of `queries/`."""
@@ -77,14 +77,14 @@ class PostgresReader:
                 return run(connection.cursor(), text, params).fetchall()
             with connection.pipeline():
                 connection.execute("begin read only")
-                run(connection.cursor(), TEXTS["open_read"], self._opening)
+                run(connection.cursor(), TEXTS["prepare_read"], self._opening)
                 found = run(connection.cursor(), text, params)
                 connection.execute("commit")
             return found.fetchall()
 
     def findings(self) -> list[StoreFinding]:
         """Return what the marks of this host show: that the store lacks commits."""
-        now = self.read("read_instant")[0][0] if self._marks.read() else 0
+        now = self.read("read_server_time")[0][0] if self._marks.read() else 0
         lost = find_lost_commits(self._marks.compared(now), self.read)
         return [] if lost is None else [finding_of(lost)]
 
@@ -99,7 +99,7 @@ class PostgresReader:
                 with connection.pipeline():
                     connection.execute("begin isolation level repeatable read read only")
                     if is_pooled(connection):
-                        run(connection.cursor(), TEXTS["open_read"], self._opening)
+                        run(connection.cursor(), TEXTS["prepare_read"], self._opening)
                     found = run(connection.cursor(), TEXTS[query], params)
                 return found.fetchall()
 

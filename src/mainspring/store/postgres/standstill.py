@@ -22,8 +22,8 @@ def end_standing(connection: Connection, schema: str, *, longer_than_ms: int) ->
     with contextlib.suppress(psycopg.Error):
         with connection.pipeline():
             connection.execute("begin")
-            run(connection.cursor(), TEXTS["open_read"], {"schema": schema, "longest": str(longer_than_ms)})
-            found = run(connection.cursor(), TEXTS["end_standing"], {"still": longer_than_ms})
+            run(connection.cursor(), TEXTS["prepare_read"], {"schema": schema, "longest": str(longer_than_ms)})
+            found = run(connection.cursor(), TEXTS["terminate_blocking_clients"], {"still": longer_than_ms})
             connection.execute("commit")
         ended = [pid for was_there, pid in answer_of(found)[0] if was_there]
         if ended:

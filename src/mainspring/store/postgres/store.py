@@ -96,7 +96,7 @@ class PostgresStore(ProcessStore):
 
     def cut_off(self, session: int) -> None:
         """End the connection on which the process of this session has something under way."""
-        self.reader.read("end_backends_of", (session,))
+        self.reader.read("terminate_backends_of_session", (session,))
 
     @property
     def lease_ms(self) -> int:

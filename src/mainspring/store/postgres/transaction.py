@@ -120,8 +120,8 @@ class PostgresTransaction(Transaction):
         wanted, over = sorted(set(runs)), sorted(set(ending))
         if wanted or over:
             if then:
-                self.ahead([("hold_runs", (wanted, over)), *then])
-            rows = self.all("hold_runs", (wanted, over))
+                self.ahead([("lock_runs", (wanted, over)), *then])
+            rows = self.all("lock_runs", (wanted, over))
             self._held.update(("run", row[0]) for row in rows)
             self._held.update(("run", name) for name in wanted)
 
@@ -129,7 +129,7 @@ class PostgresTransaction(Transaction):
         """Lock whatever is known by its names, in the order of its numbers."""
         wanted = set(things) - self._held
         if wanted:
-            self.all("hold_names", (sorted(self._number(thing) for thing in wanted),))
+            self.all("lock_names", (sorted(self._number(thing) for thing in wanted),))
             self._held |= wanted
 
     def _number(self, thing: tuple[str, ...]) -> int:

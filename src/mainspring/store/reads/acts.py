@@ -10,13 +10,12 @@ from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Result
 from mainspring.store.held import RESTORED_AT, decision_key
-from mainspring.store.reads import incidents as reads_incidents
-from mainspring.store.reads import message_schemas as reads_messages
-from mainspring.store.reads import runs as reads_runs
-from mainspring.store.reads import status as reads_status
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage, audit_page
-from mainspring.store.reads.incidents import LastFault
+from mainspring.store.reads.incidents import LastFault, last_faults
 from mainspring.store.reads.lost import LostInterval, lost_interval
+from mainspring.store.reads.message_schemas import signal_schemas
+from mainspring.store.reads.runs import failures_of, list_runs, newest_of, story
+from mainspring.store.reads.status import audit_rows, meta, plans, slots_between, verify_audit
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
@@ -30,7 +29,7 @@ class StoredActs:
 
     def story(self, run: str) -> RunStory:
         """Return all there is to know of one run; raises NotFoundError."""
-        return reads_runs.story(self._reader, run)
+        return story(self._reader, run)
 
     def list_runs(
         self,
@@ -43,37 +42,37 @@ class StoredActs:
         cursor: int | None = None,
     ) -> RunPage:
         """Return a page of runs, newest first; created from `since_at` to before `until_at`."""
-        return reads_runs.list_runs(
+        return list_runs(
             self._reader, states=states, name=name, since_at=since_at, until_at=until_at, limit=limit, cursor=cursor
         )
 
     def failures_of(self, runs: Sequence[str]) -> dict[str, Failure]:
         """Return why runs failed or need a person, as it is stored; those that are not there, or have no failure, are left out."""
-        return reads_runs.failures_of(self._reader, runs)
+        return failures_of(self._reader, runs)
 
     def last_faults(self, runs: Sequence[str]) -> list[LastFault]:
         """Return the last failure of each of these runs, where somebody may have to hear of it."""
-        return reads_incidents.last_faults(self._reader, runs)
+        return last_faults(self._reader, runs)
 
     def plans(self, automation: str | None) -> list[SchedulePlan]:
         """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
-        return reads_status.plans(self._reader, automation)
+        return plans(self._reader, automation)
 
     def slots_between(self, schedule: str, first_at: int, last_at: int, limit: int) -> list[SlotView]:
         """Return the slots on record from one instant to another, both included, oldest first."""
-        return reads_status.slots_between(self._reader, schedule, first_at, last_at, limit)
+        return slots_between(self._reader, schedule, first_at, last_at, limit)
 
     def newest_of(self, run: str) -> str:
         """Return the run that a run goes on as, after it began anew any number of times; itself if it did not."""
-        return reads_runs.newest_of(self._reader, run)
+        return newest_of(self._reader, run)
 
     def signal_schemas(self, run: str, name: str) -> list[Any] | None:
         """Return the JSON schemas of the signals of this name that the code of a run can read; None = not known for certain."""
-        return reads_messages.signal_schemas(self._reader, run, name)
+        return signal_schemas(self._reader, run, name)
 
     def meta(self, key: str) -> str | None:
         """Return one entry of `meta`."""
-        return reads_status.meta(self._reader, key)
+        return meta(self._reader, key)
 
     def undecided(self, limit: int) -> list[str]:
         """Return ids of runs that were unfinished when the store was restored and that nobody has decided on, at most `limit`."""
@@ -82,7 +81,7 @@ class StoredActs:
             if not restored:
                 return []
             at = restored[0][0]
-            return [str(row[0]) for row in read("list_undecided", (int(at), decision_key(at, ""), limit))]
+            return [str(row[0]) for row in read("list_undecided_restored_runs", (int(at), decision_key(at, ""), limit))]
 
     def lost_interval(self, limit: int) -> LostInterval:
         """Return what was set aside by the last restoring, at most `limit` of each kind."""
@@ -90,12 +89,12 @@ class StoredActs:
 
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
         """Return what this act with this command id was answered; None = there was none."""
-        rows = self._reader.read("find_audit", (command,))
+        rows = self._reader.read("find_audit_entry", (command,))
         return _RESULT.decode(rows[0][0]) if rows and rows[0][1:] == (verb, subject) else None
 
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
         """Return acts on record, newest first."""
-        return reads_status.audit_rows(self._reader, limit=limit, cursor=cursor)
+        return audit_rows(self._reader, limit=limit, cursor=cursor)
 
     def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
         """Return a page of the acts on record that fit, newest first."""
@@ -103,4 +102,4 @@ class StoredActs:
 
     def verify_audit(self) -> AuditCheck:
         """Walk the whole chain of the audit log."""
-        return reads_status.verify_audit(self._reader)
+        return verify_audit(self._reader)

@@ -1,4 +1,4 @@
-"""Reads for the schedule of the next days: what starts soonest, how long it took, what did not start in time."""
+"""Reads for the agenda of the next days: which slots come next, how long a run takes, what did not start in time."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,15 @@ from mainspring.store.reads.watched import newest_ends
 from mainspring.store.views import SlotView
 
 
+class NextSlot(msgspec.Struct, frozen=True):
+    """The next slot of a schedule; `spec` = domain.schedule.Schedule as JSON."""
+
+    automation: str
+    schedule: str
+    slot_at: int
+    spec: bytes
+
+
 class PlannedStart(msgspec.Struct, frozen=True):
     """A schedule that starts something by itself, with the definition of its automation."""
 
@@ -22,6 +31,12 @@ class PlannedStart(msgspec.Struct, frozen=True):
     definition: bytes
     paused_at: int | None
     paused_until: int | None
+
+
+def next_slots(reader: Reader, automations: Sequence[str] | None = None, limit: int = 10) -> list[NextSlot]:
+    """Return the slots that come next, of what is neither retired nor paused: of all automations or of some."""
+    names = None if automations is None else _listed(automations)
+    return [NextSlot(*row) for row in reader.read("list_next_slots", (names, limit))]
 
 
 def planned_starts(

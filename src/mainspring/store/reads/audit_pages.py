@@ -37,6 +37,13 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     until_at: int | None = None
 
 
+_ORDERED: Final = {
+    "subject": "list_audit_entries_of_subject",
+    "actor": "list_audit_entries_of_actor",
+    "verb": "list_audit_entries_of_verb",
+}
+
+
 class AuditPage(msgspec.Struct, frozen=True):
     """Acts on record, newest first; `cursor` continues the list where it ends (None = that was all)."""
 
@@ -55,7 +62,7 @@ def audit_page(reader: Reader, which: AuditFilter, *, limit: int = 50, cursor: i
         for order, value, rest in _orders(read, which):
             lowest = _lowest(read, order, value, before, last) if any(rest) else last
             values = (before, lowest, limit + 1, *rest)
-            rows = read(f"list_audit_of_{order}", (*values, value)) if order else read("list_audit_among", values)
+            rows = read(_ORDERED[order], (*values, value)) if order else read("list_audit_entries_among", values)
             found += [AuditView(*row) for row in rows]
             looked_to = max(looked_to, lowest)
     wanted = sorted((row for row in found if row.seq >= looked_to), key=lambda row: -row.seq)
@@ -84,9 +91,9 @@ def _orders(read: Snapshot, which: AuditFilter) -> Iterator[tuple[str, str, tupl
 def _lowest(read: Snapshot, order: str, value: str, before: int, last: int) -> int:
     """Return the number down to which acts of an order are looked at: `last` = to the end."""
     if order:
-        ((reach,),) = read("audit_reach", (order, value, before, LOOKED_AT))
+        ((reach,),) = read("find_audit_bound", (order, value, before, LOOKED_AT))
         return max(reach or 0, last)
-    newest = read("list_audit", (before, 1))
+    newest = read("list_audit_entries", (before, 1))
     return max(newest[0][0] - LOOKED_AT, last) if newest else last
 
 
@@ -105,10 +112,10 @@ def _on_machines(read: Snapshot, head: str) -> Iterable[str]:
     """Return the actors whose name begins so: each is the next one behind the last in the index."""
     found: list[str] = []
     end = f"{head[:-1]}A"  # what follows "@" in the order of bytes
-    while len(found) < _PLACES and (rows := read("next_audit_actor", (found[-1] if found else head, end))):
+    while len(found) < _PLACES and (rows := read("find_next_audit_actor", (found[-1] if found else head, end))):
         found.append(rows[0][0])
     return found
 
 
 def _number_at(read: Snapshot, at: int) -> int:
-    return number_at(read, at, newest="last_audit", time_at="audit_at_number")
+    return number_at(read, at, newest="read_newest_audit_entry", time_at="find_audit_time")

@@ -62,17 +62,19 @@ class BulkPart(msgspec.Struct, frozen=True):
 
 def bulk_acts(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
     """Return bulk acts, newest first; `cursor` = the seq where the last page ended."""
-    return [_view(row) for row in reader.read("list_bulk_acts", (NEWEST if cursor is None else cursor, limit))]
+    return [_view(row) for row in reader.read("list_bulk_operations", (NEWEST if cursor is None else cursor, limit))]
 
 
 def is_due(reader: Reader, now: int) -> bool:
     """Tell whether there is a piece to take at `now` (ms): one that is due, that nobody has, and whose store is not held."""
-    return bool(reader.read("list_due_bulk_acts", (now, now + AHEAD_MS))) and not reader.read("read_meta", (HELD,))
+    return bool(reader.read("list_due_bulk_operations", (now, now + AHEAD_MS))) and not reader.read(
+        "read_meta", (HELD,)
+    )
 
 
 def bulk_act(reader: Reader, id: str) -> BulkView | None:
     """Return one."""
-    rows = reader.read("read_bulk_act", (id,))
+    rows = reader.read("read_bulk_operation", (id,))
     return _view(rows[0]) if rows else None
 
 
@@ -80,7 +82,7 @@ def bulk_parts(
     reader: Reader, bulk: BulkView, *, refused: bool = False, limit: int = 50, cursor: str | None = None
 ) -> list[BulkPart]:
     """Return parts of one, oldest first, behind the part `cursor`: all, or those that were refused."""
-    rows = reader.read("list_bulk_refused" if refused else "list_bulk_parts", (bulk.id, cursor or "", limit))
+    rows = reader.read("list_refused_bulk_runs" if refused else "list_bulk_runs", (bulk.id, cursor or "", limit))
     done = [id for id, why in rows if why is None and id <= bulk.reached]
     repeats = _repeats(reader, bulk, done) if bulk.verb is BulkVerb.REPLAY and done else {}
     return [BulkPart(id, why is None and id <= bulk.reached, why, repeats.get(id)) for id, why in rows]
@@ -89,7 +91,7 @@ def bulk_parts(
 def _repeats(reader: Reader, bulk: BulkView, parts: list[str]) -> dict[str, str]:
     """Return the new delivery of each part that was replayed, as the act on it has it on record."""
     commands = {f"{bulk.id}/{part}": part for part in parts}
-    rows = reader.read("list_act_details", (msgspec.json.encode(list(commands)).decode(),))
+    rows = reader.read("list_audit_details", (msgspec.json.encode(list(commands)).decode(),))
     return {commands[command]: _detail(detail).delivery for command, detail in rows if detail is not None}
 
 

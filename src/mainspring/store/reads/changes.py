@@ -24,10 +24,10 @@ def changes_since(reader: Reader, since_at: int) -> Changes:
             tuple(Deployment(number, at) for number, at in read("list_deployments_since", (since_at,))),
             tuple(
                 ActOnRecord(at, by, verb, subject)
-                for at, by, verb, subject in read("list_acts_since", (since_at, _ACTS))
+                for at, by, verb, subject in read("list_operations_since", (since_at, _ACTS))
             ),
             tuple(
                 CircumstanceChange(at, CircumstanceKind(kind), subject, _values(was), _values(now))
-                for at, kind, subject, was, now in read("list_changes_since", (since_at,))
+                for at, kind, subject, was, now in read("list_condition_changes_since", (since_at,))
             ),
         )

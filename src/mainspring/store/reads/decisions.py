@@ -62,7 +62,7 @@ def read_decisions(reader: Reader, run: RunView) -> RunDecisions:
     if fault is not None and fault.settled is not None:
         is_discarded = fault.settled is Settlement.DISCARDED
         settlement = RunSettlement(fault.settled, fault.settled_at, fault.settled_by, reason if is_discarded else None)
-    leads = [] if run.run_key is None else reader.read("key_leads_to", (run.automation, run.run_key))
+    leads = [] if run.run_key is None else reader.read("find_run_of_key", (run.automation, run.run_key))
     successor = leads[0][0] if leads and leads[0][0] != run.id else None
     return RunDecisions(given, settlement, successor, fault is not None and settlement is None)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mainspring.domain.journal import Fact, History
 from mainspring.store.base import HISTORY_BYTES, AheadSchedule, DueSchedule, Pause, Reader, Unfinished
-from mainspring.store.reads import history as reads_history
+from mainspring.store.reads import history
 
 _RUNS_AT_ONCE = 100
 
@@ -17,11 +17,11 @@ class WorkerReads:
 
     def histories(self, runs: Sequence[str], *, about_bytes: int = HISTORY_BYTES) -> list[History]:
         """Return all that is needed to continue runs, for as many of the first as fit; see base.EngineReads."""
-        return reads_history.histories(self._reader, runs, about_bytes)
+        return history.histories(self._reader, runs, about_bytes)
 
     def facts_after(self, session: int, seq: int) -> list[Fact]:
         """Return the facts newer than `seq` in the inboxes of runs that this session owns, in order."""
-        return reads_history.facts_after(self._reader, session, seq)
+        return history.facts_after(self._reader, session, seq)
 
     def due_schedules(self, now: int, limit: int = 100) -> list[DueSchedule]:
         """Return the schedules whose next slot is due, neither paused nor ended, earliest first."""
@@ -30,7 +30,7 @@ class WorkerReads:
 
     def next_slot_at(self) -> int | None:
         """Return the earliest instant at which a schedule can be due; a pause puts its slots off to its end."""
-        rows = self._reader.read("next_slot")
+        rows = self._reader.read("find_next_slot")
         return rows[0][0] if rows else None
 
     def schedules_ahead(self, at: int) -> list[AheadSchedule]:

@@ -49,7 +49,7 @@ def histories(reader: Reader, runs: Sequence[str], about_bytes: int) -> list[His
             found[run].checkpoints[row[0]] = Checkpoint(*row)
         for run, old, new in read("list_step_renames_of", among):
             found[run].renames[old] = new
-        for run, ident in read("list_living_children_of", among):
+        for run, ident in read("list_unfinished_children_of", among):
             found[run].children.append(ident)
         for fact in map(fact_of, read("list_facts_of", among)):
             found[fact.run].facts.append(fact)
@@ -68,7 +68,7 @@ def _first_of(runs: Sequence[str], sizes: dict[str, int], about_bytes: int) -> I
 
 def facts_after(reader: Reader, session: int, seq: int) -> list[Fact]:
     """Return facts newer than `seq` in the inboxes of the runs this session owns."""
-    return [fact_of(row) for row in reader.read("facts_after", (session, seq))]
+    return [fact_of(row) for row in reader.read("list_facts_after", (session, seq))]
 
 
 def fact_of(row: tuple[Any, ...]) -> Fact:
@@ -98,7 +98,7 @@ def outcome_of(row: Sequence[Any]) -> Outcome:
 
 
 def stall_of(row: Sequence[Any]) -> Stall:
-    """Make a stalled attempt of a row of `read_stalls`."""
+    """Make a stalled attempt of a row of `list_stalled_attempts_of`."""
     run, ident, step, attempt, since_at, stack = row
     return Stall(run, ident, step, attempt, since_at, msgspec.json.decode(stack, type=tuple[str, ...]))
 

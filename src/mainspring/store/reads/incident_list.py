@@ -38,7 +38,7 @@ def incident_page(
 
 def parts_of(reader: Reader, incident: str, limit: int = 100) -> list[Incident]:
     """Return what is, or was at its end, part of an incident, the newest change first."""
-    return [incident_of(row) for row in reader.read("list_parts", (incident, limit))]
+    return [incident_of(row) for row in reader.read("list_grouped_incidents", (incident, limit))]
 
 
 def incidents_named(reader: Reader, ids: Iterable[str]) -> list[Incident]:

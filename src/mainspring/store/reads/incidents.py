@@ -152,13 +152,13 @@ class Unsent(msgspec.Struct, frozen=True):
 
 def untold_faults(reader: Reader, limit: int = MOST) -> list[Fault]:
     """Return failures that no watcher has grouped, oldest first."""
-    rows = reader.read("list_untold_faults", (limit,))
+    rows = reader.read("list_ungrouped_failures", (limit,))
     return [Fault(*[*_fault(row[:-2]), HealthRule(row[-2]), _settlement(row[-1])]) for row in rows]
 
 
 def last_faults(reader: Reader, runs: Sequence[str]) -> list[LastFault]:
     """Return the last failure of each of these runs; those that nobody is told of have none, as that of a child, which its parent tells."""
-    rows = reader.read("list_last_faults", (msgspec.json.encode(runs).decode(),))
+    rows = reader.read("list_last_failures", (msgspec.json.encode(runs).decode(),))
     return [
         LastFault(
             *[*_fault(fault), HealthRule.ITEM, _settlement(how)], fingerprint=fingerprint, settled_at=at, settled_by=by
@@ -221,17 +221,17 @@ def incidents(
 
 def told(reader: Reader, limit: int) -> list[Incident]:
     """Return what is not resolved and told by itself: what is open first, then the loudest, then the oldest."""
-    return [incident_of(row) for row in reader.read("list_wrong_incidents", (0, limit))]
+    return [incident_of(row) for row in reader.read("list_open_incidents", (0, limit))]
 
 
 def folded(reader: Reader, limit: int) -> list[Incident]:
     """Return what is not resolved and part of another one, in the order of `told`."""
-    return [incident_of(row) for row in reader.read("list_wrong_incidents", (1, limit))]
+    return [incident_of(row) for row in reader.read("list_open_incidents", (1, limit))]
 
 
 def parts(reader: Reader) -> dict[str, int]:
     """Return how many incidents that are not resolved are part of each one, by its id."""
-    return dict(reader.read("count_parts"))
+    return dict(reader.read("count_grouped_incidents"))
 
 
 def incident(reader: Reader, id: str) -> Incident | None:
@@ -284,7 +284,7 @@ def channels(reader: Reader) -> list[ChannelView]:
 
 def wrong_counts(reader: Reader) -> dict[tuple[str, str], int]:
     """Return how many incidents are not resolved, by severity and kind."""
-    return {(severity, kind): number for severity, kind, number in reader.read("count_wrong_incidents")}
+    return {(severity, kind): number for severity, kind, number in reader.read("count_open_incidents")}
 
 
 def unsent(reader: Reader) -> list[Unsent]:

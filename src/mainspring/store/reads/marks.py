@@ -24,22 +24,22 @@ def marks_of(reader: Reader, now: int) -> Marks:
     acts = [one.seq for one in status.audit_rows(reader, limit=1)]
     queues = status.queue_views(reader)
     with reader.snapshot() as read:
-        figures = read("mark_figures", (now - MINUTES_MS - now % 60_000,))
+        figures = read("read_figures_token", (now - MINUTES_MS - now % 60_000,))
         found: dict[str, Any] = {
             # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
             "runs": [
-                read("mark_runs", (NEWEST,)),
+                read("list_run_tokens", (NEWEST,)),
                 [(one.name, one.running, one.backlog) for one in queues],
                 *map(plain_sums, figures),
                 acts,
             ],
-            "questions": read("mark_questions", (NEWEST,)),
-            "incidents": read("mark_incidents", (NEWEST,)),
-            "automations": [*map(plain_sums, (*read("mark_automations"), *read("mark_schedules")))],
-            "deliveries": read("mark_deliveries", (NEWEST,)),
+            "questions": read("list_question_tokens", (NEWEST,)),
+            "incidents": read("list_incident_tokens", (NEWEST,)),
+            "automations": [*map(plain_sums, (*read("read_automations_token"), *read("read_schedules_token")))],
+            "deliveries": read("list_delivery_tokens", (NEWEST,)),
             "queues": queues,
             # That a process is gone is on record only once it was buried.
-            "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("mark_sessions", (_SESSIONS,))],
+            "workers": [(row, is_gone(row[2], row[3], row[4])) for row in read("list_session_tokens", (_SESSIONS,))],
             "audit-log": acts,
         }
     found["logs"] = logs.newest_part(reader)

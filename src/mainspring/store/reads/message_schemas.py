@@ -24,8 +24,8 @@ def signal_schemas(reader: Reader, run: str, name: str) -> list[Any] | None:
     What a run said counts only while the session lives whose code it was: other code may read more.
     """
     with reader.snapshot() as read:
-        newest = read("find_heir", (run,))
-        rows = read("read_receiving_run", (newest[0][0] if newest else run,))
+        newest = read("find_newest_of_chain", (run,))
+        rows = read("read_awaited_message", (newest[0][0] if newest else run,))
         if not rows:
             return None
         definition, waiting_for = rows[0]

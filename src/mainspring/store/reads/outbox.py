@@ -47,7 +47,7 @@ def can_send(reader: Reader, now: int) -> bool:
     """Tell whether there is a queue that a Sender could take now."""
     if reader.read("read_meta", (HELD,)):
         return False
-    return bool(reader.read("find_sendable_queue", (now,)))
+    return bool(reader.read("find_queue_to_send", (now,)))
 
 
 def list_outbox_queues(reader: Reader, limit: int = 100) -> list[OutboxQueue]:

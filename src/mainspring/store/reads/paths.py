@@ -44,7 +44,7 @@ class PassedRun(msgspec.Struct, frozen=True):
 def passed_runs(reader: Reader, name: str) -> list[PassedRun]:
     """Return the newest 50 of the automation, newest first, each with its first 100 outcomes."""
     with reader.snapshot() as read:
-        ends = read("list_last_ends", (name, RUNS))
+        ends = read("list_last_run_ends", (name, RUNS))
         found: dict[str, list[Passed]] = {run: [] for run, *_ in ends}
         cut = set()
         for run, rank, ident, step, kind, state, asked_after, counts in read(

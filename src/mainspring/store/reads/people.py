@@ -107,7 +107,7 @@ def tokens(reader: Reader) -> list[TokenView]:
 
 def may_anyone_enter(reader: Reader, now: int) -> bool:
     """Tell whether there is a person, a token or a start-up link that opens anything."""
-    return bool(reader.read("may_anyone_enter", (now,))[0][0])
+    return bool(reader.read("has_credentials", (now,))[0][0])
 
 
 def _person(row: tuple[Any, ...]) -> PersonView:

@@ -57,7 +57,7 @@ def run_view(reader: Reader, run: str) -> RunView:
 
 def newest_of(reader: Reader, run: str) -> str:
     """Return the run that a run goes on as, after it began anew any number of times; itself if it did not. The first one may be pruned."""
-    rows = reader.read("find_heir", (run,))
+    rows = reader.read("find_newest_of_chain", (run,))
     return str(rows[0][0]) if rows else run
 
 
@@ -93,11 +93,11 @@ def resolve_id(reader: Reader, text: str) -> str:
     if text == "@last":
         found = [row[0] for row in reader.read("last_run")]
     elif text == "@failed":
-        both = (reader.read("last_failed"), reader.read("last_halted"))
+        both = (reader.read("find_last_failed_run"), reader.read("find_last_stopped_run"))
         found = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
     else:
-        prefix = text if text.startswith("r_") or reader.read("find_start", (text,)) else f"r_{text}"
-        found = [row[0] for row in reader.read("list_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
+        prefix = text if text.startswith("r_") or reader.read("find_run_state", (text,)) else f"r_{text}"
+        found = [row[0] for row in reader.read("list_run_ids_from", (prefix, prefix + LAST, _SHOWN + 1))]
         if prefix in found:
             return prefix
         found += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in found]
@@ -145,7 +145,7 @@ def list_runs(
 def first_created_at(reader: Reader, at: int) -> int:
     """Return the number of the first run that was not created before an instant: commit order is the order of creation."""
     with reader.snapshot() as read:
-        return number_at(read, at, newest="newest_run", time_at="created_at_number")
+        return number_at(read, at, newest="find_newest_run_number", time_at="find_run_creation_time")
 
 
 def failures_of(reader: Reader, runs: Sequence[str]) -> dict[str, Failure]:
@@ -168,7 +168,7 @@ def story(reader: Reader, run: str) -> RunStory:
             read,
             view_of(found[0]),
             [outcome_of(row) for row in read("read_history_outcomes", (run,))],
-            [attempt_of(row) for row in read("read_all_attempts", (run,))],
+            [attempt_of(row) for row in read("list_attempts_of_run", (run,))],
         )
 
 
@@ -179,11 +179,11 @@ def _story(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[Atte
         run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
         attempts=attempts,
-        checkpoints={row[0]: Checkpoint(*row) for row in read("read_checkpoints", (run.id,))},
-        facts=[fact_of(row) for row in read("read_inbox", (run.id,))],
-        waits=[wait_of(row) for row in read("read_waits", (run.id,))],
+        checkpoints={row[0]: Checkpoint(*row) for row in read("list_checkpoints_of_run", (run.id,))},
+        facts=[fact_of(row) for row in read("list_inbox", (run.id,))],
+        waits=[wait_of(row) for row in read("list_waits", (run.id,))],
         children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
-        stalls=[stall_of(row) for row in read("read_stalls", (run.id,))],
+        stalls=[stall_of(row) for row in read("list_stalled_attempts_of", (run.id,))],
         rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
         losses=[loss_of(row) for row in read("list_worker_losses", (run.id, _LOSSES))],
     )
@@ -203,12 +203,12 @@ def outline(reader: Reader, run: str, most: int = OUTLINE) -> RunStory:
         if not found:
             raise missing(run)
         view = view_of(found[0])
-        outcomes = [outcome_of(row) for row in read("read_outline", (run, most, view.failed_ident))]
+        outcomes = [outcome_of(row) for row in read("read_journal_outline", (run, most, view.failed_ident))]
         told = {(outcome.ident, outcome.generation) for outcome in outcomes}
         # An attempt whose step has its outcome, which is not among these, would look like one that is still to be settled.
         attempts = [
             attempt_of(row)
-            for *row, is_settled in read("read_newest_attempts", (run, most))
+            for *row, is_settled in read("list_newest_attempts", (run, most))
             if not is_settled or (row[0], row[2]) in told
         ]
         return _story(read, view, outcomes, attempts[::-1])
@@ -229,15 +229,15 @@ def ended_calls(reader: Reader, run: str, limit: int) -> list[tuple[str, str, st
 
 def asked_after(reader: Reader, run: str, limit: int) -> dict[int, int]:
     """Return by the rank of the first outcomes that count the rank that had been handed over when each was asked for."""
-    return {int(rank): int(after) for rank, after in reader.read("list_asked_after", (run, limit))}
+    return {int(rank): int(after) for rank, after in reader.read("list_request_order", (run, limit))}
 
 
 def step(reader: Reader, run: str, ident: str) -> StepView:
     """Return one step of a run with its values, superseded generations too; nothing in it = the run has no such step."""
     with reader.snapshot() as read:
-        outcomes = [outcome_of(row) for row in read("read_step", (run, ident, _GENERATIONS))]
-        attempts = [attempt_of(row) for row in read("read_attempts_of_step", (run, ident, _ATTEMPTS))]
-        checkpoints = [Checkpoint(*row) for row in read("read_checkpoints", (run,)) if row[0] == ident]
+        outcomes = [outcome_of(row) for row in read("read_step_outcomes", (run, ident, _GENERATIONS))]
+        attempts = [attempt_of(row) for row in read("list_attempts_of_step", (run, ident, _ATTEMPTS))]
+        checkpoints = [Checkpoint(*row) for row in read("list_checkpoints_of_run", (run,)) if row[0] == ident]
     return StepView(ident, outcomes, attempts[::-1], checkpoints[0] if checkpoints else None)
 
 
@@ -255,7 +255,7 @@ def automations_of(reader: Reader, runs: Iterable[str]) -> dict[str, str]:
 
 def waits_of(reader: Reader, run: str) -> list[WaitView]:
     """Return what one run waits for from outside."""
-    return [wait_of(row) for row in reader.read("read_waits", (run,))]
+    return [wait_of(row) for row in reader.read("list_waits", (run,))]
 
 
 def wait_of(row: tuple[Any, ...]) -> WaitView:

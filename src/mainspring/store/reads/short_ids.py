@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,16 @@ class IdKind(StrEnum):
     EVENT = "event"
     BULK = "bulk"
     MESSAGE = "message"
+
+
+_ENDING: Final = {
+    IdKind.RUN: "list_run_ids_ending",
+    IdKind.INCIDENT: "list_incident_ids_ending",
+    IdKind.DELIVERY: "list_delivery_ids_ending",
+    IdKind.EVENT: "list_event_ids_ending",
+    IdKind.BULK: "list_bulk_ids_ending",
+    IdKind.MESSAGE: "list_message_ids_ending",
+}
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -73,7 +84,7 @@ def ambiguous(kind: IdKind, text: str, ids: list[str]) -> ConflictError:
 def _endings(reader: Reader, kind: IdKind, endings: set[str]) -> list[Ending]:
     if not endings:
         return []
-    rows = reader.read(f"list_{kind}_endings", (msgspec.json.encode(sorted(endings)).decode(),))
+    rows = reader.read(_ENDING[kind], (msgspec.json.encode(sorted(endings)).decode(),))
     return [Ending(*row) for row in rows]
 
 

@@ -27,7 +27,7 @@ _MOST = 1_000
 def standing(reader: Reader, cause: Cause, cap: int, state: RunState | None = None, since_at: int = 0) -> Capped:
     """Return how many runs stand still by one error since then (ms); it looks at the newest `cap` failures."""
     wanted = (*cause, cap, None if state is None else state.value, since_at)
-    number, came = reader.read("count_standing_of_error", wanted)[0]
+    number, came = reader.read("count_unresolved_of_error", wanted)[0]
     return Capped(number, came >= cap)
 
 
@@ -57,7 +57,7 @@ def _of(
     state, since_at = fits
     for _ in range(_PARTS):
         wanted = (*cause, before, part, None if state is None else state.value, since_at)
-        rows: list[tuple[Any, ...]] = reader.read("list_standing_of_error", wanted)
+        rows: list[tuple[Any, ...]] = reader.read("list_unresolved_of_error", wanted)
         for place, _, *row in rows:
             if row[0] is not None:
                 yield place, row_of(tuple(row))
@@ -69,7 +69,7 @@ def _of(
 
 def standing_among(reader: Reader, runs: Sequence[str]) -> dict[str, RunRow]:
     """Return those of the runs that stand still."""
-    rows = reader.read("list_standing_among", (msgspec.json.encode(runs).decode(),))
+    rows = reader.read("list_unresolved_among", (msgspec.json.encode(runs).decode(),))
     return {row[1]: row_of(row) for row in rows}
 
 
@@ -78,22 +78,22 @@ def unattended(reader: Reader, automations: Collection[str] | None = None) -> Ca
 
     `automations` = only theirs, None = those of all; so with the next one.
     """
-    return _capped(reader.read("count_unattended", (_MOST + 1, _listed(automations)))[0][0])
+    return _capped(reader.read("count_stopped_without_incident", (_MOST + 1, _listed(automations)))[0][0])
 
 
 def undecided_failures(reader: Reader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs failed and are open members of an incident; it stops at 1,000."""
-    return _capped(reader.read("count_undecided", (_MOST + 1, _listed(automations)))[0][0])
+    return _capped(reader.read("count_undecided_failures", (_MOST + 1, _listed(automations)))[0][0])
 
 
 def stopped(reader: Reader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs need a person; it stops at 1,000."""
-    return _capped(reader.read("count_stopped", (_MOST + 1, _listed(automations)))[0][0])
+    return _capped(reader.read("count_stopped_runs", (_MOST + 1, _listed(automations)))[0][0])
 
 
 def unended(reader: Reader, automation: str) -> Capped:
     """Return how many runs of an automation have not ended; it stops at 1,000."""
-    return _capped(reader.read("count_unended_of", (automation, _MOST + 1))[0][0])
+    return _capped(reader.read("count_unfinished_of", (automation, _MOST + 1))[0][0])
 
 
 def idle_runs(reader: Reader, automations: Collection[str]) -> dict[str, Capped]:
@@ -122,7 +122,7 @@ def overdue_runs(
     asked = (now_at, _listed(paused_automations), _listed(paused_queues), _MOST + 1)
     return [
         OverdueRuns(automation, queue, _capped(number), first)
-        for automation, queue, number, first in reader.read("list_overdue_paused", asked)
+        for automation, queue, number, first in reader.read("list_overdue_paused_runs", asked)
     ]
 
 

@@ -15,13 +15,13 @@ from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import SlotStart
 from mainspring.domain.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
+from mainspring.store.audit_chain import FIRST, first_break
 from mainspring.store.base import Reader
-from mainspring.store.handlers.audit import FIRST, first_break
 from mainspring.store.held import HELD, RESTORED_AT, decision_key
 from mainspring.store.liveness import is_gone
+from mainspring.store.load import ReadyGroup
 from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.runs import row_of, view_of, wait_of
-from mainspring.store.ready_group import ReadyGroup
 from mainspring.store.session_view import SessionView, Worker
 from mainspring.store.views import (
     AuditCheck,
@@ -76,12 +76,12 @@ def due_schedules(reader: Reader, now_at: int, limit: int = 100) -> list[Schedul
 
 def late_slots(reader: Reader, before_at: int) -> list[tuple[str, int]]:
     """Return (automation, due time) of slots that were due by then and not made, the longest waiting first; at most 100."""
-    return [(automation, due_at) for _, automation, _, due_at in reader.read("due_schedules", (before_at,))]
+    return [(automation, due_at) for _, automation, _, due_at in reader.read("list_startable_schedules", (before_at,))]
 
 
 def next_slot_at(reader: Reader) -> int | None:
     """Return the earliest planned slot of all schedules."""
-    rows = reader.read("next_slot")
+    rows = reader.read("find_next_slot")
     return rows[0][0] if rows else None
 
 
@@ -102,7 +102,7 @@ def slot_starts(reader: Reader, schedule: str, limit: int) -> list[SlotStart]:
 
 def plans(reader: Reader, automation: str | None = None) -> list[SchedulePlan]:
     """Return what is needed to compute the slots of all schedules that have not ended, or of those of one automation."""
-    return [SchedulePlan(*row) for row in reader.read("list_plans", (automation,))]
+    return [SchedulePlan(*row) for row in reader.read("list_schedule_plans", (automation,))]
 
 
 def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[SessionView]:
@@ -110,7 +110,7 @@ def sessions(reader: Reader, *, live: bool = True, limit: int = 100) -> list[Ses
     with reader.snapshot() as read:
         rows = read("list_live_sessions" if live else "list_sessions", (limit,))
         served: dict[int, dict[str, int]] = {}
-        for session, automation, version in read("list_served"):
+        for session, automation, version in read("list_session_automations"):
             served.setdefault(session, {})[automation] = version
     values = [
         [
@@ -162,19 +162,19 @@ def events(reader: Reader, name: str | None = None, *, limit: int = 50, cursor: 
 
 def event(reader: Reader, id: str) -> EventView | None:
     """Return the stored event of this id; None = there is none, or its time to be kept is over."""
-    rows = reader.read("show_event", (id,))
+    rows = reader.read("read_event", (id,))
     return EventView(*rows[0]) if rows else None
 
 
 def runs_given(reader: Reader, event: str, limit: int = 100) -> list[GivenRun]:
     """Return runs that were given an event, when it was published or when they came to wait for it."""
-    rows = reader.read("list_runs_given", (event, limit))
+    rows = reader.read("list_receivers_of_event", (event, limit))
     return [GivenRun(id, automation, RunState(state)) for id, automation, state in rows]
 
 
 def audit_rows(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
     """Return acts on record, newest first; `cursor` = the seq where the last page ended."""
-    return [AuditView(*row) for row in reader.read("list_audit", (NEWEST if cursor is None else cursor, limit))]
+    return [AuditView(*row) for row in reader.read("list_audit_entries", (NEWEST if cursor is None else cursor, limit))]
 
 
 def audit_rows_of(
@@ -187,21 +187,21 @@ def audit_rows_of(
     newest = audit_rows(reader, limit=1)
     behind = newest[0].seq - among if newest else 0
     listed = msgspec.json.encode(sorted(doors)).decode()
-    found = [AuditView(*row) for row in reader.read("list_audit_of_doors", (behind, since_at, listed, limit))]
+    found = [AuditView(*row) for row in reader.read("list_audit_entries_by_origin", (behind, since_at, listed, limit))]
     unseen = audit_rows(reader, limit=1, cursor=behind + 1)
     return found, len(found) == limit or any(row.at >= since_at for row in unseen)
 
 
 def act_of_command(reader: Reader, command: str) -> AuditView | None:
     """Return the act on record that has this command id; None = there is none."""
-    rows = reader.read("read_act", (command,))
+    rows = reader.read("read_audit_entry", (command,))
     return AuditView(*rows[0]) if rows else None
 
 
 def parts_of_act(reader: Reader, command: str, limit: int = CAP) -> list[AuditView]:
     """Return what was done of an act on several subjects: each on record on its own, under a command id that begins with the whole's."""
     # "0" is what follows "/" in the order of bytes.
-    return [AuditView(*row) for row in reader.read("list_act_parts", (f"{command}/", f"{command}0", limit))]
+    return [AuditView(*row) for row in reader.read("list_audit_entries_of_bulk", (f"{command}/", f"{command}0", limit))]
 
 
 def verify_audit(reader: Reader) -> AuditCheck:
@@ -219,14 +219,14 @@ def verify_audit(reader: Reader) -> AuditCheck:
 
 def audit_head(reader: Reader) -> AuditHead | None:
     """Return the last act of the audit log, by number and hash; None where there is none."""
-    found = reader.read("last_audit", ())
+    found = reader.read("read_newest_audit_entry", ())
     return AuditHead(*found[0]) if found else None
 
 
 def audit_cut_off(reader: Reader, head: AuditHead) -> str | None:
     """Return why the audit log does not continue a head that was kept elsewhere; None = it does."""
     with reader.snapshot() as read:
-        rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("last_audit", ())
+        rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("read_newest_audit_entry", ())
     found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
     return cut_off(head, AuditHead(*last[0]) if last else None, found)
 
@@ -244,7 +244,7 @@ def sums_since(reader: Reader, since_at: int) -> list[Sums]:
 
 def count_in(reader: Reader, state: RunState, cap: int = CAP) -> Capped:
     """Count runs that failed, need attention, retry or wait, up to the cap."""
-    number = reader.read("count_state", (state.value, cap + 1))[0][0]
+    number = reader.read("count_runs_in_state", (state.value, cap + 1))[0][0]
     return Capped(min(number, cap), number > cap)
 
 
@@ -277,7 +277,7 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
         if not found:
             return None
         view = view_of(found[0])
-        holder = read("read_hold", (view.queue, view.partition)) if view.partition is not None else []
+        holder = read("read_partition_holder", (view.queue, view.partition)) if view.partition is not None else []
         queue = read("list_queues", (view.queue,))
         automation = read("list_automations_of", (json.dumps([view.automation]),))
         live = read("list_live_sessions", (CAP,))
@@ -290,12 +290,12 @@ def blocker(reader: Reader, run: str) -> Blocker | None:
             place=_place(read, found[0]) if view.ready else None,
             holder=holder[0][0] if holder else None,
             queue=QueueView(*queue[0]) if queue else None,
-            slot_holders=[row_of(row) for row in read("list_slot_holders", (view.queue, _SLOT_HOLDERS))],
+            slot_holders=[row_of(row) for row in read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))],
             automation=AutomationView(*automation[0]) if automation else None,
             workers=[
                 _worker(row) for row in read("list_workers", (view.automation,)) if not is_gone(row[9], row[4], row[10])
             ],
-            waits=[wait_of(row) for row in read("read_waits", (run,))],
+            waits=[wait_of(row) for row in read("list_waits", (run,))],
             is_served=any(row[2] == "worker" and row[0] not in gone for row in live),
             is_supervised=any(_keeps_worker(row) and row[0] not in gone for row in live),
             child_queue=_child_queue(read, view.session),
@@ -311,7 +311,7 @@ def _undecided(read: Callable[..., list[tuple[Any, ...]]], run: RunView) -> tupl
     if not rows:
         return None, False
     at = rows[0][0]
-    found = len(read("list_undecided", (int(at), decision_key(at, ""), CAP)))
+    found = len(read("list_undecided_restored_runs", (int(at), decision_key(at, ""), CAP)))
     is_old = run.finished_at is None and run.created_at <= int(at)
     return Capped(found, found == CAP), is_old and not read("read_meta", (decision_key(at, run.id),))
 
@@ -333,5 +333,5 @@ def _worker(row: tuple[Any, ...]) -> Worker:
 def _place(read: Any, row: tuple[Any, ...]) -> Capped:
     """Return the place among ready runs of the same queue, automation, version and tag."""
     seq, _, automation, _, version, _, _, _, queue, _, tag, _, _, suspect, fresh, _, place = row[:17]
-    before = read("count_place", (suspect, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
+    before = read("count_runs_ahead", (suspect, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
     return Capped(before + 1 if before < CAP else CAP, before >= CAP)

@@ -10,7 +10,6 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.pace import Held, Mark
 from mainspring.domain.states import DeliveryState
 from mainspring.store.base import Reader
-from mainspring.store.handlers.triggers import mark_of
 from mainspring.store.reads.bounds import LAST, NEWEST
 from mainspring.store.reads.by_time import number_at
 from mainspring.store.reads.short_ids import IdKind, ambiguous, ids_ending
@@ -61,10 +60,12 @@ def deliveries(
     if until_at is not None:
         with reader.snapshot() as read:
             end_at = until_at + _OVERLAP_MS
-            before = min(before, number_at(read, end_at, newest="newest_delivery", time_at="received_at_number"))
+            before = min(
+                before, number_at(read, end_at, newest="find_newest_delivery_number", time_at="find_delivery_time")
+            )
     low = first
     if at_most is not None:
-        top = int(reader.read("newest_delivery")[0][0]) + 1 if before == NEWEST else before
+        top = int(reader.read("find_newest_delivery_number")[0][0]) + 1 if before == NEWEST else before
         low = max(first, top - at_most)
     wanted = None if state is None else state.value
     names = None if triggers is None else msgspec.json.encode(triggers).decode()
@@ -79,7 +80,7 @@ def deliveries(
 
 def replayed(reader: Reader, ids: Sequence[str]) -> set[str]:
     """Return those of these deliveries that were let arrive once more."""
-    return {row[0] for row in reader.read("list_replayed", (msgspec.json.encode(ids).decode(),))}
+    return {row[0] for row in reader.read("list_replayed_deliveries", (msgspec.json.encode(ids).decode(),))}
 
 
 def trigger_names(reader: Reader) -> list[str]:
@@ -94,13 +95,13 @@ def delivery(reader: Reader, text: str) -> DeliveryView:
         NotFoundError: nothing fits.
         ConflictError: more than one does.
     """
-    rows = reader.read("show_delivery", (text,))
+    rows = reader.read("read_delivery", (text,))
     if not rows:
         found = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _SHOWN + 1))]
         found += [ending.id for ending in ids_ending(reader, IdKind.DELIVERY, text)]
         if len(found) > 1:
             raise ambiguous(IdKind.DELIVERY, text, found)
-        rows = reader.read("show_delivery", (found[0],)) if found else []
+        rows = reader.read("read_delivery", (found[0],)) if found else []
     if not rows:
         raise NotFoundError(f"there is no delivery {text}", hint="See: mainspring triggers show NAME")
     return DeliveryView(*_with_state(rows[0]))
@@ -121,16 +122,18 @@ def standing(reader: Reader, delivery: str) -> tuple[DeliveryState, str | None]:
 def delivered_for(reader: Reader, run: str, limit: int = 20) -> list[DeliveryRow]:
     """Return the deliveries that started a run, oldest first."""
     rows = [
-        row for one in reader.read("list_delivered_by", (run, limit)) for row in reader.read("show_delivery", one[:1])
+        row
+        for one in reader.read("list_deliveries_of_run", (run, limit))
+        for row in reader.read("read_delivery", one[:1])
     ]
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
 def deliveries_of_event(reader: Reader, event: str, name: str) -> list[DeliveryRow]:
     """Return what an event of this name became for each trigger that listens for such: its key there is the event's id."""
-    listening = [row[0] for row in reader.read("list_listeners", ("event", name))]
+    listening = [row[0] for row in reader.read("list_subscribed_triggers", ("event", name))]
     found = [row for trigger in listening for row in reader.read("find_delivery", (trigger, event))]
-    rows = [row for one in found for row in reader.read("show_delivery", one[:1])]
+    rows = [row for one in found for row in reader.read("read_delivery", one[:1])]
     return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
 
 
@@ -147,7 +150,9 @@ def arrived_since(reader: Reader, since_at: int) -> ArrivedSince:
         return ArrivedSince({}, more=False)
     found: dict[str, Arrived] = {}
     counted = 0
-    for trigger, state, at_the_door, number, last_at in reader.read("count_arrived", (first, since_at, CAP + 1)):
+    for trigger, state, at_the_door, number, last_at in reader.read(
+        "count_deliveries_by_state", (first, since_at, CAP + 1)
+    ):
         known = found.get(trigger, Arrived())
         counted += number
         found[trigger] = Arrived(
@@ -160,19 +165,19 @@ def waiting_since(reader: Reader, *, filtered: bool) -> dict[str, int]:
     """Return since when the oldest delivery of each trigger waits to be decided on: by a filter, or by the router."""
     with reader.snapshot() as read:
         names = [row[0] for row in read("list_waiting_triggers", (int(filtered),))]
-        oldest = {name: read("list_received", (int(filtered), name, 0, 1)) for name in names}
+        oldest = {name: read("list_received_deliveries", (int(filtered), name, 0, 1)) for name in names}
     return {name: rows[0][9] for name, rows in oldest.items() if rows}
 
 
 def last_at(reader: Reader, trigger: str) -> int | None:
     """Return when the last delivery of a trigger came."""
-    rows = reader.read("last_delivery_of", (trigger,))
+    rows = reader.read("find_last_delivery_time", (trigger,))
     return rows[0][0] if rows else None
 
 
 def desks(reader: Reader) -> list[DeskView]:
     """Return what fetches from brokers and folders, by trigger."""
-    return [DeskView(*row) for row in reader.read("list_desks")]
+    return [DeskView(*row) for row in reader.read("list_consumers")]
 
 
 def held_groups(reader: Reader, trigger: str, limit: int = 50) -> list[HeldGroup]:
@@ -184,7 +189,7 @@ def open_gatherings(reader: Reader, trigger: str | None = None, limit: int = 50)
     """Return starts that wait for runs of other automations, the first deadline first, each with the ends that are there."""
     with reader.snapshot() as read:
         return [
-            _gathering(row, [_gathered(one) for one in read("list_gathered", row[:2])])
+            _gathering(row, [_gathered(one) for one in read("list_joined_runs", row[:2])])
             for row in read("list_open_gatherings", (trigger, limit))
         ]
 
@@ -197,7 +202,7 @@ def gathering(reader: Reader, trigger: str, per: str) -> tuple[int, str | None] 
 
 def gathered(reader: Reader, trigger: str, per: str) -> list[GatheredView]:
     """Return the ends that are there for one slot or key."""
-    return [_gathered(row) for row in reader.read("list_gathered", (trigger, per))]
+    return [_gathered(row) for row in reader.read("list_joined_runs", (trigger, per))]
 
 
 def run_of_key(reader: Reader, automation: str, key: str, now: int) -> str | None:
@@ -208,13 +213,18 @@ def run_of_key(reader: Reader, automation: str, key: str, now: int) -> str | Non
 
 def held_before(reader: Reader, trigger: str, by: str) -> tuple[Held, Mark]:
     """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
-    held, marks = reader.read("count_held", (trigger, by)), reader.read("read_pace", (trigger, by))
+    held, marks = reader.read("count_held_deliveries", (trigger, by)), reader.read("read_flow_control", (trigger, by))
     return Held(*held[0]), mark_of(marks[0]) if marks else Mark()
+
+
+def mark_of(row: Sequence[Any]) -> Mark:
+    """Return the mark of a row of `read_flow_control`."""
+    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def _first_from(reader: Reader, since_at: int) -> int | None:
     """Return a place in commit order before which nothing came since an instant; None = nothing came since."""
-    rows = reader.read("first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
+    rows = reader.read("find_first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
     return rows[0][0] if rows else None
 
 

@@ -103,19 +103,22 @@ def watched(reader: Reader, now_at: int, *, ended_from: int, cap: int, steady_ms
         ready = read("measure_ready_groups", (now_at, cap, GROUPS))
         return WatchedRows(
             automations=[AutomationView(*row) for row in read("list_automations")],
-            schedules=[PlannedView(*row) for row in read("watch_schedules")],
-            listeners=[ListenerView(*row) for row in read("watch_triggers")],
-            pauses_ended=_pairs(read("watch_pauses", (now_at,))),
-            succeeded_in=_pairs(read("watch_successes")),
+            schedules=[PlannedView(*row) for row in read("list_monitored_schedules")],
+            listeners=[ListenerView(*row) for row in read("list_monitored_triggers")],
+            pauses_ended=_pairs(read("list_last_pauses", (now_at,))),
+            succeeded_in=_pairs(read("list_last_successes")),
             ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
             started={row[0]: int(row[1]) for row in hour},
-            running=_pairs(read("watch_running")),
+            running=_pairs(read("list_oldest_running")),
             waiting=[(automation, queue, number, since) for queue, automation, _, _, _, number, since in ready],
             groups=[(row[0], row[1], row[2], row[3], row[5], row[6]) for row in ready if row[4] is None],
-            questions=[(row[0], row[1], row[2], row[3]) for row in read("watch_questions", (_QUESTIONS,))],
-            rejected=[(row[0], row[1], row[2], row[3], row[4]) for row in read("watch_rejected_facts", (_QUESTIONS,))],
-            stalls=_grouped(read("watch_stalls", (_STALLS,))),
-            roles=[RoleView(*row) for row in read("watch_roles", (steady_ms,))],
+            questions=[(row[0], row[1], row[2], row[3]) for row in read("list_unanswered_questions", (_QUESTIONS,))],
+            rejected=[
+                (row[0], row[1], row[2], row[3], row[4])
+                for row in read("list_rejected_facts_of_open_runs", (_QUESTIONS,))
+            ],
+            stalls=_grouped(read("list_stalled_attempts", (_STALLS,))),
+            roles=[RoleView(*row) for row in read("list_role_heartbeats", (steady_ms,))],
         )
 
 
@@ -126,13 +129,13 @@ def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from:
         ended = read("sum_rollups_of", (listed, ended_from - ended_from % 60_000, _NEVER))
         return WatchedRows(
             automations=[AutomationView(*row) for row in read("list_automations_of", (listed,))],
-            schedules=[PlannedView(*row) for row in read("watch_schedules_of", (listed,))],
+            schedules=[PlannedView(*row) for row in read("list_monitored_schedules_of", (listed,))],
             listeners=[],
-            pauses_ended=_pairs(read("watch_pauses_of", (listed, now_at))),
-            succeeded_in=_pairs(read("watch_successes_of", (listed,))),
+            pauses_ended=_pairs(read("list_last_pauses_of", (listed, now_at))),
+            succeeded_in=_pairs(read("list_last_successes_of", (listed,))),
             ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
             started={},
-            running=_pairs(read("watch_running_of", (listed,))),
+            running=_pairs(read("list_oldest_running_of", (listed,))),
             waiting=[],
             groups=[],
             questions=[],
@@ -144,24 +147,24 @@ def watched_of(reader: Reader, names: Iterable[str], now_at: int, *, ended_from:
 
 def listeners(reader: Reader) -> list[ListenerView]:
     """Return the triggers that have not ended."""
-    return [ListenerView(*row) for row in reader.read("watch_triggers")]
+    return [ListenerView(*row) for row in reader.read("list_monitored_triggers")]
 
 
 def ended_since(reader: Reader, since_at: int) -> set[str]:
     """Return the automations of which figures changed since an instant."""
-    return {row[0] for row in reader.read("watch_ended", (since_at - since_at % 60_000,))}
+    return {row[0] for row in reader.read("list_active_automations", (since_at - since_at % 60_000,))}
 
 
 def newest_ends(reader: Reader, names: Iterable[str], limit: int) -> list[EndView]:
     """Return the newest ends of these automations, at most so many of each, newest first."""
-    rows = reader.read("watch_ends", (_listed(names), limit))
+    rows = reader.read("list_recent_run_ends", (_listed(names), limit))
     return [EndView(row[0], row[1], RunState(row[2]), *row[3:]) for row in rows]
 
 
 def success_hours(reader: Reader, names: Iterable[str], before_ms: int) -> dict[str, list[tuple[int, int]]]:
     """Return (start of an hour, its successes) of each, oldest first, from `before_ms` before the hour of the last one."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for name, hour_at, number in reader.read("watch_gaps", (_listed(names), before_ms)):
+    for name, hour_at, number in reader.read("list_hourly_successes", (_listed(names), before_ms)):
         found.setdefault(name, []).append((hour_at, int(number)))
     return found
 
@@ -171,7 +174,7 @@ def durations(
 ) -> dict[str, tuple[dict[int, int], int]]:
     """Return of each {k: runs that took at most 2^k ms, and more than half} from `first_at` on and before `before_at`, and the first."""
     found: dict[str, tuple[dict[int, int], int]] = {}
-    for name, what, number, begun_at in reader.read("watch_durations", (_listed(names), first_at, before_at)):
+    for name, what, number, begun_at in reader.read("sum_run_durations", (_listed(names), first_at, before_at)):
         buckets, known_at = found.get(name, ({}, begun_at))
         found[name] = (buckets | {int(what.removeprefix(_BUCKET)): int(number)}, min(known_at, begun_at))
     return found
@@ -182,14 +185,14 @@ def output_sizes(
 ) -> dict[str, list[tuple[int, int, int]]]:
     """Return of each (day, bytes that what a success put out had at least, successes) from `first_at` on and before `before_at`."""
     found: dict[str, list[tuple[int, int, int]]] = {}
-    for name, day_at, what, number in reader.read("watch_sizes", (_listed(names), first_at, before_at)):
+    for name, day_at, what, number in reader.read("sum_output_sizes", (_listed(names), first_at, before_at)):
         found.setdefault(name, []).append((day_at, least_of(what), int(number)))
     return found
 
 
 def busiest_hours(reader: Reader, names: Iterable[str], first_at: int, before_at: int) -> dict[str, tuple[int, int]]:
     """Return the most starts in one hour of each, and its first hour."""
-    rows = reader.read("watch_busiest", (_listed(names), first_at, before_at))
+    rows = reader.read("list_busiest_hours", (_listed(names), first_at, before_at))
     return {name: (int(started), hour_at) for name, started, hour_at in rows}
 
 
@@ -198,27 +201,27 @@ def slot_starts(
 ) -> dict[str, list[SlotStart]]:
     """Return the newest slots of each schedule from `first_at` on and before `before_at`, at most so many of each."""
     found: dict[str, list[SlotStart]] = {}
-    for schedule, *row in reader.read("watch_slots", (_listed(schedules), first_at, before_at, limit)):
+    for schedule, *row in reader.read("list_recent_slots", (_listed(schedules), first_at, before_at, limit)):
         found.setdefault(schedule, []).append(SlotStart(*row))
     return found
 
 
 def helped_since(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each people helped, and how many they started at a command line."""
-    rows = reader.read("watch_helped", (since_at, ACTS, _listed(HELPING)))
+    rows = reader.read("count_manual_interventions", (since_at, ACTS, _listed(HELPING)))
     return {row[0]: row[2] for row in rows if not row[1]}, {row[0]: row[2] for row in rows if row[1]}
 
 
 def started_since(reader: Reader, names: Iterable[str], since_at: int) -> dict[str, int]:
     """Return how many runs of each began."""
-    rows = reader.read("watch_started", (_listed(names), since_at - since_at % 3_600_000))
+    rows = reader.read("sum_started_runs", (_listed(names), since_at - since_at % 3_600_000))
     return {name: int(number) for name, number in rows}
 
 
 def queue_traffic(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs came to each queue since an instant, and how many ended; both stop at the cap."""
-    arrived = reader.read("watch_arrived", (new_id("r", since_at, 0), CAP))
-    return _pairs(arrived), _pairs(reader.read("watch_queue_ends", (since_at, CAP)))
+    arrived = reader.read("count_new_runs_by_queue", (new_id("r", since_at, 0), CAP))
+    return _pairs(arrived), _pairs(reader.read("count_run_ends_by_queue", (since_at, CAP)))
 
 
 def _pairs(rows: Rows) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import apsw
 
+from mainspring.store.audit_chain import first_break
 from mainspring.store.base import StoreDamagedError
 from mainspring.store.finding import CHAIN, RULES, Finding
-from mainspring.store.handlers.audit import first_break
 from mainspring.store.sqlite.backup import damages
 from mainspring.store.sqlite.connection import connect, refuse_foreign
 from mainspring.store.sqlite.damage import forget_damage, meaning_of, note_damage

@@ -71,7 +71,7 @@ class SqliteDatabase(GroupingDatabase):
                 try:
                     is_new = len(migrate(self.connection)) == len(migrations())
                     self._refuse_moved()
-                    self.connection.execute(TEXTS["name_store"], (f"{clock.random_bits(128):032x}",))
+                    self.connection.execute(TEXTS["set_store_id"], (f"{clock.random_bits(128):032x}",))
                     self._store: str = self.connection.execute(TEXTS["read_meta"], ("store",)).get
                     self._mark = StoreMark(path)
                     self._hold_if_behind()
@@ -88,7 +88,7 @@ class SqliteDatabase(GroupingDatabase):
         self.presence = Presence(path)
 
     def _refuse_moved(self) -> None:
-        marks = self.connection.execute(TEXTS["read_move"]).fetchall()
+        marks = self.connection.execute(TEXTS["read_move_markers"]).fetchall()
         if (error := refusal(marks, str(self.path))) is not None:
             self.connection.close(True)
             raise error
@@ -115,7 +115,7 @@ class SqliteDatabase(GroupingDatabase):
             if (
                 before is None or before.epoch >= epoch
             ):  # else it is on hold itself, and the store of before is still elsewhere
-                before = CommitBefore(epoch, number, at, *(tx.one("last_audit") or (0, "")))
+                before = CommitBefore(epoch, number, at, *(tx.one("read_newest_audit_entry") or (0, "")))
             tx.change("raise_epoch_to", (highest,))
             tx.change("raise_epoch")
             return before

@@ -23,7 +23,7 @@ def require_form(path: Path) -> None:
         if version_of(connection) == 0:  # another process makes it at this moment, or left it empty
             raise NoStoreError(f"there is no store, only an empty file\nat {path}", hint="Create one: mainspring up")
         require_current(connection)
-        marks = connection.execute(TEXTS["read_move"]).fetchall()
+        marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
     finally:
         connection.close(True)
     if (moved := refusal(marks, str(path))) is not None:

@@ -71,7 +71,7 @@ class StoreMark:
         if known is not None and known.epoch == epoch and tx.audit_head is None:
             acts, act_hash = known.acts, known.act_hash
         else:  # the acts of an older epoch may be among those that are lost
-            acts, act_hash = tx.one("last_audit") or (0, "")
+            acts, act_hash = tx.one("read_newest_audit_entry") or (0, "")
         return CommitMark(
             store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash, before=before
         )
@@ -82,7 +82,7 @@ class StoreMark:
         `before` = what the mark of this commit remembers of before the hold.
         """
         number, epoch = tx.all("count_commit", (tx.now,))[0]
-        acts, act_hash = tx.one("last_audit") or (0, "")
+        acts, act_hash = tx.one("read_newest_audit_entry") or (0, "")
         return CommitMark(
             store=store, epoch=epoch, number=number, at=tx.now, acts=acts, act_hash=act_hash, before=before
         )

@@ -80,7 +80,7 @@ def _acts_after(store: Path, seq: int) -> Acts | None:
     try:
         connection = connect(store, read_only=True)
         try:
-            return connection.execute(TEXTS["list_acts_after"], (seq, MOST_ACTS)).fetchall()
+            return connection.execute(TEXTS["list_operations_after"], (seq, MOST_ACTS)).fetchall()
         finally:
             connection.close(True)
     except (StoreError, NotFoundError, apsw.Error):
@@ -98,7 +98,7 @@ def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Act
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
         bury_all(tx)
-        acts = acts_after(tx.all("last_act")[0][0])
+        acts = acts_after(tx.all("find_newest_audit_number")[0][0])
         changes = None if acts is None else [act for act in acts if decides_what_starts(act[2], act[3])]
         entries = {
             "store": f"{clock.random_bits(128):032x}",
@@ -106,7 +106,7 @@ def hold(part: Path, backup: Path, clock: Clock, acts_after: Callable[[int], Act
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
         aside = put_on_hold(tx, entries)
-        rows = tx.all("count_unfinished")
+        rows = tx.all("count_unfinished_runs")
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
     except apsw.Error as fault:

@@ -14,15 +14,19 @@ from tests.postgres_plans import plan_of
 
 HOT = (
     *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "complete_runs"),
-    *("list_tied", "hold_runs", "list_watched", "list_partitions_of"),
-    *("take_in_facts", "close_marks_of", "close_waits_of", "close_checkpoints_of", "close_waits_of_runs", "set_run_key_states"),
-    *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of", "list_due", "list_due_partitions", "next_due", "next_late"),
-    *("release_late", "read_queue", "is_owner", "list_takers", "list_places"),
+    *("list_linked_runs", "lock_runs", "list_runs_waited_for", "list_partitions_of"),
+    *("consume_facts", "delete_started_attempts_of", "close_waits_of"),
+    *("delete_checkpoints_of", "close_waits_of_runs", "set_run_key_states"),
+    *("list_ready_groups", "list_candidates", "claim_runs", "list_facts_of"),
+    *("list_due_runs", "list_due_partitions", "find_next_due_time", "find_next_deadline"),
+    *("release_overdue_runs", "read_queue", "is_run_owner", "list_free_workers", "list_run_places"),
 )  # fmt: skip
 BY_ID = (
-    *("save_outcome", "save_attempt", "save_checkpoint", "annotate", "suspend", "release", "halt", "finish", "is_owner", "wake_run"),
-    *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs", "suspend_runs", "finish_runs", "list_tied", "hold_runs"),
-    *("claim_runs", "make_due", "clear_suspect", "complete_runs", "list_partitions_of"),
+    *("save_outcome", "save_attempt", "save_checkpoint", "annotate_run", "suspend_run"),
+    *("release_run", "halt_run", "finish_run", "is_run_owner", "wake_run"),
+    *("save_outcomes", "save_attempts", "save_checkpoints", "annotate_runs"),
+    *("suspend_runs", "finish_runs", "list_linked_runs", "lock_runs"),
+    *("claim_runs", "make_runs_ready", "clear_probation", "complete_runs", "list_partitions_of"),
 )  # fmt: skip
 HISTORY = """
 insert into runs (id, automation, kind, version, state, queue, place, created_at, finished_at, changed_at, claim, fresh, codec, input,
@@ -37,7 +41,7 @@ def group(postgres):
     database = PostgresDatabase(read_address(postgres.new_store()), clock=FakeClock(), handlers=HANDLERS, own_time=True)
     connection = database.connection
     connection.execute("begin")
-    run(connection.cursor(), TEXTS["open_group"], database._opening)
+    run(connection.cursor(), TEXTS["prepare_group"], database._opening)
     connection.execute(HISTORY)
     connection.execute("set local plan_cache_mode = force_generic_plan")
     yield connection

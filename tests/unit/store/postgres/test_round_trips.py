@@ -57,7 +57,7 @@ def test_answer_that_came_ahead_is_not_believed_after_anything_else_ran(worker):
     question = ("read_meta", ("word",))
     transaction.ahead([question, question])
     assert transaction.one(*question) is None
-    transaction.change("set_meta", ("word", "said"))
+    transaction.change("put_meta", ("word", "said"))
     assert transaction.one(*question) == ("said",)
     transaction.later("delete_meta", ("word",))
     assert transaction.one(*question) is None

@@ -61,7 +61,7 @@ class Stopped:
         """Open a group, let it hold what this statement holds, and stop before the end of the message."""
         self._message.__enter__()
         self.connection.execute("begin")
-        run(self.connection.cursor(), TEXTS["open_group"], self.database._opening)
+        run(self.connection.cursor(), TEXTS["prepare_group"], self.database._opening)
         run(self.connection.cursor(), TEXTS["read_writer"], (self.database.session, ""))
         self.connection.execute(text)
         with connect(self.database.address) as looking:

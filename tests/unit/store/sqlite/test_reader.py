@@ -28,17 +28,17 @@ def reader(database):
 def test_reads_see_what_is_committed_and_a_snapshot_sees_one_commit(database, reader):
     """A commit in the middle of a snapshot is not seen by it."""
     with reader.snapshot() as read:
-        assert read("list_sessions_to_bury") == []
+        assert read("list_sessions_to_declare_dead") == []
         do(database, opening())
-        assert read("list_sessions_to_bury") == []
-    assert reader.read("list_sessions_to_bury") == [(1,)]
+        assert read("list_sessions_to_declare_dead") == []
+    assert reader.read("list_sessions_to_declare_dead") == [(1,)]
 
 
 def test_connections_are_lent_again_but_not_after_a_fault(reader):
     """One idle connection serves many reads; one that failed is closed."""
-    reader.read("list_sessions_to_bury")
+    reader.read("list_sessions_to_declare_dead")
     (first,) = reader._idle
-    reader.read("list_sessions_to_bury")
+    reader.read("list_sessions_to_declare_dead")
     assert reader._idle == [first]
     with pytest.raises(apsw.SQLError):
         reader.read_text("select nonsense")
@@ -53,7 +53,7 @@ def test_threads_read_at_the_same_time(reader):
     def read():
         with reader.snapshot() as ask:
             inside.wait(10)
-            results.append(ask("list_sessions_to_bury"))
+            results.append(ask("list_sessions_to_declare_dead"))
 
     threads = [threading.Thread(target=read) for _ in range(count)]
     for thread in threads:
@@ -76,4 +76,4 @@ def test_a_closed_reader_says_so(reader):
     """Reads after closing are refused."""
     reader.close()
     with pytest.raises(StoreUnavailableError, match="closed"):
-        reader.read("list_sessions_to_bury")
+        reader.read("list_sessions_to_declare_dead")

@@ -153,7 +153,7 @@ def test_what_may_have_been_done_is_set_aside_as_after_a_restore(path):
     work(path)
     reader = SqliteReader(path)
     restored_at = meta(path, "restored_at")
-    assert reader.read("list_undecided", (int(restored_at), f"decided:{restored_at}:", 10)) == [("r_1",)]
+    assert reader.read("list_undecided_restored_runs", (int(restored_at), f"decided:{restored_at}:", 10)) == [("r_1",)]
 
 
 @pytest.mark.parametrize("spoil", ["truncated", "torn", "unreadable", "a folder", "a link", "of another store"])

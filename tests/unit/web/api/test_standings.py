@@ -101,4 +101,4 @@ async def test_what_is_wrong_is_read_once_for_choosing_and_telling(world):
     asked = counted(world.store.reader)
     (line,) = (await world.get("/standings", wrong="true"))["items"]
     assert (line["name"], line["incident"]["id"]) == ("pay", "i_01")
-    assert asked.count("list_wrong_incidents") == 2
+    assert asked.count("list_open_incidents") == 2

@@ -6,18 +6,17 @@ A name says whose complaint it is, its number, and what it was about. Lists and 
 import gc
 import re
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import pytest
 
-import mainspring
 from mainspring.domain.failure import Failure
 from mainspring.domain.states import AttemptState, RunState
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.sessions import Beat
 from mainspring.store.reads.marks import marks_of
 from mainspring.store.reads.runs import run_view
+from mainspring.store.sqlite.texts import TEXTS
 from mainspring.web.api.route import BASE
 from mainspring.web.dashboard.table import PAGES
 from tests.contract.store.process import fail, finish, outcome
@@ -25,7 +24,6 @@ from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import OWN, hidden
 from tests.unit.web.dashboard.run_world import claimed, failed
 
-QUERIES = Path(mainspring.__file__).parent / "store" / "queries"
 LISTS = [page for page in PAGES if not page.names and page.rows is not None]
 _GROWTH = 50
 """Objects that may be left of a page: what Python itself keeps is not told apart."""
@@ -220,5 +218,5 @@ async def test_oban_52_counts_that_cost_more_than_the_page(world):
         await world.get(page.path)
     counts = {name for name in notes if name.startswith("count_")}
     assert counts - {"count_unsent_alerts"}
-    texts = {name: (QUERIES / f"{name}.sql").read_text(encoding="utf-8") for name in counts - {"count_unsent_alerts"}}
+    texts = {name: TEXTS.source(name) for name in counts - {"count_unsent_alerts"}}
     assert [name for name, text in texts.items() if "limit" not in text] == []

@@ -130,7 +130,7 @@ async def test_one_look_reads_what_is_wrong_once(world, monkeypatch):
     asked = counted(world.store.reader)
     for _ in range(2):
         assert heading(await world.get("/")) == "1 thing needs you"
-    assert asked.count("list_wrong_incidents") == 2
+    assert asked.count("list_open_incidents") == 2
 
 
 async def test_viewer_finds_no_button_and_no_command_that_it_may_not_give(world):

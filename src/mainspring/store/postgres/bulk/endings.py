@@ -29,7 +29,7 @@ def _suspend(tx: PostgresTransaction, commands: list[Suspend]) -> list[Done | No
 
 def _alone(tx: PostgresTransaction, commands: Sequence[Finish]) -> list[bool]:
     """Tell of each run that ends whether nobody waits for that: no parent, child, watcher, partition, nor one that goes on for it."""
-    tied = {row[0] for row in tx.all("list_tied", (texts([c.run for c in commands]),))}
+    tied = {row[0] for row in tx.all("list_linked_runs", (texts([c.run for c in commands]),))}
     return [c.then is None and not c.unheard and c.run not in tied for c in commands]
 
 
@@ -100,7 +100,7 @@ def _complete(tx: PostgresTransaction, commands: list[Complete]) -> list[Done | 
         for automation, spans in took.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
-        watched = {row[0] for row in tx.all("list_watched", (texts([c.run for c in mine]),))}
+        watched = {row[0] for row in tx.all("list_runs_waited_for", (texts([c.run for c in mine]),))}
         state = RunState.SUCCEEDED
         tell(
             tx, [row for c in mine if ended[c.run][3] for row in listening.rows_of_end(tx, c.run, c.automation, state)]

@@ -24,7 +24,7 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
     mine = [c for c in commands if (c.run, c.rank) in saved]
     taken = [c for c in mine if c.inbox is not None]
     if taken:
-        tx.later("take_in_facts", (numbers([c.inbox for c in taken]), texts([c.run for c in taken])))
+        tx.later("consume_facts", (numbers([c.inbox for c in taken]), texts([c.run for c in taken])))
     post_all(tx, mine)
     marked = [c for c in mine if c.marked]
     if marked:
@@ -45,11 +45,11 @@ def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list
 def _close(tx: PostgresTransaction, commands: list[SaveOutcome]) -> None:
     """Close what stood open for requests that have their outcomes."""
     asked = columns("tt", [(c.run, c.ident) for c in commands])
-    tx.later("close_marks_of", asked)
+    tx.later("delete_started_attempts_of", asked)
     tx.later("close_waits_of", asked)
     succeeded = [(c.run, c.ident) for c in commands if c.state is OutcomeState.SUCCEEDED]
     if succeeded:
-        tx.later("close_checkpoints_of", columns("tt", succeeded))
+        tx.later("delete_checkpoints_of", columns("tt", succeeded))
 
 
 def _attempt_of(c: SaveAttempt) -> Any:

@@ -14,7 +14,7 @@ def _save_lines(tx: PostgresTransaction, commands: list[SaveLines]) -> list[Done
     if tx.again:
         return [None] * len(commands)
     rows = [row for command in commands for row in _rows(command)]
-    saved = {row[0] for row in tx.all("save_lines", columns("ttnnnnnbnnnn", rows))} if rows else set()
+    saved = {row[0] for row in tx.all("insert_logs", columns("ttnnnnnbnnnn", rows))} if rows else set()
     return [DONE if c.run in saved else None for c in commands]
 
 

@@ -1,0 +1,28 @@
+"""The hash chain of the audit log: each row carries a hash over the row before and its own values."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+FIRST = "0" * 64
+"""What stands before the first row."""
+
+Row = tuple[int, int, str, str, str, str, str | None, bytes | None, bytes]
+"""seq, at, command, actor, verb, subject, reason, detail, result."""
+
+
+def row_hash(before: str, row: Row) -> str:
+    """Return SHA-256 (hex) over the hash of the row before and the canonical JSON of this one."""
+    values = [value.decode() if isinstance(value, bytes) else value for value in row]
+    return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
+
+
+def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST, expected: int = 1) -> int | None:
+    """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
+    for *row, prev_hash, own in rows:
+        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
+            return int(row[0])
+        before, expected = own, expected + 1
+    return None

@@ -1,0 +1,7 @@
+-- As list_oldest_running, of some automations, as far as it is among the oldest that have not ended: so many may wait that some are looked at only.
+select wanted.value, (
+    select min(oldest.started_at) from (
+        select runs.started_at, runs.state from runs indexed by runs_unfinished
+        where runs.automation = wanted.value and runs.finished_at is null order by runs.seq limit 200) as oldest
+    where oldest.state = {{running}})
+from json_each(?1) as wanted

@@ -1,1 +1,0 @@
-insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value

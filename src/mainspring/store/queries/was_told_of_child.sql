@@ -1,1 +1,0 @@
-select 1 from inbox where run = ? and kind = {{child}} and source = ?
