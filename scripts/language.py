@@ -40,6 +40,7 @@ RULES = {
     "package cycle": "packages of one layer import each other one way only",
 }
 _SQL_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_SQL_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _KINDS = {
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.arg, ast.Name, ast.Attribute, ast.ExceptHandler),
@@ -507,8 +508,19 @@ def total_of(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
     return total
 
 
+def size_of_source(root: Path = ROOT) -> tuple[int, int]:
+    """Return how many statements of Python and lines of SQL the source has, without docstrings, comments and blank lines."""
+    statements = 0
+    for path in (root / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            statements += isinstance(node, ast.stmt) and not is_text
+    texts = [_SQL_COMMENT.sub("", path.read_text(encoding="utf-8")) for path in (root / "src").rglob("*.sql")]
+    return statements, sum(bool(line.strip()) for text in texts for line in text.splitlines())
+
+
 def print_table(found: list[Finding], lists: WordLists) -> None:
-    """Print the counts by layer, then each rule and word in source and tests."""
+    """Print the counts by layer, then each rule and word in source and tests, then the size of the source."""
     counts = counts_of(found)
     groups = {"dialect": lists.dialect, "sentence": lists.sentence, "whole": lists.whole}
     columns = [*groups, *RULES]
@@ -520,6 +532,8 @@ def print_table(found: list[Finding], lists: WordLists) -> None:
     source = total_of({layer: rules for layer, rules in counts.items() if layer.startswith("src")})
     for rule, count in total_of(counts).most_common():
         print(f"{rule:20}{source[rule]:8}{count - source[rule]:8}")
+    statements, lines = size_of_source()
+    print(f"\nsource: {statements} statements of Python, {lines} lines of SQL")
 
 
 def main(words: list[str]) -> int:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import click
+
 from language import PAGE, ROOT, Finding, counts_of, print_findings, table_of, total_of, write
 
 RATCHET = Path("tests/golden/prose.toml")

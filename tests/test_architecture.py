@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import language
+import language
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "mainspring"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scripts import language, prose
+import language
+import prose
 
 FIX = "Use the words of docs/contributing/language.md. See all places: python scripts/{}.py FOLDER"
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from scripts import language
+import language
 
 LISTS = language.read_lists()
 SURFACE = "option gone\nkey monitors.source_away.away\nschema Alert: told_at id\nRunState queued\npublic Verdict\n"

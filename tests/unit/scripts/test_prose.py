@@ -3,7 +3,8 @@
 import click
 import pytest
 
-from scripts import language, prose
+import language
+import prose
 
 PHRASES = prose.banned_phrases((language.ROOT / language.PAGE).read_text(encoding="utf-8"))
 
