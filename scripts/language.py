@@ -40,6 +40,8 @@ RULES = {
     "package cycle": "packages of one layer import each other one way only",
 }
 _SQL_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_TEMPLATE_BINDING = re.compile(r"\{%-?\s*(set|for|macro|import)\b(.*?)%\}", re.DOTALL)
+_TEMPLATE_TEXT = re.compile(r'"[^"]*"')
 _SQL_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _KINDS = {
@@ -91,7 +93,7 @@ class PublicNames:
 
 @dataclass
 class SourceFile:
-    """A file of Python, parsed once, or of SQL."""
+    """A file of Python, parsed once, of SQL, or a template."""
 
     path: str
     text: str
@@ -173,7 +175,7 @@ def _snake(name: str) -> str:
 
 
 def read_files(root: Path = ROOT) -> list[SourceFile]:
-    """Read and parse every file of Python and SQL below the source and the tests, once."""
+    """Read every file below the source and the tests that has names, once."""
     gc.disable()  # all nodes stay: each collection would visit a million of them
     try:
         return [read_file(path, root) for tree in TREES for path in sorted((root / tree).rglob("*")) if is_source(path)]
@@ -182,8 +184,8 @@ def read_files(root: Path = ROOT) -> list[SourceFile]:
 
 
 def is_source(path: Path) -> bool:
-    """Whether a file is Python or SQL."""
-    return path.suffix in {".py", ".sql"} and "__pycache__" not in path.parts
+    """Whether a file is Python, SQL or a template of a page."""
+    return path.suffix in {".py", ".sql", ".html"} and "__pycache__" not in path.parts
 
 
 def read_file(path: Path, root: Path) -> SourceFile:
@@ -228,7 +230,17 @@ def findings(root: Path = ROOT) -> list[Finding]:
 
 
 def bound_names(file: SourceFile) -> Iterator[tuple[str, int, str]]:
-    """Yield each name that a file gives to something, with its line and whether it is a `field`, a `test` or another `name`."""
+    """Yield each name that a file gives to something, with its line and its kind: a `field`, a `test`, a `loop` over `one`, or a `name`."""
+    if file.path.endswith(".sql"):
+        yield from sql_names(file.text)
+    elif file.path.endswith(".html"):
+        yield from template_names(file.text)
+    else:
+        yield from python_names(file)
+
+
+def python_names(file: SourceFile) -> Iterator[tuple[str, int, str]]:
+    """Yield the names that a module binds."""
     fields = {
         id(statement.target)
         for node in file.nodes
@@ -237,12 +249,10 @@ def bound_names(file: SourceFile) -> Iterator[tuple[str, int, str]]:
         if isinstance(statement, ast.AnnAssign)
     }
     for node in file.nodes:
-        if isinstance(node, ast.Name):
+        if isinstance(node, ast.Name | ast.Attribute):
             if isinstance(node.ctx, ast.Store):
-                yield node.id, node.lineno, "field" if id(node) in fields else "name"
-        elif isinstance(node, ast.Attribute):
-            if isinstance(node.ctx, ast.Store):
-                yield node.attr, node.lineno, "name"
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                yield name, node.lineno, "field" if id(node) in fields else "name"
         elif isinstance(node, ast.arg):
             yield node.arg, node.lineno, "name"
         elif isinstance(node, ast.alias):
@@ -250,10 +260,33 @@ def bound_names(file: SourceFile) -> Iterator[tuple[str, int, str]]:
                 yield node.asname, node.lineno, "name"
         elif isinstance(node, _FUNCTIONS):
             yield node.name, node.lineno, "test" if file.is_test and node.name.startswith("test_") else "name"
-        elif isinstance(node, ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name is not None:
-            yield node.name, node.lineno, "name"
-    if not file.nodes and file.path.endswith(".sql"):
-        yield from sql_names(file.text)
+        elif isinstance(node, ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+            if node.name is not None:
+                yield node.name, node.lineno, "name"
+        elif (line := _line_of_loop(node)) is not None:
+            yield "one", line, "loop"
+
+
+def _line_of_loop(node: ast.AST) -> int | None:
+    """Return the line of a loop whose variable is `one`."""
+    target = getattr(node, "target", None)
+    return target.lineno if isinstance(target, ast.Name) and target.id == "one" else None
+
+
+def template_names(text: str) -> Iterator[tuple[str, int, str]]:
+    """Yield each name that a template gives to something: a value, a variable of a loop, a macro and its parameters, an import."""
+    for tag in _TEMPLATE_BINDING.finditer(text):
+        line = text.count("\n", 0, tag.start()) + 1
+        word, rest = tag[1], _TEMPLATE_TEXT.sub("", tag[2])
+        if word == "macro":
+            names = re.findall(r"(?:^|[(,])\s*(\w+)", rest)
+        elif word == "import":
+            names = re.findall(r"\bas (\w+)", rest)
+        else:
+            names = re.findall(r"\w+", re.split(r"=| in ", rest, maxsplit=1)[0])
+        yield from ((name, line, "name") for name in names)
+        if word == "for" and names == ["one"]:
+            yield "one", line, "loop"
 
 
 def sql_names(text: str) -> Iterator[tuple[str, int, str]]:
@@ -270,13 +303,8 @@ def sql_names(text: str) -> Iterator[tuple[str, int, str]]:
 def words_in(file: SourceFile, lists: WordLists, public: PublicNames) -> Iterator[Finding]:
     """Yield the words of the lists in the names that a file binds, and loops over `one`."""
     for name, line, kind in bound_names(file):
-        for word in words_of(name, lists, public, kind):
-            yield Finding(word, file.path, line, name)
-    for node in file.nodes:
-        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
-            target = node.target
-            if isinstance(target, ast.Name) and target.id == "one":
-                yield Finding("for one in", file.path, target.lineno, "one")
+        words = ["for one in"] if kind == "loop" else words_of(name, lists, public, kind)
+        yield from (Finding(word, file.path, line, name) for word in words)
 
 
 def words_of(name: str, lists: WordLists, public: PublicNames, kind: str = "name") -> list[str]:
@@ -381,7 +409,9 @@ def classes_twice(files: Iterable[SourceFile]) -> Iterator[Finding]:
 
 def large_folders(files: Iterable[SourceFile], lists: WordLists) -> Iterator[Finding]:
     """Yield folders of the source with more files than a reader takes in."""
-    counts = Counter(file.path.rpartition("/")[0] for file in files if not file.is_test)
+    counts = Counter(
+        file.path.rpartition("/")[0] for file in files if not file.is_test and not file.path.endswith(".html")
+    )
     for folder, count in sorted(counts.items()):
         if count > MOST_FILES and folder not in lists.large_folders:
             yield Finding("large folder", f"{folder}/", 1, f"{count} files")

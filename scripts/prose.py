@@ -1,9 +1,9 @@
 """Count what breaks the rules for prose: `python scripts/prose.py [--write | --accept | all | PAGE ...]`.
 
-It reads README, CONTRIBUTING and docs/, the help of every command, messages of errors, and the texts of pages. The rules and banned
-phrases are those of `docs/contributing/language.md`. Without arguments it prints a table by area. With `all`, pages, folders or `help` it
-lists their findings. `--write` keeps the counts in `tests/golden/prose.toml`; a test fails if one of them rises. `--accept` keeps them even
-if they rose.
+It reads README, CONTRIBUTING and docs/, the help of every command, messages of errors and the texts of pages. In docstrings and comments it
+finds phrases, and docstrings that begin with a clause. The rules and banned phrases are those of `docs/contributing/language.md`. Without
+arguments it prints a table by area. With `all`, pages, folders or `help` it lists their findings. `--write` keeps the counts in
+`tests/golden/prose.toml`; a test fails if one of them rises. `--accept` keeps them even if they rose.
 """
 
 import ast
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -27,10 +28,13 @@ FEWEST_SENTENCES = 5
 # A fragment, such as an item of a list, is no sentence that a mean should count.
 FEWEST_WORDS = 4
 LONG_SENTENCE, LONG_PAGE, CLAUSE = "long sentence", "long page", "clause as subject"
+DOCSTRING = "docstring begins with a clause"
+IN_CODE = " (code)"  # follows a phrase that stands in a docstring or comment
 RULES = {
     LONG_SENTENCE: f"at most {MOST_WORDS} words: one idea a sentence",
     LONG_PAGE: f"a mean of at most {MOST_MEAN} words a sentence",
     CLAUSE: "name the subject: a noun instead of who, what, where, which",
+    DOCSTRING: "begin with a noun or an imperative",
 }
 _STARTS = re.compile(
     r"[\"'(*]*(who|whoever|whom|what|whatever|where|wherever|which|whichever|whose|of which)\b", re.IGNORECASE
@@ -39,7 +43,12 @@ _INSIDE = re.compile(r"; (who|whoever|what|whatever|where) (?!else\b)\w", re.IGN
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|approx|No|St)\.$")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])|\s·\s")
 _WORD = re.compile(r"[A-Za-z0-9$][\w'./:@%$-]*")
+_DOCSTRING = re.compile(r'^ *r?"""(.*?)"""', re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"(?:^|  ) *#:? (.+)$", re.MULTILINE)
 _INLINE_TAGS = {"a", "abbr", "b", "em", "i", "kbd", "small", "span", "strong", "time"}
+
+
+Phrases: TypeAlias = tuple[tuple[str, re.Pattern[str]], ...]
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,18 @@ def text_of(value: ast.expr) -> str:
             return ""
 
 
+def findings_in_code(path: str, source: str, phrases: Phrases) -> Iterator[Finding]:
+    """Yield banned phrases in docstrings and comments, and docstrings that begin with a clause."""
+    for found in [*_DOCSTRING.finditer(source), *_COMMENT.finditer(source)]:
+        text = without_markup(found[1])
+        for phrase, pattern in phrases:
+            for place in pattern.finditer(text):
+                line = source.count("\n", 0, found.start(1)) + text.count("\n", 0, place.start()) + 1
+                yield Finding(phrase + IN_CODE, path, line, excerpt(" ".join(text.split())))
+        if found.re is _DOCSTRING and _STARTS.match(text.lstrip()) and not path.startswith("tests/"):
+            yield Finding(DOCSTRING, path, source.count("\n", 0, found.start()) + 1, excerpt(text.partition("\n")[0]))
+
+
 def sentences_of(text: Text) -> Iterator[Sentence]:
     """Yield the sentences of a text."""
     start = 0
@@ -231,7 +252,7 @@ def is_clause_as_subject(sentence: str, *, is_fragment_free: bool = False) -> bo
 
 
 @cache
-def banned_phrases(page: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def banned_phrases(page: str) -> Phrases:
     """Return each banned phrase of the page with its pattern."""
     return tuple(
         (
@@ -244,7 +265,7 @@ def banned_phrases(page: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     )
 
 
-def findings_of(texts: Iterable[Text], phrases: tuple[tuple[str, re.Pattern[str]], ...]) -> Iterator[Finding]:
+def findings_of(texts: Iterable[Text], phrases: Phrases) -> Iterator[Finding]:
     """Yield what breaks a rule, with the mean of each page."""
     lengths: dict[str, list[int]] = defaultdict(list)
     for text in texts:
@@ -292,21 +313,30 @@ def all_texts(root: Path = ROOT) -> Iterator[Text]:
 def findings(root: Path = ROOT) -> list[Finding]:
     """Return everything that breaks a rule."""
     phrases = banned_phrases((root / PAGE).read_text(encoding="utf-8"))
-    return list(findings_of(all_texts(root), phrases))
+    found = list(findings_of(all_texts(root), phrases))
+    for path in [*sorted((root / "src").rglob("*.py")), *sorted((root / "tests").rglob("*.py"))]:
+        found += findings_in_code(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"), phrases)
+    return found
 
 
 def terms(root: Path = ROOT) -> dict[str, str]:
     """Return what to write instead of each phrase and each other finding."""
-    return {**RULES, **table_of((root / PAGE).read_text(encoding="utf-8"), "Banned phrases")}
+    phrases = table_of((root / PAGE).read_text(encoding="utf-8"), "Banned phrases")
+    return {**RULES, **phrases, **{phrase + IN_CODE: use for phrase, use in phrases.items()}}
 
 
 def print_table(found: list[Finding]) -> None:
-    """Print the counts by area."""
+    """Print the counts by area: phrases in prose, then those in docstrings and comments."""
     counts = counts_of(found)
-    print(f"{'area':28}{'long':>8}{'pages':>8}{'clause':>8}{'phrases':>9}")
+    print(f"{'area':28}{'long':>8}{'pages':>8}{'clause':>8}{'phrases':>9}{'docstring':>11}{'code':>8}")
     for area, rules in [*sorted(counts.items()), ("total", total_of(counts))]:
-        phrases = sum(count for rule, count in rules.items() if rule not in RULES)
-        print(f"{area:28}{rules[LONG_SENTENCE]:8}{rules[LONG_PAGE]:8}{rules[CLAUSE]:8}{phrases:9}")
+        phrases, code = (
+            sum(count for rule, count in rules.items() if rule not in RULES and rule.endswith(IN_CODE) == is_code)
+            for is_code in (False, True)
+        )
+        print(
+            f"{area:28}{rules[LONG_SENTENCE]:8}{rules[LONG_PAGE]:8}{rules[CLAUSE]:8}{phrases:9}{rules[DOCSTRING]:11}{code:8}"
+        )
 
 
 def main(words: list[str]) -> int:

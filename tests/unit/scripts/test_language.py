@@ -102,6 +102,17 @@ def test_statements_are_searched_without_comments_and_values(tree):
     assert [(finding.rule, finding.line) for finding in found] == [("asked", 2), ("desk" + "s", 3)]
 
 
+def test_names_of_a_template(tree):
+    """Values, loops, macros with their parameters, and imports; not what it calls or writes."""
+    page = """{% import "told.html" as told %}{% from "x.html" import asked %}
+{% set shown = look(1) %}{% for desk, run in desks %}{{ said }}{% endfor %}
+{% macro door(gate, open="bell") %}{% endmacro %}{% for one in runs %}{% endfor %}
+"""
+    write(tree, "src/mainspring/web/page.html", page)
+    found = [(finding.rule, finding.line) for finding in language.findings(tree)]
+    assert found == [("told", 1), ("shown", 2), ("desk", 2), ("door", 3), ("gate", 3), ("one", 3), ("for one in", 3)]
+
+
 def test_paths_are_names(tree):
     """A module and a folder count once."""
     write(tree, "src/mainspring/desk/__init__.py", '"""X."""\n')

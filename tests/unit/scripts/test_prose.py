@@ -144,6 +144,20 @@ def test_texts_of_errors():
     ]
 
 
+def test_phrases_in_docstrings_and_comments():
+    """With their lines, and without what is code; a docstring does not begin with a clause, but that of a test may."""
+    source = '''"""What is read.
+
+It goes on, as `goes on` does.
+"""
+
+x = "goes on"  # it goes on
+'''
+    found = [(finding.rule, finding.line) for finding in prose.findings_in_code("src/mainspring/x.py", source, PHRASES)]
+    assert found == [("goes on (code)", 3), (prose.DOCSTRING, 1), ("goes on (code)", 6)]
+    assert len(list(prose.findings_in_code("tests/x.py", source, PHRASES))) == 2
+
+
 def test_findings_have_an_area():
     """Folder of a page, layer of a message, help."""
     assert language.layer_of("docs/how-to/queues.md") == "docs/how-to"
