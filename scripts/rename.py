@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,11 +55,11 @@ def read_tables(files: list[str]) -> Tables:
     return tables
 
 
-def modules_of_source() -> dict[str, Path]:
+def modules_of_source(source: Path = SRC) -> dict[str, Path]:
     """Return each module and package of the source by its dotted name."""
     found = {}
-    for file in sorted(SRC.rglob("*.py")):
-        dotted = ".".join(file.relative_to(SRC).with_suffix("").parts)
+    for file in sorted(source.rglob("*.py")):
+        dotted = ".".join(file.relative_to(source).with_suffix("").parts)
         found[dotted.removesuffix(".__init__")] = file
     return found
 
@@ -82,9 +82,9 @@ def tracked_texts() -> Iterator[Path]:
             yield file
 
 
-def imports_of(tree: ast.AST, known: dict[str, Path]) -> Iterator[tuple[str, int]]:
-    """Yield each module that a file imports, with its line."""
-    for node in ast.walk(tree):
+def imports_of(nodes: Iterable[ast.AST], known: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+    """Yield each module that a file imports, with its line; `nodes` are all nodes of the file."""
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
             for alias in node.names:
                 dotted = f"{node.module}.{alias.name}"
@@ -118,9 +118,32 @@ def check(tables: Tables) -> bool:
 
 def print_cycles(known: dict[str, Path], new: dict[str, str]) -> bool:
     """Print the cycles between the packages of one folder, at any depth, and the imports that close them."""
+    imports = {
+        name: list(imports_of(ast.walk(ast.parse(file.read_text(encoding="utf-8"))), known))
+        for name, file in known.items()
+    }
+    found = list(cycles(imports, new))
+    for cycle in found:
+        print(f"cycle in {cycle.folder}: {', '.join(sorted(cycle.members))}")
+        for (a, b), places in sorted(cycle.imports.items(), key=lambda pair: len(pair[1])):
+            print(f"    {a} -> {b} ({len(places)}): {'; '.join(places[:4])}")
+    return not found
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Packages and modules of one folder that import each other, with the imports between them."""
+
+    folder: str
+    members: frozenset[str]
+    imports: dict[tuple[str, str], list[str]]
+
+
+def cycles(imports: Mapping[str, Iterable[tuple[str, int]]], new: Mapping[str, str]) -> Iterator[Cycle]:
+    """Yield the cycles between the packages of one folder; modules of one package may know each other."""
     edges: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
-    for name, file in known.items():
-        for other, line in imports_of(ast.parse(file.read_text(encoding="utf-8")), known):
+    for name, imported in imports.items():
+        for other, line in imported:
             mine, theirs = new[name].split("."), new[other].split(".")
             shared = 0
             while shared < min(len(mine), len(theirs)) and mine[shared] == theirs[shared]:
@@ -129,22 +152,15 @@ def print_cycles(known: dict[str, Path], new: dict[str, str]) -> bool:
                 continue  # layers are import-linter's
             a, b = mine[shared], theirs[shared]
             edges[".".join(mine[:shared])][a, b].append(f"{new[name]}:{line} -> {new[other]}")
-    good = True
     packages = {name.rpartition(".")[0] for name in new.values()}
     for folder, pairs in sorted(edges.items()):
         graph: dict[str, set[str]] = defaultdict(set)
         for a, b in pairs:
             graph[a].add(b)
         for part in strongly_connected(graph):
-            if len(part) > 1 and any(
-                f"{folder}.{name}" in packages for name in part
-            ):  # modules of one package may know each other
-                good = False
-                print(f"cycle in {folder}: {', '.join(sorted(part))}")
-                for (a, b), places in sorted(pairs.items(), key=lambda pair: len(pair[1])):
-                    if a in part and b in part:
-                        print(f"    {a} -> {b} ({len(places)}): {'; '.join(places[:4])}")
-    return good
+            if len(part) > 1 and any(f"{folder}.{name}" in packages for name in part):
+                between = {(a, b): places for (a, b), places in pairs.items() if a in part and b in part}
+                yield Cycle(folder, frozenset(part), between)
 
 
 def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
@@ -308,8 +324,8 @@ def defined(node: ast.stmt) -> Iterator[str]:
         yield from (target.id for target in node.targets if isinstance(target, ast.Name))
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
-    elif isinstance(node, ast.TypeAlias if sys.version_info >= (3, 12) else ()):
-        yield node.name.id
+    elif isinstance(node, getattr(ast, "TypeAlias", ())):  # from Python 3.12 on
+        yield node.name.id  # type: ignore[attr-defined]
 
 
 def apply(tables: Tables) -> bool:

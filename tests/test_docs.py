@@ -189,6 +189,15 @@ def test_promises_name_tests_that_exist():
         assert [name for name in tests if not (DOCS.parent / name).is_file()] == []
 
 
+def test_architecture_page_names_files_that_exist():
+    """A path counts from the source, or from the repository."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`([\w/*-]+\.(?:py|sql))`", page))
+    assert len(names) > 50
+    folders = (DOCS.parent / "src" / "mainspring", DOCS.parent)
+    assert [name for name in sorted(names) if not any(list(folder.glob(name)) for folder in folders)] == []
+
+
 def test_readme_stays_short():
     """It is read in a minute or two."""
     assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) < 150
