@@ -10,8 +10,8 @@ import apsw
 import pytest
 
 from mainspring.store import failpoints
+from mainspring.store.schema_version import Migration
 from mainspring.store.sqlite import migrate
-from mainspring.store.sqlite.migrate import Migration
 
 _run = migrate._run
 
