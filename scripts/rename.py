@@ -588,7 +588,8 @@ def rewrite_texts(tables: Tables, known: dict[str, Path], locals_of: dict[str, d
         new_below[above].add(re.escape(stem))
     for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
         # Where a module becomes a package of its old name, what is below that is a new name already.
-        below = rf"(?!\.(?:{'|'.join(sorted(new_below[name]))})(?!\w))" if new_below.get(name) else ""
+        children = "|".join(sorted(new_below.get(name, ())))
+        below = rf"(?!(?:\.|[ ]import[ ]\(?\s*)(?:{children})(?!\w))" if children else ""
         rules.append((name, rf"(?<![\w.]){re.escape(name)}(?!\w){below}", to))
         above, _, stem = name.rpartition(".")
         line = f"from {above} import {stem}"
