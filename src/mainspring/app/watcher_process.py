@@ -1,8 +1,7 @@
-"""`python -m mainspring.app.watcher_process`: looks at everything and tells people what is wrong; buries the dead, deletes what is past its
-retention, takes in the spool.
+"""`python -m mainspring.app.watcher_process`: the watcher. It evaluates all monitors and notifies people of what is wrong.
 
-Workers do the latter too beside their runs, and a scheduler looks and tells while no watcher lives; a watcher goes on while the others are
-blocked, dead or not there at all. It imports nobody's code.
+It also declares dead processes dead, applies retention and imports the spool, as workers do beside their runs. It continues while other
+processes are blocked, dead or not there at all; while no watcher lives, a scheduler watches in its place. It imports no code of users.
 """
 
 import sys

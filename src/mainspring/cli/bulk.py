@@ -8,7 +8,6 @@ import click
 
 from mainspring.cli import params
 from mainspring.cli.context import Invocation
-from mainspring.cli.queues import QUEUE
 from mainspring.domain.states import RunState
 from mainspring.insight import words
 from mainspring.insight.instants import instant_at
@@ -70,7 +69,7 @@ def which_runs(states: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Cal
         options = [
             click.argument("runs", nargs=-1, type=params.RUN),
             params.name,
-            click.option("-q", "--queue", type=QUEUE, help="only of this queue"),
+            click.option("-q", "--queue", type=params.QUEUE, help="only of this queue"),
             params.since,
             params.until,
             params.ended_since,

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import messages as outbox
 from mainspring.cli import params
 from mainspring.cli.bulk import Which, at_option, chosen_runs, continue_runs, print_bulk, rate_option, which_runs
 from mainspring.cli.bulk_acts import background_option, begin_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import OK
 from mainspring.cli.lazy import command
+from mainspring.cli.messages import act_on, option, print_refused
 from mainspring.cli.table import Column
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import REOPENABLE
@@ -34,7 +34,7 @@ _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple
 @params.error
 @click.option("--by", type=click.Choice(["run", "error"]), default="run", help="a line for each run, or for each error")
 @params.limit
-@outbox.option
+@option
 @pass_invocation
 def list_command(
     invocation: Invocation,
@@ -61,7 +61,7 @@ def list_command(
     from mainspring.service.chosen import RunFilter
 
     if messages:
-        _warn_of_more(invocation, outbox.print_refused(invocation, limit), limit)
+        _warn_of_more(invocation, print_refused(invocation, limit), limit)
         return
     wanted = RunFilter(
         states=params.states_of(states or _STOPPED),
@@ -144,7 +144,7 @@ def _row(view: "RunView", error: "Fingerprint | None", item: str | None) -> dict
 @which_runs(_STOPPED)
 @at_option
 @rate_option
-@outbox.option
+@option
 @background_option
 @pass_invocation
 def retry(
@@ -156,7 +156,7 @@ def retry(
     do piece by piece: mainspring bulk list.
     """
     if messages:
-        return outbox.act_on(invocation, which, discard=False)
+        return act_on(invocation, which, discard=False)
     if background:
         if at is not None:
             raise click.UsageError("--background begins at once: leave --at out", click.get_current_context())
@@ -168,7 +168,7 @@ def retry(
 @command("discard", "decide that no one will continue them")
 @which_runs(_STOPPED)
 @rate_option
-@outbox.option
+@option
 @background_option
 @pass_invocation
 def discard(invocation: Invocation, *, which: Which, rate: str | None, messages: bool, background: bool) -> int:
@@ -178,7 +178,7 @@ def discard(invocation: Invocation, *, which: Which, rate: str | None, messages:
     from mainspring.service import bulk
 
     if messages:
-        return outbox.act_on(invocation, which, discard=True)
+        return act_on(invocation, which, discard=True)
     if background:
         begin_runs(invocation, BulkVerb.DISCARD, which, rate=rate)
         return OK

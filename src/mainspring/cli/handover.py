@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from mainspring.cli.incidents import whose
 from mainspring.domain.incident import Incident
 from mainspring.insight import words
 from mainspring.insight.handover import Handover, PersonsAct, Told
@@ -37,7 +36,7 @@ def _part(title: str, lines: Sequence[str], left: int) -> Iterator[str]:
 
 def _wrong(one: Incident, now: int) -> str:
     by = f", {one.state} by {words.one_line(one.by, 60)}" if one.by else ", nobody looks after it"
-    said = words.one_line(f"{whose(one)}: {one.said}", 200)
+    said = words.one_line(f"{words.incident_automation(one)}: {one.said}", 200)
     return f"[{one.severity}] {said}, since {words.ago(one.since_at, now)}{by}. See: mainspring incidents show {one.id}"
 
 
@@ -61,7 +60,7 @@ def _paused(found: Handover, now: int) -> list[str]:
 
 
 def _moved(one: Told, now: int, at: int) -> str:
-    said = words.one_line(f"{whose(one.incident)}: {one.incident.said}", 200)
+    said = words.one_line(f"{words.incident_automation(one.incident)}: {one.incident.said}", 200)
     note = f": {words.one_line(one.note, 200)}" if one.note else ""
     by = f" by {words.one_line(one.by, 60)}{note}" if one.by else ""
     return f"{words.ago(at, now)}  [{one.incident.severity}] {said}, {one.incident.state}{by}"

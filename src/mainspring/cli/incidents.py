@@ -67,11 +67,6 @@ def find(reader: "Reader", word: str) -> Incident:
     )
 
 
-def whose(incident: Incident) -> str:
-    """Return what an incident is of, for people."""
-    return incident.subject.automation or "mainspring"
-
-
 @command("list", "list what is wrong now")
 @lists.options(*(state.value for state in IncidentState))
 @click.option("--all", "ended", is_flag=True, help="what is resolved too")
@@ -93,7 +88,7 @@ def list_command(
     rows = lists.narrow(
         invocation,
         found,
-        named=lambda one: f"{whose(one)} {one.subject.kind}",
+        named=lambda one: f"{words.incident_automation(one)} {one.subject.kind}",
         state=lambda one: one.state,
         at=lambda one: one.changed_at,
         states=states,
@@ -110,7 +105,7 @@ def list_command(
         Column("INCIDENT", lambda one: short[one.id]),
         Column("STATE", lambda one: one.state, lambda one: COLOURS[one.state]),
         Column("SEVERITY", lambda one: one.severity, lambda one: _LOUD[one.severity]),
-        Column("AUTOMATION", lambda one: words.one_line(whose(one)), cut=True, most=30),
+        Column("AUTOMATION", lambda one: words.one_line(words.incident_automation(one)), cut=True, most=30),
         *([item] if any(items.values()) else []),
         Column("KIND", lambda one: one.subject.kind, cut=True, spare=True),
         Column("SINCE", lambda one: words.ago(one.since_at, now)),
@@ -217,4 +212,4 @@ def resolve(invocation: Invocation, incident: str) -> None:
 
 
 def _told(incident: Incident) -> str:
-    return words.one_line(f"{whose(incident)}: {incident.said}", 200)
+    return words.one_line(f"{words.incident_automation(incident)}: {incident.said}", 200)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mainspring.cli.context import Invocation, pass_invocation
-from mainspring.cli.incidents import INCIDENT, find, titles_of, whose
+from mainspring.cli.incidents import INCIDENT, find, titles_of
 from mainspring.cli.lazy import command
 from mainspring.domain.incident import Incident
 from mainspring.domain.rendering import impact_of, next_try_of
@@ -54,7 +54,7 @@ def show(invocation: Invocation, incident: str) -> None:
     now, zone = invocation.clock.now(), invocation.zone
     lines = [
         f"{found.id}  {found.state}  [{found.severity}]",
-        words.one_line(f"{whose(found)}: {found.said}", 300),
+        words.one_line(f"{words.incident_automation(found)}: {found.said}", 300),
         "",
         *_facts(found, now, zone),
         *_next(found, runbook),

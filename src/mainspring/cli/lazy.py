@@ -35,7 +35,7 @@ class Noun(NamedTuple):
     verbs: Mapping[str, Leaf]
 
 
-Tree = Mapping[str, "Leaf | Noun"]
+Tree = Mapping[str, Leaf | Noun]
 
 
 @lru_cache(maxsize=256)

@@ -65,6 +65,13 @@ def automation_names(reader: Any) -> list[str]:
     return [view.name for view in automations(reader)]
 
 
+def queue_names(reader: Any) -> list[str]:
+    """Return the names of all queues."""
+    from mainspring.store.reads.status import queue_views
+
+    return [view.name for view in queue_views(reader)]
+
+
 class OfRun(StringParamType):
     """Something of the run that stands before it on the line: a step, a choice of its question."""
 
@@ -102,6 +109,7 @@ def _choices_of(reader: Any, run: str) -> list[str]:
 STEP = OfRun(_steps_of, "step")
 CHOICE = OfRun(_choices_of, "choice")
 AUTOMATION = Name(automation_names, "automation")
+QUEUE = Name(queue_names, "queue")
 RUN = RunId()
 
 

@@ -11,17 +11,7 @@ from mainspring.cli.table import Column
 from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.store.base import Reader
     from mainspring.store.views import QueueView
-
-
-def _names(reader: "Reader") -> list[str]:
-    from mainspring.store.reads.status import queue_views
-
-    return [view.name for view in queue_views(reader)]
-
-
-QUEUE = params.Name(_names, "queue")
 
 
 def _state(view: "QueueView") -> str:
@@ -68,7 +58,7 @@ def list_command(
 
 
 @command("show", "show a queue")
-@click.argument("name", type=QUEUE)
+@click.argument("name", type=params.QUEUE)
 @pass_invocation
 def show(invocation: Invocation, name: str) -> None:
     """With the runs that have its places now."""
@@ -76,7 +66,7 @@ def show(invocation: Invocation, name: str) -> None:
     from mainspring.store.reads.runs import list_runs
     from mainspring.store.reads.status import queue_views
 
-    lists.known("queue", name, _names(invocation.reader))
+    lists.known("queue", name, params.queue_names(invocation.reader))
     view = next(view for view in queue_views(invocation.reader) if view.name == name)
     page = list_runs(invocation.reader, states=(RunState.RUNNING,), limit=1000)
     running = invocation.opened(lambda opening: [opening.row(row) for row in page.runs if row.queue == name])
@@ -102,22 +92,22 @@ def show(invocation: Invocation, name: str) -> None:
 
 
 @command("pause", "claim nothing from a queue")
-@click.argument("name", type=QUEUE)
+@click.argument("name", type=params.QUEUE)
 @pass_invocation
 def pause(invocation: Invocation, name: str) -> None:
     """New runs can be queued. A run that a worker holds continues. One that waits continues after the pause."""
     from mainspring.service.queue import pause as act
 
-    act(invocation.store, lists.known("queue", name, _names(invocation.reader)), act=invocation.act)
+    act(invocation.store, lists.known("queue", name, params.queue_names(invocation.reader)), act=invocation.act)
     invocation.output.document({"name": name, "paused": True}, f"Queue {name} is paused.")
 
 
 @command("resume", "go on with a queue")
-@click.argument("name", type=QUEUE)
+@click.argument("name", type=params.QUEUE)
 @pass_invocation
 def resume(invocation: Invocation, name: str) -> None:
     """Its runs are claimed again, oldest first."""
     from mainspring.service.queue import resume as act
 
-    act(invocation.store, lists.known("queue", name, _names(invocation.reader)), act=invocation.act)
+    act(invocation.store, lists.known("queue", name, params.queue_names(invocation.reader)), act=invocation.act)
     invocation.output.document({"name": name, "paused": False}, f"Queue {name} goes on.")

@@ -9,7 +9,6 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.cli.queues import QUEUE
 from mainspring.cli.table import Column
 from mainspring.insight import words
 
@@ -47,7 +46,7 @@ def took_text(row: Any, now: int) -> str:
 
 @command("list", "list runs, newest first")
 @params.filters
-@click.option("-q", "--queue", type=QUEUE, help="only of this queue")
+@click.option("-q", "--queue", type=params.QUEUE, help="only of this queue")
 @click.option("--healed", is_flag=True, help="only those of which a step succeeded at a later attempt than its first")
 @params.until
 @click.option("--after", type=params.RUN, help="continue the list behind this run")

@@ -147,8 +147,7 @@ def _parts(frame: Frame, now: int) -> Iterator[tuple[str, Iterator[Line]]]:
 
 def incident_line(one: Incident, now: int, short: Mapping[str, str]) -> Line:
     """Return an incident as it stands in a list."""
-    whose = one.subject.automation or "mainspring"
-    what = words.one_line(f"{whose}: {one.said}", 160)
+    what = words.one_line(f"{words.incident_automation(one)}: {one.said}", 160)
     text = f"  {one.severity:<7} {words.ago(one.since_at, now):<10} {short[one.id]}  {what}"
     return Line(text, _LOUD[one.severity], Place(one.subject.automation, incident=one.id))
 

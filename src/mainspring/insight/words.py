@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from mainspring.domain.duration import rounded_duration
@@ -10,6 +10,9 @@ from mainspring.domain.plain import LATEST
 from mainspring.domain.rate import Rate
 from mainspring.domain.states import RunState
 from mainspring.domain.text import escape
+
+if TYPE_CHECKING:
+    from mainspring.domain.incident import Incident
 
 ICONS: Final[dict[RunState, str]] = {
     RunState.QUEUED: "…",
@@ -40,6 +43,11 @@ _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-
 def state_word(state: RunState) -> str:
     """Return icon and word of a state."""
     return f"{ICONS[state]} {state.value}"
+
+
+def incident_automation(incident: "Incident") -> str:
+    """Return the automation that an incident is about, "mainspring" for one about Mainspring itself."""
+    return incident.subject.automation or "mainspring"
 
 
 def shown(text: object) -> str:

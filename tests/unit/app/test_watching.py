@@ -120,7 +120,7 @@ async def site(tmp_path, monkeypatch):
 
 async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, monkeypatch):
     """Not while it beats, and not before: of two who tell one is enough."""
-    watcher, scheduler = site.process("watcher"), site.process("scheduler")
+    watcher_store, scheduler = site.process("watcher"), site.process("scheduler")
     asked = 0
     sessions = watching.status.sessions
 
@@ -133,7 +133,7 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
     life = site.watching(scheduler, stands_by=True)
     life.start()
     site.clock.forward(STANDS_BY_MS - 1)
-    watcher.apply(Beat())
+    watcher_store.apply(Beat())
     site.clock.forward(STANDS_BY_MS - 1)
     before = asked
     await site.until(lambda: asked > before + 2)
@@ -142,7 +142,7 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
     scheduler.apply(Beat())
     await site.rounds()
     await site.until(lambda: site.peer.heard("/alive"))
-    watcher.apply(Beat())
+    watcher_store.apply(Beat())
     before = asked
     await site.until(lambda: asked > before + 1)
     looks = site.looks
