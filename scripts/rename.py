@@ -9,12 +9,17 @@ The tables:
 
 `check` prints what the tree would be: files in each folder, cycles between the packages of one layer, with the imports that make them.
 `apply` moves the files and rewrites imports, uses, and dotted or path names in texts. Both refuse a table that names what is not there.
+
+Uses are resolved by scope: a parameter or variable that has the old name of a class or function stays as it is. Uses through a module
+(`module.name`, `setattr(module, "name", ...)`), `__all__`, annotations in quotes, and names in comments and docstrings are rewritten too.
 """
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -25,8 +30,13 @@ ROOT = Path.cwd()
 SRC = ROOT / "src"
 CODE = ("src", "tests", "demo", "bench", "examples", "scripts", "hatch_build.py")
 TEXT = {".py", ".toml", ".md", ".sql", ".html", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".js", ".css", ".json", ""}
+FROZEN = "tests/golden/v"
+"""What was written by a release stays as it is."""
 MOST_FILES = 30
 _WORDS = {ast.ClassDef: "class", ast.FunctionDef: "def", ast.AsyncFunctionDef: "async def"}
+_CAMEL = re.compile(r"_?[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+")
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 @dataclass
@@ -78,7 +88,9 @@ def tracked_texts() -> Iterator[Path]:
     )
     for line in listed.stdout.splitlines():
         file = ROOT / line
-        if file.suffix in TEXT and file.is_file() and "renames" not in file.name and file.name != "CHANGELOG.md":
+        if line.startswith(FROZEN) or "scripts/renames/" in line or file.name == "CHANGELOG.md":
+            continue
+        if file.suffix in TEXT and file.is_file():
             yield file
 
 
@@ -182,39 +194,133 @@ def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
     return parts
 
 
+class Scopes(ast.NodeVisitor):
+    """Which names of a file are those of its module, by node; `bound` = what the functions around a node bind."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.bound: dict[ast.AST, frozenset[str]] = {}
+        self._around: frozenset[str] = frozenset()
+        self.visit(tree)
+
+    def visit(self, node: ast.AST) -> None:
+        """Note what is bound around a node, then go into it."""
+        self.bound[node] = self._around
+        if isinstance(node, ast.ClassDef):
+            self._visit_class(node)
+            return
+        if not isinstance(node, _FUNCTIONS | _COMPREHENSIONS):
+            self.generic_visit(node)
+            return
+        before = self._around
+        inside = before | bound_in(node)
+        for name, value in ast.iter_fields(node):
+            # A decorator, default or annotation belongs to what is around the function.
+            self._around = inside if name in ("body", "elt", "key", "value", "generators") else before
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.arguments):
+                    self._visit_arguments(child, before, inside)
+                elif isinstance(child, ast.AST):
+                    self.visit(child)
+        self._around = before
+
+    def _visit_class(self, node: ast.ClassDef) -> None:
+        """Its methods do not see what it binds, its other lines do."""
+        before = self._around
+        inside = before | bound_in(node)
+        for child in ast.iter_child_nodes(node):
+            self._around = inside if child in node.body and not isinstance(child, _FUNCTIONS) else before
+            self.visit(child)
+        self._around = before
+
+    def _visit_arguments(self, node: ast.arguments, before: frozenset[str], inside: frozenset[str]) -> None:
+        self.bound[node] = inside
+        for child in ast.iter_child_nodes(node):
+            self._around = before
+            self.visit(child)
+
+
+def bound_in(function: ast.AST) -> frozenset[str]:
+    """Return the names that a function, class or comprehension binds itself."""
+    names: set[str] = set()
+    outside: set[str] = set()
+    if isinstance(function, _FUNCTIONS):
+        args = function.args
+        every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+        names.update(arg.arg for arg in every if arg is not None)
+        body: list[ast.AST] = [function.body] if isinstance(function, ast.Lambda) else list(function.body)
+    elif isinstance(function, ast.ClassDef):
+        body = list(function.body)
+    else:
+        body = [generator.target for generator in function.generators]  # type: ignore[attr-defined]
+    waiting = body
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        if isinstance(node, ast.Global):
+            outside.update(node.names)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            names.add(node.name)
+        elif isinstance(node, ast.Import):
+            names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] != "mainspring":
+            names.update(alias.asname or alias.name for alias in node.names)  # ours are renamed where they are used
+        if not isinstance(node, _FUNCTIONS | _COMPREHENSIONS):
+            waiting.extend(ast.iter_child_nodes(node))
+    return frozenset(names - outside)
+
+
 class Rewriter:
     """The edits of one Python file, by place. Uses of a module or name whose name changes are edited with the import that binds it."""
 
-    def __init__(self, tables: Tables, known: dict[str, Path], file: Path, own: str | None) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        known: dict[str, Path],
+        file: Path,
+        own: str | None,
+        locals_of: dict[str, dict[str, str]] | None = None,
+    ) -> None:
         self.tables = tables
         self.known = known
         self.file = file
         self.text = file.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
         self.own = own
+        self.locals_of = locals_of or {}
+        """Old module -> names as its file has them -> their new names."""
         self.problems: list[str] = []
         lines = self.text.encode().splitlines(keepends=True)
         self._starts = [0]
         for line in lines:
             self._starts.append(self._starts[-1] + len(line))
         self._edits: dict[tuple[int, int], str] = {}
+        self.renamed: dict[str, str] = {}
+        """Names as this file has them."""
+        self._modules: dict[str, str] = {}
+        """Modules by the expression that stands for them here."""
 
     def place(self, line: int, column: int) -> int:
         """Return the offset in bytes of a place."""
         return self._starts[line - 1] + column
 
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Return the offsets of a node."""
+        start = self.place(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        return start, self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+
     def edit(self, node: ast.AST, text: str) -> None:
         """Replace the text of a node."""
-        start = self.place(node.lineno, node.col_offset)  # type: ignore[attr-defined]
-        end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
-        self._edits[start, end] = text
+        self._edits[self.span(node)] = text
 
     def rewrite(self) -> str:
         """Return the text as it is to be."""
-        renamed: dict[str, str] = {}  # of names as this file has them
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
-                self._import_from(node, renamed)
+                self._import_from(node)
             elif isinstance(node, ast.Import):
                 self._import(node)
         if self.own is not None:
@@ -223,9 +329,11 @@ class Rewriter:
                 for name in defined(node):
                     to = self.tables.names.get(f"{moved}.{name}")
                     if to is not None:
-                        renamed[name] = to
-        if renamed:
-            self._rename(renamed)
+                        self.renamed[name] = to
+        self._rename_attributes()
+        if self.renamed:
+            self._rename()
+            self._rename_in_prose()
         raw = self.text.encode()
         for (start, end), text in sorted(self._edits.items(), reverse=True):
             raw = raw[:start] + text.encode() + raw[end:]
@@ -236,6 +344,8 @@ class Rewriter:
         for alias in node.names:
             to = self.tables.module(alias.name) if alias.name in self.known else alias.name
             parts.append(to if alias.asname is None else f"{to} as {alias.asname}")
+            if alias.name in self.known:
+                self._modules[alias.asname or alias.name] = alias.name
             if to != alias.name and alias.asname is None:
                 for use in ast.walk(self.tree):
                     if isinstance(use, ast.Attribute) and ast.unparse(use) == alias.name:
@@ -244,7 +354,7 @@ class Rewriter:
         if text != ast.unparse(node):
             self.edit(node, text)
 
-    def _import_from(self, node: ast.ImportFrom, renamed: dict[str, str]) -> None:
+    def _import_from(self, node: ast.ImportFrom) -> None:
         wanted: dict[str, list[str]] = defaultdict(list)
         assert node.module is not None
         changed = False
@@ -252,11 +362,12 @@ class Rewriter:
             dotted = f"{node.module}.{alias.name}"
             if dotted in self.known:
                 module, _, name = self.tables.module(dotted).rpartition(".")
+                self._modules[alias.asname or alias.name] = dotted
             else:
                 module = self.tables.module(node.module)
                 name = self.tables.names.get(f"{module}.{alias.name}", alias.name)
             if name != alias.name and alias.asname is None:
-                renamed[alias.name] = name
+                self.renamed[alias.name] = name
             again = alias.asname is not None and (alias.asname != name or alias.asname == alias.name)
             wanted[module].append(f"{name} as {alias.asname}" if again else name)
             changed = changed or module != node.module or name != alias.name
@@ -265,39 +376,129 @@ class Rewriter:
             lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(wanted.items())]
             self.edit(node, f"\n{indent}".join(lines))
 
-    def _rename(self, renamed: dict[str, str]) -> None:
-        """Edit the uses of names; a name that something else in the file binds as well is a problem."""
-        self._find_clashes(renamed)
+    def _rename_attributes(self) -> None:
+        """Edit uses of names through a module: `module.name` and `setattr(module, "name", ...)`."""
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Name) and node.id in renamed:
-                self.edit(node, renamed[node.id])
+            if isinstance(node, ast.Attribute):
+                to = self._new_attribute(node.value, node.attr)
+                if to is not None:
+                    end = self.span(node)[1]
+                    self._edits[end - len(node.attr), end] = to
+            elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in ("setattr", "delattr", "getattr", "object") and isinstance(node.args[1].value, str):
+                    to = self._new_attribute(node.args[0], node.args[1].value)
+                    if to is not None:
+                        self.edit(node.args[1], f'"{to}"')
+
+    def _new_attribute(self, value: ast.AST, name: str) -> str | None:
+        if not isinstance(value, ast.Name | ast.Attribute):
+            return None
+        module = self._modules.get(ast.unparse(value))
+        return None if module is None else self.locals_of.get(module, {}).get(name)
+
+    def _rename(self) -> None:
+        """Edit the uses of names that are the module's; a new name that something else binds there is a problem."""
+        scopes = Scopes(self.tree)
+        taken = {name for node in self.tree.body for name in defined(node)}
+        taken |= {n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and n.id not in scopes.bound[n]}
+        taken -= set(self.renamed)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Name) and node.id in self.renamed and node.id not in scopes.bound[node]:
+                self._use(node, node.id, scopes)
             elif isinstance(node, ast.Global):
-                self.problems.extend(f"{self.file}: global {name}" for name in node.names if name in renamed)
-        for node in self.tree.body:
-            word = _WORDS.get(type(node))
-            if word is not None and node.name in renamed:  # type: ignore[attr-defined]
-                start = self.place(node.lineno, node.col_offset) + len(word) + 1
-                self._edits[start, start + len(node.name)] = renamed[node.name]  # type: ignore[attr-defined]
-
-    def _find_clashes(self, renamed: dict[str, str]) -> None:
-        bound: dict[str, list[int]] = defaultdict(list)
-        taken = set()
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.arg):
-                bound[node.arg].append(node.lineno)
-            elif isinstance(node, ast.Name):
-                taken.add(node.id)
-                if not isinstance(node.ctx, ast.Load):
-                    bound[node.id].append(node.lineno)
-        for old, to in renamed.items():
-            own = [line for line in bound.get(old, []) if line not in self._lines_of_definition(old)]
-            if own:
-                self.problems.append(f"{self.file}: {old} -> {to}, but {old} is bound in lines {own}")
-            if to in taken or to in bound:
+                start, end = self.span(node)
+                text = self.text.encode()[start:end].decode()
+                for name in set(node.names) & set(self.renamed):
+                    text = re.sub(rf"\b{name}\b", self.renamed[name], text)
+                self._edits[start, end] = text
+            elif isinstance(node, ast.Assign) and any(
+                isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets
+            ):
+                for item in ast.walk(node.value):
+                    if isinstance(item, ast.Constant) and item.value in self.renamed:
+                        self.edit(item, f'"{self.renamed[item.value]}"')
+        for text_node in quoted_annotations(self.tree):
+            self._rename_quoted(text_node)
+        for old, to in self.renamed.items():
+            if to in taken:
                 self.problems.append(f"{self.file}: {old} -> {to}, but {to} is used already")
+        for node in self.tree.body:
+            self._definition(node)
 
-    def _lines_of_definition(self, name: str) -> set[int]:
-        return {node.lineno for node in self.tree.body if name in set(defined(node))}
+    def _use(self, node: ast.Name, old: str, scopes: Scopes) -> None:
+        self.edit(node, self.renamed[old])
+        if self.renamed[old] in scopes.bound[node]:
+            self.problems.append(
+                f"{self.file}:{node.lineno}: {old} -> {self.renamed[old]}, but that is a variable there"
+            )
+
+    def _definition(self, node: ast.stmt) -> None:
+        word = _WORDS.get(type(node))
+        if word is not None and node.name in self.renamed:  # type: ignore[attr-defined]
+            start = self.place(node.lineno, node.col_offset) + len(word) + 1
+            self._edits[start, start + len(node.name)] = self.renamed[node.name]  # type: ignore[attr-defined]
+        for part in ("body", "orelse", "handlers"):  # a definition under `if` or `try`
+            if isinstance(node, ast.If | ast.Try | ast.ExceptHandler):
+                for inner in getattr(node, part, ()):
+                    self._definition(inner)
+
+    def _rename_quoted(self, node: ast.Constant) -> None:
+        start, end = self.span(node)
+        text = found = self.text.encode()[start:end].decode()
+        for old, to in self.renamed.items():
+            found = re.sub(rf"(?<![\w.]){re.escape(old)}\b", to, found)
+        for name, module in self._modules.items():
+            for old, to in self.locals_of.get(module, {}).items():
+                found = re.sub(
+                    rf"(?<![\w.])({re.escape(self.renamed.get(name, name))})\.{re.escape(old)}\b", rf"\1.{to}", found
+                )
+        if found != text:
+            self._edits[start, end] = found
+
+    def _rename_in_prose(self) -> None:
+        """Edit names in comments and docstrings: words in camel case, and whatever stands in backquotes."""
+        places = []
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type == tokenize.COMMENT:
+                line = self.text.splitlines()[token.start[0] - 1]
+                start = self.place(token.start[0], len(line[: token.start[1]].encode()))
+                places.append((start, start + len(token.string.encode())))
+        texts = [node.value for node in ast.walk(self.tree) if isinstance(node, ast.Expr)]
+        places += [self.span(text) for text in texts if isinstance(text, ast.Constant) and isinstance(text.value, str)]
+        raw = self.text.encode()
+        for start, end in places:
+            text = found = raw[start:end].decode()
+            for old, to in self.renamed.items():
+                word = re.escape(old)
+                found = re.sub(rf"`{word}(?=[`.(])", f"`{to}", found)
+                if _CAMEL.fullmatch(old):
+                    found = re.sub(rf"\b{word}\b", to, found)
+            if found != text:
+                self._edits[start, end] = found
+
+
+def quoted_annotations(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Yield each text that stands for a type."""
+    roots: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            roots.append(node.annotation)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            roots.append(node.returns)
+        elif isinstance(node, ast.ClassDef):
+            roots.extend(node.bases)
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            roots.extend(node.args[:1] if name == "cast" else [])
+            roots.extend(word.value for word in node.keywords if word.arg == "bound")
+    while roots:
+        node = roots.pop()
+        if isinstance(node, ast.Subscript) and getattr(node.value, "id", "") == "Literal":
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node
+        roots.extend(ast.iter_child_nodes(node))
 
 
 def defined(node: ast.stmt) -> Iterator[str]:
@@ -305,25 +506,43 @@ def defined(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Assign):
-        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        for target in node.targets:
+            yield from (
+                name.id for name in ast.walk(target) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+            )
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
     elif isinstance(node, ast.TypeAlias if sys.version_info >= (3, 12) else ()):
         yield node.name.id
+    elif isinstance(node, ast.If | ast.Try | ast.ExceptHandler):
+        for part in ("body", "orelse", "handlers"):
+            for inner in getattr(node, part, ()):
+                yield from defined(inner)
+
+
+def names_of(file: Path) -> set[str]:
+    """Return the names that a module defines."""
+    return {name for node in ast.parse(file.read_text(encoding="utf-8")).body for name in defined(node)}
 
 
 def apply(tables: Tables) -> bool:
     """Rewrite every file, then move those that move."""
     known = modules_of_source()
     own = {file: name for name, file in known.items()}
-    problems = []
+    defined_names = {f"{tables.module(name)}.{one}" for name, file in known.items() for one in names_of(file)}
+    problems = [f"nothing is called {name}" for name in tables.names if name not in defined_names]
+    locals_of: dict[str, dict[str, str]] = {}
+    for name, file in known.items():
+        rewriter = Rewriter(tables, known, file, name)
+        rewriter.rewrite()
+        locals_of[name] = rewriter.renamed
     for file in code_files():
-        rewriter = Rewriter(tables, known, file, own.get(file))
+        rewriter = Rewriter(tables, known, file, own.get(file), locals_of)
         text = rewriter.rewrite()
         problems += rewriter.problems
         if text != rewriter.text:
             file.write_text(text, encoding="utf-8")
-    rewrite_texts(tables, known)
+    rewrite_texts(tables, known, locals_of)
     for package, said in tables.packages.items():
         folder = SRC / Path(*package.split("."))
         folder.mkdir(parents=True, exist_ok=True)
@@ -355,34 +574,40 @@ def move_files(tables: Tables, known: dict[str, Path]) -> None:
                         subprocess.run(["git", "mv", other, target.parent / other.name], check=True)
 
 
-def rewrite_texts(tables: Tables, known: dict[str, Path]) -> None:
+def rewrite_texts(tables: Tables, known: dict[str, Path], locals_of: dict[str, dict[str, str]]) -> None:
     """Replace dotted names and paths of modules, and the words, in every text; code has its imports rewritten already."""
-    rules: list[tuple[re.Pattern[str], str]] = []
+    rules: list[tuple[str, str, str]] = []  # what must be in a text, pattern, what takes its place
     moved = {name: tables.module(name) for name in known if tables.module(name) != name}
+    for name, names in locals_of.items():
+        for old, new in names.items():
+            dotted = f"{name}.{old}"
+            rules.append((dotted, rf"(?<![\w.]){re.escape(dotted)}(?!\w)", f"{tables.module(name)}.{new}"))
+    new_below: dict[str, set[str]] = defaultdict(set)
+    for to in (*map(tables.module, known), *tables.packages):
+        above, _, stem = to.rpartition(".")
+        new_below[above].add(re.escape(stem))
     for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
-        rules.append((re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)"), to))
-        old, new = name.replace(".", "/"), to.replace(".", "/")
-        suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
-        short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
-        rules.append((re.compile(rf"(?<![\w.-]){re.escape(old + suffix)}(?!\w)"), new + suffix))
-        if "/" in short_old:
-            rules.append((re.compile(rf"(?<![\w.-])(?<!/){re.escape(short_old + suffix)}(?!\w)"), short_new + suffix))
-    for word, to in tables.words.items():
-        rules.append((re.compile(re.escape(word)), to))
-    anchor = re.compile(
-        "|".join(
-            sorted(
-                {re.escape(rule.split(".")[-1]) for rule in moved} | {re.escape(w) for w in tables.words} or {"(?!)"}
-            )
+        # Where a module becomes a package of its old name, what is below that is a new name already.
+        below = rf"(?!\.(?:{'|'.join(sorted(new_below[name]))})(?!\w))" if new_below.get(name) else ""
+        rules.append((name, rf"(?<![\w.]){re.escape(name)}(?!\w){below}", to))
+        above, _, stem = name.rpartition(".")
+        line = f"from {above} import {stem}"
+        rules.append(
+            (line, rf"\b{re.escape(line)}(?![\w,])", f"from {to.rpartition('.')[0]} import {to.rpartition('.')[2]}")
         )
-    )
+        suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
+        old, new = name.replace(".", "/") + suffix, to.replace(".", "/") + suffix
+        short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
+        rules.append((old, rf"(?<![\w.-]){re.escape(old)}(?!\w)", new))
+        if "/" in short_old.removesuffix(suffix):
+            rules.append((short_old, rf"(?<![\w.-])(?<!/){re.escape(short_old)}(?!\w)", short_new))
+    rules += [(word, re.escape(word), to) for word, to in tables.words.items()]
+    patterns = [(part, re.compile(pattern), to) for part, pattern, to in rules]
     for file in tracked_texts():
-        text = file.read_text(encoding="utf-8")
-        if not anchor.search(text):
-            continue
-        found = text
-        for pattern, to in rules:
-            found = pattern.sub(to, found)
+        text = found = file.read_text(encoding="utf-8")
+        for part, pattern, to in patterns:
+            if part in found:
+                found = pattern.sub(to, found)
         if found != text:
             file.write_text(found, encoding="utf-8")
 
