@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.ids import idempotency_key
 from mainspring.domain.states import RunState
-from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
+from mainspring.engine.attempt import AttemptHandle
+from mainspring.engine.attempt_end import AttemptEnd
+from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.hosting import Hosting
 from mainspring.engine.live_step import isolation_of
 from mainspring.engine.posting import split
