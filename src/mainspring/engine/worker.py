@@ -34,8 +34,7 @@ from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.sign_desk import SignDesk
 from mainspring.engine.signs import Sign, SignKind
 from mainspring.engine.stalled_attempts import StalledAttempts
-from mainspring.engine.straight import Straight
-from mainspring.engine.straights import Straights
+from mainspring.engine.straights import Straight, Straights
 from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
