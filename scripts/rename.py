@@ -299,6 +299,7 @@ class Rewriter:
         file: Path,
         own: str | None,
         locals_of: dict[str, dict[str, str]] | None = None,
+        everywhere: dict[str, str] | None = None,
     ) -> None:
         self.tables = tables
         self.known = known
@@ -308,6 +309,8 @@ class Rewriter:
         self.own = own
         self.locals_of = locals_of or {}
         """Old module -> names as its file has them -> their new names."""
+        self.everywhere = everywhere or {}
+        """Names that stand once in the source."""
         self.problems: list[str] = []
         lines = self.text.encode().splitlines(keepends=True)
         self._starts = [0]
@@ -349,7 +352,7 @@ class Rewriter:
         self._rename_attributes()
         if self.renamed:
             self._rename()
-            self._rename_in_prose()
+        self._rename_in_prose()
         raw = self.text.encode()
         for (start, end), text in sorted(self._edits.items(), reverse=True):
             raw = raw[:start] + text.encode() + raw[end:]
@@ -477,7 +480,7 @@ class Rewriter:
         places = []
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
             if token.type == tokenize.COMMENT:
-                line = self.text.splitlines()[token.start[0] - 1]
+                line = self.text.split("\n")[token.start[0] - 1]
                 start = self.place(token.start[0], len(line[: token.start[1]].encode()))
                 places.append((start, start + len(token.string.encode())))
         texts = [node.value for node in ast.walk(self.tree) if isinstance(node, ast.Expr)]
@@ -485,7 +488,9 @@ class Rewriter:
         raw = self.text.encode()
         for start, end in places:
             text = found = raw[start:end].decode()
-            for old, to in self.renamed.items():
+            for old, to in (self.everywhere | self.renamed).items():
+                if old not in found:
+                    continue
                 word = re.escape(old)
                 found = re.sub(rf"`{word}(?=[`.(])", f"`{to}", found)
                 if _CAMEL.fullmatch(old):
@@ -541,6 +546,13 @@ def names_of(file: Path) -> set[str]:
     return {name for node in ast.parse(file.read_text(encoding="utf-8")).body for name in defined(node)}
 
 
+def unique_names(tables: Tables, known: dict[str, Path]) -> dict[str, str]:
+    """Return the renamed classes and functions whose old name stands once in the source, and is no everyday word."""
+    counts = Counter(name for file in known.values() for name in names_of(file))
+    renamed = ((name.rpartition(".")[2], to) for name, to in tables.names.items())
+    return {old: to for old, to in renamed if counts[old] == 1 and (_CAMEL.fullmatch(old) or "_" in old.strip("_"))}
+
+
 def apply(tables: Tables) -> bool:
     """Rewrite every file, then move those that move."""
     known = modules_of_source()
@@ -552,8 +564,9 @@ def apply(tables: Tables) -> bool:
         rewriter = Rewriter(tables, known, file, name)
         rewriter.rewrite()
         locals_of[name] = rewriter.renamed
+    everywhere = unique_names(tables, known)
     for file in code_files():
-        rewriter = Rewriter(tables, known, file, own.get(file), locals_of)
+        rewriter = Rewriter(tables, known, file, own.get(file), locals_of, everywhere if SRC in file.parents else {})
         text = rewriter.rewrite()
         problems += rewriter.problems
         if text != rewriter.text:
@@ -590,43 +603,101 @@ def move_files(tables: Tables, known: dict[str, Path]) -> None:
                         subprocess.run(["git", "mv", other, target.parent / other.name], check=True)
 
 
+Rule = tuple[str, re.Pattern[str], str]
+"""What must be in a text, the pattern, and what takes its place."""
+
+
 def rewrite_texts(tables: Tables, known: dict[str, Path], locals_of: dict[str, dict[str, str]]) -> None:
     """Replace dotted names and paths of modules, and the words, in every text; code has its imports rewritten already."""
-    rules: list[tuple[str, str, str]] = []  # what must be in a text, pattern, what takes its place
     moved = {name: tables.module(name) for name in known if tables.module(name) != name}
+    rules = [*rules_of_names(tables, locals_of), *rules_of_modules(tables, known, moved)]
+    words = [(word, re.compile(re.escape(word)), to.replace("\\", r"\\")) for word, to in tables.words.items()]
+    files = rules_of_files(known, moved)
+    for file in tracked_texts():
+        text = found = file.read_text(encoding="utf-8")
+        if any(part in found for part, _, _ in rules):
+            spans = texts_in(found) if file.suffix == ".py" else [(0, len(found))]
+            for start, end in reversed(spans):
+                found = found[:start] + replaced(found[start:end], rules) + found[end:]
+        place = file.relative_to(ROOT).parts
+        if place[:2] == ("src", "mainspring") and len(place) > 3:
+            found = replaced(found, files[place[2]])
+        elif place[0] == "docs" and ("adr" in place or "internals.md" in place):
+            found = replaced(found, [rule for several in files.values() for rule in several])
+        found = replaced(found, words)
+        if found != text:
+            file.write_text(found, encoding="utf-8")
+
+
+def rules_of_names(tables: Tables, locals_of: dict[str, dict[str, str]]) -> Iterator[Rule]:
+    """Yield a rule for each dotted name of what a module defines or imports."""
     for name, names in locals_of.items():
         for old, new in names.items():
             dotted = f"{name}.{old}"
-            rules.append((dotted, rf"(?<![\w.]){re.escape(dotted)}(?!\w)", f"{tables.module(name)}.{new}"))
+            yield dotted, re.compile(rf"(?<![\w.]){re.escape(dotted)}(?!\w)"), f"{tables.module(name)}.{new}"
+
+
+def rules_of_modules(tables: Tables, known: dict[str, Path], moved: dict[str, str]) -> Iterator[Rule]:
+    """Yield rules for the dotted name of each module, its path, and its import in a text."""
     new_below: dict[str, set[str]] = defaultdict(set)
     for to in (*map(tables.module, known), *tables.packages):
         above, _, stem = to.rpartition(".")
         new_below[above].add(re.escape(stem))
     for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
         # Where a module becomes a package of its old name, what is below that is a new name already.
-        children = "|".join(sorted(new_below.get(name, ())))
-        below = rf"(?!(?:\.|[ ]import[ ]\(?\s*)(?:{children})(?!\w))" if children else ""
-        rules.append((name, rf"(?<![\w.]){re.escape(name)}(?!\w){below}", to))
-        above, _, stem = name.rpartition(".")
-        line = f"from {above} import {stem}"
-        rules.append(
-            (line, rf"\b{re.escape(line)}(?![\w,])", f"from {to.rpartition('.')[0]} import {to.rpartition('.')[2]}")
-        )
+        below = rf"(?!\.(?:{'|'.join(sorted(new_below[name]))})(?!\w))" if new_below.get(name) else ""
+        yield name, re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w){below}"), to
+        line = f"from {name.rpartition('.')[0]} import {name.rpartition('.')[2]}"
+        above, _, stem = to.rpartition(".")
+        start = r"(?:(?<!\w)|(?<=\\n))"  # in a literal a line may begin behind an escape
+        yield line, re.compile(rf"{start}{re.escape(line)}(?![\w,])"), f"from {above} import {stem}"
         suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
         old, new = name.replace(".", "/") + suffix, to.replace(".", "/") + suffix
+        yield old, re.compile(rf"(?<![\w.-]){re.escape(old)}(?!\w)"), new
         short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
-        rules.append((old, rf"(?<![\w.-]){re.escape(old)}(?!\w)", new))
         if "/" in short_old.removesuffix(suffix):
-            rules.append((short_old, rf"(?<![\w.-])(?<!/){re.escape(short_old)}(?!\w)", short_new))
-    rules += [(word, re.escape(word), to) for word, to in tables.words.items()]
-    patterns = [(part, re.compile(pattern), to) for part, pattern, to in rules]
-    for file in tracked_texts():
-        text = found = file.read_text(encoding="utf-8")
-        for part, pattern, to in patterns:
-            if part in found:
-                found = pattern.sub(to, found)
-        if found != text:
-            file.write_text(found, encoding="utf-8")
+            yield short_old, re.compile(rf"(?<![\w.-])(?<!/){re.escape(short_old)}(?!\w)"), short_new
+
+
+def rules_of_files(known: dict[str, Path], moved: dict[str, str]) -> dict[str, list[Rule]]:
+    """Return by layer the rules for file names without a folder, where the name stands once in the source."""
+    stems = Counter(name.rpartition(".")[2] for name in known)
+    found: dict[str, list[Rule]] = defaultdict(list)
+    for name, to in moved.items():
+        old, new = name.rpartition(".")[2], to.rpartition(".")[2]
+        if old != new and stems[old] == 1:
+            found[name.split(".")[1]].append((f"{old}.py", re.compile(rf"(?<![\w./]){old}\.py\b"), f"{new}.py"))
+    return found
+
+
+def replaced(text: str, patterns: list[Rule]) -> str:
+    """Return a text after all replacements, in order."""
+    for part, pattern, to in patterns:
+        if part in text:
+            text = pattern.sub(to, text)
+    return text
+
+
+def texts_in(code: str) -> list[tuple[int, int]]:
+    """Return where the comments and literals of Python code are: the rest is rewritten by what it means."""
+    starts = [0]
+    for line in code.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    spans: list[tuple[int, int]] = []
+    depth = begin = 0
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        start, end = (starts[row - 1] + column for row, column in (token.start, token.end))
+        name = tokenize.tok_name[token.type]
+        if name == "FSTRING_START":
+            depth += 1
+            begin = start if depth == 1 else begin
+        elif name == "FSTRING_END":
+            depth -= 1
+            if not depth:
+                spans.append((begin, end))
+        elif name in ("STRING", "COMMENT") and not depth:
+            spans.append((start, end))
+    return spans
 
 
 def main(words: list[str]) -> int:

@@ -19,7 +19,8 @@ from mainspring.domain.errors import DefinitionError
 from mainspring.domain.outgoing import Message, Publication, outgoing_id
 from mainspring.domain.signature import signature_of
 from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.attempt import Attempts, AttemptSpec
+from mainspring.engine.attempt import Attempts
+from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_process import ChildSettings
 from mainspring.engine.children import Children
 from mainspring.engine.commands import run_command

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.app.handover import Handover, ProcessLine
 from mainspring.domain.roles import Role
-from mainspring.engine.command import signal_name
+from mainspring.engine.process_exit import signal_name
 
 PROBATION = "probation"
 GONE = 75

@@ -23,7 +23,8 @@ from mainspring.engine.automation import Automation, Step, Task, Workflow
 from mainspring.engine.call_options import refuse_options_of_child, refuse_options_of_step
 from mainspring.engine.child_runs import child_call, close_policy, spread_call
 from mainspring.engine.mapping import Fan, ItemFailed
-from mainspring.engine.requests import Request, StepCall, StepPlan
+from mainspring.engine.requests import Request, StepCall
+from mainspring.engine.step_plan import StepPlan
 from mainspring.engine.unawaited_calls import caller_frame
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from mainspring.domain.child_queue import ChildQueue
 from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
-from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.children import Children
-from mainspring.engine.isolation import LOOP, PROCESS, THREAD, choose_isolation, importable
+from mainspring.engine.isolation import LOOP, PROCESS, THREAD
 from mainspring.engine.life_lines import tells_of_steps
 from mainspring.engine.live_attempt import Host, OnEnd, OnPlace, OnSign
 from mainspring.engine.loop_attempt import LoopAttempt
@@ -21,8 +20,6 @@ from mainspring.engine.process_attempt import ProcessAttempt
 from mainspring.engine.signs import BeganSign, SignKind
 from mainspring.engine.thread_attempt import ThreadAttempt
 from mainspring.engine.threads import Threads
-
-__all__ = ["AttemptEnd", "AttemptHandle", "AttemptSpec", "Attempts", "choose_isolation", "importable"]
 
 _GRACE_AFTER = 5.0
 

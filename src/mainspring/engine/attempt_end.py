@@ -18,7 +18,7 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.outgoing import Outgoing
 from mainspring.domain.verdict import Verdict, permanent, transient, unknown
 from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.command import signal_name
+from mainspring.engine.process_exit import signal_name
 from mainspring.store.effects import EarlierAttemptError
 
 

@@ -21,7 +21,7 @@ from mainspring.domain.signature import Signature, signature_of
 from mainspring.domain.trigger import Source
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.calendars import calendar_named
-from mainspring.engine.requests import StepPlan
+from mainspring.engine.step_plan import StepPlan
 from mainspring.engine.transaction import database_name
 from mainspring.engine.trigger_draft import Draft, Filter, named
 

@@ -7,7 +7,7 @@ from mainspring.domain.errors import OptionError
 
 if TYPE_CHECKING:
     from mainspring.engine.automation import Automation
-    from mainspring.engine.requests import StepPlan
+    from mainspring.engine.step_plan import StepPlan
 
 _OF_CHILD = {
     "timeout": 'deadline= limits a whole run, waiting included: @ms.workflow(deadline="1h") where {0} is defined. '

@@ -19,8 +19,9 @@ from mainspring.domain.signature import Signature, signature_of
 from mainspring.engine.automation import Automation
 from mainspring.engine.isolation import importable, load_decorated, load_here
 from mainspring.engine.registry import current_registry
-from mainspring.engine.requests import ChildCall, Request, StepPlan
+from mainspring.engine.requests import ChildCall, Request
 from mainspring.engine.starting import StartOptions, start_command
+from mainspring.engine.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartRun
 
 STEP_RUN = "step"

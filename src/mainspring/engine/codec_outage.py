@@ -1,9 +1,9 @@
 """A codec outage: what a worker keeps sealed values waiting for while the service behind its codec does not answer.
 
 Role: between the engine, which makes commands with sealed values, and the store. A value that cannot be sealed now stands in its command
-as an `Unsealed`. The command waits here, in memory, with those that follow it for the same run, until the codec answers. A run that cannot
-be opened waits to be loaded. Invariants: the codec is called once in each pause and not for each value; nothing unsealed reaches the store;
-commands of one run keep their order. Used in the loop's thread.
+as an `Unsealed`. The command waits here, in memory, with those that follow it for the same run, until the codec answers.
+A run that cannot be opened waits to be loaded. Invariants: the codec is called once in each pause and not for each value; nothing
+unsealed reaches the store; commands of one run keep their order. Used in the loop's thread.
 """
 
 import asyncio
@@ -43,7 +43,10 @@ class Unsealed:
 
 
 class DeferringSealing(Sealing):
-    """The sealing of a worker: what cannot be sealed now becomes an `Unsealed`, in a command that only the deferring store may take."""
+    """The sealing of a worker: what cannot be sealed now becomes an `Unsealed`.
+
+    Only the deferring store may take a command that holds one.
+    """
 
     def __init__(self, sealing: Sealing, outage: "CodecOutage") -> None:
         super().__init__(sealing.codec, sealing.limit, sealing.classifier)

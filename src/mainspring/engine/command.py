@@ -1,6 +1,5 @@
 """A command to run, how it ended, and the environment that it gets: values only."""
 
-import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -76,11 +75,3 @@ def command_environment(
     if slot_at is not None:
         environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")
     return environ
-
-
-def signal_name(number: int) -> str:
-    """Return "SIGSEGV", or "signal 40" where a number has no name of its own (real-time signals)."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"

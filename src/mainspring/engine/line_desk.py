@@ -16,9 +16,7 @@ from mainspring.engine.life_lines import RUN_LOG, STEP_LOG, LifeLines
 from mainspring.engine.line_keeper import LineKeeper
 from mainspring.engine.signs import EndedSign, LogSign
 from mainspring.engine.step_context import STEP
-from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.hidden import HIDDEN
-from mainspring.store.base import Store
 from mainspring.store.commands.runs import ClaimedRun
 
 _LONGEST_TEXT = 16 * 1024
@@ -144,19 +142,3 @@ class LineDesk:
             **more,
         )
         return fitted(line)
-
-
-def desk_of(
-    loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, settings: WorkerSettings
-) -> LineDesk:
-    """Return the desk of a worker."""
-    keeper = LineKeeper(loop, store, sealing, settings.max_lines)
-    return LineDesk(
-        loop,
-        keeper,
-        clock,
-        environment=settings.environment,
-        worker=settings.name,
-        sealing=sealing,
-        values=settings.values,
-    )

@@ -8,9 +8,10 @@ from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import AttemptRecord, Checkpoint
 from mainspring.domain.states import AttemptState
-from mainspring.engine.attempt import AttemptHandle, AttemptSpec, choose_isolation
+from mainspring.engine.attempt import AttemptHandle
+from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.hosting import Hosting
-from mainspring.engine.isolation import importable
+from mainspring.engine.isolation import choose_isolation, importable
 from mainspring.engine.requests import Request, StepCall
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import ClaimedRun

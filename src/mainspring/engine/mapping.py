@@ -15,7 +15,8 @@ from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.signature import Signature
 from mainspring.engine.child_runs import spread_call
-from mainspring.engine.requests import Request, StepCall, StepPlan
+from mainspring.engine.requests import Request, StepCall
+from mainspring.engine.step_plan import StepPlan
 
 if TYPE_CHECKING:
     from mainspring.engine.body import Body

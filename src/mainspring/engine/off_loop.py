@@ -9,7 +9,7 @@ OffLoop = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 
 
 def in_executor(loop: asyncio.AbstractEventLoop) -> OffLoop:
-    """Return an OffLoop on the loop's own threads."""
+    """Return what makes blocking calls on the loop's own threads."""
 
     def run(read: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def finished(future: "asyncio.Future[Any]") -> None:

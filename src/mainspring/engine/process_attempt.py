@@ -26,7 +26,10 @@ from mainspring.engine.signs import Ack, CheckpointSign, LockSign, LogSign, Prog
 
 _START_AFTER = 60.0
 _ANSWER_AFTER = 2.0
-_NO_ANSWER = f"its child process did not answer within {_ANSWER_AFTER:g} s: it is stopped, or in code that lets no other thread run"
+_NO_ANSWER = (
+    f"its child process did not answer within {_ANSWER_AFTER:g} s: "
+    "it is stopped, or in code that lets no other thread run"
+)
 
 
 class ProcessAttempt(LiveAttempt):

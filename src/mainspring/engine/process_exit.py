@@ -1,7 +1,8 @@
-"""That a process of ours has ended, seen before it is reaped."""
+"""The exit of a process: seen before the process is reaped, and the signal that caused it by name."""
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -25,3 +26,11 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
     if process.returncode is not None:
         return True
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def signal_name(number: int) -> str:
+    """Return "SIGSEGV", or "signal 40" where a number has no name of its own (real-time signals)."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

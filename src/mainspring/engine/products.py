@@ -17,7 +17,7 @@ from mainspring.domain.errors import Permanent, Transient
 from mainspring.domain.produces import Product, unmet, weight_of
 from mainspring.domain.signature import signature_of
 from mainspring.engine.path_patterns import PatternTooWideError, find_paths
-from mainspring.engine.requests import StepPlan
+from mainspring.engine.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
 
 NOT_PRODUCED = "not_produced"

@@ -28,8 +28,9 @@ from mainspring.engine.expected import Check, ResultNotExpected, check_of
 from mainspring.engine.isolation import load_decorated
 from mainspring.engine.products import look_after, promised_by
 from mainspring.engine.registry import Registry
-from mainspring.engine.requests import Restarted, RolledBack, StepCall, StepPlan, Unloaded
+from mainspring.engine.requests import Restarted, RolledBack, StepCall, Unloaded
 from mainspring.engine.run import Run
+from mainspring.engine.step_plan import StepPlan
 from mainspring.engine.undoing import undo_all
 from mainspring.store.commands.runs import ClaimedRun
 

@@ -5,8 +5,7 @@ Identity = branch + name + explicit key, or nth use of that name in that branch;
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,49 +13,12 @@ import msgspec
 from mainspring.domain.definition import Definition
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.retry import Retry
 from mainspring.domain.signature import Signature
 from mainspring.engine.loop import Timer
+from mainspring.engine.step_plan import StepPlan
 
 WITHIN = "!within"
 """What the timer that ends a wait is called by, behind the identity of the wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepPlan:
-    """How one step is to be done; None = not said."""
-
-    key: str | None = None
-    timeout: timedelta | None = None
-    retry: Retry | None = None
-    undo: Callable[..., Any] | None = None
-    name: str | None = None
-    delivery: str = "at_least_once"
-    isolate: str | None = None
-    queue: str | None = None
-    tag: str | None = None
-    run_key: str | None = None
-    close: str = "cancel"
-    was: tuple[str, ...] = ()
-    has_end: bool = False
-    """Its code keeps a time-out itself."""
-
-    @property
-    def is_endless(self) -> bool:
-        """Whether no time-out ends an attempt."""
-        return self.timeout is None and not self.has_end
-
-    def but(self, over: "StepPlan") -> "StepPlan":
-        """Return this plan with whatever `over` says."""
-        said = {
-            name: value
-            for name in self.__slots__
-            if (value := getattr(over, name)) is not None and value != getattr(_UNSAID, name)
-        }
-        return replace(self, **said) if said else self
-
-
-_UNSAID = StepPlan()
 
 
 class StepCall(msgspec.Struct, frozen=True):  # made for each step: a frozen data class takes longer to make

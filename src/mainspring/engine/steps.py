@@ -18,7 +18,9 @@ from mainspring.domain.journal import AttemptRecord, Checkpoint, OutcomeKind
 from mainspring.domain.retry import Retry
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.domain.verdict import permanent
-from mainspring.engine.attempt import AttemptEnd, AttemptHandle, AttemptSpec
+from mainspring.engine.attempt import AttemptHandle
+from mainspring.engine.attempt_end import AttemptEnd
+from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.guard import guarded
 from mainspring.engine.live_step import LiveStep, attempt_command, in_doubt
 from mainspring.engine.requests import Request, StepCall

@@ -22,7 +22,8 @@ from mainspring.domain.signature import signature_of
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.verdict import Kind
 from mainspring.engine.isolation import load_here
-from mainspring.engine.requests import Request, StepCall, StepPlan
+from mainspring.engine.requests import Request, StepCall
+from mainspring.engine.step_plan import StepPlan
 
 if TYPE_CHECKING:
     from mainspring.engine.body import Body

@@ -25,7 +25,8 @@ from mainspring.engine.codec_outage import CodecOutage
 from mainspring.engine.driver import Driver
 from mainspring.engine.history_reader import HistoryReader
 from mainspring.engine.inbox_reader import InboxReader
-from mainspring.engine.line_desk import desk_of
+from mainspring.engine.line_desk import LineDesk
+from mainspring.engine.line_keeper import LineKeeper
 from mainspring.engine.off_loop import OffLoop, in_executor
 from mainspring.engine.parking import Parking
 from mainspring.engine.registry import Registry
@@ -33,8 +34,7 @@ from mainspring.engine.run_services import RunServices, Transactional, ignore
 from mainspring.engine.sign_desk import SignDesk
 from mainspring.engine.signs import Sign, SignKind
 from mainspring.engine.stalled_attempts import StalledAttempts
-from mainspring.engine.straight import Straight
-from mainspring.engine.straights import Straights
+from mainspring.engine.straights import Straight, Straights
 from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.resources.locks import LockDesk
@@ -81,7 +81,7 @@ class Worker(RunServices):
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = LockDesk(store, loop)
-        self.lines = desk_of(loop, store, self.sealing, clock, self.settings)
+        self.lines = _desk_of(loop, store, self.sealing, clock, self.settings)
         on_sign = SignDesk(store, self, self._locks, self.lines).take
         self.attempts = Attempts(
             loop,
@@ -390,3 +390,19 @@ class Worker(RunServices):
     def look_for_facts(self) -> None:
         """Read what came into the inboxes of loaded runs."""
         self._inboxes.look()
+
+
+def _desk_of(
+    loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, settings: WorkerSettings
+) -> LineDesk:
+    """Return the desk of a worker."""
+    keeper = LineKeeper(loop, store, sealing, settings.max_lines)
+    return LineDesk(
+        loop,
+        keeper,
+        clock,
+        environment=settings.environment,
+        worker=settings.name,
+        sealing=sealing,
+        values=settings.values,
+    )

@@ -60,7 +60,10 @@ class Intake:
     def prepare(
         self, known: KnownTrigger, arrival: Arrival, data: Any, verified: str | None = None
     ) -> Prepared | Refused:
-        """Return what is to be stored of an arrival of now with this decoded data; any thread may. Arguments and errors as `prepare`'s."""
+        """Return what is to be stored of an arrival of now with this decoded data; any thread may.
+
+        Arguments and errors are those of `prepare`.
+        """
         now = self._clock.now()
         id = new_id("d", now, secrets.randbits(80))
         return prepare(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)

@@ -9,9 +9,10 @@ import pytest
 from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failure import Failure
-from mainspring.engine.command import CommandFailed, signal_name
+from mainspring.engine.command import CommandFailed
 from mainspring.engine.commands import CommandResult, output_bytes_of, run_command
 from mainspring.engine.expected import ResultNotExpected
+from mainspring.engine.process_exit import signal_name
 from mainspring.engine.products import NotProduced
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mainspring.domain.definition import Definition
 from mainspring.domain.options import Kind, parse_options
-from mainspring.engine.requests import StepPlan
 from mainspring.engine.stalled_attempts import StalledAttempts
+from mainspring.engine.step_plan import StepPlan
 from mainspring.resources.hidden import HIDDEN
 from mainspring.store.commands.journal import ClearStall, RecordStall
 from mainspring.testing import FakeClock
