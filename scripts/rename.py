@@ -100,6 +100,7 @@ def check(tables: Tables) -> bool:
     known = modules_of_source()
     new = {name: tables.module(name) for name in known}
     wrong = [f"no module {old}" for old in tables.modules if old not in known]
+    wrong += missing_names(tables, known)
     twice = defaultdict(list)
     for name, to in new.items():
         twice[to].append(name)
@@ -114,6 +115,27 @@ def check(tables: Tables) -> bool:
     wrong += [f"{count} files in {package}" for package, count in sorted(counts.items()) if count > MOST_FILES]
     print("".join(f"{line}\n" for line in wrong), end="")
     return print_cycles(known, new) and not wrong
+
+
+def missing_names(tables: Tables, known: dict[str, Path]) -> list[str]:
+    """Return what is wrong with the rows of [names]: no such name, or a class that would stand twice in the project."""
+    new = {tables.module(name): file for name, file in known.items()}
+    found: dict[str, list[str]] = defaultdict(list)
+    classes: dict[str, list[str]] = defaultdict(list)
+    for module, file in new.items():
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            for name in defined(node):
+                found[module].append(name)
+                to = tables.names.get(f"{module}.{name}", name)
+                if isinstance(node, ast.ClassDef) and not to.startswith("_"):
+                    classes[to].append(f"{module}.{name}")
+    rows = [dotted.rpartition(".") for dotted in tables.names]
+    wrong = [f"no name {module}.{name}" for module, _, name in rows if name not in found[module]]
+    targets = set(tables.names.values())
+    wrong += [
+        f"two classes {to}: {', '.join(places)}" for to, places in classes.items() if len(places) > 1 and to in targets
+    ]
+    return wrong
 
 
 def print_cycles(known: dict[str, Path], new: dict[str, str]) -> bool:
@@ -212,9 +234,10 @@ class Rewriter:
     def rewrite(self) -> str:
         """Return the text as it is to be."""
         renamed: dict[str, str] = {}  # of names as this file has them
+        bound: dict[str, str] = {}  # the modules that names of this file stand for, by their new names
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
-                self._import_from(node, renamed)
+                self._import_from(node, renamed, bound)
             elif isinstance(node, ast.Import):
                 self._import(node)
         if self.own is not None:
@@ -226,6 +249,9 @@ class Rewriter:
                         renamed[name] = to
         if renamed:
             self._rename(renamed)
+            self._rename_in_strings(renamed)
+        if bound:
+            self._rename_members(bound)
         raw = self.text.encode()
         for (start, end), text in sorted(self._edits.items(), reverse=True):
             raw = raw[:start] + text.encode() + raw[end:]
@@ -244,7 +270,7 @@ class Rewriter:
         if text != ast.unparse(node):
             self.edit(node, text)
 
-    def _import_from(self, node: ast.ImportFrom, renamed: dict[str, str]) -> None:
+    def _import_from(self, node: ast.ImportFrom, renamed: dict[str, str], bound: dict[str, str]) -> None:
         wanted: dict[str, list[str]] = defaultdict(list)
         assert node.module is not None
         changed = False
@@ -252,6 +278,7 @@ class Rewriter:
             dotted = f"{node.module}.{alias.name}"
             if dotted in self.known:
                 module, _, name = self.tables.module(dotted).rpartition(".")
+                bound[alias.asname or alias.name] = f"{module}.{name}"
             else:
                 module = self.tables.module(node.module)
                 name = self.tables.names.get(f"{module}.{alias.name}", alias.name)
@@ -279,6 +306,39 @@ class Rewriter:
                 start = self.place(node.lineno, node.col_offset) + len(word) + 1
                 self._edits[start, start + len(node.name)] = renamed[node.name]  # type: ignore[attr-defined]
 
+    def _rename_members(self, bound: dict[str, str]) -> None:
+        """Edit `module.name`, and the name in `setattr(module, "name", ...)` and `patch.object(module, "name")`."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                to = self.tables.names.get(f"{bound.get(node.value.id)}.{node.attr}")
+                if to is not None:
+                    end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[arg-type]
+                    self._edits[end - len(node.attr), end] = to
+            elif isinstance(node, ast.Call) and len(node.args) > 1:
+                first, second = node.args[:2]
+                if isinstance(first, ast.Name) and isinstance(second, ast.Constant):
+                    to = self.tables.names.get(f"{bound.get(first.id)}.{second.value}")
+                    if to is not None:
+                        self.edit(second, f'"{to}"')
+
+    def _rename_in_strings(self, renamed: dict[str, str]) -> None:
+        """Edit names in `__all__`, in annotations that are text, and in the first argument of `cast`."""
+        texts: list[ast.AST] = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+                texts.append(node.annotation)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+                texts.append(node.returns)
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                texts.append(node.value)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "cast":
+                texts.append(node.args[0])
+        whole = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, renamed))})(?!\w)")
+        for text in texts:
+            for node in ast.walk(text):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and whole.search(node.value):
+                    self.edit(node, f'"{whole.sub(lambda found: renamed[found[0]], node.value)}"')
+
     def _find_clashes(self, renamed: dict[str, str]) -> None:
         bound: dict[str, list[int]] = defaultdict(list)
         taken = set()
@@ -305,7 +365,9 @@ def defined(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Assign):
-        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        for target in node.targets:
+            names = target.elts if isinstance(target, ast.Tuple) else [target]
+            yield from (name.id for name in names if isinstance(name, ast.Name))
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
     elif isinstance(node, ast.TypeAlias if sys.version_info >= (3, 12) else ()):
@@ -359,8 +421,16 @@ def rewrite_texts(tables: Tables, known: dict[str, Path]) -> None:
     """Replace dotted names and paths of modules, and the words, in every text; code has its imports rewritten already."""
     rules: list[tuple[re.Pattern[str], str]] = []
     moved = {name: tables.module(name) for name in known if tables.module(name) != name}
+    old_names = {tables.module(name): name for name in known}
+    for dotted, to in tables.names.items():
+        module, _, name = dotted.rpartition(".")
+        old_name = re.escape(old_names.get(module, module))
+        rules.append((re.compile(rf"(?<![\w.]){old_name}([.:]){name}(?!\w)"), rf"{module}\1{to}"))
     for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
-        rules.append((re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)"), to))
+        inside = (
+            r"(?!\.\w)" if name in tables.packages else ""
+        )  # its old name is now that of a package: what follows may be new already
+        rules.append((re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w){inside}"), to))
         old, new = name.replace(".", "/"), to.replace(".", "/")
         suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
         short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
@@ -372,7 +442,10 @@ def rewrite_texts(tables: Tables, known: dict[str, Path]) -> None:
     anchor = re.compile(
         "|".join(
             sorted(
-                {re.escape(rule.split(".")[-1]) for rule in moved} | {re.escape(w) for w in tables.words} or {"(?!)"}
+                {re.escape(rule.split(".")[-1]) for rule in moved}
+                | {re.escape(dotted.split(".")[-1]) for dotted in tables.names}
+                | {re.escape(w) for w in tables.words}
+                or {"(?!)"}
             )
         )
     )
