@@ -378,6 +378,7 @@ def apply(tables: Tables) -> bool:
     """Rewrite every file, then move those that move."""
     known = modules_of_source()
     own = {file: name for name, file in known.items()}
+    follow_reexports(tables, known)
     problems = []
     for file in code_files():
         rewriter = Rewriter(tables, known, file, own.get(file))
@@ -395,6 +396,20 @@ def apply(tables: Tables) -> bool:
     for problem in problems:
         print(problem)
     return not problems
+
+
+def follow_reexports(tables: Tables, known: dict[str, Path]) -> None:
+    """Add a row for each renamed name that a module imports, since others may import it from there."""
+    imported = []
+    for name, file in known.items():
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module in known:
+                here, there = tables.module(name), tables.module(node.module)
+                imported += [(f"{here}.{alias.name}", f"{there}.{alias.name}") for alias in node.names]
+    before = -1
+    while before != len(tables.names):
+        before = len(tables.names)
+        tables.names.update({here: tables.names[there] for here, there in imported if there in tables.names})
 
 
 def move_files(tables: Tables, known: dict[str, Path]) -> None:
@@ -419,45 +434,55 @@ def move_files(tables: Tables, known: dict[str, Path]) -> None:
 
 def rewrite_texts(tables: Tables, known: dict[str, Path]) -> None:
     """Replace dotted names and paths of modules, and the words, in every text; code has its imports rewritten already."""
-    rules: list[tuple[re.Pattern[str], str]] = []
-    moved = {name: tables.module(name) for name in known if tables.module(name) != name}
-    old_names = {tables.module(name): name for name in known}
-    for dotted, to in tables.names.items():
-        module, _, name = dotted.rpartition(".")
-        old_name = re.escape(old_names.get(module, module))
-        rules.append((re.compile(rf"(?<![\w.]){old_name}([.:]){name}(?!\w)"), rf"{module}\1{to}"))
-    for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
-        inside = (
-            r"(?!\.\w)" if name in tables.packages else ""
-        )  # its old name is now that of a package: what follows may be new already
-        rules.append((re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w){inside}"), to))
-        old, new = name.replace(".", "/"), to.replace(".", "/")
-        suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
-        short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
-        rules.append((re.compile(rf"(?<![\w.-]){re.escape(old + suffix)}(?!\w)"), new + suffix))
-        if "/" in short_old:
-            rules.append((re.compile(rf"(?<![\w.-])(?<!/){re.escape(short_old + suffix)}(?!\w)"), short_new + suffix))
-    for word, to in tables.words.items():
-        rules.append((re.compile(re.escape(word)), to))
-    anchor = re.compile(
-        "|".join(
-            sorted(
-                {re.escape(rule.split(".")[-1]) for rule in moved}
-                | {re.escape(dotted.split(".")[-1]) for dotted in tables.names}
-                | {re.escape(w) for w in tables.words}
-                or {"(?!)"}
-            )
-        )
-    )
+    names = DottedNames(tables, known)
+    dotted = re.compile(r"(?<![\w.])mainspring\.[A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?")
+    path = re.compile(r"(?<![\w.-])[\w./-]*\w\.py(?!\w)")
     for file in tracked_texts():
         text = file.read_text(encoding="utf-8")
-        if not anchor.search(text):
-            continue
-        found = text
-        for pattern, to in rules:
-            found = pattern.sub(to, found)
+        found = path.sub(lambda match: names.path(match[0]), dotted.sub(lambda match: names.dotted(match[0]), text))
+        for word, to in tables.words.items():
+            found = found.replace(word, to)
         if found != text:
             file.write_text(found, encoding="utf-8")
+
+
+class DottedNames:
+    """The new form of names and paths of modules as they stand in texts."""
+
+    def __init__(self, tables: Tables, known: dict[str, Path]) -> None:
+        self._names = tables.names
+        self._new = {name: tables.module(name) for name in known}
+        self._taken = set(self._new.values()) - set(known)
+        self._paths = {}
+        for name, to in self._new.items():
+            if to != name:
+                suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
+                self._paths[name.replace(".", "/") + suffix] = to.replace(".", "/") + suffix
+
+    def dotted(self, text: str) -> str:
+        """Return `mainspring.layer.module.Name` or `mainspring.layer.module:name` as it is to be."""
+        whole, colon, member = text.partition(":")
+        parts = whole.split(".")
+        for length in range(len(parts), 1, -1):
+            prefix = ".".join(parts[:length])
+            if prefix in self._taken:
+                return text  # new already: its package has the name of an old module
+            if prefix in self._new:
+                rest = [member] if colon else parts[length:]
+                if rest:
+                    rest[0] = self._names.get(f"{self._new[prefix]}.{rest[0]}", rest[0])
+                if colon and parts[length:]:
+                    return text
+                return self._new[prefix] + "".join(f"{':' if colon else '.'}{part}" for part in rest)
+        return text
+
+    def path(self, text: str) -> str:
+        """Return `src/mainspring/layer/module.py` or `layer/module.py` as it is to be."""
+        before, inside, after = text.rpartition("mainspring/")
+        if inside:
+            return before + self._paths.get(inside + after, inside + after)
+        found = self._paths.get(f"mainspring/{after}") if "/" in after else None
+        return found.removeprefix("mainspring/") if found else text
 
 
 def main(words: list[str]) -> int:
