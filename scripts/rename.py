@@ -78,7 +78,7 @@ def tracked_texts() -> Iterator[Path]:
     )
     for line in listed.stdout.splitlines():
         file = ROOT / line
-        if file.suffix in TEXT and file.is_file() and "renames" not in file.name and file.name != "CHANGELOG.md":
+        if file.suffix in TEXT and file.is_file() and file.parent.name != "renames" and file.name != "CHANGELOG.md":
             yield file
 
 
