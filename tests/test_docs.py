@@ -115,8 +115,8 @@ def test_error_page_explains_every_code():
 
 
 SPOKEN = (
-    *("mainspring.domain.errors", "mainspring.domain.sealing", "mainspring.cli.exits", "mainspring.store.base"),
-    *("mainspring.store.moved", "mainspring.app.told_error"),
+    *("mainspring.domain.errors", "mainspring.domain.saved_error", "mainspring.domain.sealing", "mainspring.cli.exits"),
+    *("mainspring.store.base", "mainspring.store.moved", "mainspring.app.told_error"),
 )
 
 

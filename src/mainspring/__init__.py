@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
     from mainspring.domain.errors import Permanent as Permanent
-    from mainspring.domain.errors import RunFailed as RunFailed
-    from mainspring.domain.errors import StepFailed as StepFailed
     from mainspring.domain.errors import Transient as Transient
     from mainspring.domain.event import Event as Event
     from mainspring.domain.file import File as File
     from mainspring.domain.retry import Retry as Retry
+    from mainspring.domain.saved_error import RunFailed as RunFailed
+    from mainspring.domain.saved_error import StepFailed as StepFailed
     from mainspring.domain.states import RunState as RunState
     from mainspring.domain.verdict import Verdict as Verdict
     from mainspring.engine import on as on
@@ -57,9 +57,9 @@ _PUBLIC: dict[str, str] = {
     "Permanent": "mainspring.domain.errors",
     "Retry": "mainspring.domain.retry",
     "Run": "mainspring.engine.run",
-    "RunFailed": "mainspring.domain.errors",
+    "RunFailed": "mainspring.domain.saved_error",
     "RunState": "mainspring.domain.states",
-    "StepFailed": "mainspring.domain.errors",
+    "StepFailed": "mainspring.domain.saved_error",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.transaction",
     "Verdict": "mainspring.domain.verdict",

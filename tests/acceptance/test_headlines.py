@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.cli.main import run as cli
-from mainspring.domain.errors import RunFailed
+from mainspring.domain.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.insight.error_groups import grouped

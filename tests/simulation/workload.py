@@ -5,8 +5,9 @@ import contextlib
 from contextvars import ContextVar
 from typing import Any
 
-from mainspring.domain.errors import Permanent, StepFailed, Transient
+from mainspring.domain.errors import Permanent, Transient
 from mainspring.domain.retry import Retry
+from mainspring.domain.saved_error import StepFailed
 from mainspring.engine.definitions import step, task, workflow
 from mainspring.engine.registry import Registry
 from mainspring.engine.run import Run

@@ -34,8 +34,8 @@ from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
+from mainspring.domain.refused_setting import refuse_unknown_options
 from mainspring.domain.sealing import Sealing, payload_limit
-from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.transaction import Tx

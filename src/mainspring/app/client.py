@@ -21,8 +21,9 @@ import msgspec
 
 from mainspring.app.told_error import error_of
 from mainspring.domain.codec import decode, encode
-from mainspring.domain.errors import ConfigError, RunFailed, StoreUnavailableError
+from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.domain.failure import Failure
+from mainspring.domain.saved_error import RunFailed
 from mainspring.domain.sealing import LARGEST_LIMIT
 from mainspring.domain.states import TERMINAL, RunState
 

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.domain.call import decode_result
 from mainspring.domain.codec import decode
-from mainspring.domain.errors import RunFailed
+from mainspring.domain.saved_error import RunFailed
 from mainspring.domain.signature import Signature
 from mainspring.domain.states import TERMINAL, RunState
 from mainspring.service.opening import ViewOpening

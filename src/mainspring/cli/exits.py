@@ -3,6 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors as e
+from mainspring.domain.saved_error import RunFailed
 from mainspring.store.base import (
     NotAStoreError,
     ServerRefusesError,
@@ -97,7 +98,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (UnsafeServerError, USAGE),
     (e.UnsafeSqliteError, USAGE),
     (e.CodecUnavailableError, TRY_AGAIN),
-    (e.RunFailed, RUN_FAILED),
+    (RunFailed, RUN_FAILED),
     (e.OptionError, USAGE),
     (e.ConfigError, USAGE),
     (e.ArgumentError, USAGE),

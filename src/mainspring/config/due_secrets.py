@@ -7,7 +7,7 @@ from mainspring.config.settings import Settings
 from mainspring.domain.channel import read_channel
 from mainspring.domain.cron import zone_of
 from mainspring.domain.link import SECRET as LINK_KEY
-from mainspring.domain.monitors.due_secret import DueSecret
+from mainspring.domain.monitors.facts import DueSecret
 from mainspring.domain.queue_address import secrets_of
 from mainspring.resources.secret import variable_of
 

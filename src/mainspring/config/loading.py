@@ -33,8 +33,8 @@ from mainspring.domain.channel import check_channel_name
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.queue_name import check_broker_name
 from mainspring.domain.route import check_routes
+from mainspring.domain.secret_name import SECRET_NAME
 from mainspring.domain.text import escape
-from mainspring.domain.verifier import SECRET_NAME
 from mainspring.resources.withheld import STORE_WITHHELD
 
 STORE_URL = ("store", "url")

@@ -31,8 +31,8 @@ from mainspring.domain.rate import Rate, parse_rate
 from mainspring.domain.roles import read_role
 from mainspring.domain.route import read_route
 from mainspring.domain.sealing import payload_limit
+from mainspring.domain.secret_name import SECRET_NAME
 from mainspring.domain.size import parse_size
-from mainspring.domain.verifier import SECRET_NAME
 
 _SWITCH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _SECRETISH = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)

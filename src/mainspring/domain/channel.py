@@ -18,8 +18,8 @@ import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.lazy_pattern import lazy_pattern
+from mainspring.domain.secret_name import SECRET_NAME
 from mainspring.domain.text import escape, is_plain_line
-from mainspring.domain.verifier import SECRET_NAME
 
 TERMINAL = "terminal"
 """The address of the terminal, and the name of the channel that is there when none is configured."""

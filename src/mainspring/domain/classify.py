@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from mainspring.domain.errors import BusyError, MainspringError, NotSent, RunFailed, StepFailed, Transient
+from mainspring.domain.errors import BusyError, MainspringError, NotSent, Transient
 from mainspring.domain.fault_tables import ERRNO, EXIT
 from mainspring.domain.http_faults import http_verdict, parse_retry_after, read
+from mainspring.domain.saved_error import RunFailed, StepFailed
 from mainspring.domain.service_faults import (
     class_verdict,
     cloud_verdict,

@@ -34,19 +34,17 @@
     |- StepFailed                   handed to a body: a step or child ended without success
     `- RunFailed                    handed to who waits for a run: it ended without success
 
+The last two, which carry a failure, are defined in `saved_error`.
+
 A message's first line says what is wrong, the next ones where, and the hint how to mend it. `code` is
 stable: scripts and the API may compare it.
 """
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mainspring.domain.json_fault import json_fault
-from mainspring.domain.saved_error import saved_error
-
-if TYPE_CHECKING:
-    from mainspring.domain.failure import Failure
 
 _SHOWN_NAMES = 8
 _PREFIX, _PROPOSED = 3, 2
@@ -316,38 +314,3 @@ class BodyError(MainspringError):
     """A workflow's body used a thread, a socket or a foreign await: only steps may."""
 
     code = "not_in_body"
-
-
-class StepFailed(MainspringError):
-    """A step or child of this run ended without success; the same content live and in replay.
-
-    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
-    """
-
-    def __init__(self, step: str, failure: "Failure") -> None:
-        super().__init__(f"{step}: {failure.headline}", hint=failure.hint)
-        self.__cause__ = saved_error(failure)
-        self.words = f"{step}: {failure.message}"
-        self.step = step
-        self.failure = failure
-        self.code = failure.code
-        self.reason = failure.message
-        self.data = failure.data
-
-
-class RunFailed(MainspringError):
-    """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
-
-    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
-    """
-
-    code = "run_failed"
-
-    def __init__(self, run_id: str, state: str, failure: "Failure | None" = None) -> None:
-        why, words = ("", "") if failure is None else (f": {failure.headline}", f": {failure.message}")
-        super().__init__(f"run {run_id} is {state}{why}", hint=failure.hint if failure is not None else None)
-        self.__cause__ = None if failure is None else saved_error(failure)
-        self.words = f"run {run_id} is {state}{words}"
-        self.run_id = run_id
-        self.state = state
-        self.failure = failure

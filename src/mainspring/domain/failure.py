@@ -16,8 +16,8 @@ import msgspec
 from mainspring.domain.classify import Kind, Verdict, classify
 from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.error_place import line_place_of
-from mainspring.domain.errors import MainspringError, RunFailed, StepFailed
-from mainspring.domain.saved_error import SavedError
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.saved_error import RunFailed, SavedError, StepFailed
 from mainspring.domain.text import escape
 
 COMMAND_TYPES = frozenset({"mainspring.engine.command.CommandFailed", "ChildDied"})

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainspring.domain.canonical import step_into
-from mainspring.domain.either import either
+from mainspring.domain.monitors.words import either
 from mainspring.domain.quick_pattern import is_quick
 from mainspring.domain.text import escape
 

@@ -1,20 +1,13 @@
 """An address that may be a secret itself: `https://...` as it is, or `secret:NAME`, whose value is looked up when it is used."""
 
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from mainspring.domain.errors import OptionError
 from mainspring.domain.network import parse_address
-from mainspring.domain.verifier import SECRET_NAME
+from mainspring.domain.secret_name import SECRET_NAME, KnowsSecrets
 
 _SECRET = "secret:"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class KnowsSecrets(Protocol):
-    """Returns the value of a secret; raises ConfigError where it is not set."""
-
-    def get(self, name: str) -> str: ...
 
 
 def read_url(text: str) -> str:

@@ -13,8 +13,8 @@ import msgspec
 
 from mainspring.domain.cron import expand_cron, zone_of
 from mainspring.domain.duration import MILLISECOND, format_duration, parse_duration
-from mainspring.domain.either import either
 from mainspring.domain.errors import OptionError
+from mainspring.domain.monitors.words import either
 from mainspring.domain.retry import Retry
 from mainspring.domain.schedule import read_moment
 from mainspring.domain.schema_fault import check_schema

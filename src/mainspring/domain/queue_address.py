@@ -18,9 +18,9 @@ import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.lazy_pattern import lazy_pattern
+from mainspring.domain.secret_name import SECRET_NAME
 from mainspring.domain.server_url import unreadable
 from mainspring.domain.text import escape, is_plain_line
-from mainspring.domain.verifier import SECRET_NAME
 
 
 class Broker(StrEnum):

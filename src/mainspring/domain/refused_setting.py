@@ -1,16 +1,19 @@
-"""A setting that is wrong while a file is loaded: it carries its error to the declaration that uses it, so that the rest of the file loads.
+"""Options that cannot be used: an unknown one of a public call, and a setting that is wrong while a file is loaded.
 
-Elsewhere its constructor raises. What no declaration has used by the end of the file is reported with its place.
+Such a setting carries its error to the declaration that uses it, so that the rest of the file loads. Elsewhere its constructor raises. What
+no declaration has used by the end of the file is reported with its place.
 """
 
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import msgspec
 
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import MainspringError, UnknownOptionError
 
 
 class RefusedSetting(msgspec.Struct, eq=False):
@@ -53,3 +56,18 @@ def carry_refusal(error: MainspringError) -> RefusedSetting:
     refused = RefusedSetting(error, f"{frame.f_code.co_filename}:{frame.f_lineno}")
     refusals.append(refused)
     return refused
+
+
+def refuse_unknown_options(call: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
+    """Refuse what `function` took in its `**unknown`; `call` = how users write it: "run.map".
+
+    Raises:
+        UnknownOptionError: there is something.
+    """
+    if unknown:
+        parameters = inspect.signature(function).parameters.values()
+        raise UnknownOptionError(call, next(iter(unknown)), [one.name for one in parameters if _is_option(one)])
+
+
+def _is_option(parameter: inspect.Parameter) -> bool:
+    return parameter.default is not parameter.empty or parameter.kind is parameter.KEYWORD_ONLY

@@ -15,8 +15,7 @@ from typing import Any, Never
 
 from mainspring.domain.duration import Span, format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.refused_setting import RefusedSetting, carry_refusal
-from mainspring.domain.unknown_option import refuse_unknown_options
+from mainspring.domain.refused_setting import RefusedSetting, carry_refusal, refuse_unknown_options
 from mainspring.domain.verdict import Kind, Verdict
 
 LONGEST_RETRY_AFTER = timedelta(hours=24)

@@ -8,6 +8,8 @@ import builtins
 import functools
 from typing import TYPE_CHECKING
 
+from mainspring.domain.errors import MainspringError
+
 if TYPE_CHECKING:
     from mainspring.domain.failure import Failure
 
@@ -47,3 +49,38 @@ def _class_named(type_name: str) -> type[SavedError]:
         bases = (SavedError,) if raised is Exception else (SavedError, raised)
     names = {"__module__": module or "builtins", "__qualname__": name, "__doc__": SavedError.__doc__}
     return type(name, bases, names)
+
+
+class StepFailed(MainspringError):
+    """A step or child of this run ended without success; the same content live and in replay.
+
+    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    """
+
+    def __init__(self, step: str, failure: "Failure") -> None:
+        super().__init__(f"{step}: {failure.headline}", hint=failure.hint)
+        self.__cause__ = saved_error(failure)
+        self.words = f"{step}: {failure.message}"
+        self.step = step
+        self.failure = failure
+        self.code = failure.code
+        self.reason = failure.message
+        self.data = failure.data
+
+
+class RunFailed(MainspringError):
+    """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
+
+    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    """
+
+    code = "run_failed"
+
+    def __init__(self, run_id: str, state: str, failure: "Failure | None" = None) -> None:
+        why, words = ("", "") if failure is None else (f": {failure.headline}", f": {failure.message}")
+        super().__init__(f"run {run_id} is {state}{why}", hint=failure.hint if failure is not None else None)
+        self.__cause__ = None if failure is None else saved_error(failure)
+        self.words = f"run {run_id} is {state}{words}"
+        self.run_id = run_id
+        self.state = state
+        self.failure = failure

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mainspring.domain.canonical import step_into
-from mainspring.domain.either import either
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.monitors.words import either
 from mainspring.domain.quick_pattern import is_quick
 
 _DEEPEST = 50

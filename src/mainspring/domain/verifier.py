@@ -4,7 +4,6 @@
 `tolerance` = how far the sender's clock, and the way, may be off.
 """
 
-import re
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -12,8 +11,6 @@ import msgspec
 
 FIVE_MINUTES = timedelta(minutes=5)
 Names = tuple[str, ...]
-SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
-"""What a secret can be called: it is part of the name of a variable, and of a file."""
 
 
 class StandardWebhooks(msgspec.Struct, frozen=True, kw_only=True, tag="standard"):

@@ -12,9 +12,9 @@ from typing import Literal, get_args, get_type_hints
 
 from mainspring.domain.duration import Span, parse_duration
 from mainspring.domain.errors import OptionError
+from mainspring.domain.secret_name import SECRET_NAME
 from mainspring.domain.verifier import (
     FIVE_MINUTES,
-    SECRET_NAME,
     Bearer,
     GitHub,
     GitLab,

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, ParamSpec, S
 
 from mainspring.domain.call import decode_result, roundtrip_call
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import DefinitionError, StepFailed
+from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
 from mainspring.domain.options import Kind, parse_options
+from mainspring.domain.refused_setting import refuse_unknown_options
 from mainspring.domain.retry import Retry
+from mainspring.domain.saved_error import StepFailed
 from mainspring.domain.signature import Signature, signature_of
-from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.engine.automation import Automation, Step, Task, Workflow
 from mainspring.engine.call_options import refuse_options_of_child, refuse_options_of_step
 from mainspring.engine.child_runs import child_call, close_policy, spread_call

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.error_place import line_place_of
-from mainspring.domain.errors import BodyError, MainspringError, Permanent, StepFailed
+from mainspring.domain.errors import BodyError, MainspringError, Permanent
 from mainspring.domain.failure import Failure
 from mainspring.domain.hash_seed import FIX as HASH_SEED_FIX
 from mainspring.domain.hash_seed import hash_seed_fingerprint
 from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.saved_error import StepFailed
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.verdict import Kind
 from mainspring.engine.expected import NOT_EXPECTED, ResultNotExpected

@@ -9,10 +9,9 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.errors import StepFailed
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import Outcome
-from mainspring.domain.saved_error import SavedError
+from mainspring.domain.saved_error import SavedError, StepFailed
 from mainspring.domain.states import OutcomeState
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mainspring.domain.call import decode_result, roundtrip_call
-from mainspring.domain.errors import OptionError, StepFailed
+from mainspring.domain.errors import OptionError
 from mainspring.domain.failure import Failure
 from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.saved_error import StepFailed
 from mainspring.domain.signature import Signature
 from mainspring.engine.child_runs import spread_call
 from mainspring.engine.requests import Request, StepCall

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, Never, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.duration import Span
 from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.refused_setting import refuse_unknown_options
 from mainspring.domain.schedule import Schedule
-from mainspring.domain.unknown_option import refuse_unknown_options
 from mainspring.domain.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
 from mainspring.engine.trigger_draft import Draft, Filter, draft_of

@@ -1,4 +1,4 @@
-"""What is wrong with channels: one that takes nothing is told of through the others (`domain/route.py`), and never through itself."""
+"""Failing channels: one that takes nothing is reported through the others (`domain/route.py`), never through itself."""
 
 from collections.abc import Container, Iterable, Iterator
 from datetime import timedelta

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from mainspring.domain.monitors.due_secret import DueSecret
+from mainspring.domain.monitors.facts import DueSecret
 from mainspring.domain.queue_address import secrets_of
 from mainspring.domain.queue_source import Queue
 from mainspring.domain.trigger import source_in

@@ -12,10 +12,10 @@ import msgspec
 
 from mainspring.domain.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.backlog import WINDOW_MS
-from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.monitors.facts import (
     Away,
     Cadence,
+    DueSecret,
     End,
     Facts,
     Fault,

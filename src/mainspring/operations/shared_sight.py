@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from threading import Lock
 
-from mainspring.domain.monitors.due_secret import DueSecret
+from mainspring.domain.monitors.facts import DueSecret
 from mainspring.domain.monitors.own_tunings import OwnTunings
 from mainspring.domain.monitors.table import Tunings
 from mainspring.operations.facts import FactsReader

@@ -14,8 +14,7 @@ from mainspring.domain.folding import fold
 from mainspring.domain.ids import new_id
 from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
 from mainspring.domain.match import Told
-from mainspring.domain.monitors.due_secret import DueSecret
-from mainspring.domain.monitors.facts import Facts, Watched
+from mainspring.domain.monitors.facts import DueSecret, Facts, Watched
 from mainspring.domain.monitors.failures import FAILURE_KINDS
 from mainspring.domain.monitors.judged import Round
 from mainspring.domain.monitors.own_tunings import OwnTunings

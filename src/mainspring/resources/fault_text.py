@@ -1,7 +1,7 @@
 """What went wrong outside, as one line for people, without the secrets that a library may have put into it."""
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.notify_url import KnowsSecrets
+from mainspring.domain.secret_name import KnowsSecrets
 from mainspring.domain.text import escape
 from mainspring.resources.hidden import HIDDEN
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.verifier import SECRET_NAME
+from mainspring.domain.secret_name import SECRET_NAME
 from mainspring.resources.hidden import HIDDEN, PREFIX
 
 _BY_OTHERS = 0o027

@@ -16,11 +16,11 @@ import msgspec
 from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, StoreError
-from mainspring.domain.notify_url import KnowsSecrets
 from mainspring.domain.pause import pause_s, share_of
 from mainspring.domain.queue_address import Server, server_of
 from mainspring.domain.queue_message import QueueMessage, shown_as
 from mainspring.domain.queue_source import Queue
+from mainspring.domain.secret_name import KnowsSecrets
 from mainspring.domain.text import escape
 from mainspring.domain.trigger import name_parts
 from mainspring.resources.fault_text import LONGEST, FaultText

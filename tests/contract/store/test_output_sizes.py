@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.monitors.due_secret import DueSecret
+from mainspring.domain.monitors.facts import DueSecret
 from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.domain.states import RunState
 from mainspring.domain.trigger import Trigger

@@ -22,11 +22,11 @@ from mainspring.domain.errors import (
     ConflictError,
     MainspringError,
     NotFoundError,
-    RunFailed,
     StoreUnavailableError,
     UnknownNameError,
     ValueRefusedError,
 )
+from mainspring.domain.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.service import run as acts
 from mainspring.service.actor import Actor, act_of

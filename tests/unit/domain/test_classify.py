@@ -24,6 +24,7 @@ import pytest
 from mainspring.domain import errors, fault_tables
 from mainspring.domain.classify import Classifier, Kind, Verdict, classify, classify_exit
 from mainspring.domain.failure import Failure
+from mainspring.domain.saved_error import StepFailed
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 T, P, U = Kind.TRANSIENT, Kind.PERMANENT, Kind.UNKNOWN
@@ -279,7 +280,7 @@ LABELLED: list[tuple[BaseException, Kind, str, bool]] = [
     (errors.StoreUnavailableError("x"), T, "store_unavailable", False),
     (errors.FencedError("x"), U, "fenced", False),
     (errors.BusyError(timedelta(seconds=3)), T, "busy", False),
-    (errors.StepFailed("s", Failure(type="X", code="auth", message="no", kind=P)), P, "auth", False),
+    (StepFailed("s", Failure(type="X", code="auth", message="no", kind=P)), P, "auth", False),
 ]
 
 

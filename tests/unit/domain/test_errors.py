@@ -10,8 +10,10 @@ import pytest
 from mainspring.domain import errors
 from mainspring.domain.errors import MainspringError, Permanent, Transient, ValueRefusedError
 from mainspring.domain.failure import Failure
+from mainspring.domain.saved_error import RunFailed, StepFailed
 
 CLASSES = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, MainspringError)]
+CLASSES += [StepFailed, RunFailed]
 
 
 def test_errors_are_all_drawn_in_the_tree():
@@ -28,7 +30,7 @@ def test_errors_are_all_drawn_in_the_tree():
 
 def test_errors_have_codes_of_their_own():
     """Each class has a stable snake_case code that no other has; what a step left behind has the failure's."""
-    codes = [cls.code for cls in CLASSES if cls is not errors.StepFailed]
+    codes = [cls.code for cls in CLASSES if cls is not StepFailed]
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
 
@@ -98,10 +100,10 @@ def test_outside_step_shows_the_form_to_write():
 def test_step_failed_carries_the_failure():
     """Code, reason, data and hint are those of the failure."""
     failure = Failure(type="X", code="declined", message="no money", hint="Pay.", data={"a": 1})
-    error = errors.StepFailed("charge", failure)
+    error = StepFailed("charge", failure)
     assert (error.code, error.reason, error.data, error.hint) == ("declined", "no money", {"a": 1}, "Pay.")
     assert str(error) == "charge: no money\nPay."
-    assert str(errors.RunFailed("r1", "cancelled")) == "run r1 is cancelled"
+    assert str(RunFailed("r1", "cancelled")) == "run r1 is cancelled"
 
 
 def test_fenced_is_no_store_error():

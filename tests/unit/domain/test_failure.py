@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.classify import Kind, classify
-from mainspring.domain.errors import Permanent, StepFailed, Transient
+from mainspring.domain.errors import Permanent, Transient
 from mainspring.domain.failure import Failure, error_name
+from mainspring.domain.saved_error import StepFailed
 
 
 def failure_of(exc: BaseException) -> Failure:

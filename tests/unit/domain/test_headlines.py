@@ -9,10 +9,10 @@ from msgspec.structs import replace
 import mainspring
 from mainspring.domain.classify import classify
 from mainspring.domain.error_place import full_place_of, line_place_of
-from mainspring.domain.errors import Permanent, RunFailed, StepFailed
+from mainspring.domain.errors import Permanent
 from mainspring.domain.failure import Failure, shorten_headline
 from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.saved_error import SavedError, saved_error
+from mainspring.domain.saved_error import RunFailed, SavedError, StepFailed, saved_error
 from mainspring.engine.command import CommandEnd
 from mainspring.engine.commands import check_end
 

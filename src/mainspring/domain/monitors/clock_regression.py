@@ -54,7 +54,8 @@ def judge(facts: Facts, tuning: ClockRegressionTuning, now_at: int) -> Iterator[
 
 def _describe(clock: ClockRegression) -> str:
     more = "" if clock.is_lived else " or more"
-    text = f"the clock was put back by {about(clock.by_ms)}{more}, from {_instant(clock.from_at)} to {_instant(clock.to_at)}"
+    between = f"from {_instant(clock.from_at)} to {_instant(clock.to_at)}"
+    text = f"the clock was put back by {about(clock.by_ms)}{more}, {between}"
     waiting = [many(ahead.number, ahead.kind) for ahead in clock.waiting]
     if waiting:
         total = sum(ahead.number for ahead in clock.waiting)

@@ -15,7 +15,6 @@ from mainspring.domain.clock_step import ClockRegression
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.member import HealthRule, Settlement
-from mainspring.domain.monitors.due_secret import DueSecret
 from mainspring.domain.options import OPTIONS, Kind
 from mainspring.domain.process_finding import ProcessFinding
 from mainspring.domain.punctuality import Punctuality
@@ -340,6 +339,15 @@ class Process(Struct, frozen=True, kw_only=True):
     """What it says itself of its loop."""
     findings: tuple[ProcessFinding, ...] = ()
     """What else it finds wrong with itself."""
+
+
+class DueSecret(Struct, frozen=True):
+    """A secret that has to be renewed by the begin of a day, `due_at`; `used_by` = what is known to need it, in words."""
+
+    name: str
+    day: str
+    due_at: int
+    used_by: tuple[str, ...] = ()
 
 
 class HeldLock(Struct, frozen=True):

@@ -92,8 +92,8 @@ def judge_partitions(facts: Facts, tuning: PartitionTuning, now_at: int) -> Iter
                 IncidentKind.PARTITION_HELD,
                 figures,
                 held.since_at if held_ms >= limit_ms else None,
-                f"{many(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition {partition} for {about(held_ms)}: "
-                f"run {held.holder}{whose} holds it and {state}",
+                f"{many(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition {partition} "
+                f"for {about(held_ms)}: run {held.holder}{whose} holds it and {state}",
                 hint=f"mainspring explain {held.holder} says what it waits for; mainspring runs cancel {held.holder} frees the partition",
                 cause=f"run:{held.holder}",
                 fingerprint=fingerprint,
@@ -124,7 +124,8 @@ def judge_unserved(facts: Facts, tuning: UnservedTuning, now_at: int) -> Iterato
                     "longest_ms": longest_ms,
                 },
                 ready.since_at if waits_ms >= longest_ms else None,
-                f"{many(ready.number, 'run')} wait{'s' if ready.number == 1 else ''}, the oldest for {about(waits_ms)}: {ready.why}",
+                f"{many(ready.number, 'run')} wait{'s' if ready.number == 1 else ''}, "
+                f"the oldest for {about(waits_ms)}: {ready.why}",
                 hint=ready.fix,
                 cause=f"unserved:{ready.why}",
                 fingerprint=f"{ready.queue}:{ready.version}:{ready.tag}",

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.due_secret import DueSecret
-from mainspring.domain.monitors.facts import Facts
+from mainspring.domain.monitors.facts import DueSecret, Facts
 from mainspring.domain.monitors.judged import Judged, Monitor
 from mainspring.domain.monitors.tuning import Length, Tuning, ms
 

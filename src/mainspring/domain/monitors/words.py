@@ -1,5 +1,6 @@
-"""Figures as the first line of an incident says them."""
+"""Phrases for people: choices, and figures as the first line of an incident says them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from mainspring.domain.duration import rounded_duration
@@ -27,6 +28,12 @@ def percent(share: float) -> str:
 def many(number: int, noun: str) -> str:
     """Return "1 run", "3 runs"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def either(words: Iterable[str]) -> str:
+    """Return "a, b or c" of one word or more."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def figure(name: str, value: Any) -> str:

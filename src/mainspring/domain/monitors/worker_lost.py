@@ -234,7 +234,8 @@ def _of_role(
     finding = Finding(
         subject=subject,
         severity=severity,
-        text=f"{' and '.join(f'no {one}' for one in (role.value, *sorted(together)))} {what} for {about(now_at - seen_at)}{why_so} ({why})",
+        text=f"{' and '.join(f'no {one}' for one in (role.value, *sorted(together)))} {what} "
+        f"for {about(now_at - seen_at)}{why_so} ({why})",
         since_at=seen_at,
         hint=hint,
         facts=figures,

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.due_secret import DueSecret
-from mainspring.domain.monitors.facts import Facts
+from mainspring.domain.monitors.facts import DueSecret, Facts
 from mainspring.domain.monitors.secret_due import SecretDueTuning
 from tests.unit.domain.monitors.looking import DAY, T0, found, look
 

@@ -1,6 +1,6 @@
 """Choices as words."""
 
-from mainspring.domain.either import either
+from mainspring.domain.monitors.words import either
 
 
 def test_choices_are_joined_as_people_do():
