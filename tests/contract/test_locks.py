@@ -109,7 +109,7 @@ async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) ->
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         failure = await failure_of(engine, await engine.start(work, "take_twice", []))
-        assert (failure.type, failure.code) == ("mainspring.domain.errors.ConflictError", "conflict"), (
+        assert (failure.type, failure.code) == ("mainspring.ConflictError", "conflict"), (
             "the same class of error in every place"
         )
         assert "holds lock 'the printer' already" in failure.message

@@ -20,7 +20,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.saved_error import RunFailed, SavedError, StepFailed
 from mainspring.domain.text import escape
 
-COMMAND_TYPES = frozenset({"mainspring.engine.command.CommandFailed", "ChildDied"})
+COMMAND_TYPES = frozenset({"mainspring.CommandFailed", "ChildDied"})
 """Types of failures of a command or child process: frames of ours say nothing of them."""
 _MESSAGE_BYTES = 8192
 _HEADLINE_LENGTH = 300
@@ -39,7 +39,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of an exception."""
 
     type: str
-    """Qualified name of the exception's class, without "builtins."."""
+    """Qualified name of the exception's class, without "builtins."; an error of Mainspring is "mainspring.NAME"."""
     code: str
     """Stable snake_case word of the verdict."""
     message: str
@@ -141,7 +141,9 @@ def _type_name(exc: BaseException) -> str:
     """Return the class's qualified name; a class may lie about it, or break."""
     try:
         cls = type(exc)
-        module = "" if cls.__module__ == "builtins" else f"{cls.__module__}."
+        package, _, below = cls.__module__.partition(".")
+        module = package if package == "mainspring" and below else cls.__module__  # ours move; stored types stay
+        module = "" if module == "builtins" else f"{module}."
         return escape(f"{module}{cls.__qualname__}", _NAME_LENGTH)
     except BaseException:  # noqa: BLE001 - a metaclass may raise anything
         return "exception"

@@ -100,7 +100,7 @@ def test_failure_keeps_verdict_hint_and_data():
     failure = failure_of(Permanent("declined", hint="Pay.", data={"a": [1]}))
     assert (failure.message, failure.hint, failure.data) == ("declined", "Pay.", {"a": [1]})
     assert (failure.type, failure.code, failure.kind) == (
-        "mainspring.domain.errors.Permanent",
+        "mainspring.Permanent",
         "permanent",
         "permanent",
     )
