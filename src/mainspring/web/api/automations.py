@@ -242,11 +242,18 @@ def _input(definition: Definition, given: dict[str, Any], limit: int) -> bytes:
 
 
 ROUTES = (
-    reads("/automations", listed, Page[AutomationView], query=AutomationsQuery),
-    reads("/automations/{automation}", shown, AutomationShown),
-    acts("/automations/{automation}/runs", begin, Start, RunStarted),
-    acts("/automations/{automation}/pause", pause, Pause, Done),
-    acts("/automations/{automation}/resume", resume, Because, Done),
-    acts("/automations/{automation}/retire", retire, Because, Done),
-    acts("/automations/{automation}/backfill", backfill, Backfill, Backfilled, within_s=_BACKFILL_WITHIN_S),
+    reads("automations.listed", "/automations", listed, Page[AutomationView], query=AutomationsQuery),
+    reads("automations.shown", "/automations/{automation}", shown, AutomationShown),
+    acts("automations.begin", "/automations/{automation}/runs", begin, Start, RunStarted),
+    acts("automations.pause", "/automations/{automation}/pause", pause, Pause, Done),
+    acts("automations.resume", "/automations/{automation}/resume", resume, Because, Done),
+    acts("automations.retire", "/automations/{automation}/retire", retire, Because, Done),
+    acts(
+        "automations.backfill",
+        "/automations/{automation}/backfill",
+        backfill,
+        Backfill,
+        Backfilled,
+        within_s=_BACKFILL_WITHIN_S,
+    ),
 )

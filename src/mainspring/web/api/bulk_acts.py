@@ -217,12 +217,12 @@ def _sees(call: AnyCall, bulk: BulkView) -> bool:
 
 
 ROUTES = (
-    acts("/bulk", begin, Asked, Begun, within_s=_WITHIN_S),
-    acts("/deliveries/replay", replay, AskedReplay, Begun, within_s=_WITHIN_S),
-    reads("/bulk", listed, Page[BulkView], query=Numbered),
-    reads("/bulk/{bulk}", shown, BulkView),
-    reads("/bulk/{bulk}/parts", parts, Page[BulkPart], query=PartsQuery),
-    acts("/bulk/{bulk}/pause", pause, Because, Done),
-    acts("/bulk/{bulk}/resume", resume, Because, Done),
-    acts("/bulk/{bulk}/stop", stop, Because, Done),
+    acts("bulk_acts.begin", "/bulk", begin, Asked, Begun, within_s=_WITHIN_S),
+    acts("bulk_acts.replay", "/deliveries/replay", replay, AskedReplay, Begun, within_s=_WITHIN_S),
+    reads("bulk_acts.listed", "/bulk", listed, Page[BulkView], query=Numbered),
+    reads("bulk_acts.shown", "/bulk/{bulk}", shown, BulkView),
+    reads("bulk_acts.parts", "/bulk/{bulk}/parts", parts, Page[BulkPart], query=PartsQuery),
+    acts("bulk_acts.pause", "/bulk/{bulk}/pause", pause, Because, Done),
+    acts("bulk_acts.resume", "/bulk/{bulk}/resume", resume, Because, Done),
+    acts("bulk_acts.stop", "/bulk/{bulk}/stop", stop, Because, Done),
 )

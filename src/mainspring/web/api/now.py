@@ -103,4 +103,4 @@ def _health(call: AnyCall, free: int | None) -> list[Organ]:
     ]
 
 
-ROUTES = (reads("/now", shown, Now),)
+ROUTES = (reads("now.shown", "/now", shown, Now),)

@@ -284,11 +284,11 @@ def _is_of(view: AutomationView, query: StandingsQuery) -> bool:
 
 
 ROUTES = (
-    reads("/standings", listed, Page[AutomationLine], query=StandingsQuery),
-    reads("/automations/{automation}/standing", standing, Standing),
-    reads("/automations/{automation}/graph", graph, Neighbours),
-    reads("/automations/{automation}/paths", paths, RunPaths),
-    reads("/automations/{automation}/trust", trust, Trust),
-    reads("/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
-    reads("/automations/{automation}/due", due, DueShown, query=DueQuery),
+    reads("standings.listed", "/standings", listed, Page[AutomationLine], query=StandingsQuery),
+    reads("standings.standing", "/automations/{automation}/standing", standing, Standing),
+    reads("standings.graph", "/automations/{automation}/graph", graph, Neighbours),
+    reads("standings.paths", "/automations/{automation}/paths", paths, RunPaths),
+    reads("standings.trust", "/automations/{automation}/trust", trust, Trust),
+    reads("standings.figures", "/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
+    reads("standings.due", "/automations/{automation}/due", due, DueShown, query=DueQuery),
 )

@@ -63,4 +63,4 @@ def standing(call: AnyCall) -> Standing:
     )
 
 
-ROUTES = (reads("/status", standing, Standing, whole=True),)
+ROUTES = (reads("status.standing", "/status", standing, Standing, whole=True),)
