@@ -78,7 +78,7 @@ def tracked_texts() -> Iterator[Path]:
     )
     for line in listed.stdout.splitlines():
         file = ROOT / line
-        if file.suffix in TEXT and file.is_file() and "renames" not in file.name and file.name != "CHANGELOG.md":
+        if file.suffix in TEXT and file.is_file() and "renames" not in line and file.name != "CHANGELOG.md":
             yield file
 
 
@@ -185,8 +185,9 @@ def strongly_connected(graph: dict[str, set[str]]) -> list[set[str]]:
 class Rewriter:
     """The edits of one Python file, by place. Uses of a module or name whose name changes are edited with the import that binds it."""
 
-    def __init__(self, tables: Tables, known: dict[str, Path], file: Path, own: str | None) -> None:
+    def __init__(self, tables: Tables, known: dict[str, Path], file: Path, own: str | None, rules: "TextRules") -> None:
         self.tables = tables
+        self.rules = rules
         self.known = known
         self.file = file
         self.text = file.read_text(encoding="utf-8")
@@ -212,6 +213,7 @@ class Rewriter:
     def rewrite(self) -> str:
         """Return the text as it is to be."""
         renamed: dict[str, str] = {}  # of names as this file has them
+        self._rename_attributes()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
                 self._import_from(node, renamed)
@@ -226,10 +228,48 @@ class Rewriter:
                         renamed[name] = to
         if renamed:
             self._rename(renamed)
+        self._rewrite_text()
         raw = self.text.encode()
         for (start, end), text in sorted(self._edits.items(), reverse=True):
             raw = raw[:start] + text.encode() + raw[end:]
         return raw.decode()
+
+    def _rewrite_text(self) -> None:
+        """Edit names in strings and comments: all that is neither an import, the name of a logger, nor edited already."""
+        taken = sorted(self._edits)
+        for node in ast.walk(self.tree):
+            is_logger = isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger"
+            if is_logger or isinstance(node, ast.Import | ast.ImportFrom):
+                end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+                taken.append((self.place(node.lineno, node.col_offset), end))  # type: ignore[attr-defined]
+        for start, end, to in self.rules.edits(self.text):
+            begin = len(self.text[:start].encode())
+            place = begin, begin + len(self.text[start:end].encode())
+            if self.text[start:end] != to and not any(a < place[1] and place[0] < b for a, b in taken):
+                self._edits[place] = to
+
+    def _rename_attributes(self) -> None:
+        """Edit `module.Name`, where the module was imported from its package."""
+        modules = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    if f"{node.module}.{alias.name}" in self.known:
+                        modules[alias.asname or alias.name] = self.tables.module(f"{node.module}.{alias.name}")
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                to = self.tables.names.get(f"{modules[node.value.id]}.{node.attr}")
+                if to is not None:
+                    assert node.end_lineno is not None
+                    assert node.end_col_offset is not None
+                    end = self.place(node.end_lineno, node.end_col_offset)
+                    self._edits[end - len(node.attr), end] = to
+            elif isinstance(node, ast.Call) and len(node.args) > 1:
+                owner, name = node.args[:2]  # setattr(module, "NAME", ...) and its like
+                if isinstance(owner, ast.Name) and owner.id in modules and isinstance(name, ast.Constant):
+                    to = self.tables.names.get(f"{modules[owner.id]}.{name.value}")
+                    if to is not None:
+                        self.edit(name, f'"{to}"')
 
     def _import(self, node: ast.Import) -> None:
         parts = []
@@ -317,13 +357,14 @@ def apply(tables: Tables) -> bool:
     known = modules_of_source()
     own = {file: name for name, file in known.items()}
     problems = []
+    rules = TextRules(tables, known)
     for file in code_files():
-        rewriter = Rewriter(tables, known, file, own.get(file))
+        rewriter = Rewriter(tables, known, file, own.get(file), rules)
         text = rewriter.rewrite()
         problems += rewriter.problems
         if text != rewriter.text:
             file.write_text(text, encoding="utf-8")
-    rewrite_texts(tables, known)
+    rewrite_texts(rules)
     for package, said in tables.packages.items():
         folder = SRC / Path(*package.split("."))
         folder.mkdir(parents=True, exist_ok=True)
@@ -337,54 +378,97 @@ def apply(tables: Tables) -> bool:
 
 def move_files(tables: Tables, known: dict[str, Path]) -> None:
     """Move each module to where its new name says; what else lies in a moved package goes with it."""
-    for name, file in known.items():
-        to = tables.module(name)
-        if to == name:
-            continue
-        is_package = file.name == "__init__.py"
-        target = SRC / Path(*to.split("."))
-        target = target / "__init__.py" if is_package else target.with_suffix(".py")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)  # the docstring that [packages] gave it
-        subprocess.run(["git", "mv", file, target], check=True)
-        if is_package:
-            for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
-                if other.name != "__pycache__" and (other.is_dir() or other.suffix != ".py"):
-                    tracked = subprocess.run(["git", "ls-files", other], capture_output=True, text=True, check=True)
-                    if tracked.stdout and not any(found.is_relative_to(other) for found in known.values()):
-                        subprocess.run(["git", "mv", other, target.parent / other.name], check=True)
+    waiting = {name: file for name, file in known.items() if tables.module(name) != name}
+    while waiting:
+        sources = set(waiting.values())
+        free = [name for name, file in waiting.items() if target_of(tables.module(name), file) not in sources]
+        if not free:
+            raise SystemExit(f"these modules would take each other's place: {', '.join(waiting)}")
+        for name in free:
+            move_file(tables.module(name), waiting.pop(name), known)
 
 
-def rewrite_texts(tables: Tables, known: dict[str, Path]) -> None:
-    """Replace dotted names and paths of modules, and the words, in every text; code has its imports rewritten already."""
-    rules: list[tuple[re.Pattern[str], str]] = []
-    moved = {name: tables.module(name) for name in known if tables.module(name) != name}
-    for name, to in sorted(moved.items(), key=lambda pair: -len(pair[0])):
-        rules.append((re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)"), to))
-        old, new = name.replace(".", "/"), to.replace(".", "/")
-        suffix = "/__init__.py" if known[name].name == "__init__.py" else ".py"
-        short_old, short_new = old.removeprefix("mainspring/"), new.removeprefix("mainspring/")
-        rules.append((re.compile(rf"(?<![\w.-]){re.escape(old + suffix)}(?!\w)"), new + suffix))
-        if "/" in short_old:
-            rules.append((re.compile(rf"(?<![\w.-])(?<!/){re.escape(short_old + suffix)}(?!\w)"), short_new + suffix))
-    for word, to in tables.words.items():
-        rules.append((re.compile(re.escape(word)), to))
-    anchor = re.compile(
-        "|".join(
-            sorted(
-                {re.escape(rule.split(".")[-1]) for rule in moved} | {re.escape(w) for w in tables.words} or {"(?!)"}
-            )
-        )
-    )
+def target_of(name: str, file: Path) -> Path:
+    """Return where a module of this new name lies."""
+    target = SRC / Path(*name.split("."))
+    return target / "__init__.py" if file.name == "__init__.py" else target.with_suffix(".py")
+
+
+def move_file(to: str, file: Path, known: dict[str, Path]) -> None:
+    """Move one module."""
+    target = target_of(to, file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # the docstring that [packages] gave it
+    subprocess.run(["git", "mv", file, target], check=True)
+    if file.name == "__init__.py":
+        for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
+            if other.name != "__pycache__" and (other.is_dir() or other.suffix != ".py"):
+                tracked = subprocess.run(["git", "ls-files", other], capture_output=True, text=True, check=True)
+                if tracked.stdout and not any(found.is_relative_to(other) for found in known.values()):
+                    subprocess.run(["git", "mv", other, target.parent / other.name], check=True)
+
+
+class TextRules:
+    """What dotted names, paths and words of a text become. Each place is looked at once: a new name may be an old one of something else."""
+
+    _DOTTED = re.compile(r"(?<![\w.])(mainspring(?:\.\w+)+)(?::(\w+))?")
+    _PATH = re.compile(r"(?<![\w.-])(?:[\w.-]+/)+\w+\.py(?!\w)")
+
+    def __init__(self, tables: Tables, known: dict[str, Path]) -> None:
+        self._tables = tables
+        self._known = known
+        self._paths = {}
+        for name, file in known.items():
+            suffix = "/__init__.py" if file.name == "__init__.py" else ".py"
+            self._paths[name.replace(".", "/") + suffix] = tables.module(name).replace(".", "/") + suffix
+
+    def edits(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield each place that changes, with its new text."""
+        for match in self._DOTTED.finditer(text):
+            yield *match.span(), self._dotted(match[1], match[2])
+        for match in self._PATH.finditer(text):
+            yield *match.span(), self._path(match[0])
+        for word, to in self._tables.words.items():
+            for match in re.finditer(re.escape(word), text):
+                yield *match.span(), to
+
+    def rewrite(self, text: str) -> str:
+        """Return a text with its changes."""
+        for start, end, to in sorted(self.edits(text), reverse=True):
+            text = text[:start] + to + text[end:]
+        return text
+
+    def _dotted(self, name: str, function: str | None) -> str:
+        module, rest = name, ""
+        while module not in self._known:
+            module, _, part = module.rpartition(".")
+            if not module:
+                return name + (f":{function}" if function else "")
+            rest = f".{part}{rest}"
+        moved = self._tables.module(module)
+        first, dot, last = rest.removeprefix(".").partition(".")
+        first = self._tables.names.get(f"{moved}.{first}", first)
+        if function:
+            function = self._tables.names.get(f"{moved}.{function}", function)
+        return moved + (f".{first}" if first else "") + dot + last + (f":{function}" if function else "")
+
+    def _path(self, path: str) -> str:
+        before, inside, rest = path.rpartition("mainspring/")
+        to = self._paths.get(f"mainspring/{rest}")
+        if to is None or not (inside or "/" in rest):
+            return path
+        return before + (to if inside else to.removeprefix("mainspring/"))
+
+
+def rewrite_texts(rules: TextRules) -> None:
+    """Replace dotted names, paths and words in every text that is no code: the Rewriter has done that there."""
+    code = set(code_files())
     for file in tracked_texts():
-        text = file.read_text(encoding="utf-8")
-        if not anchor.search(text):
-            continue
-        found = text
-        for pattern, to in rules:
-            found = pattern.sub(to, found)
-        if found != text:
-            file.write_text(found, encoding="utf-8")
+        if file not in code:
+            text = file.read_text(encoding="utf-8")
+            found = rules.rewrite(text)
+            if found != text:
+                file.write_text(found, encoding="utf-8")
 
 
 def main(words: list[str]) -> int:
