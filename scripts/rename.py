@@ -26,6 +26,7 @@ SRC = ROOT / "src"
 CODE = ("src", "tests", "demo", "bench", "examples", "scripts", "hatch_build.py")
 TEXT = {".py", ".toml", ".md", ".sql", ".html", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".js", ".css", ".json", ""}
 MOST_FILES = 30
+_GENERIC = {"tuple", "list", "dict", "set", "frozenset", "type", "Callable", "Iterable", "Iterator"}
 _WORDS = {ast.ClassDef: "class", ast.FunctionDef: "def", ast.AsyncFunctionDef: "async def"}
 
 
@@ -199,6 +200,7 @@ class Rewriter:
         for line in lines:
             self._starts.append(self._starts[-1] + len(line))
         self._edits: dict[tuple[int, int], str] = {}
+        self._modules: dict[str, str] = {}  # new names, by the names of this file
 
     def place(self, line: int, column: int) -> int:
         """Return the offset in bytes of a place."""
@@ -228,11 +230,30 @@ class Rewriter:
                         renamed[name] = to
         if renamed:
             self._rename(renamed)
+        self._rename_in_annotations(renamed)
         self._rewrite_text()
         raw = self.text.encode()
         for (start, end), text in sorted(self._edits.items(), reverse=True):
             raw = raw[:start] + text.encode() + raw[end:]
         return raw.decode()
+
+    def _rename_in_annotations(self, renamed: dict[str, str]) -> None:
+        """Edit names in annotations that are written as text."""
+        pattern = re.compile(r"(?<![\w.\"'])([A-Za-z_]\w*)(?:\.(\w+))?")
+        for node in quoted_annotations(self.tree):
+            start = self.place(node.lineno, node.col_offset)
+            end = self.place(node.end_lineno or node.lineno, node.end_col_offset or 0)
+            text = self.text.encode()[start:end].decode()
+
+            def change(match: re.Match[str]) -> str:
+                name, inner = match[1], match[2]
+                if inner is not None and name in self._modules:
+                    inner = self.tables.names.get(f"{self._modules[name]}.{inner}", inner)
+                return renamed.get(name, name) + ("" if inner is None else f".{inner}")
+
+            found = text[0] + pattern.sub(change, text[1:])
+            if found != text:
+                self._edits[start, end] = found
 
     def _rewrite_text(self) -> None:
         """Edit names in strings and comments: all that is neither an import, the name of a logger, nor edited already."""
@@ -250,7 +271,7 @@ class Rewriter:
 
     def _rename_attributes(self) -> None:
         """Edit `module.Name`, where the module was imported from its package."""
-        modules = {}
+        modules = self._modules
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 for alias in node.names:
@@ -338,6 +359,32 @@ class Rewriter:
 
     def _lines_of_definition(self, name: str) -> set[int]:
         return {node.lineno for node in self.tree.body if name in set(defined(node))}
+
+
+def quoted_annotations(tree: ast.AST) -> Iterator[ast.Constant]:
+    """Yield each text that stands for a type: in annotations, and in generic types and casts elsewhere."""
+    places: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            places.append(node.annotation)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            places.append(node.returns)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "cast":
+            places.append(node.args[0])
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) in _GENERIC:
+            places.append(node.slice)
+    seen = set()
+    while places:
+        place = places.pop()
+        if isinstance(place, ast.Constant) and isinstance(place.value, str) and place not in seen:
+            seen.add(place)
+            yield place
+        elif isinstance(place, ast.Subscript) and ast.unparse(place.value).rpartition(".")[2] == "Literal":
+            continue
+        elif isinstance(place, ast.Subscript) and ast.unparse(place.value).rpartition(".")[2] == "Annotated":
+            places.append(place.slice.elts[0] if isinstance(place.slice, ast.Tuple) else place.slice)
+        else:
+            places.extend(ast.iter_child_nodes(place))
 
 
 def defined(node: ast.stmt) -> Iterator[str]:
