@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -201,6 +201,7 @@ class Rewriter:
             self._starts.append(self._starts[-1] + len(line))
         self._edits: dict[tuple[int, int], str] = {}
         self._modules: dict[str, str] = {}  # new names, by the names of this file
+        self._local = local_names(self.tree)
 
     def place(self, line: int, column: int) -> int:
         """Return the offset in bytes of a place."""
@@ -279,6 +280,8 @@ class Rewriter:
                         modules[alias.asname or alias.name] = self.tables.module(f"{node.module}.{alias.name}")
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                if node.value in self._local:
+                    continue
                 to = self.tables.names.get(f"{modules[node.value.id]}.{node.attr}")
                 if to is not None:
                     assert node.end_lineno is not None
@@ -327,10 +330,11 @@ class Rewriter:
             self.edit(node, f"\n{indent}".join(lines))
 
     def _rename(self, renamed: dict[str, str]) -> None:
-        """Edit the uses of names; a name that something else in the file binds as well is a problem."""
+        """Edit the uses of names, but for variables of functions and fields of classes that are called the same."""
+        local = self._local
         self._find_clashes(renamed)
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Name) and node.id in renamed:
+            if isinstance(node, ast.Name) and node.id in renamed and node not in local:
                 self.edit(node, renamed[node.id])
             elif isinstance(node, ast.Global):
                 self.problems.extend(f"{self.file}: global {name}" for name in node.names if name in renamed)
@@ -345,10 +349,10 @@ class Rewriter:
         taken = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.arg):
-                bound[node.arg].append(node.lineno)
+                taken.add(node.arg)
             elif isinstance(node, ast.Name):
                 taken.add(node.id)
-                if not isinstance(node.ctx, ast.Load):
+                if not isinstance(node.ctx, ast.Load) and node not in self._local:
                     bound[node.id].append(node.lineno)
         for old, to in renamed.items():
             own = [line for line in bound.get(old, []) if line not in self._lines_of_definition(old)]
@@ -359,6 +363,58 @@ class Rewriter:
 
     def _lines_of_definition(self, name: str) -> set[int]:
         return {node.lineno for node in self.tree.body if name in set(defined(node))}
+
+
+_Scope = (
+    ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+)
+
+
+def local_names(tree: ast.Module) -> set[ast.AST]:
+    """Return each name that means a variable of a function or comprehension, or is bound in the body of a class."""
+    found: set[ast.AST] = set()
+
+    def visit(node: ast.AST, bound: frozenset[str]) -> None:
+        if isinstance(node, ast.Name) and node.id in bound:
+            found.add(node)
+        elif isinstance(node, ast.ClassDef):
+            inner = bound | bound_in(node.body)
+            for child in ast.iter_child_nodes(node):
+                is_scope = isinstance(child, _Scope)
+                visit(child, bound if is_scope or child not in node.body else inner)
+        elif isinstance(node, _Scope):
+            body = getattr(node, "body", node)
+            arguments: ast.arguments | None = getattr(node, "args", None)
+            inner = bound | bound_in(body if isinstance(body, list) else [body])
+            if arguments is not None:
+                inner |= {each.arg for each in ast.walk(arguments) if isinstance(each, ast.arg)}
+            outside = [*getattr(node, "decorator_list", []), getattr(node, "returns", None), arguments]
+            for child in ast.iter_child_nodes(node):
+                visit(child, bound if child in outside else inner)
+        else:
+            for child in ast.iter_child_nodes(node):
+                visit(child, bound)
+
+    for statement in tree.body:
+        visit(statement, frozenset())
+    return found
+
+
+def bound_in(body: Sequence[ast.AST]) -> frozenset[str]:
+    """Return the names that statements bind, those of inner functions and classes left out; an import binds what it names."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            names.add(node.name)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif not (isinstance(node, _Scope) and node not in body):
+            waiting.extend(ast.iter_child_nodes(node))
+    return frozenset(names)
 
 
 def quoted_annotations(tree: ast.AST) -> Iterator[ast.Constant]:
