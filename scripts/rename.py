@@ -20,6 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path.cwd()
 SRC = ROOT / "src"
@@ -200,7 +201,8 @@ class Rewriter:
         for line in lines:
             self._starts.append(self._starts[-1] + len(line))
         self._edits: dict[tuple[int, int], str] = {}
-        self._modules: dict[str, str] = {}  # new names, by the names of this file
+        self._scopes = scopes_of(self.tree)
+        self._bindings: dict[ast.AST | None, dict[str, Binding]] = defaultdict(dict)
         self._local = local_names(self.tree)
 
     def place(self, line: int, column: int) -> int:
@@ -215,46 +217,76 @@ class Rewriter:
 
     def rewrite(self) -> str:
         """Return the text as it is to be."""
-        renamed: dict[str, str] = {}  # of names as this file has them
-        self._rename_attributes()
+        self._read_bindings()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "mainspring":
-                self._import_from(node, renamed)
+                self._import_from(node)
             elif isinstance(node, ast.Import):
                 self._import(node)
-        if self.own is not None:
-            moved = self.tables.module(self.own)
-            for node in self.tree.body:
-                for name in defined(node):
-                    to = self.tables.names.get(f"{moved}.{name}")
-                    if to is not None:
-                        renamed[name] = to
-        if renamed:
-            self._rename(renamed)
-        self._rename_in_annotations(renamed)
+        self._find_clashes()
+        self._rename()
+        self._rename_attributes()
+        self._rename_in_annotations()
         self._rewrite_text()
         raw = self.text.encode()
         for (start, end), text in sorted(self._edits.items(), reverse=True):
             raw = raw[:start] + text.encode() + raw[end:]
         return raw.decode()
 
-    def _rename_in_annotations(self, renamed: dict[str, str]) -> None:
+    def _read_bindings(self) -> None:
+        """Note what each scope imports or defines, by the names of this file: the name to be, and the module that it means."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    module, name = self._new_name(f"{node.module}.{alias.name}")
+                    bound = Binding(alias.asname or name, f"{module}.{name}" if module else None)
+                    self._bind(node, alias.asname or alias.name, bound)
+        if self.own is not None:
+            moved = self.tables.module(self.own)
+            for node in self.tree.body:
+                for name in defined(node):
+                    self._bind(self.tree, name, Binding(self.tables.names.get(f"{moved}.{name}", name), None))
+
+    def _bind(self, node: ast.AST, old: str, bound: "Binding") -> None:
+        scope = self._bindings[self._scopes[node][-1]]
+        if scope.setdefault(old, bound) != bound and (scope[old].name != old or bound.name != old):
+            self.problems.append(f"{self.file}: {old} becomes {scope[old].name} and {bound.name}")
+
+    def _new_name(self, dotted: str) -> tuple[str, str]:
+        """Return the new name of what is imported; its package as well, where it is a module."""
+        if dotted in self.known:
+            package, _, name = self.tables.module(dotted).rpartition(".")
+            return package, name
+        module, _, name = dotted.rpartition(".")
+        return "", self.tables.names.get(f"{self.tables.module(module)}.{name}", name)
+
+    def _meaning(self, node: ast.AST, name: str) -> "Binding | None":
+        """Return what a name means at a place; None = nothing that this file imports or defines at its top."""
+        if node in self._local:
+            return None
+        return next(
+            (self._bindings[scope][name] for scope in reversed(self._scopes[node]) if name in self._bindings[scope]),
+            None,
+        )
+
+    def _rename_in_annotations(self) -> None:
         """Edit names in annotations that are written as text."""
         pattern = re.compile(r"(?<![\w.\"'])([A-Za-z_]\w*)(?:\.(\w+))?")
         for node in quoted_annotations(self.tree):
             start = self.place(node.lineno, node.col_offset)
             end = self.place(node.end_lineno or node.lineno, node.end_col_offset or 0)
-            text = self.text.encode()[start:end].decode()
-
-            def change(match: re.Match[str]) -> str:
-                name, inner = match[1], match[2]
-                if inner is not None and name in self._modules:
-                    inner = self.tables.names.get(f"{self._modules[name]}.{inner}", inner)
-                return renamed.get(name, name) + ("" if inner is None else f".{inner}")
-
-            found = text[0] + pattern.sub(change, text[1:])
-            if found != text:
-                self._edits[start, end] = found
+            text = self.text.encode()[start:end].decode(errors="replace")
+            found = [text[0]]
+            last = 1
+            for match in pattern.finditer(text, 1):
+                meaning = self._meaning(node, match[1])
+                if meaning is not None:
+                    inner = match[2] and self.tables.names.get(f"{meaning.module}.{match[2]}", match[2])
+                    found += [text[last : match.start()], meaning.name, f".{inner}" if inner else ""]
+                    last = match.end()
+            new = "".join([*found, text[last:]])
+            if new != text:
+                self._edits[start, end] = new
 
     def _rewrite_text(self) -> None:
         """Edit names in strings and comments: all that is neither an import, the name of a logger, nor edited already."""
@@ -271,29 +303,20 @@ class Rewriter:
                 self._edits[place] = to
 
     def _rename_attributes(self) -> None:
-        """Edit `module.Name`, where the module was imported from its package."""
-        modules = self._modules
+        """Edit `module.Name` and `setattr(module, "NAME", ...)`, where the module was imported from its package."""
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    if f"{node.module}.{alias.name}" in self.known:
-                        modules[alias.asname or alias.name] = self.tables.module(f"{node.module}.{alias.name}")
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-                if node.value in self._local:
-                    continue
-                to = self.tables.names.get(f"{modules[node.value.id]}.{node.attr}")
-                if to is not None:
-                    assert node.end_lineno is not None
-                    assert node.end_col_offset is not None
-                    end = self.place(node.end_lineno, node.end_col_offset)
-                    self._edits[end - len(node.attr), end] = to
-            elif isinstance(node, ast.Call) and len(node.args) > 1:
-                owner, name = node.args[:2]  # setattr(module, "NAME", ...) and its like
-                if isinstance(owner, ast.Name) and owner.id in modules and isinstance(name, ast.Constant):
-                    to = self.tables.names.get(f"{modules[owner.id]}.{name.value}")
-                    if to is not None:
-                        self.edit(name, f'"{to}"')
+            owner: ast.AST | None = None
+            if isinstance(node, ast.Attribute):
+                owner, name = node.value, node.attr
+            elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+                owner, name = node.args[0], str(node.args[1].value)
+            meaning = self._meaning(owner, owner.id) if isinstance(owner, ast.Name) else None
+            to = None if meaning is None else self.tables.names.get(f"{meaning.module}.{name}")
+            if to is not None and isinstance(node, ast.Call):
+                self.edit(node.args[1], f'"{to}"')
+            elif to is not None:
+                end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+                self._edits[end - len(name), end] = to
 
     def _import(self, node: ast.Import) -> None:
         parts = []
@@ -308,19 +331,13 @@ class Rewriter:
         if text != ast.unparse(node):
             self.edit(node, text)
 
-    def _import_from(self, node: ast.ImportFrom, renamed: dict[str, str]) -> None:
+    def _import_from(self, node: ast.ImportFrom) -> None:
         wanted: dict[str, list[str]] = defaultdict(list)
         assert node.module is not None
         changed = False
         for alias in node.names:
-            dotted = f"{node.module}.{alias.name}"
-            if dotted in self.known:
-                module, _, name = self.tables.module(dotted).rpartition(".")
-            else:
-                module = self.tables.module(node.module)
-                name = self.tables.names.get(f"{module}.{alias.name}", alias.name)
-            if name != alias.name and alias.asname is None:
-                renamed[alias.name] = name
+            package, name = self._new_name(f"{node.module}.{alias.name}")
+            module = package or self.tables.module(node.module)
             again = alias.asname is not None and (alias.asname != name or alias.asname == alias.name)
             wanted[module].append(f"{name} as {alias.asname}" if again else name)
             changed = changed or module != node.module or name != alias.name
@@ -329,22 +346,35 @@ class Rewriter:
             lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(wanted.items())]
             self.edit(node, f"\n{indent}".join(lines))
 
-    def _rename(self, renamed: dict[str, str]) -> None:
+    def _rename(self) -> None:
         """Edit the uses of names, but for variables of functions and fields of classes that are called the same."""
-        local = self._local
-        self._find_clashes(renamed)
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Name) and node.id in renamed and node not in local:
-                self.edit(node, renamed[node.id])
+            if isinstance(node, ast.Name):
+                meaning = self._meaning(node, node.id)
+                if meaning is not None and meaning.name != node.id:
+                    self.edit(node, meaning.name)
             elif isinstance(node, ast.Global):
-                self.problems.extend(f"{self.file}: global {name}" for name in node.names if name in renamed)
-        for node in self.tree.body:
-            word = _WORDS.get(type(node))
-            if word is not None and node.name in renamed:  # type: ignore[attr-defined]
-                start = self.place(node.lineno, node.col_offset) + len(word) + 1
-                self._edits[start, start + len(node.name)] = renamed[node.name]  # type: ignore[attr-defined]
+                top = self._bindings[None]
+                self.problems.extend(
+                    f"{self.file}: global {name}" for name in node.names if name in top and top[name].name != name
+                )
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "TypeVar":
+                self._rename_type_variable(node)
+        for statement in self.tree.body:
+            word = _WORDS.get(type(statement))
+            old = getattr(statement, "name", None)
+            if word is not None and old in self._bindings[None]:
+                start = self.place(statement.lineno, statement.col_offset) + len(word) + 1
+                self._edits[start, start + len(old)] = self._bindings[None][old].name
 
-    def _find_clashes(self, renamed: dict[str, str]) -> None:
+    def _rename_type_variable(self, node: ast.Call) -> None:
+        name = node.args[0]
+        if isinstance(name, ast.Constant):
+            meaning = self._bindings[None].get(str(name.value))
+            if meaning is not None and meaning.name != name.value:
+                self.edit(name, f'"{meaning.name}"')
+
+    def _find_clashes(self) -> None:
         bound: dict[str, list[int]] = defaultdict(list)
         taken = set()
         for node in ast.walk(self.tree):
@@ -354,15 +384,42 @@ class Rewriter:
                 taken.add(node.id)
                 if not isinstance(node.ctx, ast.Load) and node not in self._local:
                     bound[node.id].append(node.lineno)
-        for old, to in renamed.items():
-            own = [line for line in bound.get(old, []) if line not in self._lines_of_definition(old)]
-            if own:
-                self.problems.append(f"{self.file}: {old} -> {to}, but {old} is bound in lines {own}")
-            if to in taken or to in bound:
-                self.problems.append(f"{self.file}: {old} -> {to}, but {to} is used already")
+        for names in self._bindings.values():
+            for to, number in Counter(each.name for each in names.values()).items():
+                if number > 1:
+                    self.problems.append(f"{self.file}: {to} would be the name of {number} things")
+            for old, meaning in names.items():
+                if meaning.name != old:
+                    self._find_clash(old, meaning.name, bound, taken)
+
+    def _find_clash(self, old: str, to: str, bound: dict[str, list[int]], taken: set[str]) -> None:
+        own = [line for line in bound.get(old, []) if line not in self._lines_of_definition(old)]
+        if own:
+            self.problems.append(f"{self.file}: {old} -> {to}, but {old} is bound in lines {own}")
+        if to in taken:
+            self.problems.append(f"{self.file}: {old} -> {to}, but {to} is used already")
 
     def _lines_of_definition(self, name: str) -> set[int]:
         return {node.lineno for node in self.tree.body if name in set(defined(node))}
+
+
+class Binding(NamedTuple):
+    """What a name of a file means: its name to be, and the new name of the module that it is, if it is one."""
+
+    name: str
+    module: str | None
+
+
+def scopes_of(tree: ast.AST) -> dict[ast.AST, tuple[ast.AST | None, ...]]:
+    """Return the functions around each node, outermost first; None = the file."""
+    found: dict[ast.AST, tuple[ast.AST | None, ...]] = {}
+    waiting: list[tuple[ast.AST, tuple[ast.AST | None, ...]]] = [(tree, (None,))]
+    while waiting:
+        node, around = waiting.pop()
+        found[node] = around
+        inner = (*around, node) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else around
+        waiting.extend((child, inner) for child in ast.iter_child_nodes(node))
+    return found
 
 
 _Scope = (
