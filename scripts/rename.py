@@ -275,10 +275,11 @@ class Rewriter:
         for node in quoted_annotations(self.tree):
             start = self.place(node.lineno, node.col_offset)
             end = self.place(node.end_lineno or node.lineno, node.end_col_offset or 0)
-            text = self.text.encode()[start:end].decode(errors="replace")
-            found = [text[0]]
-            last = 1
-            for match in pattern.finditer(text, 1):
+            start += 1  # behind the quote
+            text = self.text.encode()[start:end].decode()
+            found = []
+            last = 0
+            for match in pattern.finditer(text):
                 meaning = self._meaning(node, match[1])
                 if meaning is not None:
                     inner = match[2] and self.tables.names.get(f"{meaning.module}.{match[2]}", match[2])
