@@ -282,7 +282,7 @@ class Rewriter:
             for match in pattern.finditer(text):
                 meaning = self._meaning(node, match[1])
                 if meaning is not None:
-                    inner = match[2] and self.tables.names.get(f"{meaning.module}.{match[2]}", match[2])
+                    inner = match[2] and self.rules.attribute(meaning.module, match[2])
                     found += [text[last : match.start()], meaning.name, f".{inner}" if inner else ""]
                     last = match.end()
             new = "".join([*found, text[last:]])
@@ -312,10 +312,10 @@ class Rewriter:
             elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
                 owner, name = node.args[0], str(node.args[1].value)
             meaning = self._meaning(owner, owner.id) if isinstance(owner, ast.Name) else None
-            to = None if meaning is None else self.tables.names.get(f"{meaning.module}.{name}")
-            if to is not None and isinstance(node, ast.Call):
+            to = name if meaning is None else self.rules.attribute(meaning.module, name)
+            if to != name and isinstance(node, ast.Call):
                 self.edit(node.args[1], f'"{to}"')
-            elif to is not None:
+            elif to != name:
                 end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
                 self._edits[end - len(name), end] = to
 
@@ -519,12 +519,13 @@ def apply(tables: Tables) -> bool:
     own = {file: name for name, file in known.items()}
     problems = []
     rules = TextRules(tables, known)
+    texts = {}
     for file in code_files():
         rewriter = Rewriter(tables, known, file, own.get(file), rules)
-        text = rewriter.rewrite()
+        texts[file] = rewriter.rewrite()
         problems += rewriter.problems
-        if text != rewriter.text:
-            file.write_text(text, encoding="utf-8")
+    for file, text in texts.items():
+        file.write_text(text, encoding="utf-8")
     rewrite_texts(rules)
     for package, said in tables.packages.items():
         folder = SRC / Path(*package.split("."))
@@ -578,10 +579,31 @@ class TextRules:
     def __init__(self, tables: Tables, known: dict[str, Path]) -> None:
         self._tables = tables
         self._known = known
+        self._files = {tables.module(name): file for name, file in known.items()}
+        self._imports: dict[Path, dict[str, str]] = {}
         self._paths = {}
         for name, file in known.items():
             suffix = "/__init__.py" if file.name == "__init__.py" else ".py"
             self._paths[name.replace(".", "/") + suffix] = tables.module(name).replace(".", "/") + suffix
+
+    def attribute(self, module: str | None, name: str) -> str:
+        """Return the new name of what a module defines or imports; the module is named by its new name."""
+        to = self._tables.names.get(f"{module}.{name}")
+        if to is None and module in self._files:
+            to = self._imported(self._files[module]).get(name)
+        return to or name
+
+    def _imported(self, file: Path) -> dict[str, str]:
+        if file not in self._imports:
+            found = self._imports[file] = {}
+            for node in ast.parse(file.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ImportFrom) and node.module in self._known:
+                    moved = self._tables.module(node.module)
+                    for alias in node.names:
+                        to = self._tables.names.get(f"{moved}.{alias.name}")
+                        if to is not None and alias.asname is None:
+                            found[alias.name] = to
+        return self._imports[file]
 
     def edits(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield each place that changes, with its new text."""
@@ -608,9 +630,9 @@ class TextRules:
             rest = f".{part}{rest}"
         moved = self._tables.module(module)
         first, dot, last = rest.removeprefix(".").partition(".")
-        first = self._tables.names.get(f"{moved}.{first}", first)
+        first = self.attribute(moved, first)
         if function:
-            function = self._tables.names.get(f"{moved}.{function}", function)
+            function = self.attribute(moved, function)
         return moved + (f".{first}" if first else "") + dot + last + (f":{function}" if function else "")
 
     def _path(self, path: str) -> str:
