@@ -5,6 +5,12 @@ Clients are generated from the document, so a name in it stays when a class is r
 
 from typing import Any, Final
 
+from mainspring.domain.access import Source
+from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.notice import About, Field
+from mainspring.domain.process_finding import FindingKind
+from mainspring.domain.verdict import Kind
+from mainspring.domain.worker_loss import Noticed
 from mainspring.insight.dead_letters import DeadLetters
 from mainspring.insight.due_times import PastDue
 from mainspring.insight.gatherings import Gathering
@@ -15,6 +21,8 @@ from mainspring.insight.remedies import Can
 from mainspring.insight.search import Hit, HitKind
 from mainspring.insight.soon import Due, Moving, Silent, Strip
 from mainspring.service.hold import Decision
+from mainspring.store.trigger_views import HeldGroup
+from mainspring.store.views import Capped, GivenRun
 from mainspring.web.api.automations import AutomationShown, Backfill, Backfilled, Pause, RunStarted
 from mainspring.web.api.bodies import Because, Done
 from mainspring.web.api.bulk import Answered, CancelWhich, RetryWhich, Which
@@ -40,17 +48,19 @@ from mainspring.web.api.run_acts import Answer, Cancel, GivenResult, MarkDone, R
 from mainspring.web.api.runs import Differences
 from mainspring.web.api.schedule import AgendaShown
 from mainspring.web.api.settings import SettingShown
-from mainspring.web.api.standings import DueShown
+from mainspring.web.api.standings import AutomationFigures, DueShown
 from mainspring.web.api.triggers import Replayed, TriggerShown
 from mainspring.web.api.undecided import Decided
 from mainspring.web.api.workers import Freed
 
 SCHEMA_NAMES: Final[dict[type, str]] = {
+    About: "About",
     Acknowledge: "Acknowledge",
     AgendaShown: "AgendaShown",
     Answer: "Answer",
     Answered: "Answered",
     AskedReplay: "AskedReplay",
+    AutomationFigures: "AutomationFigures",
     AutomationShown: "AutomationShown",
     Backfill: "Backfill",
     Backfilled: "Backfilled",
@@ -59,6 +69,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     Can: "Can",
     Cancel: "Cancel",
     CancelWhich: "CancelWhich",
+    Capped: "Capped",
     ChannelShown: "ChannelShown",
     ChannelTried: "ChannelTried",
     DeadLetters: "DeadLetters",
@@ -71,14 +82,20 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     Event: "Event",
     EventPublished: "EventPublished",
     EventShown: "EventShown",
+    Field: "Field",
+    FindingKind: "FindingKind",
     Freed: "Freed",
     Gathering: "Gathering",
     GivenResult: "GivenResult",
+    GivenRun: "GivenRun",
     Handover: "Handover",
+    HeldGroup: "HeldGroup",
     HeldUp: "HeldUp",
     Hit: "Hit",
     HitKind: "HitKind",
     IncidentShown: "IncidentShown",
+    Judged: "Judged",
+    Kind: "Kind",
     Left: "Left",
     MarkDone: "MarkDone",
     Messages: "Messages",
@@ -87,6 +104,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     NewPassword: "NewPassword",
     NewPerson: "NewPerson",
     NewToken: "NewToken",
+    Noticed: "Noticed",
     Now: "Now",
     Organ: "Organ",
     PastDue: "PastDue",
@@ -106,6 +124,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     Signal: "Signal",
     Silent: "Silent",
     Snooze: "Snooze",
+    Source: "Source",
     Strip: "Strip",
     TokenMade: "TokenMade",
     TokenShown: "TokenShown",
