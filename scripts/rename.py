@@ -307,6 +307,7 @@ class Rewriter:
         """Edit `module.Name` and `setattr(module, "NAME", ...)`, where the module was imported from its package."""
         for node in ast.walk(self.tree):
             owner: ast.AST | None = None
+            name = ""
             if isinstance(node, ast.Attribute):
                 owner, name = node.value, node.attr
             elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
