@@ -27,7 +27,19 @@ SRC = ROOT / "src"
 CODE = ("src", "tests", "demo", "bench", "examples", "scripts", "hatch_build.py")
 TEXT = {".py", ".toml", ".md", ".sql", ".html", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".js", ".css", ".json", ""}
 MOST_FILES = 30
-_GENERIC = {"tuple", "list", "dict", "set", "frozenset", "type", "Callable", "Iterable", "Iterator"}
+_GENERIC = {
+    "tuple",
+    "list",
+    "dict",
+    "set",
+    "frozenset",
+    "type",
+    "Callable",
+    "Iterable",
+    "Iterator",
+    "Mapping",
+    "Sequence",
+}
 _WORDS = {ast.ClassDef: "class", ast.FunctionDef: "def", ast.AsyncFunctionDef: "async def"}
 
 
@@ -297,11 +309,23 @@ class Rewriter:
             if is_logger or isinstance(node, ast.Import | ast.ImportFrom):
                 end = self.place(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
                 taken.append((self.place(node.lineno, node.col_offset), end))  # type: ignore[attr-defined]
-        for start, end, to in self.rules.edits(self.text):
+        for start, end, to in [*self.rules.edits(self.text), *self._quoted_names()]:
             begin = len(self.text[:start].encode())
             place = begin, begin + len(self.text[start:end].encode())
             if self.text[start:end] != to and not any(a < place[1] and place[0] < b for a, b in taken):
                 self._edits[place] = to
+
+    def _quoted_names(self) -> Iterator[tuple[int, int, str]]:
+        """Yield errors, and between backquotes classes and what modules hold; other words there may be parameters."""
+        for match in re.finditer(r"(?<![\w.])([A-Za-z_]\w*Error)(?!\w)", self.text):  # what a docstring says is raised
+            meaning = self._bindings[None].get(match[1])
+            if meaning is not None:
+                yield *match.span(), meaning.name
+        for match in re.finditer(r"(?<=`)([A-Za-z_]\w*)(?:\.(\w+))?", self.text):
+            meaning = self._bindings[None].get(match[1])
+            if meaning is not None and (match[2] or match[1][0].isupper()):
+                inner = match[2] and self.rules.attribute(meaning.module, match[2])
+                yield *match.span(), meaning.name + (f".{inner}" if inner else "")
 
     def _rename_attributes(self) -> None:
         """Edit `module.Name` and `setattr(module, "NAME", ...)`, where the module was imported from its package."""
@@ -361,20 +385,22 @@ class Rewriter:
                     f"{self.file}: global {name}" for name in node.names if name in top and top[name].name != name
                 )
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "TypeVar":
-                self._rename_type_variable(node)
+                self._rename_text(node.args[0])
         for statement in self.tree.body:
+            if "__all__" in set(defined(statement)):
+                for node in ast.walk(statement):
+                    self._rename_text(node)
             word = _WORDS.get(type(statement))
             old = getattr(statement, "name", None)
             if word is not None and old in self._bindings[None]:
                 start = self.place(statement.lineno, statement.col_offset) + len(word) + 1
                 self._edits[start, start + len(old)] = self._bindings[None][old].name
 
-    def _rename_type_variable(self, node: ast.Call) -> None:
-        name = node.args[0]
-        if isinstance(name, ast.Constant):
-            meaning = self._bindings[None].get(str(name.value))
-            if meaning is not None and meaning.name != name.value:
-                self.edit(name, f'"{meaning.name}"')
+    def _rename_text(self, node: ast.AST) -> None:
+        """Edit a text that is the name of something in this file."""
+        meaning = self._bindings[None].get(str(node.value)) if isinstance(node, ast.Constant) else None
+        if meaning is not None and meaning.name != ast.literal_eval(node):
+            self.edit(node, f'"{meaning.name}"')
 
     def _find_clashes(self) -> None:
         bound: dict[str, list[int]] = defaultdict(list)
