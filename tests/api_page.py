@@ -7,6 +7,7 @@ import msgspec
 
 from mainspring.web.api.problem import CODES
 from mainspring.web.api.route import ApiRoute
+from mainspring.web.api.schema_names import SCHEMA_NAMES
 from mainspring.web.api.shape import Page
 from mainspring.web.api.table import ROUTES
 
@@ -97,7 +98,8 @@ def _taken(route: ApiRoute) -> str:
 
 def _given(kind: Any) -> str:
     is_page = get_origin(kind) is Page
-    name = get_args(kind)[0].__name__ if is_page else kind.__name__
+    item = get_args(kind)[0] if is_page else kind
+    name = SCHEMA_NAMES.get(item, item.__name__)
     return f"a list of `{name}`" if is_page else f"`{name}`"
 
 

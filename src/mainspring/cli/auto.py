@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mainspring.domain.definition import Definition
     from mainspring.domain.incident import Incident
     from mainspring.engine.problem import Problem
-    from mainspring.insight.standings import Standing
+    from mainspring.insight.standings import AutomationHealth
     from mainspring.store.reads.automations import RunMark
     from mainspring.store.views import AutomationView
 
@@ -230,7 +230,7 @@ def _last_text(row: dict[str, Any]) -> str:
     return words.state_word(row["last_run"].state) if row["last_run"] else "-"
 
 
-def row_data(known: Known, standing: "Standing | None", now: int) -> dict[str, Any]:
+def row_data(known: Known, standing: "AutomationHealth | None", now: int) -> dict[str, Any]:
     """Return the row of a list; `standing` = how it stands, None where no worker announced it."""
     definition = known.definition
     return {

@@ -8,7 +8,7 @@ from mainspring.domain.told_states import AutomationState
 if TYPE_CHECKING:
     from mainspring.cli.auto import Known
     from mainspring.cli.context import Invocation
-    from mainspring.insight.standings import Standing
+    from mainspring.insight.standings import AutomationHealth
 
 UNANNOUNCED: Final = "unannounced"
 """It is in the code, and no worker has told of it: the store knows nothing to judge it by."""
@@ -22,20 +22,22 @@ COLOURS: Final = {
 }
 
 
-def told(invocation: "Invocation", known: "Iterable[Known]", now: int, *, alone: bool = False) -> "dict[str, Standing]":
+def told(
+    invocation: "Invocation", known: "Iterable[Known]", now: int, *, alone: bool = False
+) -> "dict[str, AutomationHealth]":
     """Return how each of these stands at the instant `now`; `alone` = it is one, which is judged as closely as its page does."""
     from mainspring.config.monitoring import own_tunings_of, tunings_of
-    from mainspring.insight.standings import Standing, standings
+    from mainspring.insight.standings import AutomationHealth, standings
 
     monitors, announced = invocation.settings.monitors, [one.name for one in known if one.view is not None]
-    nothing: dict[str, Standing] = {}
+    nothing: dict[str, AutomationHealth] = {}
     if not announced:
         return nothing
     tunings, own = tunings_of(monitors), own_tunings_of(monitors)
     return invocation.read_if_made(lambda reader: standings(reader, announced, now, tunings, own, alone=alone), nothing)
 
 
-def word(known: "Known", standing: "Standing | None") -> str:
+def word(known: "Known", standing: "AutomationHealth | None") -> str:
     """Return the state of an automation, one of STATES."""
     if standing is not None:
         return standing.state.value

@@ -41,7 +41,8 @@ def cadence_text(row: dict[str, Any]) -> str:
     """Return one cadence in words: "every 1m in effect, every 20s as declared: 33 of 50 slots skipped"."""
     if row["effective_ms"] is None:
         return f"none of the last {row['slots']} slots was run, one each {words.span(row['declared_ms'])} as declared"
-    effect = f"one each {words.span(row['effective_ms'])} in effect, each {words.span(row['declared_ms'])} as declared"
+    effective, declared = (words.span(row[name]) for name in ("effective_ms", "declared_ms"))
+    effect = f"one each {effective} in effect, each {declared} as declared"
     skipped = f": {row['skipped']} of {row['slots']} slots skipped, since the run before was not over"
     late = f", begun {words.span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
     return f"{effect}{skipped if row['skipped'] else ''}{late}"

@@ -35,9 +35,8 @@ def doctor(invocation: Invocation, *, show_config: bool) -> int:
                 output.line(f"  {'':<12} {words.shown(check.fix)}")
                 output.hint(f"  {'':<12} {check.docs}")
         bad, doubtful = (sum(check.state == state for check in found) for state in ("problem", "warning"))
-        output.hint(
-            f"\n{words.many(bad, 'problem')} and {words.many(doubtful, 'warning')} in {words.many(len(found), 'check')}."
-        )
+        problems, warnings = words.many(bad, "problem"), words.many(doubtful, "warning")
+        output.hint(f"\n{problems} and {warnings} in {words.many(len(found), 'check')}.")
 
     invocation.output.document(found, text)
     return exits.OK if all(check.state == "ok" for check in found) else exits.CHECK_FAILED

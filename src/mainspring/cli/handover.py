@@ -48,13 +48,14 @@ def _questions(found: Handover, now: int) -> Iterator[str]:
 
 def _halted(found: Handover) -> Iterator[str]:
     for run in found.halted:
-        yield f"{words.one_line(run.automation, 60)}: {words.state_word(run.state)} ({run.reason}). See: mainspring runs show {run.id}"
+        automation = words.one_line(run.automation, 60)
+        yield f"{automation}: {words.state_word(run.state)} ({run.reason}). See: mainspring runs show {run.id}"
 
 
 def _paused(found: Handover, now: int) -> list[str]:
     return [
-        f"{words.one_line(one.automation, 60)} by {words.one_line(one.by or 'somebody', 60)}, {words.ago(one.paused_at, now)}"
-        + (f": {words.one_line(one.reason, 200)}" if one.reason else "")
+        f"{words.one_line(one.automation, 60)} by {words.one_line(one.by or 'somebody', 60)},"
+        f" {words.ago(one.paused_at, now)}" + (f": {words.one_line(one.reason, 200)}" if one.reason else "")
         for one in found.paused
     ]
 

@@ -117,18 +117,13 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
 
     run = story.run
     yield "id", run.id
-    yield (
-        "created",
-        f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)}) by {words.one_line(run.trigger)}",
-    )
+    created = f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)})"
+    yield "created", f"{created} by {words.one_line(run.trigger)}"
     if run.slot_at is not None:
         yield "slot", f"{words.instant(run.slot_at, zone)} {zone} ({words.ago(run.slot_at, now)})"
     if run.started_at:
-        end = run.finished_at or now
-        yield (
-            "started",
-            f"{words.instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {words.span(max(end - run.started_at, 0))}",
-        )
+        took = words.span(max((run.finished_at or now) - run.started_at, 0))
+        yield "started", f"{words.instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {took}"
     yield (
         "runs as",
         f"{words.one_line(run.automation)} version {run.version}, queue {words.one_line(run.queue)}"

@@ -32,7 +32,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     from_at: int = 0
 
 
-class Start(msgspec.Struct, frozen=True):
+class AgendaStart(msgspec.Struct, frozen=True):
     """One start; `is_crowded` = the one before will not have ended, as far as its usual length tells."""
 
     start_at: int
@@ -63,7 +63,7 @@ class AgendaLine(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     is_about: bool
     took_ms: int | None
-    starts: tuple[Start, ...]
+    starts: tuple[AgendaStart, ...]
     often_from_at: int | None
     crowded: int
     overlap: str
@@ -198,13 +198,13 @@ def _counted(times: list[int], until_at: int, hours: list[int], *, is_whole: boo
     return len(times) + round((until_at - times[-1]) / pace)
 
 
-def _drawn(times: list[int], took: int, *, are_skipped: bool) -> tuple[Start, ...]:
+def _drawn(times: list[int], took: int, *, are_skipped: bool) -> tuple[AgendaStart, ...]:
     """Return starts with their ends; `are_skipped` = one that finds the one before still going on does not run."""
     found, busy_until = [], 0
     for at in times:
         is_crowded = at < busy_until
         end_at = at if is_crowded and are_skipped else at + took
-        found.append(Start(at, end_at, is_crowded))
+        found.append(AgendaStart(at, end_at, is_crowded))
         busy_until = max(busy_until, end_at)
     return tuple(found)
 

@@ -121,8 +121,9 @@ def retirement(blocker: Blocker, now: int) -> Iterator[Block]:
 def _of_queue(blocker: Blocker, now: int) -> Iterator[Block]:
     queue = blocker.queue
     if queue is not None and queue.paused_at is not None:
+        by = f"{queue.paused_by}{_because(queue.pause_reason)}"
         yield Block(
-            f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {queue.paused_by}{_because(queue.pause_reason)}.",
+            f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {by}.",
             command=f"mainspring queues resume {shlex.quote(queue.name)}",
             does="let the queue go on",
             stuck=True,

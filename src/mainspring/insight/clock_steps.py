@@ -50,7 +50,10 @@ def _of_written_ahead(found: Sequence[WrittenAhead], now: int, zone: str) -> Ite
         noun, command = _COMMANDS[ahead.kind]
         waits = "waits" if ahead.number == 1 else "wait"
         until = f"{moment(ahead.until_at, now, zone)}, {span(ahead.until_at - now)} from now"
-        yield f"{many(ahead.number, noun)} requested while the clock was ahead {waits} for the wall clock, until {until}. See: {command}"
+        yield (
+            f"{many(ahead.number, noun)} requested while the clock was ahead {waits} for the wall clock, until {until}."
+            f" See: {command}"
+        )
 
 
 def describe_steps_of_run(written: str | None, now: int, zone: str) -> Iterator[str]:

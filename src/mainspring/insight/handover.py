@@ -14,7 +14,7 @@ from mainspring.domain.incident import Incident
 from mainspring.domain.paused import is_paused
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
 from mainspring.insight.seen_incidents import Sees, seen
-from mainspring.insight.soon import Asked, asked
+from mainspring.insight.soon import OpenQuestion, asked
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.reads import incidents as wrong
@@ -90,7 +90,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     closed: list[Told]
     acts: list[PersonsAct]
     incidents: list[Incident]
-    questions: list[Asked]
+    questions: list[OpenQuestion]
     halted: list[RunRow]
     paused: list[Paused]
     more: bool

@@ -45,7 +45,7 @@ class Silent(msgspec.Struct, frozen=True, kw_only=True):
     missed: int | None
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A question that waits for a person; `choices` empty = any text; `otherwise` = what is taken when nobody answers in time."""
 
     automation: str
@@ -90,12 +90,12 @@ def silent(incidents: Iterable[Incident]) -> list[Silent]:
     return [_silent(one) for one in incidents if one.subject.kind is IncidentKind.SILENCE]
 
 
-def asked(reader: Reader, waits: Sequence[WaitView]) -> list[Asked]:
+def asked(reader: Reader, waits: Sequence[WaitView]) -> list[OpenQuestion]:
     """Return open questions with the automations that ask them."""
     names = automations_of(reader, [one.run for one in waits])
     asking = Counter(wait.run for wait in waits)
     return [
-        Asked(
+        OpenQuestion(
             automation=names.get(one.run, ""),
             run=one.run,
             ident=one.ident,

@@ -12,7 +12,8 @@ def sentences(facts: Facts) -> list[str]:
     for stall in facts.story.stalls:
         silent = span(max(facts.now - stall.since_at, 0))
         found.append(
-            f"Attempt {stall.attempt} of step {one_line(stall.step)} has given no sign of life for {silent}, and nothing ends it. It stood"
+            f"Attempt {stall.attempt} of step {one_line(stall.step)} has given no sign of life for {silent},"
+            " and nothing ends it. It stood"
         )
         found += [f"at {one_line(line.strip(), 300)}" for line in list(stall.stack)[: -_INNERMOST - 1 : -1]]
     return found

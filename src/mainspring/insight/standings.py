@@ -30,7 +30,7 @@ JUDGES = (
 _WHEN = (IncidentKind.SILENCE, IncidentKind.LATE_START)
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class AutomationHealth(msgspec.Struct, frozen=True, kw_only=True):
     """`since_at` = since when it stands so, where that is known; `why` in words.
 
     `due_at` = when a success is due next, `late_at` = when that is missed; `silence` = the rule in words; `judged` = what monitors say.
@@ -54,7 +54,7 @@ def standings(
     own: OwnTunings = NO_OWN,
     *,
     alone: bool = False,
-) -> dict[str, Standing]:
+) -> dict[str, AutomationHealth]:
     """Return how each stands at the instant `now` (ms); `alone` = it is one, of which all that was learned and every judge are wanted."""
     wanted = list(names)
     if not wanted:
@@ -81,13 +81,13 @@ def _closely(reader: Reader, name: str, now: int, tunings: Tunings, own: OwnTuni
     return FactsReader(reader, at_once=None, about=name).read_of([name], now, window=window, open=wrong)
 
 
-def _standing(one: Watched, judged: list[Judged], now: int) -> Standing:
+def _standing(one: Watched, judged: list[Judged], now: int) -> AutomationHealth:
     by_kind = {each.subject.kind: each for each in judged}
     silence, late = by_kind.get(IncidentKind.SILENCE), by_kind.get(IncidentKind.LATE_START)
     expected = expected_of(one) if not one.is_off(now) and silence is not None and _is_planned(one) else None
     state, since_at, why = _state(one, silence, late, now)
     late_at = silence.figures.get("late_at") if silence is not None else None
-    return Standing(
+    return AutomationHealth(
         state=state,
         since_at=since_at,
         why=why,

@@ -65,8 +65,8 @@ def of_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
         if queue.paused_at is not None and queue.backlog:
             runs = many(queue.backlog, "run waits", "runs wait")
             yield (
-                f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {one_line(queue.paused_by, 60)}, and {runs} in it."
-                f" Let it go on: mainspring queues resume {queue.name}"
+                f"Queue {queue.name} was paused {ago(queue.paused_at, now)} by {one_line(queue.paused_by, 60)},"
+                f" and {runs} in it. Let it go on: mainspring queues resume {queue.name}"
             )
 
 
@@ -112,7 +112,8 @@ def of_retired(retired: Sequence[RetiredRuns]) -> Iterator[str]:
         name = one_line(runs.automation, 80)
         yield (
             f"{name} is retired, and {_unended(runs)}."
-            f" Cancel: {cancel_command(runs.automation)}. Or take the retirement back: mainspring auto resume {shell_word(runs.automation)}"
+            f" Cancel: {cancel_command(runs.automation)}."
+            f" Or take the retirement back: mainspring auto resume {shell_word(runs.automation)}"
         )
 
 
@@ -176,7 +177,8 @@ def of_runs(
             waits = many(group.number, "run", "runs")
             yield (
                 f"{waits} of {group.automation} ({which}, queue {group.queue}) can be taken by no live worker,"
-                f" since {ago(group.since_at, now)}. See why: mainspring runs list --name {group.automation}, then mainspring explain RUN"
+                f" since {ago(group.since_at, now)}."
+                f" See why: mainspring runs list --name {group.automation}, then mainspring explain RUN"
             )
 
 

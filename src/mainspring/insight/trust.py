@@ -68,8 +68,9 @@ def trust_line(trust: Trust) -> str:
     now, before = trust.now, trust.before
     if not now.ended and not before.ended:
         return f"no run ended in {2 * DAYS} days"
+    ends = many(f"{now.ended:,}", "end")
     parts = [
-        f"{percent(now.success_share)} of {many(f'{now.ended:,}', 'end')} succeeded (before {percent(before.success_share)})",
+        f"{percent(now.success_share)} of {ends} succeeded (before {percent(before.success_share)})",
         f"{many(now.healed, 'step')} healed by retry (before {before.healed})",
         f"helped by hand {many(now.helped, 'time')} (before {before.helped})",
         f"{many(now.recurring, 'cause')} came back (before {before.recurring})",

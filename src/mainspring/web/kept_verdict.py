@@ -1,11 +1,13 @@
 """How everything stands, judged at most once a second however many pages ask: what bar, title, icon, Now and API say is one verdict."""
 
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
+from mainspring.config import Settings
 from mainspring.domain.access import Visitor
+from mainspring.domain.clock import Clock
 from mainspring.domain.incident import Incident
 from mainspring.insight.part_verdict import PartVerdict, judge_part
 from mainspring.insight.seen_incidents import seen
@@ -16,10 +18,18 @@ from mainspring.store.reads import status
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.views import AutomationView
 
-if TYPE_CHECKING:
-    from mainspring.web.api.call import Site
-
 _FRESH_MS: Final = 1_000
+
+
+class StatusInputs(Protocol):
+    """What the status of a project is read from."""
+
+    @property
+    def reader(self) -> Reader: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +72,7 @@ class KeptVerdict:
         self._stand: Stand | None = None
         self._act = self._judged_after = object()
 
-    def of(self, site: "Site") -> Stand:
+    def of(self, site: StatusInputs) -> Stand:
         """Return how it stands, of this second. Raises StoreError."""
         with self._lock:
             now, act = site.clock.now(), self._act
@@ -78,7 +88,7 @@ class KeptVerdict:
         self._act = object()
 
 
-def _judged(site: "Site", now: int) -> Stand:
+def _judged(site: StatusInputs, now: int) -> Stand:
     settings, reader = site.settings, site.reader
     folder = None if settings.store.is_remote else settings.store.path.parent
     free = free_bytes(folder) if folder is not None and folder.exists() else None

@@ -51,6 +51,8 @@ def verify(call: AnyCall) -> AuditCheck:
 
 
 ROUTES = (
-    reads("/audit-log", listed, Page[AuditView], query=AuditQuery, whole=True, role=Role.OPERATOR),
-    reads("/audit-log/check", verify, AuditCheck, whole=True, role=Role.OPERATOR, within_s=_WITHIN_S),
+    reads("audit_log.listed", "/audit-log", listed, Page[AuditView], query=AuditQuery, whole=True, role=Role.OPERATOR),
+    reads(
+        "audit_log.verify", "/audit-log/check", verify, AuditCheck, whole=True, role=Role.OPERATOR, within_s=_WITHIN_S
+    ),
 )

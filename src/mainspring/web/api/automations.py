@@ -48,7 +48,7 @@ class Pause(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     until: Instant | None = None
 
 
-class Start(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StartRunRequest(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run to start: its arguments, and what is said beside them; what is left out is as the definition says.
 
     `key`: two starts with one key are one run; `key_policy` "restart" = a key whose run failed starts a new one.
@@ -137,7 +137,7 @@ def retire(call: Call[None, Because]) -> Done:
     return Done(act.command)
 
 
-def begin(call: Call[None, Start]) -> RunStarted:
+def begin(call: Call[None, StartRunRequest]) -> RunStarted:
     """Start a run; the answer comes once the start is committed."""
     body, site, act = call.body, call.site, call.act()
     definition = definition_of(named(call))
@@ -242,11 +242,18 @@ def _input(definition: Definition, given: dict[str, Any], limit: int) -> bytes:
 
 
 ROUTES = (
-    reads("/automations", listed, Page[AutomationView], query=AutomationsQuery),
-    reads("/automations/{automation}", shown, AutomationShown),
-    acts("/automations/{automation}/runs", begin, Start, RunStarted),
-    acts("/automations/{automation}/pause", pause, Pause, Done),
-    acts("/automations/{automation}/resume", resume, Because, Done),
-    acts("/automations/{automation}/retire", retire, Because, Done),
-    acts("/automations/{automation}/backfill", backfill, Backfill, Backfilled, within_s=_BACKFILL_WITHIN_S),
+    reads("automations.listed", "/automations", listed, Page[AutomationView], query=AutomationsQuery),
+    reads("automations.shown", "/automations/{automation}", shown, AutomationShown),
+    acts("automations.begin", "/automations/{automation}/runs", begin, StartRunRequest, RunStarted),
+    acts("automations.pause", "/automations/{automation}/pause", pause, Pause, Done),
+    acts("automations.resume", "/automations/{automation}/resume", resume, Because, Done),
+    acts("automations.retire", "/automations/{automation}/retire", retire, Because, Done),
+    acts(
+        "automations.backfill",
+        "/automations/{automation}/backfill",
+        backfill,
+        Backfill,
+        Backfilled,
+        within_s=_BACKFILL_WITHIN_S,
+    ),
 )

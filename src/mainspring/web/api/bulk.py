@@ -140,7 +140,7 @@ def _chosen(call: AnyCall, body: Which, states: tuple[RunState, ...]) -> list[st
 
 
 ROUTES = (
-    acts("/runs/retry", retry, RetryWhich, Answered, within_s=_WITHIN_S),
-    acts("/runs/cancel", cancel, CancelWhich, Answered, within_s=_WITHIN_S),
-    acts("/runs/discard", discard, Which, Answered, within_s=_WITHIN_S),
+    acts("bulk.retry", "/runs/retry", retry, RetryWhich, Answered, within_s=_WITHIN_S),
+    acts("bulk.cancel", "/runs/cancel", cancel, CancelWhich, Answered, within_s=_WITHIN_S),
+    acts("bulk.discard", "/runs/discard", discard, Which, Answered, within_s=_WITHIN_S),
 )

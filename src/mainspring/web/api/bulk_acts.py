@@ -28,7 +28,7 @@ _LOOKS = 20
 """So many parts of the whole list are looked through for those that a visitor sees; `next` goes on from there."""
 
 
-class Asked(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BulkOperationRequest(Because, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is done to which runs: the newest `limit` in one of these states (left out: all that the verb fits), of this automation, in
     this queue, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
 
@@ -83,7 +83,7 @@ class PartsQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused: bool = False
 
 
-def begin(call: Call[None, Asked]) -> Begun:
+def begin(call: Call[None, BulkOperationRequest]) -> Begun:
     """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
     body = call.body
 
@@ -145,7 +145,7 @@ def _begun(call: Call[None, Any], verb: BulkVerb, choosing: Callable[[], Chosen]
     return msgspec.structs.replace(counted, bulk=id)
 
 
-def _which(body: Asked | AskedReplay) -> dict[str, Any]:
+def _which(body: BulkOperationRequest | AskedReplay) -> dict[str, Any]:
     """Return by what they were chosen, as it is kept for people."""
     told = {name: getattr(body, name) for name in body.__struct_fields__ if name not in _NO_FILTER}
     return {
@@ -217,12 +217,12 @@ def _sees(call: AnyCall, bulk: BulkView) -> bool:
 
 
 ROUTES = (
-    acts("/bulk", begin, Asked, Begun, within_s=_WITHIN_S),
-    acts("/deliveries/replay", replay, AskedReplay, Begun, within_s=_WITHIN_S),
-    reads("/bulk", listed, Page[BulkView], query=Numbered),
-    reads("/bulk/{bulk}", shown, BulkView),
-    reads("/bulk/{bulk}/parts", parts, Page[BulkPart], query=PartsQuery),
-    acts("/bulk/{bulk}/pause", pause, Because, Done),
-    acts("/bulk/{bulk}/resume", resume, Because, Done),
-    acts("/bulk/{bulk}/stop", stop, Because, Done),
+    acts("bulk_acts.begin", "/bulk", begin, BulkOperationRequest, Begun, within_s=_WITHIN_S),
+    acts("bulk_acts.replay", "/deliveries/replay", replay, AskedReplay, Begun, within_s=_WITHIN_S),
+    reads("bulk_acts.listed", "/bulk", listed, Page[BulkView], query=Numbered),
+    reads("bulk_acts.shown", "/bulk/{bulk}", shown, BulkView),
+    reads("bulk_acts.parts", "/bulk/{bulk}/parts", parts, Page[BulkPart], query=PartsQuery),
+    acts("bulk_acts.pause", "/bulk/{bulk}/pause", pause, Because, Done),
+    acts("bulk_acts.resume", "/bulk/{bulk}/resume", resume, Because, Done),
+    acts("bulk_acts.stop", "/bulk/{bulk}/stop", stop, Because, Done),
 )

@@ -1,10 +1,12 @@
 """One request that was let in: who asks, what for, and what its handler works with."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 
 from mainspring.config import Settings
 from mainspring.domain.access import Visitor
@@ -26,11 +28,28 @@ from mainspring.store.reads.runs import missing, run_view
 from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
 from mainspring.store.reads.status import automation_names
 from mainspring.store.views import AutomationView, RunView
+from mainspring.web.gate import Key
 from mainspring.web.kept_verdict import KeptVerdict
 
 Q = TypeVar("Q")
 B = TypeVar("B")
 K = TypeVar("K")
+
+
+class Gate(Protocol):
+    """Turns a request into a visitor, or into what it is answered."""
+
+    async def visitor(self, request: Request) -> Visitor | Response:
+        """Return who asks; a response where nobody is let in so."""
+        ...
+
+    def key(self, request: Request) -> Key | None:
+        """Return by what a request comes in."""
+        ...
+
+    def still(self, keys: Collection[Key]) -> Mapping[Key, Visitor]:
+        """Return who comes in by these keys now. Blocking; raises StoreError."""
+        ...
 
 
 class Site(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -21,12 +21,9 @@ from mainspring.domain.errors import MainspringError
 from mainspring.store.reads.marks import Marks, marks_of
 from mainspring.store.reads.part_marks import marks_of_part
 from mainspring.web.api.asked import WrongError
-from mainspring.web.api.call import Site
+from mainspring.web.api.call import Gate, Site
 from mainspring.web.api.problem import problem
-
-if TYPE_CHECKING:
-    from mainspring.web.api.door import Gate
-    from mainspring.web.gate import Key
+from mainspring.web.gate import Key
 
 MOST: Final = 256
 """Streams at a time; the server takes so many requests more (web/process.py), so that streams keep none of them waiting."""
@@ -52,7 +49,7 @@ async def _pause() -> None:
 class _News:
     """What one listener has not heard yet: each noun once, however long it does not listen. `key` = by what it came in."""
 
-    def __init__(self, visitor: Visitor, key: "Key | None") -> None:
+    def __init__(self, visitor: Visitor, key: Key | None) -> None:
         self.visitor = visitor
         self.who = str(visitor)
         self.key = key
@@ -173,7 +170,7 @@ class Changes:
             for news in self._listening:
                 news.tell()
 
-    async def _found(self, keys: "list[Key]") -> "tuple[Mapping[Part, Marks], Mapping[Key, Visitor]] | None":
+    async def _found(self, keys: list[Key]) -> tuple[Mapping[Part, Marks], Mapping[Key, Visitor]] | None:
         """Return the marks of now, and who comes in by these keys; None while the store cannot be asked."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, keys)
@@ -183,7 +180,7 @@ class Changes:
             _LOG.exception("changes cannot be looked for")
             return None
 
-    def _read(self, keys: "list[Key]") -> "tuple[Mapping[Part, Marks], Mapping[Key, Visitor]]":
+    def _read(self, keys: list[Key]) -> tuple[Mapping[Part, Marks], Mapping[Key, Visitor]]:
         visitors, reader, now = self._gate.still(keys), self._site.reader, self._site.clock.now()
         parts = {one.automations: one for one in visitors.values()}
         marks = {
@@ -197,7 +194,7 @@ def _changed(before: Marks, now: Marks) -> frozenset[str]:
     return frozenset(noun for noun, mark in now.items() if before.get(noun) != mark)
 
 
-def _part(listening: Iterable[_News], visitors: "Mapping[Key, Visitor]") -> None:
+def _part(listening: Iterable[_News], visitors: Mapping[Key, Visitor]) -> None:
     """End the streams of those who are no longer let in; the others are who they are now."""
     for news in listening:
         visitor = visitors.get(news.key) if news.key is not None else None

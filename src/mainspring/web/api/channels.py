@@ -84,7 +84,7 @@ def _shown(call: AnyCall, line: ChannelLine) -> ChannelShown:
 
 
 ROUTES = (
-    reads("/channels", listed, Page[ChannelShown], whole=True),
-    acts("/channels/{channel}/test", test, Because, ChannelTried, whole=True, within_s=_WITHIN_S),
-    reads("/routes", routes, Page[RouteLine], query=RoutesQuery, whole=True),
+    reads("channels.listed", "/channels", listed, Page[ChannelShown], whole=True),
+    acts("channels.test", "/channels/{channel}/test", test, Because, ChannelTried, whole=True, within_s=_WITHIN_S),
+    reads("channels.routes", "/routes", routes, Page[RouteLine], query=RoutesQuery, whole=True),
 )

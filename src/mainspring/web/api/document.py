@@ -8,6 +8,7 @@ import msgspec
 from mainspring.web.api.asked import LONGEST_KEY
 from mainspring.web.api.problem import CODES, CONTENT_TYPE, Problem
 from mainspring.web.api.route import BASE, ApiRoute
+from mainspring.web.api.schema_names import rename_schemas
 from mainspring.web.api.shape import Shapes
 
 _PARTS: Final = "#/components/schemas/{name}"
@@ -37,8 +38,8 @@ def document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[s
     for route in routes:
         kinds += [shapes.of(route.gives), *([route.takes] if route.takes is not None else [])]
     # Through JSON and back: a default may be a tuple, which is no array to those who check.
-    schemas, parts = msgspec.json.decode(
-        msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=_PARTS))
+    schemas, parts = rename_schemas(
+        msgspec.json.decode(msgspec.json.encode(msgspec.json.schema_components(kinds, ref_template=_PARTS)))
     )
     found = iter(schemas[1:])
     paths: dict[str, Any] = {}
@@ -92,7 +93,7 @@ def _parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
         yield {"name": "Idempotency-Key", "in": "header", "description": said, "schema": _COMMAND}
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     for field in fields:
-        schema: dict[str, Any] = msgspec.json.schema(field.type)
+        schema: dict[str, Any] = rename_schemas(msgspec.json.schema(field.type))
         schema = _inlined(schema, schema.pop("$defs", {}))
         if get_origin(field.type) is not tuple and "anyOf" in schema:  # left out is how a query says null
             choices = [one for one in schema["anyOf"] if one != {"type": "null"}]

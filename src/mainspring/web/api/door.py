@@ -4,9 +4,9 @@ import asyncio
 import functools
 import hashlib
 import logging
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -20,14 +20,13 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.plain import plain
 from mainspring.resources.hidden import HIDDEN
 from mainspring.web.api.asked import WrongError, body_of, command_of, own_command, query_of
-from mainspring.web.api.call import Call, Site
+from mainspring.web.api.call import Call, Gate, Site
 from mainspring.web.api.changes import Changes
 from mainspring.web.api.document import document
 from mainspring.web.api.problem import CONTENT_TYPE, Problem, problem, problem_of
 from mainspring.web.api.route import BASE, ApiRoute, Pending
 from mainspring.web.api.run_waits import RunWaits
 from mainspring.web.api.table import ROUTES, find
-from mainspring.web.gate import Key
 
 _JSON = "application/json"
 _THREADS = 8
@@ -35,22 +34,6 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X
 _LOG = logging.getLogger("mainspring.web.api")
 DOCUMENT, CHANGES = f"{BASE}/openapi.json".encode(), f"{BASE}/changes".encode()
 _NO_STORE = "the store did not answer in time: send the same again, with the same Idempotency-Key it counts once"
-
-
-class Gate(Protocol):
-    """Turns a request into a visitor, or into what it is answered."""
-
-    async def visitor(self, request: Request) -> Visitor | Response:
-        """Return who asks; a response where nobody is let in so."""
-        ...
-
-    def key(self, request: Request) -> Key | None:
-        """Return by what a request comes in."""
-        ...
-
-    def still(self, keys: Collection[Key]) -> Mapping[Key, Visitor]:
-        """Return who comes in by these keys now. Blocking; raises StoreError."""
-        ...
 
 
 class Api:

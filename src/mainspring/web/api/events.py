@@ -79,7 +79,7 @@ def publish(call: Call[None, Event]) -> EventPublished:
 
 
 ROUTES = (
-    reads("/events", listed, Page[EventView], query=EventsQuery, whole=True),
-    reads("/events/{event}", shown, EventShown, whole=True),
-    acts("/events", publish, Event, EventPublished, whole=True),
+    reads("events.listed", "/events", listed, Page[EventView], query=EventsQuery, whole=True),
+    reads("events.shown", "/events/{event}", shown, EventShown, whole=True),
+    acts("events.publish", "/events", publish, Event, EventPublished, whole=True),
 )

@@ -88,6 +88,6 @@ def _states(state: RunState | None) -> tuple[RunState, ...]:
 
 
 ROUTES = (
-    reads("/failed", listed, Page[DeadLetters], query=FailedQuery),
-    reads("/failed/{error}/runs", runs, Page[RunRow], query=StandingQuery),
+    reads("failed.listed", "/failed", listed, Page[DeadLetters], query=FailedQuery),
+    reads("failed.runs", "/failed/{error}/runs", runs, Page[RunRow], query=StandingQuery),
 )

@@ -29,4 +29,4 @@ def shown(call: Call[HandoverQuery, None]) -> Handover:
     return msgspec.structs.replace(found, acts=[], left=left)
 
 
-ROUTES = (reads("/handover", shown, Handover, query=HandoverQuery),)
+ROUTES = (reads("handover.shown", "/handover", shown, Handover, query=HandoverQuery),)

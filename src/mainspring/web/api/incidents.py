@@ -261,11 +261,11 @@ def _named(call: AnyCall) -> Incident:
 
 
 ROUTES = (
-    reads("/incidents", listed, Page[Incident], query=IncidentsQuery),
-    reads("/incidents/{incident}", shown, IncidentShown),
-    acts("/incidents/{incident}/acknowledge", acknowledge, Acknowledge, Done),
-    acts("/incidents/{incident}/snooze", snooze, Snooze, Done),
-    acts("/incidents/{incident}/resolve", resolve, Because, Done),
-    reads("/alerts", alerts, Page[AlertView], query=AlertsQuery),
-    reads("/errors", errors, Page[ErrorView], query=ErrorsQuery),
+    reads("incidents.listed", "/incidents", listed, Page[Incident], query=IncidentsQuery),
+    reads("incidents.shown", "/incidents/{incident}", shown, IncidentShown),
+    acts("incidents.acknowledge", "/incidents/{incident}/acknowledge", acknowledge, Acknowledge, Done),
+    acts("incidents.snooze", "/incidents/{incident}/snooze", snooze, Snooze, Done),
+    acts("incidents.resolve", "/incidents/{incident}/resolve", resolve, Because, Done),
+    reads("incidents.alerts", "/alerts", alerts, Page[AlertView], query=AlertsQuery),
+    reads("incidents.errors", "/errors", errors, Page[ErrorView], query=ErrorsQuery),
 )

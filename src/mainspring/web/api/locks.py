@@ -22,6 +22,6 @@ def break_lock(call: Call[None, Because]) -> Done:
 
 
 ROUTES = (
-    reads("/locks", listed, Page[LockView], query=Slice, whole=True),
-    acts("/locks/{lock}/break", break_lock, Because, Done, whole=True),
+    reads("locks.listed", "/locks", listed, Page[LockView], query=Slice, whole=True),
+    acts("locks.break_lock", "/locks/{lock}/break", break_lock, Because, Done, whole=True),
 )

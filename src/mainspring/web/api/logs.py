@@ -125,6 +125,6 @@ def _place(cursor: str | None) -> tuple[int, int]:
 
 
 ROUTES = (
-    reads("/runs/{run}/logs", of_run, Page[LogLine], query=LogsQuery),
-    reads("/logs", newest, Page[LogLine], query=NewestQuery),
+    reads("logs.of_run", "/runs/{run}/logs", of_run, Page[LogLine], query=LogsQuery),
+    reads("logs.newest", "/logs", newest, Page[LogLine], query=NewestQuery),
 )

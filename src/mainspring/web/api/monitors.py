@@ -126,6 +126,6 @@ def _judged(call: AnyCall, kind: IncidentKind, facts: Facts) -> list[Judged]:
 
 
 ROUTES = (
-    reads("/monitors", listed, Page[MonitorLine], whole=True),
-    reads("/monitors/{monitor}", shown, MonitorShown, query=MonitorQuery, whole=True),
+    reads("monitors.listed", "/monitors", listed, Page[MonitorLine], whole=True),
+    reads("monitors.shown", "/monitors/{monitor}", shown, MonitorShown, query=MonitorQuery, whole=True),
 )

@@ -9,7 +9,7 @@ from mainspring.insight import health, soon
 from mainspring.insight.channel_lines import channel_lines
 from mainspring.insight.health import Organ
 from mainspring.insight.seen_incidents import is_seen
-from mainspring.insight.soon import Asked, Due, Moving, Silent, Strip
+from mainspring.insight.soon import Due, Moving, OpenQuestion, Silent, Strip
 from mainspring.store.reads.runs import questions
 from mainspring.store.reads.status import sessions
 from mainspring.store.views import Capped, RunRow
@@ -45,7 +45,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     undecided_failures: Capped
     incidents: list[Incident]
     silent: list[Silent]
-    questions: list[Asked]
+    questions: list[OpenQuestion]
     running: list[Moving]
     has_more_running: bool
     automations: int
@@ -103,4 +103,4 @@ def _health(call: AnyCall, free: int | None) -> list[Organ]:
     ]
 
 
-ROUTES = (reads("/now", shown, Now),)
+ROUTES = (reads("now.shown", "/now", shown, Now),)

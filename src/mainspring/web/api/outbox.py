@@ -61,8 +61,16 @@ def _each(call: Call[None, Messages], do: Callable[[list[str], Act], BulkAnswer]
 
 
 ROUTES = (
-    reads("/outbox", listed, Page[OutboxQueue], whole=True),
-    reads("/outbox/messages", refused, Page[OutboxMessage], query=Slice, whole=True),
-    acts("/outbox/messages/send-again", send_again, Messages, Answered, whole=True, within_s=_WITHIN_S),
-    acts("/outbox/messages/discard", discard, Messages, Answered, whole=True, within_s=_WITHIN_S),
+    reads("outbox.listed", "/outbox", listed, Page[OutboxQueue], whole=True),
+    reads("outbox.refused", "/outbox/messages", refused, Page[OutboxMessage], query=Slice, whole=True),
+    acts(
+        "outbox.send_again",
+        "/outbox/messages/send-again",
+        send_again,
+        Messages,
+        Answered,
+        whole=True,
+        within_s=_WITHIN_S,
+    ),
+    acts("outbox.discard", "/outbox/messages/discard", discard, Messages, Answered, whole=True, within_s=_WITHIN_S),
 )

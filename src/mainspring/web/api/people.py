@@ -190,24 +190,30 @@ def token_shown(one: stored.TokenView) -> TokenShown:
     return TokenShown(**{name: getattr(one, name) for name in TokenShown.__struct_fields__})
 
 
-def _looks(path: str, handler: Callable[[AnyCall], Any], gives: Any) -> ApiRoute:
-    return ApiRoute(method="GET", path=path, role=Role.ADMIN, handler=handler, gives=gives, query=Slice, whole=True)
+def _looks(id: str, path: str, handler: Callable[[AnyCall], Any], gives: Any) -> ApiRoute:
+    return ApiRoute(
+        id=id, method="GET", path=path, role=Role.ADMIN, handler=handler, gives=gives, query=Slice, whole=True
+    )
 
 
-def _acts(path: str, handler: Callable[[AnyCall], Any], takes: type[msgspec.Struct], gives: Any = Done) -> ApiRoute:
-    return ApiRoute(method="POST", path=path, role=Role.ADMIN, handler=handler, takes=takes, gives=gives, whole=True)
+def _acts(
+    id: str, path: str, handler: Callable[[AnyCall], Any], takes: type[msgspec.Struct], gives: Any = Done
+) -> ApiRoute:
+    return ApiRoute(
+        id=id, method="POST", path=path, role=Role.ADMIN, handler=handler, takes=takes, gives=gives, whole=True
+    )
 
 
 ROUTES = (
-    _looks("/people", listed, Page[PersonShown]),
-    _acts("/people", add, NewPerson),
-    _acts("/people/{person}/change", change, Rights),
-    _acts("/people/{person}/remove", remove, Because),
-    _acts("/people/{person}/set-password", set_password, NewPassword),
-    _acts("/people/{person}/end-sessions", end_sessions, Because, SessionsEnded),
-    _looks("/sessions", sessions, Page[SessionShown]),
-    _acts("/sessions/{session}/end", end_session, Because),
-    _looks("/tokens", tokens, Page[TokenShown]),
-    _acts("/tokens", make_token, NewToken, TokenMade),
-    _acts("/tokens/{token}/revoke", revoke_token, Because),
+    _looks("people.listed", "/people", listed, Page[PersonShown]),
+    _acts("people.add", "/people", add, NewPerson),
+    _acts("people.change", "/people/{person}/change", change, Rights),
+    _acts("people.remove", "/people/{person}/remove", remove, Because),
+    _acts("people.set_password", "/people/{person}/set-password", set_password, NewPassword),
+    _acts("people.end_sessions", "/people/{person}/end-sessions", end_sessions, Because, SessionsEnded),
+    _looks("people.sessions", "/sessions", sessions, Page[SessionShown]),
+    _acts("people.end_session", "/sessions/{session}/end", end_session, Because),
+    _looks("people.tokens", "/tokens", tokens, Page[TokenShown]),
+    _acts("people.make_token", "/tokens", make_token, NewToken, TokenMade),
+    _acts("people.revoke_token", "/tokens/{token}/revoke", revoke_token, Because),
 )

@@ -45,8 +45,8 @@ def _named(call: AnyCall) -> QueueLoad:
 
 
 ROUTES = (
-    reads("/queues", listed, Page[QueueLoad], query=Slice, whole=True),
-    reads("/queues/{queue}", shown, QueueLoad, whole=True),
-    acts("/queues/{queue}/pause", pause, Because, Done, whole=True),
-    acts("/queues/{queue}/resume", resume, Because, Done, whole=True),
+    reads("queues.listed", "/queues", listed, Page[QueueLoad], query=Slice, whole=True),
+    reads("queues.shown", "/queues/{queue}", shown, QueueLoad, whole=True),
+    acts("queues.pause", "/queues/{queue}/pause", pause, Because, Done, whole=True),
+    acts("queues.resume", "/queues/{queue}/resume", resume, Because, Done, whole=True),
 )

@@ -15,10 +15,12 @@ Pending = Callable[[Call[Any, Any]], str | None]
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A route. `path` is below BASE, with names in braces; `takes` and `query` are structs of the body and of what stands behind "?".
 
+    `id` is the name of the operation in the document ("runs.retry"): clients are generated from it, so it stays when a function is renamed.
     `handler` blocks and is called in a thread. `gives` = the type of what it returns, told as `shape.Shapes` says. `whole` = it is of no
     automation, so only those see it who are for all. `within_s` = so long its answer is waited for.
     """
 
+    id: str
     method: Literal["GET", "POST"]
     path: str
     role: Role
@@ -32,11 +34,6 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """Returns the run for whose end a request waits before it is answered; it blocks, as the handler does."""
 
     @property
-    def id(self) -> str:
-        """What the document calls it: "runs.retry"."""
-        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
-
-    @property
     def line(self) -> str:
         """What it does: the first line of what its handler says of itself."""
         return (self.handler.__doc__ or "").partition("\n")[0]
@@ -48,14 +45,16 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reads(
-    path: str, handler: Callable[[Call[Any, Any]], Any], gives: Any, *, role: Role = Role.VIEWER, **more: Any
+    id: str, path: str, handler: Callable[[Call[Any, Any]], Any], gives: Any, *, role: Role = Role.VIEWER, **more: Any
 ) -> ApiRoute:
     """Return a route that looks."""
-    return ApiRoute(method="GET", path=path, role=role, handler=handler, gives=gives, **more)
+    return ApiRoute(id=id, method="GET", path=path, role=role, handler=handler, gives=gives, **more)
 
 
 def acts(
-    path: str, handler: Callable[[Call[Any, Any]], Any], takes: type[msgspec.Struct], gives: Any, **more: Any
+    id: str, path: str, handler: Callable[[Call[Any, Any]], Any], takes: type[msgspec.Struct], gives: Any, **more: Any
 ) -> ApiRoute:
     """Return a route that acts."""
-    return ApiRoute(method="POST", path=path, role=Role.OPERATOR, handler=handler, takes=takes, gives=gives, **more)
+    return ApiRoute(
+        id=id, method="POST", path=path, role=Role.OPERATOR, handler=handler, takes=takes, gives=gives, **more
+    )

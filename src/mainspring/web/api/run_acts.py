@@ -141,11 +141,11 @@ def discard(call: Call[None, Because]) -> Done:
 
 
 ROUTES = (
-    acts("/runs/{run}/retry", retry, Retry, Done),
-    acts("/runs/{run}/cancel", cancel, Cancel, Done),
-    acts("/runs/{run}/signal", send_signal, Signal, Done),
-    acts("/runs/{run}/answer", answer, Answer, Done),
-    acts("/runs/{run}/give-result", give_result, GivenResult, Done),
-    acts("/runs/{run}/mark-done", mark_done, MarkDone, Done),
-    acts("/runs/{run}/discard", discard, Because, Done),
+    acts("run_acts.retry", "/runs/{run}/retry", retry, Retry, Done),
+    acts("run_acts.cancel", "/runs/{run}/cancel", cancel, Cancel, Done),
+    acts("run_acts.send_signal", "/runs/{run}/signal", send_signal, Signal, Done),
+    acts("run_acts.answer", "/runs/{run}/answer", answer, Answer, Done),
+    acts("run_acts.give_result", "/runs/{run}/give-result", give_result, GivenResult, Done),
+    acts("run_acts.mark_done", "/runs/{run}/mark-done", mark_done, MarkDone, Done),
+    acts("run_acts.discard", "/runs/{run}/discard", discard, Because, Done),
 )

@@ -201,14 +201,14 @@ def questions(call: AnyCall) -> Page[WaitView]:
 
 
 ROUTES = (
-    reads("/runs", listed, Page[RunRow], query=RunsQuery),
-    reads("/runs/{run}", shown, RunView, query=OneRun, pending=unfinished),
-    reads("/runs/{run}/story", story, RunStory),
-    reads("/runs/{run}/explanation", explanation, Explanation),
-    reads("/runs/{run}/stages", stages, Page[Stage]),
-    reads("/runs/{run}/journal", journal, Page[Outcome], query=Numbered),
-    reads("/runs/{run}/steps/{step}", step, StepView),
-    reads("/runs/{run}/blocker", blocker, Blocker),
-    reads("/runs/{run}/diff", diff, Differences, query=DiffQuery),
-    reads("/questions", questions, Page[WaitView]),
+    reads("runs.listed", "/runs", listed, Page[RunRow], query=RunsQuery),
+    reads("runs.shown", "/runs/{run}", shown, RunView, query=OneRun, pending=unfinished),
+    reads("runs.story", "/runs/{run}/story", story, RunStory),
+    reads("runs.explanation", "/runs/{run}/explanation", explanation, Explanation),
+    reads("runs.stages", "/runs/{run}/stages", stages, Page[Stage]),
+    reads("runs.journal", "/runs/{run}/journal", journal, Page[Outcome], query=Numbered),
+    reads("runs.step", "/runs/{run}/steps/{step}", step, StepView),
+    reads("runs.blocker", "/runs/{run}/blocker", blocker, Blocker),
+    reads("runs.diff", "/runs/{run}/diff", diff, Differences, query=DiffQuery),
+    reads("runs.questions", "/questions", questions, Page[WaitView]),
 )

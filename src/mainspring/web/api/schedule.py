@@ -115,6 +115,6 @@ def _plan(one: PlannedStart, now: int) -> Planned:
 
 
 ROUTES = (
-    reads("/schedule", shown, AgendaShown, query=AgendaQuery),
-    reads("/schedule/irregular", irregular, Page[SlotView], query=ScheduleQuery),
+    reads("schedule.shown", "/schedule", shown, AgendaShown, query=AgendaQuery),
+    reads("schedule.irregular", "/schedule/irregular", irregular, Page[SlotView], query=ScheduleQuery),
 )

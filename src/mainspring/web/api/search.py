@@ -23,4 +23,4 @@ def found(call: Call[SearchQuery, None]) -> Page[Hit]:
     return Page(search(call.site.reader, call.query.q, looking))
 
 
-ROUTES = (reads("/search", found, Page[Hit], query=SearchQuery),)
+ROUTES = (reads("search.found", "/search", found, Page[Hit], query=SearchQuery),)

@@ -31,5 +31,13 @@ def _shown(value: Any) -> Any:
 
 
 ROUTES = (
-    ApiRoute(method="GET", path="/settings", role=Role.OPERATOR, handler=listed, gives=Page[SettingShown], whole=True),
+    ApiRoute(
+        id="settings.listed",
+        method="GET",
+        path="/settings",
+        role=Role.OPERATOR,
+        handler=listed,
+        gives=Page[SettingShown],
+        whole=True,
+    ),
 )

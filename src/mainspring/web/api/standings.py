@@ -15,7 +15,7 @@ from mainspring.insight.dependencies import Edge, Node
 from mainspring.insight.due_times import DueTime, PastDue
 from mainspring.insight.neighbours import neighbours_of
 from mainspring.insight.run_paths import RunPaths, run_paths
-from mainspring.insight.standings import Standing, standings
+from mainspring.insight.standings import AutomationHealth, standings
 from mainspring.insight.trust import Trust, trust_of
 from mainspring.insight.verdict import unresolved
 from mainspring.store.reads import automations as stored
@@ -150,12 +150,12 @@ def _in_state(call: Call[StandingsQuery, None], views: list[AutomationView]) -> 
     return [view for view in views if view.name in found and found[view.name].state in call.query.state]
 
 
-def _standings(call: AnyCall, names: Iterable[str], *, alone: bool = False) -> dict[str, Standing]:
+def _standings(call: AnyCall, names: Iterable[str], *, alone: bool = False) -> dict[str, AutomationHealth]:
     monitors, now = call.site.settings.monitors, call.site.clock.now()
     return standings(call.site.reader, names, now, tunings_of(monitors), own_tunings_of(monitors), alone=alone)
 
 
-def standing(call: AnyCall) -> Standing:
+def standing(call: AnyCall) -> AutomationHealth:
     """Tell how one automation stands, and what monitors say of it by which figures."""
     name = named(call).name
     found = _standings(call, [name], alone=True)
@@ -284,11 +284,11 @@ def _is_of(view: AutomationView, query: StandingsQuery) -> bool:
 
 
 ROUTES = (
-    reads("/standings", listed, Page[AutomationLine], query=StandingsQuery),
-    reads("/automations/{automation}/standing", standing, Standing),
-    reads("/automations/{automation}/graph", graph, Neighbours),
-    reads("/automations/{automation}/paths", paths, RunPaths),
-    reads("/automations/{automation}/trust", trust, Trust),
-    reads("/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
-    reads("/automations/{automation}/due", due, DueShown, query=DueQuery),
+    reads("standings.listed", "/standings", listed, Page[AutomationLine], query=StandingsQuery),
+    reads("standings.standing", "/automations/{automation}/standing", standing, AutomationHealth),
+    reads("standings.graph", "/automations/{automation}/graph", graph, Neighbours),
+    reads("standings.paths", "/automations/{automation}/paths", paths, RunPaths),
+    reads("standings.trust", "/automations/{automation}/trust", trust, Trust),
+    reads("standings.figures", "/automations/{automation}/figures", figures, AutomationFigures, query=FiguresQuery),
+    reads("standings.due", "/automations/{automation}/due", due, DueShown, query=DueQuery),
 )

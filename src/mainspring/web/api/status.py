@@ -17,7 +17,7 @@ from mainspring.web.api.route import reads
 _MOST = 1_000
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the moment; none counts beyond 1,000. `held` = restored; `undecided_failures` as in `Now`.
 
     `incidents` = those that are not resolved, by severity; what is part of another one counts there.
@@ -38,7 +38,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, int]
 
 
-def standing(call: AnyCall) -> Standing:
+def standing(call: AnyCall) -> StatusFigures:
     """Tell how it stands: automations, runs, incidents, processes."""
     reader, project = call.site.reader, call.site.settings.project
     incidents = Counter(one.severity.value for one in wrong.told(reader, _MOST))
@@ -46,7 +46,7 @@ def standing(call: AnyCall) -> Standing:
     for one in status.sessions(reader, limit=_MOST):
         if one.state == SessionState.ALIVE:
             processes[one.role] = processes.get(one.role, 0) + 1
-    return Standing(
+    return StatusFigures(
         version=__version__,
         project=project.name,
         environment=project.environment,
@@ -63,4 +63,4 @@ def standing(call: AnyCall) -> Standing:
     )
 
 
-ROUTES = (reads("/status", standing, Standing, whole=True),)
+ROUTES = (reads("status.standing", "/status", standing, StatusFigures, whole=True),)

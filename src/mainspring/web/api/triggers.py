@@ -203,9 +203,9 @@ def _named(call: AnyCall) -> DeliveryView:
 
 
 ROUTES = (
-    reads("/triggers", listed, Page[TriggerShown], query=TriggersQuery),
-    reads("/triggers/{trigger}", shown, TriggerDetail),
-    reads("/deliveries", deliveries, Page[DeliveryRow], query=DeliveriesQuery),
-    reads("/deliveries/{delivery}", delivery, DeliveryView),
-    acts("/deliveries/{delivery}/replay", replay, Because, Replayed),
+    reads("triggers.listed", "/triggers", listed, Page[TriggerShown], query=TriggersQuery),
+    reads("triggers.shown", "/triggers/{trigger}", shown, TriggerDetail),
+    reads("triggers.deliveries", "/deliveries", deliveries, Page[DeliveryRow], query=DeliveriesQuery),
+    reads("triggers.delivery", "/deliveries/{delivery}", delivery, DeliveryView),
+    acts("triggers.replay", "/deliveries/{delivery}/replay", replay, Because, Replayed),
 )

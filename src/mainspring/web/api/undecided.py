@@ -83,10 +83,11 @@ def _chosen(call: Call[None, Decided]) -> list[str]:
 
 
 ROUTES = (
-    reads("/undecided", listed, Page[RunView], query=Slice, whole=True),
-    reads("/undecided/lost", lost, LostInterval, whole=True),
-    acts("/undecided/decide", decide, Decided, Answered, whole=True, within_s=_WITHIN_S),
+    reads("undecided.listed", "/undecided", listed, Page[RunView], query=Slice, whole=True),
+    reads("undecided.lost", "/undecided/lost", lost, LostInterval, whole=True),
+    acts("undecided.decide", "/undecided/decide", decide, Decided, Answered, whole=True, within_s=_WITHIN_S),
     ApiRoute(
+        id="undecided.release",
         method="POST",
         path="/undecided/release",
         role=Role.ADMIN,

@@ -78,7 +78,7 @@ def _named(call: AnyCall) -> SessionView:
 
 
 ROUTES = (
-    reads("/workers", listed, Page[SessionView], query=WorkersQuery, whole=True),
-    acts("/workers/{worker}/drain", drain, Because, Done, whole=True),
-    acts("/workers/{worker}/quarantine", quarantine, Because, Freed, whole=True),
+    reads("workers.listed", "/workers", listed, Page[SessionView], query=WorkersQuery, whole=True),
+    acts("workers.drain", "/workers/{worker}/drain", drain, Because, Done, whole=True),
+    acts("workers.quarantine", "/workers/{worker}/quarantine", quarantine, Because, Freed, whole=True),
 )

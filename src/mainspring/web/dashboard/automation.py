@@ -13,7 +13,7 @@ from mainspring.insight.automation_lines import p_of, starts_of
 from mainspring.insight.option_rows import option_rows, option_text
 from mainspring.insight.run_paths import way_word
 from mainspring.insight.seen_incidents import loudest
-from mainspring.insight.standings import Standing
+from mainspring.insight.standings import AutomationHealth
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, RunRow
 from mainspring.web.api import automations, incidents, runs, standings
@@ -120,7 +120,7 @@ def _of_figures(call: Call[Looking, Form | None], zone: str) -> dict[str, Any]:
     }
 
 
-def _of_due(call: Call[Looking, Form | None], zone: str, standing: Standing) -> dict[str, Any]:
+def _of_due(call: Call[Looking, Form | None], zone: str, standing: AutomationHealth) -> dict[str, Any]:
     due = standings.due(call.asking(DueQuery(limit=_DUE)))
     is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
     drawn = expected_of(due.past, zone, standing.due_at if is_in_time else None)

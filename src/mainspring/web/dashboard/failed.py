@@ -13,7 +13,7 @@ from mainspring.insight.dead_letters import DeadLetters
 from mainspring.store.views import RunRow
 from mainspring.web.api import bulk_acts, failed
 from mainspring.web.api.bodies import Number, Slice, Word
-from mainspring.web.api.bulk_acts import Asked
+from mainspring.web.api.bulk_acts import BulkOperationRequest
 from mainspring.web.api.call import Call
 from mainspring.web.api.failed import FailedQuery, StandingQuery
 from mainspring.web.api.shape import Page
@@ -103,10 +103,10 @@ def _counted(call: Call[FailedPage, Any], verb: BulkVerb) -> Counted:
     )
 
 
-def _asked(call: Call[FailedPage, Any], verb: BulkVerb, **rest: Any) -> Asked:
+def _asked(call: Call[FailedPage, Any], verb: BulkVerb, **rest: Any) -> BulkOperationRequest:
     """Return what the API is asked for: what stands still since the same moment as the errors that are listed."""
     query = call.query
-    return Asked(
+    return BulkOperationRequest(
         verb="retry" if verb is BulkVerb.RETRY else "discard",
         state=() if query.state is None else (query.state,),
         name=query.name,

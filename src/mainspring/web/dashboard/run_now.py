@@ -15,7 +15,7 @@ from mainspring.domain.trigger import MisfitError
 from mainspring.insight.words import many
 from mainspring.resources.hidden import HIDDEN
 from mainspring.web.api import automations
-from mainspring.web.api.automations import Start
+from mainspring.web.api.automations import StartRunRequest
 from mainspring.web.api.bodies import Word
 from mainspring.web.api.call import Call
 from mainspring.web.dashboard.earlier_input import Earlier, earlier_of, without_secret_defaults
@@ -37,7 +37,7 @@ class RunNow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Wanted(msgspec.Struct, frozen=True):
     """A start as the form says it; `faults` = by JSON path of the input, and by the name of an option."""
 
-    body: Start
+    body: StartRunRequest
     faults: dict[str, str]
 
 
@@ -55,7 +55,7 @@ def show(call: Call[RunNow, Form | None]) -> View:
     earlier = Earlier() if form is not None else earlier_of(call, definition, call.query.from_, blank=call.query.blank)
     if form is None:
         fields = fields_of(schema, earlier.values, zone)
-        wanted = Wanted(Start(input=typed(schema, sent_by(fields)).value), {})
+        wanted = Wanted(StartRunRequest(input=typed(schema, sent_by(fields)).value), {})
     else:
         wanted = wanted_of(definition, form, zone)
         fields = refilled(fields_of(schema, wanted.body.input, zone), form)
@@ -96,11 +96,11 @@ def wanted_of(definition: Definition, form: Form, zone: str) -> Wanted:
     if not faults and definition.parameters:
         found = misfit(definition.parameters, said.value)
         faults = {} if found is None else {found.path: found.why}
-    body = Start(input=said.value)
+    body = StartRunRequest(input=said.value)
     for name, read in _OPTIONS.items():
         text = form.get(name, "").strip()
         try:
-            option = msgspec.convert({name: read(text, zone)} if text else {}, Start, strict=False)
+            option = msgspec.convert({name: read(text, zone)} if text else {}, StartRunRequest, strict=False)
         except (ValueError, MainspringError) as error:
             faults[name] = str(getattr(error, "message", error)).partition(" - at ")[0]
         else:
@@ -108,7 +108,7 @@ def wanted_of(definition: Definition, form: Form, zone: str) -> Wanted:
     return Wanted(body, faults)
 
 
-def command_of(name: str, body: Start, *, takes: bool) -> str:
+def command_of(name: str, body: StartRunRequest, *, takes: bool) -> str:
     """Return the command line that starts the same run."""
     words = ["mainspring", "run", name]
     if takes:

@@ -16,7 +16,7 @@ from mainspring.service.bulk import CANCELLABLE
 from mainspring.store.views import RunRow
 from mainspring.web.api import bulk_acts, runs
 from mainspring.web.api.bodies import Numbered, Word
-from mainspring.web.api.bulk_acts import Asked
+from mainspring.web.api.bulk_acts import BulkOperationRequest
 from mainspring.web.api.call import Call
 from mainspring.web.api.runs import RunsQuery
 from mainspring.web.api.shape import Page
@@ -109,7 +109,7 @@ def _counted(call: Call[RunsLooking, Any]) -> Counted:
     )
 
 
-def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> Asked:
+def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> BulkOperationRequest:
     """Return what the API is asked for: of the rows of the list those that have not ended.
 
     Raises:
@@ -122,7 +122,9 @@ def _to_cancel(call: Call[RunsLooking, Any], **rest: Any) -> Asked:
     if not states:
         raise OptionError("only what has not ended can be cancelled")
     since, until = past_moment(call, query.since), past_moment(call, query.until)
-    return Asked(verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **rest)
+    return BulkOperationRequest(
+        verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **rest
+    )
 
 
 def _cancelled_of(states: tuple[RunState, ...]) -> tuple[RunState, ...]:

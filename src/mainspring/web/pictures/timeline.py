@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.cron import to_local, zone_of
-from mainspring.insight.agenda import SPAN_MS, Agenda, AgendaLine, ClockDay, Start, day_starts
+from mainspring.insight.agenda import SPAN_MS, Agenda, AgendaLine, AgendaStart, ClockDay, day_starts
 from mainspring.insight.words import instant
 
 WIDTH: Final = 2016
@@ -95,7 +95,7 @@ def busiest(agenda: Agenda) -> tuple[int, int]:
     return agenda.from_at + agenda.hours.index(most) * 3_600_000, most
 
 
-def _path(agenda: Agenda, starts: Iterable[Start]) -> str:
+def _path(agenda: Agenda, starts: Iterable[AgendaStart]) -> str:
     """Return bars as one path; those that touch are one bar."""
     parts: list[tuple[int, int]] = []
     for one in starts:
