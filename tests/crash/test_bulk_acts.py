@@ -15,7 +15,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.states import BulkState, RunState
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
-from mainspring.service import bulk
+from mainspring.service import bulk_act
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.chosen import RunFilter, choose
 from mainspring.service.starting import start
@@ -32,15 +32,15 @@ pytestmark = pytest.mark.timeout(0 if ALL else 120)
 LIFE = """
 import sys
 from mainspring.domain.clock import SystemClock
-from mainspring.service import bulk
+from mainspring.service import bulk_act
 from mainspring.store import failpoints
 from tests.crash.stores import open_store
 
-bulk.LEASE_MS = 1  # else each death would be waited for
+bulk_act.LEASE_MS = 1  # else each death would be waited for
 store = open_store(sys.argv[1], SystemClock())
 store.open()
 failpoints.install(failpoints.parse(sys.argv[2]))
-while bulk.do_piece(store):
+while bulk_act.do_piece(store):
     pass
 store.close()
 """
@@ -87,7 +87,7 @@ def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
     begun: Counter[str] = Counter()
     fail_all(store, begun)
     chosen = choose(StoredActs(store.reader), RunFilter(states=(RunState.FAILED,)))
-    bulk.begin(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
+    bulk_act.begin(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
     deaths = []
     for order in KILLS if ALL else SOME:
         deaths.append(live(url, order))

@@ -16,7 +16,7 @@ from mainspring.app.dead_sessions import bury, bury_silent
 from mainspring.app.upkeep_failures import UpkeepFailures
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import ms_of
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
 from mainspring.store.liveness import find_dead, left_to_supervisor

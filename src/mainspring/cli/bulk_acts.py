@@ -38,7 +38,7 @@ background_option = click.option(
 
 def begin_runs(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: str | None) -> None:
     """Ask for an act on all runs of a filter; wants a yes, after saying how many they are."""
-    from mainspring.service import bulk
+    from mainspring.service import bulk_act
     from mainspring.service.chosen import choose
 
     if which.runs or not which.is_filter:
@@ -47,7 +47,7 @@ def begin_runs(invocation: Invocation, verb: BulkVerb, which: "Which", *, rate: 
         raise click.UsageError(f"--background takes a filter: {fields}", ctx)
 
     def choosing() -> "Chosen":
-        wanted = bulk.runs_for(
+        wanted = bulk_act.runs_for(
             verb,
             params.states_of(which.states),
             which.limit,
@@ -75,11 +75,11 @@ def begin(
     from mainspring.domain.bulk import MOST, check_rate
     from mainspring.domain.rate import parse_rate
     from mainspring.insight.bulk_words import head_of, parts_of
-    from mainspring.service import bulk
+    from mainspring.service import bulk_act
 
     act, told = invocation.act, {name: value for name, value in said.items() if value}
     limit = None if rate is None else parse_rate(rate)
-    if not dry_run and bulk.was_begun(invocation.reads, verb, act=act):
+    if not dry_run and bulk_act.was_begun(invocation.reads, verb, act=act):
         _tell_begun(invocation, verb, act.command, _known(invocation, act.command).total)
         return
     chosen = choosing()
@@ -94,7 +94,7 @@ def begin(
         return
     if not is_more:  # else there is nothing to say yes to
         invocation.confirm(f"{head_of(verb, told)}: {number}")
-    id = bulk.begin(invocation.store, verb, chosen, told, act=act, rate=limit)
+    id = bulk_act.begin(invocation.store, verb, chosen, told, act=act, rate=limit)
     _tell_begun(invocation, verb, id, len(chosen.ids))
 
 
@@ -188,10 +188,10 @@ def stop(invocation: Invocation, bulk: str) -> None:
 
 
 def _move(invocation: Invocation, bulk: str, verb: BulkMove, said: str) -> None:
-    from mainspring.service.bulk import move
+    from mainspring.service import bulk_act
 
     view = _known(invocation, bulk)
-    move(invocation.store, view.id, verb, act=invocation.act)
+    bulk_act.move(invocation.store, view.id, verb, act=invocation.act)
     state = _known(invocation, bulk).state
     invocation.output.document({"bulk": view.id, "state": state}, f"Bulk act {view.id} {said}.")
 

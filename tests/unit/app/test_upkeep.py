@@ -17,7 +17,7 @@ from mainspring.domain.monitors import process_findings
 from mainspring.domain.states import BulkState
 from mainspring.engine.registry import Registry
 from mainspring.operations.facts import FactsReader
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started

@@ -5,7 +5,7 @@ from contextlib import closing
 import apsw
 import pytest
 
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from tests.contract.store.process import fail
 
 

@@ -7,7 +7,7 @@ from mainspring.domain.ids import new_id
 from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.insight.arrived import harmless_headers
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.triggers import RefuseArrival
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in

@@ -6,7 +6,7 @@ from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.ids import new_id
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import BulkState, DeliveryState
-from mainspring.service import bulk
+from mainspring.service import bulk_act
 from mainspring.service.actor import Act
 from mainspring.service.chosen import Chosen
 from mainspring.service.replaying import DeliveryFilter, choose
@@ -56,11 +56,11 @@ def arrivals(store, clock):
 
 
 def ask(store, act, ids, rate=None):
-    return bulk.begin(store, BulkVerb.REPLAY, Chosen(tuple(ids), ("backup",)), {}, act=act, rate=rate)
+    return bulk_act.begin(store, BulkVerb.REPLAY, Chosen(tuple(ids), ("backup",)), {}, act=act, rate=rate)
 
 
 def do_all(store):
-    while bulk.do_piece(store):
+    while bulk_act.do_piece(store):
         pass
 
 
@@ -126,9 +126,9 @@ def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act,
     """It let one arrive once more and died: the next one lets the others, and counts all."""
     ids = [arrivals.arrive() for _ in range(3)]
     ask(store, act("all"), ids)
-    piece = store.apply(TakePiece("dead", bulk.LEASE_MS))
+    piece = store.apply(TakePiece("dead", bulk_act.LEASE_MS))
     replay(store, piece.at, ids[0], act=Act(ACTOR, None, "all").part(ids[0]))
-    clock.forward(bulk.LEASE_MS)
+    clock.forward(bulk_act.LEASE_MS)
     do_all(store)
     assert shown(store.reader, "all").done == 3
     assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)

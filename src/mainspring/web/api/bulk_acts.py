@@ -10,7 +10,7 @@ from mainspring.domain.bulk import MOST, BulkVerb, check_rate
 from mainspring.domain.plain import iso
 from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import BulkMove, DeliveryState, RunState
-from mainspring.service import bulk
+from mainspring.service import bulk_act
 from mainspring.service.chosen import Chosen, choose
 from mainspring.service.replaying import DeliveryFilter
 from mainspring.service.replaying import choose as choose_deliveries
@@ -88,7 +88,7 @@ def begin(call: Call[None, BulkOperationRequest]) -> Begun:
     body = call.body
 
     def chosen() -> Chosen:
-        wanted = bulk.runs_for(
+        wanted = bulk_act.runs_for(
             BulkVerb(body.verb),
             body.state,
             body.limit,
@@ -127,7 +127,7 @@ def _begun(call: Call[None, Any], verb: BulkVerb, choosing: Callable[[], Chosen]
     """Put the act on record, unless it is there already, or only count."""
     body, act = call.body, call.act()
     rate = None if body.rate is None else parse_rate(body.rate)
-    if not body.dry_run and bulk.was_begun(call.site.reads, verb, act=act):
+    if not body.dry_run and bulk_act.was_begun(call.site.reads, verb, act=act):
         known = _known(call, act.command)
         return Begun(bulk=known.id, count=known.total, more=False, automations=known.automations)
     chosen = choosing()
@@ -141,8 +141,8 @@ def _begun(call: Call[None, Any], verb: BulkVerb, choosing: Callable[[], Chosen]
     )
     if body.dry_run:
         return counted
-    id = bulk.begin(call.site.store, verb, chosen, _which(body), act=act, rate=rate)
-    return msgspec.structs.replace(counted, bulk=id)
+    bulk = bulk_act.begin(call.site.store, verb, chosen, _which(body), act=act, rate=rate)
+    return msgspec.structs.replace(counted, bulk=bulk)
 
 
 def _which(body: BulkOperationRequest | AskedReplay) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def stop(call: Call[None, Because]) -> Done:
 
 def _move(call: Call[None, Because], verb: BulkMove) -> Done:
     view, act = shown(call), call.act()
-    bulk.move(call.site.store, view.id, verb, act=act)
+    bulk_act.move(call.site.store, view.id, verb, act=act)
     return Done(act.command)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from tests.api_world import BACKUP, own
 from tests.unit.web.api.test_failed import fall
 from tests.unit.web.dashboard.shop import Shop

@@ -7,7 +7,7 @@ import pytest
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.service.actor import Actor, act_of
-from mainspring.service.bulk import begin, do_piece
+from mainspring.service.bulk_act import begin, do_piece
 from mainspring.service.chosen import Chosen
 from mainspring.store.commands.runs import Discard
 from mainspring.store.reads.bulk import bulk_act

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from mainspring.service.run import retry
 from mainspring.store.reads.bulk import bulk_acts, bulk_parts
 from mainspring.web.api import failed

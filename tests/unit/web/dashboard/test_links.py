@@ -8,7 +8,7 @@ import pytest
 from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.incident import IncidentKind
 from mainspring.service.actor import Actor, act_of
-from mainspring.service.bulk import begin
+from mainspring.service.bulk_act import begin
 from mainspring.service.chosen import Chosen
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.web.crowd import Crowd

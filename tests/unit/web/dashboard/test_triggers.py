@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mainspring.service.bulk import do_piece
+from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.bulk import bulk_acts
 from tests.contract.store.process import wait_for
