@@ -23,11 +23,11 @@ from mainspring.domain.log_part import packed
 from mainspring.domain.trigger import Trigger
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.people import make_token
+from mainspring.store.audit_chain import FIRST, row_hash
 from mainspring.store.base import Rows
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.triggers import TriggerRow
-from mainspring.store.handlers.audit import FIRST, row_hash
 from mainspring.store.process_store import ProcessStore
 
 RUNS = int(os.environ.get("RUNS", "1000000"))

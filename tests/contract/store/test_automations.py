@@ -78,7 +78,7 @@ def test_problem_that_is_over_is_cleared_and_gives_nobody_the_definition(store):
     row = store.read("automations", "a")[0]
     assert (row.definition, row.problem) == (b"{}", None)
     assert store.ids() == []
-    assert store.read("list_startable_schedules", 2**50) != []
+    assert store.read("due_schedules", 2**50) != []
 
 
 def test_problem_of_older_code_is_not_told_while_newer_code_lives(store, second):
@@ -123,7 +123,7 @@ def test_unchanged_schedule_keeps_its_place(store, clock):
     (row,) = store.read("schedules")
     assert (row.next_slot_at, row.low_water_at) == (77, clock.now())
     store.announce("a")
-    assert store.read("list_startable_schedules", 2**50) == []
+    assert store.read("due_schedules", 2**50) == []
 
 
 def test_slot_is_served_with_its_run_in_one_commit(store):

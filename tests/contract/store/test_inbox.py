@@ -151,9 +151,9 @@ def test_owner_hears_of_facts(store, second):
     second.start()
     theirs = second.claim_one()
     store.do(signal(mine.id), signal(theirs.id))
-    (fact,) = store.read("list_facts_after", store.session, 0)
+    (fact,) = store.read("facts_after", store.session, 0)
     assert fact.run == mine.id
-    assert store.read("list_facts_after", store.session, fact.seq) == []
+    assert store.read("facts_after", store.session, fact.seq) == []
 
 
 @pytest.mark.parametrize("where", ["fresh", "running", "waiting", "halted"])

@@ -14,8 +14,8 @@ from mainspring.store.texts import Texts, statement_files
 SOURCE = Path(mainspring.__file__).parent
 SETS = [SOURCE / "store" / "queries", *(SOURCE / "store" / name / "queries" for name in ("sqlite", "postgres"))]
 MOST_FILES = 30
-_RUNS_IT = {"one", "all", "change", "read", "later", "source"}
-"""Methods whose first argument names a statement, where it is a literal."""
+_ON_TRANSACTION = {"one", "all", "change", "later", "source"}
+"""Methods of a transaction whose first argument names a statement, where it is a literal; a reader has `read`."""
 
 
 def names_twice(folder: Path) -> list[str]:
@@ -31,14 +31,21 @@ def names_in_code() -> tuple[set[str], set[str]]:
             match node:
                 case ast.Constant(value=str(word)):
                     words.add(word)
-                case ast.Call(
-                    func=ast.Attribute(attr=method, value=ast.Name(id="tx")), args=[ast.Constant(value=str(word)), *_]
-                ):
-                    if method in _RUNS_IT:
-                        named.add(word)
+                case ast.Call(func=called, args=[ast.Constant(value=str(word)), *_]) if runs_statement(called):
+                    named.add(word)
                 case ast.Subscript(value=ast.Name(id="TEXTS"), slice=ast.Constant(value=str(word))):
                     named.add(word)
     return words, named
+
+
+def runs_statement(called: ast.expr) -> bool:
+    """Whether what is called takes the name of a statement."""
+    match called:
+        case ast.Attribute(attr=method, value=ast.Name(id="tx")):
+            return method in _ON_TRANSACTION
+        case ast.Attribute(attr="read", value=ast.Name(id="reader") | ast.Attribute(attr="reader" | "_reader")):
+            return True
+    return False
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.parent.name)

@@ -91,7 +91,7 @@ def resolve_id(reader: Reader, text: str) -> str:
         ConflictError: more than one run fits; some are listed.
     """
     if text == "@last":
-        found = [row[0] for row in reader.read("last_run")]
+        found = [row[0] for row in reader.read("find_last_run")]
     elif text == "@failed":
         both = (reader.read("find_last_failed_run"), reader.read("find_last_stopped_run"))
         found = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
