@@ -13,14 +13,14 @@ import apsw
 import msgspec
 import psycopg
 
-from mainspring.domain.access import Role
-from mainspring.domain.bulk import MOST
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import Clock
-from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.ids import new_id
-from mainspring.domain.listening import OnEvent
-from mainspring.domain.log_part import packed
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.ids import make_id
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
+from mainspring.domain.runs.log_chunk import pack_lines
+from mainspring.domain.triggers.event_sources import EventSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.people import make_token
 from mainspring.store.audit_chain import FIRST, row_hash
@@ -57,7 +57,7 @@ _REFUSED_OF = 40
 _ACT = "seq at command actor verb subject reason detail result prev_hash hash".split()
 _FIGURES = "session automation minute_at started succeeded failed steps took_ms took_max_ms".split()
 _FAILURE = msgspec.json.encode({"type": "ConnectionError", "message": "the other side said no", "code": "refused"})
-_TRIGGER = msgspec.json.encode(Trigger(source=OnEvent(name="order.paid")))
+_TRIGGER = msgspec.json.encode(Trigger(source=EventSource(name="order.paid")))
 _DONE = msgspec.json.encode(DONE)
 _JOURNAL = """
 insert into {schema}journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us)
@@ -153,7 +153,7 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     store.close()
     bulk = made()
     every = _DAYS * DAY // RUNS
-    ids = [new_id("r", now - (RUNS - n) * every, n) for n in range(RUNS)]
+    ids = [make_id("r", now - (RUNS - n) * every, n) for n in range(RUNS)]
     bulk.rows("queues", ("name", "concurrency"), [("default", 64), ("slow", 4)])
     bulk.rows("runs", _RUN, (_run(n, ids[n], names, now, every) for n in range(RUNS)))
     bulk.attempts()
@@ -161,11 +161,11 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     failed = [n for n in range(RUNS) if _state(n) in ("failed", "needs_attention")]
     bulk.rows("faults", _FAULT, (_fault(n, ids[n], names, now, every) for n in failed))
     bulk.rows("error_groups", _GROUP, _groups(failed, ids, names, now, every))
-    incidents = [new_id("i", now - n * 7 * MINUTE, n) for n in range(max(200, RUNS // 200))]
+    incidents = [make_id("i", now - n * 7 * MINUTE, n) for n in range(max(200, RUNS // 200))]
     bulk.rows("incidents", _INCIDENT, (_incident(n, id, names, now) for n, id in enumerate(incidents)))
     bulk.rows("incident_moves", ("incident", "move", "at", "by"), _moves(incidents, now))
     bulk.rows("alerts", _ALERT, (_alert(n, id, now) for n, id in enumerate(incidents)))
-    deliveries = [new_id("d", now - n * MINUTE, n) for n in reversed(range(RUNS // 5))]
+    deliveries = [make_id("d", now - n * MINUTE, n) for n in reversed(range(RUNS // 5))]
     bulk.rows("deliveries", _DELIVERY, (_delivery(n, id, ids, names, now) for n, id in enumerate(deliveries)))
     bulk.rows("rollups", _FIGURES, _figures(names, now))
     bulk.rows("rollup_details", ("session", "automation", "minute_at", "what", "n"), _details(names, now))
@@ -173,10 +173,10 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     bulk.rows("slots", ("schedule", "slot_at", "verdict", "run", "made_at"), slots)
     waits = [(ids[n], "ask#1", "ask", "ask", b'{"text":"Charge it?"}', now - n) for n in range(RUNS - 200, RUNS)]
     bulk.rows("waits", ("run", "ident", "kind", "name", "question", "opened_at"), waits)
-    events = ((new_id("e", now - n, n), "order.paid", f"k{n}", b"{}", now - n, now + DAY) for n in range(RUNS // 20))
+    events = ((make_id("e", now - n, n), "order.paid", f"k{n}", b"{}", now - n, now + DAY) for n in range(RUNS // 20))
     bulk.rows("events", ("id", "name", "key", "data", "at", "keep_until"), events)
     bulk.rows("locks", ("name", "owner", "token", "taken_at"), ((f"lock{n}", ids[n], n, now) for n in range(20)))
-    acted = [ids[n] for n in failed[:MOST]]
+    acted = [ids[n] for n in failed[:MAX_BULK_PARTS]]
     bulk.rows("bulk_acts", _BULK, (_bulk_act(n, acted, names, now) for n in reversed(range(_BULK_ACTS))))
     bulk.rows("bulk_parts", ("bulk", "run", "why"), _bulk_parts(acted))
     bulk.rows("audit_log", _ACT, _acts(chain, ids, now))
@@ -188,7 +188,7 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
         "incident": incidents[5],
         "delivery": deliveries[-1],
         "trigger": f"{names[12]}/event",
-        "event": new_id("e", now, 0),
+        "event": make_id("e", now, 0),
         "error": _print(0),
         "bulk": _bulk_id(0),
         "queue": "default",
@@ -202,7 +202,11 @@ def _announce(store: ProcessStore, names: list[str], now: int) -> None:
     for n, name in enumerate(names):
         options = {"owner": "ann", "tz": "Europe/Berlin", "team": f"team{n % 9}", "cron": [f"{n % 60} * * * *"]}
         definition = Definition(
-            kind=Kind.TASK, name=name, options=options, schedules=schedules_of(options, name), parameters={}
+            kind=DefinitionKind.TASK,
+            name=name,
+            options=options,
+            schedules=build_schedules(options, name),
+            parameters={},
         )
         rows.append(AutomationRow(name, "task", 1, "f", msgspec.json.encode(definition.to_data())))
         for schedule in definition.schedules:
@@ -278,7 +282,7 @@ def _run(n: int, id: str, names: list[str], now: int, every: int) -> tuple[Any, 
 def _logs(ids: list[str], now: int, every: int) -> Iterator[tuple[Any, ...]]:
     """One run in ten has lines that are kept."""
     lines = [msgspec.json.encode({"at": now, "level": "info", "text": f"row {k} of 20 was read"}) for k in range(20)]
-    body, size = packed(lines), sum(map(len, lines))
+    body, size = pack_lines(lines), sum(map(len, lines))
     for n in range(7, RUNS, 10):
         at = now - (RUNS - n) * every
         yield ids[n], 1, "load#1", 1, at, at + 900, 20, size, size, body

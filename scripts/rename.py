@@ -550,7 +550,7 @@ def unique_names(tables: Tables, known: dict[str, Path]) -> dict[str, str]:
     """Return the renamed classes and functions whose old name stands once in the source, and is no everyday word."""
     counts = Counter(name for file in known.values() for name in names_of(file))
     renamed = ((name.rpartition(".")[2], to) for name, to in tables.names.items())
-    return {old: to for old, to in renamed if counts[old] == 1 and (_CAMEL.fullmatch(old) or "_" in old.strip("_"))}
+    return {old: to for old, to in renamed if counts[old] == 1 and _CAMEL.fullmatch(old)}
 
 
 def apply(tables: Tables) -> bool:

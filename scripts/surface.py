@@ -17,12 +17,12 @@ from mainspring.cli import exits
 from mainspring.cli.checks import lookers
 from mainspring.cli.flags import global_options
 from mainspring.cli.main import root
-from mainspring.config.keys import VALUES
+from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.table import MONITORS
-from mainspring.domain.options import OPTIONS
-from mainspring.domain.process_finding import FindingKind
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.registry import MONITORS
+from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.states import (
     AlertState,
     AttemptState,
@@ -41,7 +41,7 @@ from mainspring.web.api.table import ROUTES
 
 STATES = (
     *(RunState, FailureReason, OutcomeState, AttemptState, MessageState, DeliveryState, SessionState, BulkState),
-    *(IncidentKind, IncidentState, AlertState, FindingKind),
+    *(IncidentKind, IncidentState, AlertState, ProcessFindingKind),
 )
 EVERYWHERE = {option.name for option in global_options(hidden=True)}
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "surface.txt"
@@ -54,7 +54,7 @@ def surface() -> Iterator[str]:
     yield from commands(root)
     yield from (f"exit {code} {meaning}" for code, meaning in sorted(exits.MEANINGS.items()))
     yield from (f"error {code}" for code in sorted({kind.code for kind in subclasses(MainspringError)}))
-    yield from (f"key {'.'.join(path)}" for path in sorted(VALUES))
+    yield from (f"key {'.'.join(path)}" for path in sorted(KNOWN_VALUES))
     yield from (f"option {name}" for name in sorted(OPTIONS))
     for states in STATES:
         yield from (f"{states.__name__} {state.value}" for state in states)

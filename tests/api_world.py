@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mainspring.config import Settings
-from mainspring.domain.access import API, Role, Visitor
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.access.permissions import API, Role, Visitor
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, AutomationRow
@@ -41,8 +41,8 @@ PARAMETERS = {
     "required": ["amount"],
     "additionalProperties": False,
 }
-PAY = Definition(kind=Kind.TASK, name="pay", parameters=PARAMETERS)
-BACKUP = Definition(kind=Kind.SCRIPT, name="backup", command=["true"], env={"PORT": "8080"})
+PAY = Definition(kind=DefinitionKind.TASK, name="pay", parameters=PARAMETERS)
+BACKUP = Definition(kind=DefinitionKind.SCRIPT, name="backup", command=["true"], env={"PORT": "8080"})
 VISITORS = {
     "ann": Visitor(door=API, name="ann", role=Role.ADMIN),
     "olga": Visitor(door=API, name="olga", role=Role.OPERATOR),
@@ -79,7 +79,7 @@ class NamedGate:
 class ApiWorld:
     """The API in this process, asked without a network."""
 
-    def __init__(self, store: ProcessStore, clock: FakeClock, sealing: Sealing = PLAIN) -> None:
+    def __init__(self, store: ProcessStore, clock: FakeClock, sealing: Sealing = PLAIN_SEALING) -> None:
         self.store, self.clock, self.sealing = store, clock, sealing
         self.gate = NamedGate()
         self.site = Site(store, sealing, Settings(), clock)
@@ -119,7 +119,7 @@ class ApiWorld:
 
     def find_wrong(self, automation: str = "pay", id: str = "i_01", kind: IncidentKind = IncidentKind.SILENCE) -> None:
         finding = Finding(subject=Subject(automation, kind), severity=Severity.PAGE, text="no success", since_at=1)
-        found = Found(id=id, finding=finding, to=(Target(0, "ops"),))
+        found = Found(id=id, finding=finding, to=(NotificationTarget(0, "ops"),))
         self.store.apply(Observe(looked_at=self.clock.now(), found=(found,)))
 
 
@@ -135,7 +135,7 @@ def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[Trig
     store.apply(Announce("code", tuple(rows), (), triggers))
 
 
-def sqlite_world(folder: Path, sealing: Sealing = PLAIN) -> ApiWorld:
+def sqlite_world(folder: Path, sealing: Sealing = PLAIN_SEALING) -> ApiWorld:
     """Return a world on a new file; whoever made it closes its store and its API."""
     clock = FakeClock()
     store = SqliteStore(folder / "state.db", clock=clock, sealing=sealing)

@@ -3,8 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, StandardWebhooks, Stripe, Unsigned, Verifier
-from mainspring.domain.webhook import Respond
+from mainspring.domain.triggers.webhooks.verifier import (
+    BearerVerifier,
+    GitHub,
+    GitLab,
+    HmacVerifier,
+    Slack,
+    StandardWebhooks,
+    Stripe,
+    UnsignedVerifier,
+    Verifier,
+)
+from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.triggers.known import KnownTrigger
 from mainspring.web.hook_table import Hook
 
@@ -83,9 +93,9 @@ def _operation(hook: Hook, parts: dict[str, Any]) -> dict[str, Any]:
     }
     ids = {"$ref": f"{_PARTS}Ids"}
     match hook.webhook.respond:
-        case Respond.NOTHING:
+        case ResponseMode.NOTHING:
             responses["200"] = {"description": "it is stored"}
-        case Respond.RESULT:
+        case ResponseMode.RESULT:
             responses["200"] = {
                 "description": "the run succeeded, or none is started",
                 "content": _content("application/json", _RESULT),
@@ -94,7 +104,7 @@ def _operation(hook: Hook, parts: dict[str, Any]) -> dict[str, Any]:
                 "description": "it is stored, the run goes on",
                 "content": _content("application/json", ids),
             }
-        case Respond.RUN:
+        case ResponseMode.RUN:
             responses["202"] = {"description": "it is stored", "content": _content("application/json", ids)}
             if isinstance(hook.webhook.verify, GitHub):
                 responses["200"] = {"description": "a ping is answered"}
@@ -124,9 +134,9 @@ def _moved(value: Any, prefix: str) -> Any:
 
 def _scheme(hook: Hook) -> dict[str, Any]:
     prefix = hook.trigger.replace("/", ".").replace("#", "-")
-    if isinstance(hook.webhook.verify, Unsigned):
+    if isinstance(hook.webhook.verify, UnsignedVerifier):
         return {}
-    if isinstance(hook.webhook.verify, Bearer) and hook.webhook.verify.header == "authorization":
+    if isinstance(hook.webhook.verify, BearerVerifier) and hook.webhook.verify.header == "authorization":
         return {prefix: {"type": "http", "scheme": "bearer"}}
     return {prefix: {"type": "apiKey", "in": "header", "name": _header(hook.webhook.verify)}}
 
@@ -143,9 +153,9 @@ def _header(verifier: Verifier) -> str:
             return "x-slack-signature"
         case GitLab():
             return "x-gitlab-token"
-        case Bearer() | Hmac():
+        case BearerVerifier() | HmacVerifier():
             return verifier.header
-        case Unsigned():
+        case UnsignedVerifier():
             raise ValueError("nothing is signed")
 
 

@@ -15,11 +15,11 @@ from uvicorn.server import ServerState
 import mainspring as ms
 from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.codec import DEFAULT_LIMIT
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
@@ -151,11 +151,11 @@ class World:
         )
         process: Any = SimpleNamespace(
             is_open=False, store=self.store, loop=loop, log=logging.getLogger("tests"), changed=lambda: None,
-            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=Secrets(None, ENV)),
+            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=SecretStore(None, ENV)),
         )  # fmt: skip
         self.process = process
         self.door = HookDoor(process)
-        self.app = Hooks(self.door, HooksSettings(**settings), Secrets(None, ENV))
+        self.app = Hooks(self.door, HooksSettings(**settings), SecretStore(None, ENV))
         self.keeping = loop.create_task(self.door.keep())
 
     async def open(self) -> None:

@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-from mainspring.config.places import MACHINE_STATE
+from mainspring.config.locations import MACHINE_STATE
 
 _NEW_MOUNTS = 0x00020000
 _RECURSIVE_PRIVATE = 0x4000 | 0x40000

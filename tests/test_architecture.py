@@ -22,7 +22,7 @@ FORBIDDEN_WORDS = set(language.table_of((ROOT / language.PAGE).read_text(encodin
 # A term of the field, made of a word that means something else by itself.
 ALLOWED_TERM = "flow_control"
 # The role of a person (docs/adr/0015), where it is declared; no thing that runs is called so.
-A_ROLE = "domain/access.py", "OPERATOR"
+A_ROLE = "domain/access/permissions.py", "OPERATOR"
 UNSAFE_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}
 UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen"}
 # Taken apart, so that this file does not find itself.

@@ -13,13 +13,13 @@ from mainspring.cli.checks import lookers
 from mainspring.cli.flags import global_options
 from mainspring.cli.main import root
 from mainspring.config import Settings
-from mainspring.config.keys import VALUES
+from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.event import Event
-from mainspring.domain.monitors.always import ALWAYS
-from mainspring.domain.monitors.table import MONITORS
-from mainspring.domain.options import OPTIONS
+from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.values.event import Event
 from mainspring.engine.trigger_draft import PACE, SOURCES
 from mainspring.insight.judging import rule_text
 from mainspring.web.api.table import ROUTES
@@ -47,7 +47,7 @@ def as_shown(value: object) -> str:
 
 def test_config_page_lists_every_setting_and_no_other():
     """A new key without a row, and a row without a key, both fail."""
-    wanted = {".".join(path).replace("*", "NAME") for path in VALUES if path[:2] != ("monitors", "of")}
+    wanted = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[:2] != ("monitors", "of")}
     # What can be set for one automation is what can be set for all: the rows are there already.
     assert set(setting_rows()) == wanted | {"monitors.of.NAME.MONITOR.SETTING"}
 
@@ -115,7 +115,12 @@ def test_error_page_explains_every_code():
 
 
 SPOKEN = (
-    *("mainspring.domain.errors", "mainspring.domain.saved_error", "mainspring.domain.sealing", "mainspring.cli.exits"),
+    *(
+        "mainspring.domain.errors",
+        "mainspring.domain.failures.saved_error",
+        "mainspring.domain.values.sealing",
+        "mainspring.cli.exits",
+    ),
     *("mainspring.store.base", "mainspring.store.moved", "mainspring.app.told_error"),
 )
 
@@ -160,10 +165,10 @@ def test_monitor_page_explains_every_monitor():
     """In the order of the table: its line, its rule, and each setting with the default in force."""
     page = page_of("monitors")
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
-    assert list(sections) == [kind.value for kind in (*MONITORS, *ALWAYS)]
+    assert list(sections) == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
     defaults = {path: as_shown(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
     told = {}
-    for kind, monitor in (MONITORS | ALWAYS).items():
+    for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]
         assert monitor.line in body
         assert f"*Verdict:* {rule_text(monitor.rule)}\n" in body

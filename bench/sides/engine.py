@@ -11,9 +11,9 @@ from typing import Any
 import bench.sides.automations  # noqa: F401  the registry knows them from here on
 from mainspring.app.working import Working
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.codec import encode
-from mainspring.domain.ids import new_id
-from mainspring.domain.log_part import MOST_LINES
+from mainspring.domain.ids import make_id
+from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
+from mainspring.domain.values.codec import encode
 from mainspring.engine.registry import current_registry
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.engine.worker_settings import WorkerSettings
@@ -34,7 +34,7 @@ def store_place() -> str | Path:
 
 
 @contextlib.asynccontextmanager
-async def working(concurrency: int = 64, max_lines: int = MOST_LINES) -> AsyncIterator[Working]:
+async def working(concurrency: int = 64, max_lines: int = DEFAULT_MAX_LINES) -> AsyncIterator[Working]:
     """A worker in this loop."""
     settings = WorkerSettings(concurrency=concurrency, max_lines=max_lines)
     engine = Working(store_place(), current_registry(), settings=settings, schedules=False)
@@ -49,7 +49,7 @@ def start(name: str, options: StartOptions | None = None, **arguments: Any) -> S
     """Return the command that starts a run."""
     definition = current_registry().get(name).definition
     now = CLOCK.now()
-    run = new_id("r", now, CLOCK.random_bits(80))
+    run = make_id("r", now, CLOCK.random_bits(80))
     return start_command(
         definition, encode(arguments), run=run, now_at=now, trigger="bench", options=options or StartOptions()
     )

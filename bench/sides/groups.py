@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.journal import SaveOutcome

@@ -18,8 +18,8 @@ import msgspec
 from mainspring.app.watching import make_watch
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.operations.facts import AT_ONCE, FactsReader
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.sqlite.store import SqliteStore
@@ -56,7 +56,7 @@ def rounds(automations: int, days: int) -> None:
     for _ in range(LOOKS):
         began = time.perf_counter()
         facts = reader.read(clock.now())
-        judge_all(facts, DEFAULTS, clock.now())
+        evaluate_all(facts, DEFAULT_TUNINGS, clock.now())
         took.append((time.perf_counter() - began) * 1_000)
     store.close()
     print(json.dumps({"first_ms": took[0], "ms": statistics.median(took[1:]), "worst_ms": max(took[1:])}))
@@ -70,7 +70,11 @@ def _announce(store: SqliteStore, automations: int, now: int) -> None:
         cron = [f"{n % 60} * * * *"] if hourly else [f"{n % 60} {n % 24} * * *"] if daily else []
         options = {"owner": "ann", "tz": "Europe/Berlin", **({"cron": cron} if cron else {})}
         definition = Definition(
-            kind=Kind.SCRIPT, name=name, options=options, schedules=schedules_of(options, name), command=["true"]
+            kind=DefinitionKind.SCRIPT,
+            name=name,
+            options=options,
+            schedules=build_schedules(options, name),
+            command=["true"],
         )
         rows.append(AutomationRow(name, "script", 1, "f", msgspec.json.encode(definition.to_data())))
         for schedule in definition.schedules:

@@ -16,9 +16,9 @@ from bench.sides.bare import Bare
 from bench.sides.engine import CLOCK, start, start_all, store_path, until_finished, working
 from bench.sides.scraping import scraped
 from mainspring.app.working import Working
-from mainspring.domain.codec import encode
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.codec import encode
 from mainspring.engine.body import Body
 from mainspring.engine.programs import program_of
 from mainspring.engine.starting import StartOptions

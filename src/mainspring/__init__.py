@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.client import connect as connect
     from mainspring.app.handle import Handle as Handle
-    from mainspring.domain import verify as verify
-    from mainspring.domain.classify import Classifier as Classifier
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
     from mainspring.domain.errors import Permanent as Permanent
     from mainspring.domain.errors import Transient as Transient
-    from mainspring.domain.event import Event as Event
-    from mainspring.domain.file import File as File
-    from mainspring.domain.retry import Retry as Retry
-    from mainspring.domain.saved_error import RunFailed as RunFailed
-    from mainspring.domain.saved_error import StepFailed as StepFailed
+    from mainspring.domain.failures.classifier import Classifier as Classifier
+    from mainspring.domain.failures.retry import Retry as Retry
+    from mainspring.domain.failures.saved_error import RunFailed as RunFailed
+    from mainspring.domain.failures.saved_error import StepFailed as StepFailed
+    from mainspring.domain.failures.verdict import Verdict as Verdict
     from mainspring.domain.states import RunState as RunState
-    from mainspring.domain.verdict import Verdict as Verdict
+    from mainspring.domain.triggers.webhooks import verify as verify
+    from mainspring.domain.values.event import Event as Event
+    from mainspring.domain.values.file import File as File
     from mainspring.engine import on as on
     from mainspring.engine.definitions import script as script
     from mainspring.engine.definitions import step as step
@@ -47,22 +47,22 @@ __version__ = "0.1.0"
 #: Public name -> the module that defines it.
 _PUBLIC: dict[str, str] = {
     "App": "mainspring.app.application",
-    "Classifier": "mainspring.domain.classify",
-    "Event": "mainspring.domain.event",
-    "File": "mainspring.domain.file",
+    "Classifier": "mainspring.domain.failures.classifier",
+    "Event": "mainspring.domain.values.event",
+    "File": "mainspring.domain.values.file",
     "Handle": "mainspring.app.handle",
     "ItemFailed": "mainspring.engine.mapping",
     "MainspringError": "mainspring.domain.errors",
     "NotSent": "mainspring.domain.errors",
     "Permanent": "mainspring.domain.errors",
-    "Retry": "mainspring.domain.retry",
+    "Retry": "mainspring.domain.failures.retry",
     "Run": "mainspring.engine.run",
-    "RunFailed": "mainspring.domain.saved_error",
+    "RunFailed": "mainspring.domain.failures.saved_error",
     "RunState": "mainspring.domain.states",
-    "StepFailed": "mainspring.domain.saved_error",
+    "StepFailed": "mainspring.domain.failures.saved_error",
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.transaction",
-    "Verdict": "mainspring.domain.verdict",
+    "Verdict": "mainspring.domain.failures.verdict",
     "attempt": "mainspring.engine.step_context",
     "checkpoint": "mainspring.engine.step_context",
     "connect": "mainspring.app.client",
@@ -77,7 +77,7 @@ _PUBLIC: dict[str, str] = {
     "send": "mainspring.engine.sending",
     "step": "mainspring.engine.definitions",
     "task": "mainspring.engine.definitions",
-    "verify": "mainspring.domain",
+    "verify": "mainspring.domain.triggers.webhooks",
     "workflow": "mainspring.engine.definitions",
 }
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import mainspring as ms
 from mainspring.app.working import Working
-from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.states import RunState
+from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
 from mainspring.service import mending

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.passwords import ScryptCost
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.password import Cost
 from mainspring.service import people
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.sqlite.store import SqliteStore
@@ -36,7 +36,7 @@ class Attacked:
         try:
             ana = Actor.web("ana")
             people.add_person(
-                store, "ana", Role.ADMIN, None, PASSWORD, clock=clock, act=act_of(ana, clock), cost=Cost(log_n=4)
+                store, "ana", Role.ADMIN, None, PASSWORD, clock=clock, act=act_of(ana, clock), cost=ScryptCost(log_n=4)
             )
             return people.make_token(store, "bot", Role.VIEWER, None, None, clock=clock, act=act_of(ana, clock))
         finally:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import is_alive
 from tests.acceptance.wrapping import ROOT, Place

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 import mainspring as ms
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
 from mainspring.service import people
 from mainspring.service.actor import Actor, act_of

@@ -6,7 +6,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from tests.acceptance.engine_world import REPLAYING, World

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 import mainspring as ms
-from mainspring.domain.plain import LATEST
 from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.engine.registry import Registry
 from mainspring.testing import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
@@ -50,7 +50,7 @@ async def test_sleep_that_no_calendar_reaches_waits_like_any_other(tmp_path, set
 
     async with World(tmp_path, FakeClock()).engine(registry, settings) as engine:
         handle = await engine.start(patient)
-        assert (await engine.until(handle, RunState.WAITING)).due_at == LATEST
+        assert (await engine.until(handle, RunState.WAITING)).due_at == LATEST_INSTANT
 
 
 async def test_timers_before_and_after_a_step_end_when_their_time_has_passed(tmp_path, settings):

@@ -11,11 +11,11 @@ import tenacity
 
 import mainspring as ms
 from mainspring.app.process_log import JsonFormatter, TextFormatter
-from mainspring.domain.opening import Opening
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.lines import lines_of
 from mainspring.store.reads.logs import parts_of
 from tests.acceptance import log_steps
@@ -32,8 +32,8 @@ def place(request, tmp_path):
     return tmp_path if request.param == "file" else request.getfixturevalue("lent_store")
 
 
-def lines(engine, run, sealing=PLAIN):
-    return lines_of(parts_of(engine.working.store.reader, run.id), Opening(sealing))
+def lines(engine, run, sealing=PLAIN_SEALING):
+    return lines_of(parts_of(engine.working.store.reader, run.id), RowUnsealer(sealing))
 
 
 @pytest.mark.parametrize("isolate", ["loop", "thread", "process"])
@@ -192,7 +192,7 @@ async def test_canary_secret_is_in_no_sink(place, isolate, monkeypatch, caplog):
             run.log.info(forms[0], value=forms[1])
             await run.options(retry=ms.Retry(attempts=1), **how).step(step, forms)
 
-    HIDDEN.add([CANARY])
+    KNOWN_SECRETS.add([CANARY])
     async with World(place).engine(registry) as engine:
         run = await engine.start(work)
         with pytest.raises(ms.RunFailed) as failed:

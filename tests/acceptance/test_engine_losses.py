@@ -7,7 +7,7 @@ import socket
 import pytest
 
 import mainspring as ms
-from mainspring.domain.opening import Opening
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.insight.explained import explained
@@ -67,7 +67,7 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
         await engine.until(handle.id, RunState.SUCCEEDED)
 
         def texts():
-            return [line.text for line in written_in(parts_of(reader, handle.id), Opening(engine.app.sealing))]
+            return [line.text for line in written_in(parts_of(reader, handle.id), RowUnsealer(engine.app.sealing))]
 
         found = await engine.when(texts, lambda lines: any("continued after" in line for line in lines))
         assert any(f"(session {dead}) died" in line for line in found)

@@ -8,8 +8,8 @@ import apsw
 import pytest
 
 import mainspring as ms
-from mainspring.domain.ids import idempotency_key
-from mainspring.domain.outgoing import outgoing_id
+from mainspring.domain.ids import make_idempotency_key
+from mainspring.domain.runs.outbox import outbox_entry_id
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.step_context import NotInStepError
@@ -43,7 +43,7 @@ def events(engine: Engine) -> list[tuple[str, bytes]]:
 
 def id_of(run: ms.Handle | str, ident: str, number: int = 1, generation: int = 0) -> str:
     name = run if isinstance(run, str) else run.id
-    return outgoing_id(idempotency_key(name, ident, generation), number)
+    return outbox_entry_id(make_idempotency_key(name, ident, generation), number)
 
 
 async def test_every_kind_of_step_sends(place):

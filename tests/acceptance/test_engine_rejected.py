@@ -7,9 +7,9 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import ConflictError, ValueRefusedError
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.journal import FactKind
-from mainspring.domain.monitors.facts import Rejected
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import RejectedMessage
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.registry import Registry
 from mainspring.insight.explained import explained
@@ -132,7 +132,7 @@ async def test_rejected_signal_is_an_incident_until_a_person_decides(place, sett
         await engine.app.signal(handle.id, "approve", [])
         await engine.app.signal(handle.id, "go")
         (fact,) = await engine.when(found, bool)
-        assert fact == Rejected(handle.id, "signal", "approve", fact.at)
+        assert fact == RejectedMessage(handle.id, "signal", "approve", fact.at)
         assert await engine.app.do(lambda store, act: signal.discard_rejected(store, handle.id, act=act)) == 1
         assert found() == []
         with pytest.raises(ConflictError, match="has rejected no signal"):

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.ids import make_idempotency_key
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.engine.worker_settings import WorkerSettings
@@ -113,7 +113,7 @@ async def test_success_is_one_commit_and_reads_like_any_other(place):
         assert (await engine.until(run, RunState.SUCCEEDED)).output_size == 1
     assert (outcome.ident, outcome.kind, outcome.state) == ("double#1", OutcomeKind.STEP, OutcomeState.SUCCEEDED)
     assert (outcome.input, outcome.output, outcome.rank) == (b'{"n":2}', b"4", 1)
-    assert keys == [idempotency_key(run.id, "double#1", 0)]
+    assert keys == [make_idempotency_key(run.id, "double#1", 0)]
 
 
 async def test_failed_attempt_is_followed_by_the_next_one(place):

@@ -10,9 +10,9 @@ import mainspring as ms
 from mainspring.app.tracing import tracing_of
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.extra import install_command
+from mainspring.domain.extras import install_command
 from mainspring.engine.registry import Registry
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from tests.acceptance.engine_world import World
 from tests.otlp_collector import OtlpCollector
 
@@ -27,7 +27,7 @@ NOBODY = "http://127.0.0.1:9"
 def tracing(tmp_path):
     def make(endpoint):
         settings = load(env={"HOME": "/home/u"}, cwd=tmp_path, uid=1, flags={"otel.endpoint": endpoint})
-        return tracing_of(settings, Secrets(None, {}), SystemClock())
+        return tracing_of(settings, SecretStore(None, {}), SystemClock())
 
     return make
 

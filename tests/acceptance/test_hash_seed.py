@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.hash_seed import has_random_hash_seed, hash_seed_fingerprint
+from mainspring.domain.processes.hash_seed import has_random_hash_seed, hash_seed_fingerprint
 
 PROGRAM = """
 import sys
@@ -128,7 +128,9 @@ def test_the_command_line_runs_workflows_under_a_fixed_seed(tmp_path):
 def test_fingerprint_and_chance_of_a_seed(seed, is_random):
     """Equal seeds have equal fingerprints, others have others."""
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
-    words = "from mainspring.domain.hash_seed import *; print(hash_seed_fingerprint(), has_random_hash_seed())"
+    words = (
+        "from mainspring.domain.processes.hash_seed import *; print(hash_seed_fingerprint(), has_random_hash_seed())"
+    )
     given = environ if seed is None else {**environ, "PYTHONHASHSEED": seed}
     one, two = (
         subprocess.run(

@@ -8,12 +8,12 @@ import pytest
 
 import mainspring as ms
 from mainspring.cli.main import run as cli
-from mainspring.domain.saved_error import RunFailed
+from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.engine.registry import Registry
 from mainspring.insight.error_groups import grouped
 from mainspring.operations.failures import failures_of
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.reads.incidents import untold_faults
 from tests.acceptance.engine_world import LONGEST_S, REPLAYING, World
 
@@ -79,7 +79,7 @@ def test_headlines_stand_wherever_a_failure_is_shown(place, capsys):
     texts = {group.text for group in grouped(store.reader, (RunState.FAILED,), None, None, None)}
     assert any(re.fullmatch(f"look_up: {STEP}", text) for text in texts)
     assert any(re.fullmatch(BODY, text) for text in texts)
-    faults = {fault.text for fault in failures_of(untold_faults(store.reader), HIDDEN.redact).faults}
+    faults = {fault.text for fault in failures_of(untold_faults(store.reader), KNOWN_SECRETS.redact).faults}
     assert faults == texts
     app.close()
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.domain.queue_address import server_of
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
 from mainspring.domain.states import RunState
+from mainspring.domain.triggers.queues.queue_address import resolve_server
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.engine.registry import Registry
 from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
 from mainspring.triggers.queue_access import open_source
@@ -36,8 +36,8 @@ def short(url: str) -> tuple[str, str]:
 
 async def received(url: str, count: int) -> list[QueueMessage]:
     """Read as another program would, until so many different ids came."""
-    queue = Queue.parse(url, prefetch=500)
-    source = open_source(queue, server_of(queue.server, str), "reader")
+    queue = BrokerQueue.parse(url, prefetch=500)
+    source = open_source(queue, resolve_server(queue.server, str), "reader")
     await source.connect()
     found: list[QueueMessage] = []
     async with asyncio.timeout(30):

@@ -8,14 +8,14 @@ from starlette.applications import Starlette
 
 import mainspring as ms
 from mainspring.config import Settings
+from mainspring.domain.access.incident_link import LINK_LIFETIME_S, IncidentLinkToken
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.link import LIVES_S, Grant
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.route import Routing
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.engine.registry import Registry
 from mainspring.operations.watch import Watch
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.status import audit_rows
@@ -80,10 +80,12 @@ def site(tmp_path):
     store = SqliteStore(tmp_path / "state.db", clock=clock)
     store.open()
     store.open_session("watcher")
-    Watch(store, clock, tunings=DEFAULTS, routing=Routing(channels=("ops",)), redact=lambda text: text).look()
-    pages = IncidentPages(Settings(), store, Secrets(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
+    Watch(
+        store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
+    ).look()
+    pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
     (incident,) = [one for one in reads.told(store.reader, 9) if one.subject.automation == "backup"]
-    token = Grant(incident.id, incident.opened, clock.now() // 1000 + LIVES_S).token(KEY)
+    token = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     with served(Starlette(routes=[*pages.routes(), *Assets().routes()])) as address:
         yield store, incident, run, f"{address}/i/{token}"
     store.close()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import mainspring as ms
-from mainspring.domain.saved_error import RunFailed
+from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.engine.registry import Registry
 from mainspring.store import process_store
 from mainspring.store.run_end_waiters import RunEndWaiters

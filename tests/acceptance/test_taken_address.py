@@ -7,9 +7,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.process_findings import ProcessFindingTuning
-from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.registry import MONITORS
+from mainspring.domain.monitors.system.process_findings import ProcessFindingTuning
 from tests.acceptance.one_project import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

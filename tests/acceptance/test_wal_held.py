@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.process_findings import WalHeldTuning
-from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.registry import MONITORS
+from mainspring.domain.monitors.system.process_findings import WalHeldTuning
 from tests.acceptance.one_project import Project
 
 pytestmark = [

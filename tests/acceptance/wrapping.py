@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-from mainspring.config.places import store_mark, store_url
+from mainspring.config.locations import hash_store_url, store_url
 from tests import warm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "state" / "s.db"
-        self.spool = folder / "spool" / store_mark(store_url(self.store), {})
+        self.spool = folder / "spool" / hash_store_url(store_url(self.store), {})
         self._started: list[subprocess.Popen[bytes]] = []
         self.env = {
             "PATH": os.environ["PATH"],

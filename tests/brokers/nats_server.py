@@ -7,7 +7,7 @@ from typing import Any
 
 import nats
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from tests.brokers.server import PASSWORD, BrokerServer, Sent
 
 ODD = b"caf\xe9"
@@ -46,7 +46,7 @@ class NatsServer(BrokerServer):
     async def with_user(self, url: str) -> str:
         return url.replace("://", "://app:{secret:BROKER}@")
 
-    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+    async def send_raw(self, queue: BrokerQueue, *messages: Sent) -> None:
         client = await self._client()
         for message in messages:
             block = b"NATS/1.0\r\nNats-Msg-Id: " + message.key.encode() + b"\r\nx-odd: " + ODD + b"\r\n\r\n"
@@ -55,16 +55,16 @@ class NatsServer(BrokerServer):
         await client.flush()
         await client.close()
 
-    async def delete(self, queue: Queue) -> None:
+    async def delete(self, queue: BrokerQueue) -> None:
         client = await self._client()
         await client.jetstream().delete_stream(queue.name)
         await client.close()
 
-    async def left(self, queue: Queue, group: str) -> int:
+    async def left(self, queue: BrokerQueue, group: str) -> int:
         client = await self._client()
         info = await client.jetstream().consumer_info(queue.name, group)
         await client.close()
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
-    async def aside(self, queue: Queue) -> int | None:
+    async def aside(self, queue: BrokerQueue) -> int | None:
         return None

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from tests.brokers.server import BrokerServer, Sent
 from tests.postgres_server import PostgresServer
 
@@ -40,22 +40,22 @@ class PostgresTables(BrokerServer):
         )
         return url.replace("://mainspring@", "://app:{secret:BROKER}@")
 
-    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+    async def send_raw(self, queue: BrokerQueue, *messages: Sent) -> None:
         with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
             for message in messages:
                 words = (message.key, '{"x-odd": [1, null]}', message.body)
                 connection.execute(f'insert into "{queue.name}" (key, headers, body) values (%s, %s, %s)', words)  # type: ignore[arg-type]
 
-    async def delete(self, queue: Queue) -> None:
+    async def delete(self, queue: BrokerQueue) -> None:
         self._server.execute(f'drop table "{queue.name}"')
 
-    async def left(self, queue: Queue, group: str) -> int:
+    async def left(self, queue: BrokerQueue, group: str) -> int:
         return self._count(queue, "refused is null")
 
-    async def aside(self, queue: Queue) -> int | None:
+    async def aside(self, queue: BrokerQueue) -> int | None:
         return self._count(queue, "refused is not null")
 
-    def _count(self, queue: Queue, condition: str) -> int:
+    def _count(self, queue: BrokerQueue, condition: str) -> int:
         with psycopg.connect(self._server.url("postgres")) as connection:
             row = connection.execute(f'select count(*) from "{queue.name}" where {condition}').fetchone()  # type: ignore[arg-type]
         assert row is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import aio_pika
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from tests.brokers.server import BrokerServer, Sent, end_with_us
 from tests.free_port import free_port
 
@@ -101,7 +101,7 @@ class RabbitServer(BrokerServer):
     async def with_user(self, url: str) -> str:
         return url.replace("://", "://guest:{secret:BROKER}@")
 
-    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+    async def send_raw(self, queue: BrokerQueue, *messages: Sent) -> None:
         connection = await self._connect()
         channel = await connection.channel()
         for message in messages:
@@ -112,16 +112,16 @@ class RabbitServer(BrokerServer):
             await channel.default_exchange.publish(sent, queue.name)
         await connection.close()
 
-    async def delete(self, queue: Queue) -> None:
+    async def delete(self, queue: BrokerQueue) -> None:
         connection = await self._connect()
         channel = await connection.channel()
         await channel.queue_delete(queue.name)
         await connection.close()
 
-    async def left(self, queue: Queue, group: str) -> int:
+    async def left(self, queue: BrokerQueue, group: str) -> int:
         return await self._count(queue.name)
 
-    async def aside(self, queue: Queue) -> int | None:
+    async def aside(self, queue: BrokerQueue) -> int | None:
         return await self._count(f"{queue.name}.aside")
 
     async def _count(self, name: str) -> int:

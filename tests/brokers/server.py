@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.engine.parentage import set_death_signal
 from tests.free_port import free_port
 
@@ -97,19 +97,19 @@ class BrokerServer:
         """Return the address as a user reaches it whose `password` is the secret BROKER."""
         raise NotImplementedError
 
-    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+    async def send_raw(self, queue: BrokerQueue, *messages: Sent) -> None:
         """Send as a foreign program does, with a header `x-odd` that is no UTF-8 where the protocol can carry one."""
         raise NotImplementedError
 
-    async def delete(self, queue: Queue) -> None:
+    async def delete(self, queue: BrokerQueue) -> None:
         """Delete the queue under whoever reads it."""
         raise NotImplementedError
 
-    async def left(self, queue: Queue, group: str) -> int:
+    async def left(self, queue: BrokerQueue, group: str) -> int:
         """Return how many messages are not done with, while nobody reads."""
         raise NotImplementedError
 
-    async def aside(self, queue: Queue) -> int | None:
+    async def aside(self, queue: BrokerQueue) -> int | None:
         """Return how many messages lie where those are put that were set aside; None where there is no such place."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from tests.brokers.front import Front
 from tests.brokers.server import BrokerServer, Sent
 
@@ -78,7 +78,7 @@ class SqsServer(BrokerServer):
     async def with_user(self, url: str) -> str:
         return url.replace("://", "://app:{secret:BROKER}@", 1)
 
-    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+    async def send_raw(self, queue: BrokerQueue, *messages: Sent) -> None:
         def send(client: Any) -> None:
             url = client.get_queue_url(QueueName=queue.name)["QueueUrl"]
             for message in messages:
@@ -87,12 +87,12 @@ class SqsServer(BrokerServer):
 
         await self._ask(send)
 
-    async def delete(self, queue: Queue) -> None:
+    async def delete(self, queue: BrokerQueue) -> None:
         await self._ask(
             lambda client: client.delete_queue(QueueUrl=client.get_queue_url(QueueName=queue.name)["QueueUrl"])
         )
 
-    async def left(self, queue: Queue, group: str) -> int:
+    async def left(self, queue: BrokerQueue, group: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
         def count(client: Any) -> int:
@@ -102,5 +102,5 @@ class SqsServer(BrokerServer):
 
         return int(await self._ask(count))
 
-    async def aside(self, queue: Queue) -> int | None:
+    async def aside(self, queue: BrokerQueue) -> int | None:
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from tests.brokers.server import PASSWORD, BrokerServer, Sent
 
 
@@ -43,24 +43,24 @@ class ValkeyServer(BrokerServer):
         await client.aclose()
         return url.replace("://", "://app:{secret:BROKER}@")
 
-    async def send_raw(self, queue: Queue, *messages: Sent) -> None:
+    async def send_raw(self, queue: BrokerQueue, *messages: Sent) -> None:
         client = self._client()
         for message in messages:
             await client.xadd(queue.name, {"body": message.body, "message_id": message.key, "x-odd": b"caf\xe9"})
         await client.aclose()
 
-    async def delete(self, queue: Queue) -> None:
+    async def delete(self, queue: BrokerQueue) -> None:
         client = self._client()
         await client.delete(queue.name)
         await client.aclose()
 
-    async def left(self, queue: Queue, group: str) -> int:
+    async def left(self, queue: BrokerQueue, group: str) -> int:
         client = self._client()
         [found] = [one for one in await client.xinfo_groups(queue.name) if one["name"] == group.encode()]
         await client.aclose()
         return int(found["pending"]) + int(found["lag"] or 0)
 
-    async def aside(self, queue: Queue) -> int | None:
+    async def aside(self, queue: BrokerQueue) -> int | None:
         client = self._client()
         found = await client.xlen(f"{queue.name}:set-aside")
         await client.aclose()

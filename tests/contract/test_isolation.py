@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.call import encode_call
-from mainspring.domain.classify import Kind
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.outgoing import Message, Publication, outgoing_id
-from mainspring.domain.signature import signature_of
+from mainspring.domain.failures.classifier import FailureKind
+from mainspring.domain.runs.outbox import PublishedEvent, QueuedMessage, outbox_entry_id
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import encode_call
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -60,7 +60,7 @@ class Bench:
 
     def start(self, fn, *args, timeout=None, attempt=1, checkpoint=None, **kwargs):
         """Start an attempt; return its handle and the future of its end."""
-        signature = signature_of(fn)
+        signature = read_signature(fn)
         spec = AttemptSpec(
             run_id="r1",
             ident="main/s",
@@ -238,7 +238,7 @@ def test_progress_and_log_arrive_before_the_end(isolate):
             LogSign("error", "bad \\x00 \\ud800 \\x1b[31m text"),
         ]
         end = await bench.run(steps.bad_progress)
-        assert (end.failure.code, end.failure.kind) == ("bad_argument", Kind.PERMANENT)
+        assert (end.failure.code, end.failure.kind) == ("bad_argument", FailureKind.PERMANENT)
         assert [(ended.failure is None, ended.stopped) for ended in bench.ended] == [(True, False), (False, False)]
 
     using(isolate, scenario)
@@ -284,9 +284,9 @@ def test_failure_keeps_what_its_author_stated(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.raises, "transient")
-        assert (end.verdict.kind, end.verdict.retry_after) == (Kind.TRANSIENT, timedelta(seconds=7))
+        assert (end.verdict.kind, end.verdict.retry_after) == (FailureKind.TRANSIENT, timedelta(seconds=7))
         end = await bench.run(steps.raises, "permanent")
-        assert end.verdict.kind is Kind.PERMANENT
+        assert end.verdict.kind is FailureKind.PERMANENT
         assert (end.failure.hint, end.failure.data) == ("Give up.", {"why": 1})
 
     using(isolate, scenario)
@@ -387,7 +387,7 @@ def test_async_step_times_out_and_is_cancelled():
 
     async def scenario(bench):
         end = await bench.run(_sleeps_long, timeout=0.01)
-        assert (end.timed_out, end.cancelled, end.verdict.kind) == (True, False, Kind.TRANSIENT)
+        assert (end.timed_out, end.cancelled, end.verdict.kind) == (True, False, FailureKind.TRANSIENT)
         assert "took longer than its time-out of 10ms" in end.failure.message
         handle, ended = bench.start(_sleeps_long)
         handle.cancel("before its first turn")
@@ -507,7 +507,7 @@ def test_f20_child_that_dies_fails_its_attempt_only(isolate, fn, args, data):
 
     async def scenario(bench):
         end = await bench.run(fn, *args)
-        assert (end.failure.code, end.verdict.kind, end.failure.data) == ("child_died", Kind.UNKNOWN, data)
+        assert (end.failure.code, end.verdict.kind, end.failure.data) == ("child_died", FailureKind.UNKNOWN, data)
         assert not end.lost
         assert (await bench.run(steps.double, 4)).value == 8
         assert [sign.ended for sign in bench.processes] == [False, True, False]
@@ -705,16 +705,16 @@ def test_process_that_a_step_forked_does_not_answer_for_it(isolate):
 
 def test_step_sends_with_its_end(isolate):
     """What a step sends comes with its end, in order, under ids of its key and number, bytes as bytes."""
-    ids = [outgoing_id("key-1", number) for number in (1, 2, 3)]
+    ids = [outbox_entry_id("key-1", number) for number in (1, 2, 3)]
 
     async def scenario(bench):
         for attempt in (1, 2):
             end = await bench.run(steps.sends, attempt=attempt)
             assert end.ok
             assert end.outgoing == (
-                Message(ids[0], "orders/eu", b'{"n":1}', key="k", headers=b'{"a":"b"}'),
-                Publication(ids[1], "paid", b'{"n":2}', "p"),
-                Message(ids[2], "orders/eu", b'"AHJhdw=="', is_raw=True),
+                QueuedMessage(ids[0], "orders/eu", b'{"n":1}', key="k", headers=b'{"a":"b"}'),
+                PublishedEvent(ids[1], "paid", b'{"n":2}', "p"),
+                QueuedMessage(ids[2], "orders/eu", b'"AHJhdw=="', is_raw=True),
             )
             assert end.value == ids
 
@@ -754,7 +754,7 @@ def test_threads_of_a_step_send(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_from_threads)
-        assert {one.id for one in end.outgoing} == {outgoing_id("key-1", number + 1) for number in range(20)}
+        assert {one.id for one in end.outgoing} == {outbox_entry_id("key-1", number + 1) for number in range(20)}
         assert sorted(int(one.body) for one in end.outgoing) == list(range(20))
 
     using(isolate, scenario)

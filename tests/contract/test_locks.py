@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import mainspring as ms
+from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import RunState
-from mainspring.domain.verdict import Kind
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import BreakLock, TakeLock
 from mainspring.store.commands.results import Numbered
@@ -100,7 +100,7 @@ async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
     async with World(tmp_path).engine(registry) as engine:
         await engine.working.apply(TakeLock(steps.NAME, "a person"))
         failure = await failure_of(engine, await engine.start(work, "give_up", []))
-        assert (failure.code, failure.kind) == ("lock_held", Kind.TRANSIENT)
+        assert (failure.code, failure.kind) == ("lock_held", FailureKind.TRANSIENT)
         assert "is held by a person" in failure.message
 
 

@@ -20,12 +20,12 @@ import msgspec
 import mainspring as ms
 from mainspring.app.stores import make_store
 from mainspring.app.upkeep import Upkeep
-from mainspring.domain.channel import read_channel
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.rendering import Circumstances
-from mainspring.domain.route import Routing
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.rendering import NotificationContext
+from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.registry import Registry
 from mainspring.operations.notices import Notices
@@ -35,8 +35,8 @@ from mainspring.operations.notifiers.http import Http
 from mainspring.operations.notifiers.slack import SlackLink
 from mainspring.operations.notifiers.webhook import WebhookLink
 from mainspring.operations.watch import Watch
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store import failpoints
 from mainspring.store.commands.alerts import SettleAlerts, TakeAlerts
 from mainspring.store.commands.incidents import Observe
@@ -55,7 +55,7 @@ LEASE_MS = 1_000
 _WITHIN_S = 20.0
 _COUNTED = (Finish, Complete, Observe, TakeAlerts, SettleAlerts)
 _FAILURES = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
-_TUNINGS = {kind: msgspec.structs.replace(one, on=kind in _FAILURES) for kind, one in DEFAULTS.items()}
+_TUNINGS = {kind: msgspec.structs.replace(one, on=kind in _FAILURES) for kind, one in DEFAULT_TUNINGS.items()}
 
 
 class Order(msgspec.Struct):
@@ -158,9 +158,9 @@ async def _watch(order: Order) -> None:
     store.open()
     store.open_session("watcher")
     watch = Watch(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
-    upkeep, faults = Upkeep(), FaultText(Secrets(None, order.secrets))
+    upkeep, faults = Upkeep(), ErrorText(SecretStore(None, order.secrets))
     links = {name: link_to(address, faults) for name, address in order.channels.items()}
-    notices = Notices(lambda _automation: None, lambda _definition, _incident: None, tuple, Circumstances())
+    notices = Notices(lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext())
     notifier = Notifier(store, lambda: reads.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
     notifier.start()
     until = time.monotonic() + _WITHIN_S
@@ -174,14 +174,14 @@ async def _watch(order: Order) -> None:
     await asyncio.to_thread(store.close)
 
 
-def routing_to(channels: dict[str, str]) -> Routing:
+def routing_to(channels: dict[str, str]) -> NotificationRouting:
     """Return routes by which all channels hear at once."""
-    return Routing(channels=tuple(channels), group_wait_ms=0)
+    return NotificationRouting(channels=tuple(channels), group_wait_ms=0)
 
 
-def link_to(address: str, faults: FaultText) -> ChannelLink:
+def link_to(address: str, faults: ErrorText) -> ChannelLink:
     """Return a link that need not spare anybody's server."""
-    channel = read_channel(address)
+    channel = read_channel_address(address)
     if address.startswith("slack"):
         return SlackLink(channel, faults, SystemClock(), gap_s=0.0)
     return WebhookLink(channel, faults, SystemClock())

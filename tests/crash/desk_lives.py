@@ -18,10 +18,10 @@ from pathlib import Path
 
 import msgspec
 
-from mainspring.domain.arrival import Arrival
-from mainspring.domain.file import File
 from mainspring.domain.states import RunState
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.values.file import File
 from mainspring.store import failpoints
 from mainspring.testing.clock import FakeClock
 from mainspring.triggers.folder_desk import FolderDesk
@@ -34,7 +34,7 @@ _LOOKS = 6
 class DeskLife(msgspec.Struct, kw_only=True):
     """What one life is to do; `kill_at` = the number of the change or place before which it is killed, 0 = never."""
 
-    files: Files
+    files: WatchedFolder
     store: str
     kill_at: int = 0
     has_links: bool = True
@@ -54,7 +54,7 @@ class FileStore:
             known = {**known, key: key[-64:]} if act == "run" else {k: v for k, v in known.items() if k != key}
         return known
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
         if arrival.key not in self.known():
             file = msgspec.json.decode(arrival.json, type=File)
             assert file.sha256 == arrival.key[-64:]

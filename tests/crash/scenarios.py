@@ -7,8 +7,8 @@ from pathlib import Path
 
 import apsw
 
-from mainspring.domain.codec import decode
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.values.codec import decode
 from tests.crash.effects import Call
 from tests.crash.trials import Scenario, Trial, World
 

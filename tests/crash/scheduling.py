@@ -16,7 +16,7 @@ from typing import Any
 
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.parentage import set_death_signal
 from mainspring.engine.scheduler import Scheduler
@@ -78,7 +78,7 @@ async def _schedule(url: str) -> None:
     store.open()
     store.open_session("scheduler")
     reads = WorkerReads(store.reader)
-    scheduler = Scheduler(loop, store, reads, store.clock, PLAIN, in_executor(loop))
+    scheduler = Scheduler(loop, store, reads, store.clock, PLAIN_SEALING, in_executor(loop))
     scheduler.start()
     while reads.due_schedules(store.clock.now()):
         await asyncio.sleep(0.005)

@@ -16,7 +16,7 @@ import pytest
 
 from mainspring.app.stores import anchor, make_store
 from mainspring.app.working import Working
-from mainspring.config.places import is_server_url, store_url
+from mainspring.config.locations import is_server_url, store_url
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.engine.registry import Registry
 from mainspring.store.grouping import GroupingDatabase

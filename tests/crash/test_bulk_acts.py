@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import mainspring as ms
-from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState, RunState
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry

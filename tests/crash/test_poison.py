@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT
+from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.domain.states import FailureReason, RunState, SessionState
-from mainspring.domain.worker_death import CRASH_LIMIT
-from mainspring.domain.worker_loss import Noticed
 from tests.crash.scenarios import ALL
 from tests.crash.supervised import Supervised
 from tests.crash.trials import World
@@ -56,7 +56,7 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
     assert view.failure.headline.startswith(f"crashes worker: {_ENDS[how]}")
     losses = supervised.client.story(poison).losses
     assert losses[0].ending == _ENDS[how]
-    assert losses[0].noticed == (Noticed.OWN_REPORT if how == "sigterm" else Noticed.CRASH)
+    assert losses[0].noticed == (LossDetection.OWN_REPORT if how == "sigterm" else LossDetection.CRASH)
     assert all(loss.role in ("worker", "probation") and loss.hostname and loss.pid for loss in losses)
     assert losses[0].resumed_at is None
     assert all(loss.resumed_role in ("worker", "probation") for loss in losses[1:])

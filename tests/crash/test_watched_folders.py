@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.watched_folder import WatchedFolder
 from tests.crash.desk_lives import DeskLife, FileStore
 from tests.crash.effects import ROOT
 from tests.crash.scenarios import ALL
@@ -78,7 +78,7 @@ class Trial:
             "copies": (str(other / "done"), str(other / "failed")),
             "deletes": ("delete", "../failed"),
         }.get(way, ("done", "failed"))
-        self.files = Files.parse(
+        self.files = WatchedFolder.parse(
             str(self.folder), recursive=True, settle="1s", after_success=targets[0], after_failure=targets[1]
         )
 

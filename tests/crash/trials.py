@@ -14,10 +14,10 @@ from typing import Any
 
 import apsw
 
-from mainspring.domain.codec import decode
-from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import TERMINAL, OutcomeState, RunState
+from mainspring.domain.ids import make_idempotency_key
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import TERMINAL_STATES, OutcomeState, RunState
+from mainspring.domain.values.codec import decode
 from mainspring.engine.registry import Registry
 from tests.crash.clients import Client
 from tests.crash.effects import Call, Effects
@@ -214,13 +214,13 @@ class Trial:
     def over(self) -> bool:
         """Tell whether the run has ended, or needs a person for other than what is still to be delivered."""
         state = self.client.view(self.run).state
-        return state in TERMINAL or (state is RunState.NEEDS_ATTENTION and self._delivered)
+        return state in TERMINAL_STATES or (state is RunState.NEEDS_ATTENTION and self._delivered)
 
     def _snapshot(self) -> Snapshot:
         outcomes = self.client.rows("select run, ident, generation from journal where superseded is null")
         saved = self.client.rows("select ident, value from checkpoints where value is not null")
         return Snapshot(
-            {idempotency_key(run, ident, generation) for run, ident, generation in outcomes},
+            {make_idempotency_key(run, ident, generation) for run, ident, generation in outcomes},
             {ident: decode(value) for ident, value in saved},
         )
 
@@ -280,7 +280,7 @@ class Trial:
                 OutcomeKind.STEP,
                 OutcomeKind.UNDO,
             )
-            if name not in WITHOUT_CALLS and idempotency_key(run, ident, generation) not in called
+            if name not in WITHOUT_CALLS and make_idempotency_key(run, ident, generation) not in called
         ]
         assert lost == [], f"saved, but the world never saw it: {lost}"
         for number, snapshot in enumerate(self.snapshots, 1):

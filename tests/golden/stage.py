@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.codec import decode, encode
-from mainspring.domain.journal import Outcome
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.registry import Registry
 from mainspring.service import mending
 from mainspring.store.commands.runs import ClaimedRun
@@ -81,7 +81,7 @@ class Stage:
         for act in scene.get("after", ()):
             await self.act(run, *act)
         wanted = RunState(scene.get("ends", scene["rests"]))
-        view = await self.engine.until(run, *TERMINAL)
+        view = await self.engine.until(run, *TERMINAL_STATES)
         assert view.state is wanted, (scene["name"], view.failure)
         if "result" in scene:
             assert view.result is not None

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.domain.classify import classify
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.states import TERMINAL
+from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import TERMINAL_STATES
 from mainspring.engine.body import Body
 from mainspring.engine.ending import ending_of
 from mainspring.engine.programs import Program, program_of
@@ -87,7 +87,7 @@ def assert_ends_alike(journal: Journal, body: Body, program: Program) -> None:
 
 def test_finished_journals_end_the_same_way_once_more(folder: Path) -> None:
     """Handed what was saved, each body of a finished run ends with the same result and asks for nothing anew."""
-    finished = [journal for journal in journals_of(folder) if journal.state in TERMINAL]
+    finished = [journal for journal in journals_of(folder) if journal.state in TERMINAL_STATES]
     assert len(finished) > 15
     for journal, body, program in replayed(folder, finished):
         assert_ends_alike(journal, body, program)
@@ -111,7 +111,7 @@ def test_a_journal_cut_anywhere_asks_for_what_was_saved_next(folder: Path) -> No
 
 def test_unfinished_journals_wait_for_what_they_waited_for(folder: Path) -> None:
     """The body of a run that was open goes through its history without drift and is not done."""
-    open_ones = [journal for journal in journals_of(folder) if journal.state not in TERMINAL]
+    open_ones = [journal for journal in journals_of(folder) if journal.state not in TERMINAL_STATES]
     assert open_ones
     for journal, body, _ in replayed(folder, open_ones):
         assert body.drift is None
@@ -156,7 +156,7 @@ def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings
         again = calls(module) & set(known.done)
         assert not again, [name for key, name in module.CALLS if key in again]
         for journal in after.values():
-            if journal.state in TERMINAL:
+            if journal.state in TERMINAL_STATES:
                 body, program = body_of(journal, registry)
                 assert_ends_alike(journal, body, program)
                 body.close()

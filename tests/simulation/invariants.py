@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.verdict import permanent
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import permanent
 from mainspring.engine.body import Body
 from mainspring.engine.ending import ending_of
 from mainspring.engine.programs import program_of

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mainspring.domain.errors import FencedError, StoreUnavailableError
-from mainspring.domain.journal import History
+from mainspring.domain.runs.journal import History
 from mainspring.engine.announcing import announcement
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings

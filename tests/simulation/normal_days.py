@@ -16,18 +16,18 @@ from typing import Any
 import apsw
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.errors import FencedError, StoreError
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Incident, Severity
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.notice import About
-from mainspring.domain.pace import Pace
-from mainspring.domain.process_finding import ProcessFinding
-from mainspring.domain.route import Routing
-from mainspring.domain.schedule import Schedule, jitter_of
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Incident, Severity
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.states import AlertState, DeliveryState, FailureReason, RunState
+from mainspring.domain.time.schedule import Schedule, compute_jitter
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts
 from mainspring.store.commands.automations import (
@@ -52,28 +52,28 @@ BEGIN = round(datetime(2027, 3, 8, tzinfo=UTC).timestamp() * 1_000)
 """A Monday; clocks go forward on the last day of the third week, in the middle of the backup's time."""
 DAYS = 30
 BERLIN = "Europe/Berlin"
-MADE: dict[str, tuple[Kind, dict[str, Any], int]] = {
-    "sync": (Kind.TASK, {"every": "30m", "jitter": "5m"}, 50 * SECOND),
-    "report": (Kind.TASK, {"cron": ["5 * * * *"], "tz": BERLIN}, 3 * MINUTE),
-    "backup": (Kind.SCRIPT, {"cron": ["30 2 * * *"], "tz": BERLIN, "tier": "page"}, 20 * MINUTE),
-    "weekly": (Kind.SCRIPT, {"cron": ["0 6 * * 1"], "tz": BERLIN}, 40 * MINUTE),
-    "office": (Kind.TASK, {"cron": ["0 9-17 * * 1-5"], "tz": BERLIN}, 2 * MINUTE),
-    "orders": (Kind.TASK, {"tz": BERLIN, "queue": "orders"}, 5 * SECOND),
-    "builds": (Kind.TASK, {"tz": BERLIN}, 30 * SECOND),
-    "approvals": (Kind.WORKFLOW, {"tz": BERLIN}, 5 * SECOND),
-    "crontab": (Kind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
+MADE: dict[str, tuple[DefinitionKind, dict[str, Any], int]] = {
+    "sync": (DefinitionKind.TASK, {"every": "30m", "jitter": "5m"}, 50 * SECOND),
+    "report": (DefinitionKind.TASK, {"cron": ["5 * * * *"], "tz": BERLIN}, 3 * MINUTE),
+    "backup": (DefinitionKind.SCRIPT, {"cron": ["30 2 * * *"], "tz": BERLIN, "tier": "page"}, 20 * MINUTE),
+    "weekly": (DefinitionKind.SCRIPT, {"cron": ["0 6 * * 1"], "tz": BERLIN}, 40 * MINUTE),
+    "office": (DefinitionKind.TASK, {"cron": ["0 9-17 * * 1-5"], "tz": BERLIN}, 2 * MINUTE),
+    "orders": (DefinitionKind.TASK, {"tz": BERLIN, "queue": "orders"}, 5 * SECOND),
+    "builds": (DefinitionKind.TASK, {"tz": BERLIN}, 30 * SECOND),
+    "approvals": (DefinitionKind.WORKFLOW, {"tz": BERLIN}, 5 * SECOND),
+    "crontab": (DefinitionKind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
 }
 """Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC, `builds` by a
 public webhook; a run of `approvals` holds its partition and waits for a day or two."""
 HOOK = "builds/webhook"
 DEBOUNCED = "report/webhook"
-DEBOUNCE = Pace.parse(debounce="1m")
+DEBOUNCE = FlowControl.parse(debounce="1m")
 CHANNELS = ("boss", "ops")
 
 
 def definition_of(name: str) -> Definition:
     kind, options, _ = MADE[name]
-    return Definition(kind=kind, name=name, options=options, schedules=schedules_of(options, name))
+    return Definition(kind=kind, name=name, options=options, schedules=build_schedules(options, name))
 
 
 class Days:
@@ -107,7 +107,11 @@ class Days:
         self.announce()
         watcher: Any = self.watcher  # as far as a look needs a store
         self.watch = Watch(
-            watcher, self.clock, tunings=DEFAULTS, routing=Routing(channels=CHANNELS), redact=lambda text: text
+            watcher,
+            self.clock,
+            tunings=DEFAULT_TUNINGS,
+            routing=NotificationRouting(channels=CHANNELS),
+            redact=lambda text: text,
         )
         self.on_lost: Callable[[StoreError], None] | None = None
         self._trouble: StoreError | None = None
@@ -133,11 +137,11 @@ class Days:
             rows.append(AutomationRow(name, str(definition.kind), 1, "f", data, problem=problem))
             for schedule in definition.schedules if problem is None else ():
                 spec = msgspec.json.encode(schedule.to_data())
-                first = None if definition.kind is Kind.EXEC else schedule.next_after(self.clock.now())
+                first = None if definition.kind is DefinitionKind.EXEC else schedule.next_after(self.clock.now())
                 schedules.append(ScheduleRow(name, name, spec, first, schedule.key))
         triggers = (
             TriggerRow("orders/event", "orders", "event", b'{"source":{"type":"event","name":"order"}}', None),
-            _webhook(HOOK, "/builds", Pace()),
+            _webhook(HOOK, "/builds", FlowControl()),
             _webhook(DEBOUNCED, "/report", DEBOUNCE),
         )
         self.worker.do(Announce("f" + "".join(without), tuple(rows), tuple(schedules), triggers))
@@ -201,7 +205,7 @@ class Days:
     def told(self) -> list[Incident]:
         """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
         alerts = self.watcher.read("alerts", limit=10_000)
-        opened = (About.OPENED, About.REOPENED)
+        opened = (NotificationEvent.OPENED, NotificationEvent.REOPENED)
         sent = {one.incident for one in alerts if one.about in opened and one.state is AlertState.SENT}
         new = [one for one in self.incidents() if (one.id, one.opened) not in self._known]
         return [one for one in new if one.id in sent or (one.severity is Severity.DIGEST and not one.parent)]
@@ -224,10 +228,10 @@ class Days:
     def _plan(self, begin: int, end: int) -> None:
         """What begins from one instant to another."""
         for name, (kind, _, _) in MADE.items():
-            for schedule in definition_of(name).schedules if kind is not Kind.EXEC else ():
+            for schedule in definition_of(name).schedules if kind is not DefinitionKind.EXEC else ():
                 for slot in schedule.slots_between(begin, end):
                     span = definition_of(name).span("jitter")
-                    at = slot + jitter_of(name, slot, span) + self._chance.randrange(3 * SECOND)
+                    at = slot + compute_jitter(name, slot, span) + self._chance.randrange(3 * SECOND)
                     self.at(at, partial(self._slot, name, slot, schedule))
         for minute in range(begin - begin % MINUTE + MINUTE, end + 1, MINUTE):
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
@@ -375,7 +379,7 @@ class Days:
             process.close()
 
 
-def _webhook(name: str, path: str, pace: Pace) -> TriggerRow:
+def _webhook(name: str, path: str, pace: FlowControl) -> TriggerRow:
     verify = {"type": "github", "secrets": ["KEY"]}
     written = {"source": {"type": "webhook", "path": path, "verify": verify}, "pace": msgspec.to_builtins(pace)}
     return TriggerRow(name, name.partition("/")[0], "webhook", msgspec.json.encode(written), path)

@@ -8,14 +8,14 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Incident, IncidentKind
-from mainspring.domain.monitors.words import about
-from mainspring.domain.notice import About
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
-from mainspring.domain.produces import unmet
-from mainspring.domain.rendering import headline_of
+from mainspring.domain.definitions.expected_files import find_missing_files
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import render_headline
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.states import FailureReason
+from mainspring.domain.text.phrases import format_span
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.automations import PauseQueue, TakeLock
 from mainspring.store.commands.inbox import RejectFact
@@ -48,7 +48,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 def headline(one: Incident) -> str:
     """The first line that people read."""
-    return headline_of(About.OPENED, one, "production")
+    return render_headline(NotificationEvent.OPENED, one, "production")
 
 
 def _break(what: str, world: Days) -> None:
@@ -91,7 +91,7 @@ def _failing(automation: str, failure: Failure, reason: FailureReason, world: Da
 
 
 def _empty(world: Days) -> None:
-    (fault,) = unmet(["out/*.csv"], {}, 0)
+    (fault,) = find_missing_files(["out/*.csv"], {}, 0)
     failure = Failure("ProductMissing", "not_produced", f"it ended well, but did not produce what it should: {fault}")
     _failing("sync", failure, FailureReason.PERMANENT_ERROR, world)
 
@@ -138,7 +138,7 @@ def _loop(world: Days) -> None:
         world.at(world.clock.now() + n * 5_000, lambda: world.start("orders"))
 
 
-def _finding(kind: FindingKind, name: str, why: str, world: Days) -> None:
+def _finding(kind: ProcessFindingKind, name: str, why: str, world: Days) -> None:
     world.web.do(NoteFindings((*world.findings, found := ProcessFinding(kind, name, why, world.clock.now()))))
     world.findings = (*world.findings, found)
 
@@ -273,7 +273,7 @@ WAYS = (
         says=(
             "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) reads the store all the time"
         ),
-        begin=partial(_finding, FindingKind.WAL, "process 7", "process 7 (sqlite3 state.db)"),
+        begin=partial(_finding, ProcessFindingKind.WAL, "process 7", "process 7 (sqlite3 state.db)"),
     ),
     Way(
         name="The store went back in time",
@@ -542,7 +542,7 @@ WAYS = (
         of="dead processes on box",
         within=5 * MINUTE,
         says="[page] mainspring: box: upkeep of dead processes fails: PermissionError: Permission denied",
-        begin=partial(_finding, FindingKind.UPKEEP, "dead processes", "PermissionError: Permission denied"),
+        begin=partial(_finding, ProcessFindingKind.UPKEEP, "dead processes", "PermissionError: Permission denied"),
     ),
     Way(
         name="The service of a codec does not answer",
@@ -551,7 +551,7 @@ WAYS = (
         of="vault",
         within=5 * MINUTE,
         says="[page] mainspring: codec 'vault' does not answer, on box: its runs wait and continue by themselves",
-        begin=partial(_finding, FindingKind.CODEC, "vault", "codec 'vault' does not answer"),
+        begin=partial(_finding, ProcessFindingKind.CODEC, "vault", "codec 'vault' does not answer"),
     ),
     Way(
         name="The address of the webhooks is taken",
@@ -560,7 +560,7 @@ WAYS = (
         of="hooks.bind of box",
         within=5 * MINUTE,
         says=f"[page] mainspring: box: webhooks are not taken in: {TAKEN}",
-        begin=partial(_finding, FindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {TAKEN}"),
+        begin=partial(_finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {TAKEN}"),
     ),
     Way(
         name="The address of the pages is taken",
@@ -569,7 +569,7 @@ WAYS = (
         of="web.bind of box",
         within=5 * MINUTE,
         says=f"[page] mainspring: box: pages and API are not served: {TAKEN}",
-        begin=partial(_finding, FindingKind.ADDRESS, "web.bind", f"pages and API are not served: {TAKEN}"),
+        begin=partial(_finding, ProcessFindingKind.ADDRESS, "web.bind", f"pages and API are not served: {TAKEN}"),
     ),
     Way(
         name="The secret of a webhook is not set",
@@ -578,7 +578,7 @@ WAYS = (
         of="builds",
         within=5 * MINUTE,
         says="[notify] builds: builds/webhook takes nothing on box: the secret 'KEY' is not set",
-        begin=partial(_finding, FindingKind.SECRET, HOOK, "the secret 'KEY' is not set"),
+        begin=partial(_finding, ProcessFindingKind.SECRET, HOOK, "the secret 'KEY' is not set"),
     ),
     Way(
         name="A sender changed its secret",
@@ -791,7 +791,7 @@ _TWO = """
 def page() -> str:
     """Return docs/silent-failures.md."""
     rows = [
-        f"| {way.name} | {way.cause} | `{way.kind}` | {about(way.within) if way.within else 'at once'} | {way.says} |\n"
+        f"| {way.name} | {way.cause} | `{way.kind}` | {format_span(way.within) if way.within else 'at once'} | {way.says} |\n"
         for way in (*WAYS, *LOST)
     ]
     pairs = [

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.store.commands.journal import SaveOutcome
 from tests.simulation.node import Node
 from tests.simulation.stores import FOLDER

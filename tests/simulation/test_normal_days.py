@@ -8,10 +8,10 @@ import pytest
 
 from mainspring.app.reserved import Reserved
 from mainspring.config import load
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.notice import About
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
 from tests.simulation.silent_ways import FULL, LOST, PAGE, PAIRS, WAYS, headline, page
@@ -77,7 +77,7 @@ def reserved(world, receiver, tmp_path, monkeypatch):
     with asyncio.Runner() as runner:
 
         async def make():
-            return Reserved(settings, FaultText(Secrets(None, os.environ)), world.clock, "state.db")
+            return Reserved(settings, ErrorText(SecretStore(None, os.environ)), world.clock, "state.db")
 
         made = runner.run(make())
         world.on_lost = lambda error: runner.run(made.look(f"{type(error).__name__}: {error}"))
@@ -94,7 +94,7 @@ def test_ordinary_days_are_quiet(month):
     long = "select count(*) from runs where partition is not null and started_at - created_at > 3600000"
     assert read(long).get > 0, "runs waited behind others for hours"
     about = {one.about for one in month.watcher.read("alerts")}
-    assert about <= {About.DIGEST}, "a digest of early signs is about no incident"
+    assert about <= {NotificationEvent.DIGEST}, "a digest of early signs is about no incident"
 
 
 @pytest.mark.slow

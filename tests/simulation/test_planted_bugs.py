@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.engine.body import Body
 from mainspring.engine.journal_writer import JournalWriter
 from mainspring.engine.live_attempt import LiveAttempt
@@ -232,7 +232,7 @@ def lost_attempts_count(patch):
 def other_branches_superseded(patch):
     """Continuing a run does again what other branches had done before the failure."""
     _statement(patch, "list_current_outcomes_from", "rank >= (", "rank >= 0 * (")
-    patch.setattr(reopening, "no_longer_counted", lambda counted, failing: [o.rank for o in counted])
+    patch.setattr(reopening, "find_superseded_ranks", lambda counted, failing: [o.rank for o in counted])
 
 
 def no_limit(patch):

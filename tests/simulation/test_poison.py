@@ -7,8 +7,8 @@ import os
 import random
 from pathlib import Path
 
+from mainspring.domain.processes.crash_blame import PROBATION_MS, CrashHistory, assign_blame, next_probation_ms
 from mainspring.domain.states import FailureReason
-from mainspring.domain.worker_death import SURVIVE_MS, DeathRecord, blame, next_survive_ms
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.runs import Reopen
 from mainspring.store.commands.sessions import Bury, ClearSuspect, CloseSession
@@ -45,9 +45,9 @@ class Fleet:
         self.lives: dict[str, tuple[SqliteProcess, dict[str, Live]]] = {}
         self.poison: dict[str, str] = {}
         self.steps: dict[str, int] = {}
-        self.survive_ms = SURVIVE_MS
+        self.survive_ms = PROBATION_MS
         self.deaths = 0
-        self.record = DeathRecord()
+        self.record = CrashHistory()
 
     def _process(self, role: str) -> SqliteProcess:
         process = SqliteProcess(self._path, self.clock)
@@ -114,7 +114,7 @@ class Fleet:
             )
         else:
             read = self.judge.reader.read
-            judged = blame(
+            judged = assign_blame(
                 is_excused=False,
                 is_at_work=True,
                 on_probation=role == "probation",
@@ -122,7 +122,7 @@ class Fleet:
                 suspects=[row[0] for row in read("list_probation_runs_of_session", (process.session,))],
             )
             if role == "probation" and judged.counts:
-                self.survive_ms = next_survive_ms(self.survive_ms, judged)
+                self.survive_ms = next_probation_ms(self.survive_ms, judged)
             self.record.note(now, judged)
             limit = self.record.limit(now)
             answer = self.judge.do(Bury(process.session, crashed=judged.counts, alone=judged.alone, limit=limit))

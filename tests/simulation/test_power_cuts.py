@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.journal import SaveOutcome

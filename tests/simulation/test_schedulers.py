@@ -20,10 +20,10 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.domain.calendar import Calendar
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.time.calendar import Calendar
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine import scheduler as under_test
 from mainspring.engine.announcing import announcement
 from mainspring.engine.calendars import calendars
@@ -84,7 +84,7 @@ class SchedulerNode:
         registry = declared(world.dice.randint(2027, 2040))
         self.submit(announcement(registry, self.clock.now()), lambda _: None)
         reads = WorkerReads(world.reader)
-        self.scheduler = Scheduler(self.loop, self, reads, self.clock, PLAIN, self._off_loop)  # type: ignore[arg-type]
+        self.scheduler = Scheduler(self.loop, self, reads, self.clock, PLAIN_SEALING, self._off_loop)  # type: ignore[arg-type]
         self.scheduler.start()
 
     def guard(self, run: Callable[[], None]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.ids import make_idempotency_key
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState, RunState
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import Done, Numbered
@@ -99,7 +99,7 @@ class Truth:
                 )
             self._superseded.add((run, rank))
             self._outcomes.pop((run, ident, generation), None)
-            self.effects.committed.discard(idempotency_key(run, ident, generation))
+            self.effects.committed.discard(make_idempotency_key(run, ident, generation))
 
     def _outcome(self, command: SaveOutcome) -> None:
         key = (command.run, command.ident, command.generation)
@@ -119,7 +119,7 @@ class Truth:
         if command.state is OutcomeState.SUCCEEDED:
             self._of_its_attempt(command)
         if command.kind is OutcomeKind.STEP and command.state in (OutcomeState.SUCCEEDED, OutcomeState.FAILED):
-            self.effects.committed.add(idempotency_key(command.run, command.ident, command.generation))
+            self.effects.committed.add(make_idempotency_key(command.run, command.ident, command.generation))
 
     def _of_its_attempt(self, command: SaveOutcome) -> None:
         """What an attempt returned counts for that attempt alone, and not once it was given up."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock_step import ClockStep, joined_steps
 from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.time.clock_step import ClockStep, merge_steps
 from mainspring.store.base import CommitReport, Database
 from tests.simulation.truth import Truth
 
@@ -38,7 +38,7 @@ class UnsureDatabase:
             raise StoreUnavailableError("simulated: not executed")
         report = self.inner.commit(commands, again=again)
         # The real one has noted a step of the clock; had its commit failed, it would find that again.
-        self._step = joined_steps(self._step, report.changes.clock_step)
+        self._step = merge_steps(self._step, report.changes.clock_step)
         self._truth.see(commands, report.results, again=again)
         if again:
             world.hits["sent again"] += 1

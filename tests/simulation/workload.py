@@ -6,8 +6,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from mainspring.domain.errors import Permanent, Transient
-from mainspring.domain.retry import Retry
-from mainspring.domain.saved_error import StepFailed
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.failures.saved_error import StepFailed
 from mainspring.engine.definitions import step, task, workflow
 from mainspring.engine.registry import Registry
 from mainspring.engine.run import Run

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.ids import new_id
-from mainspring.domain.journal import FactKind
+from mainspring.domain.ids import make_id
+from mainspring.domain.runs.journal import FactKind
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import Deliver, Publish
@@ -161,7 +161,7 @@ class World:
             ]
         if number % 4 == 3:
             name, tree = "single", ["act", f"a{number}", dice.choice(HOWS)]
-        begun = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
+        begun = Begun(make_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
         self.runs[begun.id] = begun
         begins = dice.uniform(0, 7)
         self.loop.call_later(begins, self._start, begun)
@@ -178,7 +178,7 @@ class World:
 
     def _plan_chain(self, dice: random.Random) -> None:
         """Plan a run that begins anew again and again, and what comes for it: each counts exactly once in the chain."""
-        begun = self.chain = Begun(new_id("r", self.clock.now(), dice.getrandbits(80)), "chain", None)
+        begun = self.chain = Begun(make_id("r", self.clock.now(), dice.getrandbits(80)), "chain", None)
         self._start(begun)
         for n in range(invariants.CHAINED):
             data = msgspec.json.encode({"for": "chain", "number": n})

@@ -15,7 +15,7 @@ import apsw
 import psycopg
 
 from mainspring.app.stores import make_store
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
 from mainspring.service import people
 from mainspring.service.actor import Actor, act_of

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from mainspring.app.stores import make_store
-from mainspring.domain.access import Role
+from mainspring.domain.access.passwords import ScryptCost
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.password import Cost
 from mainspring.service import people
 from mainspring.service.actor import Actor, act_of
 from tests.acceptance.test_roles import Site
@@ -52,7 +52,7 @@ def token_of(url: str) -> str:
     store.open()
     try:
         act = act_of(ana, clock)
-        people.add_person(store, "ana", Role.ADMIN, None, PASSWORD, clock=clock, act=act, cost=Cost(log_n=4))
+        people.add_person(store, "ana", Role.ADMIN, None, PASSWORD, clock=clock, act=act, cost=ScryptCost(log_n=4))
         return people.make_token(store, "bot", Role.OPERATOR, None, None, clock=clock, act=act_of(ana, clock))
     finally:
         store.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mainspring as ms
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.states import TERMINAL_STATES, RunState
 
 ALL = bool(os.environ.get("TESTS_LONG"))
 CALLS = range(1, 90) if ALL else range(2, 46, 4)
@@ -82,7 +82,7 @@ async def drive(app: ms.App, handle) -> RunState:
         lambda: app.signal(handle.id, "more", 7),
         lambda: app.answer(handle.id, "yes"),
     ]
-    while (state := await again(handle.status)) not in (*TERMINAL, RunState.NEEDS_ATTENTION):
+    while (state := await again(handle.status)) not in (*TERMINAL_STATES, RunState.NEEDS_ATTENTION):
         if state == RunState.WAITING and sent < len(acts):
             # Once each time: while the question is not open, the run may come to need a person, and no answer helps it then.
             with contextlib.suppress(ms.MainspringError):

@@ -15,8 +15,8 @@ import pytest
 
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.queue_address import server_of
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_address import resolve_server
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.triggers.queue_access import QueueSource, open_source
 from tests.acceptance.one_project import Project
 from tests.brokers.server import BrokerServer
@@ -65,7 +65,7 @@ class Orders:
     """Orders that are sent until it is enough, each again until the broker has accepted it."""
 
     def __init__(self, url: str) -> None:
-        self._queue = Queue.parse(url)
+        self._queue = BrokerQueue.parse(url)
         self._enough = threading.Event()
         self.accepted = 0
         self._thread = threading.Thread(target=lambda: asyncio.run(self._send()), daemon=True)
@@ -80,7 +80,7 @@ class Orders:
 
     async def _send(self) -> None:
         while True:
-            source = open_source(self._queue, server_of(self._queue.server, str), None)
+            source = open_source(self._queue, resolve_server(self._queue.server, str), None)
             try:
                 async with asyncio.timeout(20):
                     await source.connect()
@@ -114,7 +114,7 @@ class Works:
         self.project.store = store or self.project.store
         self._read = 0
         self._numbers: dict[str, dict[str, int]] = {"pack": {}, "ship": {}}
-        self.queues = {"pack": Queue.parse(orders), "ship": Queue.parse(parcels)}
+        self.queues = {"pack": BrokerQueue.parse(orders), "ship": BrokerQueue.parse(parcels)}
         self.store = make_store(self.project.store, clock=SystemClock())
         self._killed: set[int] = set()
         self.project.up("up", "--processes", "2")

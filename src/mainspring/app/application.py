@@ -29,13 +29,13 @@ from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores import make_store, require_made
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
-from mainspring.config.places import is_server_url
-from mainspring.domain.classify import Classifier
+from mainspring.config.locations import is_server_url
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
-from mainspring.domain.refused_setting import refuse_unknown_options
-from mainspring.domain.sealing import Sealing, payload_limit
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.option_errors import reject_unknown_options
+from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec
+from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.registry import Registry, current_registry
 from mainspring.engine.transaction import Tx
@@ -71,7 +71,7 @@ class App(RunStarter):
         payload_max: int | str = DEFAULT_LIMIT,
         **unknown: Never,
     ) -> None:
-        refuse_unknown_options("ms.App", App.__init__, unknown)
+        reject_unknown_options("ms.App", App.__init__, unknown)
         self.place = _place_of(store)
         self.registry = registry or current_registry()
         self.sealing = Sealing(codec, _limit_of(payload_max))
@@ -333,7 +333,7 @@ class App(RunStarter):
 
 def _limit_of(payload_max: int | str) -> int:
     try:
-        return payload_limit(payload_max)
+        return read_payload_limit(payload_max)
     except OptionError as error:
         raise OptionError(f"App(payload_max=...): {error.message}", hint=error.hint) from None
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.desk import Desk

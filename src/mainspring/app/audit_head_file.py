@@ -4,8 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from mainspring.domain.audit_head import AuditHead, read_audit_head
 from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.integrity.audit_head import AuditHead, read_audit_head
 
 
 def read_heads(file: Path) -> list[AuditHead]:

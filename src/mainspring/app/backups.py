@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mainspring.app.stores import address_of
-from mainspring.config.places import is_server_url, store_path
+from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
 from mainspring.store.finding import Finding
 from mainspring.store.sqlite import backup as files

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from mainspring.config.settings import CalendarSettings
-from mainspring.domain.calendar import Calendar
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
+from mainspring.domain.extras import install_command
+from mainspring.domain.time.calendar import Calendar
 
 YEARS_BACK, YEARS_AHEAD = 3, 10
 """Around the year in which an automation is loaded."""

@@ -10,15 +10,15 @@ import msgspec
 from mainspring.app.brief_loop import run_briefly
 from mainspring.app.channels import addresses_of, open_links
 from mainspring.config.settings import Settings
-from mainspring.domain.channel import TERMINAL
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import UnknownNameError
-from mainspring.domain.ids import new_id
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About, Field, Notice
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.channel_address import TERMINAL
+from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 
 WITHIN_S = 30.0
 
@@ -50,7 +50,7 @@ def try_channels(
     settings: Settings, channels: Sequence[str], *, by: str, clock: Clock, within_s: float = WITHIN_S
 ) -> list[Tried]:
     """Tell each of these channels that this is a test by somebody, all at once, and return what they answered. Blocking."""
-    faults = FaultText(Secrets(settings.secrets.dir, os.environ))
+    faults = ErrorText(SecretStore(settings.secrets.dir, os.environ))
     links, addresses = open_links(settings, faults, clock), addresses_of(settings)
     notice = _notice(settings, by, clock)
 
@@ -61,7 +61,7 @@ def try_channels(
     return [msgspec.structs.replace(one, address=addresses[one.channel]) for one in run_briefly(each())]
 
 
-async def _tell(name: str, link: ChannelLink, notice: Notice, faults: FaultText, within_s: float) -> Tried:
+async def _tell(name: str, link: ChannelLink, notice: Notification, faults: ErrorText, within_s: float) -> Tried:
     since = time.monotonic()
     fault = None
     try:
@@ -76,16 +76,20 @@ async def _tell(name: str, link: ChannelLink, notice: Notice, faults: FaultText,
     return Tried(name, fault, round((time.monotonic() - since) * 1000), "")
 
 
-def _notice(settings: Settings, by: str, clock: Clock) -> Notice:
+def _notice(settings: Settings, by: str, clock: Clock) -> Notification:
     project, now = settings.project, clock.now()
-    made = new_id("t", now, clock.random_bits(80))
-    return Notice(
+    made = make_id("t", now, clock.random_bits(80))
+    return Notification(
         id=made,
         key=f"mainspring:test:{made}",
-        about=About.TEST,
+        about=NotificationEvent.TEST,
         severity=Severity.NOTIFY,
         headline=f"[test] {project.name or 'mainspring'}: this channel works, nothing is wrong",
-        fields=(Field("What", "somebody tries this channel"), Field("By", by), Field("Do", "nothing")),
+        fields=(
+            NotificationField("What", "somebody tries this channel"),
+            NotificationField("By", by),
+            NotificationField("Do", "nothing"),
+        ),
         environment=project.environment,
         project=project.name,
         at=now,

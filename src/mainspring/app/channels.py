@@ -3,32 +3,37 @@
 from datetime import timedelta
 
 from mainspring.config.settings import Settings
-from mainspring.domain.channel import TERMINAL, read_channel
+from mainspring.domain.access.incident_link import (
+    LINK_LIFETIME_S,
+    LINK_SECRET_NAME,
+    MIN_LINK_KEY_LENGTH,
+    IncidentLinkToken,
+)
 from mainspring.domain.clock import Clock
-from mainspring.domain.cron import zone_of
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.incident import Incident
-from mainspring.domain.link import LIVES_S, SECRET, SHORTEST_KEY, Grant
-from mainspring.domain.rendering import Circumstances
-from mainspring.domain.route import Routing
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.notifications.channel_address import TERMINAL, read_channel_address
+from mainspring.domain.notifications.rendering import NotificationContext
+from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.domain.time.cron import find_zone
 from mainspring.operations.notifiers import open_link
 from mainspring.operations.notifiers.base import ChannelLink
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 
 _MILLISECOND = timedelta(milliseconds=1)
 _CLOCKS_DIFFER_S = 600
 """A link is made by one machine and opened at another, whose clock may be behind: what lives for too long by it is refused."""
 
 
-def routing_of(settings: Settings) -> Routing:
+def routing_of(settings: Settings) -> NotificationRouting:
     """Return who is told what, and when."""
     notify = settings.notify
-    return Routing(
+    return NotificationRouting(
         channels=tuple(notify.channels),
         routes=notify.route,
         maintenance=notify.maintenance,
-        zone=zone_of(settings.project.timezone),
+        zone=find_zone(settings.project.timezone),
         digest=notify.digest,
         group_wait_ms=notify.group_wait // _MILLISECOND,
         repeat_ms=notify.repeat // _MILLISECOND,
@@ -41,24 +46,24 @@ def addresses_of(settings: Settings) -> dict[str, str]:
     return {**settings.notify.channels, TERMINAL: settings.notify.channels.get(TERMINAL, TERMINAL)}
 
 
-def open_links(settings: Settings, faults: FaultText, clock: Clock) -> dict[str, ChannelLink]:
+def open_links(settings: Settings, faults: ErrorText, clock: Clock) -> dict[str, ChannelLink]:
     """Return what tells each channel, by its name. No secret is looked up yet."""
-    return {name: open_link(read_channel(text), faults, clock) for name, text in addresses_of(settings).items()}
+    return {name: open_link(read_channel_address(text), faults, clock) for name, text in addresses_of(settings).items()}
 
 
-def link_of(settings: Settings, secrets: Secrets, clock: Clock, incident: Incident) -> str | None:
+def link_of(settings: Settings, secrets: SecretStore, clock: Clock, incident: Incident) -> str | None:
     """Return the link to an incident, signed; None where no address is public or no key is set. The key is looked up each time."""
     if settings.web.public_url is None:
         return None
     try:
-        keys = [key for key in secrets.lines(SECRET) if len(key) >= SHORTEST_KEY]
+        keys = [key for key in secrets.lines(LINK_SECRET_NAME) if len(key) >= MIN_LINK_KEY_LENGTH]
     except ConfigError:
         return None
-    grant = Grant(incident.id, incident.opened, clock.now() // 1000 + LIVES_S - _CLOCKS_DIFFER_S)
+    grant = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S - _CLOCKS_DIFFER_S)
     return f"{settings.web.public_url}/i/{grant.token(keys[0])}" if keys else None
 
 
-def circumstances_of(settings: Settings) -> Circumstances:
+def circumstances_of(settings: Settings) -> NotificationContext:
     """Return what every notice of this installation says alike."""
     project = settings.project
-    return Circumstances(zone=zone_of(project.timezone), project=project.name, environment=project.environment)
+    return NotificationContext(zone=find_zone(project.timezone), project=project.name, environment=project.environment)

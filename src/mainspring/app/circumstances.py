@@ -8,9 +8,9 @@ from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 
 from mainspring.config.settings import Settings
-from mainspring.domain.circumstance import Circumstance, CircumstanceKind
-from mainspring.domain.secret_looks import KEY
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
+from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _MOST_PACKAGES = 1_000
 _LONGEST = 40
@@ -20,19 +20,19 @@ _OF_ONE_PROCESS = ("up.", "worker.tags")
 """Settings that processes of one host may have each for itself: flags of `mainspring up`."""
 
 
-def circumstances_of(settings: Settings) -> tuple[Circumstance, ...]:
+def circumstances_of(settings: Settings) -> tuple[ConditionSnapshot, ...]:
     """Return what a worker of this host runs under. It reads the metadata of all packages, which takes some 100 ms."""
     subject = f"host:{socket.gethostname()}"
     return (
-        Circumstance(CircumstanceKind.CONFIGURATION, subject, marks_of(settings)),
-        Circumstance(CircumstanceKind.RUNTIME, subject, versions()),
+        ConditionSnapshot(ConditionKind.CONFIGURATION, subject, marks_of(settings)),
+        ConditionSnapshot(ConditionKind.RUNTIME, subject, versions()),
     )
 
 
 def marks_of(settings: Settings) -> dict[str, str]:
     """Return a mark of each setting that is not a default: the same for the same value, without secrets, and telling nothing of it."""
     return {
-        path: _mark("" if KEY.search(path) else HIDDEN.redact(repr(value)))
+        path: _mark("" if SECRET_FIELD_NAME.search(path) else KNOWN_SECRETS.redact(repr(value)))
         for path, value, source in settings.describe()
         if source != "default" and not path.startswith(_OF_ONE_PROCESS)
     }

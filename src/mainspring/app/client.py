@@ -20,12 +20,12 @@ import httpx2
 import msgspec
 
 from mainspring.app.told_error import error_of
-from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
-from mainspring.domain.failure import Failure
-from mainspring.domain.saved_error import RunFailed
-from mainspring.domain.sealing import LARGEST_LIMIT
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import RunFailed
+from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
 WITHIN_S = 90.0
 """The longest one request may take: an act on many runs is answered within a minute."""
@@ -90,7 +90,7 @@ class RemoteHandle:
             if view.state is RunState.SUCCEEDED and isinstance(heir, str):
                 run_id, pause = heir, _LOOK_FIRST_S
                 continue
-            if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
+            if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
                 return _ended(view, type)
             left = pause if until is None else min(pause, until - time.monotonic())
             if left <= 0:
@@ -278,7 +278,7 @@ def _part(name: str) -> str:
 
 def _plain(value: Any, what: str) -> msgspec.Raw:
     """Return a value as canonical JSON. Raises ValueRefusedError."""
-    return msgspec.Raw(encode(value, what=what, limit=LARGEST_LIMIT))
+    return msgspec.Raw(encode(value, what=what, limit=MAX_PAYLOAD_BYTES))
 
 
 def _checked(url: str) -> str:

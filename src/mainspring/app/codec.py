@@ -5,10 +5,10 @@ from typing import Any, cast
 
 from mainspring.app.importing import named_object
 from mainspring.config.settings import StoreSettings
-from mainspring.domain.codec import Codec
 from mainspring.domain.errors import ConfigError, OptionError
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import Codec
+from mainspring.domain.values.sealing import Sealing
 
 _WANTED = ("id", "encode", "decode")
 

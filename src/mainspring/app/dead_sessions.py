@@ -2,7 +2,7 @@
 
 import logging
 
-from mainspring.domain.worker_death import CRASH_LIMIT
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.liveness import FoundSession, kill_remains

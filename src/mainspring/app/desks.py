@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from mainspring.app.told_desk import Report, ToldDesk
 from mainspring.domain.clock import Clock
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.watched_folder import Files
-from mainspring.resources.secret import Secrets
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.alone import Alone
@@ -24,7 +24,7 @@ _LOG = logging.getLogger("mainspring.desks")
 class Desks:
     """Makes the desks of one process."""
 
-    def __init__(self, store: ProcessStore, clock: Clock, secrets: Secrets) -> None:
+    def __init__(self, store: ProcessStore, clock: Clock, secrets: SecretStore) -> None:
         self._store = store
         self._clock = clock
         self._secrets = secrets
@@ -34,17 +34,17 @@ class Desks:
     def __call__(self, known: KnownTrigger, intake: Intake) -> Desk:
         """Return the desk of a trigger of a kind in FETCHED."""
         source = known.trigger.source
-        if isinstance(source, Queue):
+        if isinstance(source, BrokerQueue):
             return self._of_queue(known, source, intake)
         from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
 
-        assert isinstance(source, Files)
+        assert isinstance(source, WatchedFolder)
         ends = Ends(self._store.reader, intake)
         return ToldDesk(
             lambda report: FolderDesk(known.name, source, intake, ends, report, self._clock), self._tell_of_folder
         )
 
-    def _of_queue(self, known: KnownTrigger, queue: Queue, intake: Intake) -> Desk:
+    def _of_queue(self, known: KnownTrigger, queue: BrokerQueue, intake: Intake) -> Desk:
         # Imported late: most projects have no broker.
         from mainspring.triggers.queue_desk import QueueDesk  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError, StoreError, StoreUnavailableError
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
 from mainspring.store.base import Changes, NotAStoreError
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury

@@ -9,8 +9,8 @@ import msgspec
 from mainspring.app.exec_ledger import Ledger
 from mainspring.app.exec_signals import say
 from mainspring.app.rules import classifier_of
-from mainspring.domain.classify import Classifier
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.failures.classifier import Classifier
 from mainspring.engine.wrapped import WrappedEnd, Wrapping
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore

@@ -14,13 +14,13 @@ from mainspring.app.exec_ledger import Ledger, bury_dead
 from mainspring.app.exec_plan import MAINSPRING_FAILED, ExecPlan
 from mainspring.app.exec_signals import PassedSignals, given_environment, say
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.ids import new_id
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import RunState
 from mainspring.engine import wrapped_record as tell
 from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun
-from mainspring.resources.withheld import PASSWORD, WITHHELD
+from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
 from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
 from mainspring.store.commands.automations import TakeLock
@@ -56,7 +56,7 @@ class ExecProcess:
         self._clock = clock or SystemClock()
         self._name = plan.wrapping.definition.name
         now_at = self._clock.now()
-        self._id = new_id("r", now_at, self._clock.random_bits(80))
+        self._id = make_id("r", now_at, self._clock.random_bits(80))
         self._begin: StartRun = tell.start(
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
@@ -175,7 +175,7 @@ class ExecProcess:
         if holder is not None:
             self._bury_dead()
             holder = attempt()
-        until = self._clock.now() + ms_of(self._plan.lock_wait)
+        until = self._clock.now() + to_milliseconds(self._plan.lock_wait)
         while holder is not None and self._clock.now() < until and self._signals.number is None:
             self._signals.wait(_LOOK_EVERY)
             holder = attempt()
@@ -230,8 +230,8 @@ class ExecProcess:
 
     def _tell_withheld(self, end: WrappedEnd) -> None:
         """Say that a command that failed did not get the password of our database: it may have needed it for its own."""
-        if end.failure is not None and PASSWORD in WITHHELD.names_in(os.environ):
-            say(f"{self._name}: it did not get {PASSWORD}; --pass-env {PASSWORD} hands it on")
+        if end.failure is not None and PASSWORD_VARIABLE in SECRET_VARIABLES.names_in(os.environ):
+            say(f"{self._name}: it did not get {PASSWORD_VARIABLE}; --pass-env {PASSWORD_VARIABLE} hands it on")
 
     # -- the command and after it --------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ import threading
 
 from mainspring.config import Settings
 from mainspring.engine.wrapped import WrappedEnd
-from mainspring.resources.hidden import HIDDEN
-from mainspring.resources.secret import Secrets
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.runs import StartRun
 
 WITHIN_S = 2.0
@@ -39,10 +39,10 @@ def _send(settings: Settings, begin: StartRun, end: WrappedEnd, faults: list[str
         from mainspring.operations.traces.wrapped import wrapped_spans
 
         check_installed()
-        collector = collector_of(settings, Secrets(settings.secrets.dir, os.environ), TRACES, WITHIN_S)
+        collector = collector_of(settings, SecretStore(settings.secrets.dir, os.environ), TRACES, WITHIN_S)
         try:
-            collector.send(encoded(wrapped_spans(begin, end), resource_of(settings), HIDDEN.redact))
+            collector.send(encoded(wrapped_spans(begin, end), resource_of(settings), KNOWN_SECRETS.redact))
         finally:
             collector.close()
     except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
-        faults.append(" ".join(HIDDEN.redact(f"{error}").splitlines()) or type(error).__name__)
+        faults.append(" ".join(KNOWN_SECRETS.redact(f"{error}").splitlines()) or type(error).__name__)

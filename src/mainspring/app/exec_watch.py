@@ -5,7 +5,7 @@ Invariant: it changes nothing of the command's own story, which is on record bef
 
 from mainspring.app.exec_signals import say
 from mainspring.config import Settings
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.incidents import is_alert_due
 
@@ -27,4 +27,6 @@ def watch_own(settings: Settings, store: ProcessStore, automation: str) -> None:
 
             look_and_tell(settings, store, within_s=WITHIN_S)
     except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
-        say(f"{automation}: nobody could be told how it ended: {HIDDEN.redact(f'{type(error).__name__}: {error}')}")
+        say(
+            f"{automation}: nobody could be told how it ended: {KNOWN_SECRETS.redact(f'{type(error).__name__}: {error}')}"
+        )

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
-from mainspring.domain.call import decode_result
-from mainspring.domain.codec import decode
-from mainspring.domain.saved_error import RunFailed
-from mainspring.domain.signature import Signature
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.failures.saved_error import RunFailed
+from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.values.codec import decode
+from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.saved_call import decode_result
 from mainspring.service.opening import ViewOpening
 from mainspring.store.reads.runs import newest_of, run_view
 from mainspring.store.views import RunView
@@ -98,7 +98,7 @@ class Handle(Generic[T_co]):
             waiters.add(run_id, wake, store.reader)
             try:
                 view = await asyncio.to_thread(run_view, store.reader, run_id)
-                if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
+                if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
                     return view
                 if store.committer.fatal is not None:
                     raise store.committer.fatal

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from mainspring.app.project import Project
-from mainspring.domain.worker_death import CRASH_LIMIT
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT
 
 _END, _ASKED, _LOST = b"\n", b"end", b"lost"
 _GONE = 75

@@ -2,7 +2,7 @@
 
 import logging
 
-from mainspring.domain.hash_seed import FIX, has_random_hash_seed
+from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
 from mainspring.engine.automation import Workflow
 from mainspring.engine.registry import Registry
 
@@ -21,5 +21,5 @@ def warn_of_random_hash_seed(registry: Registry) -> None:
             "the hash seed of this process is random: if a run of %s is continued by another process, sets of text may have "
             "another order there, and the run stops as drift. To fix it, %s",
             name,
-            FIX,
+            HASH_SEED_FIX,
         )

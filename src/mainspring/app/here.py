@@ -4,7 +4,7 @@ from collections import Counter
 
 import msgspec
 
-from mainspring.domain.roles import SUPERVISOR, Role
+from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
 from mainspring.domain.states import SessionState
 from mainspring.store.base import Reader
 from mainspring.store.liveness import host_identity
@@ -34,7 +34,7 @@ def look_here(reader: Reader, now: int, host: str | None = None) -> Here:
     silent += [session for session in supervisors if now - session.beat_at > SILENT_MS]
     missing = [] if supervisors else ["no `mainspring up` lives on this host"]
     missing += [
-        f"{kept[role] - live[role]} of {kept[role]} {role} processes" for role in Role if live[role] < kept[role]
+        f"{kept[role] - live[role]} of {kept[role]} {role} processes" for role in ProcessRole if live[role] < kept[role]
     ]
     missing += [f"the {one.role} process {one.pid} gives no sign of life" for one in silent]
     return Here(dict(kept), {role: live[role] for role in kept}, missing)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from mainspring.config.settings import Settings
 from mainspring.domain.errors import ConfigError
-from mainspring.resources.hidden import HIDDEN
-from mainspring.resources.secret import Secrets
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.process_store import ProcessStore
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("mainspring.metrics")
 
 
-def begin_pushing(settings: Settings, secrets: Secrets, store: ProcessStore) -> "Pusher | None":
+def begin_pushing(settings: Settings, secrets: SecretStore, store: ProcessStore) -> "Pusher | None":
     """Begin to send the metrics of an open store; None where none are wanted, or none can be sent: the watch goes on without."""
     every = settings.otel.metrics_every
     if settings.otel.endpoint is None or every is None:
@@ -31,7 +31,7 @@ def begin_pushing(settings: Settings, secrets: Secrets, store: ProcessStore) -> 
         lambda: reader.read(store.reader, store.clock.now()),
         collector_of(settings, secrets, METRICS),
         resource_of(settings),
-        HIDDEN.redact,
+        KNOWN_SECRETS.redact,
         every_s=every.total_seconds(),
     )
     try:

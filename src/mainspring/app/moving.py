@@ -1,7 +1,7 @@
 """Moving the project's store elsewhere, and taking that back: the place that knows both kinds of end."""
 
 from mainspring.app.stores import address_of, anchor
-from mainspring.config.places import is_server_url, store_path
+from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError
 from mainspring.service.actor import Act

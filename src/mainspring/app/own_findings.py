@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainspring.app.post_process import PostProcess
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.store.commands.sessions import NoteFindings
 
 
@@ -13,13 +13,13 @@ class OwnFindings:
 
     def __init__(self, process: PostProcess) -> None:
         self._process = process
-        self._found: dict[tuple[FindingKind, str], ProcessFinding] = {}
-        self._kinds: frozenset[FindingKind] = frozenset()
+        self._found: dict[tuple[ProcessFindingKind, str], ProcessFinding] = {}
+        self._kinds: frozenset[ProcessFindingKind] = frozenset()
         """Those that are reported here: others are reported by other parts of the process."""
         self._written: tuple[ProcessFinding, ...] | None = ()
         """What is on record; None = not known, a commit is under way or failed."""
 
-    def replace(self, kind: FindingKind, why: Mapping[str, str]) -> None:
+    def replace(self, kind: ProcessFindingKind, why: Mapping[str, str]) -> None:
         """Let these be all findings of a kind: name -> why. One that lasts keeps its instant."""
         now = self._process.store.clock.now()
         self._kinds |= {kind}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mainspring.app.handover import Handover, ProcessLine
-from mainspring.domain.roles import Role
+from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.engine.process_exit import signal_name
 
 PROBATION = "probation"
@@ -23,11 +23,11 @@ STEADY_AFTER = 30.0
 AT_ONCE = 2.0
 """A process that ends by itself within so many seconds did not get to work: it starts again with a pause, and not in silence."""
 MODULES = {
-    Role.WORKER: "mainspring.app.worker_process",
+    ProcessRole.WORKER: "mainspring.app.worker_process",
     PROBATION: "mainspring.app.worker_process",
-    Role.SCHEDULER: "mainspring.app.scheduler_process",
-    Role.WATCHER: "mainspring.app.watcher_process",
-    Role.WEB: "mainspring.web.process",
+    ProcessRole.SCHEDULER: "mainspring.app.scheduler_process",
+    ProcessRole.WATCHER: "mainspring.app.watcher_process",
+    ProcessRole.WEB: "mainspring.web.process",
 }
 """What is executed for each role. Only a worker's imports anybody's code."""
 

@@ -20,8 +20,8 @@ from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.roles import Role
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.parentage import set_death_signal
 from mainspring.store.base import OUTAGES, Changes, StoreBrokenError
 from mainspring.store.usage import Usage
@@ -51,7 +51,7 @@ class PostProcess:
             lease_ms=project.lease_ms,
             clock=project.clock,
             # The web process publishes events in the name of programs: they are matched by their data.
-            sealing=project.sealing if role == Role.WEB else PLAIN,
+            sealing=project.sealing if role == ProcessRole.WEB else PLAIN_SEALING,
             deliver=self._deliver,
             on_change=self._on_change,
             on_trouble=self._on_trouble,

@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any
 
 from mainspring.config.logs_settings import LogsSettings
-from mainspring.domain.log_line import Level, LogLine, plain_fields, written
-from mainspring.domain.text import escape
+from mainspring.domain.runs.log_line import Level, LogLine, bound_fields, encode_line
+from mainspring.domain.text.escaping import escape
 from mainspring.engine.step_context import STEP
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _LONGEST = 64 * 1024
 _DEFAULT = LogsSettings()
@@ -23,7 +23,7 @@ _DEFAULT = LogsSettings()
 
 def begin_log(logs: LogsSettings = _DEFAULT, *, environment: str = "", verbose: bool = False) -> None:
     """Write the records of this process from now on; called again, in the way that was found out meanwhile."""
-    HIDDEN.add_variables(os.environ)
+    KNOWN_SECRETS.add_variables(os.environ)
     is_json = logs.format == "json" or (logs.format == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(environment) if is_json else TextFormatter())
@@ -74,7 +74,7 @@ class JsonFormatter(logging.Formatter):
         text = record.getMessage()
         if record.exc_info and record.exc_info[0] is not None:
             text = f"{text}\n{self.formatException(record.exc_info)}"
-        fields = plain_fields(getattr(record, "fields", None) or {})
+        fields = bound_fields(getattr(record, "fields", None) or {})
         line = LogLine(
             at=int(record.created * 1000),
             level=Level.of(record.levelno),
@@ -82,16 +82,16 @@ class JsonFormatter(logging.Formatter):
             logger=record.name,
             environment=self._environment,
             worker=process_name(),
-            fields=HIDDEN.redactor.redact_data(fields) if fields else {},
+            fields=KNOWN_SECRETS.redactor.redact_data(fields) if fields else {},
             **_whose(record),
         )
-        return written(line).decode()
+        return encode_line(line).decode()
 
 
 def _clean(record: logging.LogRecord, text: str) -> str:
     """Return a text that may be shown; what comes from a line of an attempt is so already."""
     is_clean = record.name in _TOLD_BY and getattr(record, "is_clean", False)
-    return text if is_clean else escape(HIDDEN.redact(text), _LONGEST)
+    return text if is_clean else escape(KNOWN_SECRETS.redact(text), _LONGEST)
 
 
 def _whose(record: logging.LogRecord) -> dict[str, Any]:

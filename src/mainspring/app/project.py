@@ -13,13 +13,13 @@ from mainspring.app.process_policy import apply_policy
 from mainspring.app.rules import classifier_of
 from mainspring.app.stores import make_store
 from mainspring.config import Settings, load
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.duration import ms_of
-from mainspring.domain.log_line import Level
-from mainspring.domain.sealing import Sealing
-from mainspring.resources.secret import Secrets
-from mainspring.resources.withheld import WITHHELD
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.runs.log_line import Level
+from mainspring.domain.values.sealing import Sealing
+from mainspring.resources.secret_store import SecretStore
+from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.service.actor import Actor, user_name
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import SetQueue
@@ -50,7 +50,9 @@ class Project:
             ConfigError: a key or value cannot be used.
         """
         project = cls(
-            load(env=WITHHELD.own(os.environ), cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config)
+            load(
+                env=SECRET_VARIABLES.own(os.environ), cwd=Path.cwd(), uid=os.getuid(), flags=flags or {}, config=config
+            )
         )
         project.install_failpoints()
         return project
@@ -79,7 +81,7 @@ class Project:
     @property
     def lease_ms(self) -> int:
         """How long a process of this project may be out of the server's reach before others take its runs."""
-        return ms_of(self.settings.worker.lease)
+        return to_milliseconds(self.settings.worker.lease)
 
     def load_registry(self, more: tuple[str, ...] = ()) -> "Registry":
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
@@ -119,9 +121,9 @@ class Project:
         return classifier_of(self.settings.project.classify, self.settings.folder)
 
     @property
-    def secrets(self) -> Secrets:
+    def secrets(self) -> SecretStore:
         """Where secrets are looked up."""
-        return Secrets(self.settings.secrets.dir, WITHHELD.own(os.environ))
+        return SecretStore(self.settings.secrets.dir, SECRET_VARIABLES.own(os.environ))
 
     @property
     def brokers(self) -> dict[str, str]:
@@ -143,7 +145,7 @@ class Project:
             park_bytes=worker.park_bytes,
             queues=self._queues_of(role),
             tags=worker.tags,
-            stalled_ms=ms_of(worker.stalled_after),
+            stalled_ms=to_milliseconds(worker.stalled_after),
             suspects=probation,
             one_run=role == "run",
             survive_ms=survive_ms,
@@ -211,6 +213,6 @@ class Project:
         found = []
         for name, queue in self.settings.worker.queues.items():
             rate = queue.rate
-            count, per_ms = (rate.count, ms_of(rate.per)) if rate is not None else (None, None)
+            count, per_ms = (rate.count, to_milliseconds(rate.per)) if rate is not None else (None, None)
             found.append(SetQueue(name, queue.concurrency, count, per_ms, queue.max_backlog))
         return tuple(found)

@@ -14,16 +14,16 @@ from mainspring.app.channels import circumstances_of, open_links, routing_of
 from mainspring.app.lost_memory import Lost, LostMemory
 from mainspring.config import Settings
 from mainspring.domain.clock import Clock
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
-from mainspring.domain.ids import new_id
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.match import Told
-from mainspring.domain.notice import About, Field, Notice
-from mainspring.domain.rendering import moment_of, one_line
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
+from mainspring.domain.notifications.rendering import fit_line, format_moment
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.commands.incidents import RecordLost
 
@@ -37,14 +37,14 @@ class Reserved:
     """`where` = the store, for people; `commit` writes to it, once it is back. Made and used in one event loop."""
 
     def __init__(
-        self, settings: Settings, faults: FaultText, clock: Clock, where: str, commit: Commit | None = None
+        self, settings: Settings, faults: ErrorText, clock: Clock, where: str, commit: Commit | None = None
     ) -> None:
         self._settings = settings
         self._faults = faults
         self._clock = clock
         self._where = where
         self._commit = commit
-        self._tell_after_ms = ms_of(settings.notify.store_lost_after)
+        self._tell_after_ms = to_milliseconds(settings.notify.store_lost_after)
         self._memory = LostMemory(settings.exec.spool)
         self._links: dict[str, ChannelLink] = {}
         self._logged: dict[str, str] = {}
@@ -56,15 +56,15 @@ class Reserved:
             if not is_alone:
                 return
             lost = self._memory.recall() or Lost(now)
-            if (shown := one_line(HIDDEN.redact(_first_line(fault)), 200)) != lost.fault or lost.is_recorded:
+            if (shown := fit_line(KNOWN_SECRETS.redact(_first_line(fault)), 200)) != lost.fault or lost.is_recorded:
                 lost.fault, lost.is_recorded = shown, False
                 self._remember(lost)
             if now - lost.since_at < self._tell_after_ms and not at_once:
                 return
-            told = Told(subject=_SUBJECT, severity=Severity.PAGE)
-            targets = routing_of(self._settings).targets(told, About.OPENED, now)
+            told = IncidentAttributes(subject=_SUBJECT, severity=Severity.PAGE)
+            targets = routing_of(self._settings).targets(told, NotificationEvent.OPENED, now)
             due = {one.channel for one in targets if one.due_at <= now} - lost.told.keys()
-            notice = self._notice(About.OPENED, lost, fault)
+            notice = self._notice(NotificationEvent.OPENED, lost, fault)
             # Together: one that hangs must not use up the time in which the others could be told.
             await asyncio.gather(*(self._tell(lost, channel, notice, None) for channel in sorted(due)))
 
@@ -81,12 +81,12 @@ class Reserved:
             lost = self._memory.recall() if is_alone else None
             if lost is None or not await self._is_recorded(lost):
                 return
-            notice = self._notice(About.RESOLVED, lost, "")
+            notice = self._notice(NotificationEvent.RESOLVED, lost, "")
             await asyncio.gather(*(self._tell_end(lost, channel, notice) for channel in list(lost.told)))
             if not lost.told:
                 self._memory.forget()
 
-    async def _tell_end(self, lost: Lost, channel: str, notice: Notice) -> None:
+    async def _tell_end(self, lost: Lost, channel: str, notice: Notification) -> None:
         if await self._tell(lost, channel, notice, lost.told[channel]):
             del lost.told[channel]
             self._remember(lost)
@@ -98,7 +98,7 @@ class Reserved:
         if self._commit is None or lost.is_recorded or not has_lasted:
             return True
         record = RecordLost(
-            id=new_id("i", now, self._clock.random_bits(80)),
+            id=make_id("i", now, self._clock.random_bits(80)),
             since_at=lost.since_at,
             over_at=now,
             text=f"the store could not be read or written: {lost.fault or 'nobody knows why'}",
@@ -122,7 +122,7 @@ class Reserved:
             await link.close()
         self._links = {}
 
-    async def _tell(self, lost: Lost, channel: str, notice: Notice, ref: str | None) -> bool:
+    async def _tell(self, lost: Lost, channel: str, notice: Notification, ref: str | None) -> bool:
         if not self._links:
             self._links = open_links(self._settings, self._faults, self._clock)
         link = self._links.get(channel)
@@ -134,33 +134,36 @@ class Reserved:
             fault = error.text if isinstance(error, ChannelFault) else self._faults.of(error)
             self._log(channel, f"channel {channel} cannot be told of the store: {fault}")
             return False
-        if notice.about is About.OPENED:
+        if notice.about is NotificationEvent.OPENED:
             lost.told[channel] = found
             self._remember(lost)
         return True
 
-    def _notice(self, about: About, lost: Lost, fault: str) -> Notice:
+    def _notice(self, about: NotificationEvent, lost: Lost, fault: str) -> Notification:
         around = circumstances_of(self._settings)
-        is_over = about is About.RESOLVED
+        is_over = about is NotificationEvent.RESOLVED
         state = "resolved" if is_over else Severity.PAGE.value
         what = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
         host = socket.gethostname()
         key = f"mainspring:store-lost:{host}:{lost.since_at}"
-        fields = [Field("Since", moment_of(lost.since_at, around.zone)), Field("Where", f"{self._where} on {host}")]
+        fields = [
+            NotificationField("Since", format_moment(lost.since_at, around.zone)),
+            NotificationField("Where", f"{self._where} on {host}"),
+        ]
         if not is_over:
-            fields.append(Field("Cause", one_line(fault, 500)))
+            fields.append(NotificationField("Cause", fit_line(fault, 500)))
             fields.append(
-                Field(
+                NotificationField(
                     "Impact", "nothing is started or recorded; wrapped commands run and keep their records in the spool"
                 )
             )
-            fields.append(Field("Do", "mainspring doctor"))
-        return Notice(
+            fields.append(NotificationField("Do", "mainspring doctor"))
+        return Notification(
             id=f"{key}:{about.value}",
             key=key,
             about=about,
             severity=Severity.PAGE,
-            headline=one_line(f"[{state}] mainspring: the store {what}", 200),
+            headline=fit_line(f"[{state}] mainspring: the store {what}", 200),
             fields=tuple(fields),
             environment=around.environment,
             project=around.project,
@@ -185,7 +188,7 @@ def _first_line(text: str) -> str:
     return text.partition("\n")[0]
 
 
-async def tell_lost(settings: Settings, faults: FaultText, clock: Clock, where: str, error: StoreError) -> None:
+async def tell_lost(settings: Settings, faults: ErrorText, clock: Clock, where: str, error: StoreError) -> None:
     """Tell that the store is lost and all that worked on it has ended, for at most ten seconds.
 
     At once, unless it may be a matter of waiting: then once a process that starts again and again has met it for long enough, if the next

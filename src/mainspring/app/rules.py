@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mainspring.app.importing import named_object
-from mainspring.domain.classify import Classifier, Rule
 from mainspring.domain.errors import ConfigError, DefinitionError
-from mainspring.domain.text import escape
+from mainspring.domain.failures.classifier import Classifier, Rule
+from mainspring.domain.text.escaping import escape
 from mainspring.engine.isolation import importable
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 
 from mainspring.config import Settings
-from mainspring.domain.definition import Definition
-from mainspring.domain.incident import Incident
-from mainspring.domain.runbook import anchor_of, section_at
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.incidents.runbook import extract_section, find_anchor
 
 _LARGEST = 1_000_000
 _FOLDER = "runbooks"
@@ -51,7 +51,7 @@ class Runbooks:
         try:
             if file is None or file.stat().st_size > _LARGEST:
                 return None
-            return section_at(file.read_text(encoding="utf-8", errors="replace"), anchor or None)
+            return extract_section(file.read_text(encoding="utf-8", errors="replace"), anchor or None)
         except OSError:
             return None
 
@@ -63,7 +63,7 @@ class Runbooks:
             text = file.read_text(encoding="utf-8", errors="replace") if file.stat().st_size <= _LARGEST else ""
         except OSError:  # it is named all the same: whoever reads it may be allowed to
             return page
-        anchor = anchor_of(text, incident)
+        anchor = find_anchor(text, incident)
         return page if anchor is None else f"{page}#{anchor}"
 
     def _file(self, page: str, within: str = "") -> Path | None:

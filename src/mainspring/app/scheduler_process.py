@@ -14,7 +14,7 @@ from mainspring.app.traffic import Traffic
 from mainspring.app.watching import Watching
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.scheduler import Scheduler
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 from mainspring.store.applied import applied
 from mainspring.store.reads.engine import WorkerReads
 
@@ -25,7 +25,7 @@ async def serve(process: PostProcess) -> int:
     """Schedule until the process is told to end."""
     sealing = process.project.sealing
     project, store = process.project, process.store
-    reserved = Reserved(project.settings, FaultText(project.secrets), store.clock, store.shown, partial(applied, store))
+    reserved = Reserved(project.settings, ErrorText(project.secrets), store.clock, store.shown, partial(applied, store))
     await process.open(reserved.look)
     if process.is_open:
         reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)

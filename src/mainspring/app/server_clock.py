@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mainspring.domain.clock import Clock, awake_and_asleep
+from mainspring.domain.clock import Clock, elapsed_seconds
 
 
 class ServerClock:
@@ -13,7 +13,7 @@ class ServerClock:
     """
 
     def __init__(
-        self, machine: Clock, read_instant: Callable[[], int | None], passing: Callable[[], float] = awake_and_asleep
+        self, machine: Clock, read_instant: Callable[[], int | None], passing: Callable[[], float] = elapsed_seconds
     ) -> None:
         self._machine = machine
         self._read_instant = read_instant

@@ -5,8 +5,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from mainspring.app.handle import Handle
-from mainspring.domain.call import roundtrip_call
-from mainspring.domain.codec import encode
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.engine.automation import Automation, Script, Task, Workflow
 from mainspring.engine.transaction import Tx
 from mainspring.service import starting

@@ -45,10 +45,10 @@ class StoreTold:
         if self._settings.notify.channels:
             # Imported late, as below: a command whose store is well needs none of it.
             from mainspring.app.reserved import tell_lost  # noqa: PLC0415
-            from mainspring.resources.fault_text import FaultText  # noqa: PLC0415
-            from mainspring.resources.secret import Secrets  # noqa: PLC0415
+            from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
+            from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
-            faults = FaultText(Secrets(self._settings.secrets.dir, os.environ))
+            faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
             _within(tell_lost(self._settings, faults, self._clock, where, error))
 
     def back(self, where: str, apply: Callable[["RecordLost"], Any]) -> None:
@@ -56,14 +56,14 @@ class StoreTold:
         if not LostMemory(self._settings.exec.spool).exists():
             return
         from mainspring.app.reserved import Reserved  # noqa: PLC0415
-        from mainspring.resources.fault_text import FaultText  # noqa: PLC0415
-        from mainspring.resources.secret import Secrets  # noqa: PLC0415
+        from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
+        from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
         async def commit(lost: "RecordLost") -> None:
             if lost.facts["told"]:  # who looks now and then does not know how long it lasted if nobody was told
                 apply(lost)
 
-        faults = FaultText(Secrets(self._settings.secrets.dir, os.environ))
+        faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
         _within(_over(Reserved(self._settings, faults, self._clock, where, commit)))
 
 

@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.config.places import Surroundings, is_server_url, state_folder, store_mark, store_path
+from mainspring.config.locations import ProcessSurroundings, hash_store_url, is_server_url, state_folder, store_path
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, NoStoreError
-from mainspring.domain.extra import install_command
-from mainspring.resources.withheld import PASSWORD, WITHHELD
+from mainspring.domain.extras import install_command
+from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
 from mainspring.store.base import Reader
 from mainspring.store.effects import EffectDatabase
 from mainspring.store.process_store import ProcessStore
@@ -158,9 +158,9 @@ def anchor(url: str) -> Path:
 
 def _locks_of(url: str) -> Path:
     """Return the folder in which the processes of this host prove to each other that they live."""
-    env = WITHHELD.own(os.environ)
-    around = Surroundings(env, Path("/"), os.getuid())
-    return state_folder(around) / f"sessions-{store_mark(url, env)}"
+    env = SECRET_VARIABLES.own(os.environ)
+    around = ProcessSurroundings(env, Path("/"), os.getuid())
+    return state_folder(around) / f"sessions-{hash_store_url(url, env)}"
 
 
 def effect_database(name: str, place: str | Path) -> EffectDatabase:
@@ -180,7 +180,7 @@ def effect_database(name: str, place: str | Path) -> EffectDatabase:
 
 def _password() -> str | None:
     """Return the password that libpq would find in the environment, which a worker has taken out of it."""
-    return WITHHELD.own(os.environ).get(PASSWORD)
+    return SECRET_VARIABLES.own(os.environ).get(PASSWORD_VARIABLE)
 
 
 def _not_installed(missing: ModuleNotFoundError, what: str) -> ConfigError:

@@ -19,7 +19,7 @@ from mainspring.app.post import PROBATION, Post
 from mainspring.app.project import Project
 from mainspring.app.supervisor_record import SupervisorRecord
 from mainspring.domain.errors import StoreError
-from mainspring.domain.roles import Role, roles_of
+from mainspring.domain.processes.process_role import ProcessRole, parse_roles
 
 _LOG = logging.getLogger("mainspring.supervisor")
 _POLL = 0.05
@@ -39,13 +39,15 @@ class Supervisor:
         self._project = project
         up = project.settings.up
         kept: list[str] = []
-        for role in roles_of(up.roles):
-            kept += [role.value] * (up.processes if role is Role.WORKER else 1)
+        for role in parse_roles(up.roles):
+            kept += [role.value] * (up.processes if role is ProcessRole.WORKER else 1)
         self.posts = [Post(msgspec.structs.replace(handover, role=role)) for role in kept]
-        later = time.monotonic() + (_AFTER_WORKERS_S if Role.WORKER in kept else 0.0)
+        later = time.monotonic() + (_AFTER_WORKERS_S if ProcessRole.WORKER in kept else 0.0)
         for post in self.posts:
-            post.not_before = 0.0 if post.role == Role.WORKER else later
-        self._probation = Post(msgspec.structs.replace(handover, role=PROBATION)) if Role.WORKER in kept else None
+            post.not_before = 0.0 if post.role == ProcessRole.WORKER else later
+        self._probation = (
+            Post(msgspec.structs.replace(handover, role=PROBATION)) if ProcessRole.WORKER in kept else None
+        )
         self._record = SupervisorRecord(project, tuple(kept))
         self._stopping = False
         self._on_start = on_start
@@ -102,7 +104,7 @@ class Supervisor:
         if self._reload:
             self._reload = False
             for post in self.posts:
-                if post.role == Role.WORKER:
+                if post.role == ProcessRole.WORKER:
                     post.tell_to_end()
         probation, record = self._probation, self._record
         for post in self.posts:
@@ -120,7 +122,7 @@ class Supervisor:
 
     def _died(self, post: Post, process: "subprocess.Popen[bytes]") -> None:
         end = post.ended(process.returncode)
-        if end.was_short and end.code == 0 and post.role == Role.WORKER:
+        if end.was_short and end.code == 0 and post.role == ProcessRole.WORKER:
             why = "does a module end it while it is loaded? It is started again"
             said = (process.pid, end.code, end.lived, why)
             _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)

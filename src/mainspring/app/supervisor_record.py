@@ -14,8 +14,14 @@ from mainspring.app.dead_sessions import bury
 from mainspring.app.project import Project
 from mainspring.app.stores import make_store
 from mainspring.domain.errors import FencedError, MainspringError, StoreError
+from mainspring.domain.processes.crash_blame import (
+    PROBATION_MS,
+    SHUTDOWN_WINDOW_S,
+    CrashHistory,
+    assign_blame,
+    next_probation_ms,
+)
 from mainspring.domain.states import SessionState
-from mainspring.domain.worker_death import SHUT_DOWN_S, SURVIVE_MS, DeathRecord, blame, next_survive_ms
 from mainspring.store.base import OUTAGES, StoreBrokenError
 from mainspring.store.commands.sessions import Pardon
 from mainspring.store.liveness import find_dead, host_identity
@@ -64,9 +70,9 @@ class SupervisorRecord:
         """Whether runs that shared a crash wait for a probation process."""
         self.quarantined: frozenset[int] = frozenset()
         """Numbers of processes of this host that a person took out of service."""
-        self.survive_ms = SURVIVE_MS
+        self.survive_ms = PROBATION_MS
         """On probation a run that has lived so long no longer keeps the next one waiting."""
-        self.deaths = DeathRecord()
+        self.deaths = CrashHistory()
         self.failed: StoreError | None = None
         """Why the store cannot be used any more."""
 
@@ -106,7 +112,7 @@ class SupervisorRecord:
 
         A death on probation could set a run apart: it is looked at once it is known that all of us are not being ended.
         """
-        later = SHUT_DOWN_S if counts and probation else 0.0
+        later = SHUTDOWN_WINDOW_S if counts and probation else 0.0
         self._died.append(_Death(pid, counts, probation, time.monotonic() + later, how))
         self._wake.set()
 
@@ -176,7 +182,7 @@ class SupervisorRecord:
         for death in died:
             self._bury(store, death)
         if self._is_pardoned and self._blamed:
-            runs = tuple(run for at, runs in self._blamed if now - at <= SHUT_DOWN_S for run in runs)
+            runs = tuple(run for at, runs in self._blamed if now - at <= SHUTDOWN_WINDOW_S for run in runs)
             store.apply(Pardon(runs))
             self._blamed.clear()
         if now >= self._beat_due_at:
@@ -206,7 +212,7 @@ class SupervisorRecord:
             if found.pid != death.pid:
                 continue
             aboard = [str(row[0]) for row in store.reader.read("list_runs_of_session", (found.session,))]
-            judged = blame(
+            judged = assign_blame(
                 is_excused=not death.counts or self._is_pardoned,
                 is_at_work=store.reader.read("read_session_state", (found.session,))[0][0] == SessionState.ALIVE,
                 on_probation=death.probation,
@@ -220,7 +226,7 @@ class SupervisorRecord:
                 self._blamed = [*self._blamed[-_MOST_BLAMED:], (death.due, tuple(aboard))]
                 self.deaths.note(death.due, judged)
                 if death.probation:
-                    self.survive_ms = next_survive_ms(self.survive_ms, judged)
+                    self.survive_ms = next_probation_ms(self.survive_ms, judged)
             bury(
                 store,
                 found,

@@ -7,15 +7,15 @@ from mainspring.app.process_log import process_name
 from mainspring.config.settings import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.span import Attribute
+from mainspring.domain.runs.trace_span import SpanAttribute
 from mainspring.operations.otlp.collector import TRACES, WITHIN_S, Collector
 from mainspring.operations.traces.committed import SpanMaker
 from mainspring.operations.traces.exporter import Exporter
 from mainspring.operations.traces.span_queue import SpanQueue
 from mainspring.operations.traces.traced_database import TracedDatabase
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.hidden import HIDDEN
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import Database
 
 _LOG = logging.getLogger("mainspring.traces")
@@ -43,23 +43,23 @@ class Tracing:
         self._exporter.close()
 
 
-def tracing_of(settings: Settings, secrets: Secrets, clock: Clock) -> Tracing | None:
+def tracing_of(settings: Settings, secrets: SecretStore, clock: Clock) -> Tracing | None:
     """Return the traces of a worker that is about to be made, None where no collector is named."""
     if settings.otel.endpoint is None:
         return None
     queue = SpanQueue()
-    exporter = Exporter(queue, collector_of(settings, secrets, TRACES), resource_of(settings), HIDDEN.redact)
+    exporter = Exporter(queue, collector_of(settings, secrets, TRACES), resource_of(settings), KNOWN_SECRETS.redact)
     return Tracing(exporter, queue, clock)
 
 
-def collector_of(settings: Settings, secrets: Secrets, path: str, within_s: float = WITHIN_S) -> Collector:
+def collector_of(settings: Settings, secrets: SecretStore, path: str, within_s: float = WITHIN_S) -> Collector:
     """Return the way to the collector that is named; no secret is looked up yet."""
     otel = settings.otel
     secret = None if otel.headers_secret is None else otel.headers_secret.removeprefix("secret:")
-    return Collector(otel.endpoint or "", secret, FaultText(secrets), path=path, within_s=within_s)
+    return Collector(otel.endpoint or "", secret, ErrorText(secrets), path=path, within_s=within_s)
 
 
-def resource_of(settings: Settings) -> dict[str, Attribute]:
+def resource_of(settings: Settings) -> dict[str, SpanAttribute]:
     """Return what all that this process sends shares."""
     return {
         "service.name": settings.otel.service,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from mainspring.app.arrivals import Arrivals
 from mainspring.app.desks import Desks
 from mainspring.domain.clock import Clock
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.off_loop import OffLoop
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.process_store import ProcessStore
 from mainspring.triggers.broker_links import BrokerLinks
 from mainspring.triggers.sender import Sender
@@ -26,9 +26,9 @@ class Traffic:
         sealing: Sealing,
         off_loop: OffLoop,
         brokers: Mapping[str, str],
-        secrets: Secrets,
+        secrets: SecretStore,
     ) -> None:
-        faults = FaultText(secrets)
+        faults = ErrorText(secrets)
         self._arrivals = Arrivals(loop, store, clock, sealing, off_loop, Desks(store, clock, secrets))
         self._sender = Sender(loop, store, store.reader, clock, sealing, BrokerLinks(brokers, faults.get), faults)
 

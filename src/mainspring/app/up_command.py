@@ -3,7 +3,7 @@
 from functools import cache
 
 from mainspring.config import Settings
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.engine.loading import list_targets
 from mainspring.insight.up_command import UpCommand
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from mainspring.app.dead_sessions import bury, bury_silent
 from mainspring.app.upkeep_failures import UpkeepFailures
 from mainspring.domain.clock import Clock
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
@@ -49,7 +49,7 @@ class Retention:
         """Return the command that deletes what is past it."""
 
         def before(span: timedelta) -> int:
-            return now - ms_of(span)
+            return now - to_milliseconds(span)
 
         return Prune(
             before(self.succeeded),
@@ -61,7 +61,7 @@ class Retention:
 
     def prune_lines(self, now: int) -> PruneLines:
         """Return the command that deletes lines of log which are past it."""
-        return PruneLines(now - ms_of(self.logs))
+        return PruneLines(now - to_milliseconds(self.logs))
 
 
 class Upkeep:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.store.commands.sessions import NoteFindings
 from mainspring.store.process_store import ProcessStore
 
@@ -47,11 +47,11 @@ class UpkeepFailures:
         if self._noted == frozenset(lasting):
             return
         findings = [
-            ProcessFinding(FindingKind.UPKEEP, part, _one_line(errors[part])[:_LONGEST], self._since[part])
+            ProcessFinding(ProcessFindingKind.UPKEEP, part, _one_line(errors[part])[:_LONGEST], self._since[part])
             for part in lasting
         ]
         with contextlib.suppress(Exception):  # the store is away: the next round writes it
-            store.apply(NoteFindings(tuple(findings), (FindingKind.UPKEEP,)))
+            store.apply(NoteFindings(tuple(findings), (ProcessFindingKind.UPKEEP,)))
             self._noted = frozenset(lasting)
 
     def _log(self, errors: dict[str, Exception]) -> None:

@@ -8,8 +8,8 @@ import contextlib
 
 from mainspring.app.own_findings import OwnFindings
 from mainspring.app.post_process import PostProcess
-from mainspring.domain.process_finding import FindingKind
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.processes.process_finding import ProcessFindingKind
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.sqlite.log_readers import LARGE_LOG, LogReader, lasting_readers, log_size
 
 EVERY_S = 10.0
@@ -40,7 +40,7 @@ class WalCheck:
     async def check(self) -> None:
         """Check once, and record what is found. It takes up to a second while someone reads."""
         size, readers = await asyncio.to_thread(lambda: (log_size(self._store), lasting_readers(self._store)))
-        self._findings.replace(FindingKind.WAL, describe_log(size, readers))
+        self._findings.replace(ProcessFindingKind.WAL, describe_log(size, readers))
         self._findings.report()
 
     async def _live(self) -> None:
@@ -53,5 +53,5 @@ def describe_log(size: int, readers: list[LogReader]) -> dict[str, str]:
     """Return what is found of a log of `size` bytes and of who reads without a pause: name -> why."""
     findings = {SIZE: f"the write-ahead log is larger than {LARGE_LOG // _MIB} MiB"} if size > LARGE_LOG else {}
     return findings | {
-        f"process {reader.pid}": f"process {reader.pid} ({HIDDEN.redact(reader.name)})" for reader in readers
+        f"process {reader.pid}": f"process {reader.pid} ({KNOWN_SECRETS.redact(reader.name)})" for reader in readers
     }

@@ -14,18 +14,18 @@ from mainspring.app.store_told import StoreTold
 from mainspring.app.stores import require_made
 from mainspring.app.watching import look_and_tell
 from mainspring.config import Settings
-from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.monitors import silence
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.table import Tunings, judged_by
-from mainspring.domain.monitors.words import about
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.registry import TuningTable, evaluate_monitor
+from mainspring.domain.monitors.timing import silence
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.text.phrases import format_span
 from mainspring.operations.pulse import Pulse, stands_still
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service.spool import Spool, SpoolFault, TakenIn
 from mainspring.store.base import StoreGoneError
 from mainspring.store.liveness import find_dead, left_to_supervisor
@@ -81,7 +81,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         taken = records.take_in(opened.apply)
         facts = look_and_tell(settings, opened, within_s=TELLS_FOR, at_once=None)
         now = opened.clock.now()
-        judged, silent = judge(facts, now, tunings_of(settings.monitors), own_tunings_of(settings.monitors))
+        judged, silent = judge(facts, now, read_tunings(settings.monitors), read_tuning_overrides(settings.monitors))
         nonlocal still
         still = stands_still(facts, unsent(opened.reader), now, None)
         report = WatchReport(taken, records.bad_names(), buried, judged, silent, records.find_fault())
@@ -111,7 +111,7 @@ def _require_store(settings: Settings) -> None:
 
 async def _give_sign(settings: Settings, clock: Clock) -> None:
     """Let whoever hears outside know that somebody looked, and that nothing stands still."""
-    pulse = Pulse(settings.notify.watchdog, FaultText(Secrets(settings.secrets.dir, os.environ)), clock)
+    pulse = Pulse(settings.notify.watchdog, ErrorText(SecretStore(settings.secrets.dir, os.environ)), clock)
     try:
         await pulse.beat()
     finally:
@@ -125,16 +125,16 @@ def _bury_dead(store: ProcessStore) -> list[int]:
     return [one.session for one in dead if one.session not in left and bury(store, one)]
 
 
-def judge(facts: Facts, now_at: int, tunings: Tunings, own: OwnTunings) -> tuple[int, list[Silent]]:
+def judge(facts: MonitorInputs, now_at: int, tunings: TuningTable, own: TuningOverrides) -> tuple[int, list[Silent]]:
     """Return how many automations are judged by a cadence, stated or learned, and which of them are silent, by name."""
     owners = {one.name: one.option("owner") for one in facts.automations}
-    judged = list(judged_by(silence.MONITOR, facts, tunings, now_at, own))
+    judged = list(evaluate_monitor(silence.MONITOR, facts, tunings, now_at, own))
     wrong = [one for one in judged if one.finding is not None and not one.figures.get("learning")]
     return len(judged), [_silent(one, owners[one.subject.automation]) for one in wrong]
 
 
-def _silent(one: Judged, owner: str | None) -> Silent:
+def _silent(one: Evaluation, owner: str | None) -> Silent:
     figures, late_at = one.figures, one.figures["late_at"]
-    expected = figures.get("expected") or f"within {about(figures['window_ms'])}, as usual"
+    expected = figures.get("expected") or f"within {format_span(figures['window_ms'])}, as usual"
     succeeded_at, due_at = figures["last_good_at"], figures.get("due_at", late_at)
     return Silent(one.subject.automation, expected, succeeded_at, due_at, late_at, owner)

@@ -13,7 +13,7 @@ from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
 from mainspring.app.wal_check import WalCheck
 from mainspring.app.watching import Watching
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 from mainspring.store.applied import applied
 
 
@@ -21,7 +21,7 @@ async def serve(process: PostProcess) -> int:
     """Watch until the process is told to end."""
     settings, secrets = process.project.settings, process.project.secrets
     reserved = Reserved(
-        settings, FaultText(secrets), process.store.clock, process.store.shown, partial(applied, process.store)
+        settings, ErrorText(secrets), process.store.clock, process.store.shown, partial(applied, process.store)
     )
     await process.open(reserved.look)
     if process.is_open:

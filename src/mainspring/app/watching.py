@@ -16,14 +16,14 @@ from mainspring.app.channels import circumstances_of, link_of, open_links, routi
 from mainspring.app.reserved import Reserved
 from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
-from mainspring.config.due_secrets import due_secrets_of
-from mainspring.config.monitoring import own_tunings_of, tunings_of
-from mainspring.domain.definition import Definition
-from mainspring.domain.early_signs import Sign
+from mainspring.config.due_secrets import read_due_secrets
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.incident import Incident, IncidentKind
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.roles import Role
+from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.notifications.early_warnings import EarlyWarning
+from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.insight.late_causes import with_causes
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.incident_items import read_incident_items
@@ -32,9 +32,9 @@ from mainspring.operations.notifier import Notifier
 from mainspring.operations.pulse import Pulse, stands_still
 from mainspring.operations.sight import see, signs_of
 from mainspring.operations.watch import Watch
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.hidden import HIDDEN
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import OnDone
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads import incidents as reads
@@ -63,14 +63,14 @@ class Watching:
     def __init__(
         self,
         settings: Settings,
-        secrets: Secrets,
+        secrets: SecretStore,
         store: ProcessStore,
         reserved: Reserved,
         trouble: Callable[[], str | None],
         *,
         stands_by: bool = False,
     ) -> None:
-        faults = self._faults = FaultText(secrets)
+        faults = self._faults = ErrorText(secrets)
         self._store = store
         self._watch = make_watch(settings, store)
         self._notifier = _make_notifier(settings, store, store, secrets)
@@ -184,7 +184,7 @@ class Watching:
     def _is_watched(self) -> bool:
         """Whether a process whose work this is gives signs of life."""
         now = self._store.clock.now()
-        watchers = [one for one in status.sessions(self._store.reader, limit=1_000) if one.role == Role.WATCHER]
+        watchers = [one for one in status.sessions(self._store.reader, limit=1_000) if one.role == ProcessRole.WATCHER]
         return any(one.ended_at is None and now - one.beat_at < STANDS_BY_MS for one in watchers)
 
     def _stands_still(self) -> str | None:
@@ -210,17 +210,19 @@ def make_watch(settings: Settings, store: ProcessStore, *, at_once: int | None =
     return Watch(
         store,
         store.clock,
-        tunings=tunings_of(settings.monitors),
-        own=own_tunings_of(settings.monitors),
+        tunings=read_tunings(settings.monitors),
+        own=read_tuning_overrides(settings.monitors),
         routing=routing if group_wait else msgspec.structs.replace(routing, group_wait_ms=0),
-        redact=HIDDEN.redact,
-        secrets=due_secrets_of(settings),
+        redact=KNOWN_SECRETS.redact,
+        secrets=read_due_secrets(settings),
         at_once=at_once,
-        explain=partial(with_causes, redact=HIDDEN.redact, zone=settings.project.timezone),
+        explain=partial(with_causes, redact=KNOWN_SECRETS.redact, zone=settings.project.timezone),
     )
 
 
-def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100) -> Facts:
+def look_and_tell(
+    settings: Settings, store: ProcessStore, *, within_s: float, at_once: int | None = 100
+) -> MonitorInputs:
     """Look once and tell at once what is due, for programs that end; return what was seen.
 
     What cannot be told within that time stays in the store for the next one.
@@ -231,7 +233,7 @@ def look_and_tell(settings: Settings, store: ProcessStore, *, within_s: float, a
     watch = make_watch(settings, store, at_once=at_once, group_wait=False)
     watch.look()
     if reads.is_alert_due(store.reader, store.clock.now()):
-        secrets = Secrets(settings.secrets.dir, os.environ)
+        secrets = SecretStore(settings.secrets.dir, os.environ)
 
         async def tell() -> None:
             loop = asyncio.get_running_loop()
@@ -259,9 +261,9 @@ class _InLoop:
 
 
 def _make_notifier(
-    settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, secrets: Secrets
+    settings: Settings, store: ProcessStore, answers: ProcessStore | _InLoop, secrets: SecretStore
 ) -> Notifier:
-    faults = FaultText(secrets)
+    faults = ErrorText(secrets)
 
     def definition_of(automation: str) -> Definition | None:
         found = status.automations(store.reader, automation)
@@ -275,14 +277,14 @@ def _make_notifier(
 
     around, routing = circumstances_of(settings), routing_of(settings)
 
-    def signs() -> Sequence[Sign]:
-        now, redact = store.clock.now(), HIDDEN.redact
+    def signs() -> Sequence[EarlyWarning]:
+        now, redact = store.clock.now(), KNOWN_SECRETS.redact
         seen = see(
-            FactsReader(store.reader, at_once=None, secrets=due_secrets_of(settings)),
+            FactsReader(store.reader, at_once=None, secrets=read_due_secrets(settings)),
             store.reader,
             now,
-            tunings=tunings_of(settings.monitors),
-            own=own_tunings_of(settings.monitors),
+            tunings=read_tunings(settings.monitors),
+            own=read_tuning_overrides(settings.monitors),
             redact=redact,
         )
         return signs_of(seen.facts, store.reader, now, routing)
@@ -298,7 +300,7 @@ def _make_notifier(
             around,
             partial(link_of, settings, secrets, store.clock),
             lambda: audit_head(store.reader),
-            lambda incident: read_incident_items(store.reader, incident, HIDDEN.redact),
+            lambda incident: read_incident_items(store.reader, incident, KNOWN_SECRETS.redact),
         ),
         store.clock,
         faults,

@@ -24,10 +24,10 @@ from mainspring.app.process_log import begin_log
 from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.worker_death import SHUT_DOWN_S
+from mainspring.domain.processes.crash_blame import SHUTDOWN_WINDOW_S
 from mainspring.engine.parentage import kill_group, set_death_signal
 from mainspring.engine.problem import Problem
-from mainspring.resources.withheld import WITHHELD
+from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.store.base import OUTAGES
 from mainspring.store.commands.automations import NoteCircumstances
 from mainspring.store.commands.sessions import CloseSession
@@ -48,7 +48,7 @@ def main() -> int:
     try:
         project = handover.project()
         begin_log(project.settings.logs, environment=project.settings.project.environment)
-        WITHHELD.take(os.environ)
+        SECRET_VARIABLES.take(os.environ)
         asyncio.run(_work(project, handover, line))
     except MainspringError as error:
         sys.stderr.write(f"mainspring worker: {error}\n")
@@ -133,7 +133,7 @@ class Signalled:
     async def session_end(self) -> CloseSession:
         """Return the end of the session, with the runs that may have sent it: none if the supervisor asks for it, up to 2 s later."""
         while self._aboard and not self._line.is_end_asked_for():
-            if time.monotonic() - self._at >= SHUT_DOWN_S:
+            if time.monotonic() - self._at >= SHUTDOWN_WINDOW_S:
                 _LOG.error(
                     "a signal ended this worker, and nobody had asked for that: %d runs were aboard", len(self._aboard)
                 )

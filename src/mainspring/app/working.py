@@ -18,10 +18,10 @@ import msgspec
 from mainspring.app.stores import effect_database, make_store
 from mainspring.app.traffic import Traffic
 from mainspring.app.upkeep import CRASH_AFTER, Upkeep
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.queue_name import check_broker
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.triggers.queues.queue_name import check_broker
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.announcing import announcement, problems_as_data
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.capture import CAPTURE
@@ -38,7 +38,7 @@ from mainspring.engine.transactional import TransactionalCall, database_of, tran
 from mainspring.engine.unloaded import unloaded
 from mainspring.engine.worker import Worker
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.applied import applied
 from mainspring.store.base import Changes, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
@@ -68,7 +68,7 @@ class Working:
         registry: Registry,
         *,
         clock: Clock | None = None,
-        sealing: Sealing = PLAIN,
+        sealing: Sealing = PLAIN_SEALING,
         classifier: Classifier | None = None,
         settings: WorkerSettings | None = None,
         role: str = "worker",
@@ -79,7 +79,7 @@ class Working:
         schedules: bool = True,
         stall_limit: float = 300.0,
         lease_ms: int | None = None,
-        secrets: Secrets | None = None,
+        secrets: SecretStore | None = None,
         brokers: Mapping[str, str] | None = None,
         tracing: "Tracing | None" = None,
     ) -> None:
@@ -94,7 +94,7 @@ class Working:
         self._upkeep = upkeep
         self._schedules = schedules
         self._stall_limit = stall_limit
-        self._secrets = secrets or Secrets(None, os.environ)
+        self._secrets = secrets or SecretStore(None, os.environ)
         self._brokers = brokers or {}
         for name, url in self._brokers.items():
             check_broker(name, url)

@@ -41,7 +41,7 @@ def script(
     If COMMAND is a file of the project that is not there yet, it is written, ready to run; put your own commands into it. scripts.toml is
     added to the project's automations.
     """
-    from mainspring.domain.definition import Kind
+    from mainspring.domain.definitions.definition import DefinitionKind
     from mainspring.engine.scripts import command_definition
 
     folder = _project_folder(invocation)
@@ -49,7 +49,7 @@ def script(
     options = {
         key: value for key, value in (("every", every), ("cron", cron), ("tz", tz), ("timeout", timeout)) if value
     }
-    definition = command_definition(Kind.SCRIPT, name, list(words), options, file=str(file))
+    definition = command_definition(DefinitionKind.SCRIPT, name, list(words), options, file=str(file))
     old = _scripts(file, name)
     listed = ", ".join(toml_text(word) for word in words)
     lines = [f"[script.{name if _BARE.fullmatch(name) else toml_text(name)}]", f"cmd = [{listed}]"]
@@ -74,7 +74,7 @@ def script(
 def workflow(invocation: Invocation, name: str) -> None:
     """Writes automations/NAME.py and adds it to the project's automations. A file that is there is not touched."""
     from mainspring.cli.templates import NEW_WORKFLOW
-    from mainspring.domain.options import OPTIONS
+    from mainspring.domain.definitions.options import OPTIONS
 
     OPTIONS["name"].read(name)
     function = re.sub(r"\W", "_", name).strip("_") or "workflow"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.cli.init import toml_text
-from mainspring.domain.toml_lines import key_lines
+from mainspring.domain.text.toml_lines import locate_keys
 
 _CLOSING = re.compile(r"\]\s*(?:#[^\n]*)?$")
 _KEY = ("project", "automations")
@@ -15,7 +15,7 @@ _KEY = ("project", "automations")
 def with_automation(text: str, name: str) -> str | None:
     """Return the text of a configuration with one more entry in `project.automations`; None = a person has to write it."""
     lines = text.split("\n")
-    places = key_lines(text)
+    places = locate_keys(text)
     if _KEY in places:
         changed = _extend(lines, places[_KEY] - 1, toml_text(name))
     elif ("project",) in places:

@@ -10,13 +10,13 @@ from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
-from mainspring.domain.access import Way
+from mainspring.domain.access.permissions import EntryPoint
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.plain import decoded
+from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.domain.audit_head import AuditHead
+    from mainspring.domain.integrity.audit_head import AuditHead
     from mainspring.store.reads.audit_pages import AuditFilter
     from mainspring.store.views import AuditView
 
@@ -25,7 +25,7 @@ _PAGE = 500
 
 def _state(view: "AuditView") -> str:
     """Return "refused" or "done"."""
-    answer = decoded(view.result)
+    answer = decode_value(view.result)
     return "refused" if isinstance(answer, dict) and answer.get("type") == "refused" else "done"
 
 
@@ -72,7 +72,7 @@ def _found(
     callback=params.once,
     help="only with this automation, its runs or its incidents",
 )
-@click.option("--way", type=click.Choice([way.value for way in Way]), help="only what came in so")
+@click.option("--way", type=click.Choice([way.value for way in EntryPoint]), help="only what came in so")
 @params.since
 @params.until
 @params.limit
@@ -102,7 +102,7 @@ def list_command(
         act=act,
         subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
         automation=automation,
-        way=None if way is None else Way(way),
+        way=None if way is None else EntryPoint(way),
         since_at=since_at,
         until_at=until_at,
     )
@@ -124,7 +124,7 @@ def list_command(
 
 
 def _read_heads(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> "list[AuditHead]":
-    from mainspring.domain.audit_head import read_audit_head
+    from mainspring.domain.integrity.audit_head import read_audit_head
 
     try:
         return [read_audit_head(value) for value in values]

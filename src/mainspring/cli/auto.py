@@ -12,16 +12,16 @@ from mainspring.cli import auto_state, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
-from mainspring.domain.paused import is_paused
-from mainspring.domain.states import REOPENABLE
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.derived_states import AutomationState
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mainspring.domain.definition import Definition
-    from mainspring.domain.incident import Incident
+    from mainspring.domain.definitions.definition import Definition
+    from mainspring.domain.incidents.incident import Incident
     from mainspring.engine.problem import Problem
     from mainspring.insight.standings import AutomationHealth
     from mainspring.store.reads.automations import RunMark
@@ -220,7 +220,7 @@ def _last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunMark]"
     nothing: dict[str, list[RunMark]] = {}
     newest = invocation.read_if_made(lambda reader: newest_runs(reader, names, _NEWEST), nothing)
     return {
-        name: next((run for run in runs if run.finished_at is not None or run.state in REOPENABLE), runs[0])
+        name: next((run for run in runs if run.finished_at is not None or run.state in REOPENABLE_STATES), runs[0])
         for name, runs in newest.items()
         if runs
     }

@@ -58,7 +58,7 @@ def backfill_command(
 
 
 def _due(now: int, rate: str | None) -> "Due | None":
-    from mainspring.domain.rate import parse_rate
+    from mainspring.domain.time.rate import parse_rate
     from mainspring.service.bulk import Due
 
     return None if rate is None else Due(now, parse_rate(rate))

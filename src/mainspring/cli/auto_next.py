@@ -13,8 +13,8 @@ from mainspring.insight import words
 from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
-    from mainspring.domain.schedule import Schedule
-    from mainspring.domain.simulation import Simulated
+    from mainspring.domain.time.schedule import Schedule
+    from mainspring.domain.time.schedule_preview import PreviewSlot
 
 _MOST = 1_000
 
@@ -62,7 +62,7 @@ def named_schedules(known: Known) -> "list[tuple[str, Schedule]]":
 
 
 def _print_next(invocation: Invocation, known: list[Known], count: int) -> None:
-    from mainspring.domain.schedule import jitter_of
+    from mainspring.domain.time.schedule import compute_jitter
     from mainspring.insight.due_times import FAR_MS
 
     now = invocation.clock.now()
@@ -71,7 +71,7 @@ def _print_next(invocation: Invocation, known: list[Known], count: int) -> None:
         start, jitter = makes_from(one, now), one.definition.span("jitter") if one.definition else None
         for name, schedule in named_schedules(one) if start is not None else []:
             rows += [
-                _row(one, schedule, slot) | {"starts_at": slot + jitter_of(name, slot, jitter)}
+                _row(one, schedule, slot) | {"starts_at": slot + compute_jitter(name, slot, jitter)}
                 for slot in schedule.slots_between(start or 0, (start or 0) + FAR_MS, limit=count)
             ]
     rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
@@ -106,7 +106,7 @@ def _row(known: Known, schedule: "Schedule", at: int) -> dict[str, Any]:
 
 
 def _print_range(invocation: Invocation, known: list[Known], first: str, end: str | None, count: int) -> None:
-    from mainspring.domain.simulation import simulate
+    from mainspring.domain.time.schedule_preview import preview_schedule
 
     now = invocation.clock.now()
     first_at, end_at = _instant(invocation, first, now), _instant(invocation, end or "now", now)
@@ -117,7 +117,7 @@ def _print_range(invocation: Invocation, known: list[Known], first: str, end: st
             record = _on_record(invocation, name, first_at, end_at)
             rows += [
                 _simulated(one, schedule, found, record.get(found.due_at))
-                for found in simulate(schedule, name, first_at, end_at, jitter=jitter, limit=count)
+                for found in preview_schedule(schedule, name, first_at, end_at, jitter=jitter, limit=count)
             ]
     rows = sorted(rows, key=lambda row: int(row["due_at"]))[:count]
     columns = [
@@ -145,7 +145,7 @@ def _on_record(invocation: Invocation, name: str, first_at: int, end_at: int) ->
     return {one.slot_at: one.run or f"{one.verdict}: {one.note}" for one in found}
 
 
-def _simulated(known: Known, schedule: "Schedule", found: "Simulated", record: str | None) -> dict[str, Any]:
+def _simulated(known: Known, schedule: "Schedule", found: "PreviewSlot", record: str | None) -> dict[str, Any]:
     if found.slot_at is None:
         starts = f"moves to {found.moved_to}" if found.moved_to else "closed"
     else:

@@ -9,7 +9,7 @@ from mainspring.cli.auto import find_automation
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
-from mainspring.domain.options import Kind
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def paths(invocation: Invocation, name: str) -> None:
     found = nothing
     if (view := known.view) is not None:
         found = invocation.read_if_made(lambda reader: run_paths(reader, view, lambda _: True), nothing)
-    is_workflow = view is None or view.kind == Kind.WORKFLOW
+    is_workflow = view is None or view.kind == DefinitionKind.WORKFLOW
     invocation.output.document(found, lambda: _print(invocation, found, is_workflow=is_workflow))
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from mainspring.cli import auto_state
 from mainspring.cli.auto import Known, row_data
 from mainspring.cli.cadence import cadence_text, cadences
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.derived_states import AutomationState
 from mainspring.insight import words
 from mainspring.insight.option_rows import option_rows, option_text
 
@@ -26,16 +26,16 @@ CLOCKS = "change forward: the first instant after the gap; back: once, the first
 
 def print_automation(invocation: "Invocation", known: Known) -> None:
     """Print one automation."""
-    from mainspring.domain.plain import plain
+    from mainspring.domain.values.plain_json import to_plain_json
     from mainspring.insight.hidden_values import hidden_data, hidden_words
-    from mainspring.resources.secret import Secrets
+    from mainspring.resources.secret_store import SecretStore
 
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows_if_made(lambda reader: _last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
-    Secrets(invocation.settings.secrets.dir, os.environ).hide_all()
+    SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
     rows_of = option_rows(definition) if definition else []
-    options: list[dict[str, Any]] = [asdict(row) | {"value": hidden_data(plain(row.value))} for row in rows_of]
+    options: list[dict[str, Any]] = [asdict(row) | {"value": hidden_data(to_plain_json(row.value))} for row in rows_of]
     standing = auto_state.told(invocation, [known], now, alone=True).get(known.name)
     data = row_data(known, standing, now) | {
         "where": definition.where if definition else None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.derived_states import AutomationState
 
 if TYPE_CHECKING:
     from mainspring.cli.auto import Known
@@ -26,14 +26,14 @@ def told(
     invocation: "Invocation", known: "Iterable[Known]", now: int, *, alone: bool = False
 ) -> "dict[str, AutomationHealth]":
     """Return how each of these stands at the instant `now`; `alone` = it is one, which is judged as closely as its page does."""
-    from mainspring.config.monitoring import own_tunings_of, tunings_of
+    from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
     from mainspring.insight.standings import AutomationHealth, standings
 
     monitors, announced = invocation.settings.monitors, [one.name for one in known if one.view is not None]
     nothing: dict[str, AutomationHealth] = {}
     if not announced:
         return nothing
-    tunings, own = tunings_of(monitors), own_tunings_of(monitors)
+    tunings, own = read_tunings(monitors), read_tuning_overrides(monitors)
     return invocation.read_if_made(lambda reader: standings(reader, announced, now, tunings, own, alone=alone), nothing)
 
 

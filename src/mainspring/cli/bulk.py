@@ -139,7 +139,7 @@ def continue_runs(
 
 
 def _due(invocation: Invocation, at: str | None, rate: str | None) -> "Due | None":
-    from mainspring.domain.rate import parse_rate
+    from mainspring.domain.time.rate import parse_rate
     from mainspring.service.bulk import Due
 
     if at is None and rate is None:

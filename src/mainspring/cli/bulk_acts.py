@@ -9,7 +9,7 @@ from mainspring.cli import lists, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove, BulkState
 from mainspring.insight import words
 from mainspring.insight.bulk_words import LEFT_OUT
@@ -72,8 +72,8 @@ def begin(
     dry_run: bool,
 ) -> None:
     """Ask for an act on what is chosen by what was `said`; asked for again under one id, it goes on."""
-    from mainspring.domain.bulk import MOST, check_rate
-    from mainspring.domain.rate import parse_rate
+    from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, check_bulk_rate
+    from mainspring.domain.time.rate import parse_rate
     from mainspring.insight.bulk_words import head_of, parts_of
     from mainspring.service import bulk_act
 
@@ -83,9 +83,9 @@ def begin(
         _tell_begun(invocation, verb, act.command, _known(invocation, act.command).total)
         return
     chosen = choosing()
-    check_rate(limit, len(chosen.ids))
-    is_more = len(chosen.ids) > MOST
-    number = f"more than {MOST:,} {parts_of(verb)}" if is_more else parts_of(verb, len(chosen.ids))
+    check_bulk_rate(limit, len(chosen.ids))
+    is_more = len(chosen.ids) > MAX_BULK_PARTS
+    number = f"more than {MAX_BULK_PARTS:,} {parts_of(verb)}" if is_more else parts_of(verb, len(chosen.ids))
     if chosen.left_out:
         number += f" ({chosen.left_out:,} more fit and are left out: {LEFT_OUT})"
     if dry_run:

@@ -9,8 +9,8 @@ from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
-    from mainspring.domain.punctuality import Punctuality
-    from mainspring.domain.schedule import Schedule
+    from mainspring.domain.time.punctuality import Punctuality
+    from mainspring.domain.time.schedule import Schedule
 
 _SLOTS = 50
 """The newest that are looked at."""
@@ -51,8 +51,8 @@ def cadence_text(row: dict[str, Any]) -> str:
 def _kept(
     invocation: "Invocation", name: str, schedule: "Schedule", jitter: timedelta | None, now: int
 ) -> "Punctuality | None":
-    from mainspring.domain.punctuality import punctuality_of, served_of
+    from mainspring.domain.time.punctuality import list_served_slots, measure_punctuality
     from mainspring.store.reads.status import slot_starts
 
     newest = invocation.rows_if_made(lambda reader: slot_starts(reader, name, _SLOTS))
-    return punctuality_of(served_of(name, newest, jitter), now)
+    return measure_punctuality(list_served_slots(name, newest, jitter), now)

@@ -11,7 +11,7 @@ from mainspring.domain.states import RunState
 from mainspring.insight.words import many
 
 if TYPE_CHECKING:
-    from mainspring.domain.definition import Definition
+    from mainspring.domain.definitions.definition import Definition
 
 _SHOWN = 8
 ANEW = "It loads now. Restart the workers: mainspring down, then mainspring up"

@@ -14,10 +14,10 @@ _LATE_MS = 60_000
 
 def notify(invocation: Invocation) -> Iterator[Check]:
     """What goes wrong is told to somebody."""
-    from mainspring.config.places import PRODUCTION
-    from mainspring.domain.channel import read_channel
+    from mainspring.config.locations import PRODUCTION
     from mainspring.domain.errors import ConfigError
-    from mainspring.resources.secret import Secrets
+    from mainspring.domain.notifications.channel_address import read_channel_address
+    from mainspring.resources.secret_store import SecretStore
 
     settings = invocation.settings
     channels = settings.notify.channels
@@ -28,10 +28,10 @@ def notify(invocation: Invocation) -> Iterator[Check]:
         fix = 'Name one in mainspring.toml: [notify.channels], then ops = "slack://secret:NAME/#ops".'
         yield Check("notify", "warning", "no channel is configured: what goes wrong is told to the terminal alone", fix)
         return
-    secrets = Secrets(settings.secrets.dir, os.environ)
+    secrets = SecretStore(settings.secrets.dir, os.environ)
     is_well = True
     for name, address in channels.items():
-        for secret in read_channel(address).secrets:
+        for secret in read_channel_address(address).secrets:
             try:
                 secrets.get(secret)
             except ConfigError as error:

@@ -189,10 +189,10 @@ def modes(invocation: Invocation) -> Iterator[Check]:
 
 def other_store(invocation: Invocation) -> Iterator[Check]:
     """There is no second store that this user may be writing to by mistake."""
-    from mainspring.config.places import Surroundings, default_store
+    from mainspring.config.locations import ProcessSurroundings, default_store_path
 
-    around = Surroundings(os.environ, Path.cwd(), os.getuid())
-    other = default_store(around, invocation.settings.project.environment)
+    around = ProcessSurroundings(os.environ, Path.cwd(), os.getuid())
+    other = default_store_path(around, invocation.settings.project.environment)
     if str(other) == invocation.shown or not _is_reachable(other):
         yield ok("other-store", "no other store of this user in the usual place")
         return
@@ -238,10 +238,12 @@ def spool(invocation: Invocation) -> Iterator[Check]:
 
 
 def _unclaimed_spools() -> list[Path]:
-    from mainspring.config.loading import UNCLAIMED
-    from mainspring.config.places import Surroundings, state_folder
+    from mainspring.config.loading import UNCLAIMED_SPOOL_PREFIX
+    from mainspring.config.locations import ProcessSurroundings, state_folder
 
-    return sorted(state_folder(Surroundings(os.environ, Path.cwd(), os.getuid())).glob(f"{UNCLAIMED}*"))
+    return sorted(
+        state_folder(ProcessSurroundings(os.environ, Path.cwd(), os.getuid())).glob(f"{UNCLAIMED_SPOOL_PREFIX}*")
+    )
 
 
 def _existing(path: Path) -> Path:

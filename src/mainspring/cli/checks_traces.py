@@ -16,8 +16,8 @@ def traces(invocation: Invocation) -> Iterator[Check]:
     from mainspring.domain.errors import ConfigError
     from mainspring.operations.otlp.collector import read_headers
     from mainspring.operations.otlp.words import check_installed
-    from mainspring.resources.fault_text import FaultText
-    from mainspring.resources.secret import Secrets
+    from mainspring.resources.error_text import ErrorText
+    from mainspring.resources.secret_store import SecretStore
 
     otel = invocation.settings.otel
     if otel.endpoint is None and otel.metrics_every is not None:
@@ -27,11 +27,11 @@ def traces(invocation: Invocation) -> Iterator[Check]:
     if otel.endpoint is None:
         yield ok("traces", "none are sent: otel.endpoint names no collector")
         return
-    secrets = Secrets(invocation.settings.secrets.dir, os.environ)
+    secrets = SecretStore(invocation.settings.secrets.dir, os.environ)
     try:
         check_installed()
         if otel.headers_secret is not None:
-            read_headers(secrets.get(otel.headers_secret.removeprefix("secret:")), FaultText(secrets))
+            read_headers(secrets.get(otel.headers_secret.removeprefix("secret:")), ErrorText(secrets))
     except ConfigError as error:
         yield Check("traces", "problem", f"no traces are sent: {error.message}", error.hint or "")
         return

@@ -11,9 +11,9 @@ _FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web.oidc]."
 
 def provider(invocation: Invocation) -> Iterator[Check]:
     """If a provider is named, people can sign in by it: nothing that it needs is missing."""
+    from mainspring.domain.access.oidc import check_installed
     from mainspring.domain.errors import ConfigError
-    from mainspring.domain.oidc import check_installed
-    from mainspring.resources.secret import Secrets
+    from mainspring.resources.secret_store import SecretStore
 
     settings = invocation.settings
     oidc = settings.web.oidc
@@ -29,7 +29,7 @@ def provider(invocation: Invocation) -> Iterator[Check]:
     try:
         check_installed()
         if oidc.client_secret is not None:
-            Secrets(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
+            SecretStore(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
     except ConfigError as error:
         text = f"nobody can sign in by the provider of identities: {error.message}"
         yield Check("provider", "problem", text, error.hint or "")

@@ -136,7 +136,7 @@ def scheduler(invocation: Invocation) -> Iterator[Check]:
 
 def _full_queue_of(invocation: Invocation, definition: bytes | None) -> "QueueView | None":
     """Return the queue of an automation if it takes no more runs."""
-    from mainspring.domain.definition import Definition
+    from mainspring.domain.definitions.definition import Definition
     from mainspring.store.reads.status import queue_views
 
     if definition is None:

@@ -22,10 +22,10 @@ from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError,
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
     from mainspring.domain.clock import Clock
-    from mainspring.domain.sealing import Sealing
+    from mainspring.domain.values.sealing import Sealing
     from mainspring.engine.registry import Registry
     from mainspring.insight.up_command import UpCommand
-    from mainspring.resources.secret import Secrets
+    from mainspring.resources.secret_store import SecretStore
     from mainspring.service.actor import Act
     from mainspring.service.opening import ViewOpening
     from mainspring.service.reads import Reads
@@ -175,14 +175,14 @@ class Invocation:
 
     @cached_property
     def _opening(self) -> "ViewOpening":
-        from mainspring.domain.sealing import PLAIN
+        from mainspring.domain.values.sealing import PLAIN_SEALING
         from mainspring.service.opening import ViewOpening
 
         try:
             return ViewOpening(self.sealing, lenient=True)
         except ConfigError as error:
             self.output.warn(f"{error.message}\n{error.hint}")
-            return ViewOpening(PLAIN, lenient=True)
+            return ViewOpening(PLAIN_SEALING, lenient=True)
 
     @property
     def reads(self) -> "Reads":
@@ -285,7 +285,7 @@ class Invocation:
     @cached_property
     def act(self) -> "Act":
         """Who acts, why and under which command id. Raises OptionError."""
-        from mainspring.domain.text import escape
+        from mainspring.domain.text.escaping import escape
         from mainspring.service.actor import Actor, act_of, user_name
 
         actor = Actor.cli(user_name(), socket.gethostname())
@@ -304,7 +304,7 @@ class Invocation:
         return self._registries[targets]
 
     @property
-    def secrets(self) -> "Secrets":
+    def secrets(self) -> "SecretStore":
         """Where secrets are looked up."""
         from mainspring.app.project import Project
 

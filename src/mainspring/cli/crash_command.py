@@ -26,7 +26,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     The worker is killed right after STEP is saved. Needs `mainspring up` or `dev`. In production only with -y.
     """
     from mainspring.app.upkeep import CRASH_AFTER, CRASH_ARMED
-    from mainspring.domain.definition import Definition
+    from mainspring.domain.definitions.definition import Definition
     from mainspring.service.starting import start
     from mainspring.store.commands.automations import SetMeta
     from mainspring.store.reads.runs import list_runs, run_view, story
@@ -82,12 +82,12 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
 
 
 def _wait(invocation: Invocation, run: str, until: float) -> None:
-    from mainspring.domain.states import TERMINAL
+    from mainspring.domain.states import TERMINAL_STATES
     from mainspring.store.reads.runs import run_view
 
     while True:
         state = run_view(invocation.reader, run).state
-        if state in TERMINAL or state == "needs_attention":
+        if state in TERMINAL_STATES or state == "needs_attention":
             return
         if time.monotonic() > until:
             raise exits.WaitTimedOutError(

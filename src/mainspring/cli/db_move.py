@@ -37,13 +37,13 @@ def move(invocation: Invocation, *, to: str | None, undo: bool) -> None:
 
 def _move(invocation: Invocation, to: str) -> None:
     from mainspring.app.moving import move_store
-    from mainspring.config.places import url_for
+    from mainspring.config.locations import store_url_for_environment
 
     settings, there = invocation.settings, _settings_with(invocation, to)
     _refuse_spooled(settings.exec.spool, there.exec.spool)
     place = there.store.url
     if there.store.is_remote:  # where store.url will look for it: each environment has a schema of its own
-        place = url_for(place, settings.project.environment)
+        place = store_url_for_environment(place, settings.project.environment)
     done = move_store(
         settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, tell=invocation.output.hint
     )

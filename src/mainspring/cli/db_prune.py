@@ -4,7 +4,7 @@ import click
 
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.insight import words
 
 _AT_ONCE = 500
@@ -20,7 +20,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
     from mainspring.store.commands.logs import PruneLines
 
     now, retention = invocation.clock.now(), invocation.settings.store.retention
-    before = {state: now - ms_of(getattr(retention, state)) for state in ("succeeded", "failed", "cancelled")}
+    before = {state: now - to_milliseconds(getattr(retention, state)) for state in ("succeeded", "failed", "cancelled")}
     if dry_run:
         _count(invocation, before)
         return
@@ -29,7 +29,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         before["succeeded"],
         before["failed"],
         before["cancelled"],
-        now - ms_of(retention.events),
+        now - to_milliseconds(retention.events),
         now - _ROLLUPS_MS,
         limit=_AT_ONCE,
     )
@@ -38,7 +38,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
         deleted += gone
         if gone < _AT_ONCE:
             break
-    lines = PruneLines(now - ms_of(invocation.settings.logs.retention))
+    lines = PruneLines(now - to_milliseconds(invocation.settings.logs.retention))
     while store.apply(lines).number >= lines.limit:
         pass
     freed = _shrink(invocation)

@@ -44,10 +44,10 @@ def doctor(invocation: Invocation, *, show_config: bool) -> int:
 
 def _config(invocation: Invocation) -> int:
     from mainspring.cli.plain import json_text
-    from mainspring.domain.plain import plain
+    from mainspring.domain.values.plain_json import to_plain_json
 
     rows = [
-        {"setting": path, "value": plain(value), "source": source}
+        {"setting": path, "value": to_plain_json(value), "source": source}
         for path, value, source in invocation.settings.describe()
     ]
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.table import Column
-from mainspring.domain.failure import shorten_headline
-from mainspring.domain.fingerprint import Fingerprint, fingerprint_of
+from mainspring.domain.failures.failure import shorten_headline
+from mainspring.domain.failures.fingerprint import Fingerprint, fingerprint_of
 from mainspring.insight import words
 from mainspring.insight.error_groups import Group
 from mainspring.insight.text_width import cut_to_width

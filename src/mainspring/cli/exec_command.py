@@ -20,21 +20,21 @@ from mainspring.app.exec_watch import watch_own
 from mainspring.app.process_policy import apply_policy
 from mainspring.app.store_told import StoreTold
 from mainspring.cli.lazy import Command
-from mainspring.config import Settings, load, misspelt_variables, spool_without_settings
-from mainspring.config.places import Surroundings, default_spool, resolve_store_url
+from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
+from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.definitions.options import OPTIONS, DefinitionKind, OptionGroup
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
-from mainspring.domain.options import OPTIONS, Group, Kind
-from mainspring.domain.retry import Retry
-from mainspring.domain.text import LONGEST_NAME, escape, is_free_name
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
-from mainspring.resources.withheld import WITHHELD
+from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 _MOST_WORDS, _LONGEST_WORD = 100, 500  # of a command in its definition; it may be as long as the system lets it
-_SHARED = (Group.WHO, Group.WATCH)
+_SHARED = (OptionGroup.WHO, OptionGroup.WATCH)
 LINE = "wrap any command: record, lock, retry, time out"
 
 
@@ -101,10 +101,10 @@ def _of(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter,
 
 def _printable(text: str) -> str:
     """Read a name that is chosen freely: it is shown, compared, and made part of a file's name."""
-    if not is_free_name(text):
+    if not is_valid_name(text):
         raise OptionError(
             f"{escape(text, 60)!r} cannot be a name",
-            hint=f"Write 1 to {LONGEST_NAME} printable characters in one line, not all of them blank.",
+            hint=f"Write 1 to {MAX_NAME_LENGTH} printable characters in one line, not all of them blank.",
         )
     return text
 
@@ -204,7 +204,7 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
     flags = getattr(ctx.obj, "flags", None)
     given["verbose"] |= bool(getattr(flags, "verbose", False))
     settings = _settings(flags, fail_open=given["fail_open"] is not False)
-    WITHHELD.allow(given["pass_env"])
+    SECRET_VARIABLES.allow(given["pass_env"])
     if settings is not None:
         apply_policy(settings)
     fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
@@ -230,7 +230,7 @@ def _settings(flags: Any, *, fail_open: bool) -> Settings | None:
         say(f"nothing reads the variable {name}: did you mean {meant}?")
     try:
         if given["store.url"] is not None:
-            resolve_store_url(Surroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
+            resolve_store_url(ProcessSurroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
     except OptionError as error:  # an option of ours is wrong; what a file or variable says is the store being away
         raise click.UsageError(f"--store: {error}") from None
     try:
@@ -275,7 +275,7 @@ def _plan(
     options |= {name: value for name, value in stated.items() if value is not None}
     shown = [word[:_LONGEST_WORD] for word in command[:_MOST_WORDS]]
     definition = command_definition(
-        Kind.EXEC, _name_of(command[0]) if given["name"] is None else given["name"], shown, options
+        DefinitionKind.EXEC, _name_of(command[0]) if given["name"] is None else given["name"], shown, options
     )
     now_at = SystemClock().now()
     return ExecPlan(
@@ -309,7 +309,7 @@ def _spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
         spool, claimed = _spool_without_settings(flags)
         return {"spool": spool, "claimed": claimed}
     spool = settings.exec.spool
-    is_beside = not settings.store.is_remote and spool == default_spool(settings.store.path)
+    is_beside = not settings.store.is_remote and spool == default_spool_path(settings.store.path)
     return {"spool": spool, "spare_spool": settings.spare_spool if is_beside else spool}
 
 
@@ -317,7 +317,7 @@ def _spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
     """Return the spool for when the configuration cannot be read, and whether it is that of a store which is named all the same."""
     config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
-        return spool_without_settings(
+        return find_spool_without_settings(
             env=os.environ,
             cwd=Path.cwd(),
             uid=os.getuid(),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors as e
-from mainspring.domain.saved_error import RunFailed
+from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.store.base import (
     NotAStoreError,
     ServerRefusesError,

@@ -12,17 +12,17 @@ from mainspring.cli.exits import OK
 from mainspring.cli.lazy import command
 from mainspring.cli.messages import act_on, option, print_refused
 from mainspring.cli.table import Column
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.states import REOPENABLE
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight import words
 from mainspring.insight.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.cli.error_groups import Found
-    from mainspring.domain.fingerprint import Fingerprint
+    from mainspring.domain.failures.fingerprint import Fingerprint
     from mainspring.store.views import RunView
 
-_STOPPED = tuple(sorted(state.value for state in REOPENABLE))
+_STOPPED = tuple(sorted(state.value for state in REOPENABLE_STATES))
 _state = click.option("--state", "states", type=click.Choice(_STOPPED), multiple=True, help="only in this state")
 
 

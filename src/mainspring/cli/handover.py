@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.insight import words
 from mainspring.insight.handover import Handover, PersonsAct, Told
 

@@ -11,7 +11,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.incident import Incident, Severity
+from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
 from mainspring.insight.instants import instant_at
@@ -46,7 +46,7 @@ def find(reader: "Reader", word: str) -> Incident:
         NotFoundError: none has an id that begins so, or ends so.
         ConflictError: several have; some are listed.
     """
-    from mainspring.domain.ids import is_short_for
+    from mainspring.domain.ids import matches_short_id
     from mainspring.store.reads.incidents import incident, incidents
     from mainspring.store.reads.short_ids import IdKind, ambiguous
 
@@ -57,7 +57,7 @@ def find(reader: "Reader", word: str) -> Incident:
         found = incidents(reader, wrong=False, apart=True, limit=1)
     else:
         every = incidents(reader, wrong=False, limit=_MOST)
-        found = [one for one in every if one.id.startswith((word, f"i_{word}")) or is_short_for(word, one.id)]
+        found = [one for one in every if one.id.startswith((word, f"i_{word}")) or matches_short_id(word, one.id)]
     if len(found) == 1:
         return found[0]
     if found:

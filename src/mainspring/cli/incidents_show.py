@@ -8,8 +8,8 @@ import click
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.incidents import INCIDENT, find, titles_of
 from mainspring.cli.lazy import command
-from mainspring.domain.incident import Incident
-from mainspring.domain.rendering import impact_of, next_try_of
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.notifications.rendering import describe_impact, describe_next_try
 from mainspring.domain.states import IncidentState
 from mainspring.insight import words
 from mainspring.insight.judging import figure_rows
@@ -88,13 +88,13 @@ def _facts(one: Incident, now: int, zone: str) -> list[str]:
 
 def _prospects(one: Incident, now: int, zone: str) -> list[tuple[str, str]]:
     """Return what messages say of it too, in the same words."""
-    from mainspring.domain.cron import zone_of
+    from mainspring.domain.time.cron import find_zone
 
     good_at, is_over = one.facts.get("last_good_at"), one.state is IncidentState.RESOLVED
     rows = [
         ("last good", words.moment(good_at, now, zone) if isinstance(good_at, int) else ""),
-        ("impact", impact_of(one.facts)),
-        ("next try", "" if is_over else next_try_of(one.facts, zone_of(zone), now)),
+        ("impact", describe_impact(one.facts)),
+        ("next try", "" if is_over else describe_next_try(one.facts, find_zone(zone), now)),
     ]
     return [(name, text) for name, text in rows if text]
 
@@ -103,7 +103,7 @@ def _runbook(invocation: Invocation, incident: Incident) -> "Runbook | None":
     import msgspec
 
     from mainspring.app.runbooks import Runbooks
-    from mainspring.domain.definition import Definition
+    from mainspring.domain.definitions.definition import Definition
     from mainspring.store.reads.status import automations
 
     name = incident.subject.automation

@@ -109,7 +109,7 @@ def toml_text(text: str) -> str:
     import tomllib
 
     from mainspring.domain.errors import ArgumentError
-    from mainspring.domain.text import escape
+    from mainspring.domain.text.escaping import escape
 
     written = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     try:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.cli.output import Output
-from mainspring.domain.log_line import Level, LogLine, written
+from mainspring.domain.runs.log_line import Level, LogLine, encode_line
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Printer:
         """Print lines, and let them be seen now."""
         for line in lines:
             if self._output.is_json:
-                self._output.line(written(line).decode())
+                self._output.line(encode_line(line).decode())
             else:
                 self._print(line)
         self._output.flush()

@@ -8,10 +8,10 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.domain.log_line import Level
+from mainspring.domain.runs.log_line import Level
 
 if TYPE_CHECKING:
-    from mainspring.domain.log_line import LogLine
+    from mainspring.domain.runs.log_line import LogLine
 
 _POLL = 0.5
 _LATE_MS = 15_000

@@ -14,12 +14,12 @@ from mainspring.insight.judging import figure_label, figure_text, rule_text, ver
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mainspring.domain.incident import IncidentKind
-    from mainspring.domain.monitors.always import Always
-    from mainspring.domain.monitors.facts import Facts
-    from mainspring.domain.monitors.judged import Judged, Monitor
-    from mainspring.domain.monitors.own_tunings import OwnTunings
+    from mainspring.domain.incidents.incident import IncidentKind
+    from mainspring.domain.monitors.fixed_monitors import FixedMonitor
+    from mainspring.domain.monitors.inputs import MonitorInputs
+    from mainspring.domain.monitors.monitor import Evaluation, Monitor
     from mainspring.domain.monitors.tuning import Tuning
+    from mainspring.domain.monitors.tuning_overrides import TuningOverrides
     from mainspring.store.base import Reader
 
 _AT_ONCE = 2_000
@@ -38,25 +38,25 @@ class MonitorRow(NamedTuple):
 
 
 def _names(_: object) -> list[str]:
-    from mainspring.domain.monitors.always import ALWAYS
-    from mainspring.domain.monitors.table import MONITORS
+    from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+    from mainspring.domain.monitors.registry import MONITORS
 
-    return [kind.value for kind in (*MONITORS, *ALWAYS)]
+    return [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
 
 
 MONITOR = params.Name(_names, "monitor")
 
 
 def _tunings(invocation: Invocation) -> "dict[Any, Tuning]":
-    from mainspring.config.monitoring import tunings_of
+    from mainspring.config.monitor_settings import read_tunings
 
-    return tunings_of(invocation.settings.monitors)
+    return read_tunings(invocation.settings.monitors)
 
 
-def _own(invocation: Invocation) -> "OwnTunings":
-    from mainspring.config.monitoring import own_tunings_of
+def _own(invocation: Invocation) -> "TuningOverrides":
+    from mainspring.config.monitor_settings import read_tuning_overrides
 
-    return own_tunings_of(invocation.settings.monitors)
+    return read_tuning_overrides(invocation.settings.monitors)
 
 
 def _tell_slips(invocation: Invocation) -> None:
@@ -74,21 +74,23 @@ def set_for_nobody(invocation: Invocation, names: "Iterable[str]") -> list[str]:
     return [f"[monitors.of] is set for nobody: {one.message}{f'. {one.hint}' if one.hint else ''}" for one in slips]
 
 
-def _facts(invocation: Invocation, now: int, about: str | None = None) -> "Facts":
+def _facts(invocation: Invocation, now: int, about: str | None = None) -> "MonitorInputs":
     """Return what is there to judge by; of a store that is not there yet, nothing."""
-    from mainspring.config.due_secrets import due_secrets_of
+    from mainspring.config.due_secrets import read_due_secrets
     from mainspring.operations.facts import FactsReader
     from mainspring.operations.sight import see
-    from mainspring.resources.hidden import HIDDEN
+    from mainspring.resources.known_secrets import KNOWN_SECRETS
 
-    def seen(reader: "Reader") -> "Facts":
-        known = FactsReader(reader, at_once=_AT_ONCE, about=about, secrets=due_secrets_of(invocation.settings))
-        return see(known, reader, now, tunings=_tunings(invocation), redact=HIDDEN.redact, own=_own(invocation)).facts
+    def seen(reader: "Reader") -> "MonitorInputs":
+        known = FactsReader(reader, at_once=_AT_ONCE, about=about, secrets=read_due_secrets(invocation.settings))
+        return see(
+            known, reader, now, tunings=_tunings(invocation), redact=KNOWN_SECRETS.redact, own=_own(invocation)
+        ).facts
 
     return invocation.read(seen)
 
 
-def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Judged]":
+def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Evaluation]":
     """Return what is said of what is always watched."""
     from mainspring.operations.always import judge_always
 
@@ -99,14 +101,14 @@ def _always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Jud
     return wrong_first(found)
 
 
-def _judged(invocation: Invocation, monitor: "Monitor", facts: "Facts", now: int) -> "list[Judged]":
+def _judged(invocation: Invocation, monitor: "Monitor", facts: "MonitorInputs", now: int) -> "list[Evaluation]":
     """Return what a monitor says, what is wrong first."""
-    from mainspring.domain.monitors.table import judged_by
+    from mainspring.domain.monitors.registry import evaluate_monitor
 
-    return wrong_first(judged_by(monitor, facts, _tunings(invocation), now, _own(invocation)))
+    return wrong_first(evaluate_monitor(monitor, facts, _tunings(invocation), now, _own(invocation)))
 
 
-def _row(kind: "IncidentKind", state: str, judged: "list[Judged]", line: str) -> MonitorRow:
+def _row(kind: "IncidentKind", state: str, judged: "list[Evaluation]", line: str) -> MonitorRow:
     verdicts = [verdict_word(one) for one in judged]
     return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
 
@@ -120,8 +122,8 @@ def list_command(
     """JUDGED counts what it had figures of, UNSURE what cannot be judged yet. What failed and was told already is not found again:
     see the incidents. [monitors] of the configuration switches and tunes them, but the last two, which are always on.
     """
-    from mainspring.domain.monitors.always import ALWAYS
-    from mainspring.domain.monitors.table import MONITORS
+    from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+    from mainspring.domain.monitors.registry import MONITORS
 
     now, tunings = invocation.clock.now(), _tunings(invocation)
     facts = _facts(invocation, now)
@@ -130,7 +132,7 @@ def list_command(
     for kind, monitor in MONITORS.items():
         state = "on" if tunings[kind].on else "off"
         rows.append(_row(kind, state, _judged(invocation, monitor, facts, now), monitor.line))
-    rows += [_row(kind, "on", _always(invocation, kind, now), one.line) for kind, one in ALWAYS.items()]
+    rows += [_row(kind, "on", _always(invocation, kind, now), one.line) for kind, one in FIXED_MONITORS.items()]
     rows = lists.narrow(
         invocation,
         rows,
@@ -163,17 +165,17 @@ def list_command(
 @pass_invocation
 def show(invocation: Invocation, name: str, automation: str | None, limit: int) -> None:
     """Of every automation, what is wrong first, or of one, with all that was learned of it."""
-    from mainspring.domain.incident import IncidentKind
-    from mainspring.domain.monitors.always import ALWAYS
-    from mainspring.domain.monitors.table import MONITORS
+    from mainspring.domain.incidents.incident import IncidentKind
+    from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+    from mainspring.domain.monitors.registry import MONITORS
 
     kind = IncidentKind(lists.known("monitor", name, _names(None)))
     if automation is not None:
         lists.known("automation", automation, invocation.read(params.automation_names))
     now = invocation.clock.now()
-    if kind in ALWAYS:
+    if kind in FIXED_MONITORS:
         found = _always(invocation, kind, now)
-        _document(invocation, ALWAYS[kind], found, limit, {}, ALWAYS[kind].why)
+        _document(invocation, FIXED_MONITORS[kind], found, limit, {}, FIXED_MONITORS[kind].why)
         return
     _tell_slips(invocation)
     monitor, tuning = MONITORS[kind], _tunings(invocation)[kind]
@@ -190,27 +192,32 @@ def show(invocation: Invocation, name: str, automation: str | None, limit: int) 
 
 
 def _set_to(tuning: "Tuning") -> dict[str, Any]:
-    from mainspring.domain.plain import plain
+    from mainspring.domain.values.plain_json import to_plain_json
 
-    return {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
+    return {field: to_plain_json(getattr(tuning, field), field) for field in tuning.__struct_fields__}
 
 
 def _document(
     invocation: Invocation,
-    monitor: "Monitor | Always",
-    found: "list[Judged]",
+    monitor: "Monitor | FixedMonitor",
+    found: "list[Evaluation]",
     limit: int,
     set_to: dict[str, Any],
     note: str | None,
 ) -> None:
     """Tell of a monitor, and what it says of each; `note` = how it is switched."""
-    from mainspring.domain.plain import plain
+    from mainspring.domain.values.plain_json import to_plain_json
 
     name = monitor.kind.value
     data = {"name": name, "line": monitor.line, "rule": monitor.rule, "settings": set_to}
     judged = [
-        {**plain(one.subject), "verdict": verdict_word(one), "unsure": one.unsure, "figures": plain(one.figures)}
-        | {"finding": plain(one.finding)}
+        {
+            **to_plain_json(one.subject),
+            "verdict": verdict_word(one),
+            "unsure": one.unsure,
+            "figures": to_plain_json(one.figures),
+        }
+        | {"finding": to_plain_json(one.finding)}
         for one in found[:limit]
     ]
 
@@ -231,7 +238,7 @@ def _document(
     invocation.output.document(data | {"judged": judged}, text)
 
 
-def _show(invocation: Invocation, one: "Judged", now: int) -> None:
+def _show(invocation: Invocation, one: "Evaluation", now: int) -> None:
     output, verdict = invocation.output, verdict_word(one)
     colour = {"wrong": "red", "unsure": "yellow"}.get(verdict, "green")
     of = " ".join(part for part in (one.subject.automation, one.subject.fingerprint) if part) or "Mainspring"

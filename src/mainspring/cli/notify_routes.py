@@ -9,7 +9,7 @@ from mainspring.cli.auto import find_automation, known_automations, modules_opti
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.insight import words
 
 if TYPE_CHECKING:

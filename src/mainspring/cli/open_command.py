@@ -9,10 +9,10 @@ from mainspring.cli.lazy import command
 def open_command(invocation: Invocation) -> None:
     """As admin, within ten minutes, in the first browser that follows it; the web process of `mainspring up` answers there."""
     from mainspring.app.listen_addresses import settings_in_use
-    from mainspring.domain.access import LINK_LASTS_MS
+    from mainspring.domain.access.permissions import STARTUP_LINK_LIFETIME_MS
     from mainspring.service.people import offer_link
 
-    until_at = invocation.clock.now() + LINK_LASTS_MS
+    until_at = invocation.clock.now() + STARTUP_LINK_LIFETIME_MS
     token = offer_link(invocation.store, clock=invocation.clock, act=invocation.act)
     web = settings_in_use(invocation.settings, invocation.reader).web
     link = f"{web.seen_as}/first?token={token}"

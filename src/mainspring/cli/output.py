@@ -156,9 +156,9 @@ class Output:
     def json(self, data: Any) -> None:
         """Print data as JSON, the fields of --fields only if they were given."""
         from mainspring.cli.plain import chosen, json_text
-        from mainspring.domain.plain import plain
+        from mainspring.domain.values.plain_json import to_plain_json
 
-        found = plain(data)
+        found = to_plain_json(data)
         if self._flags.fields is not None:
             fields = [field.strip() for field in self._flags.fields.split(",") if field.strip()]
             found = [chosen(item, fields) for item in found] if isinstance(found, list) else chosen(found, fields)

@@ -86,9 +86,9 @@ def show(invocation: Invocation, name: str) -> None:
         short = invocation.short_ids(IdKind.RUN, (row.id for row in running))
         output.rows(running, run_columns(running, now, short), empty="Nothing runs in it.")
 
-    from mainspring.domain.plain import plain
+    from mainspring.domain.values.plain_json import to_plain_json
 
-    invocation.output.document(plain(view) | {"state": _state(view), "runs": running}, text)
+    invocation.output.document(to_plain_json(view) | {"state": _state(view), "runs": running}, text)
 
 
 @command("pause", "claim nothing from a queue")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mainspring.cli import exits
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import BusyError, MainspringError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def described(error: Exception) -> tuple[dict[str, Any], int]:
         retryable = exits.is_retryable(type(error))
         data = _data(error.code, error.message, error.hint, retryable=retryable)
         if isinstance(error, BusyError):
-            data["retry_after_ms"] = ms_of(error.retry_after)
+            data["retry_after_ms"] = to_milliseconds(error.retry_after)
         return data, exits.exit_code(error)
     return _data("unexpected", f"{type(error).__name__}: {error}", None, retryable=False), exits.exit_code(error)
 

@@ -109,14 +109,14 @@ def _find(invocation: Invocation, registry: "Registry", name: str) -> "Automatio
 
 def _announced_file(invocation: Invocation, name: str) -> str:
     """Return the file from which a worker announced an automation; "" if none did."""
-    from mainspring.domain.definition import Definition, Kind
+    from mainspring.domain.definitions.definition import Definition, DefinitionKind
     from mainspring.store.reads.status import automations
 
     views: list[AutomationView] = invocation.read_if_made(lambda reader: automations(reader, name), [])
     if not views or not views[0].definition:
         return ""
     definition = Definition.from_data(msgspec.json.decode(views[0].definition))
-    return "" if definition.kind is Kind.EXEC else definition.file
+    return "" if definition.kind is DefinitionKind.EXEC else definition.file
 
 
 def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> bytes:
@@ -125,9 +125,9 @@ def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> byte
     Raises:
         ArgumentError: they do not fit.
     """
-    from mainspring.domain.arguments import bind_json, bind_words
-    from mainspring.domain.call import encode_call
-    from mainspring.domain.codec import encode
+    from mainspring.domain.values.arguments import bind_json, bind_words
+    from mainspring.domain.values.codec import encode
+    from mainspring.domain.values.saved_call import encode_call
 
     signature = automation.signature
     if signature is None:
@@ -144,7 +144,7 @@ def _input(automation: "Automation", words: tuple[str, ...], limit: int) -> byte
 
 def _json(word: str) -> Any:
     from mainspring.cli.values import decoded, read
-    from mainspring.domain.json_fault import explain_bad_json
+    from mainspring.domain.json_validation import explain_bad_json
 
     data = read(word, "the arguments")
     try:
@@ -263,7 +263,7 @@ def _work_here(
 
     from mainspring.app.application import App
     from mainspring.app.project import Project
-    from mainspring.resources.withheld import WITHHELD
+    from mainspring.resources.secret_variables import SECRET_VARIABLES
 
     invocation.make_store().check_session_lock()  # without it this process can be no worker
     # Before the worker opens: a start is answered in time, a worker waits for the store.
@@ -281,12 +281,12 @@ def _work_here(
             seconds = _seconds(given["timeout"])
             return await asyncio.to_thread(wait_for_end, invocation, started.run, timeout=seconds, stays=False)
 
-    WITHHELD.take(os.environ)
+    SECRET_VARIABLES.take(os.environ)
     try:
         with _errors_name_run(invocation, started):
             return asyncio.run(work())
     finally:
-        WITHHELD.give_back(os.environ)
+        SECRET_VARIABLES.give_back(os.environ)
 
 
 def _warn_of_schedule(invocation: Invocation, automation: "Automation") -> None:
@@ -304,7 +304,7 @@ def _warn_of_schedule(invocation: Invocation, automation: "Automation") -> None:
 
 
 def _help(invocation: Invocation, automation: "Automation") -> int:
-    from mainspring.domain.arguments import example
+    from mainspring.domain.values.arguments import make_example
 
     definition = automation.definition
     lines = [f"mainspring run {automation.name} [NAME=VALUE ...]", ""]
@@ -316,7 +316,7 @@ def _help(invocation: Invocation, automation: "Automation") -> int:
         kind = schema.get("type") or schema.get("$ref", "any").rpartition("/")[2]
         tail = "required" if name in required else f"default {msgspec.json.encode(schema.get('default')).decode()}"
         lines.append(f"  {name}  {kind}  ({tail})")
-    shown = example(automation.signature) if automation.signature is not None else {}
+    shown = make_example(automation.signature) if automation.signature is not None else {}
     lines += [
         "",
         "options of every run: mainspring run --help",

@@ -8,7 +8,7 @@ from mainspring.cli.bulk_acts import background_option, begin_runs
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.values import json_value, sealing_for
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import RunState
 from mainspring.insight import words
 

@@ -29,10 +29,10 @@ def run_columns(rows: Sequence[Any], now: int, short: dict[str, str]) -> list[Co
 
 def steps_text(row: Any) -> str:
     """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes; "3+" while it runs."""
-    from mainspring.domain.plain import decoded
     from mainspring.domain.states import RunState
+    from mainspring.domain.values.plain_json import decode_value
 
-    progress = decoded(row.progress)
+    progress = decode_value(row.progress)
     if isinstance(progress, list) and len(progress) == 2:
         done, total = progress
         return f"{done}/{total}" if total is not None else str(done)

@@ -8,11 +8,11 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.domain.log_line import Level
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.runs.log_line import Level
+from mainspring.domain.states import TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
-    from mainspring.domain.log_line import LogLine
+    from mainspring.domain.runs.log_line import LogLine
 
 _POLL = 0.3
 _LAST_WORDS_S = 1.5
@@ -91,4 +91,4 @@ class _Reading:
         from mainspring.store.reads.runs import run_view
 
         state = run_view(self._invocation.reader, self._run).state
-        return state in TERMINAL or state is RunState.NEEDS_ATTENTION
+        return state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION

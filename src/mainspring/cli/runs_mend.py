@@ -7,11 +7,11 @@ from mainspring.cli.bulk import Which, at_option, continue_runs, rate_option, wh
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.values import json_bytes, sealing_for
-from mainspring.domain.states import REOPENABLE
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight import words
 from mainspring.insight.instants import instant_at
 
-_STATES = tuple(sorted(state.value for state in REOPENABLE))
+_STATES = tuple(sorted(state.value for state in REOPENABLE_STATES))
 
 
 @command("retry", "continue failed runs, from where they failed or from a step")

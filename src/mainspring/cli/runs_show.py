@@ -8,7 +8,7 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
-from mainspring.domain.error_place import full_place_of
+from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.insight import words
 from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
 
@@ -51,29 +51,29 @@ def told(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
 
 def story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
     """Return what --json prints of a run."""
-    from mainspring.domain.plain import decoded, plain
+    from mainspring.domain.values.plain_json import decode_value, to_plain_json
     from mainspring.insight.steps import lines_of
 
-    run: dict[str, Any] = plain(story.run)
-    lines = [{**plain(line), "output": decoded(line.output)} for line in lines_of(story)]
+    run: dict[str, Any] = to_plain_json(story.run)
+    lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in lines_of(story)]
     return run | {
         "step_lines": lines,
-        "waits": plain(story.waits),
-        "inbox": plain(story.facts),
-        "rejected": plain(story.rejected),
-        "children": plain(story.children),
-        "stalls": plain(story.stalls),
-        "losses": plain(story.losses),
+        "waits": to_plain_json(story.waits),
+        "inbox": to_plain_json(story.facts),
+        "rejected": to_plain_json(story.rejected),
+        "children": to_plain_json(story.children),
+        "stalls": to_plain_json(story.stalls),
+        "losses": to_plain_json(story.losses),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,
         "why": explanation.why,
         "next": explanation.next,
-        "can": plain(explanation.can),
+        "can": to_plain_json(explanation.can),
         "deliveries": explanation.deliveries,
-        "holds_up": plain(explanation.holds_up),
-        "manual_results": plain(explanation.manual_results),
-        "settlement": plain(explanation.settlement),
+        "holds_up": to_plain_json(explanation.holds_up),
+        "manual_results": to_plain_json(explanation.manual_results),
+        "settlement": to_plain_json(explanation.settlement),
     }
 
 
@@ -90,7 +90,7 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
         output.line(f"  {words.one_line(sentence)}")
     output.line()
     facts = list(_facts(story, now, invocation.zone))
-    if run.failure is not None and (place := full_place_of(run.failure.frames)):
+    if run.failure is not None and (place := locate_full_path(run.failure.frames)):
         facts.append(("raised at", words.one_line(place, _VALUE)))
     if explanation.fingerprint is not None:
         facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
@@ -113,7 +113,7 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
 
 
 def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
-    from mainspring.domain.monitors.words import about_bytes
+    from mainspring.domain.text.phrases import format_bytes
 
     run = story.run
     yield "id", run.id
@@ -133,7 +133,7 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
         if value:
             yield name, words.one_line(value)
     if run.output_size is not None:
-        yield "put out", about_bytes(run.output_size)
+        yield "put out", format_bytes(run.output_size)
     if run.generation:
         yield "again", f"generation {run.generation}: continued from an earlier step"
     for name, data in (("input", run.input), ("result", run.result), ("state", run.published), ("tags", run.tags)):
@@ -143,13 +143,13 @@ def _facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
 
 def value_text(data: bytes, limit: int = _VALUE) -> str:
     """Return a stored value on one line."""
-    from mainspring.domain.plain import decoded
-    from mainspring.domain.sealing import sealed_in
+    from mainspring.domain.values.plain_json import decode_value
+    from mainspring.domain.values.sealing import split_sealed
 
-    sealed = sealed_in(data)
+    sealed = split_sealed(data)
     if sealed is not None:
         return f"(sealed by codec {sealed.codec!r}, {len(sealed.data)} bytes)"
-    found = decoded(data)
+    found = decode_value(data)
     if isinstance(found, dict) and found.keys() == {"base64"}:
         return f"({len(data)} bytes of another codec)"
     return words.one_line(data.decode("utf-8", "replace"), limit)
@@ -222,13 +222,13 @@ def _print_try(output: "Output", one: "Try", zone: str) -> None:
     output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
     if one.failure is not None:
         output.line(f"        {output.paint(words.one_line(one.failure.headline, _VALUE), 'red')}")
-        if place := full_place_of(one.failure.frames):
+        if place := locate_full_path(one.failure.frames):
             output.line(f"        at {words.one_line(place, _VALUE)}")
 
 
 def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
     """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
-    from mainspring.domain.plain import decoded
+    from mainspring.domain.values.plain_json import decode_value
     from mainspring.store.reads.short_ids import IdKind
 
     output, run = invocation.output, story.run
@@ -252,7 +252,7 @@ def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine
         given = "" if fact.payload is None else f": {value_text(fact.payload)}"
         output.line(f"  rejected {fact.kind} {words.one_line(fact.name, 40)}{given}")
         output.line(f"    {words.one_line(fact.failure.message, _VALUE)}")
-    detail = decoded(run.detail)
+    detail = decode_value(run.detail)
     if isinstance(detail, dict):
         for hint in detail.get("hints") or []:
             output.line(

@@ -9,7 +9,7 @@ from mainspring.cli import exits, params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.halt_notice import HaltNotice
 from mainspring.cli.lazy import command
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _end_of(invocation: Invocation, story: "RunStory") -> int | None:
     from mainspring.insight.waits import open_questions
 
     state = story.run.state
-    if state in TERMINAL or state is RunState.NEEDS_ATTENTION:
+    if state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION:
         return _ENDS[state]
     asks = state is RunState.WAITING and open_questions(story.waits, invocation.clock.now())
     return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None

@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.cli.values import decoded, read
 from mainspring.domain.errors import ArgumentError, OptionError
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
 
 _PARTS = {"headers", "body", "form"}
 

@@ -34,7 +34,7 @@ def serve(
     from mainspring.app.handover import Handover
     from mainspring.app.process_log import begin_log
     from mainspring.app.stores import anchor
-    from mainspring.domain.roles import roles_of
+    from mainspring.domain.processes.process_role import parse_roles
     from mainspring.store.supervisor_lock import already_supervised, only_supervisor
 
     invocation.refuse_mistyped_store()
@@ -45,7 +45,7 @@ def serve(
     handover = Handover(given, invocation.flags.config, modules)
     project = handover.project()  # as the worker will read it, so that what is wrong with a flag is said here
     project.install_failpoints()
-    roles = roles_of(project.settings.up.roles)
+    roles = parse_roles(project.settings.up.roles)
     try:
         with only_supervisor(anchor(invocation.settings.store.url), invocation.shown, roles):
             invocation.bring_to_form()  # its processes would do so a moment later, and a reader takes no older form
@@ -79,9 +79,9 @@ def _tell_lost(project: "Project", where: str, error: StoreError) -> None:
     """Tell people that nothing works any more: no watcher is left to do it."""
     from mainspring.app.brief_loop import run_briefly
     from mainspring.app.reserved import tell_lost
-    from mainspring.resources.fault_text import FaultText
+    from mainspring.resources.error_text import ErrorText
 
-    run_briefly(tell_lost(project.settings, FaultText(project.secrets), project.clock, where, error))
+    run_briefly(tell_lost(project.settings, ErrorText(project.secrets), project.clock, where, error))
 
 
 def supervisors_here(invocation: Invocation) -> "list[SessionView]":

@@ -11,7 +11,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.domain.errors import NoStoreError
-from mainspring.domain.roles import Role
+from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.insight import words
 from mainspring.insight.verdict import Verdict, judge, mark, unresolved
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mainspring.store.base import Reader
 
 _POLL = 0.2
-_NOTICING = frozenset({Role.WORKER, Role.WATCHER, "app", "dev"})
+_NOTICING = frozenset({ProcessRole.WORKER, ProcessRole.WATCHER, "app", "dev"})
 """Roles of processes that notice within seconds that another one of their machine died."""
 
 BEGIN = """\

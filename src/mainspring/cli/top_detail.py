@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from mainspring.cli.top_frame import Line, Place, failed_line, incident_line, shorten
-from mainspring.domain.incident import Incident
-from mainspring.domain.states import REOPENABLE
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight import words
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
@@ -33,7 +33,7 @@ def look_into(reader: Reader, place: Place, now: int, opening: ViewOpening) -> l
     short = shorten(reader, found[:_EACH], [])
     lines += _part("Incidents", (incident_line(one, now, short) for one in found[:_EACH]))
     if place.automation:
-        failed = list_runs(reader, states=tuple(REOPENABLE), name=place.automation, limit=_EACH).runs
+        failed = list_runs(reader, states=tuple(REOPENABLE_STATES), name=place.automation, limit=_EACH).runs
         others = [opening.row(one) for one in failed if one.id != place.run]
         short = shorten(reader, [], others)
         lines += _part("Last failures", (failed_line(one, now, short) for one in others))

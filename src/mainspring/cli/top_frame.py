@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from mainspring.domain.incident import Incident, Severity
-from mainspring.domain.states import REOPENABLE, RunState, SessionState
+from mainspring.domain.incidents.incident import Incident, Severity
+from mainspring.domain.states import REOPENABLE_STATES, RunState, SessionState
 from mainspring.insight import words
 from mainspring.insight.open_incidents import SHOWN, OpenIncidents
 from mainspring.insight.verdict import Verdict, mark
@@ -77,7 +77,7 @@ def look(reader: Reader, verdict: Verdict) -> Frame:
         if one.next_slot_at is not None and one.retired_at is None and one.automation not in gone
     ]
     incidents = OpenIncidents(reads_incidents.told(reader, _EACH)).open
-    failed = list_runs(reader, states=tuple(REOPENABLE), limit=_EACH).runs
+    failed = list_runs(reader, states=tuple(REOPENABLE_STATES), limit=_EACH).runs
     runs = list_runs(reader, states=(RunState.RUNNING,), limit=_EACH).runs
     return Frame(
         verdict=verdict,

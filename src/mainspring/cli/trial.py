@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 
 from mainspring.cli.trial_doors import AtTheDoor
-from mainspring.domain.arguments import bind_json
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.pace import Held, Mark, rule
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.signature import Signature
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.flow_control import FlowControlState, HeldDeliveries, decide_delivery
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.domain.values.arguments import bind_json
+from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.automation import Automation
 from mainspring.insight.words import many, moment, one_line
 from mainspring.store.base import Reader
@@ -79,7 +79,7 @@ def _try_as_new(bench: Bench, door: AtTheDoor) -> Trial:
         known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
     )
     if known.trigger.filtered:
-        state, said = asked(bench.automation.filter_of(name_parts(known.name)[1]), event)
+        state, said = asked(bench.automation.filter_of(split_trigger_name(known.name)[1]), event)
         facts["filter"] = said
         if state is not None:
             return _ends(bench, facts, state, said)
@@ -159,10 +159,10 @@ def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:
     words = ", ".join(pace.words())
     if pace.is_plain:
         return DeliveryState.STARTED, words or "each starts at once"
-    held, mark = Held(), Mark()
+    held, mark = HeldDeliveries(), FlowControlState()
     if bench.reader is not None:
         held, mark = reads.held_before(bench.reader, bench.known.name, by)
-    ruling = rule(pace, mark, held, bench.now)
+    ruling = decide_delivery(pace, mark, held, bench.now)
     of = f" of {one_line(by, 60)!r}" if by else ""
     beside = f"; {many(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
     if ruling.state is DeliveryState.HELD and ruling.due_at is not None:

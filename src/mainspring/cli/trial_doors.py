@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 
 from mainspring.cli.sample_event import Sample
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.file import File, key_of
-from mainspring.domain.hook_arrival import Incoming, Said, read_request
-from mainspring.domain.hook_body import Unfit
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
-from mainspring.domain.queue_message import QueueMessage, arrival_of
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.verification import NO_SIGNATURE, secret_fault, verify_request
-from mainspring.domain.verifier import Unsigned, kind_of
-from mainspring.domain.watched_folder import Files
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_delivery
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.triggers.webhooks.verification import NO_SIGNATURE, explain_bad_secret, verify_request
+from mainspring.domain.triggers.webhooks.verifier import UnsignedVerifier, verifier_kind
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
+from mainspring.domain.values.file import File, make_file_key
 from mainspring.insight.words import many, one_line
 from mainspring.triggers.making import data_of
 
@@ -55,19 +55,19 @@ def at_the_door(source: object, sample: Sample, lines: Lines, now: int) -> AtThe
     match source:
         case Webhook():
             return _request(source, sample, lines, now)
-        case Queue():
+        case BrokerQueue():
             return _message(source, sample)
-        case Files():
+        case WatchedFolder():
             return _file(source, sample)
-        case OnEvent(name=name):
+        case EventSource(name=name):
             data = sample.value("the event's data")
             away = None if source.takes(data) else f"its data is not what where= wants: {source.where}"
             return AtTheDoor(key="test", name=name, data=data, turned_away=away)
-        case OnRun(automation=automation, states=states):
+        case RunEndSource(automation=automation, states=states):
             end = _end(automation, states[0], sample)
             away = None if end["state"] in states else f"a run that ended {end['state']} is not listened for"
             return AtTheDoor(key=end["run"], name=f"{automation}.{end['state']}", data=end, turned_away=away)
-        case OnRuns(automations=names, per=per):
+        case JoinedRunsSource(automations=names, per=per):
             value = sample.value("the slot or key")
             runs = {name: f"r_{name}" for name in names}
             data = {per: now if per == "slot" else "test", "runs": runs} | (value if isinstance(value, dict) else {})
@@ -92,30 +92,30 @@ def _request(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> AtTheD
     if webhook.max_body is not None and len(sample.body) > webhook.max_body:
         return AtTheDoor(sender=sender, turned_away=f"it has {len(sample.body):,} bytes, more than max_body (413)")
     headers = {"content-type": "application/json"} | sample.headers
-    found = read_request(webhook, sample.body, headers)
+    found = read_webhook_request(webhook, sample.body, headers)
     match found:
-        case Unfit(status=status, text=text, at=at):
+        case RequestError(status=status, text=text, at=at):
             where = f", at {at}" if at else ""
             return AtTheDoor(sender=sender, turned_away=f"{text}{where} ({status})")
-        case Said(body=body):
+        case ImmediateResponse(body=body):
             said = one_line(body.decode("utf-8", "replace"), 200)
             return AtTheDoor(sender=sender, answered=f"it only asks whether somebody is there, and is answered: {said}")
-        case Incoming(arrival=arrival, data=data):
+        case ReadDelivery(arrival=arrival, data=data):
             return _taken(arrival, data, sender)
 
 
 def _sender(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> tuple[str, str | None]:
     """Return what is known of the sender, and why it would be turned away."""
     verifier = webhook.verify
-    if isinstance(verifier, Unsigned):
+    if isinstance(verifier, UnsignedVerifier):
         return "anybody may send to it", None
-    kind = kind_of(verifier)
+    kind = verifier_kind(verifier)
     try:
         secrets = [value for name in verifier.secrets for value in lines(name)]
     except MainspringError as error:
         return f"not checked: {error.message}. {error.hint or ''}".rstrip(), None
     names = ", ".join(verifier.secrets)
-    faults = [fault for value in secrets if (fault := secret_fault(verifier, value)) is not None]
+    faults = [fault for value in secrets if (fault := explain_bad_secret(verifier, value)) is not None]
     if faults:
         return (
             f"not checked: {len(faults)} of {len(secrets)} values of the secret {names} cannot be used: {faults[0]}",
@@ -129,7 +129,7 @@ def _sender(webhook: Webhook, sample: Sample, lines: Lines, now: int) -> tuple[s
     return f"checked by {kind} with the secret {names}: {rejected.text}", f"{rejected.text} (401)"
 
 
-def _message(queue: Queue, sample: Sample) -> AtTheDoor:
+def _message(queue: BrokerQueue, sample: Sample) -> AtTheDoor:
     message = QueueMessage(
         id=sample.headers.get("message-id", "test"),
         body=sample.body,
@@ -138,14 +138,14 @@ def _message(queue: Queue, sample: Sample) -> AtTheDoor:
         group=sample.headers.get("group", ""),
     )
     try:
-        arrival = arrival_of(queue, message)
+        arrival = make_delivery(queue, message)
     except MainspringError as error:
         return AtTheDoor(turned_away=error.message)
     found = _taken(arrival, data_of(arrival.json), None)
     return msgspec.structs.replace(found, is_keyed=queue.key is not None or "message-id" in sample.headers)
 
 
-def _file(files: Files, sample: Sample) -> AtTheDoor:
+def _file(files: WatchedFolder, sample: Sample) -> AtTheDoor:
     """Return what a file would be; without `@` the event is JSON of what a run is given.
 
     One that lies elsewhere is looked at as if it lay in the folder.
@@ -167,11 +167,11 @@ def _file(files: Files, sample: Sample) -> AtTheDoor:
         away = f"{one_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
     elif files.max_size is not None and found.st_size > files.max_size:
         away = f"it has {many(f'{found.st_size:,}', 'byte')}, more than max_size"
-    key = key_of(below.as_posix(), digest)
+    key = make_file_key(below.as_posix(), digest)
     return AtTheDoor(key=key, is_keyed=True, data=msgspec.to_builtins(file), turned_away=away)
 
 
-def _taken(arrival: Arrival, data: Any, sender: str | None) -> AtTheDoor:
+def _taken(arrival: IncomingDelivery, data: Any, sender: str | None) -> AtTheDoor:
     return AtTheDoor(
         sender=sender,
         key=arrival.key,

@@ -10,8 +10,8 @@ from mainspring.cli.bulk_acts import begin
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.table import Column
+from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def named_trigger(names: Collection[str], name: str) -> str:
         ConflictError: the automation has more than one.
     """
     from mainspring.domain.errors import ConflictError, UnknownNameError
-    from mainspring.domain.trigger import name_parts
+    from mainspring.domain.triggers.trigger import split_trigger_name
 
-    found = [name] if name in names else [one for one in names if name_parts(one)[0] == name]
+    found = [name] if name in names else [one for one in names if split_trigger_name(one)[0] == name]
     if not found:
         error = UnknownNameError("trigger", name, names)
         error.hint = error.hint or "Nothing that a worker announced has a trigger yet: mainspring auto list"
@@ -152,7 +152,7 @@ def _replay_one(invocation: Invocation, event: str) -> None:
 
 
 def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:
-    from mainspring.domain.bulk import MOST, BulkVerb
+    from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
     from mainspring.service.replaying import DeliveryFilter, choose
 
     if said["trigger"] is not None:
@@ -163,6 +163,6 @@ def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, 
         since_at=params.since_at(invocation, said["since"]) or 0,
         until_at=params.since_at(invocation, said["until"]),
         verified=said["verified"],
-        limit=said["limit"] or MOST + 1,
+        limit=said["limit"] or MAX_BULK_PARTS + 1,
     )
     begin(invocation, BulkVerb.REPLAY, lambda: choose(invocation.reader, wanted), said, rate, dry_run=dry_run)

@@ -8,12 +8,12 @@ import msgspec
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy import command
 from mainspring.cli.triggers import COLOURS, TRIGGER, lines_of, named_trigger
+from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.told_states import TriggerState
 from mainspring.insight import words
 
 if TYPE_CHECKING:
-    from mainspring.domain.trigger import Trigger
+    from mainspring.domain.triggers.trigger import Trigger
     from mainspring.insight.gatherings import Gathering
     from mainspring.insight.trigger_lines import TriggerLine
     from mainspring.store.trigger_views import DeliveryRow, HeldGroup
@@ -53,13 +53,13 @@ def show(invocation: Invocation, name: str, limit: int) -> None:
 
 
 def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
-    from mainspring.domain.listening import OnRuns
+    from mainspring.domain.triggers.event_sources import JoinedRunsSource
     from mainspring.insight.gatherings import gatherings_of
     from mainspring.store.reads.triggers import deliveries, held_groups
 
     source: Any = trigger.source if trigger is not None else None
     gatherings: list[Gathering] = []
-    if isinstance(source, OnRuns):
+    if isinstance(source, JoinedRunsSource):
         zone = invocation.zone
         gatherings = gatherings_of(invocation.reader, line.name, source, invocation.clock.now(), zone)
     held = held_groups(invocation.reader, line.name)
@@ -71,7 +71,7 @@ def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigge
         "held": held,
         "deliveries": rows,
     }
-    per = source.per if isinstance(source, OnRuns) else ""
+    per = source.per if isinstance(source, JoinedRunsSource) else ""
     invocation.output.document(data, lambda: _print(invocation, line, trigger, (gatherings, per), held, rows))
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, ConflictError
-from mainspring.domain.json_fault import depth_of, explain_bad_json
-from mainspring.domain.text import escape
+from mainspring.domain.json_validation import explain_bad_json, measure_json_depth
+from mainspring.domain.text.escaping import escape
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
-    from mainspring.domain.sealing import Sealing
+    from mainspring.domain.values.sealing import Sealing
 
 
 def json_bytes(text: str, what: str) -> bytes:
@@ -43,7 +43,7 @@ def decoded(data: bytes, what: str) -> Any:
     try:
         return msgspec.json.decode(data)
     except RecursionError:
-        levels = f"{depth_of(data):,} levels deep"
+        levels = f"{measure_json_depth(data):,} levels deep"
         raise ArgumentError(
             f"{what}: nested {levels}, too deep to be read", hint="Pass a flatter value, or a file's name."
         ) from None

@@ -8,7 +8,7 @@ import msgspec
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation
 from mainspring.cli.halt_notice import HaltNotice
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.states import TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
     from mainspring.store.views import RunView
@@ -40,7 +40,7 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
     notice = HaltNotice(invocation, is_worked_here=not stays)
     while True:
         view = run_view(invocation.reader, run_id)
-        if view.state in TERMINAL or view.state is RunState.NEEDS_ATTENTION:
+        if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
             heir = heir_of(view)
             if heir is None:
                 return finish(invocation, view)
@@ -90,12 +90,12 @@ def _is_answered(invocation: Invocation) -> bool:
 
 def finish(invocation: Invocation, view: "RunView") -> int:
     """Print how a run ended: its result on stdout, else why on stderr."""
-    from mainspring.domain.plain import decoded
-    from mainspring.domain.text import escape
+    from mainspring.domain.text.escaping import escape
+    from mainspring.domain.values.plain_json import decode_value
 
     run = invocation.opened(lambda opening: opening.run(view))
     if run.state is RunState.SUCCEEDED:
-        result: Any = decoded(run.result)
+        result: Any = decode_value(run.result)
         shown = escape(msgspec.json.encode(result).decode()) if result is not None else ""
         invocation.output.document({"run": run.id, "state": run.state, "result": result}, shown)
         return exits.OK

@@ -14,7 +14,7 @@ from mainspring.cli.lazy import Command
 from mainspring.cli.plain import json_text
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.plain import plain
+from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.insight.words import instant, shown
 
 LINE = "check once what is late, and notify: the one extra crontab line"
@@ -79,11 +79,11 @@ def _line(silent: Silent, zone: str) -> str:
 
 def _data(report: WatchReport) -> dict[str, Any]:
     return {
-        "silent": plain(report.silent),
+        "silent": to_plain_json(report.silent),
         "judged": report.judged,
         "taken_in": list(report.taken_in.runs),
         "left": report.taken_in.left,
         "bad": report.bad,
-        "spool_fault": plain(report.spool_fault),
+        "spool_fault": to_plain_json(report.spool_fault),
         "buried": report.buried,
     }

@@ -6,9 +6,9 @@ values    one value: text or TOML to its type           layers   file, variables
 loading   the merge
 """
 
-from mainspring.config.layers import misspelt_variables
-from mainspring.config.loading import load, spool_without_settings
+from mainspring.config.loading import find_spool_without_settings, load
 from mainspring.config.notify_settings import NotifySettings
+from mainspring.config.setting_layers import misspelt_variables
 from mainspring.config.settings import (
     BackupSettings,
     DatabaseSettings,
@@ -34,7 +34,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "WorkerSettings",
+    "find_spool_without_settings",
     "load",
     "misspelt_variables",
-    "spool_without_settings",
 ]

@@ -4,37 +4,37 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 
 from mainspring.config.settings import Settings
-from mainspring.domain.channel import read_channel
-from mainspring.domain.cron import zone_of
-from mainspring.domain.link import SECRET as LINK_KEY
-from mainspring.domain.monitors.facts import DueSecret
-from mainspring.domain.queue_address import secrets_of
-from mainspring.resources.secret import variable_of
+from mainspring.domain.access.incident_link import LINK_SECRET_NAME as LINK_KEY
+from mainspring.domain.monitors.inputs import DueSecret
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.time.cron import find_zone
+from mainspring.domain.triggers.queues.queue_address import list_secrets
+from mainspring.resources.secret_store import secret_variable_name
 
 _REFERENCE = "secret:"
 
 
-def due_secrets_of(settings: Settings) -> tuple[DueSecret, ...]:
+def read_due_secrets(settings: Settings) -> tuple[DueSecret, ...]:
     """Return the secrets that have a date, by name; a day begins on the clock of the project."""
-    zone = zone_of(settings.project.timezone)
-    users = [(variable_of(name), user) for name, user in _users(settings)]
+    zone = find_zone(settings.project.timezone)
+    users = [(secret_variable_name(name), user) for name, user in _list_secret_uses(settings)]
     return tuple(
         DueSecret(
             name=name,
             day=day,
             due_at=round(datetime.combine(date.fromisoformat(day), time(), zone).timestamp() * 1_000),
-            used_by=tuple(user for variable, user in users if variable == variable_of(name)),
+            used_by=tuple(user for variable, user in users if variable == secret_variable_name(name)),
         )
         for name, day in sorted(settings.secrets.due.items())
     )
 
 
-def _users(settings: Settings) -> Iterator[tuple[str, str]]:
+def _list_secret_uses(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the secrets that settings refer to, each with what needs it."""
     for name, address in settings.notify.channels.items():
-        yield from ((secret, f"channel {name}") for secret in read_channel(address).secrets)
+        yield from ((secret, f"channel {name}") for secret in read_channel_address(address).secrets)
     for name, broker in settings.brokers.items():
-        yield from ((secret, f"broker {name}") for secret in secrets_of(broker.url))
+        yield from ((secret, f"broker {name}") for secret in list_secrets(broker.url))
     if settings.web.public_url is not None:
         yield LINK_KEY, "web.public_url"
     for path, text in (

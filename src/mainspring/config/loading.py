@@ -14,40 +14,40 @@ from typing import Any, get_args, get_origin
 from msgspec import Struct
 from msgspec.structs import fields
 
-from mainspring.config import places
-from mainspring.config.keys import VALUES, KeyPath, known_form
-from mainspring.config.layers import (
-    DUE,
-    ENVIRONMENT,
-    PREFIX,
-    FileLayers,
-    Given,
-    Layer,
-    Layers,
-    is_for_others,
-    variable,
-)
+from mainspring.config import locations
+from mainspring.config.known_keys import KNOWN_VALUES, KeyPath, find_known_key
 from mainspring.config.notify_settings import NotifySettings
+from mainspring.config.setting_layers import (
+    DUE_KEY,
+    ENVIRONMENT_KEY,
+    VARIABLE_PREFIX,
+    FileLayers,
+    LayerReader,
+    SettingLayer,
+    SettingValue,
+    is_other_variable,
+    variable_name,
+)
 from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, SecretsSettings, Settings
-from mainspring.domain.channel import check_channel_name
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
-from mainspring.domain.queue_name import check_broker_name
-from mainspring.domain.route import check_routes
-from mainspring.domain.secret_name import SECRET_NAME
-from mainspring.domain.text import escape
-from mainspring.resources.withheld import STORE_WITHHELD
+from mainspring.domain.notifications.channel_address import check_channel_name
+from mainspring.domain.notifications.routing import check_routes
+from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.triggers.queues.queue_name import check_broker_name
+from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
-STORE_URL = ("store", "url")
-BACKUP_TO = ("store", "backup", "to")
-SPOOL = ("exec", "spool")
-DATABASES = "databases"
-BROKERS = "brokers"
-NOTIFY = "notify"
-ADDRESSED = {(NOTIFY, "channels"), (NOTIFY, "route")}
-DEFAULT = "default"
-UNCLAIMED = "unclaimed-"
+STORE_URL_KEY = ("store", "url")
+BACKUP_FOLDER_KEY = ("store", "backup", "to")
+SPOOL_KEY = ("exec", "spool")
+DATABASES_SECTION = "databases"
+BROKERS_SECTION = "brokers"
+NOTIFY_SECTION = "notify"
+ADDRESS_KEYS = {(NOTIFY_SECTION, "channels"), (NOTIFY_SECTION, "route")}
+DEFAULT_SOURCE = "default"
+UNCLAIMED_SPOOL_PREFIX = "unclaimed-"
 """How the folders begin that hold records of which no one knows the store."""
-_PLACES = frozenset({STORE_URL, SPOOL, ENVIRONMENT})
+_LOCATION_KEYS = frozenset({STORE_URL_KEY, SPOOL_KEY, ENVIRONMENT_KEY})
 _WITHHELD = """this command was started by mainspring, which did not hand on the address of its store (MAINSPRING_STORE_URL)
 and no configuration names one"""
 _WITHHELD_HINT = (
@@ -70,18 +70,18 @@ def load(
     Raises:
         ConfigError: a named file is missing or unreadable, a key is unknown, a value is wrong.
     """
-    around = places.Surroundings(env, cwd, uid)
-    file = places.find_file(around, config)
+    around = locations.ProcessSurroundings(env, cwd, uid)
+    file = locations.find_file(around, config)
     merged = _merge(around, flags, file)
-    sections = {name: _build(section, (name,), merged) for name, section in SECTIONS.items()}
+    sections = {name: _build_struct(section, (name,), merged) for name, section in SECTIONS.items()}
     _check_databases(sections["databases"], sections["store"].url, merged)
     _check_brokers(sections["brokers"], merged)
-    _check_notify(sections[NOTIFY], merged)
+    _check_notify(sections[NOTIFY_SECTION], merged)
     _check_due(sections["secrets"], merged)
-    sources = {".".join(path): given.source for path, given in merged.items() if known_form(path) in VALUES}
+    sources = {".".join(path): given.source for path, given in merged.items() if find_known_key(path) in KNOWN_VALUES}
     spare = None
     with suppress(ConfigError):  # no home folder
-        spare = places.spare_spool(around, sections["store"].url)
+        spare = locations.fallback_spool_path(around, sections["store"].url)
     return Settings(
         **sections,
         file=file,
@@ -91,7 +91,7 @@ def load(
     )
 
 
-def spool_without_settings(
+def find_spool_without_settings(
     *, env: Mapping[str, str], cwd: Path, uid: int, flags: Mapping[str, Any], config: Path | None
 ) -> tuple[Path, bool]:
     """Return where records go when the settings cannot be read, and whether that is the spool of a store that is named.
@@ -102,84 +102,93 @@ def spool_without_settings(
     Raises:
         ConfigError: the user has no home folder.
     """
-    of_places = {variable(path) for path in _PLACES}
-    known = {name: text for name, text in env.items() if not name.startswith(PREFIX) or name in of_places}
-    around = places.Surroundings(known, cwd, uid)
+    of_places = {variable_name(path) for path in _LOCATION_KEYS}
+    known = {name: text for name, text in env.items() if not name.startswith(VARIABLE_PREFIX) or name in of_places}
+    around = locations.ProcessSurroundings(known, cwd, uid)
     file: Path | None = None
     with suppress(ConfigError, OSError):
-        file = places.find_file(places.Surroundings(env, cwd, uid), config)
-        named = {path: value for path, value in flags.items() if tuple(path.split(".")) in _PLACES}
-        merged = _merge(around, named, file, only=_PLACES)
-        if merged[STORE_URL].source != DEFAULT:
-            return merged[SPOOL].value, True
+        file = locations.find_file(locations.ProcessSurroundings(env, cwd, uid), config)
+        named = {path: value for path, value in flags.items() if tuple(path.split(".")) in _LOCATION_KEYS}
+        merged = _merge(around, named, file, only=_LOCATION_KEYS)
+        if merged[STORE_URL_KEY].source != DEFAULT_SOURCE:
+            return merged[SPOOL_KEY].value, True
     ours = (
-        f"{name}={text}" for name, text in sorted(env.items()) if name.startswith(PREFIX) and not is_for_others(name)
+        f"{name}={text}"
+        for name, text in sorted(env.items())
+        if name.startswith(VARIABLE_PREFIX) and not is_other_variable(name)
     )
     what = "\x1f".join((str(flags.get("store.url")), str(config), str(file), *ours))
     mark = hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return places.state_folder(around) / f"{UNCLAIMED}{mark}", False
+    return locations.state_folder(around) / f"{UNCLAIMED_SPOOL_PREFIX}{mark}", False
 
 
 def _merge(
-    around: places.Surroundings, flags: Mapping[str, Any], file: Path | None, only: frozenset[KeyPath] | None = None
-) -> Layer:
+    around: locations.ProcessSurroundings,
+    flags: Mapping[str, Any],
+    file: Path | None,
+    only: frozenset[KeyPath] | None = None,
+) -> SettingLayer:
     """Return every value that is set, with the places filled in; with `only`, nothing but these is read of the file."""
-    layers = Layers(around)
+    layers = LayerReader(around)
     written = layers.of_file(file, only) if file else FileLayers({}, {})
     above = {**layers.of_env(), **layers.of_flags(flags)}
-    stated = above.get(ENVIRONMENT) or written.base.get(ENVIRONMENT)
-    environment = str(stated.value) if stated else places.PRODUCTION
+    stated = above.get(ENVIRONMENT_KEY) or written.base.get(ENVIRONMENT_KEY)
+    environment = str(stated.value) if stated else locations.PRODUCTION
     own = {**written.environments.get(environment, {}), **above}
-    shared = written.base if environment == places.PRODUCTION else _apart(written.base, environment)
-    return _with_places({**shared, **own}, around, environment)
+    shared = written.base if environment == locations.PRODUCTION else _separate_environment(written.base, environment)
+    return _add_locations({**shared, **own}, around, environment)
 
 
-def _apart(base: Layer, environment: str) -> Layer:
+def _separate_environment(base: SettingLayer, environment: str) -> SettingLayer:
     """Give `environment` its own names for the places that the file names for all."""
     # What a broker is sent, or a person is told, cannot be called back.
-    own = {path: given for path, given in base.items() if path[0] != BROKERS and path[:2] not in ADDRESSED}
-    databases = (path for path in base if path[0] == DATABASES and path[-1] == "url" and len(path) == 3)
-    for path in (STORE_URL, BACKUP_TO, SPOOL, *databases):
+    own = {path: given for path, given in base.items() if path[0] != BROKERS_SECTION and path[:2] not in ADDRESS_KEYS}
+    databases = (path for path in base if path[0] == DATABASES_SECTION and path[-1] == "url" and len(path) == 3)
+    for path in (STORE_URL_KEY, BACKUP_FOLDER_KEY, SPOOL_KEY, *databases):
         if path in base:
             given = base[path]
             source = f"{given.source} (named for {environment})"
-            if path == STORE_URL or path[0] == DATABASES:
-                schema = "public" if path[0] == DATABASES else "mainspring"
-                own[path] = Given(places.url_for(given.value, environment, schema=schema), source)
+            if path == STORE_URL_KEY or path[0] == DATABASES_SECTION:
+                schema = "public" if path[0] == DATABASES_SECTION else "mainspring"
+                own[path] = SettingValue(
+                    locations.store_url_for_environment(given.value, environment, schema=schema), source
+                )
             else:
-                own[path] = Given(places.store_for(given.value, environment), source)
+                own[path] = SettingValue(locations.store_path_for_environment(given.value, environment), source)
     return own
 
 
-def _with_places(layer: Layer, around: places.Surroundings, environment: str) -> Layer:
+def _add_locations(layer: SettingLayer, around: locations.ProcessSurroundings, environment: str) -> SettingLayer:
     """Add the default store, and the spool: beside a file; else, and in a folder that was named, one for each store."""
-    if STORE_URL not in layer:
-        if STORE_WITHHELD in around.env:
+    if STORE_URL_KEY not in layer:
+        if STORE_WITHHELD_VARIABLE in around.env:
             raise ConfigError(_WITHHELD, hint=_WITHHELD_HINT)
-        layer[STORE_URL] = Given(places.store_url(places.default_store(around, environment)), DEFAULT)
-    url = layer[STORE_URL].value
-    if SPOOL in layer:
-        given = layer[SPOOL]
-        layer[SPOOL] = Given(given.value / places.store_mark(url, around.env), given.source)
-    elif places.is_server_url(url):
-        layer[SPOOL] = Given(places.spare_spool(around, url), DEFAULT)
+        layer[STORE_URL_KEY] = SettingValue(
+            locations.store_url(locations.default_store_path(around, environment)), DEFAULT_SOURCE
+        )
+    url = layer[STORE_URL_KEY].value
+    if SPOOL_KEY in layer:
+        given = layer[SPOOL_KEY]
+        layer[SPOOL_KEY] = SettingValue(given.value / locations.hash_store_url(url, around.env), given.source)
+    elif locations.is_server_url(url):
+        layer[SPOOL_KEY] = SettingValue(locations.fallback_spool_path(around, url), DEFAULT_SOURCE)
     else:
-        layer[SPOOL] = Given(places.default_spool(places.store_path(url)), DEFAULT)
+        layer[SPOOL_KEY] = SettingValue(locations.default_spool_path(locations.store_path(url)), DEFAULT_SOURCE)
     return layer
 
 
-def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, layer: Layer) -> None:
+def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, layer: SettingLayer) -> None:
     """Raise ConfigError for a database without a place, or one in the place of the store, which is never lent out."""
     for name, database in databases.items():
         if database.url and database.url != store:
             continue
-        given = layer.get((DATABASES, name, "url")) or layer[DATABASES, name]
+        given = layer.get((DATABASES_SECTION, name, "url")) or layer[DATABASES_SECTION, name]
         why = "this is the engine's own store" if database.url else "it names no database"
         hint = "Name one of your own: sqlite:///relative.db, sqlite:////absolute.db or postgresql://USER@HOST:PORT/DATABASE."
-        raise ConfigError(f"`{DATABASES}.{name}.url`: {why}\nset by {given.source}", hint=hint)
+        raise ConfigError(f"`{DATABASES_SECTION}.{name}.url`: {why}\nset by {given.source}", hint=hint)
 
 
-def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: Layer) -> None:
+def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -> None:
     """Raise ConfigError for a broker that no message could name, or without an address."""
     for name, broker in brokers.items():
         try:
@@ -187,47 +196,47 @@ def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: Layer) -> None:
             if not broker.url:
                 raise OptionError("it has no address", hint='Write url = "nats://HOST:4222/STREAM".')
         except OptionError as error:
-            given = layer.get((BROKERS, name, "url")) or layer[BROKERS, name]
-            raise ConfigError(f"`{BROKERS}.{name}`: {error.message}\nset by {given.source}", hint=error.hint) from None
+            given = layer.get((BROKERS_SECTION, name, "url")) or layer[BROKERS_SECTION, name]
+            raise ConfigError(
+                f"`{BROKERS_SECTION}.{name}`: {error.message}\nset by {given.source}", hint=error.hint
+            ) from None
 
 
-def _check_notify(notify: NotifySettings, layer: Layer) -> None:
+def _check_notify(notify: NotifySettings, layer: SettingLayer) -> None:
     """Raise ConfigError for a channel with a name that none can have, or a route that leads to no channel."""
-    path: tuple[str, ...] = (NOTIFY,)
+    path: tuple[str, ...] = (NOTIFY_SECTION,)
     try:
         for name in notify.channels:
-            path = (NOTIFY, "channels", name)
+            path = (NOTIFY_SECTION, "channels", name)
             check_channel_name(name)
-        path = (NOTIFY, "route")
+        path = (NOTIFY_SECTION, "route")
         check_routes(notify.route, notify.channels)
     except (OptionError, UnknownNameError) as error:
         why = f"`{'.'.join(path)}`: {error.message}\nset by {layer[path].source}"
         raise ConfigError(why, hint=error.hint) from None
 
 
-def _check_due(secrets: SecretsSettings, layer: Layer) -> None:
+def _check_due(secrets: SecretsSettings, layer: SettingLayer) -> None:
     """Raise ConfigError for the date of a secret that cannot be called so."""
     for name in secrets.due:
         if not SECRET_NAME.fullmatch(name):
-            why = (
-                f"`{'.'.join(DUE)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE, name)].source}"
-            )
+            why = f"`{'.'.join(DUE_KEY)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE_KEY, name)].source}"
             raise ConfigError(why, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
 
 
-def _build(kind: Any, path: tuple[str, ...], layer: Layer) -> Any:
-    if known_form(path) in VALUES:
+def _build_struct(kind: Any, path: tuple[str, ...], layer: SettingLayer) -> Any:
+    if find_known_key(path) in KNOWN_VALUES:
         return layer[path].value
     if get_origin(kind) is dict:
         names = dict.fromkeys(key[len(path)] for key in layer if len(key) > len(path) and key[: len(path)] == path)
-        return {name: _build(get_args(kind)[1], (*path, name), layer) for name in names}
+        return {name: _build_struct(get_args(kind)[1], (*path, name), layer) for name in names}
     values: dict[str, Any] = {}
     for one in fields(kind):
         at = (*path, one.name)
         if isinstance(one.type, type) and issubclass(one.type, Struct):
-            values[one.name] = _build(one.type, at, layer)
+            values[one.name] = _build_struct(one.type, at, layer)
         elif get_origin(one.type) is dict:
-            if named := _build(one.type, at, layer):  # none: the field's own default
+            if named := _build_struct(one.type, at, layer):  # none: the field's own default
                 values[one.name] = named
         elif at in layer:
             values[one.name] = layer[at].value

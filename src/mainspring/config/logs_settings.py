@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from mainspring.domain.log_part import MOST_LINES
+from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 
 
 class LogsSettings(Struct, frozen=True, kw_only=True):
@@ -17,5 +17,5 @@ class LogsSettings(Struct, frozen=True, kw_only=True):
     format: Literal["auto", "json", "text"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
     retention: Annotated[timedelta, Meta(title="positive span")] = timedelta(days=14)
-    max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = MOST_LINES
+    max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = DEFAULT_MAX_LINES
     values: bool = True

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from mainspring.domain.digest_time import DAILY
-from mainspring.domain.maintenance import Maintenance
-from mainspring.domain.route import Route
+from mainspring.domain.notifications.digest_schedule import DEFAULT_DIGEST
+from mainspring.domain.notifications.maintenance_window import MaintenanceWindow
+from mainspring.domain.notifications.routing import NotificationRoute
 
 ChannelAddress = Annotated[str, Meta(title="channel")]
-RouteTable = Annotated[Route, Meta(title="route")]
-MaintenanceTable = Annotated[Maintenance, Meta(title="maintenance")]
+RouteTable = Annotated[NotificationRoute, Meta(title="route")]
+MaintenanceTable = Annotated[MaintenanceWindow, Meta(title="maintenance")]
 DigestTime = Annotated[str, Meta(title="digest")]
-PulseUrl = Annotated[str, Meta(title="pulse url")]
+WatchdogUrl = Annotated[str, Meta(title="pulse url")]
 Span = Annotated[timedelta, Meta(title="span")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 
@@ -31,6 +31,6 @@ class NotifySettings(Struct, frozen=True, kw_only=True):
     group_wait: Span = timedelta(seconds=30)
     repeat: PositiveSpan = timedelta(hours=4)
     escalate_after: PositiveSpan = timedelta(minutes=15)
-    digest: DigestTime = DAILY
-    watchdog: PulseUrl | None = None
+    digest: DigestTime = DEFAULT_DIGEST
+    watchdog: WatchdogUrl | None = None
     store_lost_after: Span = timedelta(minutes=1)

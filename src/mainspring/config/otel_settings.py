@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 OtlpEndpoint = Annotated[str, Meta(title="otlp endpoint")]
 SecretName = Annotated[str, Meta(title="secret")]
-SendingSpan = Annotated[timedelta, Meta(title="sending span")]
+ExportInterval = Annotated[timedelta, Meta(title="sending span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -20,4 +20,4 @@ class OtelSettings(Struct, frozen=True, kw_only=True):
     endpoint: OtlpEndpoint | None = None
     headers_secret: SecretName | None = None
     service: ServiceName = "mainspring"
-    metrics_every: SendingSpan | None = None
+    metrics_every: ExportInterval | None = None

@@ -13,22 +13,22 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
 
+from mainspring.config.locations import is_server_url, store_path
 from mainspring.config.logs_settings import LogsSettings
-from mainspring.config.monitoring import MonitorsSettings
+from mainspring.config.monitor_settings import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.otel_settings import OtelSettings
-from mainspring.config.places import is_server_url, store_path
 from mainspring.config.web_settings import HooksSettings, Network, WebSettings
-from mainspring.domain.codec import DEFAULT_LIMIT
+from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.duration import format_duration
-from mainspring.domain.options import OPTIONS
-from mainspring.domain.rate import Rate
-from mainspring.domain.roles import Role
-from mainspring.domain.server_url import shown_url
-from mainspring.domain.size import format_size
+from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.domain.text.byte_size import format_size
+from mainspring.domain.text.server_url import redact_url
+from mainspring.domain.time.rate import Rate
+from mainspring.domain.values.codec import DEFAULT_LIMIT
 
 Count = Annotated[int, Meta(ge=1)]
-Hands = Annotated[int, Meta(ge=1, le=1_000)]
+PoolSize = Annotated[int, Meta(ge=1, le=1_000)]
 """Threads or processes: more of them than any machine can feed is a slip of the pen."""
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
@@ -106,7 +106,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> str:
         """Where the store is, for people: without a password."""
-        return shown_url(self.url) if self.is_remote else str(self.path)
+        return redact_url(self.url) if self.is_remote else str(self.path)
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
@@ -123,8 +123,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     queues: dict[str, QueueSettings] = field(default_factory=lambda: {"default": QueueSettings()})
     tags: tuple[Name, ...] = ()
     concurrency: Count = 64
-    threads: Hands = 32
-    processes: Hands = 16
+    threads: PoolSize = 32
+    processes: PoolSize = 16
     stalled_after: PositiveSpan = timedelta(hours=1)
     stall_limit: PositiveSpan = timedelta(minutes=5)
     lease: Lease = timedelta(seconds=10)
@@ -135,8 +135,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 class UpSettings(Struct, frozen=True, kw_only=True):
     """`[up]`: which processes `mainspring up` keeps on this machine, and what its workers take from."""
 
-    roles: tuple[RoleName, ...] = tuple(role.value for role in Role)
-    processes: Hands = 1
+    roles: tuple[RoleName, ...] = tuple(role.value for role in ProcessRole)
+    processes: PoolSize = 1
     queues: tuple[Name, ...] = ()
 
 
@@ -179,7 +179,7 @@ class CalendarSettings(Struct, frozen=True, kw_only=True):
 
 
 # `[defaults]`: what each definition may state and the others then share. These belong to one definition only.
-_OF_ONE = {
+_INDIVIDUAL_OPTIONS = {
     "name",
     "title",
     "was",
@@ -198,7 +198,7 @@ _OF_ONE = {
 }
 DefaultSettings = defstruct(
     "DefaultSettings",
-    [(name, Annotated[Any, Meta(title=f"option {name}")], None) for name in OPTIONS if name not in _OF_ONE],
+    [(name, Annotated[Any, Meta(title=f"option {name}")], None) for name in OPTIONS if name not in _INDIVIDUAL_OPTIONS],
     frozen=True,
     kw_only=True,
     module=__name__,
@@ -239,13 +239,17 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def default_options(self) -> dict[str, Any]:
-        """The canonical options (see `domain.options`) of a definition that states none of its own."""
+        """The canonical options (see `definitions.options`) of a definition that states none of its own."""
         stated = ((name, getattr(self.defaults, name)) for name in self.defaults.__struct_fields__)
         return {"tz": self.project.timezone} | {name: value for name, value in stated if value is not None}
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
-        found = (entry for section in SECTIONS for entry in _walk(getattr(self, section), section, SECTIONS[section]))
+        found = (
+            entry
+            for section in SECTIONS
+            for entry in _walk_settings(getattr(self, section), section, SECTIONS[section])
+        )
         # Of what is set for some automations alone, what is left out is no default: it is as for all.
         stated = ((path, value) for path, value in found if value is not None or not path.startswith("monitors.of."))
         return [(path, value, self.sources.get(path, "default")) for path, value in stated]
@@ -271,19 +275,19 @@ SECTIONS: dict[str, Any] = {
 }
 
 
-def _walk(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:
+def _walk_settings(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Struct):
         for one in fields(value):
-            yield from _walk(getattr(value, one.name), f"{path}.{one.name}", one.type)
+            yield from _walk_settings(getattr(value, one.name), f"{path}.{one.name}", one.type)
     elif get_origin(annotation) is dict:
         for key, entry in value.items():
-            yield from _walk(entry, f"{path}.{key}", get_args(annotation)[1])
+            yield from _walk_settings(entry, f"{path}.{key}", get_args(annotation)[1])
     else:
-        shown = shown_url(value) if annotation == StoreUrl else value
-        yield path, _as_written(shown, is_size=annotation in (Size, PayloadSize))
+        shown = redact_url(value) if annotation == StoreUrl else value
+        yield path, _format_setting(shown, is_size=annotation in (Size, PayloadSize))
 
 
-def _as_written(value: Any, *, is_size: bool) -> Any:
+def _format_setting(value: Any, *, is_size: bool) -> Any:
     """Spans, sizes, rates and paths are text."""
     if isinstance(value, timedelta):
         return format_duration(value)

@@ -12,7 +12,7 @@ AccessRole = Annotated[str, Meta(title="access role")]
 ClaimName = Annotated[str, Meta(min_length=1, max_length=200)]
 SecretName = Annotated[str, Meta(title="secret")]
 Size = Annotated[int, Meta(title="size")]
-Crowd = Annotated[int, Meta(ge=1, le=100_000)]
+ConnectionLimit = Annotated[int, Meta(ge=1, le=100_000)]
 Network = Annotated[str, Meta(title="network")]
 HostName = Annotated[str, Meta(title="host name")]
 
@@ -51,7 +51,7 @@ class WebSettings(Struct, frozen=True, kw_only=True):
     @property
     def seen_as(self) -> str:
         """Where browsers find the pages, without a slash at its end."""
-        return self.public_url or _reached(self.bind)
+        return self.public_url or _local_url(self.bind)
 
 
 class HooksSettings(Struct, frozen=True, kw_only=True):
@@ -63,15 +63,15 @@ class HooksSettings(Struct, frozen=True, kw_only=True):
     bind: Bind = "127.0.0.1:7172"
     public_url: PublicUrl | None = None
     max_body: Size = MIB
-    at_once: Crowd = 256
+    at_once: ConnectionLimit = 256
 
     @property
     def seen_as(self) -> str:
         """Where senders find it, without a slash at its end."""
-        return self.public_url or _reached(self.bind)
+        return self.public_url or _local_url(self.bind)
 
 
-def _reached(bind: str) -> str:
+def _local_url(bind: str) -> str:
     """Return how this machine reaches a listener: nobody can ask for all addresses."""
     host, _, port = bind.rpartition(":")
     return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104 - compared, not bound

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-AHEAD_MS: Final = 60_000
+MAX_CLOCK_LEAD_MS: Final = 60_000
 """What is on record as written so much later than now was written by a clock that has been put back since."""
 
 
@@ -37,18 +37,18 @@ class SystemClock:
 
     def passed(self) -> float:
         """Return seconds that only grow, asleep or awake."""
-        return awake_and_asleep()
+        return elapsed_seconds()
 
     def random_bits(self, bits: int) -> int:
         """Return random bits from the operating system."""
         return self._random.getrandbits(bits)
 
 
-def awake_and_asleep() -> float:
+def elapsed_seconds() -> float:
     """Return seconds that also pass while the machine sleeps, and that no one can set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def passed_beside(clock: Clock) -> Callable[[], float] | None:
+def find_elapsed_clock(clock: Clock) -> Callable[[], float] | None:
     """Return what tells the seconds that pass beside a clock and that no one can set; None beside a clock that only a program moves."""
     return getattr(clock, "passed", None)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from mainspring.domain.errors import OptionError
 
-Span = str | int | float | timedelta
+SpanInput = str | int | float | timedelta
 """A span as people state it; see `parse_duration`."""
 MILLISECOND = timedelta(milliseconds=1)
 _MICROSECONDS = {
@@ -38,7 +38,7 @@ _SHOWN_TEXT = 80
 _HINT = "Write a number with a unit: 250ms, 30s, 20m, 24h, 3d, 2w, or parts from large to small such as 1h30m."
 
 
-def parse_duration(value: Span) -> timedelta:
+def parse_duration(value: SpanInput) -> timedelta:
     """Return the span that `value` stands for; bare numbers are seconds.
 
     Text is one or more parts from the largest unit to the smallest, each unit at most once:
@@ -53,14 +53,14 @@ def parse_duration(value: Span) -> timedelta:
         return _from_text(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or (isinstance(value, float) and not math.isfinite(value)):
-        raise _refused(value, "is not a span of time")
+        raise _duration_error(value, "is not a span of time")
     try:
         return _not_negative(timedelta(seconds=value), value)
     except OverflowError:
-        raise _refused(value, "is too long") from None
+        raise _duration_error(value, "is too long") from None
 
 
-def read_milliseconds(option: str, value: Span, least: int = 0) -> int:
+def read_milliseconds(option: str, value: SpanInput, least: int = 0) -> int:
     """Return the whole milliseconds of an option's span.
 
     Raises:
@@ -76,7 +76,7 @@ def read_milliseconds(option: str, value: Span, least: int = 0) -> int:
     return found
 
 
-def ms_of(span: timedelta) -> int:
+def to_milliseconds(span: timedelta) -> int:
     """Return a span in milliseconds, rounded."""
     return round(span / MILLISECOND)
 
@@ -100,10 +100,10 @@ def format_duration(span: timedelta) -> str:
     return "".join(parts)
 
 
-def rounded_duration(ms: int) -> str:
+def format_rounded_duration(ms: int) -> str:
     """Return a span in its two largest units, rounded to the second of them: "850ms", "4.2s", "41s", "4m10s", "2h", "3d2h"."""
     if ms < 0:
-        return "-" + rounded_duration(-ms)
+        return "-" + format_rounded_duration(-ms)
     if ms < _SECOND_MS:
         return f"{ms}ms"
     tenths = (ms + 50) // 100
@@ -140,25 +140,25 @@ def _from_text(text: str) -> timedelta:
     """Read the grammar of this module's docstring."""
     body = text.strip()
     if len(body) > _LONGEST_TEXT or not body:
-        raise _refused(text, "is not a span of time")
+        raise _duration_error(text, "is not a span of time")
     if _NUMBER.fullmatch(body):
-        return _span(Decimal(body) * _MICROSECONDS["s"], text)
+        return _make_span(Decimal(body) * _MICROSECONDS["s"], text)
     total, at, rank = Decimal(0), 0, -1
     while at < len(body):
         part = _PART.match(body, at)
         if part is None or _RANK[part[2]] <= rank:
-            raise _refused(text, "is not a span of time")
+            raise _duration_error(text, "is not a span of time")
         rank, at = _RANK[part[2]], part.end()
         total += Decimal(part[1]) * _MICROSECONDS[part[2]]
-    return _span(total, text)
+    return _make_span(total, text)
 
 
-def _span(microseconds: Decimal, text: str) -> timedelta:
+def _make_span(microseconds: Decimal, text: str) -> timedelta:
     """Return the span, or say that it is too long."""
     try:
         return timedelta(microseconds=round(microseconds))
     except (OverflowError, ArithmeticError):
-        raise _refused(text, "is too long") from None
+        raise _duration_error(text, "is too long") from None
 
 
 def _microseconds(span: timedelta) -> int:
@@ -169,11 +169,11 @@ def _microseconds(span: timedelta) -> int:
 def _not_negative(span: timedelta, value: object) -> timedelta:
     """Return the span unchanged if it is not negative."""
     if span < timedelta(0):
-        raise _refused(value, "is negative")
+        raise _duration_error(value, "is negative")
     return span
 
 
-def _refused(value: object, why: str) -> OptionError:
+def _duration_error(value: object, why: str) -> OptionError:
     """Return the error that names the value as it was written."""
     shown = repr(value)
     return OptionError(f"{shown[:_SHOWN_TEXT]} {why}", hint=_HINT)

@@ -34,7 +34,7 @@
     |- StepFailed                   handed to a body: a step or child ended without success
     `- RunFailed                    handed to who waits for a run: it ended without success
 
-The last two, which carry a failure, are defined in `saved_error`.
+The last two, which carry a failure, are defined in `failures.saved_error`.
 
 A message's first line says what is wrong, the next ones where, and the hint how to mend it. `code` is
 stable: scripts and the API may compare it.
@@ -44,7 +44,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
 
-from mainspring.domain.json_fault import json_fault
+from mainspring.domain.json_validation import find_json_error
 
 _SHOWN_NAMES = 8
 _PREFIX, _PROPOSED = 3, 2
@@ -115,7 +115,7 @@ class Permanent(MainspringError):
     code = "permanent"
 
     def __init__(self, reason: str, *, hint: str | None = None, data: object = None) -> None:
-        fault = json_fault(data)
+        fault = find_json_error(data)
         if fault is not None:
             raise ValueRefusedError(f"data of Permanent({reason!r})", *fault)
         super().__init__(reason, hint=hint)

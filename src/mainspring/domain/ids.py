@@ -9,7 +9,7 @@ from typing import Final
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
 
-SHORT: Final = 6
+MIN_SHORT_ID_LENGTH: Final = 6
 """So many of an id's last characters are shown of it at least."""
 _LENGTH: Final = 28
 
@@ -23,7 +23,7 @@ def _base32(number: int, pairs: int) -> str:
     return "".join(out)
 
 
-def new_id(prefix: str, now_at: int, randomness: int) -> str:
+def make_id(prefix: str, now_at: int, randomness: int) -> str:
     """Make an id of `now_at` (ms) and 80 random bits; ids of later instants sort later."""
     return f"{prefix}_{_base32(((now_at & 0xFFFF_FFFF_FFFF) << 80) | (randomness & ((1 << 80) - 1)), 13)}"
 
@@ -33,23 +33,23 @@ def is_regular_id(id: str) -> bool:
     return len(id) == _LENGTH and id[1] == "_"
 
 
-def is_short_for(text: str, id: str) -> bool:
+def matches_short_id(text: str, id: str) -> bool:
     """Tell whether a text is the end of an id, and long enough to mean it."""
-    return SHORT <= len(text) < len(id) and is_regular_id(id) and id.endswith(text)
+    return MIN_SHORT_ID_LENGTH <= len(text) < len(id) and is_regular_id(id) and id.endswith(text)
 
 
-def derived_id(prefix: str, base_at: int, *parts: str) -> str:
+def derive_id(prefix: str, base_at: int, *parts: str) -> str:
     """Make the id that these parts always give: whoever makes it twice finds the first."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return new_id(prefix, base_at, int.from_bytes(digest[:10], "big"))
+    return make_id(prefix, base_at, int.from_bytes(digest[:10], "big"))
 
 
-def idempotency_key(run: str, ident: str, generation: int) -> str:
+def make_idempotency_key(run: str, ident: str, generation: int) -> str:
     """Return the key of a step: the same for all its attempts and restarts, another in each generation (32 hex digits)."""
     return hashlib.sha256(f"{run}\x1f{ident}\x1f{generation}".encode()).hexdigest()[:32]
 
 
-def fingerprint(*parts: bytes) -> str:
+def hash_parts(*parts: bytes) -> str:
     """Return a SHA-256 over the parts, each with its length, as hex."""
     digest = hashlib.sha256()
     for part in parts:

@@ -1,4 +1,4 @@
-"""Every state there is and the one table of legal moves; no state literal stands anywhere else (what is stored nowhere: `told_states`).
+"""Every state there is and the one table of legal moves; no state literal stands anywhere else (what is stored nowhere: `derived_states`).
 
 The states of a run are drawn in docs/states.md. A move is named by its verb; `MOVES` says from which states it may start and in which
 state it ends. Stores guard each statement with `sources(move)`, so a move that is not in the table cannot be made.
@@ -29,13 +29,13 @@ class RunState(StrEnum):
     """Ended because somebody asked for it."""
 
 
-TERMINAL: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+TERMINAL_STATES: Final = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
 """States that end a run."""
 
-IDLE: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
+IDLE_STATES: Final = frozenset({RunState.QUEUED, RunState.WAITING, RunState.RETRYING})
 """Nobody owns the run; a claim may take it when it is ready."""
 
-REOPENABLE: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})
+REOPENABLE_STATES: Final = frozenset({RunState.FAILED, RunState.NEEDS_ATTENTION})
 """States from which a person may continue a run."""
 
 
@@ -141,7 +141,7 @@ class DeliveryState(StrEnum):
     """Its filter raised, or no run can be started for it; a person may replay it."""
 
 
-UNDECIDED: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
+UNDECIDED_STATES: Final = frozenset({DeliveryState.RECEIVED, DeliveryState.HELD})
 """States in which something still becomes of a delivery by itself."""
 
 _D = DeliveryState
@@ -178,14 +178,14 @@ class IncidentMove(StrEnum):
 
 
 _I = IncidentState
-_WRONG = frozenset({_I.OPEN, _I.ACKNOWLEDGED, _I.SNOOZED})
+_OPEN_INCIDENT_STATES = frozenset({_I.OPEN, _I.ACKNOWLEDGED, _I.SNOOZED})
 INCIDENT_MOVES: Final[dict[IncidentMove, tuple[frozenset[IncidentState], IncidentState]]] = {
     IncidentMove.OPEN: (frozenset(), _I.OPEN),
     IncidentMove.REOPEN: (frozenset({_I.RESOLVED}), _I.OPEN),
     IncidentMove.ACKNOWLEDGE: (frozenset({_I.OPEN, _I.SNOOZED}), _I.ACKNOWLEDGED),
-    IncidentMove.SNOOZE: (_WRONG, _I.SNOOZED),
+    IncidentMove.SNOOZE: (_OPEN_INCIDENT_STATES, _I.SNOOZED),
     IncidentMove.WAKE: (frozenset({_I.SNOOZED, _I.ACKNOWLEDGED}), _I.OPEN),
-    IncidentMove.RESOLVE: (_WRONG, _I.RESOLVED),
+    IncidentMove.RESOLVE: (_OPEN_INCIDENT_STATES, _I.RESOLVED),
 }
 """THE table of incidents: verb -> (states it may start from, state it ends in)."""
 
@@ -232,7 +232,7 @@ BULK_MOVES: Final[dict[BulkMove, tuple[frozenset[BulkState], BulkState]]] = {
 """THE table of bulk acts. A paused one ends if its last piece was under way."""
 
 
-class Move(StrEnum):
+class RunMove(StrEnum):
     """The verbs that change a run's state."""
 
     STAGE = "stage"
@@ -255,41 +255,41 @@ class Move(StrEnum):
 
 
 _S = RunState
-NEW: Final[frozenset[RunState]] = frozenset()
+NO_STATES: Final[frozenset[RunState]] = frozenset()
 """Sources of a move that makes a run."""
 
-MOVES: Final[dict[Move, tuple[frozenset[RunState], RunState]]] = {
-    Move.STAGE: (NEW, _S.QUEUED),
-    Move.START_HERE: (NEW, _S.RUNNING),
-    Move.CLAIM: (IDLE, _S.RUNNING),
-    Move.SUSPEND: (frozenset({_S.RUNNING}), _S.WAITING),
-    Move.RETRY_LATER: (frozenset({_S.RUNNING}), _S.RETRYING),
-    Move.RELEASE: (frozenset({_S.RUNNING}), _S.QUEUED),
-    Move.LOSE: (frozenset({_S.RUNNING}), _S.QUEUED),
-    Move.QUARANTINE: (frozenset({_S.QUEUED, _S.RUNNING}), _S.NEEDS_ATTENTION),
-    Move.HALT: (frozenset({_S.RUNNING}), _S.NEEDS_ATTENTION),
-    Move.SUCCEED: (frozenset({_S.RUNNING}), _S.SUCCEEDED),
-    Move.FAIL: (frozenset({_S.RUNNING}), _S.FAILED),
-    Move.CANCEL: (frozenset({_S.RUNNING}), _S.CANCELLED),
-    Move.CANCEL_IDLE: (frozenset({_S.QUEUED, _S.NEEDS_ATTENTION}), _S.CANCELLED),
-    Move.UNDO: (REOPENABLE, _S.QUEUED),
-    Move.REOPEN: (REOPENABLE, _S.QUEUED),
-    Move.MARK_DONE: (IDLE | {_S.NEEDS_ATTENTION}, _S.SUCCEEDED),
-    Move.DISCARD: (frozenset({_S.NEEDS_ATTENTION}), _S.FAILED),
+RUN_MOVES: Final[dict[RunMove, tuple[frozenset[RunState], RunState]]] = {
+    RunMove.STAGE: (NO_STATES, _S.QUEUED),
+    RunMove.START_HERE: (NO_STATES, _S.RUNNING),
+    RunMove.CLAIM: (IDLE_STATES, _S.RUNNING),
+    RunMove.SUSPEND: (frozenset({_S.RUNNING}), _S.WAITING),
+    RunMove.RETRY_LATER: (frozenset({_S.RUNNING}), _S.RETRYING),
+    RunMove.RELEASE: (frozenset({_S.RUNNING}), _S.QUEUED),
+    RunMove.LOSE: (frozenset({_S.RUNNING}), _S.QUEUED),
+    RunMove.QUARANTINE: (frozenset({_S.QUEUED, _S.RUNNING}), _S.NEEDS_ATTENTION),
+    RunMove.HALT: (frozenset({_S.RUNNING}), _S.NEEDS_ATTENTION),
+    RunMove.SUCCEED: (frozenset({_S.RUNNING}), _S.SUCCEEDED),
+    RunMove.FAIL: (frozenset({_S.RUNNING}), _S.FAILED),
+    RunMove.CANCEL: (frozenset({_S.RUNNING}), _S.CANCELLED),
+    RunMove.CANCEL_IDLE: (frozenset({_S.QUEUED, _S.NEEDS_ATTENTION}), _S.CANCELLED),
+    RunMove.UNDO: (REOPENABLE_STATES, _S.QUEUED),
+    RunMove.REOPEN: (REOPENABLE_STATES, _S.QUEUED),
+    RunMove.MARK_DONE: (IDLE_STATES | {_S.NEEDS_ATTENTION}, _S.SUCCEEDED),
+    RunMove.DISCARD: (frozenset({_S.NEEDS_ATTENTION}), _S.FAILED),
 }
 """THE table: verb -> (states it may start from, state it ends in)."""
 
 
-def sources(move: Move) -> frozenset[RunState]:
+def source_states(move: RunMove) -> frozenset[RunState]:
     """Return the states from which `move` is legal."""
-    return MOVES[move][0]
+    return RUN_MOVES[move][0]
 
 
-def target(move: Move) -> RunState:
+def target_state(move: RunMove) -> RunState:
     """Return the state in which `move` ends."""
-    return MOVES[move][1]
+    return RUN_MOVES[move][1]
 
 
-def can(move: Move, state: RunState) -> bool:
+def is_move_legal(move: RunMove, state: RunState) -> bool:
     """Tell whether a run in `state` may make `move`."""
-    return state in MOVES[move][0]
+    return state in RUN_MOVES[move][0]

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from mainspring.domain.call import encode_call
-from mainspring.domain.codec import encode
-from mainspring.domain.definition import Kind
+from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.errors import CodecUnavailableError, MainspringError
-from mainspring.domain.ids import fingerprint
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.saved_call import encode_call
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.automation import Automation
 from mainspring.engine.message_types import message_schemas
 from mainspring.engine.problem import Problem
@@ -19,7 +19,7 @@ from mainspring.store.commands.automations import Announce, AutomationRow, Sched
 from mainspring.store.commands.triggers import Topic, TriggerRow
 
 
-def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> Announce:
+def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> Announce:
     """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
 
     With each schedule goes what its runs are given, sealed, so that a scheduler needs nobody's code.
@@ -29,7 +29,7 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
     triggers: list[TriggerRow] = []
     for automation in registry:
         definition = automation.definition
-        if definition.kind is Kind.WORKFLOW and automation.fn is not None:
+        if definition.kind is DefinitionKind.WORKFLOW and automation.fn is not None:
             definition = msgspec.structs.replace(definition, message_schemas=message_schemas(automation.fn))
         names = automation.was
         rows.append(
@@ -46,7 +46,7 @@ def announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN) -> A
         if definition.schedules:
             schedules.extend(_schedules_of(automation, registry, now_at, sealing))
     parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
-    return Announce(fingerprint(*parts), tuple(rows), tuple(schedules), tuple(triggers))
+    return Announce(hash_parts(*parts), tuple(rows), tuple(schedules), tuple(triggers))
 
 
 def trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
@@ -54,11 +54,11 @@ def trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
     source = trigger.source
     topics: tuple[Topic, ...] = ()
     match source:
-        case OnEvent(name=name, where=where):
+        case EventSource(name=name, where=where):
             topics = (Topic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
-        case OnRun(automation=other, states=states):
+        case RunEndSource(automation=other, states=states):
             topics = (Topic("run", other, msgspec.json.encode(states).decode()),)
-        case OnRuns(automations=others):
+        case JoinedRunsSource(automations=others):
             topics = tuple(Topic("run", other, "[]") for other in others)
     written = msgspec.json.encode(trigger, order="deterministic")
     path = getattr(source, "path", None)

@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, overload
 
-from mainspring.domain.call import decode_result, roundtrip_call
+from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.options import Kind, parse_options
-from mainspring.domain.refused_setting import refuse_unknown_options
-from mainspring.domain.retry import Retry
-from mainspring.domain.saved_error import StepFailed
-from mainspring.domain.signature import Signature, signature_of
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.failures.saved_error import StepFailed
+from mainspring.domain.option_errors import reject_unknown_options
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import decode_result, roundtrip_call
 from mainspring.engine.automation import Automation, Step, Task, Workflow
 from mainspring.engine.call_options import refuse_options_of_child, refuse_options_of_step
 from mainspring.engine.child_runs import child_call, close_policy, spread_call
@@ -71,11 +71,11 @@ class Asker:
             OptionError: a value cannot be used. What is asked for raises it if an option does not apply to that.
             UnknownOptionError: there is no such option.
         """
-        refuse_unknown_options("run.options", Asker.options, unknown)
+        reject_unknown_options("run.options", Asker.options, unknown)
         said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
         said |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
         said = {k: v for k, v in said.items() if v is not None}
-        read = parse_options(Kind.STEP, said, "run.options(...)")
+        read = parse_options(DefinitionKind.STEP, said, "run.options(...)")
         others = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
         given = {*self._given, *said, *(k for k, v in others.items() if v is not None)}
         plan = _plan_of(
@@ -122,7 +122,7 @@ class Asker:
         body = self._body
         body.refuse_if_stopped()
         if plan.delivery == "transactional":
-            signature = signature_of(live, 1)
+            signature = read_signature(live, 1)
         name = plan.name or live.__name__
         ident = body.ident_for(name, plan.key, was=plan.was)
         data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
@@ -236,14 +236,14 @@ class Asker:
         on_error "stop": the first failure gives up the rest and is raised. "collect": a failed item's place holds an `ItemFailed`.
         `spread`: each item is a child run that any worker may take.
         """
-        refuse_unknown_options("run.map", Asker.map, unknown)
+        reject_unknown_options("run.map", Asker.map, unknown)
         body = self._body
         body.refuse_if_stopped()
         live, signature, own = _step_of(fn)
         plan = own.but(self._plan)
         refuse_options_of_step(self._given, plan, live.__name__, spread=spread)
         if plan.delivery == "transactional":
-            signature = signature_of(live, 1)
+            signature = read_signature(live, 1)
         name = plan.name or live.__name__
         fan = Fan(
             body,
@@ -319,11 +319,11 @@ def _step_of(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
     if isinstance(fn, Workflow):
         raise DefinitionError(f"{fn.name} is a workflow, not a step: write await run.child({fn.name}, ...)")
     if isinstance(fn, Step):
-        return fn.fn, signature_of(fn.fn), _plan_of(fn.options, fn.retry, fn.undo)
+        return fn.fn, read_signature(fn.fn), _plan_of(fn.options, fn.retry, fn.undo)
     if isinstance(fn, Task):
-        return fn.fn, signature_of(fn.fn), _plan_of(fn.definition.options, fn.retry, None)
+        return fn.fn, read_signature(fn.fn), _plan_of(fn.definition.options, fn.retry, None)
     if not callable(fn):
         raise DefinitionError(
             f"run.step wants a function, got {type(fn).__name__}: write run.step(function, arguments), without calling it"
         )
-    return fn, signature_of(fn), _DEFAULT
+    return fn, read_signature(fn), _DEFAULT

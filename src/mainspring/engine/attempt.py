@@ -6,10 +6,10 @@ Role: the only way from the driver to running user code. Invariants: see `live_a
 import asyncio
 from typing import Protocol
 
-from mainspring.domain.child_queue import ChildQueue
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.processes.child_queue import ChildQueue
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.children import Children
 from mainspring.engine.isolation import LOOP, PROCESS, THREAD

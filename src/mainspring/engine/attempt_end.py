@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.call import roundtrip_result
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
-from mainspring.domain.failure import Failure
-from mainspring.domain.outgoing import Outgoing
-from mainspring.domain.verdict import Verdict, permanent, transient, unknown
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import Verdict, permanent, transient, unknown
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.values.saved_call import roundtrip_result
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.process_exit import signal_name
 from mainspring.store.effects import EarlierAttemptError
@@ -40,7 +40,7 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     lost: bool = False
     error: BaseException | None = None
     """What was raised, without its traceback, for retry policies that look at it; one of a child process is rebuilt here."""
-    outgoing: tuple[Outgoing, ...] = ()
+    outgoing: tuple[OutboxEntry, ...] = ()
     """What the step sends; only of one that did its work."""
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.codec import DEFAULT_LIMIT
-from mainspring.domain.signature import Signature
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.function_signature import Signature
 
 
 class AttemptSpec(msgspec.Struct, kw_only=True):

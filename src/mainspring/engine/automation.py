@@ -11,14 +11,14 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from mainspring.domain.arguments import json_schema
-from mainspring.domain.definition import Definition, schedules_of
+from mainspring.domain.definitions.definition import Definition, build_schedules
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
-from mainspring.domain.retry import Retry
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.signature import Signature, signature_of
-from mainspring.domain.trigger import Source
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.triggers.trigger import TriggerSource
+from mainspring.domain.values.arguments import make_arguments_schema
+from mainspring.domain.values.function_signature import Signature, read_signature
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.step_plan import StepPlan
@@ -72,7 +72,7 @@ class Automation:
     @functools.cached_property
     def signature(self) -> Signature | None:
         """The types of its arguments and result; None for a command."""
-        return None if self.fn is None else signature_of(self.fn, self.skipped)
+        return None if self.fn is None else read_signature(self.fn, self.skipped)
 
     @functools.cached_property
     def plan(self) -> StepPlan:
@@ -99,7 +99,7 @@ class Automation:
         if self.error is not None:
             raise self.error
         if self._complete is None:
-            schema = {} if self.signature is None else json_schema(self.signature)
+            schema = {} if self.signature is None else make_arguments_schema(self.signature)
             triggers = {end: draft.complete(self.signature, self._folder) for end, draft in named(self._triggers)}
             complete = msgspec.structs.replace(self._draft, parameters=schema, triggers=triggers)
             complete.check_templates()
@@ -153,7 +153,7 @@ class Automation:
         self._triggers.insert(0, draft)
         self._complete = None
 
-    def drop_triggers(self, is_meant: Callable[[Source], bool]) -> None:
+    def drop_triggers(self, is_meant: Callable[[TriggerSource], bool]) -> None:
         """Take off the triggers whose source is meant: they cannot be."""
         self._triggers = [draft for draft in self._triggers if not is_meant(draft.source)]
         self._complete = None
@@ -162,7 +162,7 @@ class Automation:
         """Let it start by one more schedule."""
         kept = schedule.kept_to(calendar_named(self._draft.option("calendar")), self._draft.option("tz"))
         limits = {"jitter": self._draft.option("jitter")}
-        schedules = schedules_of(limits, self.name, [*self._draft.schedules, kept])
+        schedules = build_schedules(limits, self.name, [*self._draft.schedules, kept])
         self._draft = msgspec.structs.replace(self._draft, schedules=schedules)
         self._complete = None
 

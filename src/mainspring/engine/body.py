@@ -13,12 +13,12 @@ import heapq
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import BodyError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome, OutcomeKind
-from mainspring.domain.plain import LATEST
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.drift import Drift, drift_of, unread_drift
 from mainspring.engine.failures import Failures
@@ -256,7 +256,7 @@ class Body:
     def timer_set(self, handle: Timer) -> None:
         """Make a timer of the body a request."""
         ident = handle.request if isinstance(handle.request, str) else self.ident_for("timer", None, handle.task)
-        due_at = int(-(-min(handle.when() * 1000, LATEST) // 1))
+        due_at = int(-(-min(handle.when() * 1000, LATEST_INSTANT) // 1))
         request = Request(OutcomeKind.TIMER, ident, "timer", TimerCall(due_at, handle), None, _take_nothing)
         handle.request = request
         self.register(request)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from mainspring.domain.calendar import BUSINESS_DAYS, Calendar
 from mainspring.domain.errors import UnknownNameError
+from mainspring.domain.time.calendar import BUSINESS_DAYS, Calendar
 
 Known = Mapping[str, Callable[[], Calendar]]
 """Each calendar is made when it is first asked for: one that nobody uses needs no package."""

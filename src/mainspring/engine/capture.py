@@ -11,9 +11,9 @@ import sys
 import threading
 from typing import Any, TextIO
 
-from mainspring.domain.log_line import OF_STREAM, Level, plain_fields
-from mainspring.domain.log_part import MOST_BYTES
-from mainspring.domain.text import escape
+from mainspring.domain.runs.log_chunk import MAX_RUN_BYTES
+from mainspring.domain.runs.log_line import STREAM_LEVELS, Level, bound_fields
+from mainspring.domain.text.escaping import escape
 from mainspring.engine.line_cutter import LONGEST_LINE
 from mainspring.engine.signs import LogSign
 from mainspring.engine.step_context import STEP, AttemptClosed, StepContext
@@ -41,7 +41,7 @@ class StepHandler(logging.Handler):
             return
         try:
             text = _text_of(record)
-            fields = plain_fields({name: value for name, value in vars(record).items() if name not in _KNOWN})
+            fields = bound_fields({name: value for name, value in vars(record).items() if name not in _KNOWN})
             level = Level.of(record.levelno)
             step.channel.post(
                 LogSign(level, escape(text, LONGEST_LINE), fields, logger=escape(record.name, 200), is_out=self._is_out)
@@ -85,10 +85,8 @@ class StepStream:
 def hand_over(step: StepContext, stream: str, text: str, *, is_out: bool) -> None:
     """Hand over the whole lines of what a step has printed so far; the rest waits for its end."""
     text = str(text)
-    if (left_out := len(text) - MOST_BYTES) > 0:  # no run keeps more
-        text = (
-            f"{text[:MOST_BYTES]}\n--- {left_out:,} characters of one print are left out here: a run keeps no more ---"
-        )
+    if (left_out := len(text) - MAX_RUN_BYTES) > 0:  # no run keeps more
+        text = f"{text[:MAX_RUN_BYTES]}\n--- {left_out:,} characters of one print are left out here: a run keeps no more ---"
     *lines, rest = text.split("\n")
     with _printing:  # a step may print from several threads
         before = step.printed.get((stream, is_out), "")
@@ -104,7 +102,7 @@ def hand_over(step: StepContext, stream: str, text: str, *, is_out: bool) -> Non
         for line in lines:
             for start in range(0, len(line) or 1, LONGEST_LINE):
                 piece = line[start : start + LONGEST_LINE].removesuffix("\r")
-                step.channel.post(LogSign(OF_STREAM[stream], escape(piece), stream=stream, is_out=is_out))
+                step.channel.post(LogSign(STREAM_LEVELS[stream], escape(piece), stream=stream, is_out=is_out))
 
 
 def end_lines(step: StepContext) -> None:
@@ -127,7 +125,7 @@ class Capture:
         with self._lock:
             self._users += 1
             logging.getLogger().addHandler(self._handler)
-            for name in OF_STREAM:
+            for name in STREAM_LEVELS:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, StepStream):
                     setattr(sys, name, StepStream(stream, name, beside=beside))
@@ -139,7 +137,7 @@ class Capture:
             if self._users:
                 return
             logging.getLogger().removeHandler(self._handler)
-            for name in OF_STREAM:
+            for name in STREAM_LEVELS:
                 stream = getattr(sys, name)
                 if isinstance(stream, StepStream):
                     setattr(sys, name, stream.inner)

@@ -22,13 +22,13 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.call import decode_call
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.failure import Failure
-from mainspring.domain.signature import signature_of
-from mainspring.domain.text import escape
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -39,7 +39,7 @@ from mainspring.engine.parentage import die_with
 from mainspring.engine.remote_error import describe_error
 from mainspring.engine.step_context import STEP, StepContext
 from mainspring.engine.thread_attempt import call_to_end
-from mainspring.resources.withheld import WITHHELD
+from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _LONGEST_REASON = 2000
 
@@ -116,7 +116,7 @@ class _Server:
 def _spec_of(call: frames.Call) -> AttemptSpec:
     """Return the attempt with its function imported and its arguments read."""
     fn = load_callable(call.fn)
-    signature = signature_of(fn, call.skip)
+    signature = read_signature(fn, call.skip)
     args, kwargs = decode_call(signature, bytes(call.input), f"arguments of step {call.name!r}")
     return AttemptSpec(
         run_id=call.run_id,
@@ -189,7 +189,7 @@ def _greet(link: Link) -> Classifier:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    WITHHELD.allow(hello.passed)
+    SECRET_VARIABLES.allow(hello.passed)
     capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, frames.Call):

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import msgspec
 
 from mainspring.domain.errors import ConflictError, MainspringError
-from mainspring.domain.outgoing import Outgoing
+from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.engine import frames
 from mainspring.engine.frames import FrameReader
 from mainspring.engine.grant import Grant
@@ -87,7 +87,7 @@ class Link:
             raise MainspringError(f"the checkpoint was not saved: {error}")
         return SAVED
 
-    def record(self, outgoing: Outgoing) -> None:
+    def record(self, outgoing: OutboxEntry) -> None:
         """Hand over what is to be sent if the call succeeds."""
         self.send(frames.Recorded(outgoing))
 

@@ -23,7 +23,7 @@ from mainspring.engine import frames
 from mainspring.engine.frames import FrameReader
 from mainspring.engine.line_cutter import LineCutter
 from mainspring.engine.parentage import kill_group, started_mark
-from mainspring.resources.withheld import WITHHELD
+from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _CHUNK = 64 * 1024
 _POLL_AFTER = 0.02
@@ -99,7 +99,7 @@ class ChildProcess:
                 {"PYTHONPATH": os.environ.get("PYTHONPATH")},
                 list(settings.rules),
                 settings.log_level,
-                sorted(WITHHELD.allowed),
+                sorted(SECRET_VARIABLES.allowed),
             )
         )
 
@@ -129,7 +129,7 @@ class ChildProcess:
         # PYTHONPATH only lets the child find this package; Hello gives the environment back what it had.
         environ = {
             "PYTHONHASHSEED": "0",
-            **WITHHELD.without(os.environ),
+            **SECRET_VARIABLES.without(os.environ),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         }
         return subprocess.Popen(

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.call import decode_call, decode_result, roundtrip_call
-from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import DefinitionError, OptionError
-from mainspring.domain.ids import derived_id
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.signature import Signature, signature_of
+from mainspring.domain.ids import derive_id
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import decode_call, decode_result, roundtrip_call
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.automation import Automation
 from mainspring.engine.isolation import importable, load_decorated, load_here
 from mainspring.engine.registry import current_registry
@@ -102,7 +102,7 @@ def spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan:
 
 def child_id(run: ClaimedRun, ident: str) -> str:
     """Return the id of a new child. The store knows which child a request has already: the id only must not be a superseded one's."""
-    return derived_id("r", run.created_at, run.id, ident, str(run.generation))
+    return derive_id("r", run.created_at, run.id, ident, str(run.generation))
 
 
 def child_command(run: ClaimedRun, request: Request, call: ChildCall, now_at: int, sealing: Sealing) -> StartRun:
@@ -152,6 +152,6 @@ def read_step_run(
     """
     value = msgspec.json.decode(data, type=RetriedStepInput)
     fn = load_here(value.function)
-    signature = signature_of(fn, 1 if value.delivery == "transactional" else 0)
+    signature = read_signature(fn, 1 if value.delivery == "transactional" else 0)
     args, kwargs = decode_call(signature, bytes(value.call), value.function)
     return fn, signature, args, kwargs, value

@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-from mainspring.domain.child_queue import MOST_LISTED, ChildQueue, WaitingAttempt
+from mainspring.domain.processes.child_queue import MAX_LISTED_ATTEMPTS, ChildQueue, WaitingAttempt
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_process import ChildProcess, ChildSettings
 from mainspring.engine.live_attempt import OnSign
@@ -62,7 +62,7 @@ class Children:
         waiting = [one.spec for one in self._waiting if not one.closed]
         if not waiting:
             return None
-        listed = [WaitingAttempt(spec.run_id, spec.name) for spec in waiting[:MOST_LISTED]]
+        listed = [WaitingAttempt(spec.run_id, spec.name) for spec in waiting[:MAX_LISTED_ATTEMPTS]]
         return ChildQueue(len(self._all), len(waiting), listed)
 
     def warm(self, count: int) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Container
 
 import msgspec
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.time.schedule import Schedule
 from mainspring.store.base import AheadSchedule, EngineReads
 from mainspring.store.commands.automations import PullBackSchedule
 
@@ -30,7 +30,7 @@ class ClockBack:
         if self._looked_at is not None and 0 <= now - self._looked_at < _EVERY_MS:
             return []
         self._looked_at = now
-        ahead = [one for one in self._reads.schedules_ahead(now + AHEAD_MS) if self._is_ours(one)]
+        ahead = [one for one in self._reads.schedules_ahead(now + MAX_CLOCK_LEAD_MS) if self._is_ours(one)]
         found = [command for one in ahead if (command := _command(one, now)) is not None]
         if found:
             _LOG.warning(

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
-from mainspring.domain.sealing import Sealing, without_words
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.domain.values.sealing import Sealing, drop_failure_text
 from mainspring.store.base import Store
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import NoteFindings
@@ -140,7 +140,7 @@ class CodecOutage:
         if not self._is_told:
             self._is_told = True
             _LOG.warning("%s\nRuns wait for it and continue by themselves.", error.message)
-            self._tell((ProcessFinding(FindingKind.CODEC, self._sealing.id, error.message, self._clock.now()),))
+            self._tell((ProcessFinding(ProcessFindingKind.CODEC, self._sealing.id, error.message, self._clock.now()),))
 
     def keeps(self, command: Any, on_done: OnDone) -> bool:
         """Keep a command if it holds something unsealed, or follows one of its run that does."""
@@ -211,7 +211,7 @@ class CodecOutage:
 
     def _tell(self, findings: tuple[ProcessFinding, ...]) -> None:
         if self._real_store.session is not None:
-            self._real_store.submit(NoteFindings(findings, (FindingKind.CODEC,)), lambda _answer: None)
+            self._real_store.submit(NoteFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
 
 
 def _run_of(command: Any) -> str | None:
@@ -255,4 +255,4 @@ def _sealed_failure(failure: Failure, sealing: Sealing) -> Failure:
     except CodecUnavailableError:
         raise
     except SealedError as error:
-        return without_words(failure, error)
+        return drop_failure_text(failure, error)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.resources.withheld import STORE_URL, STORE_WITHHELD, WITHHELD
+from mainspring.resources.secret_variables import SECRET_VARIABLES, STORE_URL_VARIABLE, STORE_WITHHELD_VARIABLE
 
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
 OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
@@ -67,10 +67,10 @@ def command_environment(
 
     `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
     """
-    environ = {name: value for name, value in WITHHELD.without(base).items() if name not in _OWN_NAMES}
+    environ = {name: value for name, value in SECRET_VARIABLES.without(base).items() if name not in _OWN_NAMES}
     environ |= additions
-    if STORE_URL in additions:
-        environ.pop(STORE_WITHHELD, None)
+    if STORE_URL_VARIABLE in additions:
+        environ.pop(STORE_WITHHELD_VARIABLE, None)
     environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
     if slot_at is not None:
         environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")

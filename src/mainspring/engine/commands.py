@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.duration import format_duration
-from mainspring.domain.log_line import OF_STREAM
-from mainspring.domain.text import unescape
+from mainspring.domain.runs.log_line import STREAM_LEVELS
+from mainspring.domain.text.escaping import unescape
 from mainspring.engine.command import OUTPUT_LOST, TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.expected import LONGEST_PRINTED, check_printed
 from mainspring.engine.products import check_products
 from mainspring.engine.running_command import RunningCommand
 from mainspring.engine.signs import LogSign, ProcessSign
 from mainspring.engine.step_context import Channel, current
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 
 class CommandResult(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ def run_command(
 
     running = RunningCommand(
         Command(words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()),
-        on_line=lambda stream, text: step.channel.post(LogSign(OF_STREAM[stream], text, stream=stream)),
+        on_line=lambda stream, text: step.channel.post(LogSign(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
         on_group=lambda pgid, mark, ended: _tell_group(step.channel, pgid, mark, ended=ended),
     )
@@ -89,7 +89,7 @@ def run_command(
         check_printed(expect, bytes(printed))
     made = check_products(produces or [], cwd, started_at)
     size = made if produces else end.printed
-    return CommandResult(end.code, HIDDEN.redact(end.tail), end.took_us // 1000, size)
+    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.took_us // 1000, size)
 
 
 def command_in(folder: str | None) -> Callable[..., CommandResult]:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from mainspring.domain.options import Kind, is_in_force
-from mainspring.domain.retry import Retry
+from mainspring.domain.definitions.options import DefinitionKind, is_option_effective
+from mainspring.domain.failures.retry import Retry
 
 _DEFAULTS: ContextVar[Mapping[str, Any] | None] = ContextVar("mainspring_defaults", default=None)
 
@@ -21,14 +21,14 @@ def defaults(options: Mapping[str, Any]) -> Iterator[None]:
         _DEFAULTS.reset(token)
 
 
-def filled(kind: Kind, parsed: dict[str, Any]) -> dict[str, Any]:
+def filled(kind: DefinitionKind, parsed: dict[str, Any]) -> dict[str, Any]:
     """Return the canonical options of a definition with the shared ones under them; a zone needs a time of day to belong to."""
     shared = _DEFAULTS.get() or {}
     has_clock = any(parsed.get(name) or shared.get(name) for name in ("cron", "at", "calendar"))
     under = {
         name: value
         for name, value in shared.items()
-        if name not in parsed and is_in_force(kind, name, value) and (name != "tz" or has_clock)
+        if name not in parsed and is_option_effective(kind, name, value) and (name != "tz" or has_clock)
     }
     return parsed | under
 

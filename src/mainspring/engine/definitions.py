@@ -14,11 +14,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.errors import DefinitionError, MainspringError
-from mainspring.domain.options import parse_options
-from mainspring.domain.retry import Retry
-from mainspring.domain.runbook import section_of
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.incidents.runbook import extract_runbook
 from mainspring.engine.automation import Automation, BrokenAutomation, Script, Step, Task, Workflow
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
@@ -46,10 +46,10 @@ def script(name: str, command: str | list[str], **options: Unpack[CommandOptions
     file, line = _real_file(frame.f_code.co_filename), frame.f_lineno
 
     def make() -> Script:
-        draft = command_definition(Kind.SCRIPT, name, command, dict(options), file=file, line=line)
+        draft = command_definition(DefinitionKind.SCRIPT, name, command, dict(options), file=file, line=line)
         return Script(draft, retry=_live_retry(options))
 
-    return _declare(Definition(kind=Kind.SCRIPT, name=str(name), file=file, line=line), None, make)
+    return _declare(Definition(kind=DefinitionKind.SCRIPT, name=str(name), file=file, line=line), None, make)
 
 
 @overload
@@ -67,13 +67,13 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     def decorate(fn: Callable[..., Any]) -> Any:
         def make() -> Task[..., Any]:
             _require_function(fn, "task")
-            draft, triggers = _draft(Kind.TASK, fn, options)
+            draft, triggers = _draft(DefinitionKind.TASK, fn, options)
             if _is_isolated_by_timeout(fn, draft.options):
                 draft = msgspec.structs.replace(draft, is_isolated_by_timeout=True)
             _hint_at_child("task", fn, draft.options)
             return Task(draft, fn, _live_retry(options), triggers)
 
-        return _declare(_bare(Kind.TASK, fn, options), fn, make)
+        return _declare(_bare(DefinitionKind.TASK, fn, options), fn, make)
 
     return decorate if fn is None else decorate(fn)
 
@@ -96,10 +96,10 @@ def workflow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         def make() -> Workflow[..., Any]:
             _require_function(fn, "workflow")
             _require_body(fn)
-            draft, triggers = _draft(Kind.WORKFLOW, fn, options)
+            draft, triggers = _draft(DefinitionKind.WORKFLOW, fn, options)
             return Workflow(draft, fn, _live_retry(options), triggers)
 
-        return _declare(_bare(Kind.WORKFLOW, fn, options), fn, make)
+        return _declare(_bare(DefinitionKind.WORKFLOW, fn, options), fn, make)
 
     return decorate if fn is None else decorate(fn)
 
@@ -120,7 +120,7 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         registry = current_registry()
         try:
             _require_function(fn, "step")
-            parsed = parse_options(Kind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
+            parsed = parse_options(DefinitionKind.STEP, options, f"step {fn.__name__!r} at {_place(fn)}")
             made = Step(fn, parsed, _live_retry(options), options.get("undo"))
         except MainspringError as error:
             if not registry.is_loading:
@@ -168,21 +168,21 @@ def _declare(bare: Definition, fn: Callable[..., Any] | None, make: Callable[[],
         return cast("A", broken)
 
 
-def _bare(kind: Kind, fn: Any, options: Mapping[str, Any]) -> Definition:
+def _bare(kind: DefinitionKind, fn: Any, options: Mapping[str, Any]) -> Definition:
     """Return name and place of a declaration, of one that decorates no function too."""
     file, _, line = _place(fn).rpartition(":")
     name = options.get("name") or getattr(fn, "__name__", type(fn).__name__)
     return Definition(kind=kind, name=str(name), file=file, line=int(line))
 
 
-def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tuple[Definition, list[Draft]]:
+def _draft(kind: DefinitionKind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tuple[Definition, list[Draft]]:
     """Return the definition of a function, but for what its annotations say, and its triggers."""
     where = f"{kind} {fn.__name__!r} at {_place(fn)}"
     parsed = filled(kind, parse_options(kind, {"name": fn.__name__, **options}, where))
     name = parsed.pop("name")
     try:
         starts = take_waiting(fn, name)
-        schedules = schedules_of(parsed, name, starts.schedules, calendar_named(parsed.get("calendar")))
+        schedules = build_schedules(parsed, name, starts.schedules, calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise DefinitionError(f"{error.message}\nin {where}", hint=error.hint) from None
     doc = inspect.getdoc(fn) or ""
@@ -196,7 +196,7 @@ def _draft(kind: Kind, fn: Callable[..., Any], options: Mapping[str, Any]) -> tu
         schedules=schedules,
         fingerprint=_fingerprint(fn),
         doc=doc.partition("\n")[0],
-        guide=section_of(doc),
+        guide=extract_runbook(doc),
         file=_real_file(fn.__code__.co_filename),
         line=fn.__code__.co_firstlineno,
     )

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mainspring.domain.call import Change, diff_call, same_call
-from mainspring.domain.journal import Outcome
+from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.saved_call import CallDifference, compare_calls, is_same_call
 from mainspring.engine.requests import ChildCall, Request, StepCall
 
 _WITH_INPUT = (StepCall, ChildCall)
@@ -19,7 +19,7 @@ class Drift:
 
     ident: str
     name: str
-    changes: list[Change]
+    changes: list[CallDifference]
     input: bytes
     unread: str | None = None
 
@@ -28,16 +28,18 @@ def drift_of(request: Request, saved: Outcome) -> Drift | None:
     """Return how a request differs from what was saved under its identity; None if it is the same."""
     call = request.call
     if saved.kind is not request.kind:
-        return Drift(request.ident, request.name, [Change("$", str(saved.kind), str(request.kind))], b"")
+        return Drift(request.ident, request.name, [CallDifference("$", str(saved.kind), str(request.kind))], b"")
     if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, _WITH_INPUT):
         return None
     if saved.input == call.input:
         return None
     if isinstance(call, StepCall):
-        if same_call(call.signature, saved.input, call.input):
+        if is_same_call(call.signature, saved.input, call.input):
             return None
-        return Drift(request.ident, request.name, diff_call(call.signature, saved.input, call.input), call.input)
-    return Drift(request.ident, request.name, [Change("$", saved.input.decode(), call.input.decode())], call.input)
+        return Drift(request.ident, request.name, compare_calls(call.signature, saved.input, call.input), call.input)
+    return Drift(
+        request.ident, request.name, [CallDifference("$", saved.input.decode(), call.input.decode())], call.input
+    )
 
 
 def unread_drift(request: Request, saved: Outcome, error: Exception) -> Drift:
@@ -47,7 +49,7 @@ def unread_drift(request: Request, saved: Outcome, error: Exception) -> Drift:
     return Drift(
         request.ident,
         request.name,
-        [Change("$", value, why)],
+        [CallDifference("$", value, why)],
         b"",
         unread=f"the saved {saved.kind} {saved.name!r}: {why}",
     )

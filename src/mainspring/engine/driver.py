@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock_step import ClockStep, RunClockSteps
 from mainspring.domain.errors import CodecUnavailableError
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.time.clock_step import ClockStep, RunClockSteps
 from mainspring.engine.body import Body
 from mainspring.engine.ending import (
     Halted,

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.domain.error_place import line_place_of
 from mainspring.domain.errors import BodyError, MainspringError, Permanent
-from mainspring.domain.failure import Failure
-from mainspring.domain.hash_seed import FIX as HASH_SEED_FIX
-from mainspring.domain.hash_seed import hash_seed_fingerprint
-from mainspring.domain.journal import Outcome, OutcomeKind
-from mainspring.domain.saved_error import StepFailed
+from mainspring.domain.failures.error_location import locate_line
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import StepFailed
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, hash_seed_fingerprint
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.domain.verdict import Kind
 from mainspring.engine.expected import NOT_EXPECTED, ResultNotExpected
 from mainspring.engine.products import NOT_PRODUCED
 from mainspring.engine.requests import Restarted, RolledBack
@@ -74,7 +73,7 @@ def drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> 
         type="Drift",
         code="drift",
         message=f"the code asks for the saved step {drift.name!r} ({drift.ident}) with another input",
-        kind=Kind.PERMANENT,
+        kind=FailureKind.PERMANENT,
         hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from-step STEP.",
         data=changes,
     )
@@ -92,7 +91,7 @@ def _unread_halt(drift: "Drift") -> Halted:
         type="Drift",
         code="drift",
         message=f"today's code cannot read {drift.unread} (taken in as {drift.ident})",
-        kind=Kind.PERMANENT,
+        kind=FailureKind.PERMANENT,
         hint="Let its type read the saved value again, start the worker anew, then: runs retry RUN. "
         "Or wait for another one from there: runs retry RUN --from-step STEP.",
     )
@@ -118,7 +117,7 @@ def renamed_halt(missing: "MissingStep") -> Halted:
         type="Drift",
         code="drift",
         message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
-        kind=Kind.PERMANENT,
+        kind=FailureKind.PERMANENT,
         hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
         f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
         data=[{"path": "name of a step", "was": old, "now": new}],
@@ -140,7 +139,7 @@ def stubborn_halt() -> Halted:
         type="BodyError",
         code=BodyError.code,
         message="the workflow goes on after it was told to stop",
-        kind=Kind.PERMANENT,
+        kind=FailureKind.PERMANENT,
         hint=f"{_STUBBORN} Mend it, start the worker anew, then: runs retry RUN, or runs cancel RUN.",
     )
     return Halted(FailureReason.BODY_ERROR, failure, None, {})
@@ -184,7 +183,7 @@ def ending_of(body: "Body", program: "Program", failure_of: FailureOf) -> Ending
 
 
 def _unawaited_failure(outcome: Outcome) -> str:
-    place = line_place_of(outcome.failure.frames) if outcome.failure is not None else ""
+    place = locate_line(outcome.failure.frames) if outcome.failure is not None else ""
     return f"{outcome.kind} {outcome.name} failed, and nothing awaited it" + (f" ({place})" if place else "")
 
 
@@ -212,7 +211,7 @@ def _cancelled(body: "Body", detail: dict[str, Any], failure_of: FailureOf) -> E
             type="DeadlineExceeded",
             code="deadline",
             message="the run's deadline passed before it ended",
-            kind=Kind.PERMANENT,
+            kind=FailureKind.PERMANENT,
             hint="Continue it with a new deadline: runs retry RUN; or raise deadline= of the automation.",
         )
         return Ending(RunState.FAILED, failure=failure, reason=FailureReason.DEADLINE, detail=detail)
@@ -222,7 +221,7 @@ def _cancelled(body: "Body", detail: dict[str, Any], failure_of: FailureOf) -> E
 
 def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_of: FailureOf) -> Ending:
     if isinstance(error, RolledBack):
-        failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=Kind.PERMANENT)
+        failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=FailureKind.PERMANENT)
         return Ending(RunState.FAILED, failure=failure, reason=FailureReason.ROLLED_BACK, detail=detail)
     failed = _step_failure(error)
     failing = body.failures.led_to(error)
@@ -237,7 +236,11 @@ def _failed(body: "Body", error: BaseException, detail: dict[str, Any], failure_
         if isinstance(error, ResultNotExpected):
             reason = FailureReason.NO_OUTPUT
         return Ending(RunState.FAILED, failure=failure_of(error), reason=reason, detail=detail)
-    reason = FailureReason.PERMANENT_ERROR if failed.failure.kind is Kind.PERMANENT else FailureReason.RETRIES_EXHAUSTED
+    reason = (
+        FailureReason.PERMANENT_ERROR
+        if failed.failure.kind is FailureKind.PERMANENT
+        else FailureReason.RETRIES_EXHAUSTED
+    )
     if failed.failure.code in (NOT_PRODUCED, NOT_EXPECTED):
         reason = FailureReason.NO_OUTPUT
     ident = body.failures.ident_of(failed.failure)

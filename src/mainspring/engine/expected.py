@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import Permanent
-from mainspring.domain.json_schema import Misfit, misfit
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.values.json_schema import SchemaMismatch, find_mismatch
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 NOT_EXPECTED = "not_expected"
 LONGEST_PRINTED = 1024 * 1024
@@ -32,7 +32,7 @@ def check_of(schema: Mapping[str, Any] | None) -> Check | None:
 
 def check_result(schema: Mapping[str, Any], encoded: bytes) -> None:
     """Raise ResultNotExpected, with the place inside the value, unless a result fits."""
-    found = misfit(schema, msgspec.json.decode(encoded))
+    found = find_mismatch(schema, msgspec.json.decode(encoded))
     if found is not None:
         raise ResultNotExpected(
             f"it ended well, but its result is not what it should be: {_told(found, encoded)}",
@@ -50,12 +50,12 @@ def check_printed(schema: Mapping[str, Any], printed: bytes) -> None:
         value = msgspec.json.decode(printed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ResultNotExpected(f"{what} no JSON: {error}", hint=hint) from None
-    found = misfit(schema, value)
+    found = find_mismatch(schema, value)
     if found is not None:
         raise ResultNotExpected(f"{what} not what it should be: {_told(found, printed)}", hint=hint)
 
 
-def _told(found: Misfit, encoded: bytes) -> str:
+def _told(found: SchemaMismatch, encoded: bytes) -> str:
     """Return what does not fit; without the value if there is a secret in it: cut short it would not be known for one any more."""
     text = encoded.decode()
-    return str(found) if HIDDEN.redact(text) == text else str(found).partition(", got ")[0]
+    return str(found) if KNOWN_SECRETS.redact(text) == text else str(found).partition(", got ")[0]

@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome
-from mainspring.domain.saved_error import SavedError, StepFailed
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import SavedError, StepFailed
+from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
 
 

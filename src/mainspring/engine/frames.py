@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.failure import Failure
-from mainspring.domain.outgoing import Outgoing
-from mainspring.domain.verdict import Verdict
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import Verdict
+from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.engine.remote_error import RemoteError
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -112,7 +112,7 @@ class Checkpointed(msgspec.Struct, tag="checkpointed"):
 class Recorded(msgspec.Struct, tag="recorded"):
     """Send this if the attempt succeeds."""
 
-    outgoing: Outgoing
+    outgoing: OutboxEntry
 
 
 class LockAsked(msgspec.Struct, tag="lock_asked"):

@@ -6,7 +6,7 @@ that whoever it called knows the second call for the first.
 
 from collections.abc import Iterable
 
-from mainspring.domain.journal import Outcome
+from mainspring.domain.runs.journal import Outcome
 
 
 class Generations:

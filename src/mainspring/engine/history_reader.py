@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mainspring.domain.clock_step import ClockStep, RunClockSteps
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.journal import History
+from mainspring.domain.runs.journal import History
+from mainspring.domain.time.clock_step import ClockStep, RunClockSteps
 from mainspring.engine.inbox_reader import Later
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import EngineReads

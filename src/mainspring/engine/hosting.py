@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Fact
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import Fact
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.line_desk import LineDesk
 from mainspring.engine.requests import ChildCall, Request

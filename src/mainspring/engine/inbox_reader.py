@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.domain.journal import Fact
+from mainspring.domain.runs.journal import Fact
 from mainspring.engine.hosting import Aboard
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import EngineReads, Store

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import History, Outcome, OutcomeKind
-from mainspring.domain.outgoing import Outgoing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import History, Outcome, OutcomeKind
+from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.posting import split
 from mainspring.engine.requests import Request
@@ -44,7 +44,7 @@ class JournalWriter:
         input: bytes | None = None,
         undo: str | None = None,
         at: int | None = None,
-        outgoing: tuple[Outgoing, ...] = (),
+        outgoing: tuple[OutboxEntry, ...] = (),
         first_at: int | None = None,
     ) -> None:
         """Submit the outcome of a request; once committed it is handed to the body."""
@@ -86,7 +86,7 @@ class JournalWriter:
         value: Any = None,
         has_value: bool = False,
         asked_after: int = 0,
-        outgoing: tuple[Outgoing, ...] = (),
+        outgoing: tuple[OutboxEntry, ...] = (),
         first_at: int | None = None,
     ) -> None:
         """Submit an outcome that carries the next rank."""

@@ -1,4 +1,4 @@
-"""The options of `domain/options.py` as keyword arguments, so that editors and type checkers know them.
+"""The options of `domain/definitions/options.py` as keyword arguments, so that editors and type checkers know them.
 
 Invariant: the names are those of the table; a test compares them. What a value may be is decided by the table alone.
 """
@@ -6,8 +6,8 @@ Invariant: the names are those of the table; a test compares them. What a value 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from mainspring.domain.duration import Span
-from mainspring.domain.retry import Retry
+from mainspring.domain.duration import SpanInput
+from mainspring.domain.failures.retry import Retry
 
 Off = Literal[False, "off"]
 
@@ -24,11 +24,11 @@ class AutomationOptions(TypedDict, total=False):
     was: str | Sequence[str]
     gone: str | Sequence[str]
     cron: str | Sequence[str]
-    every: Span
+    every: SpanInput
     at: str | Sequence[str]
     tz: str
     calendar: str
-    jitter: Span
+    jitter: SpanInput
     misfire: str
     overlap: Literal["skip", "queue", "replace", "allow"]
     queue: str
@@ -36,8 +36,8 @@ class AutomationOptions(TypedDict, total=False):
     partition: str
     version: int
     tag: str
-    timeout: Span
-    deadline: Span
+    timeout: SpanInput
+    deadline: SpanInput
     retry: Retry | int | Mapping[str, Any]
     key: str
     delivery: Literal["at_least_once", "at_most_once", "transactional"]
@@ -48,14 +48,14 @@ class AutomationOptions(TypedDict, total=False):
     on_blocked: Literal["hold", "pass"]
     produces: str | Sequence[str]
     expect: Mapping[str, Any]
-    silence: Span | Off
-    grace: Span
-    slow: Span | Off
+    silence: SpanInput | Off
+    grace: SpanInput
+    slow: SpanInput | Off
     fail_rate: float | str | Off
     healthy: Literal["item", "automation", "rate"]
     item: str
     backlog: int | Off
-    stalled: Span | Off
+    stalled: SpanInput | Off
 
 
 class NamedOptions(AutomationOptions, total=False):
@@ -75,7 +75,7 @@ class StepOptions(TypedDict, total=False):
     """What `step` takes; `run.options` takes the same and more."""
 
     key: str
-    timeout: Span
+    timeout: SpanInput
     retry: Retry | int | Mapping[str, Any]
     undo: Callable[..., Any]
     name: str

@@ -7,17 +7,17 @@ of this process's log is `debug`, and costs nothing elsewhere. Ends that need a 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.journal import Fact
-from mainspring.domain.log_line import Level, iso_of
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.fingerprint import fingerprint_of
+from mainspring.domain.processes.worker_loss import describe_death
+from mainspring.domain.redaction.value_summary import summarize_value
+from mainspring.domain.runs.journal import Fact
+from mainspring.domain.runs.log_line import Level, format_iso_instant
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.domain.summary import summary_of
-from mainspring.domain.worker_loss import describe_death
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.signs import EndedSign
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.runs import ClaimedRun
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ class LifeLines:
             how, level = (_STOPPED, Level.WARNING) if sign.stopped else (AttemptState.FAILED.value, Level.ERROR)
             text = f"attempt {spec.attempt} {how}: {_in_words(sign.failure)}"
             told = self._told(how, sign.failure, input=spec.input, duration_ms=duration_ms)
-            self._desk.put(spec, level, HIDDEN.redact(text), told)
+            self._desk.put(spec, level, KNOWN_SECRETS.redact(text), told)
         elif tells_of_steps():
             told = self._told(OutcomeState.SUCCEEDED, output=sign.output, duration_ms=duration_ms)
             self._desk.put(spec, Level.DEBUG, f"attempt {spec.attempt} succeeded", told)
 
     def attempt_follows(self, run: ClaimedRun, name: str, attempt: int, at: int) -> None:
         """Say when the next attempt of a step is."""
-        text = HIDDEN.redact(f"attempt {attempt} of {name} follows at {iso_of(at)}")
+        text = KNOWN_SECRETS.redact(f"attempt {attempt} of {name} follows at {format_iso_instant(at)}")
         self._desk.put_of_run(run, Level.INFO, text, {"state": RunState.RETRYING.value, "step": name})
 
     def run_began(self, run: ClaimedRun) -> None:
@@ -84,20 +84,20 @@ class LifeLines:
         text = f"run {state.value}: {why}" if why else f"run {state.value}"
         took = max(0, self._desk.now() - run.started_at)
         told = self._told(state.value, failure, output=result, duration_ms=took)
-        self._desk.put_of_run(run, level, HIDDEN.redact(text), told)
+        self._desk.put_of_run(run, level, KNOWN_SECRETS.redact(text), told)
         self._desk.hand_over(run.id)
 
     def run_continued(self, run: ClaimedRun) -> None:
         """Say that the run is continued after its worker died: who died, how that was noticed, after how long."""
         for loss in run.losses:
             after_ms = loss.resumed_after_ms or 0
-            text = f"continued after {after_ms / 1000:.1f} s: its {describe_death(loss, iso_of)}"
+            text = f"continued after {after_ms / 1000:.1f} s: its {describe_death(loss, format_iso_instant)}"
             told = {"state": RunState.RUNNING.value, "duration_ms": after_ms}
             self._desk.put_of_run(run, Level.WARNING, text, told)
 
     def fact_rejected(self, run: ClaimedRun, fact: Fact, failure: Failure) -> None:
         """Say that the run's code cannot read a signal or event, and waits on."""
-        text = HIDDEN.redact(f"{fact.kind.value} {fact.name} rejected: {_in_words(failure)}")
+        text = KNOWN_SECRETS.redact(f"{fact.kind.value} {fact.name} rejected: {_in_words(failure)}")
         self._desk.put_of_run(run, Level.ERROR, text, {"code": failure.code})
 
     def _told(
@@ -118,7 +118,9 @@ class LifeLines:
             told["fingerprint"] = fingerprint_of(self._sealing.seal_failure(failure) or failure).id
         if self._has_values:
             values = {"input": input, "output": output}
-            told |= {name: summary_of(data, HIDDEN.redactor) for name, data in values.items() if data is not None}
+            told |= {
+                name: summarize_value(data, KNOWN_SECRETS.redactor) for name, data in values.items() if data is not None
+            }
         return told
 
 

@@ -1,6 +1,6 @@
 """Cuts the output of a program into printable lines, however it arrives."""
 
-from mainspring.domain.text import decode_bytes
+from mainspring.domain.text.escaping import decode_bytes
 
 LONGEST_LINE = 16 * 1024
 

@@ -7,16 +7,16 @@ import asyncio
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.log_line import Level, LogLine, fitted, plain_fields, shown
-from mainspring.domain.redaction import LineRedactor
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.text import escape
+from mainspring.domain.redaction.redactor import LineRedactor
+from mainspring.domain.runs.log_line import Level, LogLine, bound_fields, fit_line, format_value
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.life_lines import RUN_LOG, STEP_LOG, LifeLines
 from mainspring.engine.line_keeper import LineKeeper
 from mainspring.engine.signs import EndedSign, LogSign
 from mainspring.engine.step_context import STEP
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.runs import ClaimedRun
 
 _LONGEST_TEXT = 16 * 1024
@@ -37,7 +37,7 @@ class LineDesk:
         *,
         environment: str = "",
         worker: str = "",
-        sealing: Sealing = PLAIN,
+        sealing: Sealing = PLAIN_SEALING,
         values: bool = True,
     ) -> None:
         self._loop = loop
@@ -53,7 +53,7 @@ class LineDesk:
 
     def take(self, spec: AttemptSpec, sign: LogSign) -> None:
         """Take a line of an attempt."""
-        redactor = HIDDEN.redactor
+        redactor = KNOWN_SECRETS.redactor
         if sign.stream is None:
             self._put(spec, sign, redactor.redact(sign.text), redactor.redact_data(sign.fields) if sign.fields else {})
             return
@@ -68,15 +68,15 @@ class LineDesk:
         """Let out what was held back, say how an attempt ended, and hand its lines over."""
         _, streams = self._printing.pop((spec.run_id, spec.ident, spec.attempt), (spec, {}))
         for lines, line in streams.values():
-            for text in lines.end(HIDDEN.redactor):
+            for text in lines.end(KNOWN_SECRETS.redactor):
                 self._put(spec, line, text, {})
         self.life.attempt_ended(spec, sign)
         self._keeper.hand_over(spec.run_id)
 
     def take_of_body(self, run: ClaimedRun, level: str, text: object, fields: dict[str, object]) -> None:
         """Take a line of a body."""
-        plain = HIDDEN.redactor.redact_data(plain_fields(fields)) if fields else {}
-        self._put_of_run(run, level, HIDDEN.redact(escape(shown(text), _LONGEST_TEXT)), plain)
+        plain = KNOWN_SECRETS.redactor.redact_data(bound_fields(fields)) if fields else {}
+        self._put_of_run(run, level, KNOWN_SECRETS.redact(escape(format_value(text), _LONGEST_TEXT)), plain)
 
     def put(self, spec: AttemptSpec, level: Level, text: str, told: dict[str, Any]) -> None:
         """Take what the engine says of an attempt, without secrets."""
@@ -99,7 +99,7 @@ class LineDesk:
         self._timer = None
         for spec, streams in self._printing.values():
             for lines, line in streams.values():
-                for text in lines.settle(HIDDEN.redactor) if lines.is_holding else ():
+                for text in lines.settle(KNOWN_SECRETS.redactor) if lines.is_holding else ():
                     self._put(spec, line, text, {})
 
     def close(self) -> None:
@@ -141,4 +141,4 @@ class LineDesk:
             worker=self._worker,
             **more,
         )
-        return fitted(line)
+        return fit_line(line)

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.log_part import MOST_BYTES, MOST_LINES, PART_BYTES, Part, packed
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.runs.log_chunk import CHUNK_BYTES, DEFAULT_MAX_LINES, MAX_RUN_BYTES, LogChunk, pack_lines
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Store
 from mainspring.store.commands.logs import SaveLines
 
@@ -47,7 +47,7 @@ class LineKeeper:
     """`most_lines` = how many lines the store keeps of a run; 0 = none."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, most_lines: int = MOST_LINES
+        self, loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, most_lines: int = DEFAULT_MAX_LINES
     ) -> None:
         self._loop = loop
         self._store = store
@@ -73,11 +73,11 @@ class LineKeeper:
         waiting.lines.append(_Line(ident, attempt, at, data))
         waiting.size += len(data)
         self._size += len(data)
-        while waiting.size > MOST_BYTES or len(waiting.lines) > self._most_lines:
+        while waiting.size > MAX_RUN_BYTES or len(waiting.lines) > self._most_lines:
             self._drop(waiting)
         while self._size > _MOST_WAITING:
             self._drop(max(self._runs.values(), key=lambda one: one.size))
-        if waiting.size >= PART_BYTES:
+        if waiting.size >= CHUNK_BYTES:
             self.hand_over(run)
         elif self._timer is None:
             self._timer = self._loop.call_later(_EVERY_S, self._hand_all_over)
@@ -117,16 +117,16 @@ class LineKeeper:
         for run in list(self._runs):
             self.hand_over(run)
 
-    def _parts(self, waiting: _Waiting) -> tuple[Part, ...]:
+    def _parts(self, waiting: _Waiting) -> tuple[LogChunk, ...]:
         """Return the lines as parts: each is of one attempt, and no larger than a line beyond PART_BYTES."""
-        parts: list[Part] = []
+        parts: list[LogChunk] = []
         for (ident, attempt), group in groupby(waiting.lines, lambda line: (line.ident, line.attempt)):
             lines: list[_Line] = []
             size = 0
             for line in group:
                 lines.append(line)
                 size += len(line.data)
-                if size >= PART_BYTES:
+                if size >= CHUNK_BYTES:
                     parts.append(self._part(ident, attempt, lines, size))
                     lines, size = [], 0
             if lines:
@@ -135,15 +135,15 @@ class LineKeeper:
             parts[0] = msgspec.structs.replace(parts[0], skipped=waiting.skipped)
         return tuple(parts)
 
-    def _part(self, ident: str, attempt: int, lines: list[_Line], size: int) -> Part:
-        return Part(
+    def _part(self, ident: str, attempt: int, lines: list[_Line], size: int) -> LogChunk:
+        return LogChunk(
             ident=ident,
             attempt=attempt,
             first_at=lines[0].at,
             last_at=max(line.at for line in lines),
             lines=len(lines),
             size=size,
-            body=self._sealing.seal(packed([line.data for line in lines])),
+            body=self._sealing.seal(pack_lines([line.data for line in lines])),
         )
 
     def _drop(self, waiting: _Waiting) -> None:

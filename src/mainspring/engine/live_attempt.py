@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
-from mainspring.domain.failure import Failure
-from mainspring.domain.outgoing import Outgoing
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.engine import attempt_end
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.attempt_end import AttemptEnd
@@ -36,7 +36,7 @@ from mainspring.engine.signs import (
     UnlockSign,
 )
 from mainspring.engine.step_context import SAVED, STEP, AttemptClosed, Saved, StepContext, refuse_closed
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _MOST_LINES = 2_000
 _SLOWED_S, _SLOWED_TIMES = 0.002, 250
@@ -122,7 +122,7 @@ class LiveAttempt:
         self._timers: list[asyncio.TimerHandle] = []
         self._saves: set[Save] = set()
         self._grants: set[Grant] = set()
-        self.outgoing: list[Outgoing] = []
+        self.outgoing: list[OutboxEntry] = []
         host.live.add(self)
 
     def begin(self) -> None:
@@ -171,7 +171,7 @@ class LiveAttempt:
         """Report the end; only the first one counts."""
         if not self.closed:
             if end.failure is not None or end.refused is not None:
-                redact = HIDDEN.redactor.redact_failure
+                redact = KNOWN_SECRETS.redactor.redact_failure
                 end.failure = end.failure and redact(end.failure)
                 end.refused = end.refused and redact(end.refused)
             if self.has_lines or not end.ok or tells_of_steps():
@@ -267,7 +267,7 @@ class LiveAttempt:
         save.wait()
         return SAVED
 
-    def record(self, outgoing: Outgoing) -> None:
+    def record(self, outgoing: OutboxEntry) -> None:
         """Keep what is to be sent with the end of this attempt; from any thread."""
         if self.closed:
             refuse_closed(self.spec.name)

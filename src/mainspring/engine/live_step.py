@@ -3,11 +3,11 @@
 import contextlib
 from typing import Any
 
-from mainspring.domain.call import decode_call
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint
 from mainspring.domain.states import AttemptState
+from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine.attempt import AttemptHandle
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.hosting import Hosting

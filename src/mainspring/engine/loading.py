@@ -20,9 +20,9 @@ from types import FrameType, ModuleType
 from typing import NamedTuple, NoReturn
 
 from mainspring.domain.errors import DefinitionError, MainspringError
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
 from mainspring.engine.problem import Problem
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 FILE_OF_MODULE = "__mainspring_file__"
 """A module loaded from a file carries this name: it can be loaded again from there and not by its module name."""
@@ -178,7 +178,7 @@ def _message_of(error: BaseException) -> str:
 
 def _printable(text: str) -> str:
     """Return text as it may be stored and told to people: what a module raises may hold what it was to log in with."""
-    return escape(HIDDEN.redact(text), _LONGEST_MESSAGE)
+    return escape(KNOWN_SECRETS.redact(text), _LONGEST_MESSAGE)
 
 
 def _files_of(target: str, base_dir: Path) -> Iterator[Path]:

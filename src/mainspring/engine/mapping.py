@@ -9,12 +9,12 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.call import decode_result, roundtrip_call
 from mainspring.domain.errors import OptionError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.saved_error import StepFailed
-from mainspring.domain.signature import Signature
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import StepFailed
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.saved_call import decode_result, roundtrip_call
 from mainspring.engine.child_runs import spread_call
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.step_plan import StepPlan

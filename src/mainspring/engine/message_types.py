@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.arguments import value_schema
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.values.arguments import make_value_schema
 
 Schemas = dict[str, dict[str, list[Any]]]
 
@@ -59,7 +59,7 @@ def _by_name(stated: list[tuple[str, Any]]) -> dict[str, list[Any]]:
 
 def _schema_of(wanted: Any) -> bytes | None:
     try:
-        return value_schema(wanted)
+        return make_value_schema(wanted)
     except TypeError:  # it cannot be hashed
         return None
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple, Never, TypedDict, TypeVar, Unpack
 
-from mainspring.domain.duration import Span
+from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import DefinitionError, MainspringError
-from mainspring.domain.refused_setting import refuse_unknown_options
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.verifier import Verifier
+from mainspring.domain.option_errors import reject_unknown_options
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.triggers.webhooks.verifier import Verifier
 from mainspring.engine.automation import Automation, Step
 from mainspring.engine.trigger_draft import Draft, Filter, draft_of
 
@@ -33,10 +33,10 @@ class Pacing(TypedDict, total=False):
     """The options of flow control; see domain.pace.Pace. `within` belongs to `batch` and `debounce`."""
 
     by: str | None
-    debounce: Span | None
-    throttle: Span | None
+    debounce: SpanInput | None
+    throttle: SpanInput | None
     batch: int | None
-    dedup: Span | None
+    dedup: SpanInput | None
     rate: str | None
     concurrency: int | None
     partition: str | None
@@ -58,13 +58,13 @@ def cron(expr: str, *, tz: str | None = None, **unknown: Never) -> Callable[[T],
     """
 
     def make() -> dict[str, Any]:
-        refuse_unknown_options("ms.on.cron", cron, unknown)
+        reject_unknown_options("ms.on.cron", cron, unknown)
         return _checked({"cron": expr, "tz": tz})
 
     return _attach(make)
 
 
-def every(span: Span, *, offset: Span | None = None, **unknown: Never) -> Callable[[T], T]:
+def every(span: SpanInput, *, offset: SpanInput | None = None, **unknown: Never) -> Callable[[T], T]:
     """Start once per span of elapsed time, on a grid anchored at the epoch plus `offset`.
 
     Raises:
@@ -73,7 +73,7 @@ def every(span: Span, *, offset: Span | None = None, **unknown: Never) -> Callab
     """
 
     def make() -> dict[str, Any]:
-        refuse_unknown_options("ms.on.every", every, unknown)
+        reject_unknown_options("ms.on.every", every, unknown)
         return _checked({"every": span, "offset": offset})
 
     return _attach(make)
@@ -84,7 +84,7 @@ def event(
     *,
     where: Mapping[str, Any] | None = None,
     filter: Filter | None = None,
-    within: Span | None = None,
+    within: SpanInput | None = None,
     **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each published event of this name whose data has the values of `where` (dotted paths).
@@ -101,10 +101,10 @@ def webhook(
     verify: Verifier | str | None = None,
     key: str | None = None,
     respond: str | None = None,
-    wait: Span | None = None,
+    wait: SpanInput | None = None,
     max_body: str | int | None = None,
     filter: Filter | None = None,
-    within: Span | None = None,
+    within: SpanInput | None = None,
     **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each request to a path of the webhook listener that its verifier (`ms.verify.github("SECRET_NAME")` ...) lets pass.
@@ -124,12 +124,12 @@ def queue(
     *,
     group: str | None = None,
     prefetch: int | None = None,
-    ack_wait: Span | None = None,
+    ack_wait: SpanInput | None = None,
     max_deliveries: int | None = None,
     key: str | None = None,
     body: str | None = None,
     filter: Filter | None = None,
-    within: Span | None = None,
+    within: SpanInput | None = None,
     **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each message of a broker's queue: nats://, amqp://, redis://, sqs:// or postgresql://.
@@ -148,14 +148,14 @@ def files(
     *,
     pattern: str | None = None,
     recursive: bool | None = None,
-    settle: Span | None = None,
-    every: Span | None = None,
+    settle: SpanInput | None = None,
+    every: SpanInput | None = None,
     after_success: str | None = None,
     after_failure: str | None = None,
     max_size: str | int | None = None,
     ignore: Iterable[str] | None = None,
     filter: Filter | None = None,
-    within: Span | None = None,
+    within: SpanInput | None = None,
     **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start for each file that appears in a folder (counted from the declaring file's) or changes there, once it has settled.
@@ -175,7 +175,7 @@ def run(
     *,
     state: str | Iterable[str] | None = None,
     filter: Filter | None = None,
-    within: Span | None = None,
+    within: SpanInput | None = None,
     **pacing: Unpack[Pacing],
 ) -> Callable[[T], T]:
     """Start when a run of another automation ends as `state` says: succeeded (default), failed, cancelled, several of them, or "any".
@@ -193,7 +193,7 @@ def runs(
     *,
     state: str | Iterable[str] | None = None,
     per: str = "slot",
-    within: Span | None = None,
+    within: SpanInput | None = None,
     **unknown: Never,
 ) -> Callable[[T], T]:
     """Start once when a run of each of these ended well for one slot, or under one run key (`per="key"`).

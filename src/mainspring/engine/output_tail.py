@@ -1,6 +1,6 @@
 """The end of what a command printed: all that is kept of it, however much it is."""
 
-from mainspring.domain.text import decode_bytes
+from mainspring.domain.text.escaping import decode_bytes
 
 TAIL_BYTES = 64 * 1024
 

@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from mainspring.domain.outgoing import KEPT_FOR_MS, Message, Outgoing
+from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, OutboxEntry, QueuedMessage
 from mainspring.engine.hosting import Hosting
 from mainspring.store.commands.inbox import Publish
 
 
-def split(hosting: Hosting, outgoing: tuple[Outgoing, ...]) -> tuple[tuple[Publish, ...], tuple[Message, ...]]:
+def split(hosting: Hosting, outgoing: tuple[OutboxEntry, ...]) -> tuple[tuple[Publish, ...], tuple[QueuedMessage, ...]]:
     """Return the events and the messages, each in order.
 
     Raises:
@@ -15,11 +15,11 @@ def split(hosting: Hosting, outgoing: tuple[Outgoing, ...]) -> tuple[tuple[Publi
     """
     if not outgoing:
         return (), ()
-    keep_until = hosting.clock.now() + KEPT_FOR_MS
+    keep_until = hosting.clock.now() + EVENT_RETENTION_MS
     events: list[Publish] = []
-    messages: list[Message] = []
+    messages: list[QueuedMessage] = []
     for one in outgoing:
-        if isinstance(one, Message):
+        if isinstance(one, QueuedMessage):
             sealed = hosting.seal(one.body) or b""
             messages.append(replace(one, body=sealed, headers=hosting.seal(one.headers)))
         else:

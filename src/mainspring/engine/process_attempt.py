@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.domain.call import decode_result
 from mainspring.domain.errors import ValueRefusedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.log_line import OF_STREAM
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.log_line import STREAM_LEVELS
+from mainspring.domain.values.saved_call import decode_result
 from mainspring.engine import attempt_end, frames
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -109,7 +109,7 @@ class ProcessAttempt(LiveAttempt):
         """Keep a line that the step printed."""
         if stream == "stderr":
             self._last_words = text
-        self.sign(LogSign(OF_STREAM[stream], text, stream=stream))
+        self.sign(LogSign(STREAM_LEVELS[stream], text, stream=stream))
 
     def bury(self, code: int) -> None:
         """The child ended without an answer."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
 
 MOST_PROCESSES = 40
 _PROC = Path("/proc")

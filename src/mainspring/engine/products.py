@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.expected_files import FoundFile, count_new_bytes, find_missing_files
 from mainspring.domain.errors import Permanent, Transient
-from mainspring.domain.produces import Product, unmet, weight_of
-from mainspring.domain.signature import signature_of
+from mainspring.domain.values.function_signature import read_signature
 from mainspring.engine.path_patterns import PatternTooWideError, find_paths
 from mainspring.engine.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
@@ -75,7 +75,7 @@ async def look_after(ask: Callable[..., Any], patterns: Sequence[str], started_a
     """Ask (`Run.step_with`) for the look, as the last step of a body that ended well; return the bytes of what it found."""
     if not patterns:
         return None
-    signature = signature_of(look_for_products)
+    signature = read_signature(look_for_products)
     weight: int | None = await ask(look_for_products, signature, _PLAN, (list(patterns), started_at), {})
     return weight
 
@@ -88,11 +88,11 @@ def _look(patterns: list[str], cwd: str | None, started_at: int) -> tuple[list[s
             matches[pattern] = _matches(pattern, cwd)
         except PatternTooWideError as error:
             faults.append(str(error))
-    faults += unmet(list(matches), matches, started_at)
-    return faults, weight_of(chain.from_iterable(matches.values()), started_at)
+    faults += find_missing_files(list(matches), matches, started_at)
+    return faults, count_new_bytes(chain.from_iterable(matches.values()), started_at)
 
 
-def _matches(pattern: str, cwd: str | None) -> list[Product]:
+def _matches(pattern: str, cwd: str | None) -> list[FoundFile]:
     """Look at what a pattern matches; a file that goes away meanwhile is no match."""
     products = []
     for found in find_paths(pattern, cwd):
@@ -104,7 +104,7 @@ def _matches(pattern: str, cwd: str | None) -> list[Product]:
             continue
         size = stat.st_size if inside is None else len(inside)
         weight = stat.st_size if inside is None else sum(map(_weight_of, inside))
-        products.append(Product(str(path), size, stat.st_mtime_ns // 1_000_000, weight))
+        products.append(FoundFile(str(path), size, stat.st_mtime_ns // 1_000_000, weight))
     return products
 
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.call import decode_call, encode_result, roundtrip_call
-from mainspring.domain.codec import DEFAULT_LIMIT
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.options import Kind
-from mainspring.domain.output_size import size_of_result
-from mainspring.domain.retry import Retry
-from mainspring.domain.signature import Signature, signature_of
-from mainspring.domain.trigger import EVENT
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.output_size import measure_result
+from mainspring.domain.triggers.trigger import EVENT_ARGUMENT
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import decode_call, encode_result, roundtrip_call
 from mainspring.engine.automation import Automation
 from mainspring.engine.body import Body
 from mainspring.engine.body_shutdown import run_to_end
@@ -52,7 +52,7 @@ class Program:
     on_blocked: str = "hold"
     automation: Automation | None = None
     single: Callable[[], StepCall] | None = None
-    measure: Callable[[bytes], int | None] = size_of_result
+    measure: Callable[[bytes], int | None] = measure_result
     check: Check | None = None
 
     def fits(self, encoded: bytes | None) -> bool:
@@ -77,9 +77,9 @@ def program_of(run: ClaimedRun, registry: Registry, data: bytes, payload_max: in
         return _step_program(run, data, payload_max)
     automation = registry.get(run.automation)
     options = automation.definition.options
-    if automation.definition.kind is Kind.WORKFLOW:
+    if automation.definition.kind is DefinitionKind.WORKFLOW:
         return _workflow_program(run, registry, automation, data, payload_max)
-    if automation.definition.kind is Kind.TASK:
+    if automation.definition.kind is DefinitionKind.TASK:
         return _task_program(run, automation, options, data, payload_max)
     return _script_program(run, automation, options, data, payload_max)
 
@@ -155,10 +155,10 @@ def _script_program(
     )
     if "expect" in options:
         kwargs["expect"] = options["expect"]
-    event = msgspec.json.decode(data).get(EVENT) if definition.triggers else None
+    event = msgspec.json.decode(data).get(EVENT_ARGUMENT) if definition.triggers else None
     if event is not None:
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
-    signature = signature_of(run_command)
+    signature = read_signature(run_command)
     on_blocked = options.get("on_blocked", "hold")
     program = _single(run, command_in(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max)
     return replace(program, measure=output_bytes_of)

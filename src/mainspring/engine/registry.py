@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
-from mainspring.domain.refused_setting import refused_settings
+from mainspring.domain.option_errors import collect_setting_errors
 from mainspring.engine.ambient import LOADING_FOR_A_RUN
 from mainspring.engine.automation import Automation, Step, Workflow
 from mainspring.engine.broken_declarations import broken_declarations
@@ -151,7 +151,7 @@ class Registry:
             self.loaded.append(target.text)
             return
         try:
-            with own_ends() as is_ours, no_silent_end(), refused_settings() as refused:
+            with own_ends() as is_ours, no_silent_end(), collect_setting_errors() as refused:
                 module = load_module(target.text, before_executing=lambda file: _declared.pop(file, None))
         except BaseException as error:
             if is_ours(error):

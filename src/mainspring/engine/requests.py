@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.signature import Signature
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.values.function_signature import Signature
 from mainspring.engine.loop import Timer
 from mainspring.engine.step_plan import StepPlan
 

@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
-from mainspring.domain.arguments import value_schema
-from mainspring.domain.call import encode_call
-from mainspring.domain.codec import decode, encode
-from mainspring.domain.duration import ms_of, parse_duration
+from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.errors import OptionError
-from mainspring.domain.event import Awaited
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind, origin_of
-from mainspring.domain.signature import Signature
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind, origin_of
+from mainspring.domain.values.arguments import make_value_schema
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.event import AwaitedEvent
+from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.saved_call import encode_call
 from mainspring.engine.asking import Asker
 from mainspring.engine.body import Body
 from mainspring.engine.requests import WITHIN, AskCall, EventCall, Request, Restarted, RolledBack, SignalCall
@@ -136,7 +136,11 @@ class Run(Asker):
         since_at = None if since is None else int(since.timestamp() * 1000)
 
         def read(data: bytes) -> Any:
-            return Awaited(name, decode(data)) if type is None else decode(data, annotation=type, what=f"event {name}")
+            return (
+                AwaitedEvent(name, decode(data))
+                if type is None
+                else decode(data, annotation=type, what=f"event {name}")
+            )
 
         call = EventCall(
             decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
@@ -222,7 +226,7 @@ class Run(Asker):
             return otherwise
 
     def _until(self, within: Any) -> int:
-        return self._body.now_at + ms_of(parse_duration(within))
+        return self._body.now_at + to_milliseconds(parse_duration(within))
 
     async def _wait(
         self,
@@ -252,9 +256,9 @@ class Run(Asker):
         timer = body.set_timer(f"{ident}{WITHIN}", until_at, late)
         try:
             found = await future
-            if isinstance(found, Awaited):
+            if isinstance(found, AwaitedEvent):
                 happened_at, _ = origin_of(request.outcome)
-                return Awaited(found.name, found.data, _instant(happened_at))
+                return AwaitedEvent(found.name, found.data, _instant(happened_at))
             return found
         finally:
             timer.cancel()
@@ -322,7 +326,7 @@ class Run(Asker):
 
 def _schema_of(annotation: Any) -> bytes | None:
     try:
-        return value_schema(annotation)
+        return make_value_schema(annotation)
     except TypeError:  # a type that cannot be hashed
         return None
 

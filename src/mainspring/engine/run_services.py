@@ -4,21 +4,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.failure import Failure
-from mainspring.domain.ids import derived_id
-from mainspring.domain.journal import Fact, History
-from mainspring.domain.opening import Opening
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.verdict import Kind
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.ids import derive_id
+from mainspring.domain.runs.journal import Fact, History
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.child_runs import child_command
 from mainspring.engine.programs import Program
 from mainspring.engine.requests import ChildCall, Request
 from mainspring.engine.starting import StartOptions, start_command
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import CancelChild, ClaimedRun, StartRun
@@ -39,9 +39,9 @@ class RunServices:
     ) -> None:
         self.store = store
         self.clock = clock
-        self.sealing = sealing or PLAIN
+        self.sealing = sealing or PLAIN_SEALING
         self.payload_max = self.sealing.limit
-        self._opening = Opening(self.sealing)
+        self._opening = RowUnsealer(self.sealing)
         self.classifier = classifier or Classifier()
         self._transactional = transactional
 
@@ -68,12 +68,12 @@ class RunServices:
     def failure_of(self, error: BaseException) -> Failure:
         """Return an exception as data."""
         verdict = self.classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC))
-        return HIDDEN.redactor.redact_failure(Failure.of(error, verdict))
+        return KNOWN_SECRETS.redactor.redact_failure(Failure.of(error, verdict))
 
     def refusal_of(self, name: str, refused: Refused) -> Failure:
         """Return a refused start of a child as data."""
         message = f"child {name!r} was not started: {refused.text or refused.code}"
-        return Failure(type="Refused", code=refused.code, message=message, kind=Kind.PERMANENT)
+        return Failure(type="Refused", code=refused.code, message=message, kind=FailureKind.PERMANENT)
 
     def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
         """Return the command that starts a child."""
@@ -93,7 +93,7 @@ class RunServices:
         return start_command(
             program.automation.definition,
             data,
-            run=derived_id("r", now_at, run.id, "restart"),
+            run=derive_id("r", now_at, run.id, "restart"),
             now_at=now_at,
             trigger=f"restart of {run.id}",
             options=options,

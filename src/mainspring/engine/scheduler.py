@@ -2,7 +2,7 @@
 
 It needs nobody's code: definition and input are read from the store, as the last worker that could load them announced them.
 A slot's run, the slot's row and the next due time are one commit. What was missed while nobody scheduled is decided by the definition's
-`misfire` (see domain/misfire.py); slots that are not run get a row that says so. `overlap` decides what a slot does while the last run
+`misfire` (see domain/time/misfire.py); slots that are not run get a row that says so. `overlap` decides what a slot does while the last run
 goes on.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Container
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.clock_back import ClockBack
 from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.slot_plans import MOST_AT_ONCE, SlotPlan, SlotPlans

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.command import parse_command
-from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.definitions.command_words import parse_command
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.options import list_options, parse_options
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.options import options_of, parse_options
-from mainspring.domain.retry import Retry
-from mainspring.domain.toml_lines import key_lines
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.text.toml_lines import locate_keys
 from mainspring.engine.automation import Automation
 from mainspring.engine.calendars import calendar_named
 from mainspring.engine.defaults import filled, shared_retry
@@ -30,7 +30,7 @@ _OWN_KEYS = ("cwd", "env")
 
 
 def command_definition(
-    kind: Kind, name: str, command: Any, options: Mapping[str, Any], *, file: str = "", line: int = 0
+    kind: DefinitionKind, name: str, command: Any, options: Mapping[str, Any], *, file: str = "", line: int = 0
 ) -> Definition:
     """Return the definition of a command; `options` may hold `cwd` and `env` too.
 
@@ -39,7 +39,7 @@ def command_definition(
     """
     place = f"{file}:{line}" if line else file
     where = f"{kind} {name!r}{f' at {place}' if place else ''}"
-    known = [option.name for option in options_of(kind) if option.name != "name"]
+    known = [option.name for option in list_options(kind) if option.name != "name"]
     for key in options:
         if key not in known and key not in _OWN_KEYS:
             raise UnknownNameError(f"option of {where}:", key, [*known, *_OWN_KEYS])
@@ -50,7 +50,7 @@ def command_definition(
         words = parse_command(command)
         cwd = _cwd(options.get("cwd"), file)
         env = _env(options.get("env"))
-        schedules = schedules_of(parsed, name, calendar=calendar_named(parsed.get("calendar")))
+        schedules = build_schedules(parsed, name, calendar=calendar_named(parsed.get("calendar")))
     except MainspringError as error:
         raise OptionError(f"{error.message}\nin {where}", hint=error.hint) from None
     definition = Definition(
@@ -75,7 +75,7 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[Problem]]:
     """Return the scripts of a TOML file, and what is wrong with the others."""
     try:
         text = path.read_text(encoding="utf-8")
-        data, lines = tomllib.loads(text), key_lines(text)
+        data, lines = tomllib.loads(text), locate_keys(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         how = "Mend the file; it must be TOML in UTF-8."
         return [], [Problem(where=str(path), what=f"cannot be read: {error}", how=how, target=str(path))]
@@ -105,11 +105,13 @@ def _from_table(name: str, table: Any, path: Path, line: int) -> Automation:
     if not isinstance(table, dict) or "cmd" not in table:
         raise OptionError(f"script {name!r} has no cmd", hint='Add: cmd = "./backup.sh"')
     options = {key: value for key, value in table.items() if key != "cmd" and key not in SOURCES}
-    known = [*(option.name for option in options_of(Kind.SCRIPT)), *SOURCES]
+    known = [*(option.name for option in list_options(DefinitionKind.SCRIPT)), *SOURCES]
     for key in options:
         if key not in known and key not in _OWN_KEYS:
             raise UnknownNameError("key", key, [*known, *_OWN_KEYS, "cmd"])
-    draft = command_definition(Kind.SCRIPT, options.pop("name", name), table["cmd"], options, file=str(path), line=line)
+    draft = command_definition(
+        DefinitionKind.SCRIPT, options.pop("name", name), table["cmd"], options, file=str(path), line=line
+    )
     retry = options.get("retry")
     return Automation(draft, None, shared_retry() if retry is None else Retry.parse(retry), drafts_in(table))
 

@@ -8,19 +8,19 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mainspring.domain.codec import encode
 from mainspring.domain.errors import ArgumentError, ValueRefusedError
-from mainspring.domain.outgoing import (
-    MOST,
-    MOST_BYTES,
-    Message,
-    Outgoing,
-    Publication,
-    check_event,
+from mainspring.domain.runs.outbox import (
+    MAX_ENTRIES,
+    MAX_ENTRY_BYTES,
+    OutboxEntry,
+    PublishedEvent,
+    QueuedMessage,
+    check_event_name,
     check_message,
-    outgoing_id,
-    size_of,
+    entry_size,
+    outbox_entry_id,
 )
+from mainspring.domain.values.codec import encode
 from mainspring.engine.step_context import StepContext, current
 
 _NUMBERING = threading.Lock()
@@ -37,9 +37,9 @@ def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
         ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
     """
     step = current("publish()")
-    check_event(name, key)
+    check_event_name(name, key)
     body = encode(data, what=f"event {name}", limit=step.payload_max)
-    return _record(step, lambda known_as: Publication(known_as, name, body, key))
+    return _record(step, lambda known_as: PublishedEvent(known_as, name, body, key))
 
 
 def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None) -> str:
@@ -59,24 +59,24 @@ def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str,
     body = encode(data, what=f"message to {queue}", limit=step.payload_max)
     head = encode(said, what=f"headers of a message to {queue}", limit=step.payload_max) if said else None
     is_raw = isinstance(data, bytes | bytearray | memoryview)
-    return _record(step, lambda known_as: Message(known_as, queue, body, is_raw, key, head))
+    return _record(step, lambda known_as: QueuedMessage(known_as, queue, body, is_raw, key, head))
 
 
-def _record(step: StepContext, make: Callable[[str], Outgoing]) -> str:
+def _record(step: StepContext, make: Callable[[str], OutboxEntry]) -> str:
     with _NUMBERING:  # threads of one step may send at the same time
         number = len(step.recorded) + 1
-        if number > MOST:
+        if number > MAX_ENTRIES:
             raise ArgumentError(
-                f"step {step.name!r} sends more than {MOST:,} messages",
+                f"step {step.name!r} sends more than {MAX_ENTRIES:,} messages",
                 hint="Send one message with many items, or split the work over more steps.",
             )
-        outgoing = make(outgoing_id(step.key, number))
-        size = size_of(outgoing) + step.recorded_bytes
-        if size > MOST_BYTES:
+        outgoing = make(outbox_entry_id(step.key, number))
+        size = entry_size(outgoing) + step.recorded_bytes
+        if size > MAX_ENTRY_BYTES:
             raise ValueRefusedError(
                 f"what step {step.name!r} sends",
                 "$",
-                f"it takes {size:,} bytes of JSON together, the limit is {MOST_BYTES:,}",
+                f"it takes {size:,} bytes of JSON together, the limit is {MAX_ENTRY_BYTES:,}",
                 hint="Save it elsewhere (a file, an object store, a table) and send references to it.",
             )
         step.channel.record(outgoing)

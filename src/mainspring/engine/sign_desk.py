@@ -18,7 +18,7 @@ from mainspring.engine.signs import (
     SignKind,
     UnlockSign,
 )
-from mainspring.resources.locks import LockDesk
+from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import RecordProcess
 
@@ -26,7 +26,7 @@ from mainspring.store.commands.journal import RecordProcess
 class SignDesk:
     """Used in the loop's thread."""
 
-    def __init__(self, store: Store, aboard: Aboard, locks: LockDesk, lines: LineDesk) -> None:
+    def __init__(self, store: Store, aboard: Aboard, locks: AttemptLocks, lines: LineDesk) -> None:
         self._store = store
         self._lines = lines
         self._aboard = aboard

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 
 Ack = Callable[[BaseException | None], None]
 

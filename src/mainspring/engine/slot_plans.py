@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.duration import format_duration
-from mainspring.domain.ids import derived_id
-from mainspring.domain.misfire import LATE_MS, Due, due_slots, runs_from
-from mainspring.domain.schedule import Schedule, jitter_of
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.ids import derive_id
+from mainspring.domain.time.misfire import MISFIRE_AFTER_MS, DueSlots, find_due_slots, first_slot_to_run
+from mainspring.domain.time.schedule import Schedule, compute_jitter
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.base import DueSchedule, EngineReads, Pause, Unfinished
 from mainspring.store.commands.automations import MakeSlot
@@ -49,7 +49,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     def lateness(self, slot_at: int, now: int) -> str | None:
         """Return the note of a slot that is run although it was missed."""
-        if now - slot_at <= LATE_MS:
+        if now - slot_at <= MISFIRE_AFTER_MS:
             return None
         return f"made up for {format_duration(timedelta(seconds=(now - slot_at) // 1000))} late: {self.why_missed(slot_at)}"
 
@@ -90,14 +90,14 @@ class SlotPlans:
             return SlotPlan(due.name, why=f"{type(error).__name__}: {error}")
 
     def _see(self, due: DueSchedule, now: int) -> Seen:
-        is_late = now - due.slot_at > LATE_MS
+        is_late = now - due.slot_at > MISFIRE_AFTER_MS
         pauses = self._reads.pauses(due.automation, due.slot_at) if is_late else []
         return Seen(self._reads.unfinished(due.automation), pauses)
 
     def _commands(self, due: DueSchedule, seen: Seen, now: int) -> list[Any]:
         definition = Definition.from_data(msgspec.json.decode(due.definition or b""))
         schedule = Schedule.from_data(msgspec.json.decode(due.spec))
-        found = due_slots(schedule, due.slot_at, now, MOST_AT_ONCE)
+        found = find_due_slots(schedule, due.slot_at, now, MOST_AT_ONCE)
         runs_from_at = self._runs_from(due, schedule, found, now, definition.option("misfire"))
         overlap = definition.option("overlap")
         going = [one.run for one in seen.unfinished if not one.is_in_line]
@@ -118,25 +118,25 @@ class SlotPlans:
                 going = [start.id] if overlap == "replace" else going or [start.id]
         return commands
 
-    def _runs_from(self, due: DueSchedule, schedule: Schedule, found: Due, now: int, policy: str) -> int:
+    def _runs_from(self, due: DueSchedule, schedule: Schedule, found: DueSlots, now: int, policy: str) -> int:
         """Return from when on slots run; where a schedule is far behind that means a search, made once a minute."""
         if found.is_whole:
             self._behind.pop(due.name, None)
-            return runs_from(schedule, found, now, policy)
+            return first_slot_to_run(schedule, found, now, policy)
         spec, known_policy, at, since = self._behind.get(due.name, (b"", "", 0, 0))
-        if (spec, known_policy) == (due.spec, policy) and now - since < LATE_MS:
+        if (spec, known_policy) == (due.spec, policy) and now - since < MISFIRE_AFTER_MS:
             return at
-        at = runs_from(schedule, found, now, policy)
+        at = first_slot_to_run(schedule, found, now, policy)
         self._behind[due.name] = (due.spec, policy, at, now)
         return at
 
     def _start(self, definition: Definition, due: DueSchedule, slot_at: int, seen: Seen) -> StartRun:
         """Return the start of a slot's run. Jitter puts off the run alone: the slot, its key and its id stay what they are."""
-        put_off = jitter_of(due.name, slot_at, definition.span("jitter"))
+        put_off = compute_jitter(due.name, slot_at, definition.span("jitter"))
         start = start_command(
             definition,
             self._sealing.open(due.input or b""),
-            run=derived_id("r", slot_at, due.name, str(slot_at)),
+            run=derive_id("r", slot_at, due.name, str(slot_at)),
             now_at=self._clock.now(),
             trigger=f"schedule {due.name}",
             options=StartOptions(key=f"{due.name}@{slot_at}", due_at=slot_at + put_off if put_off else None),

@@ -7,7 +7,7 @@ import sys
 from types import AsyncGeneratorType, CodeType, FrameType
 from typing import Any
 
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
 
 MOST_FRAMES = 40
 LONGEST_LINE = 300

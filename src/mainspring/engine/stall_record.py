@@ -3,7 +3,7 @@
 import logging
 
 from mainspring.engine.run_services import ignore
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.sessions import NoteBlocked
 
@@ -18,7 +18,7 @@ class StallRecord:
 
     def begun(self, frames: list[str], since: float) -> None:
         """The loop has not turned for so many seconds; `frames` as StallWatch gives them."""
-        lines = tuple(HIDDEN.redact(line) for line in frames) or ("nobody can tell where it stands",)
+        lines = tuple(KNOWN_SECRETS.redact(line) for line in frames) or ("nobody can tell where it stands",)
         _LOG.error("the loop has been blocked for %.1f s by:\n  %s", since, "\n  ".join(lines))
         self._store.submit(NoteBlocked(round(since * 1000), lines), ignore)
 

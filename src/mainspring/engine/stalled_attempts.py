@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.duration import ms_of, parse_duration
+from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.engine.automation import Automation
 from mainspring.engine.driver import Driver
 from mainspring.engine.live_step import LiveStep
 from mainspring.engine.run_services import ignore
 from mainspring.engine.stacks import MOST_FRAMES
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import ClearStall, RecordStall
 
@@ -86,7 +86,7 @@ class StalledAttempts:
         stated = None if automation is None else automation.definition.option("stalled")
         if stated is None:
             return self._stalled_ms
-        return None if stated is False else ms_of(parse_duration(stated))
+        return None if stated is False else to_milliseconds(parse_duration(stated))
 
     def _since_at(self, step: LiveStep) -> int:
         return max(step.started_at, step.signed_at, self._hears_since_at)
@@ -96,7 +96,9 @@ class StalledAttempts:
             return  # it gave a sign before it could tell where it stands
         run, claim, ident, attempt = key
         silent_ms = self._clock.now() - self._since_at(step)
-        where = tuple(HIDDEN.redact(line) for line in lines[-MOST_FRAMES:]) or ("nobody can tell where it stands",)
+        where = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MOST_FRAMES:]) or (
+            "nobody can tell where it stands",
+        )
         _LOG.error(
             "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
             *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(where)),

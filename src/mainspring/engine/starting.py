@@ -10,15 +10,15 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.duration import ms_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError, OptionError
-from mainspring.domain.ids import fingerprint
-from mainspring.domain.key import LONGEST_KEY, is_key_size, plain_key
-from mainspring.domain.member import WHOLE_AUTOMATION, HealthRule
-from mainspring.domain.options import parse_options
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.text import escape, is_plain_line
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, HealthRule
+from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, make_printable_key
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
 
 KeyPolicy = Literal["reuse", "restart", "replace"]
@@ -62,7 +62,7 @@ def start_command(
     options: StartOptions = _PLAIN,
     slot: SlotLink | None = None,
     parent: ParentLink | None = None,
-    sealing: Sealing = PLAIN,
+    sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
 ) -> StartRun:
     """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
@@ -78,7 +78,7 @@ def start_command(
     key = _filled(definition, "key", arguments, at) if options.key is None else _given_key(options)
     for pattern in definition.option("produces"):
         _expanded(definition, "produces", pattern, arguments, at)
-    deadline_ms = None if (span := definition.span("deadline")) is None else ms_of(span)
+    deadline_ms = None if (span := definition.span("deadline")) is None else to_milliseconds(span)
     due_at = options.due_at
     is_later = due_at is not None and due_at > now_at
     rule, item = _health(definition, arguments, at, options, slot, key)
@@ -133,13 +133,13 @@ def _health(
         rule = HealthRule(said)
     elif item is not None:
         rule = HealthRule.ITEM
-    elif _is_of_schedule(slot) or definition.kind is Kind.EXEC or _is_as_scheduled(definition, arguments):
+    elif _is_of_schedule(slot) or definition.kind is DefinitionKind.EXEC or _is_as_scheduled(definition, arguments):
         rule = HealthRule.AUTOMATION
     else:
         rule = HealthRule.RATE if options.awaited and key is None else HealthRule.ITEM
     if rule is not HealthRule.ITEM:
         return rule, WHOLE_AUTOMATION
-    return rule, item or plain_key(options.item or "") or key
+    return rule, item or make_printable_key(options.item or "") or key
 
 
 def _is_of_schedule(slot: SlotLink | None) -> bool:
@@ -204,10 +204,10 @@ def _checked_key(key: str, what: str = "key") -> str:
     """Return a key that can be compared and shown; bad text in it is escaped, so that two keys stay two."""
     shown = escape(key)
     if not is_key_size(shown):
-        hint = f"Use a text of 1 to {LONGEST_KEY} characters and 2,000 bytes, for example a hash of the longer one."
+        hint = f"Use a text of 1 to {MAX_KEY_LENGTH} characters and 2,000 bytes, for example a hash of the longer one."
         raise OptionError(f"{what} {escape(key, 80)!r} has {len(shown)} characters", hint=hint)
     return shown
 
 
 def _run_key(key: str, data: bytes, options: StartOptions) -> RunKey:
-    return RunKey(key, fingerprint(data), options.key_policy, options.key_expires_at)
+    return RunKey(key, hash_parts(data), options.key_policy, options.key_expires_at)

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, TypeVar, overload
 
-from mainspring.domain.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.domain.errors import ArgumentError, MainspringError
-from mainspring.domain.log_line import plain_fields, shown
-from mainspring.domain.outgoing import Outgoing
-from mainspring.domain.text import escape
+from mainspring.domain.runs.log_line import bound_fields, format_value
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.grant import Grant
 from mainspring.engine.signs import LogSign, ProcessSign, ProgressSign, UnlockSign
@@ -59,7 +59,7 @@ class Channel(Protocol):
         """Hand a checkpoint over. Off the engine's loop this blocks until it is committed."""
         ...
 
-    def record(self, outgoing: Outgoing) -> None:
+    def record(self, outgoing: OutboxEntry) -> None:
         """Hand over what is to be sent if the attempt succeeds; raises AttemptClosed if it is closed."""
 
     def lock(self, name: str, within_s: float) -> Grant:
@@ -111,7 +111,7 @@ class StepContext:
         self.payload_max = payload_max
         self.printed: dict[tuple[str, bool], str] = {}
         """The line that has no end yet, of each stream and whether it was written there as well."""
-        self.recorded: list[Outgoing] = []
+        self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
         """What this attempt has recorded to be sent, and its size."""
         self.stopper: Callable[[], None] | None = None
@@ -231,7 +231,7 @@ class Log:
 
     def _write(self, level: str, text: object, fields: dict[str, Any]) -> None:
         step = current(f"log.{level}")
-        step.channel.post(LogSign(level, escape(shown(text), _LONGEST_TEXT), plain_fields(fields)))
+        step.channel.post(LogSign(level, escape(format_value(text), _LONGEST_TEXT), bound_fields(fields)))
 
 
 log = Log()

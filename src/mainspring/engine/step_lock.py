@@ -12,7 +12,7 @@ from typing import Self
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ArgumentError, ConflictError, DefinitionError
-from mainspring.domain.text import LONGEST_NAME, escape, is_free_name
+from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
 from mainspring.engine.signs import UnlockSign
 from mainspring.engine.step_context import AttemptClosed, Channel, current
 
@@ -97,9 +97,9 @@ def lock(name: str, within: str | timedelta = "10m") -> StepLock:
         NotInStepError: no step is running here.
     """
     current("lock()")
-    if not isinstance(name, str) or not is_free_name(name):
+    if not isinstance(name, str) or not is_valid_name(name):
         raise ArgumentError(
             f"ms.lock({escape(repr(name), 60)}): this cannot be the name of a lock",
-            hint=f"Give a text of 1 to {LONGEST_NAME} printable characters in one line, not all of them blank.",
+            hint=f"Give a text of 1 to {MAX_NAME_LENGTH} printable characters in one line, not all of them blank.",
         )
     return StepLock(name, parse_duration(within))

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mainspring.domain.continuing import branch_of
-from mainspring.domain.journal import FactKind, History, Outcome, OutcomeKind
-from mainspring.domain.options import Kind
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.runs.journal import FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.reachable_names import reachable_names
 from mainspring.engine.requests import Request, StepCall
@@ -97,7 +97,7 @@ class StepNames:
             self._is_settled = True
             return None
         call, automation = request.call, program.automation
-        if automation is None or automation.fn is None or automation.definition.kind is not Kind.WORKFLOW:
+        if automation is None or automation.fn is None or automation.definition.kind is not DefinitionKind.WORKFLOW:
             return None
         if isinstance(call, StepCall) and call.fn.__module__.startswith("mainspring."):
             return None
@@ -146,13 +146,13 @@ def _ordered(history: History) -> Iterator[tuple[str, str]]:
 
 def _name_of(ident: str) -> str:
     """Return the name in an identity."""
-    return re.split(r"#\d|\[", ident.removeprefix(branch_of(ident)), maxsplit=1)[0]
+    return re.split(r"#\d|\[", ident.removeprefix(read_branch(ident)), maxsplit=1)[0]
 
 
 def _names_in(ident: str, step: str) -> list[str]:
     """Return the name of a step and those of the coroutines in which it was asked for."""
     names = [step]
-    for part in filter(None, branch_of(ident).split("/")):
+    for part in filter(None, read_branch(ident).split("/")):
         name = part.rpartition("#")[0].removesuffix(".aclose")
         if not name.startswith(_OURS):
             names.append(name.rpartition(".")[2])

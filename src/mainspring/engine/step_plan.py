@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from mainspring.domain.retry import Retry
+from mainspring.domain.failures.retry import Retry
 
 
 @dataclass(frozen=True, slots=True)

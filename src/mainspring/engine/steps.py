@@ -10,14 +10,14 @@ import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from mainspring.domain.clock_step import STEP_MS
-from mainspring.domain.duration import ms_of
-from mainspring.domain.failure import Failure
-from mainspring.domain.ids import idempotency_key
-from mainspring.domain.journal import AttemptRecord, Checkpoint, OutcomeKind
-from mainspring.domain.retry import Retry
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.failures.verdict import permanent
+from mainspring.domain.ids import make_idempotency_key
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.domain.verdict import permanent
+from mainspring.domain.time.clock_step import STEP_MS
 from mainspring.engine.attempt import AttemptHandle
 from mainspring.engine.attempt_end import AttemptEnd
 from mainspring.engine.attempt_spec import AttemptSpec
@@ -119,7 +119,7 @@ class Steps:
     def _run(self, step: LiveStep) -> None:
         driver, request = self._driver, step.request
         try:
-            key = idempotency_key(driver.run.id, request.ident, driver.generations.of(request.asked))
+            key = make_idempotency_key(driver.run.id, request.ident, driver.generations.of(request.asked))
             spec = step.spec(driver.run, key, driver.checkpoints.get(request.ident), driver.hosting.payload_max)
             if step.call.plan.delivery == "transactional":
                 spec.fn = step.transaction = driver.hosting.transactional(spec)
@@ -171,7 +171,7 @@ class Steps:
         if delay is None:
             self._save(step, OutcomeState.FAILED, end)
             return
-        self._try_again(step, AttemptState.FAILED, end, now, now + ms_of(delay))
+        self._try_again(step, AttemptState.FAILED, end, now, now + to_milliseconds(delay))
 
     def _try_again(self, step: LiveStep, state: AttemptState, end: AttemptEnd, now: int, next_at: int) -> None:
         driver = self._driver

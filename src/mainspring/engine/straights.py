@@ -6,7 +6,7 @@ attempt fails, or tells of itself; a fact comes; the worker drains; it takes lon
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mainspring.domain.ids import idempotency_key
+from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.states import RunState
 from mainspring.engine.attempt import AttemptHandle
 from mainspring.engine.attempt_end import AttemptEnd
@@ -89,7 +89,7 @@ class Straight:
             run_id=run.id,
             ident=self.ident,
             name=self.name,
-            key=idempotency_key(run.id, self.ident, 0),
+            key=make_idempotency_key(run.id, self.ident, 0),
             attempt=1,
             fn=call.fn,
             signature=call.signature,

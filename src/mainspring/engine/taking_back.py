@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.journal import AttemptRecord, History, Outcome, OutcomeKind
+from mainspring.domain.runs.journal import AttemptRecord, History, Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body import Body
 from mainspring.engine.programs import Program, program_of

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, get_args, get_origin, overload
 
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.signature import first_parameter
+from mainspring.domain.values.function_signature import read_first_parameter
 from mainspring.engine.step_context import refuse_closed
 from mainspring.store.effects import Effect, EffectConnection, EffectDatabase, Parameters, Row, TransactionError
 
@@ -192,7 +192,7 @@ def database_name(fn: Callable[..., Any], what: str) -> str:
     Raises:
         DefinitionError: the first parameter is no `ms.Tx`; `what` is how the function is called there.
     """
-    name, annotation = first_parameter(fn) or ("", None)
+    name, annotation = read_first_parameter(fn) or ("", None)
     names = [DEFAULT_DATABASE]
     if get_origin(annotation) is Annotated:
         annotation, *notes = get_args(annotation)

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.call import decode_result, roundtrip_result
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import ConfigError, UnknownNameError
-from mainspring.domain.outgoing import Outgoing
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.values.saved_call import decode_result, roundtrip_result
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.step_context import STEP, refuse_closed
 from mainspring.engine.thread_attempt import call_to_end
@@ -25,7 +25,7 @@ from mainspring.store.effects import Effect, EffectDatabase
 _SENDS = ".sends"
 """Behind the key of an effect: the row that keeps what its step sends, in the same commit."""
 _ENCODE = msgspec.json.Encoder().encode
-_DECODE = msgspec.json.Decoder(list[Outgoing]).decode
+_DECODE = msgspec.json.Decoder(list[OutboxEntry]).decode
 
 
 class TransactionalCall:
@@ -92,7 +92,7 @@ class TransactionalCall:
 
 
 def transactional_call(
-    database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None, sealing: Sealing = PLAIN
+    database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None, sealing: Sealing = PLAIN_SEALING
 ) -> TransactionalCall:
     """Return what to call in place of `spec.fn`, in a thread. `spec.signature` leaves the `tx` out."""
     return TransactionalCall(database, spec, clock or SystemClock(), sealing)

@@ -4,32 +4,36 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.event import Event
-from mainspring.domain.header_name import template_of
-from mainspring.domain.kept_header import check_headers_are_kept
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
-from mainspring.domain.pace import FIELDS, Pace
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.signature import Signature
-from mainspring.domain.trigger import Reading, Source, Trigger
-from mainspring.domain.watched_folder import Files
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.flow_control import TEMPLATE_FIELDS, FlowControl
+from mainspring.domain.triggers.header_template import normalize_template
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.triggers.webhooks.stored_headers import check_headers_are_stored
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.values.event import Event
+from mainspring.domain.values.function_signature import Signature
 
 Filter = Callable[[Event], Any]
 PACE = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
 """The options of flow control, which every kind of trigger takes but `runs`, which starts once by itself."""
 
-SOURCES: Mapping[str, tuple[Callable[..., Source], tuple[str, ...], tuple[str, ...]]] = {
-    "event": (OnEvent.parse, ("name",), ("where",)),
-    "run": (OnRun.parse, ("automation",), ("state",)),
+SOURCES: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...], tuple[str, ...]]] = {
+    "event": (EventSource.parse, ("name",), ("where",)),
+    "run": (RunEndSource.parse, ("automation",), ("state",)),
     "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
-    "queue": (Queue.parse, ("url",), ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition")),
+    "queue": (
+        BrokerQueue.parse,
+        ("url",),
+        ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition"),
+    ),
     "files": (
-        Files.parse,
+        WatchedFolder.parse,
         ("folder",),
         ("pattern", "recursive", "settle", "every", "after_success", "after_failure", "max_size", "ignore"),
     ),
-    "runs": (OnRuns.parse, ("automations",), ("state", "per", "within")),
+    "runs": (JoinedRunsSource.parse, ("automations",), ("state", "per", "within")),
 }
 """Kind -> what reads its options, those that must be given, and those that may be."""
 _UNPACED = "runs"
@@ -38,8 +42,8 @@ _UNPACED = "runs"
 class Draft(NamedTuple):
     """A trigger without the way in which its automation reads an event."""
 
-    source: Source
-    pace: Pace
+    source: TriggerSource
+    pace: FlowControl
     filter: Filter | None = None
     partition: str | None = None
 
@@ -52,11 +56,11 @@ class Draft(NamedTuple):
         """Return the trigger of an automation with this signature (None for a command); folders count from `base`."""
         source = self.source
         return Trigger(
-            source=source.counted_from(base) if isinstance(source, Files) else source,
+            source=source.counted_from(base) if isinstance(source, WatchedFolder) else source,
             pace=self.pace,
             filtered=self.filter is not None,
             partition=self.partition,
-            reading=Reading.of(signature, Event, many=self.pace.takes_many),
+            reading=EventBinding.of(signature, Event, many=self.pace.takes_many),
         )
 
 
@@ -79,7 +83,7 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
             raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
     try:
         source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
-        pace = Pace.parse(**{name: given[name] for name in paced if name in given})
+        pace = FlowControl.parse(**{name: given[name] for name in paced if name in given})
     except MainspringError:
         raise
     except Exception as error:
@@ -90,11 +94,11 @@ def draft_of(kind: str, options: Mapping[str, Any], filter: Filter | None = None
         ) from error
     partition = None if "partition" in optional else given.get("partition")
     if partition is not None:
-        partition = template_of(partition, FIELDS, option="partition")
+        partition = normalize_template(partition, TEMPLATE_FIELDS, option="partition")
     if isinstance(source, Webhook):
         for option, template in (("by", pace.by), ("partition", partition)):
             if template is not None:
-                check_headers_are_kept(source.verify, template, option=option)
+                check_headers_are_stored(source.verify, template, option=option)
     if "partition" in given and "concurrency" in given:
         raise OptionError(
             "partition and concurrency exclude each other: each says which runs go one after the other",

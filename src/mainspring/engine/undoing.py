@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.domain.call import decode_call, roundtrip_call
-from mainspring.domain.codec import decode
 from mainspring.domain.errors import Permanent
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome, OutcomeKind
-from mainspring.domain.signature import signature_of
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.domain.verdict import Kind
+from mainspring.domain.values.codec import decode
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import decode_call, roundtrip_call
 from mainspring.engine.isolation import load_here
 from mainspring.engine.requests import Request, StepCall
 from mainspring.engine.step_plan import StepPlan
@@ -40,7 +40,7 @@ def may_have_happened(request: Request) -> bool:
 def _may_have(outcome: Outcome) -> bool:
     if outcome.state is OutcomeState.FAILED:
         failure: Failure | None = outcome.failure
-        return failure is not None and failure.kind is not Kind.PERMANENT and not failure.not_sent
+        return failure is not None and failure.kind is not FailureKind.PERMANENT and not failure.not_sent
     return True
 
 
@@ -92,7 +92,7 @@ async def _undo(
     plan: StepPlan,
 ) -> None:
     name = f"undo {step}"
-    signature = signature_of(undo)
+    signature = read_signature(undo)
     data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
     future = body.future()
 
@@ -178,7 +178,7 @@ def _as_saved(outcome: Outcome, twin: Request | None) -> tuple[Any, tuple[Any, .
             kwargs = msgspec.json.decode(data)
             value = decode(result) if result is not None else None
         kwargs = dict(kwargs) | ({"result": value} if takes_result(undo) else {})
-        signature_of(undo).bind(args, kwargs, outcome.name)
+        read_signature(undo).bind(args, kwargs, outcome.name)
     except Exception as error:  # noqa: BLE001 - what cannot be called any more is a person's matter
         return not_callable, (outcome.name, outcome.undo or "its undo", str(error)), {}, _NO_PLAN
     return undo, args, kwargs, plan

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from mainspring.domain.listening import OnRun, OnRuns
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.engine.automation import Automation
 from mainspring.engine.problem import Problem
 
@@ -14,9 +14,9 @@ def upstream_of(triggers: Iterable[Trigger]) -> list[str]:
     names: dict[str, None] = {}
     for trigger in triggers:
         match trigger.source:
-            case OnRun(automation=name):
+            case RunEndSource(automation=name):
                 names[name] = None
-            case OnRuns(automations=several):
+            case JoinedRunsSource(automations=several):
                 names |= dict.fromkeys(several)
     return list(names)
 
@@ -54,7 +54,7 @@ def refused_triggers(automations: Iterable[Automation]) -> Iterator[Problem]:
             how="Take one of the @ms.on.run / @ms.on.runs off; none of them starts by a run's end now.",
         )
         for name in set(cycle):
-            known[name].drop_triggers(lambda source: isinstance(source, OnRun | OnRuns))
+            known[name].drop_triggers(lambda source: isinstance(source, RunEndSource | JoinedRunsSource))
     yield from _paths_twice(known.values())
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.domain.clock_step import STEP_MS
 from mainspring.domain.errors import CodecUnavailableError, ValueRefusedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import Fact, FactKind, Outcome, OutcomeKind, origin_of
 from mainspring.domain.states import FailureReason, OutcomeState
+from mainspring.domain.time.clock_step import STEP_MS
 from mainspring.engine.due_times import DueTimes
 from mainspring.engine.ending import Halted
 from mainspring.engine.guard import guarded

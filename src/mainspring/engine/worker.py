@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
-from mainspring.domain.clock_step import ClockStep, describe_step
 from mainspring.domain.errors import CodecUnavailableError
-from mainspring.domain.journal import History
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.runs.journal import History
 from mainspring.domain.states import FailureReason
+from mainspring.domain.time.clock_step import ClockStep, describe_step
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.children import Children
 from mainspring.engine.claims import Claims
@@ -37,7 +37,7 @@ from mainspring.engine.stalled_attempts import StalledAttempts
 from mainspring.engine.straights import Straight, Straights
 from mainspring.engine.taking_back import program_for
 from mainspring.engine.worker_settings import WorkerSettings
-from mainspring.resources.locks import LockDesk
+from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Changes, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, Halt, Release
 from mainspring.store.commands.sessions import Beat, ClearSuspect, MeetClockStep, WakeWorkers
@@ -68,7 +68,7 @@ class Worker(RunServices):
         off_loop: OffLoop | None = None,
         on_crash_point: Callable[[], None] = lambda: None,
     ) -> None:
-        sealing = (sealing or PLAIN).judged_by(classifier)
+        sealing = (sealing or PLAIN_SEALING).judged_by(classifier)
         self.codec = CodecOutage(loop, store, sealing, clock, self.want)
         super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
         store = self.store
@@ -80,7 +80,7 @@ class Worker(RunServices):
         self._registry = registry
         self.off_loop = off_loop or in_executor(loop)
         self.drivers: dict[str, Driver] = {}
-        self._locks = LockDesk(store, loop)
+        self._locks = AttemptLocks(store, loop)
         self.lines = _desk_of(loop, store, self.sealing, clock, self.settings)
         on_sign = SignDesk(store, self, self._locks, self.lines).take
         self.attempts = Attempts(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mainspring.domain.log_line import Level
-from mainspring.domain.log_part import MOST_LINES
+from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
+from mainspring.domain.runs.log_line import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class WorkerSettings:
     environment: str = ""
     name: str = ""
     """Of this worker, in lines of log."""
-    max_lines: int = MOST_LINES
+    max_lines: int = DEFAULT_MAX_LINES
     """How many lines of log are kept of a run; 0 = none."""
     values: bool = True
     """Whether the engine's own lines show the beginning of inputs and outputs."""

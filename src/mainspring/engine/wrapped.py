@@ -15,24 +15,24 @@ from functools import partial
 
 import msgspec
 
-from mainspring.domain.classify import Classifier
 from mainspring.domain.clock import Clock
-from mainspring.domain.definition import Definition
-from mainspring.domain.duration import ms_of
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Outcome, OutcomeKind
-from mainspring.domain.log_part import Part
-from mainspring.domain.retry import Retry
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.journal import AttemptRecord, Outcome, OutcomeKind
+from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.domain.verdict import Kind
 from mainspring.engine.command import OUTPUT_LOST, TIMED_OUT, Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.commands import CommandResult, check_end
 from mainspring.engine.outlet import Outlet
 from mainspring.engine.products import NotProduced, check_products
 from mainspring.engine.running_command import RunningCommand
 from mainspring.engine.wrapped_lines import WrappedLines
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 NOT_PRODUCED = 1
 """Exit code when the command ended well but what it should make is not there: it failed, and mainspring did not."""
@@ -114,7 +114,7 @@ class WrappedRun:
         pass_fds: tuple[int, ...] = (),
         on_attempt: Callable[[AttemptRecord], None] = _tell_nobody,
         on_group: Callable[[int, str, bool], None] = _tell_nobody,
-        on_part: Callable[[Part], None] = _tell_nobody,
+        on_part: Callable[[LogChunk], None] = _tell_nobody,
     ) -> None:
         self._wrapping = wrapping
         self._run = run
@@ -126,7 +126,7 @@ class WrappedRun:
         self._pass_fds = pass_fds
         self._on_attempt = on_attempt
         self._on_group = on_group
-        HIDDEN.add_variables(env)
+        KNOWN_SECRETS.add_variables(env)
         self._lines = WrappedLines(wrapping.ident, wrapping.definition.name, clock, on_part)
         self._running: RunningCommand | None = None
         self._outlets = {"stdout": Outlet(1), "stderr": Outlet(2)}
@@ -224,7 +224,7 @@ class WrappedRun:
         delay = (
             None if retry is None else retry.delay_after(number, elapsed=elapsed, verdict=verdict, seed=seed, exc=error)
         )
-        next_at = None if delay is None else tried.ended_at + ms_of(delay)
+        next_at = None if delay is None else tried.ended_at + to_milliseconds(delay)
         record = self._record(number, AttemptState.FAILED, tried.started_at)
         failure = self._failure_of(tried, tried.tail[-_SHORT_TAIL:])
         return msgspec.structs.replace(record, ended_at=tried.ended_at, next_at=next_at, failure=failure)
@@ -238,7 +238,7 @@ class WrappedRun:
         output = None
         if failure is None:
             output = msgspec.json.encode(
-                CommandResult(tried.exit_code, HIDDEN.redact(tried.tail), tried.took_us // 1000, tried.size)
+                CommandResult(tried.exit_code, KNOWN_SECRETS.redact(tried.tail), tried.took_us // 1000, tried.size)
             )
         if self.signal is not None:
             state, step = RunState.CANCELLED, OutcomeState.CANCELLED
@@ -272,7 +272,7 @@ class WrappedRun:
             return None
         failure = Failure.of(tried.error, self._classifier.classify(tried.error))
         told = msgspec.structs.replace(failure, frames=[], data={"exit_code": tried.exit_code, "tail": tail})
-        return HIDDEN.redactor.redact_failure(told)
+        return KNOWN_SECRETS.redactor.redact_failure(told)
 
 
 def exit_code_of(end: CommandEnd, error: MainspringError | None) -> int:
@@ -289,6 +289,6 @@ def reason_of(failure: Failure | None) -> FailureReason:
     """Return why a wrapped command's run failed."""
     if failure is not None and failure.code == NotProduced.code:
         return FailureReason.NO_OUTPUT
-    if failure is not None and failure.kind is Kind.PERMANENT:
+    if failure is not None and failure.kind is FailureKind.PERMANENT:
         return FailureReason.PERMANENT_ERROR
     return FailureReason.RETRIES_EXHAUSTED

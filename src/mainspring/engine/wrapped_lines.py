@@ -9,21 +9,21 @@ from collections import deque
 from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.log_line import OF_STREAM, LogLine, fitted
-from mainspring.domain.log_part import MOST_BYTES, MOST_LINES, PART_BYTES, Part, packed
-from mainspring.domain.redaction import LineRedactor
+from mainspring.domain.redaction.redactor import LineRedactor
+from mainspring.domain.runs.log_chunk import CHUNK_BYTES, DEFAULT_MAX_LINES, MAX_RUN_BYTES, LogChunk, pack_lines
+from mainspring.domain.runs.log_line import STREAM_LEVELS, LogLine, fit_line
 from mainspring.engine.line_cutter import LineCutter
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _EVERY_MS = 1_000
-_AS_IT_COMES = MOST_BYTES // 8
-_LAST_BYTES = MOST_BYTES // 4
+_AS_IT_COMES = MAX_RUN_BYTES // 8
+_LAST_BYTES = MAX_RUN_BYTES // 4
 
 
 class WrappedLines:
     """The lines of the attempts of one step. `on_part` is called in the thread that runs the command."""
 
-    def __init__(self, ident: str, step: str, clock: Clock, on_part: Callable[[Part], None]) -> None:
+    def __init__(self, ident: str, step: str, clock: Clock, on_part: Callable[[LogChunk], None]) -> None:
         self._ident = ident
         self._step = step
         self._clock = clock
@@ -32,8 +32,8 @@ class WrappedLines:
         self._begin()
 
     def _begin(self) -> None:
-        self._cutters = {name: LineCutter() for name in OF_STREAM}
-        self._redacting = {name: LineRedactor() for name in OF_STREAM}
+        self._cutters = {name: LineCutter() for name in STREAM_LEVELS}
+        self._redacting = {name: LineRedactor() for name in STREAM_LEVELS}
         self._lines: list[tuple[int, bytes]] = []
         self._size = self._read = self._begun = self._skipped = self._kept = 0
         self._last: deque[tuple[int, str, bytes]] = deque()
@@ -42,7 +42,7 @@ class WrappedLines:
     def take(self, attempt: int, stream: str, data: bytes) -> None:
         """Take what an attempt printed next."""
         now = self._clock.now()
-        if self._read > _AS_IT_COMES or self._begun > MOST_LINES:
+        if self._read > _AS_IT_COMES or self._begun > DEFAULT_MAX_LINES:
             self._last.append((now, stream, data))
             self._kept += len(data)
             while self._kept - len(self._last[0][2]) > _LAST_BYTES:
@@ -57,15 +57,15 @@ class WrappedLines:
     def end(self, attempt: int) -> None:
         """Tell what is left of an attempt that has ended."""
         ends = sum(data.count(b"\n") for _, _, data in self._last)
-        while self._last and ends - (first := self._last[0][2].count(b"\n")) >= MOST_LINES:
+        while self._last and ends - (first := self._last[0][2].count(b"\n")) >= DEFAULT_MAX_LINES:
             ends -= first
             self._drop()
         for at, stream, data in self._last:
             self._cut(attempt, at, stream, self._mended(stream, data))
         now = self._clock.now()
         for stream, cutter in self._cutters.items():
-            lines = [out for text in cutter.end() for out in self._redacting[stream].feed(HIDDEN.redactor, text)]
-            self._keep(attempt, now, stream, lines + self._redacting[stream].end(HIDDEN.redactor))
+            lines = [out for text in cutter.end() for out in self._redacting[stream].feed(KNOWN_SECRETS.redactor, text)]
+            self._keep(attempt, now, stream, lines + self._redacting[stream].end(KNOWN_SECRETS.redactor))
         self._tell(attempt)
         self._begin()
 
@@ -88,14 +88,14 @@ class WrappedLines:
 
     def _cut(self, attempt: int, at: int, stream: str, data: bytes) -> None:
         for text in self._cutters[stream].feed(data):
-            self._keep(attempt, at, stream, self._redacting[stream].feed(HIDDEN.redactor, text))
+            self._keep(attempt, at, stream, self._redacting[stream].feed(KNOWN_SECRETS.redactor, text))
 
     def _keep(self, attempt: int, at: int, stream: str, texts: list[str]) -> None:
         for text in texts:
-            _, line = fitted(LogLine(at=at, level=OF_STREAM[stream], text=text, stream=stream, step=self._step))
+            _, line = fit_line(LogLine(at=at, level=STREAM_LEVELS[stream], text=text, stream=stream, step=self._step))
             self._lines.append((at, line))
             self._size += len(line)
-            if self._size >= PART_BYTES:
+            if self._size >= CHUNK_BYTES:
                 self._tell(attempt)
 
     def _tell(self, attempt: int) -> None:
@@ -105,14 +105,14 @@ class WrappedLines:
         lines, self._lines = self._lines, []
         size, self._size = self._size, 0
         skipped, self._skipped = self._skipped, 0
-        part = Part(
+        part = LogChunk(
             ident=self._ident,
             attempt=attempt,
             first_at=lines[0][0],
             last_at=lines[-1][0],
             lines=len(lines),
             size=size,
-            body=packed([data for _, data in lines]),
+            body=pack_lines([data for _, data in lines]),
             skipped=skipped,
         )
         self._on_part(part)

@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.failure import Failure
-from mainspring.domain.ids import fingerprint, idempotency_key
-from mainspring.domain.journal import AttemptRecord
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.ids import hash_parts, make_idempotency_key
+from mainspring.domain.runs.journal import AttemptRecord
 from mainspring.domain.states import AttemptState, RunState
-from mainspring.domain.text import escape
-from mainspring.domain.verdict import Kind
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.engine.wrapped import WrappedEnd, Wrapping
 from mainspring.store.commands.automations import AutomationRow, ScheduleRow
@@ -54,8 +54,8 @@ def _spec(schedule: Schedule) -> bytes:
 def key_of(wrapping: Wrapping, run: str) -> str:
     """Return the idempotency key that the command gets: the same for all runs of one `--key`, since only one of them may succeed."""
     if wrapping.key is None:
-        return idempotency_key(run, wrapping.ident, 0)
-    return idempotency_key(f"{wrapping.definition.name}\x1f{wrapping.key}", wrapping.ident, 0)
+        return make_idempotency_key(run, wrapping.ident, 0)
+    return make_idempotency_key(f"{wrapping.definition.name}\x1f{wrapping.key}", wrapping.ident, 0)
 
 
 def slot_of(definition: Definition, now_at: int) -> int | None:
@@ -140,10 +140,10 @@ def skipped(begin: StartRun, now_at: int, why: str) -> RecordRun:
         state=RunState.CANCELLED,
         started_at=now_at,
         finished_at=now_at,
-        failure=Failure(type="LockHeld", code="lock_held", message=why, kind=Kind.TRANSIENT),
+        failure=Failure(type="LockHeld", code="lock_held", message=why, kind=FailureKind.TRANSIENT),
     )
 
 
 def _lasting(key: RunKey | None) -> RunKey | None:
     """Return the key with the hash of the plain input, as a start would have it."""
-    return None if key is None else RunKey(key.key, fingerprint(NO_INPUT), key.on_failed, key.expires_at)
+    return None if key is None else RunKey(key.key, hash_parts(NO_INPUT), key.on_failed, key.expires_at)

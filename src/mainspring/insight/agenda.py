@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from mainspring.domain.cron import instant_of, to_local, zone_of
-from mainspring.domain.schedule import Schedule, jitter_of
-from mainspring.domain.simulation import ClockChange, change_on
+from mainspring.domain.time.cron import find_zone, instant_of, to_local
+from mainspring.domain.time.schedule import Schedule, compute_jitter
+from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change
 
 DAYS: Final = 7
 HOUR_MS: Final = 3_600_000
@@ -152,7 +152,7 @@ def _times(planned: list[Planned], now: int, until_at: int, hours: list[int]) ->
         is_whole, begin = len(slots) <= _MOST_STARTS, max(now, one.from_at)
         times = [slot for slot in slots[:_MOST_STARTS] if slot >= begin]
         if one.jitter is not None:
-            times = [slot + jitter_of(one.name, slot, one.jitter) for slot in times]
+            times = [slot + compute_jitter(one.name, slot, one.jitter) for slot in times]
         count += _counted(times, until_at, hours, is_whole=is_whole)
         is_about = is_about or not is_whole
         if is_whole:
@@ -217,12 +217,12 @@ def _slots(schedule: Schedule, after: int, until: int) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def _days(zone: str, from_at: int, until_at: int) -> tuple[tuple[int, int, ClockChange], ...]:
     """Return (begin, end, what the clocks do) of each day that lies in a range, in part or whole."""
-    where: ZoneInfo = zone_of(zone)
+    where: ZoneInfo = find_zone(zone)
     day = to_local(from_at, where).date()
     found = []
     begin = instant_of(datetime.combine(day, datetime.min.time()), where)
     while begin < until_at:
         end = instant_of(datetime.combine(day + _ONE_DAY, datetime.min.time()), where)
-        found.append((begin, end, change_on(day, where)))
+        found.append((begin, end, find_clock_change(day, where)))
         day, begin = day + _ONE_DAY, end
     return tuple(found)

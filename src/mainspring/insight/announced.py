@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgspec
 
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.insight.dependencies import Graph, graph_of
 from mainspring.store.base import Reader
 from mainspring.store.reads.status import automations

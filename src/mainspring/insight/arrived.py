@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.plain import decoded
+from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.words import one_line
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 NOT_SHOWN: Final = "(not shown)"
 _WINDOW = 10
@@ -30,7 +30,7 @@ def headers_of(data: bytes | None) -> dict[str, str]:
 
 def readable(body: bytes) -> Any:
     """Return a body as JSON data, else as text, else as base64."""
-    found = decoded(body)
+    found = decode_value(body)
     if isinstance(found, dict) and found.keys() == {"base64"}:
         try:
             return body.decode()
@@ -43,13 +43,13 @@ def value_text(body: bytes, limit: int) -> tuple[str, int]:
     """Return a body as text of at most so many characters, without secrets, and how long all of it is; JSON has a line for each part."""
     found = readable(body)
     if isinstance(found, str):
-        text = HIDDEN.redact(found)
+        text = KNOWN_SECRETS.redact(found)
     else:
-        text = msgspec.json.format(msgspec.json.encode(HIDDEN.redactor.redact_data(found)), indent=2).decode()
+        text = msgspec.json.format(msgspec.json.encode(KNOWN_SECRETS.redactor.redact_data(found)), indent=2).decode()
     return text[:limit], len(text)
 
 
 def value_line(body: bytes, limit: int) -> str:
     """Return the beginning of a body on one line, without a secret; of a megabyte only what stands around that is looked at."""
     # A secret at the end of what is looked at may be cut, so that it is not known any more: that end is never shown.
-    return one_line(HIDDEN.redact(body[: _WINDOW * limit].decode(errors="replace")), limit)
+    return one_line(KNOWN_SECRETS.redact(body[: _WINDOW * limit].decode(errors="replace")), limit)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.incident import Incident
-from mainspring.domain.listening import OnRun, OnRuns
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.table import DEFAULTS, NO_OWN, Tunings
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.derived_states import AutomationState
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, NO_OVERRIDES, TuningTable
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.states import RunState
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
 from mainspring.insight import quantile
 from mainspring.insight.announced import definition_of
 from mainspring.insight.seen_incidents import loudest
@@ -64,8 +64,8 @@ def automation_lines(
     reader: Reader,
     views: Sequence[AutomationView],
     now: int,
-    tunings: Tunings = DEFAULTS,
-    own: OwnTunings = NO_OWN,
+    tunings: TuningTable = DEFAULT_TUNINGS,
+    own: TuningOverrides = NO_OVERRIDES,
     *,
     incidents: Iterable[Incident] = (),
     may_see: Callable[[str], bool] = lambda _: True,
@@ -133,9 +133,9 @@ def starts_of(definition: Definition | None, may_see: Callable[[str], bool]) -> 
 def seen_source(source: object, may_see: Callable[[str], bool]) -> str:
     """Return what a trigger listens to, in words; of automations that may not be seen no name."""
     match source:
-        case OnRun(automation=name) if not may_see(name):
+        case RunEndSource(automation=name) if not may_see(name):
             return "a run of another automation"
-        case OnRuns(automations=names) if not all(map(may_see, names)):
+        case JoinedRunsSource(automations=names) if not all(map(may_see, names)):
             return "runs of other automations"
         case _:
             return source_words(source)

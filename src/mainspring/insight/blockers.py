@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mainspring.domain.options import Kind
-from mainspring.domain.paused import is_paused
-from mainspring.domain.rate_window import RateWindow
-from mainspring.domain.states import IDLE, RunState, SessionState
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.states import IDLE_STATES, RunState, SessionState
+from mainspring.domain.time.rate_window import RateWindow
 from mainspring.insight.shell_word import shell_word
 from mainspring.insight.up_command import UP, UpCommand
 from mainspring.insight.words import ago, many, moment, one_line
@@ -59,10 +59,10 @@ def halts(blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False
     """
     run = blocker.run
     if run.state is RunState.RUNNING:
-        is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != Kind.EXEC
+        is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != DefinitionKind.EXEC
         start = _start(blocker, up, is_running=blocker.is_supervised)
         return [Block("Its process died, and no worker is running.", None, *start)] if is_left else []
-    if run.state not in IDLE:
+    if run.state not in IDLE_STATES:
         return []
     found = [*store_holds(blocker)]
     if run.state is not RunState.WAITING:

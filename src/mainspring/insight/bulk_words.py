@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb, noun_of
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, part_noun
 from mainspring.domain.states import BulkState
 from mainspring.insight.words import many, one_line, span
 from mainspring.store.reads.bulk import BulkView
@@ -62,7 +62,7 @@ def head_of(verb: BulkVerb, which: dict[str, Any]) -> str:
 
 def parts_of(verb: BulkVerb, number: int | None = None) -> str:
     """Return "runs" or "deliveries"; of a number "1 run", "1,204 deliveries"."""
-    noun = noun_of(verb)
+    noun = part_noun(verb)
     plural = "deliveries" if verb is BulkVerb.REPLAY else f"{noun}s"
     return plural if number is None else many(f"{number:,}", noun, plural)
 
@@ -77,7 +77,7 @@ def command_of(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
         for each in value if isinstance(value, list | tuple) else [value] if value else []:
             words += [flag, str(each)]
     if len(words) == _BARE:
-        words += ["--limit", str(MOST)]
+        words += ["--limit", str(MAX_BULK_PARTS)]
     words += ["--rate", rate] if rate else []
     return shlex.join(words if verb is BulkVerb.REPLAY else [*words, "--background"])
 

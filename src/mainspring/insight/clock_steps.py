@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.clock_step import RunClockSteps, WrittenAhead, describe_step
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.time.clock_step import PendingRequests, RunClockSteps, describe_step
 from mainspring.insight.words import many, moment, span
 from mainspring.store.base import Reader
 from mainspring.store.reads.clock_steps import RecordedStep, find_regression, recorded_steps
@@ -30,7 +30,7 @@ class ClockReport(NamedTuple):
 def report_clock(reader: Reader, now: int, zone: str) -> ClockReport:
     """Return what is to be known of the clock at the instant `now` (ms)."""
     newest = recorded_steps(reader)
-    steps = [step for step in newest if -AHEAD_MS < now - step.at <= _SHOWN_FOR_MS]
+    steps = [step for step in newest if -MAX_CLOCK_LEAD_MS < now - step.at <= _SHOWN_FOR_MS]
     regression = find_regression(reader, newest, now)
     waiting = [] if regression is None else list(_of_written_ahead(regression.waiting, now, zone))
     return ClockReport([_of_step(step, now, zone) for step in steps], waiting)
@@ -45,7 +45,7 @@ def _of_step(step: RecordedStep, now: int, zone: str) -> str:
     return f"{text[0].upper()}{text[1:]} at {at}: the waits, retries and deadlines of {moved} moved with it{rest}."
 
 
-def _of_written_ahead(found: Sequence[WrittenAhead], now: int, zone: str) -> Iterator[str]:
+def _of_written_ahead(found: Sequence[PendingRequests], now: int, zone: str) -> Iterator[str]:
     for ahead in found:
         noun, command = _COMMANDS[ahead.kind]
         waits = "waits" if ahead.number == 1 else "wait"

@@ -3,9 +3,18 @@
 import re
 import shlex
 
-from mainspring.domain.verifier import Bearer, GitHub, GitLab, Hmac, Slack, StandardWebhooks, Stripe, Verifier
-from mainspring.domain.webhook import Webhook
-from mainspring.resources.secret import variable_of
+from mainspring.domain.triggers.webhooks.verifier import (
+    BearerVerifier,
+    GitHub,
+    GitLab,
+    HmacVerifier,
+    Slack,
+    StandardWebhooks,
+    Stripe,
+    Verifier,
+)
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.resources.secret_store import secret_variable_name
 
 _FILE = "event.json"
 _AT = "T=$(date +%s); "
@@ -19,7 +28,9 @@ def curl_line(webhook: Webhook, base: str) -> str:
     The secret goes through pipes only, since whoever is on the machine can read the arguments of a program.
     """
     verifier = webhook.verify
-    timed = isinstance(verifier, _NEEDS_TIME) or (isinstance(verifier, Hmac) and verifier.timestamp_header is not None)
+    timed = isinstance(verifier, _NEEDS_TIME) or (
+        isinstance(verifier, HmacVerifier) and verifier.timestamp_header is not None
+    )
     token = _token(verifier)
     sent = f"{token} | " if token else ""
     proofs = " -H @-" if token else "".join(f' -H "{name}: {said}"' for name, said in _proofs(verifier))
@@ -34,9 +45,9 @@ def _token(verifier: Verifier) -> str | None:
     match verifier:
         case GitLab():
             before = "x-gitlab-token: "
-        case Bearer(header="authorization"):
+        case BearerVerifier(header="authorization"):
             before = "authorization: Bearer "
-        case Bearer(header=header):
+        case BearerVerifier(header=header):
             before = f"{header}: "
         case _:
             return None
@@ -56,7 +67,7 @@ def _proofs(verifier: Verifier) -> list[tuple[str, str]]:
         case StandardWebhooks():
             signature = f"v1,{_digest(verifier, 'msg_{timestamp}.{timestamp}.{body}', encoding='base64')}"
             return [("webhook-id", "msg_$T"), ("webhook-timestamp", "$T"), ("webhook-signature", signature)]
-        case Hmac():
+        case HmacVerifier():
             digest = _digest(verifier, verifier.over, algorithm=verifier.algorithm, encoding=verifier.encoding)
             stamp = [(verifier.timestamp_header, "$T")] if verifier.timestamp_header is not None else []
             return [*stamp, (verifier.header, _quoted(verifier.prefix) + digest)]
@@ -66,7 +77,7 @@ def _proofs(verifier: Verifier) -> list[tuple[str, str]]:
 
 def _first_line(secret: str) -> str:
     """Return the words that write the newest value of a secret, which is its first line during a rotation."""
-    return f"printf '%s\\n' \"${variable_of(secret)}\" | head -n 1"
+    return f"printf '%s\\n' \"${secret_variable_name(secret)}\" | head -n 1"
 
 
 def _quoted(text: str) -> str:
@@ -75,7 +86,7 @@ def _quoted(text: str) -> str:
 
 
 def _digest(
-    verifier: GitHub | Stripe | Slack | StandardWebhooks | Hmac,
+    verifier: GitHub | Stripe | Slack | StandardWebhooks | HmacVerifier,
     over: str,
     *,
     algorithm: str = "sha256",

@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from mainspring.domain.journal import Outcome
-from mainspring.domain.member import Settlement
+from mainspring.domain.incidents.incident_members import Settlement
+from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
 from mainspring.insight.steps import step_label
 from mainspring.insight.words import ago, one_line

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mainspring.domain.listening import OnRun, OnRuns
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.insight.source_words import source_words
 from mainspring.insight.words import one_line, span
 
@@ -121,9 +121,9 @@ def dot(graph: Graph) -> str:
 
 def _edges(name: str, trigger: str, declared: Trigger) -> Iterator[Edge]:
     match declared.source:
-        case OnRun(automation=upstream, states=states):
+        case RunEndSource(automation=upstream, states=states):
             yield Edge(upstream=upstream, downstream=name, trigger=trigger, states=states)
-        case OnRuns(automations=several, states=states, per=per, within=within):
+        case JoinedRunsSource(automations=several, states=states, per=per, within=within):
             for upstream in several:
                 others = tuple(one for one in several if one != upstream)
                 yield Edge(
@@ -138,7 +138,7 @@ def _edges(name: str, trigger: str, declared: Trigger) -> Iterator[Edge]:
 
 
 def _other_starts(triggers: Iterable[Trigger]) -> list[str]:
-    return [source_words(one.source) for one in triggers if not isinstance(one.source, OnRun | OnRuns)]
+    return [source_words(one.source) for one in triggers if not isinstance(one.source, RunEndSource | JoinedRunsSource)]
 
 
 def _tree(graph: Graph, name: str, indent: str, drawn: set[str], path: tuple[str, ...]) -> Iterator[str]:

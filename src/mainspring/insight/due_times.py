@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from mainspring.domain.cron import zone_of
-from mainspring.domain.definition import Definition
-from mainspring.domain.paused import is_paused
-from mainspring.domain.schedule import Schedule, jitter_of
-from mainspring.domain.simulation import ClockChange, change_on
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.states import RunState
+from mainspring.domain.time.cron import find_zone
+from mainspring.domain.time.schedule import Schedule, compute_jitter
+from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change
+from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, SlotView
 
@@ -71,10 +71,10 @@ def next_due_times(definition: Definition | None, start: int | None, count: int)
         DueTime(
             schedule=name,
             slot_at=slot,
-            starts_at=slot + jitter_of(name, slot, jitter),
+            starts_at=slot + compute_jitter(name, slot, jitter),
             local=schedule.local(slot).strftime("%a %Y-%m-%d %H:%M:%S %Z"),
             zone=schedule.tz,
-            change=change_on(schedule.local(slot).date(), zone_of(schedule.tz)),
+            change=find_clock_change(schedule.local(slot).date(), find_zone(schedule.tz)),
         )
         for name, schedule in schedules_by_name(definition)
         for slot in schedule.slots_between(start, start + FAR_MS, limit=count)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.domain.failure import error_name
+from mainspring.domain.failures.failure import short_type_name
 from mainspring.domain.states import RunState
 from mainspring.operations.failures import failures_of
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Reader
 from mainspring.store.commands.incidents import ErrorGroup
 from mainspring.store.reads.incidents import ErrorView, errors, untold_faults
@@ -76,7 +76,7 @@ def grouped_with_new(
         if one.state in states and name in (None, one.automation) and sees(one.automation)
     ]
     new: dict[str, list[str]] = {}
-    for one in failures_of(untold, HIDDEN.redact).groups:
+    for one in failures_of(untold, KNOWN_SECRETS.redact).groups:
         first, last = one.told[0], one.told[-1]
         if last.at >= (since_at or 0) and one.fingerprint.startswith(error or ""):
             found.append(_group(one, len(one.told), first.at, last.at, last.run))
@@ -92,7 +92,7 @@ def grouped_with_new(
 def _group(one: ErrorView | ErrorGroup, number: int, first_at: int, last_at: int, example: str) -> Group:
     return Group(
         fingerprint=one.fingerprint,
-        text=one.message or f"{error_name(one.type)} ({one.code})",
+        text=one.message or f"{short_type_name(one.type)} ({one.code})",
         type=one.type,
         code=one.code,
         place=one.place,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.states import REOPENABLE
+from mainspring.domain.failures.fingerprint import fingerprint_of
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight import unsent
 from mainspring.insight.announced import announced_graph
 from mainspring.insight.explaining import Explanation, explain
@@ -48,7 +48,7 @@ def explained(
     found = Around(found.deliveries, [_seen(one, sees) for one in found.holds_up if sees(one.automation)])
     decisions = read_decisions(reader, story.run)
     told = explain(story, blocker, now, zone, found, decisions, _awaited(reader, story, sees), up)
-    incident = incident_of_run(reader, run) if state in REOPENABLE else None
+    incident = incident_of_run(reader, run) if state in REOPENABLE_STATES else None
     return replace(
         told,
         can=[*told.can, *([settle(run)] if decisions.is_undecided else [])],

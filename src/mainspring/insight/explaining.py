@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.clock_step import RunClockSteps
-from mainspring.domain.failure import Failure
-from mainspring.domain.options import Kind as Automation
-from mainspring.domain.states import IDLE, FailureReason, RunState
-from mainspring.domain.verdict import Kind
+from mainspring.domain.definitions.options import DefinitionKind as Automation
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.states import IDLE_STATES, FailureReason, RunState
+from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight import losses, stalls, waits
 from mainspring.insight.blockers import Block, hindrances, is_dormant, store_holds
 from mainspring.insight.clock_steps import describe_steps_of_run
@@ -371,7 +371,7 @@ def _hindrances_of_children(facts: Facts) -> list[Block]:
         if run.state is RunState.NEEDS_ATTENTION:
             see = (f"mainspring explain {run.id}", "see what the child needs")
             found.append(Block(f"{name} needs a person.", None, *see, stuck=True))
-        elif run.state in IDLE:
+        elif run.state in IDLE_STATES:
             found += [
                 block._replace(text=f"{name} does not continue: {block.text}")
                 for block in hindrances(child, facts.now, facts.zone, facts.up)
@@ -401,7 +401,7 @@ def _taken_back(facts: Facts) -> list[str]:
 
 def _reason(reason: str | None, failure: Failure | None) -> list[str]:
     found = [REASONS[reason]] if reason in REASONS else []
-    if failure is not None and failure.kind is Kind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
+    if failure is not None and failure.kind is FailureKind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
         found.append("Its cause is of the kind that passes: when it is over, continue the run.")
     if failure is not None and failure.hint:
         found.append(one_line(failure.hint, _MESSAGE))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.domain.listening import OnRuns
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.insight import words
 from mainspring.store.base import Reader
 from mainspring.store.reads.triggers import open_gatherings
@@ -26,7 +26,7 @@ class Gathering(msgspec.Struct, frozen=True):
     is_late: bool
 
 
-def gatherings_of(reader: Reader, trigger: str, source: OnRuns, now: int, zone: str) -> list[Gathering]:
+def gatherings_of(reader: Reader, trigger: str, source: JoinedRunsSource, now: int, zone: str) -> list[Gathering]:
     """Return the open gatherings of a trigger; slots are told on the clock of `zone`."""
     return [_gathering(one, source, now, zone) for one in open_gatherings(reader, trigger)]
 
@@ -54,7 +54,7 @@ def gathering_text(one: Gathering, kind: str, now: int, zone: str) -> str:
     return f"{kind} {one.per}: {here}{ended}{f'{awaited} missing, ' if awaited else ''}{until}"
 
 
-def _gathering(view: GatheringView, source: OnRuns, now: int, zone: str) -> Gathering:
+def _gathering(view: GatheringView, source: JoinedRunsSource, now: int, zone: str) -> Gathering:
     here = [one.automation for one in view.gathered if one.counts]
     shown = words.instant(int(view.per), zone) if source.per == "slot" else view.per
     return Gathering(

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.access import WEB
-from mainspring.domain.incident import Incident
-from mainspring.domain.paused import is_paused
+from mainspring.domain.access.permissions import WEB
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import IncidentMove, IncidentState, RunState
 from mainspring.insight.seen_incidents import Sees, seen
 from mainspring.insight.soon import OpenQuestion, asked

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from mainspring.domain.roles import BEATING, Role
+from mainspring.domain.processes.process_role import HEARTBEAT_ROLES, ProcessRole
 from mainspring.domain.states import SessionState
 from mainspring.insight.channel_lines import ChannelLine
 from mainspring.insight.standstill import LITTLE, SILENT_MS
@@ -28,14 +28,14 @@ class Organ(msgspec.Struct, frozen=True):
 
 def is_silent(one: SessionView, now: int) -> bool:
     """Tell whether a process that should beat gives no sign of life; one that wraps a command does not beat."""
-    beats = one.role in BEATING and one.ended_at is None and one.state != SessionState.DEAD
+    beats = one.role in HEARTBEAT_ROLES and one.ended_at is None and one.state != SessionState.DEAD
     return beats and now - one.beat_at > SILENT_MS
 
 
 def processes(sessions: Sequence[SessionView], now: int) -> Iterator[Organ]:
     """Tell of each role how many live and how many give no sign of life."""
-    for role in Role:
-        roles = _WORKERS if role is Role.WORKER else (role.value,)
+    for role in ProcessRole:
+        roles = _WORKERS if role is ProcessRole.WORKER else (role.value,)
         found = [one for one in sessions if one.role in roles and one.ended_at is None]
         dead = sum(one.state == SessionState.DEAD for one in found)
         mute = sum(is_silent(one, now) for one in found)

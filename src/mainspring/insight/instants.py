@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from mainspring.domain.duration import ms_of, parse_duration
+from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.errors import OptionError
 
 HINT = "Write a span such as 2h or 3d, or a time such as 2026-01-05T03:00."
@@ -21,7 +21,7 @@ def instant_at(text: str, now: int, zone: str, *, back: bool) -> int:
         local = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
         return round(local.timestamp() * 1000)
     try:
-        ms = ms_of(parse_duration(text))
+        ms = to_milliseconds(parse_duration(text))
     except OptionError as error:
         raise OptionError(error.message, hint=HINT) from None
     return now - ms if back else now + ms

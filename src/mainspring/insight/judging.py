@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mainspring.domain.incident import OWED
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.words import figure
+from mainspring.domain.incidents.incident import MUST_NOTIFY_FACT
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.text.phrases import format_figure
 from mainspring.insight.words import moment
 
 _LABELS = {
@@ -28,14 +28,14 @@ _WORDS = frozenset({"code", "reason", "kind"})
 """Figures whose value is a word of ours, such as not_produced."""
 
 
-def verdict_word(one: Judged) -> str:
+def verdict_word(one: Evaluation) -> str:
     """Return "wrong", "well", or "unsure" where it cannot be said yet."""
     if one.finding is not None:
         return "wrong"
     return "well" if one.unsure is None else "unsure"
 
 
-def wrong_first(found: Iterable[Judged]) -> list[Judged]:
+def wrong_first(found: Iterable[Evaluation]) -> list[Evaluation]:
     """Return them in order: what is wrong, what cannot be said yet, what is well."""
     return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
 
@@ -65,14 +65,14 @@ def figure_text(name: str, value: Any, now: int, zone: str) -> str:
         return "yes" if value else "no"
     if name.endswith("_at") and isinstance(value, int):
         return moment(value, now, zone)
-    return ", ".join(map(str, value)) if isinstance(value, list) else figure(name, value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else format_figure(name, value)
 
 
 def figure_rows(figures: Mapping[str, Any], now: int, zone: str) -> list[tuple[str, str]]:
     """Return the figures of an incident as people read them; what has no value, and what is for Mainspring alone, is left out."""
     rows = []
     for name, value in figures.items():
-        if value is None or name == OWED or (name, value) == ("faults", 1):
+        if value is None or name == MUST_NOTIFY_FACT or (name, value) == ("faults", 1):
             continue
         text = figure_text(name, value, now, zone)
         rows.append((figure_label(name), text.replace("_", " ") if name in _WORDS else text))

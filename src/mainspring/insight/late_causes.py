@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from mainspring.domain.incident import Finding, IncidentKind
+from mainspring.domain.incidents.incident import Finding, IncidentKind
 from mainspring.insight.blockers import blocks
 from mainspring.insight.words import one_line
 from mainspring.store.base import Reader

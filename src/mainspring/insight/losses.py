@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mainspring.domain.worker_loss import WorkerLoss, describe_death, process_of
+from mainspring.domain.processes.worker_loss import WorkerLoss, describe_death, describe_process
 from mainspring.insight.words import one_line, span
 
 _SHOWN = 5
@@ -16,7 +16,9 @@ def sentence(loss: WorkerLoss, at: Callable[[int], str]) -> str:
         return one_line(f"{text} No worker has continued it since.")
     if loss.resumed_session is None:
         return one_line(f"{text} Another worker had continued it by then.")
-    heir = process_of(loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session)
+    heir = describe_process(
+        loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session
+    )
     return one_line(f"{text} {heir[0].upper()}{heir[1:]} continued it after {span(loss.resumed_after_ms)}.")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.insight.words import clock_time, many, one_line, verdict_head
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.options import options_of
-from mainspring.domain.plain import plain
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import list_options
+from mainspring.domain.values.plain_json import to_plain_json
 
 
 class OptionRow(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class OptionRow(msgspec.Struct, frozen=True):
 
 def option_text(value: Any) -> str:
     """Return a value as people read it: text and lists of it as they are, all else as JSON, "-" for nothing."""
-    told = plain(value)
+    told = to_plain_json(value)
     if told in (None, [], {}):
         return "-"
     if isinstance(told, list) and all(isinstance(one, str) for one in told):
@@ -46,5 +46,5 @@ def option_rows(definition: Definition) -> list[OptionRow]:
             help=option.help,
             effect=effects.get(option.name, ""),
         )
-        for option in options_of(definition.kind)
+        for option in list_options(definition.kind)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.dependencies import Edge, Graph
 from mainspring.insight.words import ago, instant, many, one_line
 from mainspring.store.base import Reader
@@ -50,7 +50,7 @@ def held_up(reader: Reader, graph: Graph, run: RunView, zone: str) -> list[HeldU
         return []
     found: dict[str, HeldUp] = {}
     for edge in graph.below(run.automation):
-        if run.state in TERMINAL and run.state in edge.states:
+        if run.state in TERMINAL_STATES and run.state in edge.states:
             continue
         one = _waits(reader, graph, edge, run, zone)
         if one is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.insight.open_incidents import OpenIncidents
 from mainspring.insight.standing_runs import NONE, StandingRuns
 from mainspring.insight.words import many

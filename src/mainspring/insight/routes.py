@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.match import Told
-from mainspring.domain.notice import About
-from mainspring.domain.route import Routing
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationRouting
 
 
 class RouteLine(msgspec.Struct, frozen=True):
@@ -26,14 +26,14 @@ class RouteLine(msgspec.Struct, frozen=True):
 def route_lines(
     automation: str,
     definition: Definition | None,
-    routing: Routing,
+    routing: NotificationRouting,
     kind: IncidentKind,
     now: int,
     severity: Severity | None = None,
 ) -> Iterator[RouteLine]:
     """Give the channels that would be told of an incident of this kind that opened now; `severity` None = the automation's own."""
     own = Severity(_option(definition, "tier") or Severity.NOTIFY)
-    told = Told(
+    told = IncidentAttributes(
         subject=Subject(automation, kind),
         severity=severity or own,
         owner=_option(definition, "owner"),
@@ -42,8 +42,8 @@ def route_lines(
     )
     later = now + routing.escalate_after_ms
     is_repeated = told.severity is not Severity.DIGEST
-    targets = [(one, False) for one in routing.targets(told, About.OPENED, now)]
-    targets += [(one, True) for one in routing.targets(told, About.ESCALATED, later) if is_repeated]
+    targets = [(one, False) for one in routing.targets(told, NotificationEvent.OPENED, now)]
+    targets += [(one, True) for one in routing.targets(told, NotificationEvent.ESCALATED, later) if is_repeated]
     for target, is_escalation in targets:
         yield RouteLine(automation, told.severity, told.severity is own, target.channel, target.due_at, is_escalation)
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.options import Kind
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.steps import STOPS
 from mainspring.insight.words import many, one_line
@@ -91,7 +91,7 @@ class _Way:
 
 def run_paths(reader: Reader, view: AutomationView, may_see: Callable[[str], bool]) -> RunPaths:
     """Return the ways of an automation; of one that is a single step there are none."""
-    return paths_of(view.name, passed_runs(reader, view.name) if view.kind == Kind.WORKFLOW else [], may_see)
+    return paths_of(view.name, passed_runs(reader, view.name) if view.kind == DefinitionKind.WORKFLOW else [], may_see)
 
 
 def paths_of(name: str, runs: Sequence[PassedRun], may_see: Callable[[str], bool]) -> RunPaths:

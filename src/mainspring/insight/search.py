@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-from mainspring.domain.ids import is_short_for
+from mainspring.domain.ids import matches_short_id
 from mainspring.store.base import Reader
 from mainspring.store.reads import bulk, found, incidents, status
 from mainspring.store.reads.runs import list_runs
@@ -65,7 +65,7 @@ def search(reader: Reader, text: str, looking: Looking) -> list[Hit]:
     kinds = (_automations, _runs, _incidents, _errors, _arrivals, _bulk)
     hits = [hit for kind in kinds for hit in islice(kind(reader, wanted, looking), MOST)]
     exact = [hit for hit in hits if hit.exact]
-    ending = [msgspec.structs.replace(hit, exact=True) for hit in hits if is_short_for(wanted, hit.id)]
+    ending = [msgspec.structs.replace(hit, exact=True) for hit in hits if matches_short_id(wanted, hit.id)]
     return exact[:1] or (ending if len(ending) == 1 else hits)
 
 
@@ -123,7 +123,7 @@ def _incidents(reader: Reader, text: str, looking: Looking) -> Iterator[Hit]:
     for one in ([named] if named is not None else []) + others:
         if not looking.sees(one.subject.automation or None) or (one.id == text and one is not named):
             continue
-        if one.id.startswith(text) or is_short_for(text, one.id) or text.casefold() in one.text.casefold():
+        if one.id.startswith(text) or matches_short_id(text, one.id) or text.casefold() in one.text.casefold():
             yield Hit(
                 kind=HitKind.INCIDENT,
                 id=one.id,

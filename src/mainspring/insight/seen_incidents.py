@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import IncidentState
 
 Sees = Callable[[str | None], bool]

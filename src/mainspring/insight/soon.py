@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.incident import Incident, IncidentKind
-from mainspring.domain.monitors.facts import History
-from mainspring.domain.paused import is_paused
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.monitors.inputs import DurationHistory
 from mainspring.domain.states import IncidentState
+from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.seen_incidents import loudest
 from mainspring.insight.waits import answer_command, choices, default_of, question_of
 from mainspring.insight.words import one_line
@@ -166,5 +166,5 @@ def _silent(one: Incident) -> Silent:
 
 
 def _usual(buckets: dict[int, int]) -> int | None:
-    history = History(buckets=tuple(sorted(buckets.items())), over_ms=_WEEK_MS, busiest_hour=0)
+    history = DurationHistory(buckets=tuple(sorted(buckets.items())), over_ms=_WEEK_MS, busiest_hour=0)
     return int(2 ** history.bucket_at(_USUAL)) if history.runs >= _LEAST else None

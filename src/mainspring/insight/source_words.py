@@ -1,12 +1,12 @@
 """What a trigger listens to, in words."""
 
-from mainspring.domain.canonical import canonical_bytes
-from mainspring.domain.listening import ENDS, OnEvent, OnRun, OnRuns
-from mainspring.domain.queue_source import Queue
 from mainspring.domain.states import RunState
-from mainspring.domain.trigger import Trigger
-from mainspring.domain.watched_folder import Files
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.event_sources import END_STATES, EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.values.canonical_json import encode_canonical
 from mainspring.insight.words import one_line, span
 
 
@@ -15,15 +15,15 @@ def source_words(source: object) -> str:
     match source:
         case Webhook(path=path):
             return one_line(f"webhook {path}")
-        case Queue():
+        case BrokerQueue():
             return one_line(f"queue {source.shown}")
-        case Files(folder=folder, pattern=pattern):
+        case WatchedFolder(folder=folder, pattern=pattern):
             return one_line(f"files {pattern} in {folder}")
-        case OnEvent(name=name, where=where):
+        case EventSource(name=name, where=where):
             return one_line(f"event {name}{_where(where)}")
-        case OnRun(automation=name, states=states):
+        case RunEndSource(automation=name, states=states):
             return one_line(f"a run of {name} that {_ended(states)}")
-        case OnRuns(automations=names, states=states, per=per, within=within):
+        case JoinedRunsSource(automations=names, states=states, per=per, within=within):
             listed = f"{', '.join(names[:-1])} and {names[-1]}"
             return one_line(f"runs of {listed} that {_ended(states)}, for one {per}, within {span(within)}")
         case _:
@@ -49,12 +49,12 @@ def given_words(trigger: Trigger | None) -> str:
 
 
 def _where(where: dict[str, object]) -> str:
-    parts = [f"{path} = {canonical_bytes(value, 'where', None).decode()}" for path, value in where.items()]
+    parts = [f"{path} = {encode_canonical(value, 'where', None).decode()}" for path, value in where.items()]
     return f" where {' and '.join(parts)}" if parts else ""
 
 
 def _ended(states: tuple[str, ...]) -> str:
-    if states == ENDS:
+    if states == END_STATES:
         return "ended"
     words = ["ended well" if state == RunState.SUCCEEDED else f"ended {state}" for state in states]
     return " or ".join(words)

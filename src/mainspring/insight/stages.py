@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.journal import Outcome
+from mainspring.domain.runs.journal import Outcome
 from mainspring.insight.steps import STOPS, StepLine
 
 MOST: Final = 24

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.facts import Facts, Watched
-from mainspring.domain.monitors.fail_rate import FailRateTuning
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.silence import expected_of
-from mainspring.domain.monitors.table import DEFAULTS, MONITORS, NO_OWN, Tunings, judged_by
-from mainspring.domain.monitors.words import about
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.derived_states import AutomationState
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import MonitorInputs, WatchedAutomation
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.outcomes.fail_rate import FailRateTuning
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, NO_OVERRIDES, TuningTable, evaluate_monitor
+from mainspring.domain.monitors.timing.silence import find_expected_success
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.text.phrases import format_span
 from mainspring.insight.words import many
 from mainspring.operations.facts import FactsReader
 from mainspring.store.base import Reader
@@ -43,15 +43,15 @@ class AutomationHealth(msgspec.Struct, frozen=True, kw_only=True):
     late_at: int | None = None
     last_good_at: int | None = None
     silence: str = "-"
-    judged: tuple[Judged, ...] = ()
+    judged: tuple[Evaluation, ...] = ()
 
 
 def standings(
     reader: Reader,
     names: Iterable[str],
     now: int,
-    tunings: Tunings = DEFAULTS,
-    own: OwnTunings = NO_OWN,
+    tunings: TuningTable = DEFAULT_TUNINGS,
+    own: TuningOverrides = NO_OVERRIDES,
     *,
     alone: bool = False,
 ) -> dict[str, AutomationHealth]:
@@ -61,18 +61,18 @@ def standings(
         return {}
     facts = _closely(reader, wanted[0], now, tunings, own) if alone else _together(reader, wanted, now)
     kinds = JUDGES if alone else _WHEN
-    verdicts: dict[str, list[Judged]] = {}
+    verdicts: dict[str, list[Evaluation]] = {}
     for kind in kinds:
-        for judged in judged_by(MONITORS[kind], facts, tunings, now, own):
+        for judged in evaluate_monitor(MONITORS[kind], facts, tunings, now, own):
             verdicts.setdefault(judged.subject.automation, []).append(judged)
     return {one.name: _standing(one, verdicts.get(one.name, []), now) for one in facts.automations}
 
 
-def _together(reader: Reader, names: list[str], now: int) -> Facts:
+def _together(reader: Reader, names: list[str], now: int) -> MonitorInputs:
     return FactsReader(reader, at_once=None).read_of(names, now)
 
 
-def _closely(reader: Reader, name: str, now: int, tunings: Tunings, own: OwnTunings) -> Facts:
+def _closely(reader: Reader, name: str, now: int, tunings: TuningTable, own: TuningOverrides) -> MonitorInputs:
     """Return all by which one automation is judged, as a watcher has it: what is open is well later than what is not."""
     general = tunings.get(IncidentKind.FAIL_RATE, FailRateTuning())
     tuning = own.of(name, IncidentKind.FAIL_RATE, general)
@@ -81,10 +81,10 @@ def _closely(reader: Reader, name: str, now: int, tunings: Tunings, own: OwnTuni
     return FactsReader(reader, at_once=None, about=name).read_of([name], now, window=window, open=wrong)
 
 
-def _standing(one: Watched, judged: list[Judged], now: int) -> AutomationHealth:
+def _standing(one: WatchedAutomation, judged: list[Evaluation], now: int) -> AutomationHealth:
     by_kind = {each.subject.kind: each for each in judged}
     silence, late = by_kind.get(IncidentKind.SILENCE), by_kind.get(IncidentKind.LATE_START)
-    expected = expected_of(one) if not one.is_off(now) and silence is not None and _is_planned(one) else None
+    expected = find_expected_success(one) if not one.is_off(now) and silence is not None and _is_planned(one) else None
     state, since_at, why = _state(one, silence, late, now)
     late_at = silence.figures.get("late_at") if silence is not None else None
     return AutomationHealth(
@@ -100,7 +100,7 @@ def _standing(one: Watched, judged: list[Judged], now: int) -> AutomationHealth:
 
 
 def _state(
-    one: Watched, silence: Judged | None, late: Judged | None, now: int
+    one: WatchedAutomation, silence: Evaluation | None, late: Evaluation | None, now: int
 ) -> tuple[AutomationState, int | None, str]:
     if one.retired_at is not None:
         return AutomationState.RETIRED, one.retired_at, ""
@@ -118,16 +118,16 @@ def _state(
     return AutomationState.ON_TIME, None, ""
 
 
-def _is_planned(one: Watched) -> bool:
+def _is_planned(one: WatchedAutomation) -> bool:
     return bool(one.cadences) or one.option("silence") not in (None, False)
 
 
-def _learned_so_far(silence: Judged) -> str:
+def _learned_so_far(silence: Evaluation) -> str:
     found, over = silence.figures.get("successes", 0), silence.figures.get("over_ms", 0)
-    return f"{many(found, 'success', 'successes')} in {about(over)} so far; it takes 20 in 7 days"
+    return f"{many(found, 'success', 'successes')} in {format_span(over)} so far; it takes 20 in 7 days"
 
 
-def _rule(one: Watched, silence: Judged | None) -> str:
+def _rule(one: WatchedAutomation, silence: Evaluation | None) -> str:
     """Return by what it is missed, in words."""
     stated = one.option("silence")
     if stated is False:
@@ -138,7 +138,7 @@ def _rule(one: Watched, silence: Judged | None) -> str:
         return "-"
     grace_ms, window_ms = silence.figures.get("grace_ms"), silence.figures.get("window_ms")
     if grace_ms is not None:
-        return f"{about(grace_ms)} after it is due"
+        return f"{format_span(grace_ms)} after it is due"
     if window_ms is None:
         return "-"
-    return f"{'learning: ' if silence.figures.get('learning') else 'learned: '}within {about(window_ms)}"
+    return f"{'learning: ' if silence.figures.get('learning') else 'learned: '}within {format_span(window_ms)}"

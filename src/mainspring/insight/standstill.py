@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from mainspring.domain.paused import is_paused
-from mainspring.domain.roles import SUPERVISOR, Role
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
 from mainspring.domain.states import SessionState
 from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import ago, many, one_line, span
@@ -27,7 +27,7 @@ _GONE = (SessionState.DEAD, SessionState.CLOSED)
 
 def of_workers(sessions: Sequence[SessionView], now: int, *, needed: bool, told: Collection[str] = ()) -> Iterator[str]:
     """Tell of workers that do nothing; `needed` = there is something for one to do, `told` = whose loss is an incident already."""
-    if Role.WORKER in told:
+    if ProcessRole.WORKER in told:
         return
     workers = [one for one in sessions if one.role in ("worker", "dev") and one.state not in _GONE]
     draining = [one for one in workers if one.state == SessionState.DRAINING]

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.insight.quantile import exact
 from mainspring.insight.steps import StepLine

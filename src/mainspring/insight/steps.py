@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
-from mainspring.domain.states import TERMINAL, AttemptState, OutcomeState, RunState
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
+from mainspring.domain.states import TERMINAL_STATES, AttemptState, OutcomeState, RunState
 from mainspring.store.views import RunStory
 
 SOLID, HOLLOW, DOT = "█", "░", "·"
@@ -81,7 +81,7 @@ def lines_of(story: RunStory) -> list[StepLine]:
         before = attempts.pop((outcome.ident, outcome.generation), [])
         lines.append(_ended(outcome, before, story.checkpoints.get(outcome.ident)))
     left_at = None if story.run.state is RunState.RUNNING else story.run.changed_at
-    is_over = story.run.state in TERMINAL
+    is_over = story.run.state in TERMINAL_STATES
     lines += [
         _open(tries, story.checkpoints.get(tries[0].ident), left_at, is_over=is_over) for tries in attempts.values()
     ]

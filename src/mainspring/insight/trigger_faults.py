@@ -5,10 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.facts import LostDeliveries
+from mainspring.domain.derived_states import TriggerState
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import UndecidedDeliveries
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.told_states import TriggerState
 from mainspring.insight.dependencies import Graph
 from mainspring.insight.trigger_lines import TriggerLine, trigger_lines
 from mainspring.insight.words import many, one_line, span
@@ -94,7 +94,7 @@ def _of_states(lines: list[TriggerLine], now: int) -> Iterator[Fault]:
             )
 
 
-def _of_lost(lost: list[LostDeliveries]) -> Iterator[Fault]:
+def _of_lost(lost: list[UndecidedDeliveries]) -> Iterator[Fault]:
     for one in lost:
         replay = "; then: mainspring triggers replay DELIVERY" if one.is_kept else ""
         fix = f"See why: mainspring triggers show {one.trigger}{replay}"

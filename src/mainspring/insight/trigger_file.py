@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.file import is_file_data
-from mainspring.domain.options import Kind
-from mainspring.domain.plain import decoded
-from mainspring.domain.watched_folder import KEEP, Files
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.triggers.watched_folder import KEEP, WatchedFolder
+from mainspring.domain.values.file import is_encoded_file
+from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.shell_word import shell_word
 from mainspring.insight.words import one_line
 from mainspring.store.trigger_views import DeliveryRow
@@ -55,11 +55,11 @@ def trigger_file(
     if name != run.automation:
         return None
     trigger = Definition.from_data(msgspec.json.decode(automation.definition)).triggers.get(end)
-    if trigger is None or not isinstance(trigger.source, Files):
+    if trigger is None or not isinstance(trigger.source, WatchedFolder):
         return None
     files = trigger.source
     moved_to = None if files.after_failure == KEEP else str(PurePosixPath(files.folder, files.after_failure))
-    found = list(_files_in(decoded(run.input))) if len(deliveries) == 1 else []
+    found = list(_files_in(decode_value(run.input))) if len(deliveries) == 1 else []
     if len(found) != 1:
         return TriggerFile(files.folder, None, moved_to, None)
     path, raw = str(found[0]["path"]), found[0].get("raw")
@@ -69,7 +69,7 @@ def trigger_file(
 
 def _files_in(value: Any) -> Iterator[dict[str, Any]]:
     """Yield what is an `ms.File` in the input of a run."""
-    if isinstance(value, dict) and is_file_data(value):
+    if isinstance(value, dict) and is_encoded_file(value):
         yield value
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
@@ -78,7 +78,7 @@ def _files_in(value: Any) -> Iterator[dict[str, Any]]:
 
 def retry_reads_file(run: RunView) -> bool:
     """Return whether each retry begins with the file again: a task has no step that is done."""
-    return run.kind != Kind.WORKFLOW
+    return run.kind != DefinitionKind.WORKFLOW
 
 
 def describe_retry(file: TriggerFile) -> str:

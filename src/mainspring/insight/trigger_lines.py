@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.paused import is_paused
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import SessionState
-from mainspring.domain.told_states import TriggerState
-from mainspring.domain.trigger import name_parts
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.insight.curl import curl_line
 from mainspring.insight.source_words import source_words
 from mainspring.store.base import Reader
@@ -133,7 +133,7 @@ def _curl(one: KnownTrigger, base: str) -> str | None:
 
 
 def _unreadable(name: str, why: str) -> TriggerLine:
-    automation, end = name_parts(name)
+    automation, end = split_trigger_name(name)
     said = f"a newer version of mainspring wrote it: {why}"
     return TriggerLine(
         name=name,

@@ -7,7 +7,7 @@ A cause recurs where its incident came back. Help and healing are counted from t
 
 import msgspec
 
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.insight.words import many, one_line, percent
 from mainspring.store.base import Reader
 from mainspring.store.reads import automations as reads

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from mainspring.domain.journal import Outcome, OutcomeKind
-from mainspring.domain.states import REOPENABLE, OutcomeState
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.states import REOPENABLE_STATES, OutcomeState
 from mainspring.store.views import RunStory
 
 _WORK: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
@@ -35,7 +35,7 @@ def runs_again(story: RunStory, ident: str | None = None) -> list[Outcome]:
     counted = _counted(story)
     stopped = next((outcome for outcome in counted if outcome.ident == (ident or run.failed_ident)), None)
     undoes = stopped.kind is OutcomeKind.UNDO if stopped is not None else run.undoing
-    if not gone or undoes or run.state not in REOPENABLE:
+    if not gone or undoes or run.state not in REOPENABLE_STATES:
         return []
     first = min(o.asked for o in counted if o.ident == ident or o in gone)
     return _in_order([o for o in counted if o.kind in _WORK and o.asked >= first and o.state not in _NOTHING])

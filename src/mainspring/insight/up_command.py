@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import MainspringError
 from mainspring.insight.words import one_line
 from mainspring.store.views import AutomationView
@@ -40,7 +40,12 @@ class UpCommand(msgspec.Struct, frozen=True):
         return "mainspring" if self.store is None else f"mainspring --store {shlex.quote(self.store)}"
 
     def _module(self, definition: Definition | None) -> str:
-        if definition is None or definition.kind is Kind.EXEC or not definition.file or self.is_loaded(definition):
+        if (
+            definition is None
+            or definition.kind is DefinitionKind.EXEC
+            or not definition.file
+            or self.is_loaded(definition)
+        ):
             return ""
         file = PurePath(definition.file)
         shown = str(file.relative_to(self.folder) if self.folder and file.is_relative_to(self.folder) else file)

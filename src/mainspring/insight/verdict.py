@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mainspring.domain.incident import Incident, IncidentKind
-from mainspring.domain.paused import is_paused
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.domain.states import RunState, SessionState
-from mainspring.domain.store_finding import StoreFindingKind
 from mainspring.engine.problem import PROBLEMS, problems_of
 from mainspring.insight import standstill
 from mainspring.insight.clock_steps import report_clock

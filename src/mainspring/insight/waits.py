@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock_step import RunClockSteps
-from mainspring.domain.journal import Fact, FactKind
+from mainspring.domain.runs.journal import Fact, FactKind
+from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.hidden_values import hidden_data
 from mainspring.insight.remedies import ANSWER, RETRY, SIGNAL, Can
 from mainspring.insight.shell_word import shell_word

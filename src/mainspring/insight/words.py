@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from mainspring.domain.duration import rounded_duration
-from mainspring.domain.plain import LATEST
-from mainspring.domain.rate import Rate
+from mainspring.domain.duration import format_rounded_duration
 from mainspring.domain.states import RunState
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.time.rate import Rate
+from mainspring.domain.values.plain_json import LATEST_INSTANT
 
 if TYPE_CHECKING:
-    from mainspring.domain.incident import Incident
+    from mainspring.domain.incidents.incident import Incident
 
 ICONS: Final[dict[RunState, str]] = {
     RunState.QUEUED: "…",
@@ -70,7 +70,7 @@ def one_line(text: object, limit: int | None = None) -> str:
 
 def span(ms: int) -> str:
     """Return a span in its two largest units, rounded: "850ms", "41s", "4m10s", "3d2h"."""
-    return rounded_duration(ms)
+    return format_rounded_duration(ms)
 
 
 def rate_text(count: int | None, per_ms: int | None) -> str:
@@ -85,7 +85,11 @@ def ago(at: int | None, now: int) -> str:
     seconds = (abs(now - at) + 500) // 1_000
     if not seconds:
         return "now"
-    return f"{rounded_duration(seconds * 1_000)} ago" if at < now else f"in {rounded_duration(seconds * 1_000)}"
+    return (
+        f"{format_rounded_duration(seconds * 1_000)} ago"
+        if at < now
+        else f"in {format_rounded_duration(seconds * 1_000)}"
+    )
 
 
 def instant(at: int | None, zone: str = "UTC") -> str:
@@ -140,4 +144,4 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def _local(at: int, zone: str) -> datetime:
     """Return an instant on the clock of a zone; who sleeps, or asks within, a million years is told of as far as calendars reach."""
-    return (_EPOCH + timedelta(milliseconds=min(at, LATEST))).astimezone(ZoneInfo(zone))
+    return (_EPOCH + timedelta(milliseconds=min(at, LATEST_INSTANT))).astimezone(ZoneInfo(zone))

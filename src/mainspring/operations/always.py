@@ -3,9 +3,9 @@
 from collections.abc import Container, Iterator
 from datetime import timedelta
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.tuning import ms
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.tuning import to_ms
 from mainspring.operations.channels import judge_channels
 from mainspring.store.base import Reader
 from mainspring.store.reads.incidents import channels
@@ -13,10 +13,10 @@ from mainspring.store.reads.incidents import channels
 
 def judge_always(
     kind: IncidentKind, reader: Reader, now: int, named: Container[str], store_lost_after: timedelta
-) -> Iterator[Judged]:
-    """Judge what no configuration switches off, see `domain/monitors/always.py`; `named` = the channels that are configured."""
+) -> Iterator[Evaluation]:
+    """Judge what no configuration switches off, see `domain/monitors/fixed_monitors.py`; `named` = the channels that are configured."""
     views = channels(reader)
     if kind is IncidentKind.NOTIFIER_BROKEN:
         yield from judge_channels(views, named, now)
     else:
-        yield Judged(Subject("", IncidentKind.STORE_LOST), {"read_at": now, "longest_ms": ms(store_lost_after)})
+        yield Evaluation(Subject("", IncidentKind.STORE_LOST), {"read_at": now, "longest_ms": to_ms(store_lost_after)})

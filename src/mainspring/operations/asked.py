@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.incident import Finding, IncidentKind
-from mainspring.domain.rendering import one_line
+from mainspring.domain.incidents.incident import Finding, IncidentKind
+from mainspring.domain.notifications.rendering import fit_line
 from mainspring.operations.failures import Redact
 from mainspring.store.base import Reader
 from mainspring.store.reads.runs import waits_of
@@ -38,7 +38,7 @@ def _what(question: bytes | None, redact: Redact) -> str:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     # Hidden first, then cut: half of a secret would not be known for one.
-    choices = [one_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (asked.choices or [])[:_MOST_CHOICES]]
+    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (asked.choices or [])[:_MOST_CHOICES]]
     more = ", ..." if len(asked.choices or []) > _MOST_CHOICES else ""
     listed = f" [{', '.join(choices)}{more}]" if choices else ""
-    return f"It asks: {one_line(redact(asked.text), _LONGEST_TEXT)}{listed}" if asked.text else ""
+    return f"It asks: {fit_line(redact(asked.text), _LONGEST_TEXT)}{listed}" if asked.text else ""

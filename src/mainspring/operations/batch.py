@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.domain.telling import is_worth_telling
+from mainspring.domain.notifications.alert_filter import should_send_alert
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.store.commands.alerts import DueAlert, LeasedChannel, RefusedAlert, SentAlert, SettleAlerts
 
@@ -89,7 +89,7 @@ class Batch:
         if alert.incident is None:
             return True
         is_told = alert.is_told or alert.is_again or _opening(alert) in self._told
-        return is_worth_telling(
+        return should_send_alert(
             alert.about,
             alert.opened,
             alert.incident,

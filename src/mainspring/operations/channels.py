@@ -1,12 +1,12 @@
-"""Failing channels: one that takes nothing is reported through the others (`domain/route.py`), never through itself."""
+"""Failing channels: one that takes nothing is reported through the others (`domain/notifications/routing.py`), never through itself."""
 
 from collections.abc import Container, Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from mainspring.domain.channel import TERMINAL
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.notifications.channel_address import TERMINAL
 from mainspring.store.reads.incidents import ChannelView
 
 BROKEN_AFTER: Final = timedelta(minutes=2)
@@ -14,7 +14,7 @@ BROKEN_AFTER: Final = timedelta(minutes=2)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def judge_channels(channels: Iterable[ChannelView], named: Container[str], now: int) -> Iterator[Judged]:
+def judge_channels(channels: Iterable[ChannelView], named: Container[str], now: int) -> Iterator[Evaluation]:
     """Judge each channel: wrong is one that has taken nothing, or refused all, for so long that others have to know.
 
     `named` = those of the configuration. One that was taken out of it will never take anything again, and nobody could mend that.
@@ -25,7 +25,7 @@ def judge_channels(channels: Iterable[ChannelView], named: Container[str], now: 
         facts = {"failures": channel.failures, "last_told_at": channel.told_at, "oldest_alert_at": channel.oldest_at}
         figures = facts | {"since_at": since_at, "longest_ms": longest_ms}
         if since_at is None or now - since_at < longest_ms:
-            yield Judged(subject, figures)
+            yield Evaluation(subject, figures)
             continue
         finding = Finding(
             subject=subject,
@@ -35,4 +35,4 @@ def judge_channels(channels: Iterable[ChannelView], named: Container[str], now: 
             hint=f"mainspring notify test {channel.name}",
             facts=facts,
         )
-        yield Judged(subject, figures, finding)
+        yield Evaluation(subject, figures, finding)

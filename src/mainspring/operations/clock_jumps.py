@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from mainspring.domain.monitors.facts import End
+from mainspring.domain.monitors.inputs import RunCompletion
 from mainspring.store.reads.clock_steps import RecordedStep
 
 LEAST_MS = 5 * 60_000
@@ -34,7 +34,7 @@ def began_at(jumps: Sequence[RecordedStep], from_at: int, until_at: int) -> int:
     return from_at
 
 
-def without_jumps(jumps: Sequence[RecordedStep], ends: tuple[End, ...]) -> tuple[End, ...]:
+def without_jumps(jumps: Sequence[RecordedStep], ends: tuple[RunCompletion, ...]) -> tuple[RunCompletion, ...]:
     """Return the ends of runs, each as long as it took."""
     if not jumps:
         return ends

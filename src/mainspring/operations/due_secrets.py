@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from mainspring.domain.monitors.facts import DueSecret
-from mainspring.domain.queue_address import secrets_of
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.trigger import source_in
-from mainspring.domain.webhook import Webhook
-from mainspring.resources.secret import variable_of
+from mainspring.domain.monitors.inputs import DueSecret
+from mainspring.domain.triggers.queues.queue_address import list_secrets
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import read_source
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.resources.secret_store import secret_variable_name
 from mainspring.store.reads.watched import ListenerView
 
 
@@ -20,15 +20,15 @@ def with_triggers(secrets: Sequence[DueSecret], listeners: Iterable[ListenerView
     users: dict[str, list[str]] = {}
     for one in listeners:
         for name in _named_by(one.definition):
-            users.setdefault(variable_of(name), []).append(f"trigger {one.name}")
+            users.setdefault(secret_variable_name(name), []).append(f"trigger {one.name}")
     return tuple(
-        msgspec.structs.replace(one, used_by=(*one.used_by, *sorted(users.get(variable_of(one.name), ()))))
+        msgspec.structs.replace(one, used_by=(*one.used_by, *sorted(users.get(secret_variable_name(one.name), ()))))
         for one in secrets
     )
 
 
 def _named_by(definition: bytes) -> Iterable[str]:
-    source = source_in(definition)
+    source = read_source(definition)
     if isinstance(source, Webhook):
         return dict.fromkeys(source.verify.secrets)
-    return dict.fromkeys(secrets_of(source.server)) if isinstance(source, Queue) else ()
+    return dict.fromkeys(list_secrets(source.server)) if isinstance(source, BrokerQueue) else ()

@@ -10,31 +10,31 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.backlog import WINDOW_MS
-from mainspring.domain.monitors.facts import (
-    Away,
-    Cadence,
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import (
     DueSecret,
-    End,
-    Facts,
-    Fault,
     HeldLock,
+    MonitorInputs,
+    NewFailure,
     OpenFailure,
-    Question,
-    Queue,
-    Recent,
-    Rejected,
+    OpenQuestion,
+    RecentCounts,
+    RejectedMessage,
     Reopening,
-    Waiting,
-    Watched,
+    RunCompletion,
+    UnreachableSource,
+    WaitingRuns,
+    WatchedAutomation,
+    WatchedQueue,
+    WatchedSchedule,
 )
-from mainspring.domain.monitors.gaps import HOUR_MS
-from mainspring.domain.monitors.worker_lost import STEADY_MS
-from mainspring.domain.queue_source import Queue as QueueSource
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.monitors.system.worker_lost import STEADY_AFTER_MS
+from mainspring.domain.monitors.timing.success_gaps import HOUR_MS
+from mainspring.domain.monitors.waiting.backlog import RATE_WINDOW_MS
 from mainspring.domain.states import SessionState
-from mainspring.domain.trigger import source_in
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue as QueueSource
+from mainspring.domain.triggers.trigger import read_source
 from mainspring.operations.by_hand import HelpByHand
 from mainspring.operations.clock_jumps import began_at, caught_up_at, jumped_at, jumps_of, without_jumps
 from mainspring.operations.due_secrets import with_triggers
@@ -101,17 +101,21 @@ class FactsReader:
         now_at: int,
         *,
         window: timedelta = timedelta(hours=1),
-        faults: Iterable[Fault] = (),
+        faults: Iterable[NewFailure] = (),
         failing: Iterable[OpenFailure] = (),
         reopenings: Iterable[Reopening] = (),
         open: Iterable[Subject] = (),  # noqa: A002 - the field's name
-    ) -> Facts:
+    ) -> MonitorInputs:
         """Return the facts at an instant. What is known of incidents is the caller's; `window` is that of the fail rate."""
         sessions = status.sessions(self._reader, limit=10_000)
         stated = [_backlog_of(one) for one in self._written.values()] or [_MOST_COUNTED]
         cap = max(_LEAST_COUNTED, *stated) + 1
         rows = reads.watched(
-            self._reader, now_at, ended_from=now_at - window // timedelta(milliseconds=1), cap=cap, steady_ms=STEADY_MS
+            self._reader,
+            now_at,
+            ended_from=now_at - window // timedelta(milliseconds=1),
+            cap=cap,
+            steady_ms=STEADY_AFTER_MS,
         )
         ends = self._ends.read([one.name for one in rows.automations if one.retired_at is None], now_at)
         steps, is_open = recorded_steps(self._reader), frozenset(open)
@@ -119,7 +123,7 @@ class FactsReader:
         about = self._about
         looked_at = [one for one in automations if not one.is_off(now_at) and about in (None, one.name)]
         learned = self._learned.of(looked_at, rows.succeeded_in, now_at, all_of_it=about is not None)
-        return Facts(
+        return MonitorInputs(
             automations=tuple(learned.get(one.name, one) for one in automations),
             processes=processes_of(sessions),
             locks=tuple(
@@ -148,7 +152,7 @@ class FactsReader:
         *,
         window: timedelta = timedelta(hours=1),
         open: Iterable[Subject] = (),  # noqa: A002 - the field's name
-    ) -> Facts:
+    ) -> MonitorInputs:
         """Return the facts of some automations alone: what is due, how they ended, how long they took; of all else nothing.
 
         Of the history only gaps are read, of `about` all of it. `window` and `open` are as for `read`.
@@ -165,31 +169,31 @@ class FactsReader:
             all_of_it=True,
             gaps_alone=self._about is None,
         )
-        return Facts(automations=tuple(learned.get(one.name, one) for one in automations), open=is_open)
+        return MonitorInputs(automations=tuple(learned.get(one.name, one) for one in automations), open=is_open)
 
     def _watched(
         self,
         rows: reads.WatchedRows,
-        ends: dict[str, tuple[End, ...]],
+        ends: dict[str, tuple[RunCompletion, ...]],
         sessions: list[SessionView],
         steps: Sequence[RecordedStep],
         is_open: frozenset[Subject],
         now_at: int,
-    ) -> list[Watched]:
-        cadences: dict[str, list[Cadence]] = {}
+    ) -> list[WatchedAutomation]:
+        cadences: dict[str, list[WatchedSchedule]] = {}
         caught_up = caught_up_at(steps, now_at)
         for row in rows.schedules:
             cadences.setdefault(row.automation, []).append(self._cadence(row, caught_up))
         self._specs = {row.spec: self._specs[row.spec] for row in rows.schedules}
-        waiting: dict[str, Waiting] = {}
+        waiting: dict[str, WaitingRuns] = {}
         for name, queue, number, since_at in rows.waiting:
-            waiting[name] = _joined(waiting.get(name), Waiting(number, since_at, queue))
-        rejected: dict[str, list[Rejected]] = {}
+            waiting[name] = _joined(waiting.get(name), WaitingRuns(number, since_at, queue))
+        rejected: dict[str, list[RejectedMessage]] = {}
         for name, run, kind, what, at in rows.rejected:
-            rejected.setdefault(name, []).append(Rejected(run, kind, what, at))
-        questions: dict[str, list[Question]] = {}
+            rejected.setdefault(name, []).append(RejectedMessage(run, kind, what, at))
+        questions: dict[str, list[OpenQuestion]] = {}
         for name, run, opened_at, until_at in rows.questions:
-            questions.setdefault(name, []).append(Question(run, opened_at, until_at))
+            questions.setdefault(name, []).append(OpenQuestion(run, opened_at, until_at))
         served = _count_served(sessions)
         held_up = self._held_up(rows, sessions, now_at)
         away = self._away(rows.listeners, {one.id for one in sessions})
@@ -211,7 +215,7 @@ class FactsReader:
                 cadences=tuple(cadences.get(one.name, ())),
                 succeeded_at=_succeeded_at(rows.succeeded_in.get(one.name), ends.get(one.name, ()), now_at),
                 ends=without_jumps(jumps, ends.get(one.name, ())),
-                recent=Recent(*rows.ended.get(one.name, (0, 0)), rows.started.get(one.name, 0)),
+                recent=RecentCounts(*rows.ended.get(one.name, (0, 0)), rows.started.get(one.name, 0)),
                 running_since_at=None if since is None else began_at(jumps, since, now_at),
                 waiting=waiting.get(one.name),
                 questions=tuple(questions.get(one.name, ())),
@@ -248,12 +252,12 @@ class FactsReader:
             "unserved": unserved_of([Group(*row) for row in rows.groups], sessions, paused),
         }
 
-    def _one(self, view: AutomationView, used: dict[bytes, _Written], **read: Any) -> Watched:
+    def _one(self, view: AutomationView, used: dict[bytes, _Written], **read: Any) -> WatchedAutomation:
         written = self._written.get(view.definition)
         if written is None:
             written = msgspec.json.decode(view.definition, type=_Written) if view.definition else _Written()
         used[view.definition] = written
-        return Watched(
+        return WatchedAutomation(
             name=view.name,
             kind=view.kind,
             file=written.file,
@@ -269,11 +273,11 @@ class FactsReader:
             **read,
         )
 
-    def _cadence(self, row: reads.PlannedView, caught_up: int) -> Cadence:
+    def _cadence(self, row: reads.PlannedView, caught_up: int) -> WatchedSchedule:
         schedule = self._specs.get(row.spec)
         if schedule is None:
             schedule = self._specs[row.spec] = Schedule.from_data(msgspec.json.decode(row.spec))
-        return Cadence(
+        return WatchedSchedule(
             name=row.name,
             schedule=schedule,
             since_at=max(row.low_water_at, caught_up),
@@ -283,27 +287,27 @@ class FactsReader:
             unbegun_run=row.unbegun_run,
         )
 
-    def _away(self, listeners: list[reads.ListenerView], live: set[int]) -> dict[str, list[Away]]:
+    def _away(self, listeners: list[reads.ListenerView], live: set[int]) -> dict[str, list[UnreachableSource]]:
         known = {one.name: one for one in listeners}
-        found: dict[str, list[Away]] = {}
+        found: dict[str, list[UnreachableSource]] = {}
         for desk in triggers.desks(self._reader):
             listener = known.get(desk.trigger)
             if desk.away_since is None or listener is None or desk.session not in live:
                 continue
-            source = source_in(listener.definition)
+            source = read_source(listener.definition)
             server = source.server if isinstance(source, QueueSource) else None
-            one = Away(desk.trigger, desk.hostname or "", desk.away_since, desk.why, server)
+            one = UnreachableSource(desk.trigger, desk.hostname or "", desk.away_since, desk.why, server)
             found.setdefault(listener.automation, []).append(one)
         return found
 
-    def _queues(self, now_at: int) -> tuple[Queue, ...]:
+    def _queues(self, now_at: int) -> tuple[WatchedQueue, ...]:
         views = status.queue_views(self._reader)
         arrived: dict[str, int] = {}
         ended: dict[str, int] = {}
         if any(one.max_backlog is not None and one.backlog >= _LEAST_BACKLOG for one in views):
-            arrived, ended = reads.queue_traffic(self._reader, now_at - WINDOW_MS)
+            arrived, ended = reads.queue_traffic(self._reader, now_at - RATE_WINDOW_MS)
         return tuple(
-            Queue(
+            WatchedQueue(
                 name=one.name,
                 backlog=one.backlog,
                 max_backlog=one.max_backlog,
@@ -322,7 +326,7 @@ def _count_served(sessions: Iterable[SessionView]) -> Mapping[str, int]:
     return Counter(name for session in alive if session.role not in PASSING for name in session.automations)
 
 
-def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> int | None:
+def _succeeded_at(minute_at: int | None, ends: tuple[RunCompletion, ...], now_at: int) -> int | None:
     """Return the last success: exactly where its run is kept, else as late as it can have been in the minute, or hour, that counted it.
 
     The newest ends are all later than a success that is not among them.
@@ -337,12 +341,12 @@ def _succeeded_at(minute_at: int | None, ends: tuple[End, ...], now_at: int) -> 
     return max(minute_at, min([last_at, *(end.finished_at - 1 for end in ends)]))
 
 
-def _joined(one: Waiting | None, other: Waiting) -> Waiting:
+def _joined(one: WaitingRuns | None, other: WaitingRuns) -> WaitingRuns:
     """Return two groups as one; the queue is that of the oldest."""
     if one is None:
         return other
     first = min(one, other, key=lambda waiting: waiting.since_at)
-    return Waiting(one.number + other.number, first.since_at, first.queue)
+    return WaitingRuns(one.number + other.number, first.since_at, first.queue)
 
 
 def _backlog_of(written: _Written) -> int:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Container, Iterable
 
 import msgspec
 
-from mainspring.domain.failure import shorten_headline
-from mainspring.domain.fingerprint import Fingerprint, fingerprint_of, line_of
-from mainspring.domain.incident import Subject
-from mainspring.domain.monitors.facts import Fault
-from mainspring.domain.monitors.failures import subjects_of
+from mainspring.domain.failures.failure import shorten_headline
+from mainspring.domain.failures.fingerprint import Fingerprint, fingerprint_of, summarize_failure
+from mainspring.domain.incidents.incident import Subject
+from mainspring.domain.monitors.inputs import NewFailure
+from mainspring.domain.monitors.outcomes.failed_runs import assign_subjects
 from mainspring.store.commands.incidents import ErrorGroup, Told
 from mainspring.store.reads.incidents import Fault as UntoldFault
 
@@ -20,20 +20,20 @@ Redact = Callable[[str], str]
 class Failures(msgspec.Struct, frozen=True):
     """The same failures three times: for the monitors, as groups for the store, and by the incident that each belongs to."""
 
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[NewFailure, ...] = ()
     groups: tuple[ErrorGroup, ...] = ()
     of: dict[Subject, tuple[int, ...]] = {}
 
 
 def failures_of(untold: Iterable[UntoldFault], redact: Redact, known: Container[Subject] = ()) -> Failures:
     """Return what was found, grouped by automation and fingerprint; `known` = incidents that are open."""
-    faults: list[Fault] = []
+    faults: list[NewFailure] = []
     shown: dict[tuple[str, str], tuple[Fingerprint, str]] = {}
     told: dict[tuple[str, str], list[Told]] = defaultdict(list)
     seqs: dict[tuple[str, int], list[int]] = defaultdict(list)
     for one in untold:
         found, text = _seen(one, redact)
-        fault = Fault(
+        fault = NewFailure(
             run=one.run,
             automation=one.automation,
             fingerprint=found.id,
@@ -52,7 +52,7 @@ def failures_of(untold: Iterable[UntoldFault], redact: Redact, known: Container[
         seqs[one.run, one.at].append(one.seq)
     ordered = sorted(faults, key=lambda fault: (fault.at, fault.run))
     of: dict[Subject, list[int]] = defaultdict(list)
-    for fault, subject in zip(ordered, subjects_of(ordered, known), strict=True):
+    for fault, subject in zip(ordered, assign_subjects(ordered, known), strict=True):
         if subject is not None:
             of[subject].append(seqs[fault.run, fault.at].pop(0))
     return Failures(
@@ -80,4 +80,4 @@ def _seen(one: UntoldFault, redact: Redact) -> tuple[Fingerprint, str]:
         return found, found.code.replace("_", " ")
     step = "" if one.ident is None else one.ident.rpartition("/")[2].partition("#")[0]
     front = "" if step in ("", one.automation) else f"{step[:_LONGEST_STEP]}: "
-    return found, shorten_headline(front + one.failure.headline_with(redact(line_of(one.failure))), _LONGEST)
+    return found, shorten_headline(front + one.failure.headline_with(redact(summarize_failure(one.failure))), _LONGEST)

@@ -4,8 +4,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from mainspring.domain.monitors.facts import HeldDebounce, HeldPartition, UnsentQueue
-from mainspring.domain.trigger import debounce_in
+from mainspring.domain.monitors.inputs import HeldDebounce, HeldPartition, UnsentQueue
+from mainspring.domain.triggers.trigger import read_debounce
 from mainspring.store.base import Reader
 from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
 from mainspring.store.reads.watched import ListenerView
@@ -19,7 +19,7 @@ def read_held_debounces(
     reader: Reader, listeners: Iterable[ListenerView], now_at: int
 ) -> dict[str, tuple[HeldDebounce, ...]]:
     """Return the keys whose debounce has let nothing go for at least its span, by automation."""
-    spans = {one.name: (one.automation, debounce_in(one.definition)) for one in listeners}
+    spans = {one.name: (one.automation, read_debounce(one.definition)) for one in listeners}
     spans = {name: pair for name, pair in spans.items() if pair[1] is not None}
     found: dict[str, list[HeldDebounce]] = defaultdict(list)
     if spans:

@@ -3,10 +3,10 @@
 A title that a codec sealed stays sealed: a message leaves the store, so the item is named instead, as in a list without the codec.
 """
 
-from mainspring.domain.failed_items import FailedItems, failed_items
-from mainspring.domain.incident import Incident
-from mainspring.domain.opening import Opening
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.notifications.failed_items import FailedItems, collect_failed_items
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.operations.failures import Redact
 from mainspring.store.base import Reader
 from mainspring.store.reads.incidents import members, run_items
@@ -19,8 +19,8 @@ def read_incident_items(reader: Reader, incident: Incident, redact: Redact) -> F
     counts = members(reader, [incident.id]).get(incident.id)
     if counts is None:
         return FailedItems()
-    opening = Opening(PLAIN, lenient=True)
+    opening = RowUnsealer(PLAIN_SEALING, lenient=True)
     rows = [row for row in run_items(reader, incident.id, _MOST_READ) if row.is_open or not counts.open]
     # Redacted first, then cut: half of a secret would not be recognized.
     items = [redact(opening.text(row.title) or row.item) for row in rows]
-    return failed_items(items, counts.open or counts.failed)
+    return collect_failed_items(items, counts.open or counts.failed)

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import msgspec
 
-from mainspring.domain.monitors.facts import Watched
-from mainspring.domain.punctuality import Punctuality, punctuality_of, served_of
+from mainspring.domain.monitors.inputs import WatchedAutomation
+from mainspring.domain.time.punctuality import Punctuality, list_served_slots, measure_punctuality
 from mainspring.operations.learned import batches
 from mainspring.store.base import Reader
 from mainspring.store.reads import watched as reads
@@ -37,7 +37,7 @@ class KeptTimes:
         self._at_once = at_once
         self._known: dict[str, tuple[_Basis, Punctuality | None]] = {}
 
-    def of(self, automations: Iterable[Watched], now_at: int) -> dict[str, Punctuality | None]:
+    def of(self, automations: Iterable[WatchedAutomation], now_at: int) -> dict[str, Punctuality | None]:
         """Return how each schedule of these automations kept its times; what is not read yet is left out."""
         before_at = now_at - now_at % _DAY_MS
         wanted = {
@@ -52,6 +52,8 @@ class KeptTimes:
             for name in names:
                 basis = wanted[name]
                 starts = [one for one in slots.get(name, ()) if one.slot_at >= basis.since_at]
-                served = [one for one in served_of(name, starts, basis.jitter) if basis.skips or not one.is_skipped]
-                self._known[name] = (basis, punctuality_of(served, before_at))
+                served = [
+                    one for one in list_served_slots(name, starts, basis.jitter) if basis.skips or not one.is_skipped
+                ]
+                self._known[name] = (basis, measure_punctuality(served, before_at))
         return {name: kept for name, (_, kept) in self._known.items()}

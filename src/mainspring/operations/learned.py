@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from mainspring.domain.monitors.facts import Gaps, History, Sizes, Watched
-from mainspring.domain.monitors.gaps import BEFORE_MS, HOUR_MS, SHORTEST_WINDOW_MS, gaps_of
-from mainspring.domain.monitors.sizes import BEFORE_MS as SIZES_BEFORE_MS
-from mainspring.domain.monitors.sizes import sizes_of
+from mainspring.domain.monitors.inputs import DurationHistory, OutputSizes, SuccessGaps, WatchedAutomation
+from mainspring.domain.monitors.outcomes.output_sizes import SIZE_HISTORY_MS as SIZES_BEFORE_MS
+from mainspring.domain.monitors.outcomes.output_sizes import summarize_sizes
+from mainspring.domain.monitors.timing.success_gaps import GAP_HISTORY_MS, HOUR_MS, SHORTEST_WINDOW_MS, measure_gaps
 from mainspring.store.base import Reader
 from mainspring.store.reads import watched as reads
 
@@ -28,19 +28,19 @@ class Learned:
     def __init__(self, reader: Reader, at_once: int | None) -> None:
         self._reader = reader
         self._at_once = at_once
-        self._gaps: dict[str, tuple[int, Gaps]] = {}
-        self._histories: dict[str, tuple[int, History]] = {}
-        self._sizes: dict[str, tuple[int, Sizes]] = {}
+        self._gaps: dict[str, tuple[int, SuccessGaps]] = {}
+        self._histories: dict[str, tuple[int, DurationHistory]] = {}
+        self._sizes: dict[str, tuple[int, OutputSizes]] = {}
 
     def of(
         self,
-        automations: Sequence[Watched],
+        automations: Sequence[WatchedAutomation],
         succeeded_in: Mapping[str, int],
         now_at: int,
         *,
         all_of_it: bool,
         gaps_alone: bool = False,
-    ) -> dict[str, Watched]:
+    ) -> dict[str, WatchedAutomation]:
         """Return automations with what was learned of them; `all_of_it` = whether a verdict needs it or not, `gaps_alone` = no more.
 
         `succeeded_in` = the minute of the last success of each, or its hour.
@@ -71,21 +71,21 @@ class Learned:
             if one.name in gaps or one.name in histories or one.name in sizes
         }
 
-    def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, Gaps]:
+    def gaps(self, wanted: Mapping[str, tuple[int, str]]) -> dict[str, SuccessGaps]:
         """Return the gaps of automations: name -> (minute or hour of its last success, time zone)."""
         hours = {name: at - at % HOUR_MS for name, (at, _) in wanted.items()}
         missing = [name for name in wanted if self._gaps.get(name, (-1, None))[0] != hours[name]]
         for names in batches(missing[: self._at_once]):
-            for name, successes in reads.success_hours(self._reader, names, BEFORE_MS).items():
-                self._gaps[name] = (successes[-1][0], gaps_of(successes, wanted[name][1]))
+            for name, successes in reads.success_hours(self._reader, names, GAP_HISTORY_MS).items():
+                self._gaps[name] = (successes[-1][0], measure_gaps(successes, wanted[name][1]))
         known = {name: self._gaps[name] for name in wanted if name in self._gaps}
         return {name: gaps for name, (hour_at, gaps) in known.items() if hour_at == hours[name]}
 
-    def histories(self, wanted: Mapping[str, int]) -> dict[str, History]:
+    def histories(self, wanted: Mapping[str, int]) -> dict[str, DurationHistory]:
         """Return what four weeks tell of automations: name -> the instant before whose day (UTC) they end."""
         return self._by_day(self._histories, wanted, self._read)
 
-    def sizes(self, wanted: Mapping[str, int]) -> dict[str, Sizes]:
+    def sizes(self, wanted: Mapping[str, int]) -> dict[str, OutputSizes]:
         """Return what nine weeks tell of the outputs of automations: name -> the instant before whose day (UTC) they end."""
         return self._by_day(self._sizes, wanted, self._read_sizes)
 
@@ -107,12 +107,12 @@ class Learned:
         known = {name: kept[name] for name in wanted if name in kept}
         return {name: value for name, (day, value) in known.items() if day == days[name]}
 
-    def _read_sizes(self, names: Sequence[str], before_at: int) -> dict[str, Sizes]:
+    def _read_sizes(self, names: Sequence[str], before_at: int) -> dict[str, OutputSizes]:
         counted = reads.output_sizes(self._reader, names, before_at - SIZES_BEFORE_MS, before_at)
-        return {name: sizes_of(counted.get(name, ()), before_at) for name in names}
+        return {name: summarize_sizes(counted.get(name, ()), before_at) for name in names}
 
-    def _read(self, names: Sequence[str], before_at: int) -> dict[str, History]:
-        first_at = before_at - BEFORE_MS
+    def _read(self, names: Sequence[str], before_at: int) -> dict[str, DurationHistory]:
+        first_at = before_at - GAP_HISTORY_MS
         took = reads.durations(self._reader, names, first_at, before_at)
         busiest = reads.busiest_hours(self._reader, names, first_at, before_at)
         found = {}
@@ -120,7 +120,7 @@ class Learned:
             buckets, took_at = took.get(name, ({}, before_at))
             most, begun_at = busiest.get(name, (0, before_at))
             over_ms = before_at - min(took_at, begun_at)
-            found[name] = History(buckets=tuple(sorted(buckets.items())), over_ms=over_ms, busiest_hour=most)
+            found[name] = DurationHistory(buckets=tuple(sorted(buckets.items())), over_ms=over_ms, busiest_hour=most)
         return found
 
 

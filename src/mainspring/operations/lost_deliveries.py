@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import LostDeliveries
-from mainspring.domain.trigger import name_parts, source_in
-from mainspring.domain.verification import BAD_SIGNATURE, NO_SIGNATURE, OLD_TIMESTAMP
-from mainspring.domain.verifier import kind_of
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.inputs import UndecidedDeliveries
+from mainspring.domain.triggers.trigger import read_source, split_trigger_name
+from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, NO_SIGNATURE, OLD_TIMESTAMP
+from mainspring.domain.triggers.webhooks.verifier import verifier_kind
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.store.base import Reader
 from mainspring.store.reads.watched import ListenerView
 
@@ -42,7 +42,7 @@ def read_rejected(reader: Reader) -> list[LostDelivery]:
 
 def read_lost_deliveries(
     reader: Reader, listeners: Iterable[ListenerView], rejected: Iterable[LostDelivery] | None = None
-) -> list[LostDeliveries]:
+) -> list[UndecidedDeliveries]:
     """Return what was lost of each trigger that is declared, newest first within it; nothing of senders that are not known.
 
     `rejected` = what read_rejected returns, where it is read.
@@ -69,9 +69,9 @@ def read_lost_deliveries(
     return lost
 
 
-def _joined(trigger: str, rows: list[LostDelivery], *, is_rejected: bool) -> LostDeliveries:
+def _joined(trigger: str, rows: list[LostDelivery], *, is_rejected: bool) -> UndecidedDeliveries:
     newest = max(rows, key=lambda row: row.received_at)
-    return LostDeliveries(
+    return UndecidedDeliveries(
         trigger=trigger,
         is_rejected=is_rejected,
         number=len(rows),
@@ -83,8 +83,8 @@ def _joined(trigger: str, rows: list[LostDelivery], *, is_rejected: bool) -> Los
 
 
 def _knows_senders(listener: ListenerView) -> bool:
-    source = source_in(listener.definition)
-    return not isinstance(source, Webhook) or kind_of(source.verify) != "none"
+    source = read_source(listener.definition)
+    return not isinstance(source, Webhook) or verifier_kind(source.verify) != "none"
 
 
 def settled_at(reader: Reader, kinds: Iterable[IncidentKind]) -> dict[Subject, int]:
@@ -93,9 +93,9 @@ def settled_at(reader: Reader, kinds: Iterable[IncidentKind]) -> dict[Subject, i
     return {Subject(automation, IncidentKind(kind), fingerprint): at for automation, kind, fingerprint, at in rows}
 
 
-def by_automation(lost: Iterable[LostDeliveries]) -> dict[str, tuple[LostDeliveries, ...]]:
+def by_automation(lost: Iterable[UndecidedDeliveries]) -> dict[str, tuple[UndecidedDeliveries, ...]]:
     """Return lost deliveries by the automation of their trigger."""
-    found: dict[str, list[LostDeliveries]] = {}
+    found: dict[str, list[UndecidedDeliveries]] = {}
     for one in lost:
-        found.setdefault(name_parts(one.trigger)[0], []).append(one)
+        found.setdefault(split_trigger_name(one.trigger)[0], []).append(one)
     return {name: tuple(those) for name, those in found.items()}

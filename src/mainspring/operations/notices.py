@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from mainspring.domain.audit_head import AuditHead
-from mainspring.domain.definition import Definition
-from mainspring.domain.digest import digest_of
-from mainspring.domain.early_signs import Sign
-from mainspring.domain.failed_items import FailedItems
-from mainspring.domain.incident import Incident
-from mainspring.domain.notice import Field, Notice
-from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.integrity.audit_head import AuditHead
+from mainspring.domain.notifications.digest import render_digest
+from mainspring.domain.notifications.early_warnings import EarlyWarning
+from mainspring.domain.notifications.failed_items import FailedItems
+from mainspring.domain.notifications.notification import Notification, NotificationField
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.store.commands.alerts import DueAlert
 
 
@@ -27,8 +27,8 @@ class Notices:
         self,
         definition_of: Callable[[str], Definition | None],
         runbook_of: Callable[[Definition | None, Incident], str | None],
-        signs: Callable[[], Sequence[Sign]],
-        around: Circumstances,
+        signs: Callable[[], Sequence[EarlyWarning]],
+        around: NotificationContext,
         link_of: Callable[[Incident], str | None] = lambda _: None,
         audit_head: Callable[[], AuditHead | None] = lambda: None,
         items_of: Callable[[Incident], FailedItems] = lambda _: FailedItems(),
@@ -41,23 +41,23 @@ class Notices:
         self._audit_head = audit_head
         self._items_of = items_of
 
-    def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice:
+    def __call__(self, alerts: tuple[DueAlert, ...]) -> Notification:
         """Return the notice of one alert, or the digest of those of the lowest severity; each tells the head of the audit log."""
         notice, head = self._notice(alerts), self._audit_head()
         if head is None:
             return notice
-        return msgspec.structs.replace(notice, fields=(*notice.fields, Field("Audit log", str(head))))
+        return msgspec.structs.replace(notice, fields=(*notice.fields, NotificationField("Audit log", str(head))))
 
-    def _notice(self, alerts: tuple[DueAlert, ...]) -> Notice:
+    def _notice(self, alerts: tuple[DueAlert, ...]) -> Notification:
         first = alerts[0]
         if first.incident is None or first.is_digest:
             incidents = [one.incident for one in alerts if one.incident is not None]
             signs = self._signs() if len(incidents) < len(alerts) else ()
-            return digest_of(first.id, incidents, first.at, self._around, signs, self._items_of)
+            return render_digest(first.id, incidents, first.at, self._around, signs, self._items_of)
         items = self._items_of(first.incident)
-        return render_notice(first.id, first.about, first.at, first.incident, self._of(first.incident), items)
+        return render_notification(first.id, first.about, first.at, first.incident, self._of(first.incident), items)
 
-    def _of(self, incident: Incident) -> Circumstances:
+    def _of(self, incident: Incident) -> NotificationContext:
         automation = incident.subject.automation
         around = msgspec.structs.replace(self._around, link=self._link_of(incident))
         if not automation:

@@ -15,12 +15,12 @@ from typing import Protocol, TypeVar
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.ids import new_id
-from mainspring.domain.notice import Notice
-from mainspring.domain.pause import pause_s, share_of
+from mainspring.domain.failures.backoff import backoff_seconds, draw_share
+from mainspring.domain.ids import make_id
+from mainspring.domain.notifications.notification import Notification
 from mainspring.operations.batch import Batch, Told
 from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 from mainspring.store import failpoints
 from mainspring.store.applied import Commits, applied
 from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, TakeAlerts
@@ -42,7 +42,7 @@ _ENDS_WITHIN_S = 3.0
 class Renders(Protocol):
     """Makes the notice of alerts: of one, or of several that are told together as a digest."""
 
-    def __call__(self, alerts: tuple[DueAlert, ...]) -> Notice: ...
+    def __call__(self, alerts: tuple[DueAlert, ...]) -> Notification: ...
 
 
 class Notifier:
@@ -58,7 +58,7 @@ class Notifier:
         links: Mapping[str, ChannelLink],
         render: Renders,
         clock: Clock,
-        faults: FaultText,
+        faults: ErrorText,
         *,
         brief_ms: int = 30_000,
     ) -> None:
@@ -139,7 +139,7 @@ class Notifier:
         if not free or not await self._read(self._is_due):
             return False
         since = time.monotonic()
-        lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
+        lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
         taken = await applied(self._store, TakeAlerts(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
         if not isinstance(taken, AlertsTaken):
@@ -206,7 +206,7 @@ class Notifier:
     def _pause_ms(self, away: ChannelFault | None, failures: int) -> int:
         if away is None:
             return 0
-        own = round(pause_s(failures, share_of(self._clock)) * 1000)
+        own = round(backoff_seconds(failures, draw_share(self._clock)) * 1000)
         return max(own, away.retry_after_ms or 0)
 
     def _tell_log(self, name: str, away: ChannelFault | None) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from mainspring.domain.monitors.facts import Process
-from mainspring.domain.roles import Role
+from mainspring.domain.monitors.inputs import WatchedProcess
+from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.states import SessionState
 from mainspring.store.session_view import SessionView
 
@@ -11,7 +11,7 @@ PASSING = frozenset({"run", "exec", "cli", "probation"})
 """Roles of processes that nobody waits for."""
 
 
-def processes_of(sessions: Iterable[SessionView]) -> tuple[Process, ...]:
+def processes_of(sessions: Iterable[SessionView]) -> tuple[WatchedProcess, ...]:
     """Return those that somebody may wait for; of those that take runs of dead workers the blocked ones, for nobody else tells of them."""
     return tuple(_process(one) for one in sessions if one.role not in PASSING or _is_blocked_heir(one))
 
@@ -20,8 +20,8 @@ def _is_blocked_heir(one: SessionView) -> bool:
     return one.role == "probation" and one.blocked is not None
 
 
-def _process(one: SessionView) -> Process:
-    return Process(
+def _process(one: SessionView) -> WatchedProcess:
+    return WatchedProcess(
         session=one.id,
         role=one.role,
         host=one.hostname,
@@ -31,7 +31,7 @@ def _process(one: SessionView) -> Process:
         gone=one.state in (SessionState.DEAD, SessionState.CLOSED),
         draining=one.state == SessionState.DRAINING,
         # A worker has announced also where it could load nothing.
-        serves=bool(one.automations) or (one.role == Role.WORKER and one.deploy > 0),
+        serves=bool(one.automations) or (one.role == ProcessRole.WORKER and one.deploy > 0),
         posts=tuple(one.posts),
         blocked=one.blocked,
         findings=one.findings,

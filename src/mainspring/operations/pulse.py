@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Final
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.worker_lost import WorkerLostTuning
-from mainspring.domain.monitors.worker_lost import judge as judge_processes
-from mainspring.domain.notify_url import url_of
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.system.worker_lost import WorkerLostTuning
+from mainspring.domain.monitors.system.worker_lost import evaluate as judge_processes
+from mainspring.domain.redaction.secret_url import resolve_secret_url
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.http import Http
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 from mainspring.store.reads.incidents import Unsent
 
 _LOG = logging.getLogger("mainspring.pulse")
@@ -27,7 +27,7 @@ _UNCLAIMED_MS: Final = 60 * 60_000
 """As long as `Recent.started` counts: a rate may let so much wait for a while, but hardly all of it for an hour."""
 
 
-def stands_still(facts: Facts, channels: Iterable[Unsent], now: int, session: int | None) -> str | None:
+def stands_still(facts: MonitorInputs, channels: Iterable[Unsent], now: int, session: int | None) -> str | None:
     """Return what does not move although it has to, by what one look read at `now`; None = all moves. `session` = of who looks."""
     for one in facts.processes:
         if one.session == session and now - one.beat_at >= _LOST.silent // timedelta(milliseconds=1):
@@ -41,7 +41,7 @@ def stands_still(facts: Facts, channels: Iterable[Unsent], now: int, session: in
     return _unmade_slot(facts, now) or _unclaimed(facts, now)
 
 
-def _unmade_slot(facts: Facts, now: int) -> str | None:
+def _unmade_slot(facts: MonitorInputs, now: int) -> str | None:
     """Return what says that a schedule stands still. What nobody serves, or does not load, is a fault of its own, which is told."""
     for one in facts.expected(now):
         for cadence in one.cadences if one.served and one.problem is None else ():
@@ -52,7 +52,7 @@ def _unmade_slot(facts: Facts, now: int) -> str | None:
     return None
 
 
-def _unclaimed(facts: Facts, now: int) -> str | None:
+def _unclaimed(facts: MonitorInputs, now: int) -> str | None:
     """Return what says that nobody takes what waits, although nothing runs, nor began for as long."""
     if any(one.running_since_at is not None or one.recent.started for one in facts.automations):
         return None
@@ -69,7 +69,7 @@ def _unclaimed(facts: Facts, now: int) -> str | None:
 class Pulse:
     """Made and used in one event loop. `address` = what `[notify] watchdog` says, None = nobody listens outside."""
 
-    def __init__(self, address: str | None, faults: FaultText, clock: Clock) -> None:
+    def __init__(self, address: str | None, faults: ErrorText, clock: Clock) -> None:
         self._address = address
         self._faults = faults
         self._http = Http(faults, clock)
@@ -97,7 +97,7 @@ class Pulse:
         self._not_before = time.monotonic() + EVERY_S
         fault = None
         try:
-            answer = await self._http.post(url_of(self._address or "", self._faults), b"", {})
+            answer = await self._http.post(resolve_secret_url(self._address or "", self._faults), b"", {})
             fault = None if answer.is_ok else f"it answers {answer.status}"
         except ChannelFault as error:
             fault = error.text

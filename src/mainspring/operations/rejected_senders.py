@@ -7,11 +7,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import RejectedSender
-from mainspring.domain.monitors.senders import AT_MOST, WITHIN_MS
-from mainspring.domain.trigger import name_parts
-from mainspring.domain.verification import BAD_SIGNATURE, OLD_TIMESTAMP
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.inputs import RejectedSender
+from mainspring.domain.monitors.messaging.rejected_sender import MAX_REQUESTS, REQUEST_WINDOW_MS
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, OLD_TIMESTAMP
 from mainspring.operations.lost_deliveries import LostDelivery, settled_at
 from mainspring.store.base import Reader
 
@@ -40,9 +40,11 @@ class RejectedSenders:
         found: dict[str, list[RejectedSender]] = defaultdict(list)
         settled = settled_at(self._reader, (_KIND,)) if suspects else {}
         for trigger, those in suspects.items():
-            sender = self._sender(trigger, those, settled.get(Subject(name_parts(trigger)[0], _KIND, trigger), 0))
+            sender = self._sender(
+                trigger, those, settled.get(Subject(split_trigger_name(trigger)[0], _KIND, trigger), 0)
+            )
             if sender is not None:
-                found[name_parts(trigger)[0]].append(sender)
+                found[split_trigger_name(trigger)[0]].append(sender)
         return {name: tuple(senders) for name, senders in found.items()}
 
     def _sender(self, trigger: str, rows: Sequence[LostDelivery], settled_at: int) -> RejectedSender | None:
@@ -75,5 +77,5 @@ class RejectedSenders:
 
 def _is_dense(rows: Sequence[LostDelivery]) -> bool:
     """Tell whether more than AT_MOST of these came within a few minutes."""
-    pairs = zip(rows, rows[AT_MOST:], strict=False)
-    return any(last.received_at - first.received_at <= WITHIN_MS for first, last in pairs)
+    pairs = zip(rows, rows[MAX_REQUESTS:], strict=False)
+    return any(last.received_at - first.received_at <= REQUEST_WINDOW_MS for first, last in pairs)

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from threading import Lock
 
-from mainspring.domain.monitors.facts import DueSecret
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.table import Tunings
+from mainspring.domain.monitors.inputs import DueSecret
+from mainspring.domain.monitors.registry import TuningTable
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.sight import Sight, see
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Reader
 
 _AT_ONCE = 2_000
@@ -26,7 +26,7 @@ class SharedSight:
         self._seen: tuple[int, Sight] | None = None
 
     def see(
-        self, reader: Reader, now: int, *, tunings: Tunings, own: OwnTunings, secrets: Iterable[DueSecret]
+        self, reader: Reader, now: int, *, tunings: TuningTable, own: TuningOverrides, secrets: Iterable[DueSecret]
     ) -> Sight:
         """Return what there is to judge by at the instant `now` (ms); `secrets` = those that the configuration says are due."""
         with self._lock:
@@ -34,6 +34,6 @@ class SharedSight:
                 self._known = (reader, FactsReader(reader, at_once=_AT_ONCE, secrets=secrets))
                 self._seen = None
             if self._seen is None or not 0 <= now - self._seen[0] < _FRESH_MS:
-                found = see(self._known[1], reader, now, tunings=tunings, redact=HIDDEN.redact, own=own)
+                found = see(self._known[1], reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own)
                 self._seen = (now, found)
             return self._seen[1]

@@ -5,16 +5,16 @@ Reads alone; nothing is written.
 
 import msgspec
 
-from mainspring.domain.changes import BEFORE_MS, changed_before
-from mainspring.domain.early_signs import Ended, Sign, early_signs
-from mainspring.domain.incident import Incident, IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts, OpenFailure, Recent, Reopening, Watched
-from mainspring.domain.monitors.fail_rate import FailRateTuning
-from mainspring.domain.monitors.failures import FAILURE_KINDS, subjects_of
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.table import NO_OWN, Tunings
-from mainspring.domain.monitors.tuning import ms
-from mainspring.domain.route import Routing
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Subject
+from mainspring.domain.incidents.recent_changes import CHANGE_WINDOW_MS, describe_changes
+from mainspring.domain.monitors.inputs import MonitorInputs, OpenFailure, RecentCounts, Reopening, WatchedAutomation
+from mainspring.domain.monitors.outcomes.fail_rate import FailRateTuning
+from mainspring.domain.monitors.outcomes.failed_runs import FAILURE_KINDS, assign_subjects
+from mainspring.domain.monitors.registry import NO_OVERRIDES, TuningTable
+from mainspring.domain.monitors.tuning import to_ms
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.notifications.early_warnings import EarlyWarning, RunTotals, find_early_warnings
+from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.failures import Failures, Redact, failures_of
 from mainspring.store.base import Reader
@@ -30,13 +30,19 @@ _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
 class Sight(msgspec.Struct, frozen=True):
     """`wrong` = the incidents that are not resolved."""
 
-    facts: Facts
+    facts: MonitorInputs
     failures: Failures
     wrong: list[Incident]
 
 
 def see(
-    facts_reader: FactsReader, reader: Reader, now: int, *, tunings: Tunings, redact: Redact, own: OwnTunings = NO_OWN
+    facts_reader: FactsReader,
+    reader: Reader,
+    now: int,
+    *,
+    tunings: TuningTable,
+    redact: Redact,
+    own: TuningOverrides = NO_OVERRIDES,
 ) -> Sight:
     """Return what there is to judge by at the instant `now` (ms)."""
     wrong = [*reads.told(reader, _TOLD_AT_MOST), *reads.folded(reader, _FOLDED_AT_MOST)]
@@ -73,17 +79,17 @@ def _failing(reader: Reader, wrong: list[Incident]) -> list[OpenFailure]:
 
 
 def _with_own_windows(
-    reader: Reader, automations: tuple[Watched, ...], general: FailRateTuning, own: OwnTunings, now: int
-) -> tuple[Watched, ...]:
+    reader: Reader, automations: tuple[WatchedAutomation, ...], general: FailRateTuning, own: TuningOverrides, now: int
+) -> tuple[WatchedAutomation, ...]:
     """Count the ends of an automation in the window of its own fail rate; one statement for each window that is another one."""
-    of: dict[str, Recent] = {}
+    of: dict[str, RecentCounts] = {}
     for tuning, names in own.groups(IncidentKind.FAIL_RATE, general, (one.name for one in automations)).items():
         if isinstance(tuning, FailRateTuning) and tuning.window != general.window:
             sums = {
-                one.automation: one for one in sums_since(reader, now - ms(tuning.window)) if one.automation in names
+                one.automation: one for one in sums_since(reader, now - to_ms(tuning.window)) if one.automation in names
             }
-            of |= {name: Recent() for name in names}
-            of |= {name: Recent(one.succeeded, one.failed) for name, one in sums.items()}
+            of |= {name: RecentCounts() for name in names}
+            of |= {name: RecentCounts(one.succeeded, one.failed) for name, one in sums.items()}
     if not of:
         return automations
     return tuple(
@@ -94,27 +100,27 @@ def _with_own_windows(
     )
 
 
-def _changed(reader: Reader, facts: Facts, failures: Failures, wrong: list[Incident]) -> dict[Subject, str]:
+def _changed(reader: Reader, facts: MonitorInputs, failures: Failures, wrong: list[Incident]) -> dict[Subject, str]:
     """Return what changed just before the first failure of each cause; of what is open it is known already."""
     first: dict[Subject, int] = {}
     faults = sorted(failures.faults, key=lambda fault: (fault.at, fault.run))
-    for fault, subject in zip(faults, subjects_of(faults, facts.open), strict=True):
+    for fault, subject in zip(faults, assign_subjects(faults, facts.open), strict=True):
         if subject is not None:
             first.setdefault(subject, fault.at)
     found = {one.subject: str(one.facts.get("changed") or "") for one in wrong if one.subject in first}
     new = {subject: at for subject, at in first.items() if subject not in found}
     if new:
-        changes = changes_since(reader, min(new.values()) - BEFORE_MS)
+        changes = changes_since(reader, min(new.values()) - CHANGE_WINDOW_MS)
         known = {one.name: one for one in facts.automations}
         for subject, at in new.items():
-            one = known.get(subject.automation, Watched(name=subject.automation))
+            one = known.get(subject.automation, WatchedAutomation(name=subject.automation))
             began_at = oldest_run(reader, one.name)
-            found[subject] = changed_before(changes, at, one.name, one.option("queue"), one.deploy, began_at)
+            found[subject] = describe_changes(changes, at, one.name, one.option("queue"), one.deploy, began_at)
     return {subject: text for subject, text in found.items() if text}
 
 
-def signs_of(facts: Facts, reader: Reader, now: int, routing: Routing) -> tuple[Sign, ...]:
+def signs_of(facts: MonitorInputs, reader: Reader, now: int, routing: NotificationRouting) -> tuple[EarlyWarning, ...]:
     """Return the early signs of the day, or week, that ends at `now` (ms)."""
     sums = sums_since(reader, now - routing.looks_back_ms(now))
-    ended = {one.automation: Ended(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
-    return early_signs(facts, ended, now)
+    ended = {one.automation: RunTotals(one.step_errors, one.succeeded, one.failed + one.attention) for one in sums}
+    return find_early_warnings(facts, ended, now)

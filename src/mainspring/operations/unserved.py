@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from mainspring.domain.monitors.facts import ReadyRuns
+from mainspring.domain.monitors.inputs import ReadyRuns
 from mainspring.domain.states import SessionState
 from mainspring.store.session_view import SessionView
 

@@ -9,19 +9,19 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock import AHEAD_MS, Clock
-from mainspring.domain.folding import fold
-from mainspring.domain.ids import new_id
-from mainspring.domain.incident import Finding, Incident, IncidentKind, Subject
-from mainspring.domain.match import Told
-from mainspring.domain.monitors.facts import DueSecret, Facts, Watched
-from mainspring.domain.monitors.failures import FAILURE_KINDS
-from mainspring.domain.monitors.judged import Round
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.table import MONITORS, NO_OWN, Tunings, judge_all
-from mainspring.domain.notice import About
-from mainspring.domain.reminding import Due, reminders
-from mainspring.domain.route import Routing
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS, Clock
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind, Subject
+from mainspring.domain.incidents.incident_correlation import correlate
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.monitors.inputs import DueSecret, MonitorInputs, WatchedAutomation
+from mainspring.domain.monitors.monitor import EvaluationRound
+from mainspring.domain.monitors.outcomes.failed_runs import FAILURE_KINDS
+from mainspring.domain.monitors.registry import MONITORS, NO_OVERRIDES, TuningTable, evaluate_all
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.reminders import DueReminder, list_reminders
+from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.operations.asked import with_question
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.facts import FactsReader
@@ -54,10 +54,10 @@ class Watch:
         store: ProcessStore,
         clock: Clock,
         *,
-        tunings: Tunings,
-        routing: Routing,
+        tunings: TuningTable,
+        routing: NotificationRouting,
         redact: Redact,
-        own: OwnTunings = NO_OWN,
+        own: TuningOverrides = NO_OVERRIDES,
         secrets: Sequence[DueSecret] = (),
         at_once: int | None = 100,
         explain: Explain = _as_they_are,
@@ -70,10 +70,10 @@ class Watch:
         self._redact = redact
         self._explain = explain
         self._facts = FactsReader(store.reader, at_once=at_once, secrets=secrets)
-        self.seen = Facts()
+        self.seen = MonitorInputs()
         """What the last look read."""
         self.seen_at = 0
-        self._reminded: set[tuple[str, int, About, int]] = set()
+        self._reminded: set[tuple[str, int, NotificationEvent, int]] = set()
         self._digested: set[Digest] = set()
 
     def look(self) -> int:
@@ -86,7 +86,7 @@ class Watch:
         reader = self._store.reader
         seen = see(self._facts, reader, now, tunings=self._tunings, redact=self._redact, own=self._own)
         self.seen, self.seen_at = seen.facts, now
-        judged = judge_all(seen.facts, self._tunings, now, self._own)
+        judged = evaluate_all(seen.facts, self._tunings, now, self._own)
         told = self._explain([with_question(one, reader, self._redact) for one in judged.findings], reader, now)
         channels = judge_channels(reads.channels(reader), self._routing.channels, now)
         findings = [*told, *(one.finding for one in channels if one.finding is not None)]
@@ -95,23 +95,23 @@ class Watch:
     def _write(
         self,
         now: int,
-        facts: Facts,
+        facts: MonitorInputs,
         failures: Failures,
         findings: Sequence[Finding],
-        judged: Round,
+        judged: EvaluationRound,
         wrong: Sequence[Incident],
     ) -> int:
         known = {one.name: one for one in facts.automations}
         has_storm = any(one.subject.kind is IncidentKind.STORM for one in wrong)
         parts_in = reads.parts(self._store.reader) if has_storm else {}
-        order, parents = fold(findings, wrong, parts_in)
+        order, parents = correlate(findings, wrong, parts_in)
         before = {one.subject: one for one in wrong}
         found = tuple(
             Found(
-                id=new_id("i", now, self._clock.random_bits(80)),
+                id=make_id("i", now, self._clock.random_bits(80)),
                 finding=finding,
                 # Also of what is folded: whether that still holds is known in the commit alone.
-                to=self._routing.targets(_told(finding, known), About.OPENED, now),
+                to=self._routing.targets(_told(finding, known), NotificationEvent.OPENED, now),
                 faults=failures.of.get(finding.subject, ()),
                 parent=parents.get(finding.subject),
             )
@@ -133,7 +133,7 @@ class Watch:
                 for one in due
             ),
             "digests": digests,
-            "is_back": any(one.seen_at > now + AHEAD_MS for one in wrong),
+            "is_back": any(one.seen_at > now + MAX_CLOCK_LEAD_MS for one in wrong),
         }
         if not (found or well or due or failures.groups or digests or parts[0]["is_back"]):
             return 0
@@ -143,7 +143,12 @@ class Watch:
         return changes
 
     def _well(
-        self, facts: Facts, found: set[Subject], judged: Round, wrong: Sequence[Incident], parts: Mapping[str, int]
+        self,
+        facts: MonitorInputs,
+        found: set[Subject],
+        judged: EvaluationRound,
+        wrong: Sequence[Incident],
+        parts: Mapping[str, int],
     ) -> list[Subject]:
         """Return what is open and was found well, storms by what is left of them."""
         known = {one.name: one for one in facts.automations}
@@ -160,7 +165,7 @@ class Watch:
         storms = [one for one in wrong if one.subject.kind is IncidentKind.STORM and one.subject not in found]
         return [*well, *(one.subject for one in storms if parts.get(one.id, 0) <= ended[one.id])]
 
-    def _digests(self, facts: Facts, now: int) -> tuple[Digest, ...]:
+    def _digests(self, facts: MonitorInputs, now: int) -> tuple[Digest, ...]:
         """Return the digests that are to be told now, if there is anything to tell; a little ahead, so that they are one with incidents.
 
         That there is nothing is found once for each.
@@ -174,11 +179,11 @@ class Watch:
         return tuple(sorted(due, key=lambda one: one.to))
 
     def _due(
-        self, wrong: Iterable[Incident], well: Iterable[Subject], known: dict[str, Watched], now: int
-    ) -> Iterable[Due]:
+        self, wrong: Iterable[Incident], well: Iterable[Subject], known: dict[str, WatchedAutomation], now: int
+    ) -> Iterable[DueReminder]:
         over = set(well)
         open_still = [one for one in wrong if one.subject not in over]
-        return reminders(open_still, self._routing, lambda one: _told(one, known), now)
+        return list_reminders(open_still, self._routing, lambda one: _told(one, known), now)
 
 
 def _groups_of(parts: Sequence[Sequence[Found]], groups: Iterable[ErrorGroup]) -> list[tuple[ErrorGroup, ...]]:
@@ -210,15 +215,15 @@ def _is_known(
     return said == (finding.severity, finding.text, finding.hint, finding.facts, parent)
 
 
-def _key(due: Due) -> tuple[str, int, About, int]:
+def _key(due: DueReminder) -> tuple[str, int, NotificationEvent, int]:
     return due.incident.id, due.incident.opened, due.about, due.number
 
 
-def _told(one: Finding | Incident, known: dict[str, Watched]) -> Told:
+def _told(one: Finding | Incident, known: dict[str, WatchedAutomation]) -> IncidentAttributes:
     """Return by what it is decided who is told."""
     watched = known.get(one.subject.automation)
     options = {} if watched is None else watched.options
-    return Told(
+    return IncidentAttributes(
         subject=one.subject,
         severity=one.severity,
         owner=options.get("owner"),
@@ -227,7 +232,7 @@ def _told(one: Finding | Incident, known: dict[str, Watched]) -> Told:
     )
 
 
-def _is_over(one: Incident, watched: Watched | None) -> bool:
+def _is_over(one: Incident, watched: WatchedAutomation | None) -> bool:
     """Tell whether an incident of which nothing was found is over: each monitor finds what lasts as long as it lasts."""
     if watched is not None and watched.retired_at is not None:
         return True

@@ -16,7 +16,7 @@ from mainspring.store.base import Store
 from mainspring.store.commands.automations import ReleaseLock, TakeLock
 from mainspring.store.commands.results import Numbered, Refused
 
-Answer = Callable[[int | BaseException], None]
+LockCallback = Callable[[int | BaseException], None]
 """Told once: the fencing token, or why there is none."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
@@ -27,12 +27,12 @@ class LockHeldError(Transient):
     code = "lock_held"
 
 
-class _Wish:
+class _PendingLock:
     """One attempt that wants one lock, or has it (`token`)."""
 
     __slots__ = ("answer", "name", "number", "owner", "pause", "timer", "token", "until")
 
-    def __init__(self, owner: str, number: int, name: str, until: float, answer: Answer) -> None:
+    def __init__(self, owner: str, number: int, name: str, until: float, answer: LockCallback) -> None:
         self.owner = owner
         self.number = number
         self.name = name
@@ -43,16 +43,16 @@ class _Wish:
         self.token: int | None = None
 
 
-class LockDesk:
+class AttemptLocks:
     """The locks of one worker's attempts. An attempt is called by a text that no other attempt has: it is the lock's owner for people."""
 
     def __init__(self, store: Store, loop: asyncio.AbstractEventLoop) -> None:
         self._store = store
         self._loop = loop
-        self._wishes: dict[tuple[str, str], _Wish] = {}
+        self._wishes: dict[tuple[str, str], _PendingLock] = {}
         self._is_closed = False
 
-    def ask(self, owner: str, number: int, name: str, within_s: float, answer: Answer) -> None:
+    def ask(self, owner: str, number: int, name: str, within_s: float, answer: LockCallback) -> None:
         """Take a lock for an attempt, waiting for it at most so many seconds. `number` is that of no other request of the attempt.
 
         Answers ConflictError where the attempt has it, or waits for it, already; LockHeldError when the time is over.
@@ -63,7 +63,7 @@ class LockDesk:
             held = f"this attempt holds lock {name!r} already, or waits for it"
             answer(ConflictError(held, hint="Take it once, around all that needs it."))
             return
-        wish = self._wishes[owner, name] = _Wish(owner, number, name, self._loop.time() + within_s, answer)
+        wish = self._wishes[owner, name] = _PendingLock(owner, number, name, self._loop.time() + within_s, answer)
         self._try(wish)
 
     def let_go(self, owner: str, number: int | None = None) -> None:
@@ -85,11 +85,11 @@ class LockDesk:
                 wish.timer.cancel()
         self._wishes.clear()
 
-    def _try(self, wish: _Wish) -> None:
+    def _try(self, wish: _PendingLock) -> None:
         wish.timer = None
         self._store.submit(TakeLock(wish.name, wish.owner), functools.partial(self._answered, wish))
 
-    def _answered(self, wish: _Wish, result: Any) -> None:
+    def _answered(self, wish: _PendingLock, result: Any) -> None:
         is_wanted = self._wishes.get((wish.owner, wish.name)) is wish
         if isinstance(result, Numbered):
             if is_wanted:
@@ -109,7 +109,7 @@ class LockDesk:
             del self._wishes[wish.owner, wish.name]
             wish.answer(result)
 
-    def _release(self, wish: _Wish, token: int) -> None:
+    def _release(self, wish: _PendingLock, token: int) -> None:
         if self._is_closed:
             return
         self._store.submit(ReleaseLock(wish.name, token), lambda _result: None)

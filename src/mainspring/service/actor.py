@@ -13,8 +13,8 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import OptionError
-from mainspring.domain.ids import new_id
-from mainspring.domain.text import escape
+from mainspring.domain.ids import make_id
+from mainspring.domain.text.escaping import escape
 
 _LONGEST_COMMAND = 240
 """Characters."""
@@ -86,7 +86,7 @@ def act_of(
         OptionError: the command id cannot be one.
     """
     if command is None:
-        command = new_id("c", clock.now(), clock.random_bits(_ID_BITS))
+        command = make_id("c", clock.now(), clock.random_bits(_ID_BITS))
     elif not _COMMAND.fullmatch(command) or len(command) > longest:
         raise OptionError(
             f"{escape(command, 80)!r} is not a command id",

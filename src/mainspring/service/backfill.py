@@ -10,12 +10,12 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.duration import format_duration
 from mainspring.domain.errors import ConflictError, NotFoundError, OptionError
-from mainspring.domain.ids import new_id
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.ids import make_id
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.slot_plans import line_of
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.service.actor import Act
@@ -96,7 +96,7 @@ def backfill(
     *,
     act: Act,
     due: Due | None = None,
-    sealing: Sealing = PLAIN,
+    sealing: Sealing = PLAIN_SEALING,
     dry_run: bool = False,
 ) -> BackfillAnswer:
     """Make the runs that are wanted: at once, or when each is `due`. Repeated under the same command id it makes no more.
@@ -146,7 +146,7 @@ def _command(line: _Line, slot: PastSlot, clock: Clock, act: Act, sealing: Seali
     start = start_command(
         line.definition,
         line.given,
-        run=new_id("r", now, clock.random_bits(_ID_BITS)),
+        run=make_id("r", now, clock.random_bits(_ID_BITS)),
         now_at=now,
         trigger=f"{BACKFILL}{line.schedule} by {act.actor}",
         options=StartOptions(key=slot.key, key_policy="restart", due_at=due_at, priority=_LOWEST_PRIORITY),

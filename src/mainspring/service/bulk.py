@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError, OptionError
-from mainspring.domain.plain import LATEST
-from mainspring.domain.rate import Rate
-from mainspring.domain.states import IDLE, REOPENABLE, RunState
+from mainspring.domain.states import IDLE_STATES, REOPENABLE_STATES, RunState
+from mainspring.domain.time.rate import Rate
+from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.service import run as one
 from mainspring.service.actor import Act
 from mainspring.store.base import Store
@@ -23,8 +23,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _AT_ONCE = 32
 """Acts that wait for a commit together: they share one, as whatever waits does."""
 
-CANCELLABLE: Final = tuple(sorted({*IDLE, RunState.RUNNING, RunState.NEEDS_ATTENTION}))
-RETRYABLE: Final = tuple(sorted(REOPENABLE))
+CANCELLABLE: Final = tuple(sorted({*IDLE_STATES, RunState.RUNNING, RunState.NEEDS_ATTENTION}))
+RETRYABLE: Final = tuple(sorted(REOPENABLE_STATES))
 DISCARDABLE: Final = RETRYABLE
 
 
@@ -49,7 +49,7 @@ class Due(msgspec.Struct, frozen=True):
         Raises:
             OptionError: no calendar reaches to the last of them, so nothing could show it.
         """
-        if number and self.at(number - 1) > LATEST:
+        if number and self.at(number - 1) > LATEST_INSTANT:
             raise OptionError(
                 f"the last of {number:,} runs would be due after the year 9998", hint="Choose a higher rate."
             )

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb, check_rate, noun_of, pieces_of
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.rate import Rate
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, check_bulk_rate, part_noun, plan_batches
 from mainspring.domain.states import BulkMove, RunState
+from mainspring.domain.time.rate import Rate
 from mainspring.service import run as one
 from mainspring.service.actor import Act, Actor
 from mainspring.service.bulk import CANCELLABLE, DISCARDABLE, RETRYABLE, act_on_each
@@ -59,7 +59,9 @@ def runs_for(verb: BulkVerb, states: tuple[RunState, ...], limit: int | None, **
     """
     if verb not in STATES:
         raise ArgumentError(f"no run is to be had for {verb.value}")
-    return RunFilter(states=states or STATES[verb], limit=limit or MOST + 1, stands=verb in _AS_LISTED, **rest)
+    return RunFilter(
+        states=states or STATES[verb], limit=limit or MAX_BULK_PARTS + 1, stands=verb in _AS_LISTED, **rest
+    )
 
 
 def was_begun(reads: Reads, verb: BulkVerb, *, act: Act) -> bool:
@@ -75,13 +77,14 @@ def begin(store: Store, verb: BulkVerb, chosen: Chosen, which: dict[str, Any], *
         OptionError: at this rate there is no end of it.
     """
     if not chosen.ids:
-        raise ArgumentError(f"no {noun_of(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
-    if len(chosen.ids) > MOST:
+        raise ArgumentError(f"no {part_noun(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
+    if len(chosen.ids) > MAX_BULK_PARTS:
         raise ArgumentError(
-            f"more than {MOST:,} fit", hint="Take them in parts: say an automation, a trigger, a time or a limit."
+            f"more than {MAX_BULK_PARTS:,} fit",
+            hint="Take them in parts: say an automation, a trigger, a time or a limit.",
         )
-    check_rate(rate, len(chosen.ids))
-    pieces, written = pieces_of(rate), None if rate is None else str(rate)
+    check_bulk_rate(rate, len(chosen.ids))
+    pieces, written = plan_batches(rate), None if rate is None else str(rate)
     command = BeginBulk(
         id=act.command,
         verb=verb,

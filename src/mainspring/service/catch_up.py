@@ -8,8 +8,8 @@ from collections.abc import Collection
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.backfill import PastSlot, backfill
 from mainspring.service.bulk import act_on_each
@@ -52,7 +52,7 @@ def chosen(found: LostInterval, names: Collection[str]) -> CaughtUp:
 
 
 def catch_up(
-    store: Store, reads: Reads, clock: Clock, meant: CaughtUp, *, act: Act, sealing: Sealing = PLAIN
+    store: Store, reads: Reads, clock: Clock, meant: CaughtUp, *, act: Act, sealing: Sealing = PLAIN_SEALING
 ) -> CaughtUp:
     """Start what is meant: a run for each slot, each delivery once more, each message again. Each is audited on its own.
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.failures.fingerprint import fingerprint_of
+from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.operations.failures import error_of
 from mainspring.service.reads import Reads
 from mainspring.store.reads.incidents import LastFault
@@ -112,7 +112,7 @@ def _told_as(fault: LastFault) -> str:
 
 def _end_of(row: RunRow, fault: LastFault | None) -> int | None:
     """Return when it ended, or stood still; None = it goes on."""
-    return row.finished_at if fault is None or row.state not in REOPENABLE else fault.at
+    return row.finished_at if fault is None or row.state not in REOPENABLE_STATES else fault.at
 
 
 def _within(at: int | None, since_at: int | None, until_at: int | None) -> bool:

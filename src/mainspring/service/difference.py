@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.plain import decoded
 from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import decode_value
 from mainspring.service.reads import Reads
 from mainspring.store.views import RunStory, RunView
 
@@ -61,15 +61,15 @@ def differences(other: RunStory, this: RunStory) -> list[Difference]:
 def _paths_of(story: RunStory) -> dict[str, str]:
     run = story.run
     found: dict[str, str] = {name: str(getattr(run, name)) for name in _FIELDS}
-    _flatten("input", decoded(run.input), found)
+    _flatten("input", decode_value(run.input), found)
     for outcome in sorted(story.outcomes, key=lambda outcome: outcome.asked):
         if outcome.superseded is None:
             path = f"step {outcome.ident}"
             found[f"{path} state"] = str(outcome.state)
             if outcome.failure is not None:
                 found[f"{path} error"] = outcome.failure.message
-            _flatten(f"{path} result", decoded(outcome.output), found)
-    _flatten("result", decoded(run.result), found)
+            _flatten(f"{path} result", decode_value(outcome.output), found)
+    _flatten("result", decode_value(run.result), found)
     return found
 
 

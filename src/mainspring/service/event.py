@@ -4,18 +4,18 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.codec import encode
-from mainspring.domain.duration import ms_of
-from mainspring.domain.ids import derived_id
-from mainspring.domain.outgoing import KEPT_FOR_MS, check_event
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.ids import derive_id
+from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, check_event_name
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.results import Numbered
 
-_KEPT_FOR = timedelta(milliseconds=KEPT_FOR_MS)
+_KEPT_FOR = timedelta(milliseconds=EVENT_RETENTION_MS)
 
 
 class Published(NamedTuple):
@@ -34,7 +34,7 @@ def publish(
     act: Act,
     key: str | None = None,
     keep_for: timedelta = _KEPT_FOR,
-    sealing: Sealing = PLAIN,
+    sealing: Sealing = PLAIN_SEALING,
 ) -> Published:
     """Publish an event with JSON data; the same (name, key) counts once.
 
@@ -44,9 +44,9 @@ def publish(
         ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
         ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
     """
-    check_event(name, key)
-    event = derived_id("e", 0, act.command)
-    keep_until = clock.now() + ms_of(keep_for)
+    check_event_name(name, key)
+    event = derive_id("e", 0, act.command)
+    keep_until = clock.now() + to_milliseconds(keep_for)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
     command = Publish(event, name, sealed, keep_until, key, checked=True)
     woken: Numbered = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from mainspring.domain.log_line import Level, LogLine
-from mainspring.domain.log_part import dropped_text, unpacked
-from mainspring.domain.monitors.words import many
-from mainspring.domain.opening import Opening
-from mainspring.domain.sealing import sealed_in
+from mainspring.domain.runs.log_chunk import describe_dropped_lines, unpack_lines
+from mainspring.domain.runs.log_line import Level, LogLine
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.text.phrases import format_count
+from mainspring.domain.values.sealing import split_sealed
 from mainspring.store.reads.logs import StoredPart
 
 _AT_ONCE = 20
 """Parts that are opened before it is looked whether there are lines enough."""
 
 
-def lines_of(parts: Iterable[StoredPart], opening: Opening, *, after: int | None = 1) -> list[LogLine]:
+def lines_of(parts: Iterable[StoredPart], opening: RowUnsealer, *, after: int | None = 1) -> list[LogLine]:
     """Return the lines of parts of one run.
 
     `after` = the number up to which lines were read before, plus one: a gap from there on is told; None = gaps are not told.
@@ -22,14 +22,14 @@ def lines_of(parts: Iterable[StoredPart], opening: Opening, *, after: int | None
     for part in parts:
         missing = 0 if after is None else part.seq - after
         if missing > 0:
-            told.append(_instead(part, dropped_text(missing)))
+            told.append(_instead(part, describe_dropped_lines(missing)))
         told += _opened(part, opening)
         after = None if after is None else part.seq + part.lines
     return sorted(told, key=lambda line: line.at)
 
 
 def newest_lines(
-    parts: Sequence[StoredPart], opening: Opening, count: int, wanted: Callable[[LogLine], bool]
+    parts: Sequence[StoredPart], opening: RowUnsealer, count: int, wanted: Callable[[LogLine], bool]
 ) -> list[LogLine]:
     """Return the newest lines that are wanted, in the order in which they were written; `parts` end one after the other.
 
@@ -44,20 +44,20 @@ def newest_lines(
     return told[-count:]
 
 
-def last_lines(parts: Sequence[StoredPart], opening: Opening, count: int) -> list[LogLine]:
+def last_lines(parts: Sequence[StoredPart], opening: RowUnsealer, count: int) -> list[LogLine]:
     """Return the last lines that an attempt wrote, without the word on its end."""
     return [line for line in lines_of(parts, opening, after=None) if not line.state][-count:]
 
 
-def _opened(part: StoredPart, opening: Opening) -> list[LogLine]:
+def _opened(part: StoredPart, opening: RowUnsealer) -> list[LogLine]:
     data = opening.value(part.body) or b""
-    sealed = sealed_in(data)
+    sealed = split_sealed(data)
     if sealed is not None:
-        return [_instead(part, f"({many(part.lines, 'line')} sealed by codec {sealed.codec!r})")]
+        return [_instead(part, f"({format_count(part.lines, 'line')} sealed by codec {sealed.codec!r})")]
     try:
-        return unpacked(data, run=part.run, workflow=part.automation, attempt=part.attempt)
+        return unpack_lines(data, run=part.run, workflow=part.automation, attempt=part.attempt)
     except ValueError as error:
-        return [_instead(part, f"({many(part.lines, 'line')} that cannot be read: {error})")]
+        return [_instead(part, f"({format_count(part.lines, 'line')} that cannot be read: {error})")]
 
 
 def _instead(part: StoredPart, text: str) -> LogLine:

@@ -6,13 +6,13 @@ deleted: what no longer counts is superseded and stays in the record.
 
 from collections.abc import Callable, Sequence
 
-from mainspring.domain.call import decode_result, encode_result
-from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import ArgumentError, ConflictError, UnknownNameError
-from mainspring.domain.journal import Outcome
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.signature import Signature
+from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.saved_call import decode_result, encode_result
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.bulk import BulkAnswer, act_on_each
 from mainspring.service.perform import perform, was_done
@@ -145,7 +145,7 @@ def give_result(
     act: Act,
     step: str | None = None,
     signature: Signature | None = None,
-    sealing: Sealing = PLAIN,
+    sealing: Sealing = PLAIN_SEALING,
 ) -> None:
     """Give the result (JSON) of a step that is refused, in doubt or failed; the run goes on with it.
 
@@ -159,7 +159,7 @@ def give_result(
     if was_done(reads, act, "give_result", f"run:{run}"):
         return
     story = reads.story(run)
-    if story.run.codec not in (PLAIN.id, sealing.id):
+    if story.run.codec not in (PLAIN_SEALING.id, sealing.id):
         raise error_of(
             Refused("sealed_otherwise", f"the values of run {run} are sealed by codec {story.run.codec!r}"), run
         )

@@ -1,14 +1,14 @@
-"""What reads give back of runs, made readable for whoever has the codec; see `domain.opening`."""
+"""What reads give back of runs, made readable for whoever has the codec; see `domain.runs.unsealing`."""
 
 import msgspec
 from msgspec.structs import replace
 
-from mainspring.domain.journal import RejectedFact
-from mainspring.domain.opening import Opening
+from mainspring.domain.runs.journal import RejectedFact
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.store.views import AuditView, RunPage, RunRow, RunStory, RunView, StepView, WaitView
 
 
-class ViewOpening(Opening):
+class ViewOpening(RowUnsealer):
     """Opens runs, lists of them and their stories."""
 
     def run(self, view: RunView) -> RunView:

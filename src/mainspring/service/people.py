@@ -4,11 +4,11 @@ import re
 import threading
 from collections.abc import Sequence
 
-from mainspring.domain.access import LINK_LASTS_MS, LOCAL, Role, read_automations
+from mainspring.domain.access.passwords import SALT_BYTES, ScryptCost, check_password, hash_password
+from mainspring.domain.access.permissions import LOCAL, STARTUP_LINK_LIFETIME_MS, Role, read_automations
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError, OptionError
-from mainspring.domain.ids import new_id
-from mainspring.domain.password import SALT_BYTES, Cost, check_password, stored_form
+from mainspring.domain.ids import make_id
 from mainspring.service.actor import Act
 from mainspring.service.key_text import hash_of, new_key
 from mainspring.service.perform import perform
@@ -45,7 +45,7 @@ def add_person(
     *,
     clock: Clock,
     act: Act,
-    cost: Cost | None = None,
+    cost: ScryptCost | None = None,
 ) -> str:
     """Let a person in; return its name as it is kept. Takes as long as a password costs.
 
@@ -93,7 +93,7 @@ def set_password(
     act: Act,
     proof: str | None = None,
     keep: str = "",
-    cost: Cost | None = None,
+    cost: ScryptCost | None = None,
 ) -> None:
     """Set a password; all sessions of the person end but `keep` (a hash). `proof` = the stored form of the old one, from who knew it.
 
@@ -128,7 +128,7 @@ def offer_link(store: Store, *, clock: Clock, act: Act | None = None) -> str:
     `act` None = a process that starts makes it: on record is then only that it was followed.
     """
     token = new_key(clock, "")
-    offer = OfferLink(hash_of(token), clock.now() + LINK_LASTS_MS)
+    offer = OfferLink(hash_of(token), clock.now() + STARTUP_LINK_LIFETIME_MS)
     if act is None:
         store.apply(offer)
     else:
@@ -160,7 +160,7 @@ def make_token(
         raise OptionError("the token would have expired already", hint="Choose an end that is to come, or none.")
     text = new_key(clock, PREFIX)
     making = MakeToken(
-        id=new_id("t", now, clock.random_bits(_ID_BITS)),
+        id=make_id("t", now, clock.random_bits(_ID_BITS)),
         name=name,
         hash=hash_of(text),
         role=role,
@@ -196,7 +196,7 @@ def _name(text: str) -> str:
     return name
 
 
-def _stored(password: str, clock: Clock, cost: Cost | None) -> str:
+def _stored(password: str, clock: Clock, cost: ScryptCost | None) -> str:
     salt = clock.random_bits(8 * SALT_BYTES).to_bytes(SALT_BYTES, "big")
     with ONE_AT_A_TIME:
-        return stored_form(password, salt, cost or Cost())
+        return hash_password(password, salt, cost or ScryptCost())

@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.codec import encode
 from mainspring.domain.errors import ConflictError, NotFoundError, SealedError, UnknownNameError
-from mainspring.domain.journal import FactKind
-from mainspring.domain.rendering import one_line
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.notifications.rendering import fit_line
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
@@ -29,7 +29,7 @@ def answer(
     act: Act,
     question: str | None = None,
     note: str | None = None,
-    sealing: Sealing = PLAIN,
+    sealing: Sealing = PLAIN_SEALING,
 ) -> None:
     """Answer an open question with one of its choices; the run goes on with it. `question` is its identity where several are open.
 
@@ -80,4 +80,4 @@ def _text_of(wait: WaitView, sealing: Sealing) -> str:
     except SealedError:
         return "(sealed)"
     choices = asked.get("choices")
-    return one_line(asked.get("text", ""), 120) + (f" [{', '.join(map(str, choices))}]" if choices else "")
+    return fit_line(asked.get("text", ""), 120) + (f" [{', '.join(map(str, choices))}]" if choices else "")

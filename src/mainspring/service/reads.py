@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.commands.results import Result
 from mainspring.store.reads.audit_pages import AuditFilter, AuditPage

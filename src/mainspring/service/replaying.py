@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.states import UNDECIDED, DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.states import UNDECIDED_STATES, DeliveryState
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.service.chosen import Chosen
 from mainspring.store.base import Reader
 from mainspring.store.handlers.turned_away import key_at_the_door
@@ -39,7 +39,7 @@ def choose(reader: Reader, wanted: DeliveryFilter, sees: Callable[[str], bool] =
     so that an event counts no third time because its replay failed too.
     """
     names = trigger_names(reader) if wanted.trigger is None else [wanted.trigger]
-    names = [name for name in names if sees(name_parts(name)[0])]
+    names = [name for name in names if sees(split_trigger_name(name)[0])]
     found: list[DeliveryRow] = []
     left_out, cursor = 0, None
     while wanted.limit is None or len(found) < wanted.limit:
@@ -65,9 +65,9 @@ def choose(reader: Reader, wanted: DeliveryFilter, sees: Callable[[str], bool] =
         cursor = page.cursor
         if cursor is None:
             break
-    automations = {name_parts(row.trigger)[0] for row in found}
+    automations = {split_trigger_name(row.trigger)[0] for row in found}
     return Chosen(tuple(row.id for row in reversed(found)), tuple(sorted(automations)), left_out)
 
 
 def _may_come(row: DeliveryRow) -> bool:
-    return row.state not in UNDECIDED and row.key != key_at_the_door(row.id)
+    return row.state not in UNDECIDED_STATES and row.key != key_at_the_door(row.id)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mainspring.domain.codec import encode
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -35,7 +35,7 @@ def retry(store: Store, run: str, *, act: Act, due_at: int | None = None) -> Non
     perform(store, act, "retry", f"run:{run}", Reopen(run, due_at=due_at), {"due_at": due_at})
 
 
-def mark_done(store: Store, run: str, *, act: Act, result: Any = None, sealing: Sealing = PLAIN) -> None:
+def mark_done(store: Store, run: str, *, act: Act, result: Any = None, sealing: Sealing = PLAIN_SEALING) -> None:
     """Declare an unfinished run done that nobody runs just now, with a result for whoever waits for it.
 
     Raises:

@@ -9,12 +9,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from mainspring.domain.access import LASTS_MS, LOCAL, Role, Source
+from mainspring.domain.access.passwords import MAX_PASSWORD_LENGTH, ScryptCost, hash_without_password, verify_password
+from mainspring.domain.access.permissions import LOCAL, SESSION_LIFETIME_MS, Role, SignInMethod
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, NotFoundError
-from mainspring.domain.ids import new_id
-from mainspring.domain.password import LONGEST, Cost, fits, nobodys
-from mainspring.domain.text import escape
+from mainspring.domain.ids import make_id
+from mainspring.domain.text.escaping import escape
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.key_text import hash_of, new_key
 from mainspring.service.people import NAME, ONE_AT_A_TIME, RESERVED
@@ -42,10 +42,10 @@ class Came(NamedTuple):
 class SignIn:
     """The one place of a web process that lets people in; its acts are blocking, and any thread may do them."""
 
-    def __init__(self, store: ProcessStore, clock: Clock, cost: Cost | None = None) -> None:
+    def __init__(self, store: ProcessStore, clock: Clock, cost: ScryptCost | None = None) -> None:
         self._store = store
         self._clock = clock
-        self.cost = cost or Cost()
+        self.cost = cost or ScryptCost()
         self._names, self._addresses = SignInWaits(), SignInWaits()
         self._counting = threading.Lock()
         self._in_line = threading.BoundedSemaphore(_MOST_IN_LINE)
@@ -58,7 +58,7 @@ class SignIn:
         """
         name = name.strip().casefold()
         stored = self._judge(name, password, came, "sign in")
-        return None if stored is None else self._open(name, Source.PASSWORD, came, proof=stored)
+        return None if stored is None else self._open(name, SignInMethod.PASSWORD, came, proof=stored)
 
     def confirms(self, name: str, password: str, came: Came) -> str | None:
         """Return the stored form of a person's password if this is it, None if not: before the person changes it.
@@ -74,8 +74,8 @@ class SignIn:
         self._count(key, address)
         try:
             person = reads.person(self._store.reader, name) if key == name else None
-            stored = nobodys(self.cost) if person is None else person.password
-            is_right = self._compare(password[: LONGEST + 1], stored) and person is not None
+            stored = hash_without_password(self.cost) if person is None else person.password
+            is_right = self._compare(password[: MAX_PASSWORD_LENGTH + 1], stored) and person is not None
         except MainspringError:  # nothing was judged, so nothing was guessed
             with self._counting:
                 self._names.take_back(key)
@@ -92,7 +92,7 @@ class SignIn:
     def by_link(self, token: str, came: Came) -> str | None:
         """Let in whoever follows a start-up link, as admin; None = it was used, its time has passed, or it never was one."""
         try:
-            return self._open(LOCAL, Source.LINK, came, role=Role.ADMIN, link=hash_of(token))
+            return self._open(LOCAL, SignInMethod.LINK, came, role=Role.ADMIN, link=hash_of(token))
         except ConflictError:
             return None
 
@@ -104,7 +104,7 @@ class SignIn:
         """
         if name in RESERVED:
             raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")
-        return self._open(name, Source.PROVIDER, came, role=role, automations=automations)
+        return self._open(name, SignInMethod.PROVIDER, came, role=role, automations=automations)
 
     def sign_out(self, session: reads.WebSessionView) -> None:
         """End a session; that it was ended already is as good."""
@@ -128,19 +128,19 @@ class SignIn:
             raise BusyError(timedelta(seconds=1), "too many sign in at once")
         try:
             with ONE_AT_A_TIME:
-                return fits(password, stored)
+                return verify_password(password, stored)
         finally:
             self._in_line.release()
 
-    def _open(self, name: str, source: Source, came: Came, **said: Any) -> str:
+    def _open(self, name: str, source: SignInMethod, came: Came, **said: Any) -> str:
         """Open a session whose number nobody knew before."""
         cookie, now = new_key(self._clock, ""), self._clock.now()
         opening = OpenWebSession(
             hash=hash_of(cookie),
-            id=new_id("w", now, self._clock.random_bits(_ID_BITS)),
+            id=make_id("w", now, self._clock.random_bits(_ID_BITS)),
             name=name,
             source=source,
-            until_at=now + LASTS_MS,
+            until_at=now + SESSION_LIFETIME_MS,
             address=escape(came.address, _LONGEST_SEEN),
             browser=escape(" ".join(came.browser.split()), _LONGEST_SEEN),
             replaces=None if came.cookie is None else hash_of(came.cookie),

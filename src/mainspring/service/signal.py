@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.codec import encode
 from mainspring.domain.errors import ValueRefusedError
-from mainspring.domain.journal import FactKind
-from mainspring.domain.json_schema import misfit_of_all
-from mainspring.domain.outgoing import check_signal
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.runs.outbox import check_signal_name
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.json_schema import find_mismatch_of_all
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform, was_done
 from mainspring.service.reads import Reads
@@ -18,7 +18,7 @@ from mainspring.store.commands.inbox import Deliver, DropRejected
 
 
 def signal(
-    store: Store, reads: Reads, run: str, name: str, value: Any = None, *, act: Act, sealing: Sealing = PLAIN
+    store: Store, reads: Reads, run: str, name: str, value: Any = None, *, act: Act, sealing: Sealing = PLAIN_SEALING
 ) -> None:
     """Give a run a message; it takes it in with `run.receive(name)`, now or later.
 
@@ -31,11 +31,11 @@ def signal(
         ConflictError: it has ended.
         ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
     """
-    check_signal(name)
+    check_signal_name(name)
     if was_done(reads, act, "signal", f"run:{run}"):
         return
     encoded = encode(value, what=f"signal {name}", limit=sealing.limit)
-    fault = misfit_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
+    fault = find_mismatch_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
     if fault is not None:
         how = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
         raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=how)

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.misfire import LATE_MS
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.misfire import MISFIRE_AFTER_MS
+from mainspring.domain.time.schedule import Schedule
 from mainspring.service.reads import Reads
 from mainspring.store.views import SchedulePlan
 
@@ -29,7 +29,7 @@ def unaccounted(reads: Reads, first_at: int, end_at: int, now_at: int) -> list[U
     """Return what is missing from `first_at` to before `end_at` (ms), by schedule; those of the last minute are on their way."""
     found = []
     for plan in reads.plans(None):
-        missing = _missing(reads, plan, first_at, min(end_at, now_at - LATE_MS))
+        missing = _missing(reads, plan, first_at, min(end_at, now_at - MISFIRE_AFTER_MS))
         if missing:
             found.append(Unaccounted(plan.automation, plan.name, missing))
     return found

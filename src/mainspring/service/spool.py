@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from mainspring.domain.errors import FencedError, MainspringError, StoreError
-from mainspring.domain.ids import fingerprint
+from mainspring.domain.ids import hash_parts
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
 from mainspring.store.commands.results import Refused
@@ -188,7 +188,7 @@ class Spool:
         make_side_folder(folder)
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
-        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else fingerprint(plain)}.lock"
+        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}.lock"
         descriptor = open_side_file(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,10 +1,10 @@
 """Starting a run: the engine's start command, audited."""
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import OptionError
-from mainspring.domain.ids import new_id
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.ids import make_id
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
@@ -28,7 +28,7 @@ def start(
     options: StartOptions = _PLAIN,
     trigger: str | None = None,
     slot: SlotLink | None = None,
-    sealing: Sealing = PLAIN,
+    sealing: Sealing = PLAIN_SEALING,
     here: bool = False,
 ) -> Started:
     """Start a run of `definition` with the JSON `data` (see domain.call.encode_call) and return it, or the run its key found.
@@ -48,7 +48,7 @@ def start(
     command = start_command(
         definition,
         data,
-        run=new_id("r", now_at, clock.random_bits(_ID_BITS)),
+        run=make_id("r", now_at, clock.random_bits(_ID_BITS)),
         now_at=now_at,
         trigger=trigger or str(act.actor),
         options=options,

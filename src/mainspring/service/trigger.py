@@ -1,6 +1,6 @@
 """Acts on what arrived: let a delivery arrive once more."""
 
-from mainspring.domain.ids import derived_id
+from mainspring.domain.ids import derive_id
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -15,6 +15,6 @@ def replay(store: Store, now_at: int, delivery: str, *, act: Act) -> TakenIn:
         NotFoundError: there is no such delivery, or nothing is triggered by it any more.
         ConflictError: it was turned away at the door, so its body was not kept.
     """
-    command = Replay(derived_id("d", now_at, act.command), delivery)
+    command = Replay(derive_id("d", now_at, act.command), delivery)
     taken: TakenIn = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})
     return taken

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mainspring.domain.clock_step import ClockStep
 from mainspring.domain.errors import StoreError, StoreFullError, StoreReadOnlyError, StoreUnavailableError
-from mainspring.domain.journal import Fact, History
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.integrity.store_finding import StoreFinding, StoreFindingKind
+from mainspring.domain.runs.journal import Fact, History
+from mainspring.domain.time.clock_step import ClockStep
 from mainspring.store.transaction import Params
 
 HISTORY_BYTES = 4 * 1024 * 1024

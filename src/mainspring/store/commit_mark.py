@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.integrity.store_finding import StoreFinding, StoreFindingKind
 from mainspring.store.side_files import open_side_file
 from mainspring.store.transaction import Params
 

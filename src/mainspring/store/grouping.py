@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from mainspring.domain.clock_step import ClockStep, ClockWatch, joined_steps
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
+from mainspring.domain.time.clock_step import ClockStep, ClockWatch, merge_steps
 from mainspring.store.base import Changes, CommitReport, NotWrittenError
 from mainspring.store.commands.sessions import CloseSession, MeetClockStep
 from mainspring.store.handlers.clock_steps import correct_marks, move_commands, move_piece, take_clock_step
@@ -94,7 +94,7 @@ class GroupingDatabase(ABC):
             ready |= transaction.ready
             facts |= transaction.facts
             ended += transaction.ended
-            step = joined_steps(step, transaction.clock_step)
+            step = merge_steps(step, transaction.clock_step)
         return CommitReport(results, Changes(ready, facts, tuple(ended), step))
 
     def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.lost_interval import LOST
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.held import HELD, LOST_CHANGES, LOST_COMMITS, LOST_FROM, RESTORED_AT
 from mainspring.store.transaction import Transaction
 
@@ -58,8 +58,10 @@ def set_aside(tx: Transaction) -> SetAside:
     slots: list[int] = []
     for name, spec, next_slot_at in tx.all("list_schedules_due_by", (tx.now,)):
         slots += _set_slots_aside(tx, name, spec, next_slot_at)
-    deliveries = tx.change("fail_undecided_deliveries", (LOST, tx.now))
-    return SetAside(min(slots, default=None), len(slots), deliveries, tx.change("refuse_unsent_messages", (LOST,)))
+    deliveries = tx.change("fail_undecided_deliveries", (LOST_INTERVAL_NOTE, tx.now))
+    return SetAside(
+        min(slots, default=None), len(slots), deliveries, tx.change("refuse_unsent_messages", (LOST_INTERVAL_NOTE,))
+    )
 
 
 def decides_what_starts(verb: str, subject: str) -> bool:
@@ -78,6 +80,6 @@ def _set_slots_aside(tx: Transaction, name: str, spec: bytes, next_slot_at: int)
         if tx.one("find_slot", (name, slot_at)) is None
     ]
     for slot_at in missing:
-        tx.change("insert_slot", (name, slot_at, SlotVerdict.LOST.value, None, LOST, tx.now))
+        tx.change("insert_slot", (name, slot_at, SlotVerdict.LOST.value, None, LOST_INTERVAL_NOTE, tx.now))
     tx.change("advance_schedule", (tx.now, schedule.next_after(tx.now), name))
     return missing

@@ -16,9 +16,9 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.hash_seed import hash_seed_fingerprint
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.store_finding import StoreFinding
+from mainspring.domain.integrity.store_finding import StoreFinding
+from mainspring.domain.processes.hash_seed import hash_seed_fingerprint
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.answers import Deliver
 from mainspring.store.base import Changes, Database, OnDone, Reader
 from mainspring.store.commands.sessions import CloseSession, OpenSession
@@ -48,7 +48,7 @@ class ProcessStore(ABC):
         self,
         *,
         clock: Clock,
-        sealing: Sealing = PLAIN,
+        sealing: Sealing = PLAIN_SEALING,
         deliver: Deliver = _call_all,
         on_change: Callable[[Changes], None] = _ignore,
         on_trouble: Callable[[str | None], None] = _ignore,

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.process_finding import ProcessFinding
-from mainspring.domain.stall import BlockedLoop
+from mainspring.domain.processes.process_finding import ProcessFinding
+from mainspring.domain.processes.stall import BlockedLoop
 
 
 class SessionView(msgspec.Struct, frozen=True):

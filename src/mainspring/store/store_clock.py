@@ -7,8 +7,8 @@ passed: a clock that is set by two hours in between would make slots and timers 
 from collections.abc import Callable
 from threading import Lock
 
-from mainspring.domain.clock import Clock, SystemClock, awake_and_asleep
-from mainspring.domain.clock_step import ClockStep, joined_steps
+from mainspring.domain.clock import Clock, SystemClock, elapsed_seconds
+from mainspring.domain.time.clock_step import ClockStep, merge_steps
 
 _ROUGH_MS = 250
 """An answer that took longer tells too little of the time."""
@@ -17,7 +17,7 @@ _ROUGH_MS = 250
 class SteadyClock:
     """A clock that tells this machine's time as it was when it was made, and adds what has passed since: no one can set it."""
 
-    def __init__(self, clock: Clock, passing: Callable[[], float] = awake_and_asleep) -> None:
+    def __init__(self, clock: Clock, passing: Callable[[], float] = elapsed_seconds) -> None:
         self._clock = clock
         self._passing = passing
         self._began = clock.now() / 1000 - passing()
@@ -67,7 +67,7 @@ class StoreClock:
         ahead_ms = store_at - (asked_at + answered_at) // 2
         with self._lock:
             if self.holds_steps and step is not None:
-                self._step = joined_steps(self._step, step)
+                self._step = merge_steps(self._step, step)
                 self.noticed_ms += step.by_ms
             if self._step is None:
                 self._ahead_ms = ahead_ms

@@ -14,14 +14,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mainspring.domain.errors import AlreadyExistsError
-from mainspring.domain.roles import Role
+from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.store.liveness import holders
 from mainspring.store.side_files import STATE_HOME_HINT, open_side_file
 from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_foreign
 
 
 @contextmanager
-def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(Role)) -> Iterator[None]:
+def only_supervisor(store: Path, shown: str, roles: Iterable[str] = tuple(ProcessRole)) -> Iterator[None]:
     """Be the supervisor of these roles for this store on this host for as long as this lasts.
 
     Raises:

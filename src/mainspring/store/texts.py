@@ -7,7 +7,7 @@ Parameters are written as SQLite has them: `?`, `?1` or `:name`.
 
 No statement repeats a state's name by itself. It writes a placeholder, filled in from `domain` when the text is loaded:
 
-    {{running}}          a state, reason or kind of domain.states and domain.journal, as a quoted literal
+    {{running}}          a state, reason or kind of domain.states and domain.runs.journal, as a quoted literal
     {{sources.suspend}}  the states from which the move is legal, as a list in parentheses: every change of a run's state is guarded by it
     {{incident.resolve}} the state in which a move of an incident ends; {{bulk.end}} of a bulk act
     {{target.suspend}}   the state in which the move ends, as a quoted literal
@@ -25,15 +25,15 @@ from errno import ENOENT
 from functools import cached_property
 from pathlib import Path
 
-from mainspring.domain.journal import FactKind, OutcomeKind
-from mainspring.domain.member import FIXED, HealthRule, Settlement
+from mainspring.domain.incidents.incident_members import FIXED_SETTLEMENTS, HealthRule, Settlement
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
     BULK_MOVES,
-    IDLE,
+    IDLE_STATES,
     INCIDENT_MOVES,
-    REOPENABLE,
-    TERMINAL,
-    UNDECIDED,
+    REOPENABLE_STATES,
+    TERMINAL_STATES,
+    UNDECIDED_STATES,
     AlertState,
     AttemptState,
     BulkState,
@@ -42,12 +42,12 @@ from mainspring.domain.states import (
     IncidentMove,
     IncidentState,
     MessageState,
-    Move,
     OutcomeState,
+    RunMove,
     RunState,
     SessionState,
-    sources,
-    target,
+    source_states,
+    target_state,
 )
 from mainspring.store.commands.automations import BACKFILL
 
@@ -126,21 +126,21 @@ def _words() -> dict[str, str]:
     )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
     table |= {
-        "terminal": _listed(TERMINAL),
-        "idle": _listed(IDLE),
-        "reopenable": _listed(REOPENABLE),
-        "undecided": _listed(UNDECIDED),
+        "terminal": _listed(TERMINAL_STATES),
+        "idle": _listed(IDLE_STATES),
+        "reopenable": _listed(REOPENABLE_STATES),
+        "undecided": _listed(UNDECIDED_STATES),
     }
     table |= {"for_ever": str(FOR_EVER), "backfills": f"'{BACKFILL}%'"}
-    for move in Move:
-        table[f"sources.{move.value}"] = _listed(sources(move))
-        table[f"target.{move.value}"] = f"'{target(move).value}'"
+    for move in RunMove:
+        table[f"sources.{move.value}"] = _listed(source_states(move))
+        table[f"target.{move.value}"] = f"'{target_state(move).value}'"
     for each, (_, state) in INCIDENT_MOVES.items():
         table[f"incident.{each.value}"] = f"'{state.value}'"
     for verb, (_, end) in BULK_MOVES.items():
         table[f"bulk.{verb.value}"] = f"'{end.value}'"
     table |= {f"member.{how.value}": f"'{how.value}'" for how in Settlement}
-    table["members.fixed"] = _listed(FIXED)
+    table["members.fixed"] = _listed(FIXED_SETTLEMENTS)
     table |= {f"healthy.{rule.value}": f"'{rule.value}'" for rule in HealthRule}
     for file in (_SHARED / "conditions").iterdir():
         table[f"condition.{file.name.removesuffix('.sql')}"] = file.read_text(encoding="utf-8").strip()

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from mainspring.domain.audit_head import AuditHead
-from mainspring.domain.clock_step import ClockStep
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.integrity.audit_head import AuditHead
+from mainspring.domain.time.clock_step import ClockStep
+from mainspring.domain.values.sealing import Sealing
 
 Params = Sequence[Any] | Mapping[str, Any]
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.child_queue import ChildQueue
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
-from mainspring.domain.stall import Stall
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.domain.processes.stall import Stall
+from mainspring.domain.processes.worker_loss import WorkerLoss
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.states import RunState
-from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.session_view import Worker
 
 
@@ -141,7 +141,7 @@ class StepView(msgspec.Struct, frozen=True):
 
 
 class QueueView(msgspec.Struct, frozen=True):
-    """A queue with its limits and load; `running` is counted up to 1,000. `rate_starts` = as domain.rate_window writes it."""
+    """A queue with its limits and load; `running` is counted up to 1,000. `rate_starts` = as domain.time.rate_window writes it."""
 
     name: str
     concurrency: int | None

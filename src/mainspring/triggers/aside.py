@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mainspring.domain.ids import fingerprint
-from mainspring.domain.watched_folder import DELETE, KEEP
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.triggers.watched_folder import DELETE, KEEP
 from mainspring.store import failpoints
 from mainspring.triggers.folder import STAGING, ChangedError, Folder, Mark, opened
 from mainspring.triggers.placing import copy, exists, holds, names_like, put
@@ -43,7 +43,7 @@ class Aside:
         """`progress` is called again and again while a large file is copied."""
         self._folder = folder
         self._progress = progress
-        self._base = (STAGING, fingerprint(trigger.encode())[:16])
+        self._base = (STAGING, hash_parts(trigger.encode())[:16])
         self.targets = {SUCCESS: folder.files.after_success, FAILURE: folder.files.after_failure}
         self._lock: int | None = None
 
@@ -132,7 +132,7 @@ class Aside:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                part = fingerprint(os.fsencode(self._folder.path), self._base[1].encode(), os.fsencode(staged.path))
+                part = hash_parts(os.fsencode(self._folder.path), self._base[1].encode(), os.fsencode(staged.path))
                 copy(name, staging, into, staged.sha256, f".mainspring-{part[:24]}.part", self._progress)
         failpoints.hit("files.placed")
 

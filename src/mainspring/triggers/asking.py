@@ -7,9 +7,9 @@ import threading
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.event import Event
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.event import Event
 from mainspring.engine.trigger_draft import Filter
 from mainspring.triggers.deciding import LONGEST_NOTE
 from mainspring.triggers.making import Event as EventData

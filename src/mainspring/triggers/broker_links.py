@@ -5,9 +5,9 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from mainspring.domain.queue_address import Server, server_of
-from mainspring.domain.queue_name import address_of
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, resolve_server
+from mainspring.domain.triggers.queues.queue_name import resolve_queue_address
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.triggers.queue_access import QueueSource, open_source
 
 CONNECTS_WITHIN_S = 10.0
@@ -15,7 +15,7 @@ _ENDS_WITHIN_S = 2.0
 _MOST = 64
 _IDLE_S = 60.0
 
-Opens = Callable[[Queue, Server, str | None], QueueSource]
+Opens = Callable[[BrokerQueue, BrokerServer, str | None], QueueSource]
 
 
 class BrokerLinks:
@@ -37,8 +37,8 @@ class BrokerLinks:
         known = self._links.pop(queue, None)
         if known is not None:
             return known[0]
-        where = Queue.parse(address_of(queue, self._brokers))
-        source = self._opens(where, server_of(where.server, self._secret), None)
+        where = BrokerQueue.parse(resolve_queue_address(queue, self._brokers))
+        source = self._opens(where, resolve_server(where.server, self._secret), None)
         try:
             async with asyncio.timeout(CONNECTS_WITHIN_S):
                 await source.connect()

@@ -1,6 +1,6 @@
 """How often messages of a queue could not be taken in: each gets some chances, for the code that reads it may be replaced."""
 
-from mainspring.domain.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
 
 _REMEMBERED = 10_000
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from mainspring.domain.errors import MainspringError, SealedError
-from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.text import escape
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.triggers import Decide
 from mainspring.triggers.known import KnownTrigger

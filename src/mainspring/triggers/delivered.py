@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Reader
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import Event, data_of, event_of

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.file import File, key_of
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.values.file import File, make_file_key
 from mainspring.store import failpoints
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
@@ -95,7 +95,7 @@ class FileIntake:
             left += seen.hashing.at
             try:
                 sha256 = self._folder.hash(path, seen.hashing, left - seen.hashing.at)
-                outcomes.append(None if sha256 is None else key_of(path, sha256))
+                outcomes.append(None if sha256 is None else make_file_key(path, sha256))
             except (OSError, ChangedError) as error:
                 outcomes.append(error)
             left -= seen.hashing.at
@@ -108,8 +108,8 @@ class FileIntake:
             sha256=seen.sha256,
             modified_ns=seen.mark.modified_ns,
         )
-        arrival = Arrival(
-            key=key_of(path, seen.sha256),
+        arrival = IncomingDelivery(
+            key=make_file_key(path, seen.sha256),
             body=seen.sha256.encode(),
             data=msgspec.json.encode(file),
             was_kept=True,

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.file import key_of
-from mainspring.domain.states import TERMINAL, RunState
-from mainspring.domain.watched_folder import KEEP
+from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.triggers.watched_folder import KEEP
+from mainspring.domain.values.file import make_file_key
 from mainspring.store import failpoints
 from mainspring.triggers.aside import FAILURE, SUCCESS, Aside, Staged
 from mainspring.triggers.folder import ChangedError, Folder, Mark, reason
@@ -119,7 +119,7 @@ class FileMoves:
         self._ask_at = now + _EVERY_MS + len(keys) // _ASKED_AT_ONCE * _FOR_EACH_ASKED_MS
         wanted = []
         for key, state in ended.items():
-            if key not in awaited or state not in TERMINAL:
+            if key not in awaited or state not in TERMINAL_STATES:
                 continue
             verb = SUCCESS if state is RunState.SUCCEEDED else FAILURE
             seen = self._seen[awaited[key]]
@@ -143,7 +143,7 @@ class FileMoves:
             else:
                 self._seen.stays(outcome.staged.path, outcome.mark, outcome.why, self._clock.now() + AGAIN_MS)
         free = [one for one in placed if one.verb == FAILURE and self._aside.targets[FAILURE] != KEEP]
-        await asyncio.gather(*(self._ends.forget(self._trigger, key_of(one.path, one.sha256)) for one in free))
+        await asyncio.gather(*(self._ends.forget(self._trigger, make_file_key(one.path, one.sha256)) for one in free))
         failpoints.hit("files.forgotten")
         await self._thread.do(lambda: self._clear(placed))
         self._may_be_left = any(outcome.why for outcome in outcomes)

@@ -13,9 +13,9 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import SealedError
-from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.off_loop import OffLoop
 from mainspring.engine.registry import Registry
 from mainspring.engine.threads import Threads
@@ -128,7 +128,7 @@ class Filtering:
         return found
 
     def _is_mine(self, trigger: str) -> bool:
-        return name_parts(trigger)[0] in self._registry.automations
+        return split_trigger_name(trigger)[0] in self._registry.automations
 
     def _serve(self, found: Any) -> None:
         self._looking = False
@@ -231,7 +231,7 @@ class Filtering:
 
     def _verdict(self, known: KnownTrigger, row: Delivered, event: EventData) -> Decide | Unreadable:
         """Ask the filter and return what its verdict means; Unreadable = its run cannot be sealed at present."""
-        fn = self._registry.get(known.definition.name).filter_of(name_parts(known.name)[1])
+        fn = self._registry.get(known.definition.name).filter_of(split_trigger_name(known.name)[1])
         state, said = asked(fn, event)
         if state is not None:
             return deciding.left(known.name, row.id, state, said)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from mainspring.domain.text import escape
-from mainspring.domain.watched_folder import DELETE, KEEP, Files
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.triggers.watched_folder import DELETE, KEEP, WatchedFolder
 
 STAGING = ".mainspring"
 """Below the watched folder: files that are on their way out of it."""
@@ -66,7 +66,7 @@ class ChangedError(Exception):
 class Folder:
     """One watched folder; `files.folder` is absolute."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: WatchedFolder) -> None:
         self.files = files
         self.path = files.folder
         self._asides = [

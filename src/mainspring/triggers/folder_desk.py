@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.triggers.file_intake import FileIntake
 from mainspring.triggers.file_moves import FileMoves, TellsEnds
@@ -40,7 +40,7 @@ class FolderDesk:
     def __init__(
         self,
         trigger: str,
-        files: Files,
+        files: WatchedFolder,
         intake: TakesIn,
         ends: TellsEnds,
         report: Callable[[ReportDesk], None],

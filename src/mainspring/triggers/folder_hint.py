@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from mainspring.domain.extra import install_command
+from mainspring.domain.extras import install_command
 
 _LOG = logging.getLogger("mainspring.files")
 _FIRST_PAUSE_S = 1.0

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mainspring.domain.errors import MainspringError, SealedError
-from mainspring.domain.ids import derived_id
-from mainspring.domain.listening import OnRuns
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.ids import derive_id
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import Gather
@@ -33,7 +33,7 @@ class Gathering:
         self._here: dict[tuple[str, str], dict[str, str]] = {}
         """(trigger, slot or key) -> automation -> run that ended as is wanted."""
 
-    def gathered(self, known: KnownTrigger, source: OnRuns, rows: Sequence[Delivered]) -> list[Any]:
+    def gathered(self, known: KnownTrigger, source: JoinedRunsSource, rows: Sequence[Delivered]) -> list[Any]:
         """Return the commands for ends of some of the runs that a trigger waits for; with the start where all others are there."""
         ends = ends_of(self._reader, rows)
         return [self._one(known, source, row, ends.get(row.source or "")) for row in rows]
@@ -43,7 +43,12 @@ class Gathering:
         commands: list[Gather] = []
         for name, per in self._reader.read("list_complete_gatherings", (_AT_ONCE + len(busy),)):
             one = known.get(name)
-            if one is None or not isinstance(one.trigger.source, OnRuns) or name in busy or (name, per) in self._here:
+            if (
+                one is None
+                or not isinstance(one.trigger.source, JoinedRunsSource)
+                or name in busy
+                or (name, per) in self._here
+            ):
                 continue
             if set(one.trigger.source.automations) <= self._those_here(name, per).keys():
                 command = self._command(one, one.trigger.source, per)
@@ -51,7 +56,7 @@ class Gathering:
                     commands.append(command)
         return commands
 
-    def _one(self, known: KnownTrigger, source: OnRuns, row: Delivered, end: End | None) -> Any:
+    def _one(self, known: KnownTrigger, source: JoinedRunsSource, row: Delivered, end: End | None) -> Any:
         if end is None:
             return deciding.left(row.trigger, row.id, DeliveryState.FAILED, "the run that ended is gone")
         per = end.key if source.per == "key" else None if end.slot_at is None else str(end.slot_at)
@@ -70,7 +75,7 @@ class Gathering:
             here = self._here[name, per] = {automation: run for automation, run, _, counts, _, _ in rows if counts}
         return here
 
-    def _command(self, known: KnownTrigger, source: OnRuns, per: str, **told: Any) -> Gather:
+    def _command(self, known: KnownTrigger, source: JoinedRunsSource, per: str, **told: Any) -> Gather:
         here = self._those_here(known.name, per)
         start, note = None, None
         if set(source.automations) <= here.keys():
@@ -92,12 +97,12 @@ class Gathering:
             **told,
         )
 
-    def _start(self, known: KnownTrigger, source: OnRuns, per: str, here: Mapping[str, str]) -> StartRun:
+    def _start(self, known: KnownTrigger, source: JoinedRunsSource, per: str, here: Mapping[str, str]) -> StartRun:
         """Return the start of a slot or key; it is made once, for the gathering says whether it was."""
         slot_at = int(per) if source.per == "slot" else None
         runs = {name: here[name] for name in source.automations}
         data = {source.per: per if slot_at is None else slot_at, "runs": runs}
-        identity = derived_id("d", self._now, known.name, per)
+        identity = derive_id("d", self._now, known.name, per)
         event = event_of(known, id=identity, key=per, name="runs", data=data, at=self._now)
         key = per if source.per == "key" else None
         return start_of(known, [event], identity, self._now, self._sealing, slot_at=slot_at, key=key)

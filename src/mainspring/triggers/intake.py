@@ -3,10 +3,10 @@
 import secrets
 from typing import Any, Protocol
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
-from mainspring.domain.ids import new_id
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.ids import make_id
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.applied import applied
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused, TakenIn
@@ -21,7 +21,7 @@ _KEPT_OF_REFUSED = 4_096
 class TakesIn(Protocol):
     """What a door is given."""
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
         """Store what arrived; return what became of it after the commit, or Refused.
 
         Refused: other_body (same key, another body), bad_value (kept, but no run can be made of it), no_trigger, busy (try again later).
@@ -35,7 +35,7 @@ class TakesIn(Protocol):
 class Door(TakesIn, Protocol):
     """What a door is given that decides itself what it cannot take in."""
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
         """Keep what is not taken in, for people to see. Raises as take_in does."""
         ...
 
@@ -49,7 +49,7 @@ class Intake:
         self._clock = clock
         self._sealing = sealing
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> TakenIn | Refused:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> TakenIn | Refused:
         """Store what arrived; see TakesIn."""
         known = self._known.get(trigger)
         if known is None:
@@ -58,14 +58,14 @@ class Intake:
         return prepared if isinstance(prepared, Refused) else await self.store(prepared)
 
     def prepare(
-        self, known: KnownTrigger, arrival: Arrival, data: Any, verified: str | None = None
+        self, known: KnownTrigger, arrival: IncomingDelivery, data: Any, verified: str | None = None
     ) -> Prepared | Refused:
         """Return what is to be stored of an arrival of now with this decoded data; any thread may.
 
         Arguments and errors are those of `prepare`.
         """
         now = self._clock.now()
-        id = new_id("d", now, secrets.randbits(80))
+        id = make_id("d", now, secrets.randbits(80))
         return prepare(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
 
     async def store(self, prepared: Prepared) -> TakenIn | Refused:
@@ -75,12 +75,12 @@ class Intake:
             return Refused("bad_value", prepared.command.refused)
         return answer
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
         """Keep what was refused at the door, for people to see; cut to a few kilobytes."""
         now = self._clock.now()
         await self.submit(
             RefuseArrival(
-                id=new_id("d", now, secrets.randbits(80)),
+                id=make_id("d", now, secrets.randbits(80)),
                 trigger=trigger,
                 why=why,
                 note=note,

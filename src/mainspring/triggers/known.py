@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.store.base import Reader
 
 

@@ -2,27 +2,27 @@
 
 from collections.abc import Sequence
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import OptionError
-from mainspring.domain.queue_message import QueueMessage, arrival_of
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_delivery
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
-Lane = list[tuple[QueueMessage, Arrival | str]]
+Lane = list[tuple[QueueMessage, IncomingDelivery | str]]
 """Messages in the order of the broker, each with what is taken in for it, or why there is nothing."""
 
 
-def lanes_of(queue: Queue, messages: Sequence[QueueMessage]) -> list[Lane]:
+def lanes_of(queue: BrokerQueue, messages: Sequence[QueueMessage]) -> list[Lane]:
     """Return a lane for each partition, and one for each message without."""
     lanes: dict[str, Lane] = {}
     for number, message in enumerate(messages):
         arrival = _arrival(queue, message)
-        partition = arrival.partition if isinstance(arrival, Arrival) else None
+        partition = arrival.partition if isinstance(arrival, IncomingDelivery) else None
         lanes.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, arrival))
     return list(lanes.values())
 
 
-def _arrival(queue: Queue, message: QueueMessage) -> Arrival | str:
+def _arrival(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery | str:
     try:
-        return arrival_of(queue, message)
+        return make_delivery(queue, message)
     except OptionError as bad:
         return bad.message

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.canonical import canonical_bytes
-from mainspring.domain.codec import too_large
-from mainspring.domain.ids import derived_id
-from mainspring.domain.key import plain_key
-from mainspring.domain.plain import iso
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.ids import derive_id
+from mainspring.domain.text.printable_key import make_printable_key
+from mainspring.domain.values.canonical_json import encode_canonical
+from mainspring.domain.values.codec import make_size_error
+from mainspring.domain.values.plain_json import format_iso
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink, StartRun
 from mainspring.triggers.known import KnownTrigger
@@ -79,13 +79,13 @@ def start_of(
         slot_at = events[-1]["data"]["slot_at"]
     arguments = known.trigger.reading.arguments(list(events))
     known.trigger.reading.check(arguments, known.definition.parameters)
-    data = canonical_bytes(arguments, f"the event of {known.name}", None)
+    data = encode_canonical(arguments, f"the event of {known.name}", None)
     if len(data) > sealing.limit:
-        raise too_large(data, f"the event of {known.name}", sealing.limit)
+        raise make_size_error(data, f"the event of {known.name}", sealing.limit)
     start = start_command(
         known.definition,
         data,
-        run=derived_id("r", now, delivery),
+        run=derive_id("r", now, delivery),
         now_at=now,
         trigger=f"trigger {known.name}",
         slot=None if slot_at is None else SlotLink(None, slot_at),
@@ -98,7 +98,7 @@ def start_of(
         own = known.trigger.partition_of(events[-1], delivery)
         chosen = partition if own is None else own
         if chosen is not None:
-            start = msgspec.structs.replace(start, partition=plain_key(f"{known.name}:{chosen}"))
+            start = msgspec.structs.replace(start, partition=make_printable_key(f"{known.name}:{chosen}"))
     return start
 
 
@@ -114,7 +114,7 @@ def _item_of(known: KnownTrigger, events: Sequence[Event], slot_at: int | None) 
     elif known.trigger.kind in ("webhook", "queue"):
         found = {str(event["key"]) for event in events}
     elif slot_at is not None:
-        found = {iso(slot_at)}
+        found = {format_iso(slot_at)}
     else:
         return None
     if known.trigger.kind != "files" and len(known.definition.triggers) > 1:

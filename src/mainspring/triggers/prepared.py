@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError, SealedError
-from mainspring.domain.key import LONGEST_KEY, fits_key
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.trigger import MisfitError
+from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import TakeIn
 from mainspring.triggers.known import KnownTrigger
@@ -21,14 +21,14 @@ class Prepared(msgspec.Struct, frozen=True):
     `command.refused` = why no run can be made of it; `at` = the place in its data (JSON path) where that is why.
     """
 
-    arrival: Arrival
+    arrival: IncomingDelivery
     command: TakeIn
     at: str | None = None
 
 
 def prepare(
     known: KnownTrigger,
-    arrival: Arrival,
+    arrival: IncomingDelivery,
     data: Any,
     *,
     id: str,
@@ -45,7 +45,7 @@ def prepare(
     """
     if not fits_key(arrival.key):
         size = f"{len(arrival.key)} characters, {len(arrival.key.encode('utf-8', 'replace'))} bytes"
-        said = f"its key has {size}; 1 to {LONGEST_KEY} characters can be kept, 2,000 bytes at most, in one line"
+        said = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
         return Refused("bad_value", said)
     trigger = known.trigger
     command = TakeIn(
@@ -77,7 +77,7 @@ def sealed_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
 
 
 def _decided(
-    known: KnownTrigger, arrival: Arrival, command: TakeIn, event: Event, now: int, sealing: Sealing
+    known: KnownTrigger, arrival: IncomingDelivery, command: TakeIn, event: Event, now: int, sealing: Sealing
 ) -> Prepared:
     """Return the command with its key of the pace and its run; one that no run can be made of says so."""
     trigger = known.trigger

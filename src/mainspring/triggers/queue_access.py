@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.queue_address import Broker, Server
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.extras import install_command
+from mainspring.domain.triggers.queues.queue_address import Broker, BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
 _EXTRAS = {
     Broker.NATS: "nats",
@@ -63,7 +63,7 @@ class QueueSource(Protocol):
         ...
 
 
-def open_source(queue: Queue, server: Server, group: str | None) -> QueueSource:
+def open_source(queue: BrokerQueue, server: BrokerServer, group: str | None) -> QueueSource:
     """Return what speaks to this queue, not yet connected. `group` = who reads, None to publish only.
 
     Raises:
@@ -80,7 +80,7 @@ def open_source(queue: Queue, server: Server, group: str | None) -> QueueSource:
         ) from missing
 
 
-def _source(queue: Queue, server: Server, group: str | None) -> QueueSource:
+def _source(queue: BrokerQueue, server: BrokerServer, group: str | None) -> QueueSource:
     match queue.broker:
         case Broker.NATS:
             from mainspring.triggers.sources.nats import NatsSource

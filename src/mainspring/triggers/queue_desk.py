@@ -13,17 +13,17 @@ from typing import NoReturn
 
 import msgspec
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, StoreError
-from mainspring.domain.pause import pause_s, share_of
-from mainspring.domain.queue_address import Server, server_of
-from mainspring.domain.queue_message import QueueMessage, shown_as
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.secret_name import KnowsSecrets
-from mainspring.domain.text import escape
-from mainspring.domain.trigger import name_parts
-from mainspring.resources.fault_text import LONGEST, FaultText
+from mainspring.domain.failures.backoff import backoff_seconds, draw_share
+from mainspring.domain.redaction.secret_name import SecretReader
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, resolve_server
+from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_display_delivery
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.cancelling import pass_on_cancel
@@ -49,7 +49,7 @@ class _Outcome(StrEnum):
     ASIDE = "aside"
 
 
-_Opens = Callable[[Queue, Server, str | None], QueueSource]
+_Opens = Callable[[BrokerQueue, BrokerServer, str | None], QueueSource]
 _Sleeps = Callable[[float], Awaitable[None]]
 
 
@@ -63,9 +63,9 @@ class QueueDesk:
     def __init__(
         self,
         trigger: str,
-        queue: Queue,
+        queue: BrokerQueue,
         intake: Door,
-        secrets: KnowsSecrets,
+        secrets: SecretReader,
         *,
         report: Report,
         clock: Clock,
@@ -75,7 +75,7 @@ class QueueDesk:
         self._trigger = trigger
         self._queue = queue
         self._intake = intake
-        self._text = FaultText(secrets)
+        self._text = ErrorText(secrets)
         self._report = report
         self._clock = clock
         self._sleep = sleep
@@ -111,7 +111,7 @@ class QueueDesk:
 
     async def _serve(self) -> NoReturn:
         """Connect, and take in until something fails."""
-        server = server_of(self._queue.server, self._text.get)
+        server = resolve_server(self._queue.server, self._text.get)
         self._source = source = self._opens(self._queue, server, self._queue.group_of(self._automation))
         async with asyncio.timeout(_CONNECTS_WITHIN_S):
             await source.connect()
@@ -161,7 +161,7 @@ class QueueDesk:
             settled.append((message, why, outcome))
         return settled
 
-    async def _take_in(self, message: QueueMessage, arrival: Arrival | str) -> tuple[str, _Outcome]:
+    async def _take_in(self, message: QueueMessage, arrival: IncomingDelivery | str) -> tuple[str, _Outcome]:
         """Take one message in; wait as long as the store is away or busy. Returns why it could not be, and what the broker is told."""
         if isinstance(arrival, str):
             return await self._refused_as(message, "misfit", arrival)
@@ -189,14 +189,14 @@ class QueueDesk:
                     return self._answered(message, answer)
                 self._waits(answer.text or "the store takes in no more for now")
                 wait_s = (answer.retry_after_ms or _BUSY_MS) / 1000
-                await self._sleep(wait_s + share_of(self._clock) * wait_s / 2)
+                await self._sleep(wait_s + draw_share(self._clock) * wait_s / 2)
             tries += 1
 
     async def _show(self, message: QueueMessage, code: str, why: str) -> None:
         """Keep a message that is about to leave the queue where people see it; a store that is away is waited for."""
         for tries in itertools.count():
             try:
-                await self._intake.refuse(self._trigger, code, why, shown_as(message))
+                await self._intake.refuse(self._trigger, code, why, make_display_delivery(message))
                 break
             except FencedError:
                 raise
@@ -283,11 +283,11 @@ class QueueDesk:
         self._report(self.state)
 
     def _told(self, message: QueueMessage, why: str) -> str:
-        return escape(f"{message.id[:100]}: {why}", LONGEST)
+        return escape(f"{message.id[:100]}: {why}", MAX_ERROR_TEXT_LENGTH)
 
     @property
     def _automation(self) -> str:
-        return name_parts(self._trigger)[0] or self._trigger
+        return split_trigger_name(self._trigger)[0] or self._trigger
 
     def _pause(self, failures: int) -> float:
-        return pause_s(failures, share_of(self._clock))
+        return backoff_seconds(failures, draw_share(self._clock))

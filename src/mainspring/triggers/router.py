@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError, SealedError
-from mainspring.domain.listening import OnRuns
-from mainspring.domain.pace import Pace
-from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.off_loop import OffLoop
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused, TakenIn
@@ -123,7 +123,7 @@ class Router:
                 return [deciding.left(trigger, row.id, DeliveryState.FAILED, "its trigger is gone") for row in rows]
             self._waiting.pass_over(rows[-1], f"its trigger is of another version: {self._known.unreadable[trigger]}")
             return []
-        if isinstance(known.trigger.source, OnRuns):
+        if isinstance(known.trigger.source, JoinedRunsSource):
             return gathering.gathered(known, known.trigger.source, rows)
         commands: list[Any] = []
         for row, event in zip(rows, events_in(known, rows, self._reader, self._sealing), strict=True):
@@ -149,7 +149,9 @@ class Router:
             return None
         ids = tuple(row.id for row in rows)
         if known is None:
-            return LetGo(trigger=trigger, by=by, deliveries=ids, pace=Pace(), start=None, note="its trigger is gone")
+            return LetGo(
+                trigger=trigger, by=by, deliveries=ids, pace=FlowControl(), start=None, note="its trigger is gone"
+            )
         events = events_in(known, rows, self._reader, self._sealing)
         unreadable = [event for event in events if isinstance(event, Unreadable)]
         if unreadable:

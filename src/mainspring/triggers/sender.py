@@ -14,11 +14,11 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, OptionError, UnknownNameError, ValueRefusedError
-from mainspring.domain.ids import new_id
-from mainspring.domain.pause import pause_s, share_of
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.text import escape
-from mainspring.resources.fault_text import LONGEST, FaultText
+from mainspring.domain.failures.backoff import backoff_seconds, draw_share
+from mainspring.domain.ids import make_id
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.sealing import Sealing
+from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store import failpoints
 from mainspring.store.applied import applied
 from mainspring.store.base import Reader, Store
@@ -55,7 +55,7 @@ class Sender:
         clock: Clock,
         sealing: Sealing,
         links: BrokerLinks,
-        faults: FaultText,
+        faults: ErrorText,
     ) -> None:
         self._loop = loop
         self._store = store
@@ -113,7 +113,7 @@ class Sender:
             if not await asyncio.to_thread(can_send, self._reader, self._clock.now()):
                 return
             since = time.monotonic()
-            lease = new_id("l", self._clock.now(), self._clock.random_bits(80))
+            lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
             taken = await applied(self._store, TakeQueues(lease, round(_LEASE_S * 1000), room, _MESSAGES))
             if not isinstance(taken, Leased) or not taken.queues:
                 return
@@ -152,7 +152,7 @@ class Sender:
             pass_on_cancel()
             away = self._faults.of(error) or type(error).__name__
         self._tell(queue.name, away)
-        retry_s = 0.0 if away is None else pause_s(0 if batch.sent else queue.failures, share_of(self._clock))
+        retry_s = 0.0 if away is None else backoff_seconds(0 if batch.sent else queue.failures, draw_share(self._clock))
         if source is not None:
             if away is None:
                 self._links.give_back(queue.name, source)
@@ -206,4 +206,4 @@ class _Batch:
 
     def refuse_all(self, why: str) -> None:
         """The queue's address leads nowhere, for none of its messages."""
-        self.refused = [Refusal(message.seq, escape(why, LONGEST)) for message in self.queue.messages]
+        self.refused = [Refusal(message.seq, escape(why, MAX_ERROR_TEXT_LENGTH)) for message in self.queue.messages]

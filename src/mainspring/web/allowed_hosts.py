@@ -7,7 +7,7 @@ address as a name cannot be rebound, so addresses are always allowed.
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from mainspring.domain.network import parse_address
+from mainspring.domain.text.ip_networks import parse_address
 
 _LOCAL = "localhost"
 

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from mainspring.domain.access import Role, Visitor
+from mainspring.domain.access.permissions import Role, Visitor
 
 
 class Entry(NamedTuple):

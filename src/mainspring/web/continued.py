@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.service.opening import ViewOpening
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused, Result

@@ -13,9 +13,9 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.failure import shorten_headline
-from mainspring.domain.plain import iso
-from mainspring.domain.text import escape as escape_text
+from mainspring.domain.failures.failure import shorten_headline
+from mainspring.domain.text.escaping import escape as escape_text
+from mainspring.domain.values.plain_json import format_iso
 from mainspring.insight.words import ago, instant, memory, of_core, one_line, percent, span
 from mainspring.web.bar import FIRST, MORE
 from mainspring.web.marks import icon_of, tone_of
@@ -75,7 +75,7 @@ def filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
         at_clock = escape(f"{instant(at, named)} {named}")
         # Put together by hand: a page of rows has hundreds, and Markup.format takes ten times as long.
         distance = ago(at, clock.now())
-        time = f'<time datetime="{iso(at)}" data-when="{at_clock}" title="{at_clock}" tabindex="0">{distance}</time>'
+        time = f'<time datetime="{format_iso(at)}" data-when="{at_clock}" title="{at_clock}" tabindex="0">{distance}</time>'
         return Markup(time)  # noqa: S704 - all of it is ours, or escaped
 
     return {

@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import MainspringError
 from mainspring.service.key_text import hash_of

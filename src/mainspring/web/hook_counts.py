@@ -5,14 +5,14 @@ Bounded: by triggers that the store knows and by answers that we give, never by 
 
 from collections import Counter
 
-from mainspring.domain.monitors.senders import AT_MOST
+from mainspring.domain.monitors.messaging.rejected_sender import MAX_REQUESTS
 
 OTHER = ""
 """Stands for the trigger of requests to paths that nobody has."""
 AGAIN = "again"
 """The answer to what was taken in before, and is not taken in twice."""
 _A_SECOND = 2.0
-_AT_ONCE = 2.0 * AT_MOST
+_AT_ONCE = 2.0 * MAX_REQUESTS
 """A sender that posts everything at once, once a night, has to be more than the monitor of rejected senders forgives."""
 _ALL_A_SECOND, _ALL_AT_ONCE = 10.0, 20.0
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from mainspring.app.own_findings import OwnFindings
 from mainspring.app.post_process import PostProcess
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.process_finding import FindingKind
+from mainspring.domain.processes.process_finding import ProcessFindingKind
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.triggers.intake import Intake
 from mainspring.triggers.known import KnownTriggers
 from mainspring.web.hook_counts import HookCounts
@@ -76,10 +76,12 @@ class HookDoor:
     async def _report(self) -> None:
         """Put on record what is wrong with this process: an address that is taken, a webhook without a secret."""
         why = {"web.bind": self.pages_trouble, "hooks.bind": (self.trouble or self.moved) if len(self.table) else None}
-        self._findings.replace(FindingKind.ADDRESS, {name: text for name, text in why.items() if text is not None})
+        self._findings.replace(
+            ProcessFindingKind.ADDRESS, {name: text for name, text in why.items() if text is not None}
+        )
         if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
             self._checked_at = time.monotonic()
-            self._findings.replace(FindingKind.SECRET, await asyncio.to_thread(self._missing_secrets))
+            self._findings.replace(ProcessFindingKind.SECRET, await asyncio.to_thread(self._missing_secrets))
         self._findings.report()
 
     def _missing_secrets(self) -> dict[str, str]:
@@ -136,12 +138,12 @@ class HookDoor:
         """Write down what was refused, for people to see; a few a second, and never in the way of what is genuine."""
         if len(self._keeping) >= _MOST_KEPT_AT_ONCE or not self.counts.may_keep(trigger, time.monotonic(), why):
             return
-        arrival = Arrival(key="-", body=body, headers=dict(headers))
+        arrival = IncomingDelivery(key="-", body=body, headers=dict(headers))
         task = self._process.loop.create_task(self._write_down(trigger, why, note, arrival))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _write_down(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def _write_down(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
         try:
             await self.intake.refuse(trigger, why, note, arrival)
         except MainspringError as error:

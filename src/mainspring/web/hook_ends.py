@@ -10,8 +10,8 @@ import msgspec
 
 from mainspring.app.handle import heir_of
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.sealing import Sealing
-from mainspring.domain.states import TERMINAL, UNDECIDED, DeliveryState, RunState
+from mainspring.domain.states import TERMINAL_STATES, UNDECIDED_STATES, DeliveryState, RunState
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Reader
 from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.triggers import standing
@@ -102,14 +102,14 @@ class HookEnds:
         state, run = standing(self._reader, waited)
         if run is not None:
             return self._end_of(run)
-        return None if state in UNDECIDED else RunEnd(state)
+        return None if state in UNDECIDED_STATES else RunEnd(state)
 
     def _end_of(self, run: str) -> RunEnd | None:
         """Return how a run ended, or the one that it began anew as; None while it goes on, or waits for a person."""
         view = run_view(self._reader, run)
-        while view.state in TERMINAL and (heir := heir_of(view)) is not None:
+        while view.state in TERMINAL_STATES and (heir := heir_of(view)) is not None:
             view = run_view(self._reader, heir)
-        if view.state not in TERMINAL:
+        if view.state not in TERMINAL_STATES:
             return None
         if view.state is not RunState.SUCCEEDED or view.result is None:
             return RunEnd(view.state, run)

@@ -7,7 +7,7 @@ import socket
 from mainspring.app.listen_addresses import is_default, note_address
 from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.network import Networks
+from mainspring.domain.text.ip_networks import IpNetworks
 from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.connection import ConnectionLimits
 from mainspring.web.hook_door import HookDoor
@@ -33,7 +33,7 @@ class HookListener:
         web, self._settings = process.project.settings.web, process.project.settings.hooks
         bind, public_url = self._settings.bind, self._settings.public_url
         hosts = AllowedHosts(bind, public_url, web.allowed_hosts, is_loopback=is_loopback(host_of(bind)))
-        limits = ConnectionLimits(MOST_CONNECTIONS, MOST_OF_ADDRESS, Networks(web.trusted_proxies).__contains__)
+        limits = ConnectionLimits(MOST_CONNECTIONS, MOST_OF_ADDRESS, IpNetworks(web.trusted_proxies).__contains__)
         self._server = server(
             Hooks(door, self._settings, process.project.secrets, hosts),
             limits,

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.hook_arrival import Said
-from mainspring.domain.hook_body import Unfit
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse
 from mainspring.store.commands.results import Refused
 
 Message = MutableMapping[str, Any]
@@ -77,7 +77,7 @@ def full() -> Reply:
     return problem(503, "full", "too much comes at once", retry_after=1, close=True)
 
 
-def unfit(found: Unfit) -> Reply:
+def unfit(found: RequestError) -> Reply:
     """Return the answer to a request that cannot count."""
     more = {} if found.at is None else {"at": found.at}
     return problem(found.status, found.code, found.text, more=more)
@@ -93,7 +93,7 @@ def refused(found: Refused) -> Reply:
     return problem(status, found.code, text, retry_after=wait)
 
 
-def said(found: Said) -> Reply:
+def said(found: ImmediateResponse) -> Reply:
     """Return the answer to a question of a set-up."""
     return Reply(status=200, code="question", body=found.body, kind=found.content_type)
 

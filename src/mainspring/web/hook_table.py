@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.triggers.known import KnownTrigger
 
 

@@ -11,14 +11,14 @@ import msgspec
 
 from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.errors import MainspringError, SealedError
-from mainspring.domain.hook_arrival import Said, read_request
-from mainspring.domain.hook_body import Unfit
-from mainspring.domain.kept_header import kept_headers
 from mainspring.domain.states import DeliveryState, RunState
-from mainspring.domain.verification import BAD_SIGNATURE, verify_request
-from mainspring.domain.verifier import Bearer, GitLab, Unsigned, kind_of
-from mainspring.domain.webhook import Respond
-from mainspring.resources.secret import Secrets
+from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
+from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, verify_request
+from mainspring.domain.triggers.webhooks.verifier import BearerVerifier, GitLab, UnsignedVerifier, verifier_kind
+from mainspring.domain.triggers.webhooks.webhook import ResponseMode
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.triggers.prepared import Prepared
 from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
@@ -38,7 +38,7 @@ _LARGE = 64 * 1024
 _LOG = logging.getLogger("mainspring.web.hooks")
 _BODIES_AT_LEAST = 4
 _NO_FAULT = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
-_BY_TOKEN = (Bearer, GitLab)
+_BY_TOKEN = (BearerVerifier, GitLab)
 _NOT_SET_UP = problem(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
 
 _OTHER_NAME = problem(
@@ -53,7 +53,7 @@ class Hooks:
     """The ASGI application. `hosts` = the names by which webhooks that verify nothing may be called; None = any."""
 
     def __init__(
-        self, door: HookDoor, settings: HooksSettings, secrets: Secrets, hosts: AllowedHosts | None = None
+        self, door: HookDoor, settings: HooksSettings, secrets: SecretStore, hosts: AllowedHosts | None = None
     ) -> None:
         self._door = door
         self._hosts = hosts
@@ -90,7 +90,7 @@ class Hooks:
         headers = headers_of(scope)
         if isinstance(headers, Reply):
             return headers
-        if isinstance(hook.webhook.verify, Unsigned) and not (
+        if isinstance(hook.webhook.verify, UnsignedVerifier) and not (
             self._hosts is None or self._hosts.allows(headers.get("host"))
         ):
             return _OTHER_NAME
@@ -129,19 +129,19 @@ class Hooks:
         wrong = self._check_sender(hook, headers, body, secrets)
         if wrong is not None:
             return wrong
-        found = read_request(hook.webhook, body, headers)
-        if isinstance(found, Unfit):
+        found = read_webhook_request(hook.webhook, body, headers)
+        if isinstance(found, RequestError):
             return unfit(found)
-        if isinstance(found, Said):
+        if isinstance(found, ImmediateResponse):
             return said(found)
         try:
-            ready = self._door.intake.prepare(hook.known, found.arrival, found.data, kind_of(hook.webhook.verify))
+            ready = self._door.intake.prepare(hook.known, found.arrival, found.data, verifier_kind(hook.webhook.verify))
         except SealedError as error:
             return _not_stored(hook, error)
         if isinstance(ready, Refused):
             return refused(ready)
         if ready.at is not None:
-            return unfit(Unfit(422, "misfit", ready.command.refused or "", ready.at))
+            return unfit(RequestError(422, "misfit", ready.command.refused or "", ready.at))
         return ready
 
     def _check_sender(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | None:
@@ -152,7 +152,7 @@ class Hooks:
     def _refuse(self, hook: Hook, headers: dict[str, str], body: bytes, reply: Reply) -> Reply:
         """Let people see what was refused; questions of a set-up, and what is our own fault, are none of it."""
         if 400 <= reply.status < 500:
-            kept = kept_headers(hook.webhook.verify, headers)
+            kept = select_stored_headers(hook.webhook.verify, headers)
             self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
         return reply
 
@@ -184,9 +184,9 @@ class Hooks:
     async def _accepted(self, hook: Hook, taken: TakenIn) -> Reply:
         code = "accepted" if taken.first else AGAIN
         ids = {"run": taken.run, "delivery": taken.delivery}
-        if hook.webhook.respond is Respond.NOTHING:
+        if hook.webhook.respond is ResponseMode.NOTHING:
             return Reply(status=200, code=code)
-        if hook.webhook.respond is Respond.RESULT:
+        if hook.webhook.respond is ResponseMode.RESULT:
             end = await self._door.ends.wait(taken.delivery, taken.run, hook.webhook.wait)
             if end is not None:
                 return _ended(code, {**ids, "run": taken.run or end.run}, end)

@@ -15,12 +15,20 @@ from authlib.oidc.discovery import get_well_known_url
 from joserfc.jwk import KeySet
 
 from mainspring.config.web_settings import OidcSettings
+from mainspring.domain.access.id_token import read_signing_keys, verify_claims
+from mainspring.domain.access.oidc import (
+    OidcProvider,
+    PendingSignIn,
+    TokenResponse,
+    provider_refusal,
+    read_error_code,
+    read_provider,
+    read_token_response,
+)
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.id_token import claims_of, read_keys
-from mainspring.domain.oidc import Answer, Asked, Provider, read_answer, read_provider, read_refusal, refused
 from mainspring.resources.pinned_client import open_client
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 
 WITHIN_S: Final = 10.0
 _LARGEST = 256 * 1024
@@ -34,16 +42,16 @@ _FORM = {"content-type": "application/x-www-form-urlencoded"}
 class IdentityProvider:
     """`back` = the address of `/oidc/back` as browsers see it."""
 
-    def __init__(self, settings: OidcSettings, secrets: Secrets, clock: Clock, back: str) -> None:
+    def __init__(self, settings: OidcSettings, secrets: SecretStore, clock: Clock, back: str) -> None:
         self._settings = settings
         self._issuer, self._client_id = settings.issuer or "", settings.client_id or ""
         self._secrets = secrets
         self._clock = clock
         self._back = back
-        self._known: tuple[int, Provider] | None = None
+        self._known: tuple[int, OidcProvider] | None = None
         self._known_keys: tuple[int, KeySet] | None = None
 
-    async def address(self, asked: Asked) -> str:
+    async def address(self, asked: PendingSignIn) -> str:
         """Return where the browser is sent to."""
         address: str = prepare_grant_uri(
             (await self._provider()).authorization_endpoint,
@@ -58,14 +66,14 @@ class IdentityProvider:
         )
         return address
 
-    async def claims(self, code: str, asked: Asked) -> Mapping[str, Any]:
+    async def claims(self, code: str, asked: PendingSignIn) -> Mapping[str, Any]:
         """Return what the provider says, for a code, of whoever signed in there.
 
         Raises:
             ArgumentError: it does not answer, or what it says does not count for this sign-in.
             ConfigError: our secret is not set.
         """
-        answer = read_answer(await self._redeem(code, asked))
+        answer = read_token_response(await self._redeem(code, asked))
         keys = await self._keys()
         claims = self._read(answer, keys, asked)
         if claims is None:
@@ -75,11 +83,11 @@ class IdentityProvider:
             raise ArgumentError("the provider's answer is signed by a key that the provider does not show")
         return claims
 
-    def _read(self, answer: Answer, keys: KeySet, asked: Asked) -> Mapping[str, Any] | None:
+    def _read(self, answer: TokenResponse, keys: KeySet, asked: PendingSignIn) -> Mapping[str, Any] | None:
         now_s = self._clock.now() // 1_000
-        return claims_of(answer, keys, asked, issuer=self._issuer, client_id=self._client_id, now_s=now_s)
+        return verify_claims(answer, keys, asked, issuer=self._issuer, client_id=self._client_id, now_s=now_s)
 
-    async def _redeem(self, code: str, asked: Asked) -> bytes:
+    async def _redeem(self, code: str, asked: PendingSignIn) -> bytes:
         provider, named = await self._provider(), self._settings.client_secret
         secret = None if named is None else self._secrets.get(named.removeprefix(_SECRET))
         is_basic = secret is not None and provider.takes_basic
@@ -96,7 +104,7 @@ class IdentityProvider:
         async with _client() as client:
             return await _read(client, "POST", provider.token_endpoint, content=form, headers=_FORM, auth=auth)
 
-    async def _provider(self) -> Provider:
+    async def _provider(self) -> OidcProvider:
         """Return what the provider says of itself, asked for once an hour."""
         now = self._clock.now()
         if self._known is None or not 0 <= now - self._known[0] < _KNOWN_MS:
@@ -112,7 +120,7 @@ class IdentityProvider:
         if known is None or not 0 <= now - known[0] < lasts:
             address = (await self._provider()).jwks_uri
             async with _client() as client:
-                known = self._known_keys = now, read_keys(await _read(client, "GET", address))
+                known = self._known_keys = now, read_signing_keys(await _read(client, "GET", address))
         return known[1]
 
 
@@ -135,5 +143,7 @@ async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: An
         said = f": {error}" if isinstance(error, httpx2.ConnectError) and "allowed_networks" in str(error) else ""
         raise ArgumentError(f"the provider does not answer ({type(error).__name__}{said}): try again") from None
     if status != 200:
-        raise refused(f"the provider answers with {status} at {urlsplit(url).path}", read_refusal(bytes(body)))
+        raise provider_refusal(
+            f"the provider answers with {status} at {urlsplit(url).path}", read_error_code(bytes(body))
+        )
     return bytes(body)

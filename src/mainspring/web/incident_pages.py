@@ -15,17 +15,29 @@ from starlette.routing import Route
 from mainspring import __version__
 from mainspring.app.runbooks import Runbooks
 from mainspring.config import Settings
+from mainspring.domain.access.incident_link import LINK_SECRET_NAME, IncidentLinkToken, verify_link_token
 from mainspring.domain.clock import Clock
-from mainspring.domain.cron import to_local, zone_of
 from mainspring.domain.errors import ConfigError, ConflictError, MainspringError, NotFoundError
-from mainspring.domain.incident import Incident
-from mainspring.domain.link import SECRET, Grant, grant_of
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances, headline_of, moment_of, render_notice
-from mainspring.domain.states import INCIDENT_MOVES, REOPENABLE, TERMINAL, IncidentMove, IncidentState, RunState
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import (
+    NotificationContext,
+    format_moment,
+    render_headline,
+    render_notification,
+)
+from mainspring.domain.states import (
+    INCIDENT_MOVES,
+    REOPENABLE_STATES,
+    TERMINAL_STATES,
+    IncidentMove,
+    IncidentState,
+    RunState,
+)
+from mainspring.domain.time.cron import find_zone, to_local
 from mainspring.insight.announced import definition_of
 from mainspring.insight.words import ago
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service import incident as acts
 from mainspring.service import run as runs
 from mainspring.service.actor import Act, Actor, act_of
@@ -87,7 +99,7 @@ class Shown(NamedTuple):
     def again(self) -> LinkedRun | None:
         """The run, if it can be continued now."""
         is_over = self.incident.state is IncidentState.RESOLVED
-        return self.run if self.run is not None and self.run.state in REOPENABLE and not is_over else None
+        return self.run if self.run is not None and self.run.state in REOPENABLE_STATES and not is_over else None
 
     @property
     def refresh_s(self) -> int | None:
@@ -96,7 +108,7 @@ class Shown(NamedTuple):
             return None
         if self.run.state is RunState.SUCCEEDED:
             return _SETTLING_S
-        return None if self.run.state in TERMINAL or self.run.state in REOPENABLE else _MOVING_S
+        return None if self.run.state in TERMINAL_STATES or self.run.state in REOPENABLE_STATES else _MOVING_S
 
     @property
     def seen(self) -> str:
@@ -116,13 +128,13 @@ class Shown(NamedTuple):
 class IncidentPages:
     """`store` is asked in threads. `secrets` holds the keys of links; without them every link is unknown."""
 
-    def __init__(self, settings: Settings, store: ProcessStore, secrets: Secrets, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: ProcessStore, secrets: SecretStore, clock: Clock) -> None:
         project = settings.project
         self._store = store
         self._secrets = secrets
         self._clock = clock
-        self._zone = zone_of(project.timezone)
-        self._around = Circumstances(zone=self._zone, project=project.name, environment=project.environment)
+        self._zone = find_zone(project.timezone)
+        self._around = NotificationContext(zone=self._zone, project=project.name, environment=project.environment)
         self._site = OwnSite(settings.web)
         self._forms = strangers_forms()
         self._assets = Assets()
@@ -155,7 +167,7 @@ class IncidentPages:
             return self._told(413, "this is no form of ours, and nothing was done")
         return await self._answer(request, lambda grant: self._acted(request.path_params["token"], grant, form))
 
-    async def _answer(self, request: Request, look: Callable[[Grant], tuple[Shown, str]]) -> Response:
+    async def _answer(self, request: Request, look: Callable[[IncidentLinkToken], tuple[Shown, str]]) -> Response:
         grant = self._grant(request)
         if grant is None:
             return self._unknown()
@@ -172,17 +184,19 @@ class IncidentPages:
             return self._told(404, "this incident names no run, or it is gone")
         return self._page("night_run.html" if wants_run else "night.html", shown, said, request)
 
-    def _grant(self, request: Request) -> Grant | None:
+    def _grant(self, request: Request) -> IncidentLinkToken | None:
         """Return what the link of a request permits; None = the link is over, or is none."""
         try:
-            return grant_of(request.path_params["token"], self._secrets.lines(SECRET), self._clock.now() // 1000)
+            return verify_link_token(
+                request.path_params["token"], self._secrets.lines(LINK_SECRET_NAME), self._clock.now() // 1000
+            )
         except ConfigError:
             return None
 
     def _unknown(self) -> Response:
         return self._told(404, "this link is over, or never was one: mainspring incidents list shows what is wrong")
 
-    def _shown(self, grant: Grant) -> Shown:
+    def _shown(self, grant: IncidentLinkToken) -> Shown:
         found = reads.incident(self._store.reader, grant.incident)
         if found is None or found.opened != grant.opened:
             raise NotFoundError(f"incident {grant.incident} is over")
@@ -203,7 +217,7 @@ class IncidentPages:
         except NotFoundError:
             return None
 
-    def _acted(self, token: str, grant: Grant, form: dict[str, str]) -> tuple[Shown, str]:
+    def _acted(self, token: str, grant: IncidentLinkToken, form: dict[str, str]) -> tuple[Shown, str]:
         before = self._shown(grant)
         name, seen = form.get("act", ""), form.get("seen", "")
         digest = hashlib.sha256(f"{token}\x1f{name}\x1f{seen}".encode()).hexdigest()[:32]
@@ -243,7 +257,7 @@ class IncidentPages:
         if act is None:
             return ""
         at, now = to_local(act.at, self._zone), to_local(self._clock.now(), self._zone)
-        when = f"{at:%H:%M}" if at.date() == now.date() else moment_of(act.at, self._zone)
+        when = f"{at:%H:%M}" if at.date() == now.date() else format_moment(act.at, self._zone)
         return f"already {act.done} by {act.by} at {when}"
 
     def _line(self, move: reads.MoveView) -> str:
@@ -256,17 +270,17 @@ class IncidentPages:
     def _page(self, template: str, shown: Shown, said: str, request: Request) -> Response:
         found, token = shown.incident, request.path_params["token"]
         path = "/run" if template == "night_run.html" else ""
-        about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
+        about = NotificationEvent.RESOLVED if found.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
         return self._drawn(
             template,
             200,
-            title=headline_of(about, found, self._around.environment),
+            title=render_headline(about, found, self._around.environment),
             said=said,
             incident=found,
             headline=f"{found.subject.automation or 'mainspring'}: {found.said}",
             fields=[
                 field
-                for field in render_notice("", about, self._clock.now(), found, self._around).fields
+                for field in render_notification("", about, self._clock.now(), found, self._around).fields
                 if field.label != "Command"
             ],
             seen=shown.seen,

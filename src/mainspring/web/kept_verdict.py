@@ -6,9 +6,9 @@ from typing import Final, Protocol
 import msgspec
 
 from mainspring.config import Settings
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.insight.part_verdict import PartVerdict, judge_part
 from mainspring.insight.seen_incidents import seen
 from mainspring.insight.standing_runs import StandingRuns, standing_runs

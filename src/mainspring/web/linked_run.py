@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.log_line import LogLine
-from mainspring.domain.sealing import PLAIN
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.runs.log_line import LogLine
+from mainspring.domain.states import REOPENABLE_STATES, RunState
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.insight.decisions import describe_settlement, without_names
 from mainspring.insight.explaining import Explanation, explain
 from mainspring.insight.remedies import Can
@@ -25,7 +25,7 @@ from mainspring.store.reads.status import blocker as read_blocker
 from mainspring.store.reads.triggers import delivered_for
 from mainspring.store.views import RunStory
 
-_SEALED: Final = ViewOpening(PLAIN, lenient=True)
+_SEALED: Final = ViewOpening(PLAIN_SEALING, lenient=True)
 _STEPS: Final = 40
 _LINES: Final = 60
 _PARTS = 10
@@ -67,7 +67,7 @@ def linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
     story = _SEALED.story(outline(reader, id))
     run, lines = story.run, lines_of(story)
     step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
-    has_stopped = run.state in REOPENABLE
+    has_stopped = run.state in REOPENABLE_STATES
     found = _explained(reader, story, now, zone) if has_stopped else None
     can = [] if found is None else found.can
     settlement = None if found is None else found.settlement

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mainspring.domain.derived_states import AutomationState, TriggerState
 from mainspring.domain.states import (
     AlertState,
     AttemptState,
@@ -12,7 +13,6 @@ from mainspring.domain.states import (
     RunState,
     SessionState,
 )
-from mainspring.domain.told_states import AutomationState, TriggerState
 from mainspring.insight.words import ICONS
 
 TONES: Final[dict[str, str]] = {

@@ -12,10 +12,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from mainspring.config.web_settings import OidcSettings
+from mainspring.domain.access.oidc import (
+    PendingSignIn,
+    check_installed,
+    provider_refusal,
+    read_person_name,
+    select_role,
+)
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError
-from mainspring.domain.oidc import Asked, check_installed, name_of, refused, role_of
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service.key_text import hash_of, new_key
 from mainspring.service.people import NAME
 from mainspring.service.sign_in import SignIn
@@ -34,14 +40,14 @@ class OidcPages:
     """`back` = the address of `/oidc/back` as browsers see it. `fault` = why nobody can come in so; None = they can."""
 
     def __init__(
-        self, settings: OidcSettings, pages: Pages, sign_in: SignIn, enter: SignInPages, secrets: Secrets, back: str
+        self, settings: OidcSettings, pages: Pages, sign_in: SignIn, enter: SignInPages, secrets: SecretStore, back: str
     ) -> None:
         self._settings = settings
         self._pages = pages
         self._sign_in = sign_in
         self._enter = enter
         self._cookie = f"{pages.site.cookie}-oidc"
-        self._under_way: OrderedDict[str, Asked] = OrderedDict()
+        self._under_way: OrderedDict[str, PendingSignIn] = OrderedDict()
         self.fault: ConfigError | None = None
         try:
             self._provider = _provider(settings, secrets, pages.clock, back)
@@ -60,7 +66,7 @@ class OidcPages:
         if self.fault is not None:
             return self._failed(request, self.fault)
         clock, browser = self._pages.clock, new_key(self._pages.clock, "")
-        asked = Asked(
+        asked = PendingSignIn(
             state=new_key(clock, ""),
             nonce=new_key(clock, ""),
             verifier=new_key(clock, ""),
@@ -94,7 +100,7 @@ class OidcPages:
         if asked is None or not is_same or self._pages.clock.now() >= asked.until_at:
             return self._failed(request, ArgumentError("this sign-in did not begin here, or took too long: begin anew"))
         if "code" not in said:
-            return self._failed(request, refused("the provider did not let you in", said.get("error")))
+            return self._failed(request, provider_refusal("the provider did not let you in", said.get("error")))
         if said.get("iss", self._settings.issuer) != self._settings.issuer:
             return self._failed(request, ArgumentError("another provider answered"))
         try:
@@ -105,14 +111,14 @@ class OidcPages:
         response.delete_cookie(self._cookie, path="/", secure=self._pages.site.is_secure, httponly=True, samesite="lax")
         return response
 
-    async def _entered(self, request: Request, code: str, asked: Asked) -> str:
+    async def _entered(self, request: Request, code: str, asked: PendingSignIn) -> str:
         """Return the key of a new session."""
         settings = self._settings
         claims = await self._provider.claims(code, asked)
-        name = name_of(claims, settings.name_claim)
+        name = read_person_name(claims, settings.name_claim)
         if not NAME.fullmatch(name):
             raise ArgumentError("what the provider calls you cannot be a name here", hint="See web.oidc.name_claim.")
-        role = role_of(claims, settings.groups_claim, settings.roles)
+        role = select_role(claims, settings.groups_claim, settings.roles)
         if role is None:
             raise ArgumentError("none of your groups may come in here", hint="An admin names groups in [web.oidc].")
         came = self._enter.came(request)
@@ -133,7 +139,7 @@ def provider_name(settings: OidcSettings) -> str | None:
     return settings.issuer.partition("://")[2].partition("/")[0]
 
 
-def _provider(settings: OidcSettings, secrets: Secrets, clock: Clock, back: str) -> "IdentityProvider":
+def _provider(settings: OidcSettings, secrets: SecretStore, clock: Clock, back: str) -> "IdentityProvider":
     """Return the provider as it is asked. Raises ConfigError: what that needs is not installed."""
     check_installed()
     from mainspring.web.identity_provider import IdentityProvider  # noqa: PLC0415 - needs an extra

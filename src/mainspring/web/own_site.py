@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mainspring.config.web_settings import WebSettings
-from mainspring.domain.access import LASTS_MS
-from mainspring.domain.network import Networks, parse_address
+from mainspring.domain.access.permissions import SESSION_LIFETIME_MS
+from mainspring.domain.text.ip_networks import IpNetworks, parse_address
 from mainspring.web.allowed_hosts import AllowedHosts
 
 _MARK = 8
@@ -26,7 +26,7 @@ class OwnSite:
         self.base = public.path.rstrip("/")
         self.is_secure = public.scheme == "https"
         self._hosts = AllowedHosts(web.bind, web.public_url, web.allowed_hosts, is_loopback=is_alone)
-        self._proxies = Networks(web.trusted_proxies)
+        self._proxies = IpNetworks(web.trusted_proxies)
         self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
         # Ports do not part cookies: two projects on one host would sign each other out.
         mark = hashlib.sha256((web.public_url or web.bind).encode()).hexdigest()[:_MARK]
@@ -62,7 +62,7 @@ class OwnSite:
         response.set_cookie(
             self.cookie,
             key,
-            max_age=LASTS_MS // 1_000,
+            max_age=SESSION_LIFETIME_MS // 1_000,
             path="/",
             secure=self.is_secure,
             httponly=True,

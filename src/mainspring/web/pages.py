@@ -12,11 +12,11 @@ from starlette.responses import HTMLResponse, Response
 
 from mainspring import __version__
 from mainspring.config.settings import ProjectSettings
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
-from mainspring.domain.cron import zone_of
 from mainspring.domain.errors import BusyError, MainspringError, StoreError
-from mainspring.domain.plain import iso
+from mainspring.domain.time.cron import find_zone
+from mainspring.domain.values.plain_json import format_iso
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.web.assets import Assets
 from mainspring.web.drawing import here, templates
@@ -41,7 +41,7 @@ class Pages:
         """What stands in the bar of a page; the dashboard tells it, where there is one. It blocks."""
         self._project = project
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-pages")
-        self._templates = templates(zone_of(project.timezone), clock)
+        self._templates = templates(find_zone(project.timezone), clock)
 
     def page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
         """Return a page; `said` = what is told above it."""
@@ -52,7 +52,7 @@ class Pages:
             "asset": lambda asset: self.site.base + self.assets.path(asset),
             "here": lambda **changes: here(request, self.site.base, changes),
             "version": __version__,
-            "served_at": iso(self.clock.now()),
+            "served_at": format_iso(self.clock.now()),
             "form": self.gate.form_token(request) if visitor is not None else "",
             "page": f"page.{self.clock.random_bits(_COMMAND_BITS):x}",
             "project": self._project.name or "mainspring",

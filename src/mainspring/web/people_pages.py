@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mainspring.domain.access import Role, Source, read_role
+from mainspring.domain.access.permissions import Role, SignInMethod, read_role
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.insight.words import many
 from mainspring.service import people as acts
@@ -151,7 +151,7 @@ class PeoplePages:
             )
         except MainspringError as error:
             return PlainTextResponse(f"{told(error)[1]}\n", 503)
-        values = {"sessions": sessions, "own": own.id, "has_password": own.source is Source.PASSWORD}
+        values = {"sessions": sessions, "own": own.id, "has_password": own.source is SignInMethod.PASSWORD}
         values |= {"verdict": verdict, "at": "/me", "wrong": status != 200}
         return self._pages.page(request, "me.html", status, said=said, **values)
 
@@ -194,8 +194,8 @@ class PeoplePages:
         acts.set_password(self._store, asked.name, password, **self._how(asked))
         return f"{asked.name} has a new password and is signed out"
 
-    def _own_password(self, asked: _Asked, came: Came, source: Source) -> str:
-        if source is not Source.PASSWORD:
+    def _own_password(self, asked: _Asked, came: Came, source: SignInMethod) -> str:
+        if source is not SignInMethod.PASSWORD:
             raise ArgumentError("you came in without a password", hint="An admin adds you as a person.")
         proof = self._sign_in.confirms(asked.name, asked.form.get("old", ""), came)
         if proof is None:

@@ -14,7 +14,7 @@ from typing import Any
 from mainspring.app.listen_addresses import is_default, note_address, with_address
 from mainspring.app.post_process import PostProcess, run_post
 from mainspring.domain.errors import ConfigError, MainspringError
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.web.api.call import Site
 from mainspring.web.api.changes import MOST
 from mainspring.web.api.door import Api
@@ -127,7 +127,7 @@ async def _close(process: PostProcess, looking: Sequence[asyncio.Task[Any]]) -> 
     return 0
 
 
-async def hide_secrets(secrets: Secrets) -> None:
+async def hide_secrets(secrets: SecretStore) -> None:
     """Learn which secrets there are, for as long as the process lives: viewers of the API do not see their values."""
     while True:
         await asyncio.to_thread(secrets.hide_all)

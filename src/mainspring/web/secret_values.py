@@ -4,9 +4,9 @@ import logging
 import time
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.verification import secret_fault
-from mainspring.domain.verifier import Unsigned, Verifier
-from mainspring.resources.secret import Secrets
+from mainspring.domain.triggers.webhooks.verification import explain_bad_secret
+from mainspring.domain.triggers.webhooks.verifier import UnsignedVerifier, Verifier
+from mainspring.resources.secret_store import SecretStore
 
 _AGAIN_S = 60.0
 _LOG = logging.getLogger("mainspring.web.hooks")
@@ -15,7 +15,7 @@ _LOG = logging.getLogger("mainspring.web.hooks")
 class SecretValues:
     """Looks them up when they are needed: a file that was replaced counts for the next request."""
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: SecretStore) -> None:
         self._secrets = secrets
         self._told: dict[str, float] = {}
 
@@ -24,7 +24,7 @@ class SecretValues:
 
         One bad line of several costs no sender anything who signs with another.
         """
-        if isinstance(verifier, Unsigned):
+        if isinstance(verifier, UnsignedVerifier):
             return ()
         found: list[str] = []
         for name in verifier.secrets:
@@ -34,7 +34,7 @@ class SecretValues:
                 self._tell(name, str(error))
                 continue
             for place, line in enumerate(lines, 1):
-                fault = secret_fault(verifier, line)
+                fault = explain_bad_secret(verifier, line)
                 if fault is None:
                     found.append(line)
                 else:
@@ -43,7 +43,7 @@ class SecretValues:
 
     def missing(self, verifier: Verifier) -> str | None:
         """Return why no sender can be checked by a verifier, without telling it in the log; None if one can be."""
-        if isinstance(verifier, Unsigned):
+        if isinstance(verifier, UnsignedVerifier):
             return None
         faults: list[str] = []
         for name in verifier.secrets:
@@ -52,7 +52,7 @@ class SecretValues:
             except ConfigError as error:
                 faults.append(error.message.splitlines()[0])
                 continue
-            found = [fault for line in lines if (fault := secret_fault(verifier, line)) is not None]
+            found = [fault for line in lines if (fault := explain_bad_secret(verifier, line)) is not None]
             if len(found) < len(lines):
                 return None
             faults.append(

@@ -6,9 +6,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mainspring.config import Settings
+from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.clock import Clock
-from mainspring.domain.password import Cost
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service.people import offer_link
 from mainspring.service.sign_in import SignIn
 from mainspring.store.process_store import ProcessStore
@@ -30,11 +30,11 @@ class WaysIn:
         self,
         settings: Settings,
         store: ProcessStore,
-        secrets: Secrets,
+        secrets: SecretStore,
         clock: Clock,
         *,
         is_alone: bool,
-        cost: Cost | None = None,
+        cost: ScryptCost | None = None,
     ) -> None:
         self.site = OwnSite(settings.web, is_alone=is_alone)
         self.gate = Gate(self.site, store, clock)

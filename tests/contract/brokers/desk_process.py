@@ -6,9 +6,9 @@ python -m tests.contract.brokers.desk_process URL
 import asyncio
 import sys
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.commands.results import DONE
 from mainspring.triggers.queue_desk import QueueDesk
 
@@ -19,18 +19,18 @@ class Intake:
     def get(self, name: str) -> str:
         raise LookupError(name)
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
         print(arrival.key, flush=True)
         await asyncio.Event().wait()
         return DONE
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
         raise NotImplementedError
 
 
 def main(url: str) -> None:
     intake = Intake()
-    queue = Queue.parse(url, ack_wait="2s", prefetch=10)
+    queue = BrokerQueue.parse(url, ack_wait="2s", prefetch=10)
     desk = QueueDesk("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
     asyncio.run(desk.run())
 

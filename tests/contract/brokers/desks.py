@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.queue_address import server_of
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.queues.queue_address import resolve_server
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.queue_access import QueueSource, open_source
 from mainspring.triggers.queue_desk import QueueDesk
@@ -25,15 +25,15 @@ class Intake:
     """Counts each key once, as a store does. `refuses` says what is refused; the first `away` calls commit and then fail."""
 
     def __init__(self) -> None:
-        self.first: dict[str, Arrival] = {}
-        self.all: list[Arrival] = []
-        self.refuses: Callable[[Arrival], Refused | None] = lambda _: None
+        self.first: dict[str, IncomingDelivery] = {}
+        self.all: list[IncomingDelivery] = []
+        self.refuses: Callable[[IncomingDelivery], Refused | None] = lambda _: None
         self.away = 0
         self.refused: list[str] = []
         self.shown: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
         assert trigger == TRIGGER
         for _ in range(hash(arrival.key) % 5):  # arrivals of one batch overtake each other
             await asyncio.sleep(0)
@@ -49,14 +49,14 @@ class Intake:
             raise StoreUnavailableError("the answer to the commit was lost")
         return DONE
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
         self.shown.append((why, arrival.headers["message-id"]))
 
 
 class Desk:
     """One running desk and what it reported."""
 
-    def __init__(self, queue: Queue, intake: Intake, secrets: dict[str, str]) -> None:
+    def __init__(self, queue: BrokerQueue, intake: Intake, secrets: dict[str, str]) -> None:
         self.intake = intake
         self.states: list[QueueState] = []
         self.desk = QueueDesk(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
@@ -112,30 +112,30 @@ class Desks:
         self.secrets: dict[str, str] = {}
         self._open: list[Desk] = []
 
-    async def queue(self, *, ordered: bool = False, **options: Any) -> Queue:
+    async def queue(self, *, ordered: bool = False, **options: Any) -> BrokerQueue:
         """Make a queue on the broker, with an `ack_wait` that a test can wait for."""
         self.url = await self.broker.new_queue(ordered=ordered)
-        return Queue.parse(self.url, **{"ack_wait": "2s", **options})
+        return BrokerQueue.parse(self.url, **{"ack_wait": "2s", **options})
 
-    def open(self, queue: Queue, intake: Intake | None = None) -> Desk:
+    def open(self, queue: BrokerQueue, intake: Intake | None = None) -> Desk:
         desk = Desk(queue, intake or Intake(), self.secrets)
         self._open.append(desk)
         return desk
 
-    async def publisher(self, queue: Queue) -> QueueSource:
+    async def publisher(self, queue: BrokerQueue) -> QueueSource:
         """Connect to publish."""
-        source = open_source(queue, server_of(queue.server, lambda name: name), None)
+        source = open_source(queue, resolve_server(queue.server, lambda name: name), None)
         await source.connect()
         return source
 
-    async def send(self, queue: Queue, *messages: Sent) -> None:
+    async def send(self, queue: BrokerQueue, *messages: Sent) -> None:
         """Publish each message once."""
         source = await self.publisher(queue)
         for message in messages:
             await source.publish(message.key, message.body, message.headers)
         await source.close()
 
-    async def left(self, queue: Queue, count: int = 0) -> int:
+    async def left(self, queue: BrokerQueue, count: int = 0) -> int:
         """Return how many messages the broker still has; it may need a moment to count what was let go."""
         found = -1
         for _ in range(100):

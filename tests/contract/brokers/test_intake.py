@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.arrival import Arrival
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.store.commands.results import Refused
 from tests.brokers.server import Sent
 from tests.contract.brokers.desks import Desks, Intake
@@ -76,7 +76,7 @@ async def test_a_value_that_cannot_be_taken_in_is_set_aside_after_its_chances(de
     queue = await desks.queue(max_deliveries=3)
     await desks.send(queue, Sent("good", b"{}"), Sent("bad", b'{"n": "x"}'), Sent("fine", b"{}"))
 
-    def refuse(arrival: Arrival) -> Refused | None:
+    def refuse(arrival: IncomingDelivery) -> Refused | None:
         return Refused("bad_value", "n is no number") if arrival.key == "bad" else None
 
     intake = Intake()

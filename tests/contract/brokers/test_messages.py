@@ -3,8 +3,8 @@
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.queue_address import server_of
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_address import resolve_server
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.triggers.queue_access import open_source
 from tests.brokers.server import Sent
 from tests.contract.brokers.desks import GROUP, Desks
@@ -68,8 +68,8 @@ async def test_a_queue_that_is_not_there_is_told_with_the_way_to_make_it(desks: 
     """Where somebody has to make the queue, the desk says so by name, and goes on trying."""
     queue = await desks.queue()
     known = queue.name
-    missing = Queue.parse(desks.url.replace(known, "nowhere"), ack_wait="2s")
-    source = open_source(missing, server_of(missing.server, lambda name: name), GROUP)
+    missing = BrokerQueue.parse(desks.url.replace(known, "nowhere"), ack_wait="2s")
+    source = open_source(missing, resolve_server(missing.server, lambda name: name), GROUP)
     if desks.broker.name == "valkey":  # a stream is made by whoever reads it first
         await source.connect()
         await source.close()
@@ -99,7 +99,7 @@ async def test_password_is_a_secret_that_only_the_broker_hears(desks: Desks):
     """A wrong one is told without being repeated, and when the right one is there the queue is read."""
     plain = await desks.queue()
     await desks.send(plain, Sent("one", b"{}"))
-    queue = Queue.parse(await desks.broker.with_user(desks.url), ack_wait="2s")
+    queue = BrokerQueue.parse(await desks.broker.with_user(desks.url), ack_wait="2s")
     desks.secrets["BROKER"] = "s3cr/t"
     desk = desks.open(queue)
     if desks.broker.name not in ("sqs", "postgresql"):  # these let everybody in here

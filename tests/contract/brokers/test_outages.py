@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from tests.brokers.server import Sent
 from tests.contract.brokers.desks import Desk, Desks
 
@@ -68,7 +68,7 @@ def _assert_in_order(desk: Desk) -> None:
         assert numbers == sorted(numbers), name
 
 
-async def _send_for_certain(desks: Desks, queue: Queue, count: int) -> None:
+async def _send_for_certain(desks: Desks, queue: BrokerQueue, count: int) -> None:
     """Publish each message until the broker says that it has it."""
     source = await desks.publisher(queue)
     for n in range(count):
@@ -84,7 +84,7 @@ async def _send_for_certain(desks: Desks, queue: Queue, count: int) -> None:
     await source.close()
 
 
-async def _connect_again(desks: Desks, queue: Queue, source):
+async def _connect_again(desks: Desks, queue: BrokerQueue, source):
     while True:
         with contextlib.suppress(Exception):
             await source.close()

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import Decide, Gather, LetGo, TakeIn, Topic, TriggerRow
@@ -51,7 +51,7 @@ def taking_in(store: Any, key: str, **options: Any) -> TakeIn:
     values: dict[str, Any] = {"trigger": HOOK, "body_hash": "h", "body": b'{"n": 1}', "id": store.name("d")}
     values |= options
     if "start" not in values:
-        values["start"] = store.starting(name_parts(values["trigger"])[0])
+        values["start"] = store.starting(split_trigger_name(values["trigger"])[0])
     return TakeIn(key=key, **values)
 
 

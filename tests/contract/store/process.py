@@ -4,9 +4,9 @@ import itertools
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import FactKind, OutcomeKind
-from mainspring.domain.outgoing import Message
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts, TakeAlerts
 from mainspring.store.commands.automations import Announce, Audited, AutomationRow, ScheduleRow
@@ -214,8 +214,8 @@ def event(
     return Publish(id or Process.name("ev"), name, data, keep_until, key)
 
 
-def post(queue: str = "orders/eu", *, id: str | None = None, body: bytes = b"1", **options: Any) -> Message:
-    return Message(id or Process.name("m"), queue, body, **options)
+def post(queue: str = "orders/eu", *, id: str | None = None, body: bytes = b"1", **options: Any) -> QueuedMessage:
+    return QueuedMessage(id or Process.name("m"), queue, body, **options)
 
 
 def take(*, queues: int = 10, messages: int = 10, lease_ms: int = 1_000) -> TakeQueues:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from mainspring.domain.errors import FencedError, StoreUnavailableError
-from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot, Prune, ReleaseLock, SetQueue, TakeLock

@@ -1,8 +1,8 @@
 """Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.route import Target
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import AlertState
 from mainspring.operations.channels import judge_channels
 from mainspring.operations.pulse import stands_still
@@ -16,7 +16,7 @@ from tests.contract.store.test_incidents import found
 
 
 def open_incidents(store, *names, to=None):
-    to = to or (Target(0, "ops"),)
+    to = to or (NotificationTarget(0, "ops"),)
     every = tuple(found(Subject("a", IncidentKind.PERMANENT_ERROR, name), id=name, to=to) for name in names)
     store.do(Observe(looked_at=store.clock.now(), found=every))
 
@@ -60,7 +60,7 @@ def test_digest_is_taken_whole(store):
     every = [(f"i{number}", Severity.DIGEST if number % 2 else Severity.NOTIFY) for number in range(8)]
     for name, severity in every:
         subject = Subject("a", IncidentKind.PERMANENT_ERROR, name)
-        one = found(subject, id=name, to=(Target(0, "ops"),), severity=severity)
+        one = found(subject, id=name, to=(NotificationTarget(0, "ops"),), severity=severity)
         store.do(Observe(looked_at=store.clock.now(), found=(one,)))
     take = take_alerts("ops", most=2)
     (channel,) = store.do(take).channels
@@ -153,7 +153,7 @@ def test_channel_that_refuses_all_is_told_of(store):
 def test_alert_waits_for_its_time(store):
     """What a quiet hour holds back is not due, and channels that nobody can reach are left alone."""
     now = store.clock.now()
-    open_incidents(store, "i1", to=(Target(now + 1_000, "ops"), Target(now, "other")))
+    open_incidents(store, "i1", to=(NotificationTarget(now + 1_000, "ops"), NotificationTarget(now, "other")))
     assert taken(store.do(take_alerts("ops"))) == {}
     store.clock.forward(1_000)
     assert taken(store.do(take_alerts("ops"))) == {"ops": ["i1"]}
@@ -166,16 +166,16 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     (channel,) = store.do(take).channels
     store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
     later = store.clock.now() + 12 * 3_600_000
-    open_incidents(store, "i2", to=(Target(later, "ops"),))
+    open_incidents(store, "i2", to=(NotificationTarget(later, "ops"),))
     store.clock.forward(3_600_000)
     assert [one.oldest_at for one in store.read("channels")] == [later]
-    assert stands_still(Facts(), store.read("unsent"), store.clock.now(), None) is None
+    assert stands_still(MonitorInputs(), store.read("unsent"), store.clock.now(), None) is None
 
 
 def test_what_waits_is_counted_by_channel(store):
     """With the first due time of each; a channel that took all stays, with nothing."""
     assert (store.read("wrong_counts"), store.read("unsent")) == ({}, [])
-    open_incidents(store, "i1", "i2", to=(Target(0, "ops"), Target(9_000, "mail")))
+    open_incidents(store, "i1", "i2", to=(NotificationTarget(0, "ops"), NotificationTarget(9_000, "mail")))
     assert store.read("wrong_counts") == {("notify", "permanent_error"): 2}
     waiting = [Unsent("mail", 2, 9_000), Unsent("ops", 2, 0)]
     assert store.read("unsent") == waiting
@@ -189,7 +189,7 @@ def test_channel_that_a_clock_put_off_while_it_was_ahead_is_told_now(store):
     """What was made then is due, and the channel is left alone no longer; an hour at most it is whatever it asks for."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000
-    open_incidents(store, "i1", to=(Target(store.clock.now(), "ops"),))
+    open_incidents(store, "i1", to=(NotificationTarget(store.clock.now(), "ops"),))
     take = take_alerts("ops")
     assert taken(store.do(take)) == {"ops": ["i1"]}
     store.do(settle(take, away="refused", retry_after_ms=30_000))

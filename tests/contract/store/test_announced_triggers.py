@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import Announce, AutomationRow, ResumeAutomation, RetireAutomation
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.store.reads import triggers as reads
@@ -111,7 +111,7 @@ def test_a_retired_automation_frees_its_path(store):
 
 def test_a_new_name_takes_along_what_arrived(store):
     """Keys count on, what is held goes on, what is remembered of a key is remembered, and nothing of the old name is left."""
-    pace = Pace.parse(throttle="1h")
+    pace = FlowControl.parse(throttle="1h")
     rows = (hook("a", "/in"), on_event("a"))
     store.do(announced(*rows))
     store.do(
@@ -137,7 +137,7 @@ def test_a_new_name_takes_along_what_arrived(store):
 
 def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
     """Names may hold a "/": what is of a/b is no trigger of a, and moves with a/b alone."""
-    pace = Pace.parse(throttle="1h")
+    pace = FlowControl.parse(throttle="1h")
     own = {"a": taking_in(store, "one", pace=pace), "a/b": taking_in(store, "two", trigger="a/b/webhook", pace=pace)}
 
     def rows(*names: str):

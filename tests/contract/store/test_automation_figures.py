@@ -1,6 +1,6 @@
 """What is read of automations for people: newest runs, figures, what was healed and helped, what came back; the same on every database."""
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import RunState
 from mainspring.insight.trust import trust_line, trust_of
 from mainspring.store.commands.incidents import Found, Observe

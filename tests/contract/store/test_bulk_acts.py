@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove, BulkState
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece

@@ -13,9 +13,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import FactKind, OutcomeKind
-from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
 from mainspring.store.commands.automations import Prune, SetQueue
 from mainspring.store.commands.inbox import CloseWait, RejectFact, ReturnFact
 from mainspring.store.commands.runs import Reopen, RunKey
@@ -247,7 +247,7 @@ class Chain(RuleBasedStateMachine):
     def fits(self, ident, number):
         where, since = self.waits[ident]
         at, data = self.events[number]
-        return at >= since and event_hash("paid", shape_of(where), data) == match_hash("paid", where)
+        return at >= since and event_hash("paid", match_paths(where), data) == match_hash("paid", where)
 
     def free(self, ident):
         used = {fact.source for fact in self.lying.values()} | set(self.counted.values()) | self.rejected

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.inbox import Deliver, OpenWait
 from mainspring.store.commands.results import DONE

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mainspring.domain.clock_step import RunClockSteps
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.notice import About
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import AttemptState, IncidentState, RunState
+from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.clock_steps import report_clock
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.operations.facts import FactsReader
@@ -335,7 +335,7 @@ def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_inst
     assert len(regressions(site)) == 1
     site.look(1_000)
     assert regressions(site) == []
-    assert site.told().count((About.OPENED, "ops")) == 1
+    assert site.told().count((NotificationEvent.OPENED, "ops")) == 1
 
 
 def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock):

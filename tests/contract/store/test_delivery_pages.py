@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from mainspring.domain.ids import new_id
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.triggers import Replay
 from mainspring.store.reads import triggers as reads
@@ -20,7 +20,7 @@ def rows(store, clock):
     store.do(announced(hook(), hook("b", "/other")))
     for n in range(9):
         refused = "no" if n % 4 == 3 else None
-        id = new_id("d", clock.now(), n)
+        id = make_id("d", clock.now(), n)
         store.do(taking_in(store, f"k{n}", id=id, trigger=TRIGGERS[n % 3 == 0], refused=refused))
         clock.forward(1_000)
     return reads.deliveries(store.reader, limit=50).deliveries

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.inbox import CloseWait, ExpireWait

@@ -6,14 +6,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.ids import new_id
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import Away
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.inputs import UnreachableSource
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.states import RunState
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.learned import Learned
 from mainspring.store.commands.automations import (
@@ -208,7 +208,7 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
 
 def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
     """A new interval begins with the next slot: one of before it was announced is not made up for."""
-    definition = Definition(kind=Kind.TASK, name="new")
+    definition = Definition(kind=DefinitionKind.TASK, name="new")
     row = AutomationRow("new", "task", 1, "code", msgspec.json.encode(definition.to_data()))
     now = clock.now()
     spec = b'{"every":3600000}'
@@ -250,7 +250,7 @@ def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, fact
 def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, clock, facts):
     """By the ids of runs, which sort by time, and by their ends."""
     store.do(SetQueue("mail", max_backlog=1_000))
-    store.do(*[store.starting(id=new_id("r", clock.now() + n, n), queue="mail") for n in range(110)])
+    store.do(*[store.starting(id=make_id("r", clock.now() + n, n), queue="mail") for n in range(110)])
     clock.forward(1_000)
     store.do(*[finish(run) for run in store.claim(8).runs])
     queue = next(each for each in facts().queues if each.name == "mail")
@@ -259,11 +259,11 @@ def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, cloc
 
 def test_desk_that_is_away_is_told_with_its_broker(store, clock, facts):
     """Of a trigger that is there; an automation that listens is known as one."""
-    source = Queue.parse("nats://mq:4222/ORDERS")
+    source = BrokerQueue.parse("nats://mq:4222/ORDERS")
     definition = msgspec.json.encode(Trigger(source=source))
     store.do(announced(TriggerRow("a/queue", "a", "queue", definition, None)))
     store.do(ReportDesk("a/queue", None, clock.now(), "refused"), ReportDesk("b/queue", None, 5, "gone"))
-    assert one(facts()).away == (Away("a/queue", "box", clock.now(), "refused", source.server),)
+    assert one(facts()).away == (UnreachableSource("a/queue", "box", clock.now(), "refused", source.server),)
     assert (one(facts()).listens, one(facts(), "b").listens, one(facts(), "b").away) == (True, False, ())
 
 
@@ -319,7 +319,7 @@ def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):
 
 def test_help_of_people_is_counted(store, clock, facts):
     """Runs that they started, where nobody needs to, and continued; not what programs did."""
-    definition = Definition(kind=Kind.TASK, name="a", options={"cron": ["0 3 * * *"]})
+    definition = Definition(kind=DefinitionKind.TASK, name="a", options={"cron": ["0 3 * * *"]})
     store.announce(
         *("a", "b"),
         schedules=(ScheduleRow("a", "a", b'{"cron":"0 3 * * *"}', clock.now() + DAY, "k"),),
@@ -339,7 +339,7 @@ def test_help_of_people_is_counted(store, clock, facts):
 def test_all_is_well_where_nothing_happened(store, clock):
     """The round of a store with two automations that nobody started finds nothing."""
     facts = FactsReader(store.reader).read(clock.now())
-    assert judge_all(facts, DEFAULTS, clock.now()).findings == ()
+    assert evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings == ()
 
 
 def test_failures_are_found_in_what_was_read(store, clock, facts):
@@ -348,6 +348,6 @@ def test_failures_are_found_in_what_was_read(store, clock, facts):
         run_once(store, clock, end=fail)
     run = store.begin()
     store.do(halt(run))
-    found = judge_all(facts(), DEFAULTS, clock.now()).findings
+    found = evaluate_all(facts(), DEFAULT_TUNINGS, clock.now()).findings
     assert [each.subject.kind for each in found] == [IncidentKind.FAIL_RATE]
     assert store.state(run.id) == RunState.NEEDS_ATTENTION

@@ -2,14 +2,14 @@
 
 from msgspec.structs import replace
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import MEMBERS, IncidentKind
-from mainspring.domain.member import HealthRule
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
-from mainspring.domain.notice import About
-from mainspring.domain.route import Route, Routing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.incidents.incident import MEMBERS_FACT, IncidentKind
+from mainspring.domain.incidents.incident_members import HealthRule
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationRoute, NotificationRouting
 from mainspring.domain.states import AlertState, FailureReason, IncidentState
-from mainspring.domain.verdict import Kind
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.operations.batch import Batch
 from mainspring.store.commands.alerts import SettleAlerts
@@ -19,7 +19,7 @@ from mainspring.store.commands.runs import Discard
 from tests.contract.store.process import audited, fail, finish, take_alerts
 from tests.contract.store.test_watch import HOUR, Site
 
-WAITS = Routing(channels=("ops",), routes=(Route(to=("ops",)),), group_wait_ms=30_000)
+WAITS = NotificationRouting(channels=("ops",), routes=(NotificationRoute(to=("ops",)),), group_wait_ms=30_000)
 WHOLE = {"healthy": HealthRule.AUTOMATION, "item": ""}
 FAILED = IncidentKind.PERMANENT_ERROR
 
@@ -29,7 +29,7 @@ def broken(site, item=None, *, message=None, reason=FailureReason.PERMANENT_ERRO
     run = site.store.begin(automation="a", item=item, **options)
     failed = fail(run, "load#1", reason)
     if message is not None:
-        failed = replace(failed, failure=Failure(type="E", code="invalid", message=message, kind=Kind.PERMANENT))
+        failed = replace(failed, failure=Failure(type="E", code="invalid", message=message, kind=FailureKind.PERMANENT))
     site.store.do(failed)
     return run
 
@@ -72,7 +72,7 @@ def test_failed_item_is_reported_although_the_next_item_succeeds(store):
     site.look()
     store.clock.forward(30_000)
     deliver(site)
-    assert log(site) == [(About.OPENED, AlertState.SENT)]
+    assert log(site) == [(NotificationEvent.OPENED, AlertState.SENT)]
     found = stands(site)
     assert (found.healthy, found.undecided_failures.number) == (False, 1)
     assert found.problems[-1] == "1 failed run still needs a decision: mainspring failed list"
@@ -80,7 +80,7 @@ def test_failed_item_is_reported_although_the_next_item_succeeds(store):
     site.look()
     assert stands(site).healthy
     deliver(site)
-    assert log(site)[-1] == (About.RESOLVED, AlertState.SENT)
+    assert log(site)[-1] == (NotificationEvent.RESOLVED, AlertState.SENT)
 
 
 def test_three_failed_items_of_one_cause_are_one_incident(store):
@@ -94,14 +94,14 @@ def test_three_failed_items_of_one_cause_are_one_incident(store):
     site.look()
     (one,) = store.read("incidents")
     assert (one.subject.kind, one.state) == (FAILED, IncidentState.OPEN)
-    assert one.facts[MEMBERS] == "3 runs failed, 1 fixed, 2 open"
+    assert one.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
     assert one.said.endswith("(3 runs failed, 1 fixed, 2 open)")
     assert one.hint == f"mainspring runs show {runs[2]}"
     for item in ("2", "3"):
         done(site, item)
     site.look()
     (over,) = store.read("incidents", wrong=False)
-    assert (over.state, over.facts[MEMBERS]) == (IncidentState.RESOLVED, "3 runs failed, 3 fixed")
+    assert (over.state, over.facts[MEMBERS_FACT]) == (IncidentState.RESOLVED, "3 runs failed, 3 fixed")
 
 
 def test_acknowledged_incident_is_not_green_while_a_run_is_undecided(store):
@@ -147,8 +147,8 @@ def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
     (one,) = [one for one in store.read("incidents") if one.subject.kind in told]
     assert one.subject.kind is FAILED
     assert "bucket is gone" in one.text
-    assert one.facts[MEMBERS] == "5 runs failed, 5 open"
-    opened = [alert for alert in store.read("alerts", one.id) if alert.about is About.OPENED]
+    assert one.facts[MEMBERS_FACT] == "5 runs failed, 5 open"
+    opened = [alert for alert in store.read("alerts", one.id) if alert.about is NotificationEvent.OPENED]
     assert len(opened) == 1
     done(site, **WHOLE)
     site.look()
@@ -166,7 +166,7 @@ def test_permanent_error_that_no_one_continued_is_never_dropped_by_a_group_wait(
     site.look()
     store.clock.forward(30_000)
     deliver(site)
-    assert log(site) == [(About.OPENED, AlertState.SENT), (About.RESOLVED, AlertState.SENT)]
+    assert log(site) == [(NotificationEvent.OPENED, AlertState.SENT), (NotificationEvent.RESOLVED, AlertState.SENT)]
 
 
 def test_monitors_and_incidents_agree(store):
@@ -176,11 +176,11 @@ def test_monitors_and_incidents_agree(store):
     site.look()
     for _ in range(2):
         site.look(60_000)
-        found = {one.subject for one in judge_all(site.watch.seen, DEFAULTS, store.clock.now()).findings}
+        found = {one.subject for one in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings}
         assert {one.subject for one in store.read("incidents") if one.subject.kind is FAILED} <= found
     done(site, "1")
     site.look()
-    found = {one.subject.kind for one in judge_all(site.watch.seen, DEFAULTS, store.clock.now()).findings}
+    found = {one.subject.kind for one in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings}
     assert FAILED not in found
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import DONE, Refused, TakenIn
 from mainspring.store.commands.triggers import ForgetSource, Replay
@@ -94,7 +94,7 @@ def test_a_filter_that_fails_does_not_hold_the_key(store):
 
 def test_what_passes_and_is_held_by_its_pace_holds_the_key(store):
     """A debounce decides later about the run; the key is decided now. What a full queue puts off holds nothing yet."""
-    pace = Pace.parse(debounce="10s")
+    pace = FlowControl.parse(debounce="10s")
     store.do(arriving(store, "first"), arriving(store, "second"))
     assert store.do(passing(store, "first", pace=pace)).state is _D.HELD
     assert store.do(passing(store, "second", pace=pace)).state is _D.REFUSED

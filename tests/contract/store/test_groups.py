@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import StoreError
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.pace import Pace
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, DeliveryState, FailureReason, OutcomeState, RunState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
@@ -43,14 +43,14 @@ SENT_BY = 7
 """The place of the run in a row of the outbox, without its number."""
 NUMBERED = {"runs", "inbox", "outbox", "events", "deliveries"}
 PACES = [
-    Pace(),
-    Pace(),
-    Pace(),
-    Pace(debounce=5),
-    Pace(throttle=5),
-    Pace(batch=2, within=5),
-    Pace(dedup=5),
-    Pace(rate=(1, 5)),
+    FlowControl(),
+    FlowControl(),
+    FlowControl(),
+    FlowControl(debounce=5),
+    FlowControl(throttle=5),
+    FlowControl(batch=2, within=5),
+    FlowControl(dedup=5),
+    FlowControl(rate=(1, 5)),
 ]
 LEFT = [DeliveryState.FILTERED, DeliveryState.FAILED, DeliveryState.DROPPED, DeliveryState.REFUSED]
 RUNS = 5
@@ -173,7 +173,7 @@ def command(draw, store, runs, number):
         ),
         "decide not": lambda: deciding(store, f"d{draw(st.integers(0, 2))}", draw(st.sampled_from(LEFT)), note="no"),
         "let go": lambda: letting_go(
-            store, Pace(debounce=5), f"t{draw(st.integers(0, number))}", by="x", start=store.starting(id=f"n{number}")
+            store, FlowControl(debounce=5), f"t{draw(st.integers(0, number))}", by="x", start=store.starting(id=f"n{number}")
         ),
         "gather": lambda: gathering(
             store, f"d{draw(st.integers(0, 2))}", draw(st.sampled_from("ab")), trigger="b/runs", counts=flag, run=run.id,

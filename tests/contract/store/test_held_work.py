@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
-from mainspring.domain.pace import Pace
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.operations.facts import FactsReader
 from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.outbox import Refusal, SettleQueue
@@ -24,7 +24,7 @@ K = IncidentKind
 def webhook(automation="a", path="/in", **pace):
     """A webhook of a known sender."""
     source = {"type": "webhook", "path": path, "verify": {"type": "github", "secrets": ["KEY"]}}
-    definition = {"source": source, "pace": msgspec.to_builtins(Pace.parse(**pace))}
+    definition = {"source": source, "pace": msgspec.to_builtins(FlowControl.parse(**pace))}
     return hook(automation, path, definition=msgspec.json.encode(definition))
 
 
@@ -42,7 +42,7 @@ def look(store, clock):
 
     def found(*kinds):
         facts = reader.read(clock.now())
-        return [one for one in judge_all(facts, DEFAULTS, clock.now()).findings if one.subject.kind in kinds]
+        return [one for one in evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings if one.subject.kind in kinds]
 
     return found
 
@@ -109,9 +109,9 @@ def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, 
     now = clock.now()
     findings = (
         ProcessFinding(
-            FindingKind.ADDRESS, "hooks.bind", "cannot listen on 127.0.0.1:7172: another process listens", now
+            ProcessFindingKind.ADDRESS, "hooks.bind", "cannot listen on 127.0.0.1:7172: another process listens", now
         ),
-        ProcessFinding(FindingKind.SECRET, HOOK, "no secret 'KEY' is set", now),
+        ProcessFinding(ProcessFindingKind.SECRET, HOOK, "no secret 'KEY' is set", now),
     )
     assert store.twice(NoteFindings(findings)) == DONE
     assert sessions(store.reader)[0].findings == findings
@@ -128,7 +128,7 @@ def test_what_a_process_finds_wrong_with_itself_is_read_with_its_session(store, 
 def test_a_codec_that_does_not_answer_is_one_incident_that_names_it_and_ends_by_itself(store, clock, look):
     """Within five minutes, whatever number of runs wait for it."""
     why = "codec 'kms' could not seal a value: ConnectionError"
-    assert store.twice(NoteFindings((ProcessFinding(FindingKind.CODEC, "kms", why, clock.now()),))) == DONE
+    assert store.twice(NoteFindings((ProcessFinding(ProcessFindingKind.CODEC, "kms", why, clock.now()),))) == DONE
     assert look(K.CODEC_UNAVAILABLE) == []
     clock.forward(MINUTE)
     (codec,) = look(K.CODEC_UNAVAILABLE)
@@ -139,13 +139,13 @@ def test_a_codec_that_does_not_answer_is_one_incident_that_names_it_and_ends_by_
 
 def test_each_part_of_a_process_reports_its_own_findings(store, clock):
     """A codec that answers again takes no finding of upkeep away, nor the other way round."""
-    codec = ProcessFinding(FindingKind.CODEC, "vault", "it does not answer", clock.now())
-    upkeep = ProcessFinding(FindingKind.UPKEEP, "retention", "OSError", clock.now())
+    codec = ProcessFinding(ProcessFindingKind.CODEC, "vault", "it does not answer", clock.now())
+    upkeep = ProcessFinding(ProcessFindingKind.UPKEEP, "retention", "OSError", clock.now())
     for findings, kind, left in (
-        ((codec,), FindingKind.CODEC, (codec,)),
-        ((upkeep,), FindingKind.UPKEEP, (codec, upkeep)),
-        ((), FindingKind.CODEC, (upkeep,)),
-        ((), FindingKind.UPKEEP, ()),
+        ((codec,), ProcessFindingKind.CODEC, (codec,)),
+        ((upkeep,), ProcessFindingKind.UPKEEP, (codec, upkeep)),
+        ((), ProcessFindingKind.CODEC, (upkeep,)),
+        ((), ProcessFindingKind.UPKEEP, ()),
     ):
         assert store.twice(NoteFindings(findings, (kind,))) == DONE
         assert sessions(store.reader)[0].findings == left
@@ -190,7 +190,7 @@ def test_a_debounce_that_never_fires_is_a_finding(store, clock, look):
     pace = {"debounce": "1m", "by": "{data.id}"}
     store.do(announced(webhook(**pace)))
     for n in range(21):
-        store.do(taking_in(store, f"k{n}", pace=Pace.parse(**pace), by="7", start=None))
+        store.do(taking_in(store, f"k{n}", pace=FlowControl.parse(**pace), by="7", start=None))
         clock.forward(30 * SECOND)
         assert (n >= 19) == bool(look(K.DEBOUNCE_HELD)), n
     (one,) = look(K.DEBOUNCE_HELD)
@@ -200,7 +200,7 @@ def test_a_debounce_that_never_fires_is_a_finding(store, clock, look):
 def test_a_debounce_that_nothing_lets_go_says_so(store, clock, look):
     """Nothing comes any more, and no scheduler starts what is due."""
     store.do(announced(webhook(debounce="1m")))
-    store.do(taking_in(store, "k", pace=Pace.parse(debounce="1m"), start=None))
+    store.do(taking_in(store, "k", pace=FlowControl.parse(debounce="1m"), start=None))
     clock.forward(10 * MINUTE)
     (one,) = look(K.DEBOUNCE_HELD)
     assert one.text.endswith("it is due, and no scheduler starts it")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.journal import FactKind
-from mainspring.domain.plain import iso
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import format_iso
 from mainspring.store.commands.inbox import Deliver, ExpireWait
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import CancelRun
@@ -119,7 +119,7 @@ def test_answer_at_the_end_of_the_time_is_refused(store, clock, ident):
     store.do(ask(run, until_at=until_at), suspend(run, due_at=until_at))
     clock.forward(40_000)
     refused = store.do(answer(run, ident))
-    assert (refused.code, f"question q1 ended at {iso(until_at)}" in refused.text) == ("question_over", True)
+    assert (refused.code, f"question q1 ended at {format_iso(until_at)}" in refused.text) == ("question_over", True)
     assert store.history(run.id).facts == []
 
 

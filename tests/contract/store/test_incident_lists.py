@@ -4,11 +4,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.definition import Definition, schedules_of
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.options import Kind
-from mainspring.domain.route import Target
+from mainspring.domain.definitions.definition import Definition, build_schedules
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import IncidentMove, IncidentState
 from mainspring.store.commands.automations import (
     Announce,
@@ -34,7 +34,7 @@ def look(store, *names, kind=IncidentKind.SILENCE, severity=Severity.NOTIFY, par
         finding = Finding(
             subject=Subject(name, kind, fingerprint), severity=severity, text=f"{name} is silent", since_at=1
         )
-        found = Found(id=f"i_{name}{kind[:2]}", finding=finding, to=(Target(0, "ops"),), parent=parent)
+        found = Found(id=f"i_{name}{kind[:2]}", finding=finding, to=(NotificationTarget(0, "ops"),), parent=parent)
         store.do(Observe(looked_at=store.clock.now(), found=(found,)))
 
 
@@ -126,7 +126,7 @@ def test_acknowledged_for_a_time_is_open_again(store):
     until = store.clock.now() + HOUR
     store.do(audited(Acknowledge("i_asi", "ann", "on it", until)))
     assert store.read("incident", "i_asi").snoozed_until == until
-    wake = Reminder("i_asi", 1, About.REPEATED, until, (Target(0, "ops"),), wakes=False)
+    wake = Reminder("i_asi", 1, NotificationEvent.REPEATED, until, (NotificationTarget(0, "ops"),), wakes=False)
     store.do(Observe(looked_at=store.clock.now(), reminders=(wake,)))
     assert store.read("incident", "i_asi").state is IncidentState.ACKNOWLEDGED
     store.clock.forward(HOUR)
@@ -143,7 +143,10 @@ def test_next_slots_are_those_that_make_runs(store):
     rows, slots = [], []
     for place, name in enumerate(names):
         definition = Definition(
-            kind=Kind.TASK, name=name, options={"every": "1h"}, schedules=schedules_of({"every": "1h"}, name)
+            kind=DefinitionKind.TASK,
+            name=name,
+            options={"every": "1h"},
+            schedules=build_schedules({"every": "1h"}, name),
         )
         rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
         spec = msgspec.json.encode(definition.schedules[0].to_data())

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.route import Target
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow, Prune
 from mainspring.store.commands.incidents import (
@@ -23,7 +23,7 @@ from mainspring.store.commands.runs import CancelRun, Discard, ParentLink, Reope
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, take_alerts
 
 SILENT = Subject("a", IncidentKind.SILENCE)
-TO = (Target(0, "ops"),)
+TO = (NotificationTarget(0, "ops"),)
 
 
 def finding(subject=SILENT, *, severity=Severity.NOTIFY, text="no success for 2 h", **options):
@@ -74,7 +74,7 @@ def test_finding_opens_one_incident(store):
         "i1", SILENT, IncidentState.OPEN, "no success for 4 h", {"x": 2}, 1,
     )  # fmt: skip
     assert one.seen_at == store.clock.now()
-    assert told(store) == [(About.OPENED, "ops", "unsent")]
+    assert told(store) == [(NotificationEvent.OPENED, "ops", "unsent")]
 
 
 def test_look_that_is_written_twice_changes_nothing(store):
@@ -97,7 +97,11 @@ def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
     look(store, found(id="i9", text="again"))
     one = store.read("incident", "i1")
     assert (one.state, one.opened, one.text, one.resolved_at) == (IncidentState.OPEN, 2, "again", None)
-    assert [about for about, *_ in told(store)] == [About.OPENED, About.RESOLVED, About.REOPENED]
+    assert [about for about, *_ in told(store)] == [
+        NotificationEvent.OPENED,
+        NotificationEvent.RESOLVED,
+        NotificationEvent.REOPENED,
+    ]
     assert [one.move for one in store.read("moves", "i1")] == [
         IncidentMove.OPEN, IncidentMove.RESOLVE, IncidentMove.REOPEN,
     ]  # fmt: skip
@@ -121,13 +125,15 @@ def test_old_look_reopens_and_resolves_nothing(store):
 def test_end_is_told_to_all_who_hear_of_it(store):
     """Who is told later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
     now, night = store.clock.now(), store.clock.now() + 8 * 3_600_000
-    look(store, found(to=(Target(now, "ops"), Target(night, "night"))))
+    look(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
     store.deliver_all()
     store.clock.forward(1_000)
     look(store, well=(SILENT,))
     due = {(one.about, one.channel): one.due_at for one in store.read("alerts") if one.state == "unsent"}
     assert due == {
-        (About.RESOLVED, "ops"): store.clock.now(), (About.OPENED, "night"): night, (About.RESOLVED, "night"): night,
+        (NotificationEvent.RESOLVED, "ops"): store.clock.now(),
+        (NotificationEvent.OPENED, "night"): night,
+        (NotificationEvent.RESOLVED, "night"): night,
     }  # fmt: skip
 
 
@@ -200,7 +206,7 @@ def test_person_looks_after_it(store):
     assert store.do(audited(Acknowledge("i1", "ann", "on it"))) == DONE
     one = store.read("incident", "i1")
     assert (one.state, one.by, one.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
-    assert told(store)[-1] == (About.ACKNOWLEDGED, "ops", "unsent")
+    assert told(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
     store.clock.forward(1_000)
     look(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
@@ -211,13 +217,13 @@ def test_snooze_ends(store):
     look(store, found())
     until = store.clock.now() + 60_000
     assert store.do(audited(Snooze("i1", until, "ann"))) == DONE
-    wake = Reminder("i1", 1, About.REPEATED, 1, TO)
+    wake = Reminder("i1", 1, NotificationEvent.REPEATED, 1, TO)
     look(store, reminders=(wake,))
     assert state(store) is IncidentState.SNOOZED
     store.clock.forward(60_000)
     look(store, reminders=(wake,))
     assert state(store) is IncidentState.OPEN
-    assert told(store)[-1] == (About.REPEATED, "ops", "unsent")
+    assert told(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
 
 
 @pytest.mark.parametrize("act", [Acknowledge("i1", "ann"), Snooze("i1", 2**40, "ann"), Resolve("i1", "ann")])
@@ -233,12 +239,12 @@ def test_act_on_what_is_over_is_refused(store, act):
 def test_reminder_is_told_once_and_only_while_open(store):
     """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
     look(store, found())
-    reminder = Reminder("i1", 1, About.ESCALATED, 1, (Target(0, "boss"),))
+    reminder = Reminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
     look(store, reminders=(reminder, reminder))
-    assert told(store)[1:] == [(About.ESCALATED, "boss", "unsent")]
+    assert told(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
     store.do(audited(Acknowledge("i1", "ann")))
-    look(store, reminders=(Reminder("i1", 1, About.REPEATED, 2, TO),))
-    assert About.REPEATED not in {about for about, *_ in told(store)}
+    look(store, reminders=(Reminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
+    assert NotificationEvent.REPEATED not in {about for about, *_ in told(store)}
 
 
 def test_louder_incident_is_told_again(store):
@@ -247,7 +253,7 @@ def test_louder_incident_is_told_again(store):
     for _ in range(2):
         look(store, found(severity=Severity.PAGE))
     assert store.read("incident", "i1").severity is Severity.PAGE
-    assert [about for about, *_ in told(store)] == [About.OPENED, About.REPEATED]
+    assert [about for about, *_ in told(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
 
 
 def test_what_is_folded_is_told_by_what_it_is_part_of(store):
@@ -260,13 +266,16 @@ def test_what_is_folded_is_told_by_what_it_is_part_of(store):
     store.clock.forward(10)
     look(store, found())
     assert store.read("incident", "i1").parent is None
-    assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
     unfolded_at = store.clock.now()
     store.clock.forward(10)
     look(store, well=(SILENT,))
     (channel,) = store.do(take_alerts("ops")).channels
     mine = [one for one in channel.alerts if one.incident.id == "i1"]
-    assert [(one.about, one.since_at) for one in mine] == [(About.OPENED, unfolded_at), (About.RESOLVED, unfolded_at)]
+    assert [(one.about, one.since_at) for one in mine] == [
+        (NotificationEvent.OPENED, unfolded_at),
+        (NotificationEvent.RESOLVED, unfolded_at),
+    ]
 
 
 def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
@@ -296,7 +305,7 @@ def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
     """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
     look(store, found())
     store.do(Acknowledge("i1", "ann"))
-    again = Reminder("i1", 1, About.REPEATED, 9, TO)
+    again = Reminder("i1", 1, NotificationEvent.REPEATED, 9, TO)
     look(store, reminders=(again,))
     assert state(store) is IncidentState.ACKNOWLEDGED
     look(store, reminders=(replace(again, wakes=True),))
@@ -310,7 +319,7 @@ def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
     """Set back by three days it resolves, reopens, and tells who heard of it, as if that had been written now."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000
-    look(store, found(to=(Target(store.clock.now(), "ops"),)))
+    look(store, found(to=(NotificationTarget(store.clock.now(), "ops"),)))
     store.clock.at = now
     assert store.read("is_alert_due", now)
     look(store, is_back=True)
@@ -318,7 +327,7 @@ def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
     assert (one.opened_at, one.changed_at, one.seen_at) == (now, now, now)
     look(store, well=(SILENT,))
     newest = store.read("alerts", "i1")[0]
-    assert (newest.about, newest.due_at) == (About.RESOLVED, now)
+    assert (newest.about, newest.due_at) == (NotificationEvent.RESOLVED, now)
     store.clock.at = now + 3 * 24 * 3_600_000
     look(store, found())
     look(store, well=(SILENT,))
@@ -336,7 +345,7 @@ def test_what_somebody_looks_after_takes_in_nothing_more(store):
     store.do(Acknowledge("w", "ann"))
     look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
     assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
-    assert [one.incident for one in store.read("alerts") if one.about is About.OPENED] == ["i2", "w"]
+    assert [one.incident for one in store.read("alerts") if one.about is NotificationEvent.OPENED] == ["i2", "w"]
 
 
 def test_what_explains_it_is_over_before_the_commit(store):
@@ -345,7 +354,7 @@ def test_what_explains_it_is_over_before_the_commit(store):
     look(store, found(lost, id="w"))
     store.do(audited(Resolve("w", "ann")))
     look(store, found(parent=lost))
-    assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
 def test_what_was_told_by_itself_stays_by_itself(store):
@@ -372,7 +381,7 @@ def test_early_sign_of_a_loss_becomes_part_of_it(store):
     assert store.read("incident", "i1").parent == "w"
     look(store, found(), well=(lost,))
     assert store.read("incident", "i1").parent is None
-    assert [one.about for one in store.read("alerts", "i1")] == [About.OPENED]
+    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
 def test_moves_are_the_newest(store):
@@ -412,7 +421,7 @@ def test_lists_narrow_down(store):
     run = fail_run(store)
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     faults = store.read("untold_faults")
-    to = (Target(5, "ops"), Target(3, "page"))
+    to = (NotificationTarget(5, "ops"), NotificationTarget(3, "page"))
     assert store.read("incident_of_run", run.id) is None
     look(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
     now = store.clock.now()

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.route import Routing
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.insight.late_causes import cause_of, with_causes
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import MakeSlot, PauseQueue, ScheduleRow, SetMeta, SetQueue
@@ -20,7 +20,9 @@ HOUR = 3_600_000
 @pytest.fixture
 def watch(store):
     explain = partial(with_causes, redact=lambda text: text.replace("hush", "***"), zone="UTC")
-    return Watch(store, store.clock, tunings=DEFAULTS, routing=Routing(), redact=str, explain=explain)
+    return Watch(
+        store, store.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str, explain=explain
+    )
 
 
 def late_run(store, **options):
@@ -103,7 +105,7 @@ def test_look_explains_no_more_than_some(store):
     """Of many that are late at once: a look stays short."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "bob"))
-    watch = Watch(store, store.clock, tunings=DEFAULTS, routing=Routing(), redact=str)
+    watch = Watch(store, store.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str)
     watch.look()
     finding = late(store)
     assert finding.facts["run"] == run

@@ -1,6 +1,6 @@
 """Lines of log: kept in parts beside their run, numbered, bounded, and gone with it."""
 
-from mainspring.domain.log_part import Part
+from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.logs import PruneLines, SaveLines
 from mainspring.store.commands.results import DONE, Numbered, Refused
@@ -9,7 +9,7 @@ from tests.contract.store.process import finish
 
 def part(lines=1, size=100, ident="s#1", **what):
     given = {"attempt": 1, "first_at": 5, "last_at": 9, "body": b"\x00z"} | what
-    return Part(ident=ident, lines=lines, size=size, **given)
+    return LogChunk(ident=ident, lines=lines, size=size, **given)
 
 
 def seqs(store, run):

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
-from mainspring.domain.route import Routing
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
+from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import DeliveryState
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.watch import Watch
@@ -38,7 +38,7 @@ def wrong(store, clock):
 
     def look():
         facts = FactsReader(store.reader, at_once=None).read(clock.now())
-        found = judge_all(facts, DEFAULTS, clock.now()).findings
+        found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
         return {
             (one.subject.kind, one.subject.fingerprint): one.text
             for one in found
@@ -105,7 +105,9 @@ def test_events_of_which_no_run_can_be_made_are_findings(store, wrong):
 
 def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wrong, clock):
     """Resolving the incident: the next delivery that fails opens it again, with itself alone; and that is settled by its replay."""
-    watch = Watch(store, clock, tunings=DEFAULTS, routing=Routing(channels=("ops",)), redact=lambda text: text)
+    watch = Watch(
+        store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
+    )
     store.do(refusing(store, "other_body"), refusing(store, "misfit"))
     watch.look()
     (one,) = store.read("incidents")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.lost_interval import LOST
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.runs import RunKey
@@ -24,7 +24,7 @@ def restored(store):
 
 def took_in(store, key, **options):
     taken = store.do(taking_in(store, key, **options))
-    assert (taken.note == LOST) is (taken.state is FAILED)
+    assert (taken.note == LOST_INTERVAL_NOTE) is (taken.state is FAILED)
     return taken.state
 
 

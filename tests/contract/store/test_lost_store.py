@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentMove, IncidentState
 from mainspring.store.commands.incidents import RecordLost
 from mainspring.store.commands.results import DONE

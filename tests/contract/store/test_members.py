@@ -2,14 +2,14 @@
 
 import pytest
 
-from mainspring.domain.failed_items import FailedItems
-from mainspring.domain.incident import DECIDED, Finding, IncidentKind, Severity, Subject
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.member import HealthRule, Settlement
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import headline_of
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.incidents.incident import DECISION_FACT, Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_members import HealthRule, Settlement
+from mainspring.domain.notifications.failed_items import FailedItems
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import render_headline
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, IncidentState, OutcomeState, RunState
+from mainspring.domain.values.sealing import Sealing
 from mainspring.operations.incident_items import read_incident_items
 from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
@@ -148,7 +148,7 @@ def test_run_that_was_decided_and_fails_again_is_one_member(store):
     assert [(one.run, one.settled) for one in members_of(store.reader, id)] == [(first, None), (other, None)]
     store.do(audited(Discard(first)), audited(Discard(other)))
     well(store)
-    assert store.read("incident", id).facts[DECIDED] == "2 discarded"
+    assert store.read("incident", id).facts[DECISION_FACT] == "2 discarded"
 
 
 def test_run_that_fails_again_is_one_member(store, counted):
@@ -259,7 +259,7 @@ def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(stor
 
 def decided(store, id):
     """What an incident that is over says of its failed runs, where they are not fixed."""
-    return store.read("incident", id).facts.get(DECIDED)
+    return store.read("incident", id).facts.get(DECISION_FACT)
 
 
 def test_incident_that_is_over_says_who_discarded_its_run(store):
@@ -271,7 +271,7 @@ def test_incident_that_is_over_says_who_discarded_its_run(store):
     assert decided(store, id) == "discarded by cli:ana@box: sender withdrew it"
     incident = store.read("incident", id)
     assert incident.said == "it broke (discarded by cli:ana@box: sender withdrew it)"
-    assert headline_of(About.RESOLVED, incident, "production") == (
+    assert render_headline(NotificationEvent.RESOLVED, incident, "production") == (
         "[resolved] a: discarded by cli:ana@box: sender withdrew it (it broke)"
     )
 
@@ -311,7 +311,7 @@ def test_person_who_resolves_is_named_in_the_message(store):
     fall(store, "x")
     id = tell(store)
     store.do(Resolve(id, "ana", "not ours"))
-    headline = headline_of(About.RESOLVED, store.read("incident", id), "production")
+    headline = render_headline(NotificationEvent.RESOLVED, store.read("incident", id), "production")
     assert headline == "[resolved] a: resolved by ana: not ours (it broke)"
 
 

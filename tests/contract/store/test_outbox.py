@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import MessageState, OutcomeState, RunState
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.outbox import DiscardMessage, Refusal, SendAgain, SettleQueue

@@ -1,6 +1,6 @@
 """A run with any number of steps is told within bounds: what matters first, all of it page by page, by its own rows alone."""
 
-from mainspring.domain.log_part import Part
+from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
@@ -126,7 +126,8 @@ def test_last_lines_are_read_backwards(store):
     assert store.read("newest_part") is None
     run = store.begin()
     parts = [
-        Part(ident=f"s{n % 2}", attempt=1, first_at=n, last_at=n, lines=2, size=9, body=b"\x00z") for n in range(1, 7)
+        LogChunk(ident=f"s{n % 2}", attempt=1, first_at=n, last_at=n, lines=2, size=9, body=b"\x00z")
+        for n in range(1, 7)
     ]
     store.do(SaveLines(run.id, tuple(parts)))
     assert [one.seq for one in store.read("last_parts", run.id, None, 2)] == [9, 11]

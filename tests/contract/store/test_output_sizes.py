@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.monitors.facts import DueSecret
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.monitors.inputs import DueSecret
 from mainspring.domain.states import RunState
-from mainspring.domain.trigger import Trigger
-from mainspring.domain.verifier import GitHub
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.webhooks.verifier import GitHub
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.kept_times import KeptTimes
 from mainspring.operations.learned import Learned
@@ -118,7 +118,7 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
     found = kept(clock.now())
     assert (found.slots, found.skipped, found.declared_ms, found.effective_ms) == (30, 20, MINUTE, 3 * MINUTE)
     assert FactsReader(store.reader).read(clock.now()).punctual == {"a": found}
-    stated = Definition(kind=Kind.TASK, name="a", options={"every": "1m", "overlap": "skip"})
+    stated = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1m", "overlap": "skip"})
     store.announce("a", schedules=(schedule,), definition=msgspec.json.encode(stated.to_data()))
     assert kept(clock.now()).skipped == 0
     assert kept(clock.now() + 29 * DAY) is None

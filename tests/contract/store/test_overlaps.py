@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import FencedError
-from mainspring.domain.pace import Pace
 from mainspring.domain.states import RunState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -378,7 +378,13 @@ def hooked(store, second):
     store.do(announced(hook(), on_runs("b", "a", "b")))
 
 
-PACES = [Pace(), Pace.parse(debounce="1m"), Pace.parse(throttle="1m"), Pace.parse(batch=2), Pace.parse(rate="1/m")]
+PACES = [
+    FlowControl(),
+    FlowControl.parse(debounce="1m"),
+    FlowControl.parse(throttle="1m"),
+    FlowControl.parse(batch=2),
+    FlowControl.parse(rate="1/m"),
+]
 
 
 @pytest.mark.usefixtures("hooked")
@@ -437,7 +443,7 @@ def test_groups_of_two_routers_decide_once(store, second, reverse):
 @pytest.mark.usefixtures("hooked")
 def test_a_group_that_is_let_go_meets_a_newer_arrival(store, second, reverse):
     """The held one starts and the newer one is held, or the newer one takes its place."""
-    pace = Pace.parse(debounce="1m")
+    pace = FlowControl.parse(debounce="1m")
     old = taking_in(store, "old", pace=pace)
     store.do(old)
     going, new = letting_go(store, pace, old.id), taking_in(second, "new", pace=pace)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import FencedError
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait
 from mainspring.store.commands.journal import RecordStall, SaveAttempt, SaveCheckpoint

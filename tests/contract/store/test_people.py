@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from mainspring.domain.access import IDLE_MS, LASTS_MS, Role, Source, Visitor
+from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, SESSION_LIFETIME_MS, Role, SignInMethod, Visitor
 from mainspring.store.commands.automations import Audited, Prune
 from mainspring.store.commands.people import (
     AddPerson,
@@ -38,8 +38,8 @@ class Site:
         store.do(AddPerson("bob", "pw-b", Role.VIEWER, ("billing-*",)))
 
     def opening(self, hash, name="bob", **said):
-        said = {"source": Source.PASSWORD, "proof": f"pw-{name[0]}"} | said
-        until = self.clock.now() + LASTS_MS
+        said = {"source": SignInMethod.PASSWORD, "proof": f"pw-{name[0]}"} | said
+        until = self.clock.now() + SESSION_LIFETIME_MS
         return OpenWebSession(
             hash=hash, id=f"w_{next(_NUMBERS)}", name=name, until_at=until, address="::1", browser="x", **said
         )
@@ -89,7 +89,7 @@ def test_session_is_over_when_it_was_idle_or_old(site):
     """Twelve hours without a request, seven days in any case; upkeep forgets it then."""
     site.sign_in("idle")
     site.sign_in("busy")
-    site.clock.forward(IDLE_MS - 1)
+    site.clock.forward(IDLE_TIMEOUT_MS - 1)
     site.store.do(NoteVisit("busy"))
     assert site.visitor("idle") is not None
     site.clock.forward(1)
@@ -98,8 +98,8 @@ def test_session_is_over_when_it_was_idle_or_old(site):
     site.store.do(PRUNE)
     assert reads.web_session(site.reader, "idle") is None
     assert reads.web_session(site.reader, "busy") is not None
-    for _ in range(2 * LASTS_MS // IDLE_MS):
-        site.clock.forward(IDLE_MS // 2)
+    for _ in range(2 * SESSION_LIFETIME_MS // IDLE_TIMEOUT_MS):
+        site.clock.forward(IDLE_TIMEOUT_MS // 2)
         site.store.do(NoteVisit("busy"))
     assert site.visitor("busy") is None
 
@@ -152,7 +152,7 @@ def test_last_admin_stays(site):
 
 def test_start_link_opens_once_and_for_a_while(site):
     """The second who follows it, and whoever comes late, stays outside."""
-    local = {"name": "local", "source": Source.LINK, "role": Role.ADMIN, "proof": None}
+    local = {"name": "local", "source": SignInMethod.LINK, "role": Role.ADMIN, "proof": None}
     site.store.do(OfferLink("l1", site.clock.now() + 1000), OfferLink("l2", site.clock.now() + 1000))
     assert site.sign_in("h1", link="l1", **local) == DONE
     assert site.visitor("h1") == Visitor(door="web", name="local", role=Role.ADMIN)
@@ -164,11 +164,13 @@ def test_start_link_opens_once_and_for_a_while(site):
 
 def test_name_of_a_new_person_is_nobody_elses(site):
     """Who came in as "eve" by a provider does not become the person of that name."""
-    site.sign_in("h1", "eve", source=Source.PROVIDER, role=Role.OPERATOR, automations=("a",), proof=None)
+    site.sign_in("h1", "eve", source=SignInMethod.PROVIDER, role=Role.OPERATOR, automations=("a",), proof=None)
     assert site.visitor("h1") == Visitor(door="web", name="eve", role=Role.OPERATOR, automations=("a",))
     site.store.do(AddPerson("eve", "pw", Role.ADMIN, None))
     assert site.visitor("h1") is None
-    assert site.sign_in("h2", "eve", source=Source.PROVIDER, role=Role.OPERATOR, proof=None).code == "somebody_else"
+    assert (
+        site.sign_in("h2", "eve", source=SignInMethod.PROVIDER, role=Role.OPERATOR, proof=None).code == "somebody_else"
+    )
 
 
 def test_token_lets_in_until_it_expires_or_is_revoked(site):

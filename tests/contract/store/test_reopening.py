@@ -5,7 +5,7 @@ import base64
 import msgspec
 import pytest
 
-from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import DONE

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError
-from mainspring.domain.ids import new_id
+from mainspring.domain.ids import make_id
 from mainspring.store.reads.runs import resolve_id
 from mainspring.store.reads.short_ids import IdKind, ids_ending, short_ids
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server
@@ -29,7 +29,7 @@ def test_ids_are_shown_by_a_short_unique_tail_and_accepted_by_it(store):
 
 def test_tail_that_two_ids_share_is_longer_and_lists_both(store):
     """What is shown stays unique; what was shown before the second one came is answered with the candidates."""
-    one, two = new_id("r", 1_000, _LOW), new_id("r", 2_000, _HIGH)
+    one, two = make_id("r", 1_000, _LOW), make_id("r", 2_000, _HIGH)
     store.do(store.starting(id=one))
     assert short_ids(store.reader, IdKind.RUN, [one]) == {one: one[-6:]}
     store.do(store.starting(id=two))

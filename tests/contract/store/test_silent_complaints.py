@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.notice import About
-from mainspring.domain.route import Route
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationRoute
 from mainspring.domain.states import AlertState
 from mainspring.store.commands.alerts import RefusedAlert, SettleAlerts
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot
@@ -55,7 +55,7 @@ def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
     site.store.deliver_all()
     failed = open_incidents(site)[IncidentKind.PERMANENT_ERROR]
     assert failed.number == 12
-    opened = [one for one in site.store.read("alerts", failed.id) if one.about is About.OPENED]
+    opened = [one for one in site.store.read("alerts", failed.id) if one.about is NotificationEvent.OPENED]
     assert [(one.channel, one.state) for one in opened] == [("ops", AlertState.SENT)]
 
 
@@ -69,7 +69,7 @@ def test_channel_that_is_configured_no_more_is_broken_no_more(site):
     site.store.do(SettleAlerts(lease=lease.lease, channel="ops", refused=refused))
     site.look(2 * MINUTE)
     assert IncidentKind.NOTIFIER_BROKEN in open_incidents(site)
-    site.watch = site.watcher(replace(ROUTING, channels=("boss",), routes=(Route(to=("boss",)),)))
+    site.watch = site.watcher(replace(ROUTING, channels=("boss",), routes=(NotificationRoute(to=("boss",)),)))
     site.look()
     assert IncidentKind.NOTIFIER_BROKEN not in open_incidents(site)
 
@@ -83,8 +83,8 @@ def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, s
         site.store.clock.forward(10 * MINUTE)
         scheduler.do(Beat())
         site.look()
-        told = [one for one in site.told() if one[0] is About.OPENED]
-    assert told == [(About.OPENED, "ops")]
+        told = [one for one in site.told() if one[0] is NotificationEvent.OPENED]
+    assert told == [(NotificationEvent.OPENED, "ops")]
     every = {one.subject.kind: one for one in site.store.read("incidents")}
     assert every[IncidentKind.SILENCE].parent == every[IncidentKind.LATE_START].id
     assert every[IncidentKind.SILENCE].since_at <= site.store.clock.now() - 2 * HOUR
@@ -99,7 +99,7 @@ def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
     site.look()
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
-    assert site.told() == [(About.OPENED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
 
 def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
@@ -112,7 +112,7 @@ def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
     site.look()
     storm = open_incidents(site)[IncidentKind.STORM]
     assert storm.text.startswith("2 automations fail to load (a, b): /srv/shop.py:3: failed to load: ValueError: ")
-    assert site.told() == [(About.OPENED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
 
 def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
@@ -127,7 +127,7 @@ def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.subject.automation == "a"
     assert one.text.startswith("no worker has it any more")
-    assert site.told() == [(About.OPENED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
 
 def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):

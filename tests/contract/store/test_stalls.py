@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
-from mainspring.domain.stall import Stall
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
+from mainspring.domain.processes.stall import Stall
 from mainspring.operations.facts import FactsReader
 from mainspring.store.commands.journal import ClearStall, RecordStall
 from mainspring.store.commands.results import CLAIM_LOST, DONE
@@ -26,7 +26,7 @@ def wrong(store, clock):
 
     def look(reader=None):
         facts = FactsReader((reader or store).reader, at_once=None).read(clock.now())
-        found = judge_all(facts, DEFAULTS, clock.now()).findings
+        found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
         return [one for one in found if one.subject.kind is IncidentKind.STALLED]
 
     return look

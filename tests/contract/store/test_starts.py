@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import RetireAutomation, SetMeta, SetQueue
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Refused, Started

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.route import Routing, Target
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.operations import sight
 from mainspring.operations.watch import Watch
@@ -66,8 +66,8 @@ class Site:
         return Watch(
             store,
             store.clock,
-            tunings={kind: msgspec.structs.replace(one, on=kind is IncidentKind.PERMANENT_ERROR) for kind, one in DEFAULTS.items()},
-            routing=Routing(channels=("ops",), group_wait_ms=0),
+            tunings={kind: msgspec.structs.replace(one, on=kind is IncidentKind.PERMANENT_ERROR) for kind, one in DEFAULT_TUNINGS.items()},
+            routing=NotificationRouting(channels=("ops",), group_wait_ms=0),
             redact=str,
         )  # fmt: skip
 
@@ -179,7 +179,7 @@ def test_ten_thousand_open_incidents_are_looked_at(site):
                     text="it broke",
                     since_at=1,
                 ),
-                to=(Target(0, "ops"),),
+                to=(NotificationTarget(0, "ops"),),
             )
             for one in range(place, place + 500)
         )

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mainspring.domain.channel import read_channel
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.maintenance import read_maintenance
-from mainspring.domain.match import Told
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances
-from mainspring.domain.route import Routing, Target, read_route
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.maintenance_window import read_maintenance_window
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext
+from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, read_route
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
 from mainspring.operations.notifiers.webhook import WebhookLink
@@ -56,8 +56,8 @@ class Answering:
 
 def notifier(store, peer):
     address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
-    link = WebhookLink(read_channel(address), SECRETS, store.clock)
-    notices = Notices(lambda _name: None, lambda _definition, _incident: None, tuple, Circumstances())
+    link = WebhookLink(read_channel_address(address), SECRETS, store.clock)
+    notices = Notices(lambda _name: None, lambda _definition, _incident: None, tuple, NotificationContext())
     return Notifier(Answering(store), lambda: is_due(store), {"ops": link}, notices, store.clock, SECRETS)
 
 
@@ -74,8 +74,10 @@ def go_wrong(store, *names, severity=Severity.PAGE, routing=None):
     now, found = store.clock.now(), []
     for name in names:
         subject = Subject(name, IncidentKind.SILENCE)
-        told = Told(subject=subject, severity=severity)
-        to = (Target(0, "ops"),) if routing is None else routing.targets(told, About.OPENED, now)
+        told = IncidentAttributes(subject=subject, severity=severity)
+        to = (
+            (NotificationTarget(0, "ops"),) if routing is None else routing.targets(told, NotificationEvent.OPENED, now)
+        )
         finding = Finding(subject=subject, severity=severity, text="no success", since_at=1)
         found.append(Found(id=store.name("i"), finding=finding, to=to))
     store.do(Observe(looked_at=now, found=tuple(found)))
@@ -111,10 +113,10 @@ async def test_what_is_put_off_is_told_at_the_end_and_a_page_at_once(store, why)
         route["quiet"] = f"{hours[0]:%H:%M}-{hours[1]:%H:%M}"
     else:
         windows = [{"from": hours[0].isoformat(), "to": hours[1].isoformat()}]
-    routing = Routing(
+    routing = NotificationRouting(
         channels=("ops",),
         routes=(read_route(route),),
-        maintenance=tuple(map(read_maintenance, windows)),
+        maintenance=tuple(map(read_maintenance_window, windows)),
         group_wait_ms=0,
     )
     async with serving(Hook()) as peer:

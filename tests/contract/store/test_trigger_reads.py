@@ -3,9 +3,9 @@
 import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError
-from mainspring.domain.ids import new_id
-from mainspring.domain.pace import Held, Mark, Pace
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowControl, FlowControlState, HeldDeliveries
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.commands.triggers import RefuseArrival
 from mainspring.store.reads import triggers as reads
@@ -24,7 +24,7 @@ def store(store):
 
 def come(store, key, **options):
     """One arrival, whose id tells when it came, as doors make them."""
-    return store.do(taking_in(store, key, id=new_id("d", store.clock.now(), hash(key)), **options))
+    return store.do(taking_in(store, key, id=make_id("d", store.clock.now(), hash(key)), **options))
 
 
 def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
@@ -34,9 +34,9 @@ def test_what_arrived_since_is_counted_by_verdict(store, clock, monkeypatch):
     since = clock.now()
     assert reads.arrived_since(store.reader, since).by_trigger == {}
     come(store, "new")
-    come(store, "held", pace=Pace(debounce=60_000))
+    come(store, "held", pace=FlowControl(debounce=60_000))
     clock.forward(HOUR)
-    store.do(RefuseArrival(id=new_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
+    store.do(RefuseArrival(id=make_id("d", clock.now(), 9), trigger=HOOK, why="bad_signature", note="no", body=b""))
     found = reads.arrived_since(store.reader, since)
     arrived = found.by_trigger[HOOK]
     assert arrived.states == {"started": 1, "held": 1, "refused": 1}
@@ -69,7 +69,7 @@ def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, cloc
 
 def test_what_is_held_and_remembered_is_told_by_key(store, clock):
     """Groups with their number and due time, the first that is due first; what a pace would look at."""
-    pace = Pace(batch=10, within=60_000)
+    pace = FlowControl(batch=10, within=60_000)
     for key, by in (("k1", "x"), ("k2", "x"), ("k3", "y")):
         come(store, key, pace=pace, by=by)
         clock.forward(1_000)
@@ -78,12 +78,12 @@ def test_what_is_held_and_remembered_is_told_by_key(store, clock):
     assert groups[0].due_at < groups[1].due_at
     held, mark = reads.held_before(store.reader, HOOK, "x")
     assert (held.number, mark.counted_at) == (2, clock.now() - 2_000)
-    assert reads.held_before(store.reader, HOOK, "none") == (Held(), Mark())
+    assert reads.held_before(store.reader, HOOK, "none") == (HeldDeliveries(), FlowControlState())
 
 
 def test_run_names_the_deliveries_that_started_it(store):
     """All of a batch, oldest first; a key names its delivery, a run key its run."""
-    pace = Pace(batch=2, within=60_000)
+    pace = FlowControl(batch=2, within=60_000)
     ids = [come(store, key, pace=pace).delivery for key in ("k1", "k2")]
     command = letting_go(store, pace, *ids, start=store.starting(run_key=RunKey("batch-7", "h")))
     store.do(command)

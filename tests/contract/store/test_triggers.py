@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mainspring.domain import pace as paces
-from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.triggers import flow_control as paces
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import Prune, ResumeAutomation, RetireAutomation, SetQueue
 from mainspring.store.commands.results import DONE, Refused, Started, TakenIn
 from mainspring.store.commands.runs import RunKey
@@ -192,7 +192,7 @@ def test_busy_leaves_nothing(store):
     """A queue that is full says when to try again, and the arrival counts then."""
     store.do(SetQueue("few", max_backlog=1))
     store.start(queue="few")
-    for pace in (Pace(), Pace.parse(throttle="1m"), Pace.parse(dedup="1m")):
+    for pace in (FlowControl(), FlowControl.parse(throttle="1m"), FlowControl.parse(dedup="1m")):
         command = taking_in(store, "k", start=store.starting(queue="few"), pace=pace)
         answer = store.do(command)
         assert isinstance(answer, Refused)
@@ -215,11 +215,11 @@ def test_a_run_key_of_the_definition_makes_one_run(store):
 @pytest.mark.parametrize(
     ("pace", "first", "second"),
     [
-        (Pace.parse(debounce="10s"), _D.HELD, _D.HELD),
-        (Pace.parse(throttle="10s"), _D.STARTED, _D.HELD),
-        (Pace.parse(batch=3, within="10s"), _D.HELD, _D.HELD),
-        (Pace.parse(dedup="10s"), _D.STARTED, _D.DROPPED),
-        (Pace.parse(rate="1/10s"), _D.STARTED, _D.HELD),
+        (FlowControl.parse(debounce="10s"), _D.HELD, _D.HELD),
+        (FlowControl.parse(throttle="10s"), _D.STARTED, _D.HELD),
+        (FlowControl.parse(batch=3, within="10s"), _D.HELD, _D.HELD),
+        (FlowControl.parse(dedup="10s"), _D.STARTED, _D.DROPPED),
+        (FlowControl.parse(rate="1/10s"), _D.STARTED, _D.HELD),
     ],
     ids=["debounce", "throttle", "batch", "dedup", "rate"],
 )
@@ -239,7 +239,7 @@ def test_each_pace_rules_in_the_commit_that_stores(store, pace, first, second):
 
 def test_what_is_held_is_let_go_once(store):
     """Of two routers the second finds that it was done; sent again, the first is told the same."""
-    pace = Pace.parse(debounce="10s")
+    pace = FlowControl.parse(debounce="10s")
     command = taking_in(store, "k", pace=pace)
     store.do(command)
     assert store.reader.read("list_due_held_groups", (store.clock.now() + 9_999, "[]", 10)) == []
@@ -255,7 +255,7 @@ def test_what_is_held_is_let_go_once(store):
 
 def test_a_newer_one_that_came_meanwhile_is_not_passed_over(store):
     """A router that read the old one of a debounce starts nothing, once a newer one counts."""
-    pace = Pace.parse(debounce="10s")
+    pace = FlowControl.parse(debounce="10s")
     old, new = taking_in(store, "old", pace=pace), taking_in(store, "new", pace=pace)
     store.do(old, new)
     assert store.do(letting_go(store, pace, old.id)).code == "changed"
@@ -265,7 +265,7 @@ def test_a_newer_one_that_came_meanwhile_is_not_passed_over(store):
 
 def test_a_debounce_that_never_rests_is_let_go_in_time(store, clock):
     """Its `within` counts from the first, although only the newest is held."""
-    pace, begin = Pace.parse(debounce="10s", within="15s"), clock.now()
+    pace, begin = FlowControl.parse(debounce="10s", within="15s"), clock.now()
     for n in range(3):
         store.do(taking_in(store, f"k{n}", pace=pace))
         clock.forward(7_000)
@@ -279,7 +279,7 @@ def test_a_debounce_that_never_rests_is_let_go_in_time(store, clock):
 
 def test_a_batch_becomes_one_run(store):
     """Each of it names the run, in the order in which they came."""
-    pace = Pace.parse(batch=3, within="10s")
+    pace = FlowControl.parse(batch=3, within="10s")
     commands = [taking_in(store, f"k{n}", pace=pace) for n in range(3)]
     answers = store.do(*commands)
     assert [answer.state for answer in answers] == [_D.HELD] * 3
@@ -292,7 +292,7 @@ def test_a_batch_becomes_one_run(store):
 
 def test_a_rate_holds_back_what_is_let_go(store):
     """What would start too soon is looked at later, all of its key together."""
-    pace = Pace.parse(rate="1/10s")
+    pace = FlowControl.parse(rate="1/10s")
     commands = [taking_in(store, f"k{n}", pace=pace) for n in range(3)]
     assert [answer.state for answer in store.do(*commands)] == [_D.STARTED, _D.HELD, _D.HELD]
     assert store.twice(letting_go(store, pace, commands[1].id)) == DONE
@@ -307,7 +307,7 @@ def test_a_full_queue_holds_back_what_is_let_go(store):
     """It is looked at again when the queue says so, and nothing is lost."""
     store.do(SetQueue("few", max_backlog=1))
     store.start(queue="few")
-    pace = Pace.parse(debounce="1s")
+    pace = FlowControl.parse(debounce="1s")
     command = taking_in(store, "k", pace=pace)
     store.do(command)
     store.clock.forward(1_000)
@@ -322,7 +322,7 @@ def test_a_full_queue_holds_back_what_is_let_go(store):
 
 def test_what_no_run_can_be_made_of_fails(store):
     """A group whose trigger is gone ends, with the reason."""
-    pace = Pace.parse(debounce="1s")
+    pace = FlowControl.parse(debounce="1s")
     command = taking_in(store, "k", pace=pace)
     store.do(command)
     assert store.twice(letting_go(store, pace, command.id, start=None, note="its trigger is gone")) == DONE
@@ -359,7 +359,7 @@ def test_a_decision_waits_for_a_full_queue(store):
 
 def test_a_decision_goes_by_the_pace(store):
     """What passed its filter is held like any other."""
-    pace = Pace.parse(debounce="10s")
+    pace = FlowControl.parse(debounce="10s")
     store.do(*(taking_in(store, name, filtered=True, start=None, id=name) for name in ("d1", "d2")))
     assert store.twice(deciding(store, "d1", pace=pace)).state is _D.HELD
     assert store.do(deciding(store, "d2", pace=pace)).state is _D.HELD
@@ -407,7 +407,7 @@ def test_a_key_may_be_forgotten(store):
     assert store.twice(ForgetSource(HOOK, "k")) == DONE
     assert state_of(store.do(taking_in(store, "k", id="d2"))) is _D.STARTED
     assert stands(store, "d1") is _D.STARTED
-    store.do(taking_in(store, "held", pace=Pace.parse(debounce="1s")))
+    store.do(taking_in(store, "held", pace=FlowControl.parse(debounce="1s")))
     for key in ("held", "never"):
         assert store.do(ForgetSource(HOOK, key)).code == "not_found"
 
@@ -443,7 +443,7 @@ def test_what_is_undecided_stays(store, clock):
     store.do(announced(hook(), on_event()))
     store.do(event(id="e1", keep_until=clock.now() + 1))
     store.do(event("other", id="e2", keep_until=clock.now() + 1))
-    store.do(taking_in(store, "held", pace=Pace.parse(debounce="99d")))
+    store.do(taking_in(store, "held", pace=FlowControl.parse(debounce="99d")))
     (delivery,) = waiting(store, "a/event")
     clock.forward(30 * DAY)
     store.do(prune(clock.now()))
@@ -457,7 +457,7 @@ def test_what_is_undecided_stays(store, clock):
 
 def test_a_long_dedup_outlives_the_deliveries(store, clock):
     """What is remembered of a key stays for as long as its pace asks for it."""
-    pace = Pace.parse(dedup="30d")
+    pace = FlowControl.parse(dedup="30d")
     store.do(taking_in(store, "one", pace=pace))
     clock.forward(29 * DAY)
     store.do(prune(clock.now()))
@@ -470,7 +470,7 @@ def test_a_long_dedup_outlives_the_deliveries(store, clock):
 def test_a_pace_takes_no_more_than_it_can_hold(store, monkeypatch):
     """Whoever sends is told to wait, and nothing is stored."""
     monkeypatch.setattr(paces, "_MOST_HELD", 2)
-    pace = Pace.parse(batch=100)
+    pace = FlowControl.parse(batch=100)
     store.do(*(taking_in(store, f"k{n}", pace=pace) for n in range(2)))
     answer = store.do(taking_in(store, "more", pace=pace))
     assert (answer.code, answer.retry_after_ms > 0) == ("busy", True)
@@ -479,5 +479,5 @@ def test_a_pace_takes_no_more_than_it_can_hold(store, monkeypatch):
 
 def test_commands_travel(store):
     """What a door sends is data: it can be written and read."""
-    command = taking_in(store, "k", pace=Pace.parse(rate="1/s"))
+    command = taking_in(store, "k", pace=FlowControl.parse(rate="1/s"))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=type(command)) == command

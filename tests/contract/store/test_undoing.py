@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, ParentLink, Reopen, RunKey

@@ -5,19 +5,19 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from mainspring.domain.circumstance import Circumstance, CircumstanceKind
-from mainspring.domain.definition import Definition, schedules_of
-from mainspring.domain.digest_time import DAILY
+from mainspring.domain.definitions.definition import Definition, build_schedules
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.fail_rate import FailRateTuning
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.notice import About
-from mainspring.domain.options import Kind
-from mainspring.domain.quiet import next_time
-from mainspring.domain.rendering import Circumstances, render_notice
-from mainspring.domain.route import Route, Routing
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.outcomes.fail_rate import FailRateTuning
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.notifications.digest_schedule import DEFAULT_DIGEST
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
+from mainspring.domain.notifications.routing import NotificationRoute, NotificationRouting
+from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import FailureReason, IncidentState
+from mainspring.domain.time.quiet_hours import next_clock_time
 from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import (
     Announce,
@@ -39,11 +39,13 @@ from mainspring.store.reads.changes import changes_since
 from tests.contract.store.process import audited, fail, finish, halt, take_alerts
 
 HOUR = 3_600_000
-ROUTING = Routing(channels=("ops", "boss"), routes=(Route(to=("ops",), escalate=("boss",)),), group_wait_ms=0)
+ROUTING = NotificationRouting(
+    channels=("ops", "boss"), routes=(NotificationRoute(to=("ops",), escalate=("boss",)),), group_wait_ms=0
+)
 
 
 def runtime(version, host="box"):
-    return Circumstance(CircumstanceKind.RUNTIME, f"host:{host}", {"Python": "3.13.1", "requests": version})
+    return ConditionSnapshot(ConditionKind.RUNTIME, f"host:{host}", {"Python": "3.13.1", "requests": version})
 
 
 class Site:
@@ -57,7 +59,7 @@ class Site:
         return Watch(
             self.store,
             self.store.clock,
-            tunings=DEFAULTS,
+            tunings=DEFAULT_TUNINGS,
             routing=routing,
             redact=lambda text: text.replace("hush", "***"),
         )
@@ -65,7 +67,9 @@ class Site:
     def announce(self, *names, **options):
         rows, schedules = [], []
         for name in names:
-            definition = Definition(kind=Kind.TASK, name=name, options=options, schedules=schedules_of(options, name))
+            definition = Definition(
+                kind=DefinitionKind.TASK, name=name, options=options, schedules=build_schedules(options, name)
+            )
             rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
             now = self.store.clock.now()
             schedules += [
@@ -119,7 +123,7 @@ def test_failure_is_told_at_once_and_once(site):
     )  # fmt: skip
     site.look()
     site.watcher().look()
-    assert site.told() == [(About.OPENED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops")]
     (group,) = site.store.read("errors")
     assert (group.type, group.message, group.number) == ("ValueError", "upload: ValueError: it broke", 1)
 
@@ -133,7 +137,7 @@ def test_failure_is_over_when_it_succeeds_again(site):
     site.succeed()
     site.look()
     assert site.wrong() == []
-    assert site.told() == [(About.OPENED, "ops"), (About.RESOLVED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.RESOLVED, "ops")]
 
 
 def test_same_failure_again_is_the_same_incident(site):
@@ -234,7 +238,7 @@ def test_dead_scheduler_is_told_and_not_what_follows(site):
     }
     (told,) = [one for one in every if one.parent is None]
     assert (told.subject.kind, told.subject.fingerprint) == (IncidentKind.WORKER_LOST, "scheduler")
-    assert site.told() == [(About.OPENED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
 
 def test_nobody_takes_it_so_others_hear(site):
@@ -242,18 +246,18 @@ def test_nobody_takes_it_so_others_hear(site):
     site.fail()
     site.look()
     site.look(14 * 60_000)
-    assert site.told() == [(About.OPENED, "ops")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops")]
     site.look(60_000)
     site.look(60_000)
-    assert site.told() == [(About.OPENED, "ops"), (About.ESCALATED, "boss")]
+    assert site.told() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.ESCALATED, "boss")]
     site.store.do(audited(Acknowledge(site.store.read("incidents")[0].id, "ann")))
     site.look(4 * HOUR)
-    assert (About.REPEATED, "ops") not in site.told()
+    assert (NotificationEvent.REPEATED, "ops") not in site.told()
 
 
 def test_secrets_are_in_no_incident(site):
     """What a failure says goes through the one door for text before it is written anywhere else."""
-    from mainspring.domain.failure import Failure
+    from mainspring.domain.failures.failure import Failure
 
     run = site.store.begin()
     failure = Failure("ValueError", "auth", "password hush refused")
@@ -368,7 +372,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
     watch = Watch(
         site.store,
         site.store.clock,
-        tunings={**DEFAULTS, IncidentKind.FAIL_RATE: tuning},
+        tunings={**DEFAULT_TUNINGS, IncidentKind.FAIL_RATE: tuning},
         routing=ROUTING,
         redact=str,
     )
@@ -381,12 +385,12 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
 def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     """By whichever watcher, and nothing where there is nothing to say; the alert is about no incident, and stays until told."""
     site.announce("a")
-    at = next_time(DAILY, ROUTING.zone, site.store.clock.now() + HOUR)
+    at = next_clock_time(DEFAULT_DIGEST, ROUTING.zone, site.store.clock.now() + HOUR)
     site.look(at - 30_000 - site.store.clock.now())
     assert site.told() == []
     site.store.do(PauseAutomation("a", None, "ann", None))
     site.look(24 * HOUR)
-    assert site.told() == [(About.DIGEST, "ops")]
+    assert site.told() == [(NotificationEvent.DIGEST, "ops")]
     (alert,) = site.store.read("alerts")
     assert (alert.incident, alert.due_at) == ("", at + 24 * HOUR)
     other = site.watcher()
@@ -396,22 +400,22 @@ def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
     assert len(site.told()) == 1
     site.store.do(Prune(None, None, None, None, 1))
     (channel,) = site.store.do(take_alerts("ops")).channels
-    assert [(one.about, one.incident) for one in channel.alerts] == [(About.DIGEST, None)]
+    assert [(one.about, one.incident) for one in channel.alerts] == [(NotificationEvent.DIGEST, None)]
     site.look(24 * HOUR)
-    assert site.told() == [(About.DIGEST, "ops")] * 2
+    assert site.told() == [(NotificationEvent.DIGEST, "ops")] * 2
 
 
 def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
     """A look that fails forgets nothing."""
     site.announce("a")
     site.store.do(PauseAutomation("a", None, "ann", None))
-    at = next_time(DAILY, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
+    at = next_clock_time(DEFAULT_DIGEST, ROUTING.zone, site.store.clock.now() + 25 * HOUR)
     with monkeypatch.context() as patch:
         patch.setattr(site.store, "apply", no_store)
         with pytest.raises(StoreUnavailableError):
             site.look(at - site.store.clock.now())
     site.watch.look()
-    assert site.told() == [(About.DIGEST, "ops")]
+    assert site.told() == [(NotificationEvent.DIGEST, "ops")]
 
 
 def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
@@ -424,7 +428,11 @@ def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
     site.store.clock.at = now
     site.look()
     site.look(5 * HOUR)
-    assert site.told() == [(About.OPENED, "ops"), (About.ESCALATED, "boss"), (About.REPEATED, "ops")]
+    assert site.told() == [
+        (NotificationEvent.OPENED, "ops"),
+        (NotificationEvent.ESCALATED, "boss"),
+        (NotificationEvent.REPEATED, "ops"),
+    ]
     site.succeed()
     site.look(1)
     assert [state for _, kind, state in site.wrong() if kind is IncidentKind.PERMANENT_ERROR] == []
@@ -444,7 +452,10 @@ def test_incident_says_what_is_missing_and_what_comes_next(site):
     (failed,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR)
     assert failed.facts["last_good_at"] == good_at
     assert failed.facts["next_try_at"] == silent.facts["next_try_at"]
-    fields = {one.label: one.text for one in render_notice("", About.OPENED, 0, silent, Circumstances()).fields}
+    fields = {
+        one.label: one.text
+        for one in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
+    }
     assert fields["Impact"] == "2 slots missed"
     assert "last good" in fields["Since"]
     assert fields["Next try"]
@@ -477,7 +488,7 @@ def test_question_that_nobody_answers_is_told_with_its_choices(site):
     assert what.endswith("[a, b, c, d, e, f, g, h, i, j, ...]")
     assert len(what) < 500
     assert "t0p" not in str(one.facts)
-    (field, *_) = render_notice("", About.OPENED, 0, one, Circumstances()).fields
+    (field, *_) = render_notification("", NotificationEvent.OPENED, 0, one, NotificationContext()).fields
     assert (field.label, field.text) == ("What", what)
     assert site.look() == 0
 

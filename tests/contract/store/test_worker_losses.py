@@ -2,8 +2,8 @@
 
 import pytest
 
+from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.domain.states import RunState
-from mainspring.domain.worker_loss import Noticed
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.runs import Release
 from mainspring.store.commands.sessions import Bury, CloseSession
@@ -25,10 +25,10 @@ def dead_and_heir(store, second, clock, **how):
 @pytest.mark.parametrize(
     ("how", "noticed"),
     [
-        ({}, Noticed.PROCESS_GONE),
-        ({"crashed": True, "how": "exit 0"}, Noticed.CRASH),
-        ({"silent_ms": 1_000}, Noticed.LEASE_EXPIRED),
-        ({"quarantined": True}, Noticed.QUARANTINE),
+        ({}, LossDetection.PROCESS_GONE),
+        ({"crashed": True, "how": "exit 0"}, LossDetection.CRASH),
+        ({"silent_ms": 1_000}, LossDetection.LEASE_EXPIRED),
+        ({"quarantined": True}, LossDetection.QUARANTINE),
     ],
 )
 def test_death_of_a_worker_is_on_its_run(store, second, clock, how, noticed):
@@ -80,7 +80,7 @@ def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
     for run in runs:
         (loss,) = losses(second, run.id)
         assert (loss.claim, loss.role, loss.hostname, loss.pid) == (run.claim, "worker", "box", 1)
-        assert (loss.seen_at, loss.found_at, loss.noticed) == (drained_at, drained_at, Noticed.OWN_REPORT)
+        assert (loss.seen_at, loss.found_at, loss.noticed) == (drained_at, drained_at, LossDetection.OWN_REPORT)
         assert (loss.ending, loss.finder_role, loss.resumed_at) == ("SIGTERM that no one asked for", None, None)
     clock.forward(800)
     heirs = second.claim().runs

@@ -8,11 +8,11 @@ import pytest
 from mainspring.app import arrivals
 from mainspring.app.arrivals import Arrivals
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition
-from mainspring.domain.options import Kind
-from mainspring.domain.sealing import PLAIN
-from mainspring.domain.trigger import Trigger
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.sqlite.store import SqliteStore
@@ -36,9 +36,9 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
     monkeypatch.setattr(arrivals, "_LOOK_EVERY_S", 0.01)
     store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
     store.open()
-    trigger = msgspec.json.encode(Trigger(source=Files.parse(str(tmp_path))))
+    trigger = msgspec.json.encode(Trigger(source=WatchedFolder.parse(str(tmp_path))))
     for name in ("good", "poor"):
-        definition = msgspec.json.encode(Definition(kind=Kind.TASK, name=name).to_data())
+        definition = msgspec.json.encode(Definition(kind=DefinitionKind.TASK, name=name).to_data())
         row = TriggerRow(f"{name}/files", name, "files", trigger)
         store.apply(Announce(name, (AutomationRow(name, "task", 1, "f", definition),), (), (row,)))
     running = {"good/files": asyncio.Event(), "poor/files": asyncio.Event()}
@@ -51,7 +51,7 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
         return Desk(running[known.name])
 
     hosting = Arrivals(
-        asyncio.get_running_loop(), store, store.clock, PLAIN, lambda read, then: then(read()), make_desk=make
+        asyncio.get_running_loop(), store, store.clock, PLAIN_SEALING, lambda read, then: then(read()), make_desk=make
     )
     hosting.start()
     async with asyncio.timeout(60):

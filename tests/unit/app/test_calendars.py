@@ -10,8 +10,8 @@ from mainspring.app.calendars import calendars_of
 from mainspring.app.project import Project
 from mainspring.config.settings import CalendarSettings
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.extras import install_command
+from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 

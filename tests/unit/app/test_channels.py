@@ -8,9 +8,9 @@ import pytest
 from mainspring.app.channels import addresses_of, circumstances_of, open_links, routing_of
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.match import Told
-from mainspring.domain.notice import About
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.notification import NotificationEvent
 from tests.unit.operations.notices import secrets
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "notifications.md"
@@ -35,8 +35,8 @@ def test_examples_of_the_page_are_a_configuration(read):
     routing = routing_of(settings)
 
     def told(severity, **more):
-        what = Told(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
-        return [one.channel for one in routing.targets(what, About.OPENED, 0)]
+        what = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
+        return [one.channel for one in routing.targets(what, NotificationEvent.OPENED, 0)]
 
     assert told(Severity.PAGE) == ["ops", "page"]
     assert told(Severity.NOTIFY, team="billing") == ["ops"]

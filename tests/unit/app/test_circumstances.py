@@ -7,8 +7,8 @@ import pytest
 
 from mainspring.app.circumstances import circumstances_of, marks_of, versions
 from mainspring.config import load
-from mainspring.domain.circumstance import CircumstanceKind
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.runs.run_conditions import ConditionKind
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_secret_is_not_in_a_mark(settings):
 
 def test_known_secret_is_not_in_a_mark_wherever_it_stands(settings):
     """Also under a key that does not look like one: nobody can try words until a mark fits."""
-    HIDDEN.add(["zq-marked-one", "zq-marked-two"])
+    KNOWN_SECRETS.add(["zq-marked-one", "zq-marked-two"])
     marks = [
         marks_of(settings(f'[project]\nname = "shop of {word}"')) for word in ("zq-marked-one", "zq-marked-two", "me")
     ]
@@ -60,6 +60,6 @@ def test_runtime_tells_python_and_packages():
 def test_both_are_of_this_host(settings):
     """By its name, as people know it."""
     configuration, runtime = circumstances_of(settings(""))
-    assert (configuration.kind, runtime.kind) == (CircumstanceKind.CONFIGURATION, CircumstanceKind.RUNTIME)
+    assert (configuration.kind, runtime.kind) == (ConditionKind.CONFIGURATION, ConditionKind.RUNTIME)
     assert configuration.subject == runtime.subject
     assert configuration.subject.startswith("host:")

@@ -26,7 +26,7 @@ from mainspring.domain.errors import (
     UnknownNameError,
     ValueRefusedError,
 )
-from mainspring.domain.saved_error import RunFailed
+from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.service import run as acts
 from mainspring.service.actor import Actor, act_of

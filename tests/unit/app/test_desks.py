@@ -11,11 +11,11 @@ import pytest
 
 from mainspring.app.desks import Desks
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition
-from mainspring.domain.options import Kind
-from mainspring.domain.trigger import Trigger
-from mainspring.domain.watched_folder import Files
-from mainspring.resources.secret import Secrets
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.triggers.known import KnownTrigger
 
@@ -45,11 +45,11 @@ class Store:
 @contextlib.asynccontextmanager
 async def watching(folder: Path, store: Store):
     """Run the desk of a folder."""
-    source = Files.parse(str(folder), every="100ms", settle="0s", max_size=3)
+    source = WatchedFolder.parse(str(folder), every="100ms", settle="0s", max_size=3)
     known = KnownTrigger(
-        "in/files", Trigger(source=source), Definition(kind=Kind.TASK, name="in"), None, None, None, None
+        "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None
     )
-    desk = Desks(store, SystemClock(), Secrets(None, {}))(known, None)  # type: ignore[arg-type]
+    desk = Desks(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
     running = asyncio.create_task(desk.run())
     try:
         yield

@@ -8,7 +8,7 @@ from mainspring.app import exec_trace
 from mainspring.app.exec_trace import trace_own
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.span import trace_id_of
+from mainspring.domain.runs.trace_span import trace_id_of
 from mainspring.engine.wrapped import WrappedRun
 from mainspring.engine.wrapped_record import start
 from tests.otlp_collector import OtlpCollector

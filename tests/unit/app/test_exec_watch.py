@@ -8,9 +8,9 @@ from mainspring.app import watching
 from mainspring.app.exec_watch import watch_own
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.wrapped import RecordRun
@@ -53,7 +53,7 @@ def fail(store):
 def observe(store, *, well=()):
     subject = Subject("backup", IncidentKind.SILENCE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="no success", since_at=1)
-    found = () if well else (Found(id="i1", finding=finding, to=(Target(0, "ops"),)),)
+    found = () if well else (Found(id="i1", finding=finding, to=(NotificationTarget(0, "ops"),)),)
     store.apply(Observe(looked_at=store.clock.now(), found=found, well=(subject,) if well else ()))
 
 

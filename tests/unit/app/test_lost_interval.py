@@ -10,8 +10,8 @@ from mainspring.app.backups import back_up, restore
 from mainspring.app.stores import make_store
 from mainspring.cli.main import run
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.table import DEFAULTS, MONITORS
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.insight.set_aside import NEXT, undecided_text
@@ -245,7 +245,7 @@ def silent(reader, now):
     return {
         one.subject.automation
         for kind in (IncidentKind.SILENCE, IncidentKind.LATE_START)
-        for one in MONITORS[kind].judge(facts, DEFAULTS[kind], now)
+        for one in MONITORS[kind].judge(facts, DEFAULT_TUNINGS[kind], now)
         if one.finding is not None
     }
 

@@ -8,7 +8,7 @@ import pytest
 from mainspring.app.process_log import begin_log
 from mainspring.config.logs_settings import LogsSettings
 from mainspring.engine.step_context import STEP, StepContext
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_level_leaves_lines_out(log):
 
 def test_what_others_put_into_a_record_is_not_believed(log):
     """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
-    HIDDEN.add(["hush-hush-hush"])
+    KNOWN_SECRETS.add(["hush-hush-hush"])
     begin_log()
     said = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
     logging.getLogger("users").warning("password is hush-hush-hush", extra=said)

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.app.runbooks import Runbooks
 from mainspring.config import load
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from tests.unit.domain.test_runbook import PAGE, incident
 
 
@@ -16,7 +16,7 @@ def runbooks(tmp_path):
 
 
 def task(**more):
-    return Definition(kind=Kind.TASK, name="backup", **more)
+    return Definition(kind=DefinitionKind.TASK, name="backup", **more)
 
 
 def test_option_goes_before_page_and_page_before_docstring(runbooks, tmp_path):

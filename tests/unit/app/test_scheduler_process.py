@@ -10,7 +10,7 @@ import pytest
 from mainspring.app.post_process import PostProcess
 from mainspring.app.project import Project
 from mainspring.app.scheduler_process import serve
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.store.reads.incidents import incidents
 
 pytestmark = pytest.mark.asyncio

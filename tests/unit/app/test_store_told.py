@@ -13,8 +13,8 @@ from mainspring.app.store_told import StoreTold
 from mainspring.app.watch_process import watch_once
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.options import Kind
 from mainspring.engine.scripts import command_definition
 from mainspring.engine.wrapped import Wrapping
 from mainspring.store.sqlite.store import SqliteStore
@@ -33,7 +33,7 @@ class Crontab:
     def exec(self):
         words = ["true"]
         plan = ExecPlan(
-            wrapping=Wrapping(definition=command_definition(Kind.EXEC, "x", words, {}), words=words),
+            wrapping=Wrapping(definition=command_definition(DefinitionKind.EXEC, "x", words, {}), words=words),
             store=self.store,
             spool=self.settings.exec.spool,
             told=StoreTold(self.settings, SystemClock()).seen,

@@ -5,7 +5,7 @@ import pytest
 
 from mainspring.app.up_command import up_command
 from mainspring.config import load
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.store.views import AutomationView
 
 
@@ -21,7 +21,7 @@ def settings_of(tmp_path):
     return read
 
 
-def view(file, module="", kind=Kind.TASK):
+def view(file, module="", kind=DefinitionKind.TASK):
     definition = Definition(kind=kind, name="ship", module=module, file=str(file))
     data = msgspec.json.encode(definition.to_data())
     return AutomationView("ship", "task", 1, data, "f", 1, None, None, None, None, None, None, 0)
@@ -43,7 +43,7 @@ def test_up_needs_no_file_that_the_configuration_names(settings_of, tmp_path, au
     assert command.start(view(tmp_path / "other.py", "shopping.jobs")).endswith(" -m other.py")
 
 
-@pytest.mark.parametrize("automation", [None, view(""), view("/bin/backup", kind=Kind.EXEC)])
+@pytest.mark.parametrize("automation", [None, view(""), view("/bin/backup", kind=DefinitionKind.EXEC)])
 def test_up_names_no_file_where_none_is_on_record(settings_of, automation):
     """Of what was never announced, nothing is known; a wrapped command needs no worker."""
     assert up_command(settings_of()).start(automation) == "mainspring up"

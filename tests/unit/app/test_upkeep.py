@@ -11,9 +11,9 @@ import pytest
 from mainspring.app import upkeep as upkeep_module
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.working import Working
-from mainspring.domain.bulk import BulkVerb
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.monitors import process_findings
+from mainspring.domain.monitors.system import process_findings
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.engine.registry import Registry
 from mainspring.operations.facts import FactsReader
@@ -145,7 +145,7 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
         facts = FactsReader(store.reader).read(now)
         tuning = process_findings.ProcessFindingTuning()
         return [
-            one.finding.text for one in process_findings.judge_upkeep(facts, tuning, now) if one.finding is not None
+            one.finding.text for one in process_findings.evaluate_upkeep(facts, tuning, now) if one.finding is not None
         ]
 
     upkeep = Counted()

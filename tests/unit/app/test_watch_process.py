@@ -9,26 +9,26 @@ import pytest
 from mainspring.app.watch_process import judge, watch_once
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.silence import SilenceTuning
-from mainspring.domain.monitors.table import DEFAULTS, NO_OWN
-from mainspring.domain.options import Kind
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, NO_OVERRIDES
+from mainspring.domain.monitors.timing.silence import SilenceTuning
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 from tests.unit.domain.monitors.looking import DAY, T0, cadence, watched
 from tests.unit.operations.peer import Peer, serving
 
-FACTS = Facts(automations=(watched("backup", cadences=(cadence(every="1h"),)),))
+FACTS = MonitorInputs(automations=(watched("backup", cadences=(cadence(every="1h"),)),))
 OFF = SilenceTuning(on=False)
-OFF_FOR_IT = OwnTunings({"back*": {IncidentKind.SILENCE: {"on": False}}})
+OFF_FOR_IT = TuningOverrides({"back*": {IncidentKind.SILENCE: {"on": False}}})
 
 
-def silent(tunings=DEFAULTS, own=NO_OWN):
+def silent(tunings=DEFAULT_TUNINGS, own=NO_OVERRIDES):
     judged, found = judge(FACTS, T0 + DAY, tunings, own)
     return judged, [one.name for one in found]
 
@@ -42,7 +42,7 @@ def test_silence_that_is_switched_off_is_said_no_more():
     """For all, or for this one alone; what is on for it alone is said."""
     assert silent({IncidentKind.SILENCE: OFF}) == (0, [])
     assert silent(own=OFF_FOR_IT) == (0, [])
-    on_for_it = OwnTunings({"backup": {IncidentKind.SILENCE: {"on": True}}})
+    on_for_it = TuningOverrides({"backup": {IncidentKind.SILENCE: {"on": True}}})
     assert silent({IncidentKind.SILENCE: OFF}, on_for_it) == (1, ["backup"])
 
 
@@ -80,7 +80,7 @@ def needs_a_worker(path):
     """An automation with a schedule was announced long ago, and nobody lives who could run it."""
     store = SqliteStore(path, clock=FakeClock(1_000))
     store.open()
-    definition = Definition(kind=Kind.TASK, name="a", options={"every": "1h"})
+    definition = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1h"})
     data = msgspec.json.encode(definition.to_data())
     schedule = ScheduleRow("a", "a", b'{"every":3600000}', 3_601_000)
     store.apply(Announce("code", (AutomationRow("a", "task", 1, "code", data),), (schedule,)))

@@ -14,10 +14,10 @@ from mainspring.app.stores import make_store
 from mainspring.app.watching import STANDS_BY_MS, Watching, make_watch
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.operations import pulse as pulse_module
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.sessions import Beat
 from mainspring.store.reads.incidents import incidents
@@ -54,7 +54,7 @@ class Site:
             "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
         }
         self.settings = load(env=env, cwd=folder, uid=os.getuid(), flags={})
-        self.secrets = Secrets(None, {"MAINSPRING_SECRET_TOLD": "whsec_" + "QUJD" * 8})
+        self.secrets = SecretStore(None, {"MAINSPRING_SECRET_TOLD": "whsec_" + "QUJD" * 8})
         self._folder = folder
         self._opened = []
 
@@ -72,7 +72,7 @@ class Site:
         return store
 
     def watching(self, store, **how):
-        reserved = Reserved(self.settings, FaultText(self.secrets), self.clock, "sqlite s.db")
+        reserved = Reserved(self.settings, ErrorText(self.secrets), self.clock, "sqlite s.db")
         made = Watching(self.settings, self.secrets, store, reserved, lambda: self.trouble, **how)
         look = made._watch.look
 

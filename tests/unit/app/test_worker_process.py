@@ -10,8 +10,8 @@ import time
 from mainspring.app.handover import Handover
 from mainspring.app.post import GONE
 from mainspring.app.stores import make_reader, make_store
-from mainspring.domain.circumstance import CircumstanceKind
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.runs.run_conditions import ConditionKind
 
 
 def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
@@ -42,7 +42,7 @@ def test_worker_keeps_what_it_runs_under(tmp_path):
     process, line = handover.start(command, stderr=subprocess.PIPE, cwd=tmp_path)
     with process:
         reader = make_reader(f"sqlite:///{store}")
-        kinds = {CircumstanceKind.CONFIGURATION, CircumstanceKind.RUNTIME}
+        kinds = {ConditionKind.CONFIGURATION, ConditionKind.RUNTIME}
         until = time.monotonic() + 60
         try:
             while time.monotonic() < until and process.poll() is None:

@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.cli.main import run
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.engine.announcing import trigger_row
 from mainspring.engine.starting import StartOptions
 from mainspring.service.actor import Actor, act_of
@@ -23,15 +23,18 @@ from tests.unit.cli.trigger_shop import BOT, EXTRACT, LOAD, REPORT
 
 _OPTIONS = {"owner": "ann", "cron": ["0 3 * * *"], "tz": "Europe/Berlin", "timeout": "20m"}
 BACKUP = Definition(
-    kind=Kind.SCRIPT,
+    kind=DefinitionKind.SCRIPT,
     name="backup",
     options=_OPTIONS,
-    schedules=schedules_of(_OPTIONS, "backup"),
+    schedules=build_schedules(_OPTIONS, "backup"),
     command=["./backup.sh"],
     file="/srv/scripts.toml",
 )
 ORDER = Definition(
-    kind=Kind.WORKFLOW, name="order", options={"partition": "{customer}"}, parameters={"properties": {"customer": {}}}
+    kind=DefinitionKind.WORKFLOW,
+    name="order",
+    options={"partition": "{customer}"},
+    parameters={"properties": {"customer": {}}},
 )
 
 

@@ -7,10 +7,10 @@ from contextlib import closing
 import pytest
 
 import mainspring as ms
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.options import options_of, parse_options
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.definitions.options import list_options, parse_options
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.announcing import problems_as_data
 from mainspring.engine.problem import PROBLEMS, Problem
@@ -58,8 +58,8 @@ def test_list_shows_state_schedule_and_next(cli, stage):
 
 def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage, store_path):
     """What nobody heard of for too long is silent, and why is said; one that nobody expects is on demand."""
-    options = parse_options(Kind.TASK, {"silence": "1m"}, "sync")
-    stage.announce(BACKUP, ORDER, Definition(kind=Kind.TASK, name="sync", options=options))
+    options = parse_options(DefinitionKind.TASK, {"silence": "1m"}, "sync")
+    stage.announce(BACKUP, ORDER, Definition(kind=DefinitionKind.TASK, name="sync", options=options))
     with closing(sqlite3.connect(store_path)) as file, file:
         file.execute("update automations set announced_at = announced_at - 3600000 where name = 'sync'")
     (row,) = cli("auto", "list", "--state", "silent", "--json").json
@@ -173,11 +173,13 @@ def test_list_filters_by_state_and_text(cli, stage):
     assert cli("auto", "list", "--name", "xyz", "--json").json == []
 
 
-@pytest.mark.parametrize("kind", [Kind.SCRIPT, Kind.TASK, Kind.WORKFLOW, Kind.EXEC])
+@pytest.mark.parametrize(
+    "kind", [DefinitionKind.SCRIPT, DefinitionKind.TASK, DefinitionKind.WORKFLOW, DefinitionKind.EXEC]
+)
 def test_show_has_the_options_of_the_table_and_no_other(cli, stage, kind):
-    """The fourth surface: `auto show` names each option of the kind as domain.options does, in its order, as JSON and as text."""
+    """The fourth surface: `auto show` names each option of the kind as definitions.options does, in its order, as JSON and as text."""
     stage.announce(BACKUP, Definition(kind=kind, name="one"))
-    names = [option.name for option in options_of(kind)]
+    names = [option.name for option in list_options(kind)]
     assert list(cli("auto", "show", "one", "--json").json["options"]) == names
     shown = [line.split()[0] for line in cli("auto", "show", "one").out.splitlines() if line.startswith("  ")]
     assert [word for word in shown if word in names] == names
@@ -214,7 +216,7 @@ def test_show_hides_secrets(cli, stage, monkeypatch):
         "--token=abcdef12345",
     ]
     options = {"owner": "ann", "env": {"API_TOKEN": "plain-secret-1"}, "tags": {"for": "correct-horse-battery"}}
-    stage.announce(Definition(kind=Kind.SCRIPT, name="dump", command=command, options=options))
+    stage.announce(Definition(kind=DefinitionKind.SCRIPT, name="dump", command=command, options=options))
     for text in (cli("auto", "show", "dump").out, cli("auto", "show", "dump", "--json").out):
         for secret in ("correct-horse", "hunter2", "abcdef12345", "plain-secret-1"):
             assert secret not in text, secret

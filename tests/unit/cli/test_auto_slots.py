@@ -3,7 +3,7 @@
 import pytest
 
 import mainspring as ms
-from mainspring.domain.calendar import Calendar
+from mainspring.domain.time.calendar import Calendar
 from mainspring.engine.announcing import announcement
 from mainspring.engine.calendars import calendars
 from mainspring.engine.registry import Registry

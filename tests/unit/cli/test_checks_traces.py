@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from mainspring.domain.extra import install_command
+from mainspring.domain.extras import install_command
 from tests.unit.cli.test_doctor import checks
 
 

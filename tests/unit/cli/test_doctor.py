@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from mainspring.cli.checks import lookers
-from mainspring.domain.definition import Definition
-from mainspring.domain.options import Kind
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow, SetQueue
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import CloseSession
@@ -221,7 +221,9 @@ def test_log_that_a_reader_holds_is_told_with_its_name(cli, stage, monkeypatch):
 def test_full_queue_is_the_reason_why_a_due_time_was_not_served(cli, stage):
     """The scheduler lives, and is refused: it is not said to be missing."""
     schedule = ScheduleRow("report", "report", b'{"cron":"0 3 * * *"}', 1)
-    definition = msgspec.json.encode(Definition(kind=Kind.TASK, name="report", options={"queue": "narrow"}).to_data())
+    definition = msgspec.json.encode(
+        Definition(kind=DefinitionKind.TASK, name="report", options={"queue": "narrow"}).to_data()
+    )
     row = AutomationRow("report", "task", 1, "code", definition)
     for command in (Announce("code", (row,), (schedule,)), SetQueue("narrow", None, None, None, 1)):
         stage.do(command)

@@ -12,12 +12,12 @@ import threading
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.failure import Failure
-from mainspring.domain.ids import new_id
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.insight.text_width import text_width
 from mainspring.store.commands.incidents import Found, Observe
@@ -31,13 +31,15 @@ NAMES = {
     "wide": "夜間バックアップ処理" * 8,
     "hostile": "\x1b[31mred\x1b[0m\u202e\u200b <b>{0}%s</b> " + "x" * 80,
 }
-INCIDENT = new_id("i", 1_000, 77)
+INCIDENT = make_id("i", 1_000, 77)
 
 
 @pytest.fixture(params=list(NAMES.values()), ids=list(NAMES))
 def victim(stage, request):
     """A run of a name that takes too much room, failed with as much text, and its incident, acknowledged-long states included."""
-    definition = Definition(kind=Kind.SCRIPT, name=request.param, options={"owner": "ann"}, command=["./x.sh"])
+    definition = Definition(
+        kind=DefinitionKind.SCRIPT, name=request.param, options={"owner": "ann"}, command=["./x.sh"]
+    )
     stage.announce(definition)
     run = stage.begin(definition)
     failure = Failure("HTTPError", "http", "403 AccessDenied 拒否されました " * 20)
@@ -45,7 +47,7 @@ def victim(stage, request):
     text = "no success for 26h " + request.param
     subject = Subject(request.param, IncidentKind.RETRIES_EXHAUSTED)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text=text, since_at=stage.now - 7_140_000)
-    found = Found(id=INCIDENT, finding=finding, to=(Target(0, "ops"),))
+    found = Found(id=INCIDENT, finding=finding, to=(NotificationTarget(0, "ops"),))
     stage.do(Observe(looked_at=stage.now, found=(found,)))
     halted = stage.begin(definition)
     stage.do(finish(halted, RunState.CANCELLED))

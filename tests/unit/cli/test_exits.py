@@ -4,8 +4,8 @@ import pytest
 
 from mainspring.cli import exits
 from mainspring.domain import errors as e
-from mainspring.domain import saved_error
-from mainspring.domain.saved_error import RunFailed
+from mainspring.domain.failures import saved_error
+from mainspring.domain.failures.saved_error import RunFailed
 
 
 def every(kind):

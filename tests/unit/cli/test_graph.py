@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.insight.dependencies import dot, graph_of, roots_of, tree_lines
 
 NIGHT = {
     "extract": ({}, ["0 2 * * *"]),
-    "load": ({"run": Trigger(source=OnRun(automation="extract"))}, []),
-    "report": ({"runs": Trigger(source=OnRuns(automations=("extract", "load"), within=7_200_000))}, []),
-    "alarm": ({"run": Trigger(source=OnRun(automation="report", states=("failed",)))}, []),
-    "shop": ({"event": Trigger(source=OnEvent(name="paid"))}, []),
+    "load": ({"run": Trigger(source=RunEndSource(automation="extract"))}, []),
+    "report": ({"runs": Trigger(source=JoinedRunsSource(automations=("extract", "load"), within=7_200_000))}, []),
+    "alarm": ({"run": Trigger(source=RunEndSource(automation="report", states=("failed",)))}, []),
+    "shop": ({"event": Trigger(source=EventSource(name="paid"))}, []),
 }
 CODE = """
 import mainspring as ms
@@ -66,7 +66,7 @@ def test_part_around_a_name_leads_to_it_and_from_it() -> None:
 
 def test_dot_quotes_names() -> None:
     """What stands in a name cannot leave its quotes; what is not declared is dashed."""
-    text = dot(graph_of({'a"b': ({"run": Trigger(source=OnRun(automation="gone\\"))}, [])}))
+    text = dot(graph_of({'a"b': ({"run": Trigger(source=RunEndSource(automation="gone\\"))}, [])}))
     assert '"a\\"b";' in text
     assert '"gone\\\\" [style=dashed];' in text
     assert '"gone\\\\" -> "a\\"b"' in text
@@ -79,7 +79,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 def test_any_graph_is_drawn_and_every_linked_name_is_in_it(upstream) -> None:
     """Cycles and names that nobody declared end, and nothing is left out."""
     automations: dict[str, tuple[dict[str, Trigger], list[str]]] = {
-        name: ({f"run#{n}": Trigger(source=OnRun(automation=one)) for n, one in enumerate(several)}, [])
+        name: ({f"run#{n}": Trigger(source=RunEndSource(automation=one)) for n, one in enumerate(several)}, [])
         for name, several in upstream.items()
     }
     graph = graph_of(automations)

@@ -4,11 +4,11 @@ import unicodedata
 
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.log_line import Level, LogLine
-from mainspring.domain.route import Target
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
+from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.logs import SaveLines
@@ -44,7 +44,7 @@ def victim(stage, text):
         "runbook": text,
         "team": text,
     }
-    definition = Definition(kind=Kind.TASK, name=name, options=options, doc=text)
+    definition = Definition(kind=DefinitionKind.TASK, name=name, options=options, doc=text)
     stage.announce(definition)
     run = stage.begin(definition)
     line = LogLine(at=stage.now, level=Level.ERROR, text=text, step=text[:100], fields={"x": text[:1_000]})
@@ -57,7 +57,9 @@ def victim(stage, text):
         subject=Subject(name, IncidentKind.PERMANENT_ERROR, text[:300]), severity=Severity.PAGE, text=text, since_at=0, hint=text,
         facts={"what": text, "impact": text, "run": text, text[:100]: text},
     )  # fmt: skip
-    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(Target(0, "ops"),)),)))
+    stage.do(
+        Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),))
+    )
     return run.id
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
 from mainspring.store.reads.incidents import untold_faults
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import ORDER
 
-TO = (Target(0, "ops"),)
+TO = (NotificationTarget(0, "ops"),)
 SILENT = Subject("backup", IncidentKind.SILENCE)
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.log_line import Level, LogLine, encode
-from mainspring.domain.log_part import Part, packed
+from mainspring.domain.runs.log_chunk import LogChunk, pack_lines
+from mainspring.domain.runs.log_line import Level, LogLine, encode_json
 from mainspring.store.commands.logs import SaveLines
 from tests.contract.store.process import fail, finish, suspend
 
@@ -13,15 +13,15 @@ def said(at, text, level=Level.INFO, step="dump", **more):
 
 
 def part(*lines, ident="dump#1", attempt=1, skipped=0):
-    data = [encode(line) for line in lines]
-    return Part(
+    data = [encode_json(line) for line in lines]
+    return LogChunk(
         ident=ident,
         attempt=attempt,
         first_at=lines[0].at,
         last_at=lines[-1].at,
         lines=len(lines),
         size=sum(map(len, data)),
-        body=packed(data),
+        body=pack_lines(data),
         skipped=skipped,
     )
 

@@ -1,22 +1,22 @@
 """`monitors list|show`: judged at once, without a watcher."""
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.always import ALWAYS
-from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+from mainspring.domain.monitors.registry import MONITORS
 from mainspring.insight.judging import rule_text
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.incidents import Found, Observe, Resolve
 from tests.contract.store.process import fail, finish
 
-SYNC = Definition(kind=Kind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
+SYNC = Definition(kind=DefinitionKind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
 
 
 def test_list_shows_every_monitor_of_a_new_store(cli):
     """Nothing to judge but the store itself is no error."""
     assert cli("init", "one").code == 0
     rows = cli("monitors", "list", "--json").json
-    assert [row["name"] for row in rows] == [kind.value for kind in (*MONITORS, *ALWAYS)]
+    assert [row["name"] for row in rows] == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
     assert {row["state"] for row in rows} == {"on"}
     assert {row["name"]: row["judged"] for row in rows if row["judged"]} == {"store_lost": 1}
     assert sum(row["findings"] for row in rows) == 0

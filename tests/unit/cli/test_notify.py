@@ -3,16 +3,16 @@
 import pytest
 from msgspec import json
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts
 from mainspring.store.commands.incidents import Found, Observe
 from tests.contract.store.process import take_alerts
 from tests.unit.cli.conftest import BACKUP
 
 CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\npage = "pagerduty://secret:pd"\n'
-BILL = Definition(kind=Kind.TASK, name="bill", options={"tier": "page", "team": "billing"})
+BILL = Definition(kind=DefinitionKind.TASK, name="bill", options={"tier": "page", "team": "billing"})
 
 
 def rows(said):
@@ -119,7 +119,7 @@ def told(stage):
     finding = Finding(
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
     )
-    to = (Target(0, "old"), Target(0, "ops"))
+    to = (NotificationTarget(0, "old"), NotificationTarget(0, "ops"))
     stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=to),)))
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels
@@ -174,7 +174,9 @@ def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
     """Nothing waits: the last delivery is what is worth knowing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
     finding = Finding(subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="x", since_at=0)
-    stage.do(Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(Target(0, "ops"),)),)))
+    stage.do(
+        Observe(looked_at=stage.now, found=(Found(id="i_1", finding=finding, to=(NotificationTarget(0, "ops"),)),))
+    )
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))

@@ -1,6 +1,6 @@
 """open: a link for the first browser that follows it, on record."""
 
-from mainspring.domain.access import LINK_LASTS_MS
+from mainspring.domain.access.permissions import STARTUP_LINK_LIFETIME_MS
 from mainspring.service.key_text import hash_of
 
 
@@ -14,5 +14,5 @@ def test_open_prints_a_link_that_the_store_knows_by_its_hash(cli, stage):
     assert token not in str(row)
     ((hash, until_at),) = stage.store.reader.read_text("select hash, until_at from start_links")
     assert hash == hash_of(token)
-    assert 0 < until_at - stage.now <= LINK_LASTS_MS
+    assert 0 < until_at - stage.now <= STARTUP_LINK_LIFETIME_MS
     assert "/first?token=" in cli("open").out

@@ -84,9 +84,9 @@ def test_run_that_begins_anew_is_followed_to_its_end(cli, code, more):
 
 def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code, stage):
     """The worker has the automation and not the queue: waiting for it would have no end."""
-    from mainspring.domain.definition import Definition, Kind
+    from mainspring.domain.definitions.definition import Definition, DefinitionKind
 
-    stage.announce(Definition(kind=Kind.TASK, name="quick"))
+    stage.announce(Definition(kind=DefinitionKind.TASK, name="quick"))
     stage.do(Claim("c", 0, queues=("default",)))
     said = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
     assert (said.code, said.out.strip()) == (0, "7")

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import FactKind, OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.insight import words
 from mainspring.store.commands.inbox import Deliver

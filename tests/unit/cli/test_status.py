@@ -5,7 +5,7 @@ import os
 import msgspec
 import pytest
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.insight.handover import MOST
 from mainspring.insight.verdict import judge, unresolved

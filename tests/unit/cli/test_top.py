@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from mainspring.cli.top_detail import look_into
 from mainspring.cli.top_frame import Place, lines_of, look
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.service.opening import ViewOpening
 from mainspring.store.commands.incidents import Found, Observe
@@ -134,7 +134,9 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
         stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{name}_{kind}", finding=finding),)))
 
     def text(place):
-        return "\n".join(line.text for line in look_into(stage.store.reader, place, stage.now, ViewOpening(PLAIN)))
+        return "\n".join(
+            line.text for line in look_into(stage.store.reader, place, stage.now, ViewOpening(PLAIN_SEALING))
+        )
 
     of_run = text(Place("backup", run=run.id))
     for part in ("backup", "✗ failed (permanent error)", "ValueError: it broke", f"explain {run.id}", "Incidents (2)"):

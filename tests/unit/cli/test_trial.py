@@ -10,8 +10,8 @@ import pytest
 
 from mainspring.cli.sample_event import read_sample
 from mainspring.domain.errors import OptionError
-from mainspring.domain.file import key_of
-from mainspring.domain.pace import Pace
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.values.file import make_file_key
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import TakeIn, TriggerRow
@@ -199,7 +199,7 @@ def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
     trigger = msgspec.json.encode({"source": {"type": "files", "folder": str(project / "in")}})
     row = TriggerRow("inbox/files", "inbox", "files", trigger)
     stage.do(Announce("code", (AutomationRow("inbox", "task", 1, "f", b"{}"),), (), (row,)))
-    key = key_of("eu/a.csv", hashlib.sha256(b"x").hexdigest())
+    key = make_file_key("eu/a.csv", hashlib.sha256(b"x").hexdigest())
     assert trial(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and was not seen yet"
     stage.do(TakeIn(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
     again = trial(cli, "inbox", "@in/eu/../eu/a.csv", code=9)
@@ -273,8 +273,10 @@ def test_pace_is_judged_on_what_the_store_remembers(cli, project, stage) -> None
     stage.do(Announce("code", (AutomationRow("bot", "task", 1, "f", b"{}"),), (), rows))
     run = StartRun(id="r_1", automation="bot", kind="task", version=1, input=b"{}", codec="json", trigger="t")
     came: dict[str, Any] = {"body_hash": "h", "body": b"{}"}
-    stage.do(TakeIn(id="d_1", trigger="bot/event", key="k", by="7", pace=Pace(dedup=3_600_000), start=run, **came))
-    stage.do(TakeIn(id="d_2", trigger="bot/event#2", key="k", pace=Pace(debounce=3_600_000), **came))
+    stage.do(
+        TakeIn(id="d_1", trigger="bot/event", key="k", by="7", pace=FlowControl(dedup=3_600_000), start=run, **came)
+    )
+    stage.do(TakeIn(id="d_2", trigger="bot/event#2", key="k", pace=FlowControl(debounce=3_600_000), **came))
     for _ in range(2):
         assert trial(cli, "bot/event", '{"id": 7}', code=9)["state"] == "dropped"
         assert trial(cli, "bot/event", '{"id": 8}')["state"] == "started"

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mainspring.domain.ids import new_id
-from mainspring.domain.pace import Pace
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.insight.arrived import harmless_headers
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.inbox import Publish
@@ -17,8 +17,8 @@ def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
     """Source and pace in words, state, verdicts of a day, the last delivery."""
     run = start(shop, "bot", "r_1")
     taken = take_in(shop, start=run)
-    take_in(shop, key="k2", pace=Pace(debounce=60_000))
-    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    take_in(shop, key="k2", pace=FlowControl(debounce=60_000))
+    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     rows = {row["name"]: row for row in cli("triggers", "list", "--json").json}
     assert list(rows) == ["bot/event", "load/run", "report/runs"]
     bot = rows["bot/event"]
@@ -44,8 +44,8 @@ def test_list_without_a_store_is_an_error(cli) -> None:
 
 def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
     """What it holds with its due time, what it gives a run, the last deliveries with their reasons."""
-    take_in(shop, pace=Pace(debounce=60_000), by="7")
-    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    take_in(shop, pace=FlowControl(debounce=60_000), by="7")
+    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     said = cli("triggers", "show", "bot")
     assert said.code == 0
     assert "with the data as build" in said.out
@@ -143,7 +143,7 @@ def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None
 
 def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> None:
     """Its body was not kept: who sent it has to send it again."""
-    delivery = new_id("d", shop.now, 5)
+    delivery = make_id("d", shop.now, 5)
     shop.do(RefuseArrival(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
     said = cli("triggers", "replay", delivery)
     assert said.code == 8
@@ -163,7 +163,7 @@ def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> Non
 def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
     """Counted first, wanting a yes, once for one command id; one delivery and a filter do not go together, nor does neither."""
     taken = take_in(shop)
-    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     words = ("triggers", "replay", "--trigger", "bot", "--since", "1d")
     dry = cli(*words, "--dry-run")
     assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more fit and are left out: turned away" in dry.out

@@ -2,14 +2,14 @@
 
 import pytest
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.options import Kind
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.reads.runs import run_view
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
 
-TRIP = Definition(kind=Kind.WORKFLOW, name="trip", options={"on_cancel": "undo"})
+TRIP = Definition(kind=DefinitionKind.WORKFLOW, name="trip", options={"on_cancel": "undo"})
 UNDO = {"kind": OutcomeKind.UNDO}
 
 

@@ -1,12 +1,12 @@
 """What the tests of triggers look at: automations that listen, and how deliveries, runs and gatherings come about."""
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.failure import Failure
-from mainspring.domain.ids import new_id
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
-from mainspring.domain.pace import Pace
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.domain.trigger import Reading, Trigger
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
 from mainspring.store.commands.runs import Finish, SlotLink, StartRun
 from mainspring.store.commands.triggers import Gather, TakeIn
 
@@ -14,23 +14,25 @@ DAY = 86_400_000
 MINUTE = 60_000
 SLOT = 1_767_578_400_000
 BOT = Definition(
-    kind=Kind.WORKFLOW,
+    kind=DefinitionKind.WORKFLOW,
     name="bot",
     triggers={
         "event": Trigger(
-            source=OnEvent(name="built", where={"branch": "main"}),
-            pace=Pace(debounce=60_000, by="{data.id}"),
-            reading=Reading(how="data", parameter="build"),
+            source=EventSource(name="built", where={"branch": "main"}),
+            pace=FlowControl(debounce=60_000, by="{data.id}"),
+            reading=EventBinding(how="data", parameter="build"),
         )
     },
 )
-LOAD = Definition(kind=Kind.TASK, name="load", triggers={"run": Trigger(source=OnRun(automation="extract"))})
-REPORT = Definition(
-    kind=Kind.TASK,
-    name="report",
-    triggers={"runs": Trigger(source=OnRuns(automations=("extract", "load"), within=7_200_000))},
+LOAD = Definition(
+    kind=DefinitionKind.TASK, name="load", triggers={"run": Trigger(source=RunEndSource(automation="extract"))}
 )
-EXTRACT = Definition(kind=Kind.TASK, name="extract")
+REPORT = Definition(
+    kind=DefinitionKind.TASK,
+    name="report",
+    triggers={"runs": Trigger(source=JoinedRunsSource(automations=("extract", "load"), within=7_200_000))},
+)
+EXTRACT = Definition(kind=DefinitionKind.TASK, name="extract")
 
 
 def start(stage, automation: str, run: str) -> StartRun:
@@ -42,7 +44,7 @@ def start(stage, automation: str, run: str) -> StartRun:
 def take_in(stage, trigger: str = "bot/event", key: str = "k", **options):
     """Take in a delivery and return the answer."""
     values = {"body_hash": "h", "body": b'{"id":7}', "headers": b'{"x-sign-signature":"s3cret","x-id":"7"}'}
-    return stage.do(TakeIn(id=new_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options)))
+    return stage.do(TakeIn(id=make_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options)))
 
 
 def end_of_extract(shop, state: RunState, slot_at: int | None = SLOT) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mainspring.config import load
-from mainspring.config.due_secrets import due_secrets_of
+from mainspring.config.due_secrets import read_due_secrets
 from mainspring.domain.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ def read(tmp_path):
 
     def read(text, env=None):
         (tmp_path / "mainspring.toml").write_text(text)
-        return due_secrets_of(load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234))
+        return read_due_secrets(load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234))
 
     return read
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mainspring.config import load
-from mainspring.config.keys import VALUES
-from mainspring.config.layers import variable
+from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.config.setting_layers import variable_name
 from mainspring.domain.errors import ConfigError
 
 
@@ -89,10 +89,10 @@ def test_unknown_flag_is_refused(refuse):
     assert refuse(flags={"store.ulr": "x"}) == "unknown setting `store.ulr`\nset by flag\nDid you mean store.url?"
 
 
-@pytest.mark.parametrize("path", sorted(path for path in VALUES if "*" not in path), ids=".".join)
+@pytest.mark.parametrize("path", sorted(path for path in KNOWN_VALUES if "*" not in path), ids=".".join)
 def test_variable_of_each_key_reaches_that_key(tmp_path, path):
     """The rule for names has no exception: each key's variable sets that key, or is refused with that key."""
-    name = variable(path)
+    name = variable_name(path)
     (tmp_path / "mainspring.toml").touch()
     outcome = ""
     try:

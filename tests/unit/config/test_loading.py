@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from mainspring.config import QueueSettings, load, misspelt_variables
-from mainspring.config.places import store_mark
-from mainspring.domain.options import Kind, parse_options
-from mainspring.domain.rate import Rate
+from mainspring.config.locations import hash_store_url
+from mainspring.domain.definitions.options import DefinitionKind, parse_options
+from mainspring.domain.time.rate import Rate
 
 URL = "store.url"
 
@@ -121,7 +121,7 @@ def test_environment_other_than_production_has_its_own_places(tmp_path, read):
     assert (blue.store.path, blue.store.backup.to, blue.exec.spool) == (
         tmp_path / "var/app-blue.db",
         tmp_path / "backups-blue",
-        tmp_path / "spool-blue" / store_mark(blue.store.url, {}),
+        tmp_path / "spool-blue" / hash_store_url(blue.store.url, {}),
     )
     assert blue.sources[URL] == f"{tmp_path}/mainspring.toml:2 (named for blue)"
 
@@ -158,7 +158,7 @@ def test_default_options_are_what_definitions_share(read):
     options = dict(settings.default_options)
     assert options.pop("retry")["attempts"] == 7
     assert options == {"tz": "Europe/Berlin", "overlap": "queue", "timeout": "1m30s"}
-    assert parse_options(Kind.TASK, settings.default_options, "test") == settings.default_options
+    assert parse_options(DefinitionKind.TASK, settings.default_options, "test") == settings.default_options
     assert read('[defaults]\ntz = "Asia/Tokyo"').default_options == {"tz": "Asia/Tokyo"}
 
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from mainspring.config import load
-from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.fail_rate import FailRateTuning
-from mainspring.domain.monitors.table import DEFAULTS
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.outcomes.fail_rate import FailRateTuning
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 
 
 @pytest.fixture
@@ -19,15 +19,15 @@ def read(tmp_path):
     def read(text="", env=None):
         (tmp_path / "mainspring.toml").write_text(text)
         settings = load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234)
-        return tunings_of(settings.monitors)
+        return read_tunings(settings.monitors)
 
     return read
 
 
 def test_every_monitor_is_on_with_its_own_defaults(read):
     """Without a line of configuration."""
-    assert read() == DEFAULTS
-    assert all(tuning.on for tuning in DEFAULTS.values())
+    assert read() == DEFAULT_TUNINGS
+    assert all(tuning.on for tuning in DEFAULT_TUNINGS.values())
 
 
 def test_monitor_is_switched_by_a_word_and_tuned_by_a_table(read):
@@ -54,7 +54,7 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
     )
     env = {"HOME": "/home/u", "MAINSPRING_MONITORS_OF__NIGHTLY__SILENCE": "off"}
     settings = load(env=env, cwd=tmp_path, uid=1234)
-    own, general = own_tunings_of(settings.monitors), tunings_of(settings.monitors)
+    own, general = read_tuning_overrides(settings.monitors), read_tunings(settings.monitors)
     sync = own.of("sync-a", IncidentKind.FAIL_RATE, FailRateTuning(least=9))
     assert sync == FailRateTuning(share=0.3, least=9)
     assert not own.of("sync-a", IncidentKind.TOO_FAST, general[IncidentKind.TOO_FAST]).on

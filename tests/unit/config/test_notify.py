@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.config import load
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.incident import Severity
+from mainspring.domain.incidents.incident import Severity
 
 CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\n'
 

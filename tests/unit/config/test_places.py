@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.config import load, places, spool_without_settings
-from mainspring.config.places import store_mark
+from mainspring.config import find_spool_without_settings, load, locations
+from mainspring.config.locations import hash_store_url
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.server_url import shown_url
+from mainspring.domain.text.server_url import redact_url
 
 USER = 4_000_000_000 - 1  # no such user: its home folder comes from HOME alone
 
@@ -21,7 +21,7 @@ def put(path: Path, text: str = "") -> Path:
 @pytest.fixture
 def around(tmp_path, monkeypatch):
     """A user's surroundings, with the machine's own file out of reach."""
-    monkeypatch.setattr(places, "MACHINE_FILE", tmp_path / "etc" / "mainspring.toml")
+    monkeypatch.setattr(locations, "MACHINE_FILE", tmp_path / "etc" / "mainspring.toml")
     (tmp_path / "project" / "deep").mkdir(parents=True)
     return {"env": {"HOME": str(tmp_path / "home")}, "cwd": tmp_path / "project" / "deep", "uid": USER}
 
@@ -158,7 +158,7 @@ def test_backup_and_spool_count_from_the_file(tmp_path, around):
     put(tmp_path / "project/mainspring.toml", '[store]\nbackup = { to = "b" }\n[exec]\nspool = "~/spool"')
     settings = load(**around)
     assert settings.store.backup.to == tmp_path / "project/b"
-    assert settings.exec.spool == tmp_path / "home/spool" / store_mark(settings.store.url, {})
+    assert settings.exec.spool == tmp_path / "home/spool" / hash_store_url(settings.store.url, {})
 
 
 def test_loading_creates_nothing(tmp_path, around):
@@ -212,7 +212,7 @@ def test_a_servers_url_that_would_be_taken_apart_wrongly_is_refused_and_not_repe
     assert why in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "rest" not in str(caught.value)
-    assert "hunter2" not in shown_url(url) or "@h:" in url
+    assert "hunter2" not in redact_url(url) or "@h:" in url
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_servers_url_that_would_be_taken_apart_wrongly_is_refused_and_not_repe
 )
 def test_each_environment_has_a_store_of_its_own(url, environment, other):
     """Another file, or another schema of the same database."""
-    assert places.url_for(url, environment) == other
+    assert locations.store_url_for_environment(url, environment) == other
 
 
 def test_white_space_around_an_address_is_none_of_it(around):
@@ -252,18 +252,18 @@ SAME_SERVER = [
 
 def test_store_mark_names_a_store_however_it_is_written(tmp_path):
     """Who signs in is no part of it; database, schema, port and what libpq fills in from variables are."""
-    assert len({store_mark(url, {}) for url in SAME_SERVER}) == 1
-    assert store_mark("postgresql:///shop", {"PGHOST": "db.example"}) == store_mark(SAME_SERVER[0], {})
-    assert store_mark("postgresql://db.example", {"PGDATABASE": "shop"}) == store_mark(SAME_SERVER[0], {})
+    assert len({hash_store_url(url, {}) for url in SAME_SERVER}) == 1
+    assert hash_store_url("postgresql:///shop", {"PGHOST": "db.example"}) == hash_store_url(SAME_SERVER[0], {})
+    assert hash_store_url("postgresql://db.example", {"PGDATABASE": "shop"}) == hash_store_url(SAME_SERVER[0], {})
     others = [
         f"{SAME_SERVER[1]}?schema=b",
         "postgresql://db.example:5433/shop",
         "postgresql://db.example/b",
         "sqlite:////shop",
     ]
-    assert len({store_mark(url, {}) for url in (*others, SAME_SERVER[0])}) == 5
+    assert len({hash_store_url(url, {}) for url in (*others, SAME_SERVER[0])}) == 5
     (tmp_path / "link").symlink_to(tmp_path)
-    assert store_mark(f"sqlite:///{tmp_path}/link/s.db", {}) == store_mark(f"sqlite:///{tmp_path}/s.db", {})
+    assert hash_store_url(f"sqlite:///{tmp_path}/link/s.db", {}) == hash_store_url(f"sqlite:///{tmp_path}/s.db", {})
 
 
 def test_spool_of_a_server_belongs_to_one_store(around):
@@ -280,14 +280,14 @@ def test_spool_without_settings_is_that_of_the_store_that_is_named(tmp_path, aro
     """Whatever else is wrong: the store is named by flag, variable or file."""
     file = put(tmp_path / "project/mainspring.toml", '[store]\nurl = "own.db"\n[exec]\nspoool = "x"\n')
     beside = (tmp_path / "project/own.db.spool", True)
-    assert spool_without_settings(**around, flags={}, config=file) == beside
+    assert find_spool_without_settings(**around, flags={}, config=file) == beside
     around["env"] |= {"MAINSPRING_STOER_URL": "/x/b.db"}
-    assert spool_without_settings(**around, flags={}, config=file) == beside
+    assert find_spool_without_settings(**around, flags={}, config=file) == beside
     flags = {"store.url": "/x/a.db", "project.environment": "blue"}
-    assert spool_without_settings(**around, flags=flags, config=None) == (Path("/x/a.db.spool"), True)
+    assert find_spool_without_settings(**around, flags=flags, config=None) == (Path("/x/a.db.spool"), True)
     around["env"]["MAINSPRING_STORE_URL"] = "postgresql://db/a"
-    folder, claimed = spool_without_settings(**around, flags={}, config=None)
-    assert (folder.name, claimed) == (f"spool-{store_mark('postgresql://db/a', {})}", True)
+    folder, claimed = find_spool_without_settings(**around, flags={}, config=None)
+    assert (folder.name, claimed) == (f"spool-{hash_store_url('postgresql://db/a', {})}", True)
 
 
 @pytest.mark.parametrize("text", ["[store\n", '[store]\nurl = "mysql://x"\n', None])
@@ -298,7 +298,7 @@ def test_spool_without_settings_belongs_to_no_store_where_none_is_named(tmp_path
     folders = set()
     for url in ("/x/a.db", "/x/b.db"):
         env = around["env"] | {"MAINSPRING_STOER_URL": url}
-        folder, claimed = spool_without_settings(**around | {"env": env}, flags={}, config=None)
+        folder, claimed = find_spool_without_settings(**around | {"env": env}, flags={}, config=None)
         assert not claimed
         assert folder.parent == tmp_path / "home/.local/state/mainspring"
         folders.add(folder)

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mainspring.domain.classify import Kind
+from mainspring.domain.failures.classifier import FailureKind
 
-T, P, U = Kind.TRANSIENT, Kind.PERMANENT, Kind.UNKNOWN
+T, P, U = FailureKind.TRANSIENT, FailureKind.PERMANENT, FailureKind.UNKNOWN
 AUTH, VALID, OTHER = "auth", "validation", "other"
 
 
@@ -14,7 +14,7 @@ class Case(NamedTuple):
     """`call` raises; `kind` is the label; `sort` says whether it is a refused log-in or a refused value."""
 
     name: str
-    kind: Kind
+    kind: FailureKind
     sort: str
     call: Callable[[], Any]
 

@@ -34,9 +34,9 @@ import redis
 import requests
 from botocore.exceptions import ClientError
 
-from mainspring.domain.classify import classify
-from mainspring.domain.failure import Failure
-from mainspring.domain.signature import signature_of
+from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.values.function_signature import read_signature
 from mainspring.engine.attempt_end import child_died, timed_out
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.command import CommandEnd
@@ -154,7 +154,7 @@ def spec(step: str, attempt: int) -> Any:
 
 
 _SPEC = AttemptSpec(
-    run_id="r_1", ident="a#1", name="a", key="k", attempt=1, fn=takes, signature=signature_of(takes), timeout=timedelta(seconds=30)
+    run_id="r_1", ident="a#1", name="a", key="k", attempt=1, fn=takes, signature=read_signature(takes), timeout=timedelta(seconds=30)
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.access import Role, Visitor, read_automations, read_role
+from mainspring.domain.access.permissions import Role, Visitor, read_automations, read_role
 from mainspring.domain.errors import OptionError, UnknownNameError
 
 _ROLES = st.sampled_from(Role)

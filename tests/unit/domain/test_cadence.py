@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cadence import LONGEST_GRACE, MOST_COUNTED, Expected, due_between, expected_after, overdue
-from mainspring.domain.calendar import Calendar
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.calendar import Calendar
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.success_deadline import (
+    MAX_GRACE,
+    MAX_MISSED_COUNT,
+    SuccessDeadline,
+    count_due,
+    find_overdue,
+    next_deadline,
+)
 
 HOUR = 3_600_000
 T0 = 1_700_000_000_000 - 1_700_000_000_000 % (24 * HOUR)
@@ -43,36 +50,36 @@ graces = st.none() | st.timedeltas(timedelta(0), timedelta(days=3)).map(
 )
 def test_expected_is_one_period_and_the_grace(schedule: Schedule, grace: timedelta | None, due: int, late: int) -> None:
     """What runs hourly is missed after two hours; what runs daily has six hours at most; a stated grace counts as it is."""
-    assert expected_after(schedule, T0, grace) == Expected(T0 + due, T0 + late)
+    assert next_deadline(schedule, T0, grace) == SuccessDeadline(T0 + due, T0 + late)
 
 
 def test_silence_takes_the_place_of_the_schedules() -> None:
     """A stated silence is the whole rule."""
     two_hours = timedelta(hours=2)
-    assert overdue([DAILY], since_at=T0, succeeded_at=None, now_at=T0 + 2 * HOUR - 1, silence=two_hours) is None
-    assert overdue([DAILY], since_at=T0, succeeded_at=None, now_at=T0 + 2 * HOUR, silence=two_hours) is not None
+    assert find_overdue([DAILY], since_at=T0, succeeded_at=None, now_at=T0 + 2 * HOUR - 1, silence=two_hours) is None
+    assert find_overdue([DAILY], since_at=T0, succeeded_at=None, now_at=T0 + 2 * HOUR, silence=two_hours) is not None
 
 
 def test_nothing_is_expected_without_schedules() -> None:
     """Who states no cadence is never overdue."""
-    assert overdue([], since_at=0, succeeded_at=None, now_at=T0) is None
+    assert find_overdue([], since_at=0, succeeded_at=None, now_at=T0) is None
 
 
 def test_several_schedules_are_each_expected() -> None:
     """The one that should have come first is told."""
-    found = overdue([DAILY, HOURLY], since_at=T0, succeeded_at=T0, now_at=T0 + 30 * HOUR)
-    assert found == Expected(T0 + HOUR, T0 + 2 * HOUR)
+    found = find_overdue([DAILY, HOURLY], since_at=T0, succeeded_at=T0, now_at=T0 + 30 * HOUR)
+    assert found == SuccessDeadline(T0 + HOUR, T0 + 2 * HOUR)
 
 
 @given(schedules, instants, graces)
 def test_success_makes_it_well(schedule: Schedule, at: int, grace: timedelta | None) -> None:
     """Nothing is overdue at the moment of a success, and the next one is due only after it."""
-    assert overdue([schedule], since_at=T0, succeeded_at=at, now_at=at, grace=grace) is None
-    expected = expected_after(schedule, at, grace)
+    assert find_overdue([schedule], since_at=T0, succeeded_at=at, now_at=at, grace=grace) is None
+    expected = next_deadline(schedule, at, grace)
     assert expected is not None
     assert at < expected.due_at <= expected.late_at
     if grace is None:
-        assert expected.late_at - expected.due_at <= LONGEST_GRACE // timedelta(milliseconds=1)
+        assert expected.late_at - expected.due_at <= MAX_GRACE // timedelta(milliseconds=1)
 
 
 @given(schedules, instants, instants, graces)
@@ -81,7 +88,7 @@ def test_later_success_is_never_overdue_sooner(
 ) -> None:
     """Succeeding later moves the alarm later, or leaves it."""
     first, second = sorted((one, other))
-    early, late = expected_after(schedule, first, grace), expected_after(schedule, second, grace)
+    early, late = next_deadline(schedule, first, grace), next_deadline(schedule, second, grace)
     assert early is not None
     assert late is not None
     assert early.late_at <= late.late_at
@@ -90,19 +97,19 @@ def test_later_success_is_never_overdue_sooner(
 @given(schedules, instants, instants, st.integers(0, 400 * 24 * HOUR), graces)
 def test_overdue_stays_overdue(schedule: Schedule, since: int, now: int, more: int, grace: timedelta | None) -> None:
     """Time alone never ends a silence."""
-    found = overdue([schedule], since_at=since, succeeded_at=None, now_at=now, grace=grace)
-    later = overdue([schedule], since_at=since, succeeded_at=None, now_at=now + more, grace=grace)
+    found = find_overdue([schedule], since_at=since, succeeded_at=None, now_at=now, grace=grace)
+    later = find_overdue([schedule], since_at=since, succeeded_at=None, now_at=now + more, grace=grace)
     assert found is None or later == found
 
 
 @given(schedules, instants, graces)
 def test_overdue_begins_at_its_instant(schedule: Schedule, since: int, grace: timedelta | None) -> None:
     """Not a millisecond before the late instant, and from then on."""
-    expected = expected_after(schedule, since, grace)
+    expected = next_deadline(schedule, since, grace)
     assert expected is not None
     at = expected.late_at
-    assert overdue([schedule], since_at=since, succeeded_at=None, now_at=at - 1, grace=grace) is None
-    assert overdue([schedule], since_at=since, succeeded_at=None, now_at=at, grace=grace) == expected
+    assert find_overdue([schedule], since_at=since, succeeded_at=None, now_at=at - 1, grace=grace) is None
+    assert find_overdue([schedule], since_at=since, succeeded_at=None, now_at=at, grace=grace) == expected
 
 
 def test_nothing_is_expected_on_closed_days():
@@ -111,27 +118,27 @@ def test_nothing_is_expected_on_closed_days():
     for schedule in (Schedule.parse(every="1h"), Schedule.parse(cron="0 * * * *")):
         kept = schedule.kept_to(Calendar(name="business-days"))
         late_at = friday + 11 * 3_600_000 + 1
-        assert expected_after(kept, late_at).due_at == monday - 12 * 3_600_000
-        assert overdue([kept], since_at=friday, succeeded_at=late_at, now_at=monday - 12 * 3_600_000) is None
+        assert next_deadline(kept, late_at).due_at == monday - 12 * 3_600_000
+        assert find_overdue([kept], since_at=friday, succeeded_at=late_at, now_at=monday - 12 * 3_600_000) is None
 
 
 def test_jitter_makes_a_success_late_later():
     """A start that is put off is not overdue for that."""
     hourly = Schedule.parse(every="1h")
-    late = expected_after(hourly, 0).late_at
-    assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late) is not None
+    late = next_deadline(hourly, 0).late_at
+    assert find_overdue([hourly], since_at=0, succeeded_at=None, now_at=late) is not None
     jitter = timedelta(minutes=10)
-    assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 599_999, jitter=jitter) is None
-    assert overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 600_000, jitter=jitter) is not None
+    assert find_overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 599_999, jitter=jitter) is None
+    assert find_overdue([hourly], since_at=0, succeeded_at=None, now_at=late + 600_000, jitter=jitter) is not None
 
 
 @given(schedules, instants, st.integers(0, 400 * 24 * HOUR))
 def test_dues_are_counted_one_by_one(schedule: Schedule, since: int, more: int) -> None:
     """Each once, wherever the count stops."""
-    number, at = 0, expected_after(schedule, since)
-    while at is not None and at.due_at <= since + more and number < MOST_COUNTED:
-        number, at = number + 1, expected_after(schedule, at.due_at)
-    assert due_between(schedule, since, since + more) == number
+    number, at = 0, next_deadline(schedule, since)
+    while at is not None and at.due_at <= since + more and number < MAX_MISSED_COUNT:
+        number, at = number + 1, next_deadline(schedule, at.due_at)
+    assert count_due(schedule, since, since + more) == number
 
 
 def test_one_due_of_many_is_not_reckoned_to_the_end(monkeypatch) -> None:
@@ -144,5 +151,5 @@ def test_one_due_of_many_is_not_reckoned_to_the_end(monkeypatch) -> None:
         return real(self, at)
 
     monkeypatch.setattr(Schedule, "next_after", noted)
-    assert due_between(Schedule.parse(cron="17 3 * * *"), T0, T0 + 20 * HOUR) == 1
+    assert count_due(Schedule.parse(cron="17 3 * * *"), T0, T0 + 20 * HOUR) == 1
     assert len(asked) <= 3

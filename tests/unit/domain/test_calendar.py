@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.calendar import Calendar
 from mainspring.domain.errors import OptionError
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.calendar import Calendar
+from mainspring.domain.time.schedule import Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CHRISTMAS = [date(2026, 12, 25), date(2026, 12, 26), date(2027, 1, 1)]

@@ -8,10 +8,17 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from mainspring.domain.arguments import bind_json, bind_words, example, json_schema
-from mainspring.domain.call import decode_call, diff_call, encode_call, roundtrip_call, roundtrip_result, same_call
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.signature import signature_of
+from mainspring.domain.values.arguments import bind_json, bind_words, make_arguments_schema, make_example
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import (
+    compare_calls,
+    decode_call,
+    encode_call,
+    is_same_call,
+    roundtrip_call,
+    roundtrip_result,
+)
 
 
 @dataclasses.dataclass
@@ -30,7 +37,7 @@ def gather(first: int, /, *rest: int, last: int = 3, **extra: Order) -> None:
 
 def test_calls_come_back_typed_for_all_kinds_of_parameters() -> None:
     """Positional-only, starred and keyword-only arguments survive the round trip."""
-    sig = signature_of(gather)
+    sig = read_signature(gather)
     data = encode_call(sig, (1, 2, 3), {"last": 4, "other": Order(5)})
     assert decode_call(sig, data) == ((1, 2, 3), {"last": 4, "other": Order(5)})
 
@@ -38,20 +45,20 @@ def test_calls_come_back_typed_for_all_kinds_of_parameters() -> None:
 def test_live_arguments_are_what_a_replay_reads() -> None:
     """A round trip gives a copy of the given type, not the same object."""
     order = Order(1)
-    data, args, kwargs = roundtrip_call(signature_of(charge), (order,), {})
-    assert (args, kwargs) == decode_call(signature_of(charge), data)
+    data, args, kwargs = roundtrip_call(read_signature(charge), (order,), {})
+    assert (args, kwargs) == decode_call(read_signature(charge), data)
     assert args[0] == order
     assert args[0] is not order
-    assert roundtrip_result(signature_of(charge), order)[1] == order
+    assert roundtrip_result(read_signature(charge), order)[1] == order
 
 
 def test_same_call_allows_new_defaults_and_sees_changes() -> None:
     """A new field or parameter with a default is no drift; another value is, with its path."""
-    sig = signature_of(charge)
+    sig = read_signature(charge)
     now = encode_call(sig, (Order(1),), {})
-    assert same_call(sig, b'{"order":{"id":1}}', now)
-    assert not same_call(sig, b'{"order":{"id":2}}', now)
-    assert diff_call(sig, b'{"order":{"id":2}}', now) == [("$.order.id", "2", "1")]
+    assert is_same_call(sig, b'{"order":{"id":1}}', now)
+    assert not is_same_call(sig, b'{"order":{"id":2}}', now)
+    assert compare_calls(sig, b'{"order":{"id":2}}', now) == [("$.order.id", "2", "1")]
 
 
 def test_bind_words_reads_containers_of_text_as_json() -> None:
@@ -69,7 +76,7 @@ def test_bind_words_reads_containers_of_text_as_json() -> None:
     ) -> None: ...
 
     words = ['names=["a"]', 'tags=["b"]', 'pair=["c","d"]', 'by={"e":1}', 'gap=["PT1S"]', 'rest=["r"]', 'named="q"']
-    values = bind_words(signature_of(files), [*words, 'either=["f"]'])
+    values = bind_words(read_signature(files), [*words, 'either=["f"]'])
     assert values == {
         "names": ["a"],
         "tags": {"b"},
@@ -80,34 +87,34 @@ def test_bind_words_reads_containers_of_text_as_json() -> None:
         "named": '"q"',
         "rest": ["r"],
     }
-    assert bind_words(signature_of(files), [*words, "either=[draft] x"])["either"] == "[draft] x"
+    assert bind_words(read_signature(files), [*words, "either=[draft] x"])["either"] == "[draft] x"
     with pytest.raises(ArgumentError, match="names: wanted list"):
-        bind_words(signature_of(files), ["names=a", *words[1:], "either=x"])
+        bind_words(read_signature(files), ["names=a", *words[1:], "either=x"])
 
 
 def test_bind_words_types_the_arguments() -> None:
     """Words are read by the annotations."""
-    values = bind_words(signature_of(charge), ['order={"id":7}', "day=2026-02-03", "note=5"])
+    values = bind_words(read_signature(charge), ['order={"id":7}', "day=2026-02-03", "note=5"])
     assert values == {"order": Order(7), "day": dt.date(2026, 2, 3), "note": "5"}
 
 
 def test_bind_tells_all_faults_at_once() -> None:
     """Unknown, missing and ill-typed arguments are named together."""
     with pytest.raises(ArgumentError) as caught:
-        bind_words(signature_of(charge), ["ordr=1", "day=tomorrow"])
+        bind_words(read_signature(charge), ["ordr=1", "day=tomorrow"])
     told = str(caught.value)
     assert "did you mean 'order'" in told
     assert "missing: order (Order)" in told
     assert "wanted date, got 'tomorrow'" in told
     with pytest.raises(ArgumentError, match=r"order\.id"):
-        bind_json(signature_of(charge), {"order": {"id": "x"}})
+        bind_json(read_signature(charge), {"order": {"id": "x"}})
 
 
 def test_example_is_accepted_by_the_signature_it_is_made_from() -> None:
     """What a form would show first can be sent as it is."""
-    sig = signature_of(charge)
-    assert bind_json(sig, example(sig))["order"] == Order(1)
-    assert json_schema(sig)["required"] == ["order"]
+    sig = read_signature(charge)
+    assert bind_json(sig, make_example(sig))["order"] == Order(1)
+    assert make_arguments_schema(sig)["required"] == ["order"]
 
 
 def test_schema_says_which_texts_are_instants_and_times_of_day() -> None:
@@ -116,11 +123,11 @@ def test_schema_says_which_texts_are_instants_and_times_of_day() -> None:
 
     def step(at: dt.datetime, until: dt.datetime | None, clock: dt.time, wall: bare) -> None: ...  # type: ignore[valid-type]
 
-    sig = signature_of(step)
-    properties = json_schema(sig)["properties"]
+    sig = read_signature(step)
+    properties = make_arguments_schema(sig)["properties"]
     assert [properties[name].get("format") for name in ("at", "clock", "wall")] == ["date-time", "time", None]
     assert properties["until"] == {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
-    shown = {**example(sig), "wall": "2026-01-05T03:00:00"}
+    shown = {**make_example(sig), "wall": "2026-01-05T03:00:00"}
     assert bind_json(sig, shown)["clock"] == dt.time(3)
 
 
@@ -129,7 +136,7 @@ def test_signature_takes_unresolvable_annotations_as_any() -> None:
 
     def step(a: "Nowhere", b: "int") -> "Nowhere": ...  # type: ignore[name-defined,empty-body]  # noqa: F821
 
-    sig = signature_of(step)
+    sig = read_signature(step)
     assert [p.annotation for p in sig.parameters] == [Any, int]
 
 
@@ -139,7 +146,7 @@ def test_a_union_that_json_cannot_tell_apart_is_read_as_its_first_fitting_member
     def keep(place: str | Path) -> Path:
         return Path(place)
 
-    sig = signature_of(keep)
+    sig = read_signature(keep)
     assert bind_words(sig, ["place=/srv"]) == bind_json(sig, {"place": "/srv"}) == {"place": "/srv"}
-    assert json_schema(sig)["properties"]["place"] == {"description": "any JSON"}
+    assert make_arguments_schema(sig)["properties"]["place"] == {"description": "any JSON"}
     assert roundtrip_result(sig, Path("/srv")) == (b'"/srv"', Path("/srv"))

@@ -1,9 +1,15 @@
 """What changed just before a failure."""
 
-from mainspring.domain.changes import BEFORE_MS, ActOnRecord, Changes, Deployment, changed_before
+from mainspring.domain.incidents.recent_changes import (
+    CHANGE_WINDOW_MS,
+    Deployment,
+    RecentChanges,
+    RecordedOperation,
+    describe_changes,
+)
 
 MINUTE = 60_000
-FAILED_AT = 10 * BEFORE_MS
+FAILED_AT = 10 * CHANGE_WINDOW_MS
 
 
 def before(minutes):
@@ -12,16 +18,16 @@ def before(minutes):
 
 def test_new_code_and_acts_are_told_newest_first():
     """With the time from each to the failure; what is of another automation or queue is not told."""
-    changes = Changes(
+    changes = RecentChanges(
         (Deployment(6, before(50)), Deployment(7, before(12))),
         (
-            ActOnRecord(before(3), "ann", "resume", "queue:mail"),
-            ActOnRecord(before(40), "bob", "pause", "automation:backup"),
-            ActOnRecord(before(2), "ann", "pause", "automation:other"),
-            ActOnRecord(before(1), "ann", "pause", "queue:other"),
+            RecordedOperation(before(3), "ann", "resume", "queue:mail"),
+            RecordedOperation(before(40), "bob", "pause", "automation:backup"),
+            RecordedOperation(before(2), "ann", "pause", "automation:other"),
+            RecordedOperation(before(1), "ann", "pause", "queue:other"),
         ),
     )
-    assert changed_before(changes, FAILED_AT, "backup", "mail", 7, 0) == (
+    assert describe_changes(changes, FAILED_AT, "backup", "mail", 7, 0) == (
         "queue mail was resumed by ann 3m before; deployment 7 was announced 12m before; it was paused by bob 40m before"
     )
 
@@ -29,25 +35,27 @@ def test_new_code_and_acts_are_told_newest_first():
 def test_only_the_hour_before_counts():
     """Neither what is older nor what came after the failure; its border counts."""
     acts = (
-        ActOnRecord(FAILED_AT + 1, "ann", "pause", "automation:a"),
-        ActOnRecord(FAILED_AT - BEFORE_MS - 1, "ann", "resume", "automation:a"),
+        RecordedOperation(FAILED_AT + 1, "ann", "pause", "automation:a"),
+        RecordedOperation(FAILED_AT - CHANGE_WINDOW_MS - 1, "ann", "resume", "automation:a"),
     )
-    assert changed_before(Changes((), acts), FAILED_AT, "a", "default", 1) == ""
-    edge = Changes((Deployment(2, FAILED_AT - BEFORE_MS),), ())
-    assert changed_before(edge, FAILED_AT, "a", "default", 2, 0) == "deployment 2 was announced 1h before"
+    assert describe_changes(RecentChanges((), acts), FAILED_AT, "a", "default", 1) == ""
+    edge = RecentChanges((Deployment(2, FAILED_AT - CHANGE_WINDOW_MS),), ())
+    assert describe_changes(edge, FAILED_AT, "a", "default", 2, 0) == "deployment 2 was announced 1h before"
 
 
 def test_first_deployments_are_no_suspects():
     """Neither the first one of all, nor the one that brought the automation: there was nothing that it could have changed."""
-    first = Changes((Deployment(1, before(10)),), ())
-    assert changed_before(first, FAILED_AT, "a", "default", 1, 0) == ""
-    brought = Changes((Deployment(7, before(10)),), ())
-    assert changed_before(brought, FAILED_AT, "a", "default", 7, before(9)) == ""
-    assert changed_before(brought, FAILED_AT, "a", "default", 7, None) == ""
-    assert changed_before(brought, FAILED_AT, "a", "default", 7, before(11)) == "deployment 7 was announced 10m before"
+    first = RecentChanges((Deployment(1, before(10)),), ())
+    assert describe_changes(first, FAILED_AT, "a", "default", 1, 0) == ""
+    brought = RecentChanges((Deployment(7, before(10)),), ())
+    assert describe_changes(brought, FAILED_AT, "a", "default", 7, before(9)) == ""
+    assert describe_changes(brought, FAILED_AT, "a", "default", 7, None) == ""
+    assert (
+        describe_changes(brought, FAILED_AT, "a", "default", 7, before(11)) == "deployment 7 was announced 10m before"
+    )
 
 
 def test_no_more_than_three_are_told():
     """A message has to fit."""
-    acts = tuple(ActOnRecord(before(n), "ann", "pause", "automation:a") for n in range(1, 6))
-    assert changed_before(Changes((), acts), FAILED_AT, "a", "default", 1).count("paused") == 3
+    acts = tuple(RecordedOperation(before(n), "ann", "pause", "automation:a") for n in range(1, 6))
+    assert describe_changes(RecentChanges((), acts), FAILED_AT, "a", "default", 1).count("paused") == 3

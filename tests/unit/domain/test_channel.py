@@ -2,8 +2,14 @@
 
 import pytest
 
-from mainspring.domain.channel import Channel, ChannelKind, Security, check_channel_name, read_channel
 from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.notifications.channel_address import (
+    ChannelAddress,
+    ChannelKind,
+    MailSecurity,
+    check_channel_name,
+    read_channel_address,
+)
 
 K = ChannelKind
 
@@ -13,61 +19,61 @@ K = ChannelKind
     [
         (
             "slack://secret:bot/#ops",
-            Channel(kind=K.SLACK, secret="bot", to=("#ops",), url="https://slack.com/api"),
+            ChannelAddress(kind=K.SLACK, secret="bot", to=("#ops",), url="https://slack.com/api"),
         ),
         (
             "slack://secret:bot/C0123ABC?api=http://127.0.0.1:9/api/",
-            Channel(kind=K.SLACK, secret="bot", to=("C0123ABC",), url="http://127.0.0.1:9/api"),
+            ChannelAddress(kind=K.SLACK, secret="bot", to=("C0123ABC",), url="http://127.0.0.1:9/api"),
         ),
-        ("pagerduty://secret:pd", Channel(kind=K.PAGERDUTY, secret="pd", url="https://events.pagerduty.com")),
+        ("pagerduty://secret:pd", ChannelAddress(kind=K.PAGERDUTY, secret="pd", url="https://events.pagerduty.com")),
         (
             "pagerduty://secret:pd?api=https://events.eu.pagerduty.com",
-            Channel(kind=K.PAGERDUTY, secret="pd", url="https://events.eu.pagerduty.com"),
+            ChannelAddress(kind=K.PAGERDUTY, secret="pd", url="https://events.eu.pagerduty.com"),
         ),
         (
             "smtps://secret:m@mail.example.com/a@example.com,b@example.com?from=ms@example.com",
-            Channel(
+            ChannelAddress(
                 kind=K.MAIL,
                 secret="m",
                 to=("a@example.com", "b@example.com"),
                 host="mail.example.com",
                 port=465,
-                security=Security.TLS,
+                security=MailSecurity.TLS,
                 sender="ms@example.com",
             ),
         ),
         (
             "smtp://localhost:2525/a@example.com",
-            Channel(kind=K.MAIL, to=("a@example.com",), host="localhost", port=2525, sender="a@example.com"),
+            ChannelAddress(kind=K.MAIL, to=("a@example.com",), host="localhost", port=2525, sender="a@example.com"),
         ),
         (
             "starttls://secret:m@[::1]/a@example.com",
-            Channel(
+            ChannelAddress(
                 kind=K.MAIL,
                 secret="m",
                 to=("a@example.com",),
                 host="::1",
                 port=587,
-                security=Security.STARTTLS,
+                security=MailSecurity.STARTTLS,
                 sender="a@example.com",
             ),
         ),
         (
             "webhook+https://h.example:8443/in/{secret:path}?a=1&secret=hook",
-            Channel(kind=K.WEBHOOK, secret="hook", url="https://h.example:8443/in/{secret:path}?a=1"),
+            ChannelAddress(kind=K.WEBHOOK, secret="hook", url="https://h.example:8443/in/{secret:path}?a=1"),
         ),
-        ("apprise://secret:matrix", Channel(kind=K.APPRISE, secret="matrix")),
-        ("terminal", Channel(kind=K.TERMINAL)),
+        ("apprise://secret:matrix", ChannelAddress(kind=K.APPRISE, secret="matrix")),
+        ("terminal", ChannelAddress(kind=K.TERMINAL)),
     ],
 )
 def test_address_is_taken_apart(address, channel):
     """Each kind's address says what its notifier has to know, and which secrets by name."""
-    assert read_channel(address) == channel
+    assert read_channel_address(address) == channel
 
 
 def test_secrets_of_an_address_are_known_by_name():
     """Those in the path of a webhook are put in as a URL needs it."""
-    channel = read_channel("webhook+https://h/{secret:path}?secret=hook")
+    channel = read_channel_address("webhook+https://h/{secret:path}?secret=hook")
     assert channel.secrets == ("hook", "path")
     assert channel.url_with({"path": "a b/c"}) == "https://h/a%20b/c"
 
@@ -97,7 +103,7 @@ LITERAL = "xoxb-1234567890-abcdefghij"
 def test_literal_secret_is_refused_and_not_repeated(address):
     """Wherever a key is written down, loading fails, and the error does not spread it further."""
     with pytest.raises(MainspringError) as caught:
-        read_channel(address)
+        read_channel_address(address)
     assert "1234567890" not in str(caught.value)
     assert caught.value.hint
 
@@ -122,7 +128,7 @@ def test_literal_secret_is_refused_and_not_repeated(address):
 def test_address_that_leads_nowhere_is_refused(address, why):
     """The error says what is missing and shows the form."""
     with pytest.raises(OptionError, match=why):
-        read_channel(address)
+        read_channel_address(address)
 
 
 def test_channel_has_a_plain_name():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mainspring.domain.changes import Changes, changed_before
-from mainspring.domain.circumstance import CircumstanceChange, CircumstanceKind
+from mainspring.domain.incidents.recent_changes import RecentChanges, describe_changes
+from mainspring.domain.runs.run_conditions import ConditionChange, ConditionKind
 
-DEFINITION, CONFIGURATION, RUNTIME = CircumstanceKind
+DEFINITION, CONFIGURATION, RUNTIME = ConditionKind
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ DEFINITION, CONFIGURATION, RUNTIME = CircumstanceKind
 )
 def test_change_is_told_in_words(kind, subject, was, now, text):
     """What it is about, the first few of many, and nothing that harms a terminal."""
-    assert CircumstanceChange(1, kind, subject, was, now).text == text
+    assert ConditionChange(1, kind, subject, was, now).text == text
 
 
 def test_definition_of_another_automation_is_no_cause():
     """What a host runs under is everybody's."""
-    changes = Changes(
+    changes = RecentChanges(
         circumstances=(
-            CircumstanceChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),
-            CircumstanceChange(5, CONFIGURATION, "host:h", {}, {"a": "b"}),
+            ConditionChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),
+            ConditionChange(5, CONFIGURATION, "host:h", {}, {"a": "b"}),
         )
     )
-    assert changed_before(changes, 10, "mine", "default", 1) == "the configuration of h changed (a) 5ms before"
+    assert describe_changes(changes, 10, "mine", "default", 1) == "the configuration of h changed (a) 5ms before"

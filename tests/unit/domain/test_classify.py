@@ -21,13 +21,14 @@ import apsw
 import msgspec
 import pytest
 
-from mainspring.domain import errors, fault_tables
-from mainspring.domain.classify import Classifier, Kind, Verdict, classify, classify_exit
-from mainspring.domain.failure import Failure
-from mainspring.domain.saved_error import StepFailed
+from mainspring.domain import errors
+from mainspring.domain.failures import error_tables
+from mainspring.domain.failures.classifier import Classifier, FailureKind, Verdict, classify, classify_exit
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import StepFailed
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-T, P, U = Kind.TRANSIENT, Kind.PERMANENT, Kind.UNKNOWN
+T, P, U = FailureKind.TRANSIENT, FailureKind.PERMANENT, FailureKind.UNKNOWN
 
 
 def lib(path: str, *bases: type, args: tuple[object, ...] = ("said",), **attributes: object) -> BaseException:
@@ -96,7 +97,7 @@ def os_error(name: str) -> OSError:
 
 REDIS_AWAY = type("ConnectionError", (Exception,), {"__module__": "redis.exceptions"})
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
-LABELLED: list[tuple[BaseException, Kind, str, bool]] = [
+LABELLED: list[tuple[BaseException, FailureKind, str, bool]] = [
     # sockets
     (REFUSED, T, "connection_refused", True),
     (ConnectionRefusedError(), T, "connection_refused", True),
@@ -299,7 +300,7 @@ def test_labelled_exceptions_are_many():
 
 def test_fault_tables_never_call_auth_or_validation_transient():
     """No entry of any table says that a refused log-in or a refused value may be tried again."""
-    tables = [table for table in vars(fault_tables).values() if isinstance(table, dict)]
+    tables = [table for table in vars(error_tables).values() if isinstance(table, dict)]
     verdicts = [entry for table in tables for entry in table.values() if isinstance(entry, Verdict)]
     never = {"auth", "invalid", "permission", "integrity", "bad_query", "tls_certificate", "bug"}
     assert len(verdicts) > 250

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mainspring.domain.classify import Verdict, classify
-from mainspring.domain.failure import Failure
-from mainspring.domain.fingerprint import fingerprint_of
+from mainspring.domain.failures.classifier import Verdict, classify
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.fingerprint import fingerprint_of
 from tests.brokers import nats_server, valkey_server
 from tests.postgres_server import PostgresServer
 from tests.unit.domain import corpus_services, corpus_system, corpus_web

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.clock_step import STEP_MS, ClockWatch, RunClockSteps, describe_step, unrecorded_ms
+from mainspring.domain.time.clock_step import STEP_MS, ClockWatch, RunClockSteps, describe_step, unrecorded_ms
 
 HOUR = 3_600_000
 _STEPS = st.integers(-100 * HOUR, 100 * HOUR).filter(lambda by_ms: abs(by_ms) > 2 * STEP_MS)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.codec import decode, encode
 from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.values.codec import decode, encode
 
 
 class Colour(enum.Enum):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.command import parse_command
+from mainspring.domain.definitions.command_words import parse_command
 from mainspring.domain.errors import OptionError
 
 

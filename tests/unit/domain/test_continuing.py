@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.continuing import Counted, branch_of, no_longer_counted
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.superseded_outcomes import CountedOutcome, find_superseded_ranks, read_branch
 from mainspring.domain.states import OutcomeState
 
 
@@ -13,7 +13,7 @@ def counted(*rows):
 
 
 def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, asked_after=0):
-    return Counted(rank, ident, kind, state, asked_after)
+    return CountedOutcome(rank, ident, kind, state, asked_after)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, asked
 )
 def test_branch_of_tells_the_branch_whatever_the_key_holds(ident, branch):
     """A slash or a number sign inside a key parts nothing."""
-    assert branch_of(ident) == branch
+    assert read_branch(ident) == branch
 
 
 def test_no_longer_counted_names_all_that_failed_and_led_to_the_end():
@@ -42,17 +42,17 @@ def test_no_longer_counted_names_all_that_failed_and_led_to_the_end():
         ("doubt", OutcomeState.IN_DOUBT, OutcomeKind.STEP, 4),
         ("ship", OutcomeState.SUCCEEDED, OutcomeKind.CHILD, 4),
     )
-    assert no_longer_counted(rows, ["a", "b"]) == [1, 4]
+    assert find_superseded_ranks(rows, ["a", "b"]) == [1, 4]
 
 
 def test_no_longer_counted_keeps_all_where_the_body_itself_raised():
     """Nothing failed beside the code, whatever stands in the journal."""
-    assert no_longer_counted(counted(("a", OutcomeState.FAILED), ("b",)), []) == []
+    assert find_superseded_ranks(counted(("a", OutcomeState.FAILED), ("b",)), []) == []
 
 
 def test_no_longer_counted_keeps_a_named_request_that_succeeded():
     """A step that drifted had its effect: only a word about that very step repeats it."""
-    assert no_longer_counted(counted(("a",), ("b",)), ["a"]) == []
+    assert find_superseded_ranks(counted(("a",), ("b",)), ["a"]) == []
 
 
 def test_no_longer_counted_forgets_a_stop_and_what_was_given_up_and_waited_for_since():
@@ -65,4 +65,4 @@ def test_no_longer_counted_forgets_a_stop_and_what_was_given_up_and_waited_for_s
         ("a#1/free#1", OutcomeState.SUCCEEDED, OutcomeKind.STEP, 2),
         ("b#1/go#1", OutcomeState.SUCCEEDED, OutcomeKind.SIGNAL, 1),
     )
-    assert no_longer_counted(rows, []) == [2, 3, 4]
+    assert find_superseded_ranks(rows, []) == [2, 3, 4]

@@ -8,8 +8,8 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.cron import Cron, expand_cron
 from mainspring.domain.errors import OptionError
+from mainspring.domain.time.cron import Cron, expand_cron
 
 ZONES = ["Europe/Berlin", "Australia/Lord_Howe", "America/New_York", "Africa/Casablanca", "Antarctica/Troll"]
 EXPRESSIONS = [

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.cron import expand_cron
-from mainspring.domain.cron_words import cron_words
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.cron import expand_cron
+from mainspring.domain.time.cron_description import describe_cron
+from mainspring.domain.time.schedule import Schedule
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from mainspring.domain.schedule import Schedule
 )
 def test_usual_crons_read_as_people_say_them(expression, words):
     """Each is also one that the schedule takes."""
-    assert cron_words(expand_cron(expression)) == words
+    assert describe_cron(expand_cron(expression)) == words
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_usual_crons_read_as_people_say_them(expression, words):
 )
 def test_unusual_crons_are_left_to_the_walker(expression):
     """A step that does not come out even is not "every 7 minutes"."""
-    assert cron_words(expression) is None
+    assert describe_cron(expression) is None
 
 
 def test_schedule_reads_in_words_with_its_zone():

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from mainspring.domain.cron import Cron, expand_cron
+from mainspring.domain.time.cron import Cron, expand_cron
 from tests.unit.domain.cron_oracle import Change, Line, changes_of, slots_about
 
 ALL = os.environ.get("TESTS_LONG") == "1"

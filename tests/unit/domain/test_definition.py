@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.errors import OptionError
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.schedule import Schedule
 
 SLOT = 1_767_582_000_000  # 2026-01-05T03:00:00Z
 PARAMETERS = {"type": "object", "properties": {"order": {"type": "object"}}, "additionalProperties": False}
@@ -13,13 +13,13 @@ PARAMETERS = {"type": "object", "properties": {"order": {"type": "object"}}, "ad
 
 def defined(**options) -> Definition:
     return Definition(
-        kind=Kind.WORKFLOW,
+        kind=DefinitionKind.WORKFLOW,
         name="ship",
         module="shop.orders",
         qualname="ship",
         version=3,
         options=options,
-        schedules=schedules_of(options, "ship"),
+        schedules=build_schedules(options, "ship"),
         parameters=PARAMETERS,
         fingerprint="f" * 64,
         command=["./x", "a b"],
@@ -96,7 +96,7 @@ def test_template_is_free_where_any_argument_may_come():
 
 def test_schedules_come_from_options_once_each():
     """`at` is a daily time in the zone, equal schedules count once, more may be stacked."""
-    found = schedules_of(
+    found = build_schedules(
         {"cron": ["0 3 * * *"], "at": ["03:00", "13:30"], "tz": "Europe/Berlin", "every": "1h"},
         "ship",
         [Schedule.parse(every="60m"), Schedule.parse(cron="@daily")],
@@ -112,4 +112,4 @@ def test_schedules_come_from_options_once_each():
 def test_zone_beside_elapsed_time_alone_is_refused():
     """A zone that would do nothing is a mistake of its author."""
     with pytest.raises(OptionError, match="no time zone"):
-        schedules_of({"every": "1h", "tz": "Europe/Berlin"}, "ship")
+        build_schedules({"every": "1h", "tz": "Europe/Berlin"}, "ship")

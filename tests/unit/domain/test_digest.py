@@ -1,11 +1,11 @@
 """The digest of what needs nobody now."""
 
-from mainspring.domain.digest import digest_of
-from mainspring.domain.early_signs import Sign
-from mainspring.domain.failed_items import failed_items
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.digest import render_digest
+from mainspring.domain.notifications.early_warnings import EarlyWarning
+from mainspring.domain.notifications.failed_items import collect_failed_items
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.states import IncidentState
 
 AT = 1_791_162_000_000
@@ -31,9 +31,9 @@ def incident(number, **more):
 def test_digest_tells_each_incident_once_and_the_oldest_first():
     """One line each, with the command that shows more; what is over says so."""
     listed = [incident(2), incident(1), incident(2), incident(3, state=IncidentState.RESOLVED)]
-    notice = digest_of("a_1", listed, AT, Circumstances())
+    notice = render_digest("a_1", listed, AT, NotificationContext())
     assert notice.headline == "[digest] 3 things to look at when there is time"
-    assert (notice.about, notice.key) == (About.DIGEST, "mainspring:digest:a_1")
+    assert (notice.about, notice.key) == (NotificationEvent.DIGEST, "mainspring:digest:a_1")
     assert notice.body.splitlines() == [
         "a1  takes 4 min instead of 1 (since 2026-10-05 01:01 UTC); mainspring incidents show i_1",
         "a2  takes 4 min instead of 1 (since 2026-10-05 01:02 UTC); mainspring incidents show i_2",
@@ -43,13 +43,15 @@ def test_digest_tells_each_incident_once_and_the_oldest_first():
 
 def test_digest_names_the_items_of_failed_runs():
     """Behind what failed."""
-    notice = digest_of("a_1", [incident(1)], AT, Circumstances(), items_of=lambda _: failed_items(["f2", "f1"], 2))
+    notice = render_digest(
+        "a_1", [incident(1)], AT, NotificationContext(), items_of=lambda _: collect_failed_items(["f2", "f1"], 2)
+    )
     assert notice.fields[0].text.startswith("takes 4 min instead of 1 (f2, f1) (since ")
 
 
 def test_digest_of_many_says_how_many_more():
     """A message has an end."""
-    notice = digest_of("a_1", [incident(n) for n in range(45)], AT, Circumstances(environment="dev"))
+    notice = render_digest("a_1", [incident(n) for n in range(45)], AT, NotificationContext(environment="dev"))
     assert notice.headline.startswith("[digest] (dev) 45 things")
     assert len(notice.fields) == 41
     assert notice.fields[-1].text == "5 others: mainspring incidents list"
@@ -57,9 +59,9 @@ def test_digest_of_many_says_how_many_more():
 
 def test_early_signs_stand_behind_incidents_by_their_label():
     """One line a label, with the automations; all of them are counted."""
-    signs = [Sign("Healed by retry", f"s{n}", "3 attempts failed") for n in range(9)]
-    signs.append(Sign("Paused long", "a", "for 3d by ann"))
-    notice = digest_of("a_1", [incident(1)], AT, Circumstances(), signs)
+    signs = [EarlyWarning("Healed by retry", f"s{n}", "3 attempts failed") for n in range(9)]
+    signs.append(EarlyWarning("Paused long", "a", "for 3d by ann"))
+    notice = render_digest("a_1", [incident(1)], AT, NotificationContext(), signs)
     assert notice.headline == "[digest] 11 things to look at when there is time"
     assert [field.label for field in notice.fields] == ["a1", "Healed by retry", "Paused long"]
     assert notice.fields[1].text.startswith("s0: 3 attempts failed; s1: ")

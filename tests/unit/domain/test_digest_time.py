@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cron import to_local
-from mainspring.domain.digest_time import looks_back_ms, next_digest, read_digest
 from mainspring.domain.errors import OptionError
+from mainspring.domain.notifications.digest_schedule import digest_window_ms, next_digest_at, read_digest_schedule
+from mainspring.domain.time.cron import to_local
 
 DAY = 24 * 3_600_000
 BERLIN, UTC = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
@@ -31,8 +31,8 @@ def ms(text):
 )
 def test_time_of_a_digest_has_one_form(written, read):
     """Which is read as itself."""
-    assert read_digest(written) == read
-    assert read_digest(read) == read
+    assert read_digest_schedule(written) == read
+    assert read_digest_schedule(read) == read
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_time_of_a_digest_has_one_form(written, read):
 def test_what_is_no_time_of_a_digest_is_refused(written):
     """A week needs its day."""
     with pytest.raises(OptionError):
-        read_digest(written)
+        read_digest_schedule(written)
 
 
 @given(
@@ -65,26 +65,26 @@ def test_what_is_no_time_of_a_digest_is_refused(written):
 def test_weekly_digest_is_told_on_its_day_once_a_week(when, name, at):
     """Never in the past, and eight days away at most."""
     zone = ZoneInfo(name)
-    found = next_digest(when, zone, at)
+    found = next_digest_at(when, zone, at)
     assert at <= found <= at + 8 * DAY
     assert f"{to_local(found, zone):%A}".lower() == when.split()[0]
-    assert next_digest(when, zone, found + 1) - found > 6 * DAY
+    assert next_digest_at(when, zone, found + 1) - found > 6 * DAY
 
 
 def test_daily_digest_is_told_each_day():
     """At its time."""
-    assert next_digest("08:30", BERLIN, ms("2026-10-05T08:31+02:00")) == ms("2026-10-06T08:30+02:00")
+    assert next_digest_at("08:30", BERLIN, ms("2026-10-05T08:31+02:00")) == ms("2026-10-06T08:30+02:00")
 
 
 def test_digest_of_a_monday_is_of_the_week():
     """By the calendar of the project."""
     monday = ms("2026-10-05T01:30+02:00")  # Sunday 23:30 in UTC
-    assert looks_back_ms(["08:30"], BERLIN, monday) == 7 * DAY
-    assert looks_back_ms(["08:30"], UTC, monday) == DAY
+    assert digest_window_ms(["08:30"], BERLIN, monday) == 7 * DAY
+    assert digest_window_ms(["08:30"], UTC, monday) == DAY
 
 
 def test_weekly_digest_is_of_the_week():
     """From a minute before its time, when it is made ready, to a day after it, if it was put off."""
     at = ms("2026-10-08T08:30+02:00")
-    spans = [looks_back_ms(["08:30", "thursday 08:30"], BERLIN, at + ms) for ms in (-60_001, -60_000, DAY - 1, DAY)]
+    spans = [digest_window_ms(["08:30", "thursday 08:30"], BERLIN, at + ms) for ms in (-60_001, -60_000, DAY - 1, DAY)]
     assert spans == [DAY, 7 * DAY, 7 * DAY, DAY]

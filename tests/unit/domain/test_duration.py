@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.duration import format_duration, ms_of, parse_duration, read_milliseconds
+from mainspring.domain.duration import format_duration, parse_duration, read_milliseconds, to_milliseconds
 from mainspring.domain.errors import OptionError
 
 
@@ -91,4 +91,4 @@ def test_span_of_an_option_is_read_in_whole_milliseconds():
     with pytest.raises(OptionError, match=r"every='1s' is too short") as refused:
         read_milliseconds("every", "1s", 90_000)
     assert '"1m30s"' in refused.value.hint
-    assert ms_of(timedelta(days=36_500, microseconds=1_501)) == 3_153_600_000_002
+    assert to_milliseconds(timedelta(days=36_500, microseconds=1_501)) == 3_153_600_000_002

@@ -9,8 +9,8 @@ import pytest
 
 from mainspring.domain import errors
 from mainspring.domain.errors import MainspringError, Permanent, Transient, ValueRefusedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.saved_error import RunFailed, StepFailed
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import RunFailed, StepFailed
 
 CLASSES = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, MainspringError)]
 CLASSES += [StepFailed, RunFailed]

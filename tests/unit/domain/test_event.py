@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from mainspring.domain.event import Awaited, Event
+from mainspring.domain.values.event import AwaitedEvent, Event
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -23,14 +23,14 @@ def test_event_of_a_trigger_keeps_what_says_where_it_came_from():
 
 def test_event_that_a_run_waited_for_shows_its_data():
     """It has no id, key, headers or trigger of its own: such names are the data's, and a field `at` hides the instant."""
-    event = Awaited("paid", {"id": "theirs", "key": "k", "trigger": "t", "headers": 1}, AT)
+    event = AwaitedEvent("paid", {"id": "theirs", "key": "k", "trigger": "t", "headers": 1}, AT)
     assert (event.id, event.key, event.trigger, event.headers, event.at) == ("theirs", "k", "t", 1, AT)
-    assert Awaited("paid", {"at": "theirs"}, AT).at == "theirs"
+    assert AwaitedEvent("paid", {"at": "theirs"}, AT).at == "theirs"
     for field in ("id", "key", "other"):
         with pytest.raises(AttributeError, match="has no field"):
-            getattr(Awaited("paid", [1], AT), field)
+            getattr(AwaitedEvent("paid", [1], AT), field)
     with pytest.raises(AttributeError):
-        _ = Awaited("paid").at
+        _ = AwaitedEvent("paid").at
     assert isinstance(event, Event)
 
 

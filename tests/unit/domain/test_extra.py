@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.domain import extra
+from mainspring.domain import extras
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ def test_command_names_where_mainspring_came_from(monkeypatch, said, command):
     """An index has it after a release only."""
     text = None if said is None else json.dumps(said)
     monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: text))
-    extra._source.cache_clear()
-    assert extra.install_command("nats") == command
-    extra._source.cache_clear()
+    extras._source.cache_clear()
+    assert extras.install_command("nats") == command
+    extras._source.cache_clear()
 
 
 def test_command_of_what_is_not_installed_at_all(monkeypatch):
@@ -37,6 +37,6 @@ def test_command_of_what_is_not_installed_at_all(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "distribution", missing)
-    extra._source.cache_clear()
-    assert extra.install_command("oidc") == "pip install 'mainspring[oidc]'"
-    extra._source.cache_clear()
+    extras._source.cache_clear()
+    assert extras.install_command("oidc") == "pip install 'mainspring[oidc]'"
+    extras._source.cache_clear()

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import Permanent, Transient
-from mainspring.domain.failure import Failure, error_name
-from mainspring.domain.saved_error import StepFailed
+from mainspring.domain.failures.classifier import FailureKind, classify
+from mainspring.domain.failures.failure import Failure, short_type_name
+from mainspring.domain.failures.saved_error import StepFailed
 
 
 def failure_of(exc: BaseException) -> Failure:
@@ -85,7 +85,7 @@ def test_failure_of_survives_what_exceptions_say(make, said):
 @pytest.mark.parametrize("error", [Permanent("no"), ValueError("no")])
 def test_error_is_named_as_it_is_raised(error):
     """Without the module in which it happens to stand."""
-    assert error_name(failure_of(error).type) == type(error).__name__
+    assert short_type_name(failure_of(error).type) == type(error).__name__
 
 
 @given(st.text(st.characters(), max_size=300))
@@ -145,7 +145,7 @@ def test_failure_of_a_step_has_that_steps_failure_as_cause():
     for n in range(9):
         failure = Failure(type="X", code="no", message=str(n), cause=failure)
     outer, depth = failure_of(StepFailed("charge", failure)), 0
-    assert (outer.message, outer.code, outer.kind) == ("charge: 8", "no", Kind.PERMANENT)
+    assert (outer.message, outer.code, outer.kind) == ("charge: 8", "no", FailureKind.PERMANENT)
     while outer.cause is not None:
         outer, depth = outer.cause, depth + 1
     assert depth == 5

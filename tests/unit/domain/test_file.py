@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import mainspring as ms
-from mainspring.domain.file import File, key_of
-from mainspring.domain.key import fits_key
+from mainspring.domain.text.printable_key import fits_key
+from mainspring.domain.values.file import File, make_file_key
 
 NAMES = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"\0", b"0").replace(b"/", b"_"))
 
@@ -72,7 +72,7 @@ def test_modified_is_an_instant_that_crosses_json(nanoseconds, instant):
 )
 def test_key_shows_the_path_and_what_it_holds(path, key):
     """What cannot be printed is written as the bytes it is."""
-    assert key_of(path, "f" * 64) == f"{key}@{'f' * 64}"
+    assert make_file_key(path, "f" * 64) == f"{key}@{'f' * 64}"
 
 
 PATHS = st.lists(NAMES, min_size=1, max_size=16).map(lambda parts: os.fsdecode(b"/".join(parts)))
@@ -84,6 +84,6 @@ PATHS = st.lists(NAMES, min_size=1, max_size=16).map(lambda parts: os.fsdecode(b
 @example("受" * 700, "受" * 701)
 def test_keys_of_different_paths_differ_and_can_be_printed(one, other):
     """A key is at most 1,000 printable characters and 2,000 bytes, however long and odd the path is."""
-    keys = [key_of(path, "0" * 64) for path in (one, other)]
+    keys = [make_file_key(path, "0" * 64) for path in (one, other)]
     assert (keys[0] == keys[1]) == (one == other)
     assert all(key.isprintable() and fits_key(key) for key in keys)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mainspring.domain.classify import Kind, classify
-from mainspring.domain.error_place import place_of
-from mainspring.domain.failure import Failure
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.failures.classifier import FailureKind, classify
+from mainspring.domain.failures.error_location import locate_function
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.fingerprint import fingerprint_of
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.command import CommandEnd
 from mainspring.engine.commands import check_end
 from tests.unit.domain.fingerprint_pairs import PAIRS
@@ -115,7 +115,7 @@ def test_fingerprint_never_raises(type, code, message, frames, hint):
 )
 def test_place_is_the_innermost_function_of_the_user(frames, place):
     """Frames of libraries, of Python and of Mainspring are passed over."""
-    assert place_of(frames) == place
+    assert locate_function(frames) == place
 
 
 def _ended(words: list[str], code: int, tail: str) -> Failure:
@@ -148,8 +148,8 @@ class _Codec:
 def test_fingerprint_of_sealed_words_tells_nothing_of_them():
     """It is the same under each codec and key, and its text holds none of the words."""
     sealing = Sealing(_Codec())
-    first = sealing.seal_failure(failure("secret plan 9", kind=Kind.PERMANENT))
-    second = sealing.seal_failure(failure("other words", kind=Kind.PERMANENT))
+    first = sealing.seal_failure(failure("secret plan 9", kind=FailureKind.PERMANENT))
+    second = sealing.seal_failure(failure("other words", kind=FailureKind.PERMANENT))
     assert first is not None
     assert second is not None
     assert fingerprint_of(first) == fingerprint_of(second)

@@ -5,16 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mainspring.domain import folding
-from mainspring.domain.folding import EXPLAINS_ALL, EXPLAINS_ONE, FAILS_TO_LOAD, STORM_OF
-from mainspring.domain.incident import Finding, Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents import incident_correlation
+from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_correlation import (
+    EXPLAINED_BY_AUTOMATION,
+    EXPLAINED_BY_SYSTEM,
+    LOAD_FAILURE_PREFIX,
+    STORM_SIZE,
+)
 from mainspring.domain.states import IncidentState
 
 K = IncidentKind
 
 
 def fold(found, wrong, parts=None):
-    return folding.fold(found, wrong, parts or {})
+    return incident_correlation.correlate(found, wrong, parts or {})
 
 
 def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
@@ -137,22 +142,22 @@ def many(number, **options):
 )
 def test_many_of_one_cause_are_one_storm(options, cause):
     """Eleven at once are one incident that names them; ten are ten."""
-    found = [*many(STORM_OF, **options), finding("z", K.TOO_SLOW)]
+    found = [*many(STORM_SIZE, **options), finding("z", K.TOO_SLOW)]
     order, parents = fold(found, [])
     storm = order[0]
     assert storm.subject == Subject("", K.STORM, cause)
     assert "11 incidents" in storm.text
     assert "a00, a01" in storm.text
     assert set(parents.values()) == {storm.subject}
-    assert len(parents) == STORM_OF
-    assert fold(many(STORM_OF - 1, **options), []) == (many(STORM_OF - 1, **options), {})
+    assert len(parents) == STORM_SIZE
+    assert fold(many(STORM_SIZE - 1, **options), []) == (many(STORM_SIZE - 1, **options), {})
 
 
 def test_what_one_place_keeps_from_loading_is_one_storm_from_two_on():
     """One module that fails to load is one thing to mend; two modules are two, and one automation is told itself."""
-    place = f"{FAILS_TO_LOAD}shop.py:3: SyntaxError: invalid syntax"
+    place = f"{LOAD_FAILURE_PREFIX}shop.py:3: SyntaxError: invalid syntax"
     of_shop = many(2, kind=K.DEFINITION_LOST, cause=place)
-    other = finding("z", K.DEFINITION_LOST, cause=f"{FAILS_TO_LOAD}other.py:1: ImportError: no")
+    other = finding("z", K.DEFINITION_LOST, cause=f"{LOAD_FAILURE_PREFIX}other.py:1: ImportError: no")
     order, parents = fold([*of_shop, other], [])
     storm = order[0]
     assert storm.text == "2 automations fail to load (a00, a01): shop.py:3: SyntaxError: invalid syntax"
@@ -163,7 +168,7 @@ def test_what_one_place_keeps_from_loading_is_one_storm_from_two_on():
 
 def test_storm_that_is_open_takes_more_in():
     """What joins later is not told by itself; what was open by itself before stays."""
-    storm = fold(many(STORM_OF), [])[0][0]
+    storm = fold(many(STORM_SIZE), [])[0][0]
     alone = finding("b")
     late, told = finding("c"), incident(alone)
     order, parents = fold([late, alone], [incident(storm), told])
@@ -173,7 +178,7 @@ def test_storm_that_is_open_takes_more_in():
 
 def test_storm_counts_all_that_is_part_of_it():
     """What it took in before counts, once, though this look found nothing of most of it."""
-    storm = fold(many(STORM_OF), [])[0][0]
+    storm = fold(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
     wrong = [incident(storm), incident(old, id="i2", parent="i1")]
     said = fold([old, late], wrong, {"i1": 20_000})[0][0]
@@ -183,11 +188,11 @@ def test_storm_counts_all_that_is_part_of_it():
 
 def test_storm_that_somebody_looks_after_takes_in_nothing_more():
     """What comes alone is told by itself, and many are the next storm; what is in the first one stays there."""
-    storm = fold(many(STORM_OF), [])[0][0]
+    storm = fold(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
     wrong = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
     assert fold([old, late], wrong)[1] == {old.subject: storm.subject}
-    new = [finding(f"b{number:02}") for number in range(STORM_OF)]
+    new = [finding(f"b{number:02}") for number in range(STORM_SIZE)]
     order, parents = fold([old, *new], wrong)
     again = Subject("", K.STORM, "kind:silence (2)")
     assert parents == {old.subject: storm.subject, **{one.subject: again for one in new}}
@@ -196,11 +201,11 @@ def test_storm_that_somebody_looks_after_takes_in_nothing_more():
     assert parents == {late.subject: again}
 
 
-@pytest.mark.parametrize("number", [3, STORM_OF])
+@pytest.mark.parametrize("number", [3, STORM_SIZE])
 @pytest.mark.parametrize("beside", [(), (IncidentState.OPEN,), (IncidentState.SNOOZED,)])
 def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, beside):
     """The first one is over, or open again: what is in the second one is told by itself no more than before."""
-    first = fold(many(STORM_OF), [])[0][0]
+    first = fold(many(STORM_SIZE), [])[0][0]
     second = replace(first, subject=Subject("", K.STORM, f"{first.subject.fingerprint} (2)"))
     parts = many(number)
     held = [incident(one, id=f"p{place}", parent="i2") for place, one in enumerate(parts)]
@@ -215,17 +220,17 @@ def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, besi
 
 def test_many_errors_of_one_automation_are_one_storm():
     """Each says something else, so that no error is the cause; another automation's stays by itself."""
-    found = [finding("a", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_OF)]
+    found = [finding("a", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_SIZE)]
     other = finding("b", K.PERMANENT_ERROR, "g")
     order, parents = fold([*found, other], [])
     assert order[0].subject == Subject("", K.STORM, "automation:a")
     assert other.subject not in parents
-    assert len(parents) == STORM_OF
+    assert len(parents) == STORM_SIZE
 
 
 def test_many_in_one_look_are_one_storm_that_takes_nothing_more_in():
     """What fails everywhere at once is told as one; what fails alone while that is open is told by itself, what is in it stays in it."""
-    found = [finding(f"a{number:02}", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_OF)]
+    found = [finding(f"a{number:02}", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_SIZE)]
     order, parents = fold(found, [])
     storm = order[0]
     assert storm.subject == Subject("", K.STORM, "many:permanent_error")
@@ -237,7 +242,7 @@ def test_many_in_one_look_are_one_storm_that_takes_nothing_more_in():
 
 def test_storm_is_as_loud_as_its_loudest():
     """One page among them makes it a page, and it never becomes quieter."""
-    found = [*many(STORM_OF - 1), finding("z", severity=Severity.PAGE)]
+    found = [*many(STORM_SIZE - 1), finding("z", severity=Severity.PAGE)]
     storm = fold(found, [])[0][0]
     assert storm.severity is Severity.PAGE
     again = fold(many(2), [incident(storm)])[0][0]
@@ -246,7 +251,7 @@ def test_storm_is_as_loud_as_its_loudest():
 
 def test_nothing_explains_itself():
     """The tables have no ring: whatever is folded ends at something that is told."""
-    for table in (EXPLAINS_ALL, EXPLAINS_ONE):
+    for table in (EXPLAINED_BY_SYSTEM, EXPLAINED_BY_AUTOMATION):
         for start in table:
             seen, reached = set(), {start}
             while reached:

@@ -4,10 +4,14 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.header_name import named_headers, template_of, with_plain_headers
-from mainspring.domain.pace import Pace
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.header_template import (
+    headers_by_template_name,
+    normalize_header_names,
+    normalize_template,
+)
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.engine.trigger_draft import draft_of
 
 
@@ -22,15 +26,15 @@ from mainspring.engine.trigger_draft import draft_of
 )
 def test_headers_of_a_template_are_kept_in_one_spelling(written, kept):
     """Nothing but their names is touched."""
-    assert with_plain_headers(written) == kept
+    assert normalize_header_names(written) == kept
 
 
 def test_every_option_takes_either_spelling():
     """What one option understands, all do."""
     kept = "{headers.x_tenant}"
-    queue = Queue.parse("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
+    queue = BrokerQueue.parse("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
     assert (queue.key, queue.partition) == (kept, kept)
-    assert Pace.parse(by="{headers.X-Tenant}").by == kept
+    assert FlowControl.parse(by="{headers.X-Tenant}").by == kept
     verifier = ms.verify.none()
     assert Webhook.parse("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
     draft = draft_of("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
@@ -40,12 +44,12 @@ def test_every_option_takes_either_spelling():
 def test_template_that_is_none_is_refused():
     """By the option that it was given for."""
     with pytest.raises(OptionError, match="by=5"):
-        template_of(5, ("headers",), option="by")
+        normalize_template(5, ("headers",), option="by")
     with pytest.raises(UnknownNameError, match="header"):
-        template_of("{header.x_a}", ("headers",), option="by")
+        normalize_template("{header.x_a}", ("headers",), option="by")
 
 
 def test_header_with_a_dash_counts_before_one_that_looks_like_it():
     """Proxies let the other one through, whoever sent it."""
-    assert named_headers({"X-Id": "1", "x_id": "2"}) == {"x_id": "1"}
-    assert named_headers({"x_id": "2", "X-Id": "1"}) == {"x_id": "1"}
+    assert headers_by_template_name({"X-Id": "1", "x_id": "2"}) == {"x_id": "1"}
+    assert headers_by_template_name({"x_id": "2", "X-Id": "1"}) == {"x_id": "1"}

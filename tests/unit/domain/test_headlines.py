@@ -7,12 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 import mainspring
-from mainspring.domain.classify import classify
-from mainspring.domain.error_place import full_place_of, line_place_of
 from mainspring.domain.errors import Permanent
-from mainspring.domain.failure import Failure, shorten_headline
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.saved_error import RunFailed, SavedError, StepFailed, saved_error
+from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.error_location import locate_full_path, locate_line
+from mainspring.domain.failures.failure import Failure, shorten_headline
+from mainspring.domain.failures.fingerprint import fingerprint_of
+from mainspring.domain.failures.saved_error import RunFailed, SavedError, StepFailed, make_saved_error
 from mainspring.engine.command import CommandEnd
 from mainspring.engine.commands import check_end
 
@@ -81,7 +81,7 @@ def test_headline_that_is_too_long_keeps_its_place():
 )
 def test_place_of_a_headline_has_the_line(frames, place):
     """Code that was typed in has one too; code of Python itself has none."""
-    assert line_place_of(frames) == place
+    assert locate_line(frames) == place
 
 
 @pytest.mark.parametrize("above", ["/w/src", "/v/lib/python3.12/site-packages"])
@@ -90,13 +90,13 @@ def test_no_module_of_ours_is_the_place_of_an_error(above):
     package = Path(mainspring.__file__).parent
     files = [file.relative_to(package) for file in package.rglob("*.py")]
     assert len(files) > 100
-    assert [file for file in files if line_place_of([f"{above}/mainspring/{file}:1 f"])] == []
+    assert [file for file in files if locate_line([f"{above}/mainspring/{file}:1 f"])] == []
 
 
 def test_full_place_has_the_path():
     """For an editor."""
-    assert full_place_of(FRAMES) == "/srv/shop/jobs.py:6 in w"
-    assert full_place_of([]) == ""
+    assert locate_full_path(FRAMES) == "/srv/shop/jobs.py:6 in w"
+    assert locate_full_path([]) == ""
 
 
 @pytest.mark.parametrize("make", [lambda f: StepFailed("w", f), lambda f: RunFailed("r_1", "failed", f)])
@@ -135,7 +135,7 @@ def test_cause_of_a_failed_step_or_run_stands_for_the_error(make):
 )
 def test_any_type_name_makes_a_cause(name):
     """Also of classes that Python makes otherwise, or that are none."""
-    error = saved_error(replace(MISSING, type=name))
+    error = make_saved_error(replace(MISSING, type=name))
     assert type(error).__name__ == name.rpartition(".")[2]
     assert not isinstance(error, StopIteration | BaseExceptionGroup | KeyboardInterrupt)
     assert str(error) == "'b' (jobs.py:6 in w)"
@@ -143,7 +143,7 @@ def test_any_type_name_makes_a_cause(name):
 
 def test_saved_error_that_is_raised_again_is_the_same_failure():
     """A body that raises the cause of a failed step loses nothing of it."""
-    assert _raised(saved_error(MISSING)) == MISSING
+    assert _raised(make_saved_error(MISSING)) == MISSING
 
 
 def test_fingerprints_do_not_hear_of_headlines():

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain import verify
-from mainspring.domain.hook_arrival import Incoming, Said, read_request
-from mainspring.domain.hook_body import Unfit
-from mainspring.domain.ids import fingerprint
-from mainspring.domain.key import plain_key
-from mainspring.domain.verification import verify_request
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.text.printable_key import make_printable_key
+from mainspring.domain.triggers.webhooks import verify
+from mainspring.domain.triggers.webhooks.verification import verify_request
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
 from tests.hook_samples import NOW_AT, SAMPLES, SECRET, Request, sample, signed, signed_sample
 
 JSON = {"content-type": "application/json"}
@@ -26,7 +26,7 @@ def hook(kind="bearer", **options):
 
 
 def read(request, kind="bearer", **options):
-    return read_request(hook(kind, **options), request.body, request.headers)
+    return read_webhook_request(hook(kind, **options), request.body, request.headers)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -36,7 +36,7 @@ def test_each_sample_is_let_in_and_read(name):
     request = signed_sample(name)
     assert verify_request(hook(kind).verify, request.body, request.headers, [SECRET], NOW_AT) is None
     found = read(request, kind)
-    assert isinstance(found, Said if name in ("github-ping", "slack-url-verification") else Incoming)
+    assert isinstance(found, ImmediateResponse if name in ("github-ping", "slack-url-verification") else ReadDelivery)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_known_senders_say_under_which_id_a_delivery_comes_again(name, key, even
 def test_questions_of_a_set_up_are_answered_at_once():
     """The challenge of Slack as plain text; a body that only looks like one, from another sender, is a delivery."""
     assert read(sample("slack-url-verification"), "slack").body == b"a-word-that-slack-made-up"
-    assert isinstance(read(sample("slack-url-verification"), "bearer"), Incoming)
-    assert isinstance(read(sample("github-ping"), "gitlab"), Incoming)
+    assert isinstance(read(sample("slack-url-verification"), "bearer"), ReadDelivery)
+    assert isinstance(read(sample("github-ping"), "gitlab"), ReadDelivery)
     odd = Request(b'{"type": "url_verification", "challenge": 7}', JSON)
-    assert isinstance(read(odd, "slack"), Incoming)
+    assert isinstance(read(odd, "slack"), ReadDelivery)
 
 
 @pytest.mark.parametrize("name", ["slack-button", "slack-command"])
@@ -79,9 +79,9 @@ def test_same_request_again_has_the_same_key():
     """By the id that a sender gives, or by the body."""
     assert read(Request(b'{"a":1}', JSON | {"idempotency-key": '"k-1"'})).arrival.key == "k-1"
     assert read(Request(b'{"a":1}', JSON | {"webhook-id": "m", "idempotency-key": "k"}), "standard").arrival.key == "m"
-    assert read(Request(b'{"a":1}', JSON)).arrival.key == fingerprint(b'{"a":1}')
-    assert read(Request(b'{"a":1}', JSON), "github").arrival.key == fingerprint(b'{"a":1}')
-    assert read(Request(b'{"a":2}', JSON), "stripe").arrival.key == fingerprint(b'{"a":2}')
+    assert read(Request(b'{"a":1}', JSON)).arrival.key == hash_parts(b'{"a":1}')
+    assert read(Request(b'{"a":1}', JSON), "github").arrival.key == hash_parts(b'{"a":1}')
+    assert read(Request(b'{"a":2}', JSON), "stripe").arrival.key == hash_parts(b'{"a":2}')
 
 
 def test_empty_body_needs_an_id():
@@ -115,10 +115,10 @@ def test_key_of_ones_own_is_filled_in_or_the_delivery_is_refused(key, body, head
 def test_id_that_is_too_long_is_shortened_the_same_way_each_time():
     """A sender's own ids are never the reason to refuse."""
     keys = {read(Request(b"{}", JSON | {"webhook-id": "x" * 2_000})).arrival.key for _ in range(2)}
-    assert keys == {plain_key("x" * 2_000)}
+    assert keys == {make_printable_key("x" * 2_000)}
     odd = {"specversion": "1.0", "id": "a\nb", "source": "s", "type": "t"}
     found = read(Request(json.dumps(odd).encode(), {"content-type": "application/cloudevents+json"}))
-    assert found.arrival.key == plain_key("s a\nb")
+    assert found.arrival.key == make_printable_key("s a\nb")
 
 
 CE = {"ce-specversion": "1.0", "ce-id": "A-1", "ce-source": "/shop", "ce-type": "order%20paid"}
@@ -198,7 +198,7 @@ def test_secrets_are_not_kept_with_the_headers():
     found = read(Request(b"{}", JSON | secret | {"x-kept": "1"}))
     assert found.arrival.headers == JSON | {"x-kept": "1"}
     own = Webhook.parse("/x", verify=verify.bearer("S", header="X-Api-Key"))
-    assert read_request(own, b"{}", JSON | {"x-api-key": "s"}).arrival.headers == JSON
+    assert read_webhook_request(own, b"{}", JSON | {"x-api-key": "s"}).arrival.headers == JSON
 
 
 @given(
@@ -216,12 +216,12 @@ def test_secrets_are_not_kept_with_the_headers():
 def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
     """Nothing of it raises, and each key can be kept."""
     found = read(Request(body, headers), kind, key=key)
-    if isinstance(found, Incoming):
+    if isinstance(found, ReadDelivery):
         assert 1 <= len(found.arrival.key) <= 1_000
         assert found.arrival.key.isprintable()
         assert msgspec.json.decode(found.arrival.json) == found.data
     else:
-        assert isinstance(found, Said | Unfit)
+        assert isinstance(found, ImmediateResponse | RequestError)
 
 
 @pytest.mark.parametrize("kind", ["standard", "stripe", "slack", "github", "gitlab"])

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.hook_body import DEEPEST, Unfit, read_body, read_form, read_json
+from mainspring.domain.triggers.webhooks.webhook_body import (
+    MAX_JSON_DEPTH,
+    RequestError,
+    read_form,
+    read_json,
+    read_webhook_body,
+)
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -57,9 +63,9 @@ def test_what_is_no_json_is_refused(body):
 @pytest.mark.parametrize(("opened", "closed"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_nesting_has_an_end(opened, closed):
     """A million levels cost no more than the look at them."""
-    for depth, fine in ((DEEPEST, True), (DEEPEST + 1, False), (200_000, False)):
+    for depth, fine in ((MAX_JSON_DEPTH, True), (MAX_JSON_DEPTH + 1, False), (200_000, False)):
         value = read_json(opened * depth + b"1" + closed * depth)
-        assert (not isinstance(value, Unfit)) == fine
+        assert (not isinstance(value, RequestError)) == fine
     assert read_json(b"[" * 1_000_000).status == 400
     assert read_json(msgspec.json.encode(["[" * 100, "{" * 100])) == ["[" * 100, "{" * 100]
 
@@ -89,9 +95,9 @@ def test_nesting_has_an_end(opened, closed):
 )
 def test_only_json_in_utf_8_is_taken_from_anybody(headers, forms, code):
     """What a browser sends without asking is taken only from senders with a secret; what is compressed from nobody."""
-    value = read_body(b"{}", headers, forms=forms)
-    assert (value.code if isinstance(value, Unfit) else None) == code
-    assert not isinstance(value, Unfit) or value.status == 415
+    value = read_webhook_body(b"{}", headers, forms=forms)
+    assert (value.code if isinstance(value, RequestError) else None) == code
+    assert not isinstance(value, RequestError) or value.status == 415
 
 
 def test_form_is_read_as_its_fields():

@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import OctKey, RSAKey
 
+from mainspring.domain.access.id_token import ALGORITHMS, read_signing_keys, verify_claims
+from mainspring.domain.access.oidc import PendingSignIn, TokenResponse
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.id_token import ALGORITHMS, claims_of, read_keys
-from mainspring.domain.oidc import Answer, Asked
 from tests.oidc_provider import FORGERIES, encoded, key_of, public, signed
 
 ISSUER = "https://login.example.com"
 GOOD = {"iss": ISSUER, "aud": "ms", "nonce": "n", "exp": 1_060, "iat": 1_000, "sub": "7"}
-ASKED = Asked(state="s", nonce="n", verifier="v", browser="b", next="", until_at=0)
+ASKED = PendingSignIn(state="s", nonce="n", verifier="v", browser="b", next="", until_at=0)
 KEY = key_of("ES256", "first")
-SHOWN = read_keys(public(KEY))
+SHOWN = read_signing_keys(public(KEY))
 
 
 def read(token, keys=SHOWN, access=None):
-    return claims_of(Answer(token, access), keys, ASKED, issuer=ISSUER, client_id="ms", now_s=1_000)
+    return verify_claims(TokenResponse(token, access), keys, ASKED, issuer=ISSUER, client_id="ms", now_s=1_000)
 
 
 def check(**said):
@@ -60,7 +60,7 @@ def test_claims_for_others_are_refused(said, why):
 def test_signature_by_a_key_of_the_provider_counts(algorithm):
     """By each of the four, beside keys of other kinds; the access token is the one that it was made for."""
     key = key_of(algorithm, "signer")
-    keys = read_keys(public(key_of("ES256", "other"), key))
+    keys = read_signing_keys(public(key_of("ES256", "other"), key))
     digest = hashlib.new("sha512" if algorithm == "EdDSA" else "sha256", b"access").digest()
     token = signed(GOOD | {"at_hash": encoded(digest[: len(digest) // 2])}, key)
     assert read(token, keys, "access")["sub"] == "7"
@@ -78,21 +78,21 @@ def test_forgery_is_refused(algorithm, forgery):
     key = key_of(algorithm, "signer")
     token = FORGERIES[forgery](GOOD, key)
     if forgery in {"a key that it does not show", "a key of its own header"}:
-        assert read(token, read_keys(public(key))) is None
+        assert read(token, read_signing_keys(public(key))) is None
         return
     with pytest.raises(ArgumentError, match="is not signed by"):
-        read(token, read_keys(public(key)))
+        read(token, read_signing_keys(public(key)))
 
 
 def test_key_signs_by_its_own_algorithm_alone():
     """And a header that wants something to be understood which is not is refused; one that says more is not."""
     key = key_of("RS256", "signer")
-    keys = read_keys(public(key))
+    keys = read_signing_keys(public(key))
     pss = RSAKey.import_key({**key.as_dict(private=True), "alg": "PS256"})
     assert read(signed(GOOD, pss), keys) is None
     any_algorithm = {name: value for name, value in key.as_dict(private=False).items() if name != "alg"}
     with pytest.raises(ArgumentError, match="not signed by"):
-        read(signed(GOOD, KEY, kid="signer"), read_keys(json.dumps({"keys": [any_algorithm]}).encode()))
+        read(signed(GOOD, KEY, kid="signer"), read_signing_keys(json.dumps({"keys": [any_algorithm]}).encode()))
     with pytest.raises(ArgumentError, match="not signed by"):
         read(signed(GOOD, KEY, crit=["exp"], exp=2_000))
     assert read(signed(GOOD, KEY, more="x"))["sub"] == "7"
@@ -102,7 +102,7 @@ def test_token_that_names_no_key_is_signed_by_the_only_one():
     """Where there are several it could be anybody's."""
     token = signed(GOOD, KEY, kid=None)
     assert read(token)["sub"] == "7"
-    assert read(token, read_keys(public(KEY, key_of("EdDSA", "signer")))) is None
+    assert read(token, read_signing_keys(public(KEY, key_of("EdDSA", "signer")))) is None
 
 
 def test_keys_that_cannot_sign_are_left_out():
@@ -114,14 +114,14 @@ def test_keys_that_cannot_sign_are_left_out():
         secret, first | {"use": "enc"}, first | {"kty": "AKP"}, first | {"kty": ["EC"]}, first | {"x": 1}, first | {"x": "AA"}, {},
         first | {"use": ["sig"]}, first | {"crv": "P-1"}, first | {"kid": 1},
     ]  # fmt: skip
-    (only,) = read_keys(json.dumps({"keys": [*useless, first]}).encode())
+    (only,) = read_signing_keys(json.dumps({"keys": [*useless, first]}).encode())
     assert only.kid == "first"
     with pytest.warns(SecurityWarning):
-        (only,) = read_keys(json.dumps({"keys": [short, first]}).encode())
+        (only,) = read_signing_keys(json.dumps({"keys": [short, first]}).encode())
     assert only.kid == "first"
     for answer in (json.dumps({"keys": useless}).encode(), b'{"keys": {}}', b"[]", b"\xff", b'{"a":' + b"[" * 100_000):
         with pytest.raises(ArgumentError, match="no key"):
-            read_keys(answer)
+            read_signing_keys(answer)
 
 
 TEXT = st.text("a.~\u00e9", max_size=5)

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.ids import derived_id, fingerprint, idempotency_key, new_id
+from mainspring.domain.ids import derive_id, hash_parts, make_id, make_idempotency_key
 
 INSTANTS = st.integers(0, 2**48 - 1)
 BITS = st.integers(0, 2**80 - 1)
@@ -14,32 +14,32 @@ BITS = st.integers(0, 2**80 - 1)
 @given(INSTANTS, BITS)
 def test_run_id_has_a_fixed_form(at, bits):
     """A prefix and 26 characters without those that are easily mistaken."""
-    assert re.fullmatch(r"r_[0-9a-hjkmnp-tv-z]{26}", new_id("r", at, bits))
+    assert re.fullmatch(r"r_[0-9a-hjkmnp-tv-z]{26}", make_id("r", at, bits))
 
 
 @given(st.tuples(INSTANTS, BITS), st.tuples(INSTANTS, BITS))
 def test_ids_sort_by_instant_and_differ_by_chance(one, other):
     """The order of the texts is the order of (instant, chance), so no two pairs share an id."""
-    assert (new_id("r", *one) < new_id("r", *other)) == (one < other)
+    assert (make_id("r", *one) < make_id("r", *other)) == (one < other)
 
 
 @given(INSTANTS, st.lists(st.text(max_size=5), min_size=1, max_size=3))
 def test_derived_id_is_the_same_whenever_it_is_made(at, parts):
     """Whoever starts a child or a slot twice finds the first."""
-    assert derived_id("r", at, *parts) == derived_id("r", at, *parts)
+    assert derive_id("r", at, *parts) == derive_id("r", at, *parts)
 
 
 def test_derived_id_depends_on_each_part():
     """Another parent, another step, another generation: another run."""
-    made = {derived_id("r", 5, *parts) for parts in (("a", "b"), ("a", "c"), ("b", "b"), ("ab", ""), ("a", "b", "1"))}
+    made = {derive_id("r", 5, *parts) for parts in (("a", "b"), ("a", "c"), ("b", "b"), ("ab", ""), ("a", "b", "1"))}
     assert len(made) == 5
 
 
 def test_idempotency_key_changes_with_run_step_and_generation_only():
     """All attempts of a step in a generation share it."""
-    assert idempotency_key("r1", "pay#1", 0) == idempotency_key("r1", "pay#1", 0)
+    assert make_idempotency_key("r1", "pay#1", 0) == make_idempotency_key("r1", "pay#1", 0)
     keys = {
-        idempotency_key(*key)
+        make_idempotency_key(*key)
         for key in (("r1", "pay#1", 0), ("r1", "pay#1", 1), ("r1", "pay#2", 0), ("r2", "pay#1", 0))
     }
     assert len(keys) == 4
@@ -49,4 +49,4 @@ def test_idempotency_key_changes_with_run_step_and_generation_only():
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
 def test_fingerprint_tells_different_parts_apart(one, other):
     """The length of each part counts: ("ab", "c") is not ("a", "bc")."""
-    assert (fingerprint(*one) == fingerprint(*other)) == (one == other)
+    assert (hash_parts(*one) == hash_parts(*other)) == (one == other)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.json_fault import depth_of
+from mainspring.domain.json_validation import measure_json_depth
 
 
 @pytest.mark.parametrize(
@@ -12,9 +12,9 @@ from mainspring.domain.json_fault import depth_of
 )
 def test_depth_counts_levels_and_no_brackets_inside_of_text(value, depth):
     """Of any JSON text."""
-    assert depth_of(msgspec.json.encode(value)) == depth
+    assert measure_json_depth(msgspec.json.encode(value)) == depth
 
 
 def test_depth_of_what_no_decoder_reads():
     """A million levels are counted too."""
-    assert depth_of(b"[" * 1_000_000) == 1_000_000
+    assert measure_json_depth(b"[" * 1_000_000) == 1_000_000

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from mainspring.domain.json_schema import misfit
+from mainspring.domain.values.json_schema import find_mismatch
 
 
 class Colour(enum.Enum):
@@ -103,7 +103,7 @@ def test_value_fits_a_schema_exactly_if_the_annotation_reads_it(data, annotation
         reads = True
     except msgspec.ValidationError:
         reads = False
-    found = misfit(schema, value)
+    found = find_mismatch(schema, value)
     assert (found is None) == reads, found
 
 
@@ -126,7 +126,7 @@ def test_place_is_the_one_that_the_reader_would_name(data):
         assume(False)
     except msgspec.ValidationError as error:
         path = str(error).partition(" - at `")[2].rstrip("`")
-    found = misfit(msgspec.json.schema(Order), order)
+    found = find_mismatch(msgspec.json.schema(Order), order)
     assert found is not None
     # msgspec tells a missing field of the object by the object, as we do.
     assert found.path.startswith(path.replace("[...]", "[")[:3])
@@ -168,22 +168,22 @@ def test_place_is_the_one_that_the_reader_would_name(data):
 )
 def test_misfit_names_the_place_and_what_was_expected(annotation, value, said):
     """For whoever has to mend the request."""
-    found = misfit(msgspec.json.schema(annotation), value)
+    found = find_mismatch(msgspec.json.schema(annotation), value)
     assert (None if found is None else str(found)) == said
 
 
 def test_choice_that_nothing_fits_is_told():
     """A schema may be just false; it stands in a list of choices like any other."""
-    assert str(misfit({"anyOf": [False, {"type": "integer"}]}, "x")) == '$: expected nothing or integer, got "x"'
-    assert misfit({"anyOf": [False, {"type": "integer"}]}, 1) is None
+    assert str(find_mismatch({"anyOf": [False, {"type": "integer"}]}, "x")) == '$: expected nothing or integer, got "x"'
+    assert find_mismatch({"anyOf": [False, {"type": "integer"}]}, 1) is None
 
 
 def test_multiple_is_exact_as_far_as_a_float_goes():
     """A whole number with more digits than a float holds is left to whoever reads it."""
-    assert misfit({"multipleOf": 0.5}, 1.5) is None
-    assert misfit({"multipleOf": 0.5}, 1.25).why == "expected a multiple of 0.5, got 1.25"
-    assert misfit({"multipleOf": 0.5}, 10**400) is None
-    assert misfit({"multipleOf": 3}, 10**400).why.startswith("expected a multiple of 3")
+    assert find_mismatch({"multipleOf": 0.5}, 1.5) is None
+    assert find_mismatch({"multipleOf": 0.5}, 1.25).why == "expected a multiple of 0.5, got 1.25"
+    assert find_mismatch({"multipleOf": 0.5}, 10**400) is None
+    assert find_mismatch({"multipleOf": 3}, 10**400).why.startswith("expected a multiple of 3")
 
 
 def test_what_is_not_understood_refuses_nothing():
@@ -194,10 +194,10 @@ def test_what_is_not_understood_refuses_nothing():
         True,
         {"$ref": "elsewhere#/x"},
     ):
-        assert misfit(schema if isinstance(schema, dict) else {"items": schema}, [1]) is None
+        assert find_mismatch(schema if isinstance(schema, dict) else {"items": schema}, [1]) is None
     round_and_round = {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}
-    assert misfit(round_and_round, 1) is None
-    assert misfit({"items": False}, [1]).path == "$[0]"
+    assert find_mismatch(round_and_round, 1) is None
+    assert find_mismatch({"items": False}, [1]).path == "$[0]"
 
 
 def test_value_that_is_nested_deeply_is_checked_to_its_end():
@@ -205,6 +205,6 @@ def test_value_that_is_nested_deeply_is_checked_to_its_end():
     value: Any = {"type": "Dog", "name": 7}
     for _ in range(30):
         value = {"type": "Dog", "name": "d", "puppies": [value]}
-    found = misfit(msgspec.json.schema(Dog), value)
+    found = find_mismatch(msgspec.json.schema(Dog), value)
     assert found is not None
     assert found.path == "$" + ".puppies[0]" * 30 + ".name"

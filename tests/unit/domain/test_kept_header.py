@@ -2,10 +2,10 @@
 
 import pytest
 
-from mainspring.domain import verify
 from mainspring.domain.errors import OptionError
-from mainspring.domain.kept_header import kept_headers
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.webhooks import verify
+from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.engine.trigger_draft import draft_of
 
 PLAIN = {
@@ -36,8 +36,8 @@ TOKEN = verify.bearer("S", header="X-Door")
 
 def test_neither_secrets_nor_signatures_are_kept():
     """Whatever signs, those of all known senders, and the one that the webhook itself names."""
-    assert kept_headers(OWN, PLAIN | dict.fromkeys([*SECRETS, *SIGNATURES], "s")) == PLAIN
-    assert kept_headers(TOKEN, PLAIN | {"x-door": "s", "x-proof": "kept"}) == PLAIN | {"x-proof": "kept"}
+    assert select_stored_headers(OWN, PLAIN | dict.fromkeys([*SECRETS, *SIGNATURES], "s")) == PLAIN
+    assert select_stored_headers(TOKEN, PLAIN | {"x-door": "s", "x-proof": "kept"}) == PLAIN | {"x-proof": "kept"}
 
 
 @pytest.mark.parametrize("header", [*SECRETS, "x-door"])

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mainspring.domain.key import fits_key, plain_key
+from mainspring.domain.text.printable_key import fits_key, make_printable_key
 
 _WIDE = "\U00020000" * 600
 
@@ -16,14 +16,14 @@ _WIDE = "\U00020000" * 600
 def test_keys_are_printable_bounded_and_told_apart(one, other):
     """Whatever a sender calls its messages, two names stay two keys that every store takes."""
     for text in (one, other):
-        assert fits_key(plain_key(text))
-        assert len(plain_key(text).encode()) <= 2_000
-    assert (plain_key(one) == plain_key(other)) == (one == other)
+        assert fits_key(make_printable_key(text))
+        assert len(make_printable_key(text).encode()) <= 2_000
+    assert (make_printable_key(one) == make_printable_key(other)) == (one == other)
 
 
 def test_no_key_stays_none():
     """What has no key shares one."""
-    assert plain_key("") == ""
+    assert make_printable_key("") == ""
     assert not fits_key("")
 
 

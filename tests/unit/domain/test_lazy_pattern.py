@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mainspring.domain.lazy_pattern import lazy_pattern
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 
 def test_lazy_pattern_answers_as_a_compiled_one():

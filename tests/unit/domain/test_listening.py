@@ -5,35 +5,41 @@ from datetime import timedelta
 import pytest
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.listening import ENDS, OnEvent, OnRun, OnRuns, states_of
+from mainspring.domain.triggers.event_sources import (
+    END_STATES,
+    EventSource,
+    JoinedRunsSource,
+    RunEndSource,
+    read_end_states,
+)
 
 
 def test_event_is_meant_by_its_values():
     """Dotted paths lead into the data; no values = each event of the name."""
-    wanted = OnEvent.parse("paid", {"card.country": "DE", "amount": 5})
+    wanted = EventSource.parse("paid", {"card.country": "DE", "amount": 5})
     assert wanted.takes({"card": {"country": "DE"}, "amount": 5, "x": 1})
     for data in ({"card": {"country": "FR"}, "amount": 5}, {"amount": 5}, {"card": "DE", "amount": 5}, [], None):
         assert not wanted.takes(data)
-    assert OnEvent.parse("paid", None).takes(None)
+    assert EventSource.parse("paid", None).takes(None)
 
 
 def test_states_are_those_in_which_a_run_ends():
     """Succeeded where none is said, each of them for "any"."""
-    assert ENDS == ("cancelled", "failed", "succeeded")
-    assert states_of(None) == ("succeeded",)
-    assert states_of("any") == ENDS
-    assert states_of(["failed", "cancelled", "failed"]) == ("cancelled", "failed")
-    assert OnRun.parse("load", "failed") == OnRun(automation="load", states=("failed",))
+    assert END_STATES == ("cancelled", "failed", "succeeded")
+    assert read_end_states(None) == ("succeeded",)
+    assert read_end_states("any") == END_STATES
+    assert read_end_states(["failed", "cancelled", "failed"]) == ("cancelled", "failed")
+    assert RunEndSource.parse("load", "failed") == RunEndSource(automation="load", states=("failed",))
     with pytest.raises(OptionError, match="no run ends as 'running'") as refused:
-        states_of("running")
+        read_end_states("running")
     assert "any" in (refused.value.hint or "")
 
 
 def test_several_runs_are_gathered_by_slot_or_key():
     """A day where no span is said."""
-    assert OnRuns.parse(["a", "b"]) == OnRuns(automations=("a", "b"), per="slot", within=86_400_000)
-    wanted = OnRuns.parse(("a", "b"), state="any", per="key", within=timedelta(hours=2))
-    assert (wanted.states, wanted.per, wanted.within) == (ENDS, "key", 7_200_000)
+    assert JoinedRunsSource.parse(["a", "b"]) == JoinedRunsSource(automations=("a", "b"), per="slot", within=86_400_000)
+    wanted = JoinedRunsSource.parse(("a", "b"), state="any", per="key", within=timedelta(hours=2))
+    assert (wanted.states, wanted.per, wanted.within) == (END_STATES, "key", 7_200_000)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,7 @@ def test_several_runs_are_gathered_by_slot_or_key():
 def test_runs_that_cannot_be_gathered_are_refused(options, said):
     """With what to write."""
     with pytest.raises(OptionError, match=said) as refused:
-        OnRuns.parse(**{"automations": ["a", "b"], **options})
+        JoinedRunsSource.parse(**{"automations": ["a", "b"], **options})
     assert refused.value.hint
 
 
@@ -60,6 +66,6 @@ def test_runs_that_cannot_be_gathered_are_refused(options, said):
 def test_names_are_texts(name):
     """Of events and of automations."""
     with pytest.raises(OptionError, match="is not the name of an event"):
-        OnEvent.parse(name, None)
+        EventSource.parse(name, None)
     with pytest.raises(OptionError, match="is not the name of an automation"):
-        OnRun.parse(name, None)
+        RunEndSource.parse(name, None)

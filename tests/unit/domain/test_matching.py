@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -26,7 +26,7 @@ def test_hash_ignores_the_order_of_paths(where, random):
 def test_event_meets_a_wait_for_its_own_values(data):
     """An event, as it comes back from JSON, has the hash of the wait that states its values."""
     stored = msgspec.json.decode(msgspec.json.encode(data))
-    assert event_hash("e", shape_of(data), stored) == match_hash("e", data)
+    assert event_hash("e", match_paths(data), stored) == match_hash("e", data)
 
 
 @pytest.mark.parametrize(

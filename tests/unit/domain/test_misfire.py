@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.misfire import LATE_MS, due_slots, runs_from
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.misfire import MISFIRE_AFTER_MS, find_due_slots, first_slot_to_run
+from mainspring.domain.time.schedule import Schedule
 
 MINUTE = 60_000
 NOW = 1_770_000_000_000 - 1_770_000_000_000 % (60 * MINUTE) + 30_000
@@ -15,8 +15,8 @@ POLICIES = st.sampled_from(["none", "last", "all", "all:1", "all:3", "all:1000"]
 
 
 def chosen(schedule: Schedule, first_at: int, now: int, policy: str) -> list[int]:
-    due = due_slots(schedule, first_at, now)
-    return [slot for slot in due.slots if slot >= runs_from(schedule, due, now, policy)]
+    due = find_due_slots(schedule, first_at, now)
+    return [slot for slot in due.slots if slot >= first_slot_to_run(schedule, due, now, policy)]
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ def test_last_is_one_however_many_were_missed():
     schedule = Schedule.parse(cron="* * * * *")
     now = NOW + 15_000
     late = chosen(schedule, HOUR - 999 * MINUTE, now + 60 * MINUTE, "all:1")
-    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now).slots) == 1_000
+    assert len(find_due_slots(schedule, HOUR - 999 * MINUTE, now).slots) == 1_000
     assert len(late) == 2  # the newest late one, and the one on time
-    assert len(due_slots(schedule, HOUR - 999 * MINUTE, now, 100).slots) == 101
+    assert len(find_due_slots(schedule, HOUR - 999 * MINUTE, now, 100).slots) == 101
 
 
 def test_slot_that_is_a_minute_old_is_on_time():
     """To the millisecond."""
     schedule = Schedule.parse(every="24h")
     first = schedule.next_after(NOW)
-    assert chosen(schedule, first, first + LATE_MS, "none") == [first]
-    assert chosen(schedule, first, first + LATE_MS + 1, "none") == []
+    assert chosen(schedule, first, first + MISFIRE_AFTER_MS, "none") == [first]
+    assert chosen(schedule, first, first + MISFIRE_AFTER_MS + 1, "none") == []
 
 
 @given(
@@ -68,10 +68,10 @@ def test_slots_on_time_always_run_and_of_the_late_ones_the_newest(spec, back, po
     """Chosen slots are the end of what is due, as long as the policy says."""
     schedule = Schedule.parse(**spec)
     first = schedule.next_after(NOW - back * MINUTE)
-    slots = due_slots(schedule, first, NOW).slots if first <= NOW else []
+    slots = find_due_slots(schedule, first, NOW).slots if first <= NOW else []
     found = chosen(schedule, first, NOW, policy) if slots else []
     assert found == slots[len(slots) - len(found) :]
-    late = [slot for slot in slots if NOW - slot > LATE_MS]
+    late = [slot for slot in slots if NOW - slot > MISFIRE_AFTER_MS]
     made_up = [slot for slot in found if slot in late]
     assert [slot for slot in slots if slot not in late] == [slot for slot in found if slot not in made_up]
     name, _, most = policy.partition(":")
@@ -85,8 +85,8 @@ def test_policy_chooses_alike_however_many_are_looked_at(back, policy, limit):
     schedule = Schedule.parse(cron="*/5 * * * *")
     first = schedule.next_after(NOW - back * MINUTE)
     if first <= NOW:
-        part, whole = due_slots(schedule, first, NOW, limit), due_slots(schedule, first, NOW)
+        part, whole = find_due_slots(schedule, first, NOW, limit), find_due_slots(schedule, first, NOW)
         assert part.slots == whole.slots[: limit + 1]
         assert part.is_whole is (len(whole.slots) <= limit + 1)
         assert part.following == schedule.next_after(part.slots[-1])
-        assert runs_from(schedule, part, NOW, policy) == runs_from(schedule, whole, NOW, policy)
+        assert first_slot_to_run(schedule, part, NOW, policy) == first_slot_to_run(schedule, whole, NOW, policy)

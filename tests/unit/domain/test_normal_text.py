@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mainspring.domain.normal_text import LONGEST, normal_text
+from mainspring.domain.failures.error_normalizer import MAX_NORMALIZED_LENGTH, normalize_error
 
 _PARTS = st.sampled_from(
     [
@@ -80,14 +80,14 @@ _PARTS = st.sampled_from(
 )
 def test_normal_text_takes_out_what_differs_each_time(text, expected):
     """Each kind of varying part becomes a gap, and the words around it stay."""
-    assert normal_text(text) == expected
+    assert normalize_error(text) == expected
 
 
 def test_normal_text_keeps_names_where_they_are_the_cause():
     """A column or module in quotes stays if asked for; data in quotes does not."""
     text = "column \"email\" of 'shop.users' has 'ana b' in it"
-    assert normal_text(text, names=True) == "column \"email\" of 'shop.users' has … in it"
-    assert normal_text(text) == "column … of … has … in it"
+    assert normalize_error(text, names=True) == "column \"email\" of 'shop.users' has … in it"
+    assert normalize_error(text) == "column … of … has … in it"
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(_PARTS, max_size=40).map("".join)), st.booleans())
@@ -95,9 +95,9 @@ def test_normal_text_keeps_names_where_they_are_the_cause():
 @example("'a' b' c 'd", True)
 def test_normal_text_is_its_own_normal_form(text, names):
     """Doing it twice changes nothing; the result is one bounded line."""
-    once = normal_text(text, names=names)
-    assert normal_text(once, names=names) == once
-    assert len(once) <= LONGEST
+    once = normalize_error(text, names=names)
+    assert normalize_error(once, names=names) == once
+    assert len(once) <= MAX_NORMALIZED_LENGTH
     assert "\n" not in once
 
 
@@ -135,5 +135,5 @@ def test_normal_text_takes_linear_time(part):
 
 def _timed(text: str) -> float:
     began = time.thread_time()
-    normal_text(text)
+    normalize_error(text)
     return time.thread_time() - began

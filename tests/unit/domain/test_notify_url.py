@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.notify_url import read_url, url_of
+from mainspring.domain.redaction.secret_url import read_secret_url, resolve_secret_url
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from mainspring.domain.notify_url import read_url, url_of
 )
 def test_address_that_can_be_trusted_is_taken(text):
     """As it was written."""
-    assert read_url(text) == text
+    assert read_secret_url(text) == text
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_address_that_can_be_trusted_is_taken(text):
 def test_address_that_others_can_change_is_refused(text):
     """Also one that only begins like this machine."""
     with pytest.raises(OptionError):
-        read_url(text)
+        read_secret_url(text)
 
 
 def test_secret_is_looked_up_when_it_is_used():
@@ -41,5 +41,5 @@ def test_secret_is_looked_up_when_it_is_used():
         def get(self, name):
             return secrets[name]
 
-    assert url_of("secret:PULSE", Known()) == "https://hc-ping.com/y"
-    assert url_of("https://a.example", Known()) == "https://a.example"
+    assert resolve_secret_url("secret:PULSE", Known()) == "https://hc-ping.com/y"
+    assert resolve_secret_url("https://a.example", Known()) == "https://a.example"

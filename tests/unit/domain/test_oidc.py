@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.oidc import (
+    TokenResponse,
+    check_installed,
+    read_person_name,
+    read_provider,
+    read_token_response,
+    select_role,
+)
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError, ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.oidc import Answer, check_installed, name_of, read_answer, read_provider, role_of
+from mainspring.domain.extras import install_command
 
 ISSUER = "https://login.example.com"
 
@@ -20,15 +27,15 @@ def test_answer_that_is_no_token_is_refused(data):
     """Whatever a provider answers is an error of ours, and never another."""
     for answer in (data, json.dumps({"id_token": [data.hex()]}).encode(), b'{"a":' + b"[" * 100_000):
         with pytest.raises(ArgumentError):
-            read_answer(answer)
+            read_token_response(answer)
         with pytest.raises(ArgumentError):
             read_provider(answer, ISSUER)
 
 
 def test_tokens_are_read_from_the_answer():
     """The one for access may be missing."""
-    assert read_answer(b'{"id_token": "a.b.c", "token_type": "Bearer"}') == Answer("a.b.c")
-    assert read_answer(b'{"id_token": "a.b.c", "access_token": "d"}') == Answer("a.b.c", "d")
+    assert read_token_response(b'{"id_token": "a.b.c", "token_type": "Bearer"}') == TokenResponse("a.b.c")
+    assert read_token_response(b'{"id_token": "a.b.c", "access_token": "d"}') == TokenResponse("a.b.c", "d")
 
 
 def test_provider_speaks_for_its_issuer_over_tls_only():
@@ -63,8 +70,8 @@ def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name)
 
 def test_name_is_one_that_somebody_proved_to_have():
     """A missing one, or an address that was not verified, is nobody's."""
-    assert name_of({"email": "Ana@Example.com", "email_verified": True}, "email") == "ana@example.com"
-    assert name_of({"sub": "7"}, "sub") == "7"
+    assert read_person_name({"email": "Ana@Example.com", "email_verified": True}, "email") == "ana@example.com"
+    assert read_person_name({"sub": "7"}, "sub") == "7"
     for claims in (
         {},
         {"email": ""},
@@ -75,7 +82,7 @@ def test_name_is_one_that_somebody_proved_to_have():
         {"email": "a@b", "email_verified": "true"},
     ):
         with pytest.raises(ArgumentError):
-            name_of(claims, "email")
+            read_person_name(claims, "email")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_name_is_one_that_somebody_proved_to_have():
 )
 def test_role_is_the_highest_of_the_groups(groups, role):
     """Whoever is in none of them has none."""
-    assert role_of({"groups": groups}, "groups", {"ops": "admin", "dev": "operator", "all": "viewer"}) is role
+    assert select_role({"groups": groups}, "groups", {"ops": "admin", "dev": "operator", "all": "viewer"}) is role
 
 
 @pytest.mark.parametrize(

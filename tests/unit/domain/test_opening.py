@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import SealedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Fact, FactKind, History, Outcome, OutcomeKind
-from mainspring.domain.opening import Opening
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 
 
 class Reversing:
@@ -44,28 +44,28 @@ def history(sealing):
 
 def test_whole_history_is_opened_but_for_the_inbox():
     """Superseded outcomes too, which a rollback takes back; a fact is opened when it is taken in."""
-    opening = Opening(SEALING)
+    opening = RowUnsealer(SEALING)
     opened = opening.history(history(SEALING))
-    plain = history(PLAIN)
+    plain = history(PLAIN_SEALING)
     assert msgspec.structs.replace(opened, facts=[]) == msgspec.structs.replace(plain, facts=[])
     assert [opening.fact(fact) for fact in opened.facts] == plain.facts
 
 
 def test_plain_rows_are_not_copied():
     """A store that nobody seals pays for nothing."""
-    plain = history(PLAIN)
-    assert Opening(PLAIN).history(plain).outcomes[0] is plain.outcomes[0]
+    plain = history(PLAIN_SEALING)
+    assert RowUnsealer(PLAIN_SEALING).history(plain).outcomes[0] is plain.outcomes[0]
 
 
 def test_engine_stops_at_what_it_cannot_read():
     """Nothing is continued from a value that is not there."""
     with pytest.raises(SealedError, match="'rev'"):
-        Opening(PLAIN).history(history(SEALING))
+        RowUnsealer(PLAIN_SEALING).history(history(SEALING))
 
 
 def test_people_get_the_rest():
     """What stays closed is as it was, and why is told once."""
-    opening, sealed = Opening(PLAIN, lenient=True), history(SEALING)
+    opening, sealed = RowUnsealer(PLAIN_SEALING, lenient=True), history(SEALING)
     assert opening.history(sealed).outcomes == sealed.outcomes
     assert opening.text(SEALING.seal_text("title")) is None
     assert len(opening.closed) == 1

@@ -6,10 +6,10 @@ from datetime import datetime, time, timedelta
 import msgspec
 import pytest
 
-from mainspring.domain import option_values
+from mainspring.domain.definitions.options import OPTIONS, DefinitionKind, OptionGroup, list_options, parse_options
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.options import OPTIONS, Group, Kind, options_of, parse_options
-from mainspring.domain.retry import Retry
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.values import option_readers
 
 # option: (what Python gives, what TOML gives, the canonical value)
 SAMPLES = {
@@ -66,10 +66,10 @@ def a_function() -> None:
     """Stand for an undo."""
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> DefinitionKind:
     if name == "gone":
-        return Kind.WORKFLOW
-    return Kind.STEP if Kind.TASK not in OPTIONS[name].kinds else Kind.TASK
+        return DefinitionKind.WORKFLOW
+    return DefinitionKind.STEP if DefinitionKind.TASK not in OPTIONS[name].kinds else DefinitionKind.TASK
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
@@ -106,36 +106,39 @@ def test_option_refuses_nonsense_with_name_place_and_hint(name, value):
 def test_unknown_option_shows_the_nearest():
     """A misspelt option is an error, not silence."""
     with pytest.raises(UnknownNameError, match="timout") as refused:
-        parse_options(Kind.TASK, {"timout": "20m"}, "task 'x'")
+        parse_options(DefinitionKind.TASK, {"timout": "20m"}, "task 'x'")
     assert refused.value.nearest == "timeout"
 
 
 def test_option_of_another_kind_is_unknown():
     """A step has no schedule."""
     with pytest.raises(UnknownNameError):
-        parse_options(Kind.STEP, {"cron": "0 3 * * *"}, "step 'x'")
+        parse_options(DefinitionKind.STEP, {"cron": "0 3 * * *"}, "step 'x'")
 
 
 def test_none_means_left_out():
     """None is as good as not written, so that wrappers can pass options on."""
-    assert parse_options(Kind.TASK, {"timeout": None}, "task 'x'") == {}
+    assert parse_options(DefinitionKind.TASK, {"timeout": None}, "task 'x'") == {}
 
 
 def test_automations_take_the_same_options():
     """Script, task and workflow do not differ."""
-    names = [[option.name for option in options_of(kind)] for kind in (Kind.SCRIPT, Kind.TASK, Kind.WORKFLOW)]
+    names = [
+        [option.name for option in list_options(kind)]
+        for kind in (DefinitionKind.SCRIPT, DefinitionKind.TASK, DefinitionKind.WORKFLOW)
+    ]
     assert names[0] == names[1] == names[2]
 
 
 def test_step_takes_what_run_options_takes():
     """The options of a step are the ones that make sense for one call."""
     expected = {"key", "timeout", "retry", "undo", "name", "delivery", "isolate", "queue", "tag", "was"}
-    assert {option.name for option in options_of(Kind.STEP)} == expected
+    assert {option.name for option in list_options(DefinitionKind.STEP)} == expected
 
 
 def test_every_row_of_the_table_is_whole():
     """Each option has a group, a line of help, and a default that is canonical itself."""
-    assert {option.group for option in OPTIONS.values()} == set(Group)
+    assert {option.group for option in OPTIONS.values()} == set(OptionGroup)
     for option in OPTIONS.values():
         assert option.help
         assert len(option.help) < 100
@@ -147,31 +150,31 @@ def test_every_row_of_the_table_is_whole():
 def test_tag_that_cannot_be_printed_is_refused(bad):
     """No store could keep each of them, and no page show it."""
     with pytest.raises(OptionError, match="cannot be printed"):
-        option_values.tags({"team": bad})
+        option_readers.read_tags({"team": bad})
 
 
 @pytest.mark.parametrize("policy", ["none", "last", "all", "all:1", "all:50"])
 def test_misfire_may_name_how_many(policy):
     """The newest n of what was missed."""
-    assert parse_options(Kind.TASK, {"misfire": policy}, "x") == {"misfire": policy}
+    assert parse_options(DefinitionKind.TASK, {"misfire": policy}, "x") == {"misfire": policy}
 
 
 @pytest.mark.parametrize("policy", ["all:", "all:0", "all:-1", "all:many", "last:2", "every", 5, None, True])
 def test_misfire_refuses_other_words(policy):
     """None is left out; the rest is told what to write."""
     if policy is None:
-        assert parse_options(Kind.TASK, {"misfire": policy}, "x") == {}
+        assert parse_options(DefinitionKind.TASK, {"misfire": policy}, "x") == {}
         return
     with pytest.raises(OptionError, match="none of the choices"):
-        parse_options(Kind.TASK, {"misfire": policy}, "x")
+        parse_options(DefinitionKind.TASK, {"misfire": policy}, "x")
 
 
 def test_at_takes_times_of_day_and_moments():
     """Text, and the values that TOML has for them."""
     at = ["3:00", time(4, 30), "2026-12-24T18:00", datetime(2026, 12, 31, 12), "2026-12-24T18:00:30+01:00"]  # noqa: DTZ001
-    assert parse_options(Kind.TASK, {"at": at}, "x")["at"] == [
+    assert parse_options(DefinitionKind.TASK, {"at": at}, "x")["at"] == [
         *("03:00", "04:30", "2026-12-24T18:00", "2026-12-31T12:00", "2026-12-24T18:00:30+01:00"),
     ]
     for wrong in ("25:00", "2026-12-24", "2026-12-32T10:00"):
         with pytest.raises(OptionError):
-            parse_options(Kind.TASK, {"at": wrong}, "x")
+            parse_options(DefinitionKind.TASK, {"at": wrong}, "x")

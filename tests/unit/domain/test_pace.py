@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain import pace as paces
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, let_go, rule, start_or_wait
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers import flow_control as paces
+from mainspring.domain.triggers.flow_control import (
+    FlowControl,
+    FlowControlState,
+    FlowDecision,
+    HeldDeliveries,
+    decide_delivery,
+    decide_start,
+    is_full,
+    record_delivery,
+    record_release,
+)
 
 _D = DeliveryState
 
@@ -24,17 +34,17 @@ class Run(NamedTuple):
 class Key:
     """What a store keeps of one key of a trigger, and a router that looks exactly when something is due."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: FlowControl) -> None:
         self.pace = pace
-        self.mark = Mark()
+        self.mark = FlowControlState()
         self.held: list[tuple[int, int, int]] = []
         self.runs: list[Run] = []
         self.dropped: list[int] = []
 
     def arrive(self, number: int, at: int) -> None:
         last_due = self.held[-1][2] if self.held else None
-        before = Held(len(self.held), last_due)
-        ruling = rule(self.pace, self.mark, before, at)
+        before = HeldDeliveries(len(self.held), last_due)
+        ruling = decide_delivery(self.pace, self.mark, before, at)
         if ruling.replaces:
             self.dropped += [one for one, _, _ in self.held]
             self.held = []
@@ -49,14 +59,14 @@ class Key:
             if self.pace.batch is not None:
                 self.held = [(one, came, min(due, ruling.due_at)) for one, came, due in self.held]
         if ruling.state is not _D.DROPPED:
-            self.mark = counted(self.pace, self.mark, before, at, started=ruling.state is _D.STARTED)
+            self.mark = record_delivery(self.pace, self.mark, before, at, started=ruling.state is _D.STARTED)
 
     def due_at(self) -> int | None:
         return min((due for _, _, due in self.held), default=None)
 
     def let_go(self, at: int) -> None:
         """What the router does with a key of which something is due."""
-        ruling = start_or_wait(self.pace, self.mark, at)
+        ruling = decide_start(self.pace, self.mark, at)
         if ruling.state is _D.HELD:
             assert ruling.due_at is not None
             assert ruling.due_at > at, "what is put off is due later, so that no router looks for ever"
@@ -65,10 +75,10 @@ class Key:
         most = self.pace.batch or 1
         self.runs.append(Run(at, [one for one, _, _ in self.held[:most]]))
         self.held = self.held[most:]
-        self.mark = let_go(self.pace, self.mark, at)
+        self.mark = record_release(self.pace, self.mark, at)
 
 
-def played(pace: Pace, arrivals: list[int]) -> Key:
+def played(pace: FlowControl, arrivals: list[int]) -> Key:
     """Let arrivals (instants, in order) come, and all that was held be let go."""
     key = Key(pace)
     for number, at in enumerate([*arrivals, 2**40]):
@@ -89,7 +99,7 @@ def instants(most_apart: int) -> st.SearchStrategy[list[int]]:
 @given(instants(30), st.integers(1, 20))
 def test_debounce_starts_the_last_of_each_quiet_group(arrivals, quiet):
     """Exactly that, exactly so long after it."""
-    key = played(Pace(debounce=quiet), arrivals)
+    key = played(FlowControl(debounce=quiet), arrivals)
     followed = [*arrivals[1:], 2**40]
     lasts = [n for n, at in enumerate(arrivals) if followed[n] - at >= quiet]
     assert key.runs == [Run(arrivals[n] + quiet, [n]) for n in lasts]
@@ -99,7 +109,7 @@ def test_debounce_starts_the_last_of_each_quiet_group(arrivals, quiet):
 @given(instants(30), st.integers(1, 20), st.integers(1, 60))
 def test_debounce_waits_no_longer_than_within(arrivals, quiet, within):
     """A sender that never rests still starts runs; each with the newest."""
-    key = played(Pace(debounce=quiet, within=within), arrivals)
+    key = played(FlowControl(debounce=quiet, within=within), arrivals)
     ends = [run.of[-1] for run in key.runs]
     for run, (first, last) in zip(key.runs, zip([0, *(n + 1 for n in ends)], ends, strict=False), strict=True):
         assert run.at == min(arrivals[last] + quiet, max(arrivals[first] + within, arrivals[last]))
@@ -109,7 +119,7 @@ def test_debounce_waits_no_longer_than_within(arrivals, quiet, within):
 @given(instants(30), st.integers(1, 20))
 def test_throttle_starts_once_a_span_and_never_loses_the_last(arrivals, span):
     """The first at once, then the newest of those that came meanwhile, when the span is over."""
-    key = played(Pace(throttle=span), arrivals)
+    key = played(FlowControl(throttle=span), arrivals)
     assert key.runs[0] == Run(arrivals[0], [0])
     assert all(later.at - earlier.at >= span for earlier, later in zip(key.runs, key.runs[1:], strict=False))
     assert key.runs[-1].of == [len(arrivals) - 1]
@@ -122,7 +132,7 @@ def test_throttle_starts_once_a_span_and_never_loses_the_last(arrivals, span):
 @given(instants(30), st.integers(1, 6), st.integers(1, 60))
 def test_batch_takes_each_once_in_time(arrivals, most, within):
     """Never more than so many in one, in their order, and none waits longer than `within`."""
-    key = played(Pace(batch=most, within=within), arrivals)
+    key = played(FlowControl(batch=most, within=within), arrivals)
     assert [number for run in key.runs for number in run.of] == list(range(len(arrivals)))
     assert all(1 <= len(run.of) <= most for run in key.runs)
     for run in key.runs:
@@ -137,10 +147,10 @@ def test_dedup_drops_what_comes_too_soon_after_one_that_counted(arrivals, span):
     for number, at in enumerate(arrivals):
         if not expected or at - arrivals[expected[-1]] >= span:
             expected.append(number)
-    key = played(Pace(dedup=span), arrivals)
+    key = played(FlowControl(dedup=span), arrivals)
     assert key.runs == [Run(arrivals[number], [number]) for number in expected]
     assert sorted(key.dropped + expected) == list(range(len(arrivals)))
-    slow = played(Pace(dedup=span, rate=(1, 50)), arrivals)
+    slow = played(FlowControl(dedup=span, rate=(1, 50)), arrivals)
     assert [number for run in slow.runs for number in run.of] == expected
 
 
@@ -151,7 +161,7 @@ def most_in_any(runs: list[Run], span: int) -> int:
 @given(instants(20), st.integers(1, 5), st.integers(1, 60))
 def test_rate_holds_in_any_span_and_loses_nothing(arrivals, count, span):
     """In the order in which they came, each as soon as it may."""
-    key = played(Pace(rate=(count, span)), arrivals)
+    key = played(FlowControl(rate=(count, span)), arrivals)
     assert [run.of for run in key.runs] == [[number] for number in range(len(arrivals))]
     assert most_in_any(key.runs, span) <= count
     for number, run in enumerate(key.runs):
@@ -169,7 +179,7 @@ def test_rate_holds_in_any_span_and_loses_nothing(arrivals, count, span):
 )
 def test_paces_together_hold_each_to_its_word(arrivals, shape, dedup, rate):
     """Each arrival is dropped, or in exactly one run; a rate holds whatever stands beside it; nothing waits for ever."""
-    key = played(Pace(dedup=dedup, rate=rate, **shape), arrivals)
+    key = played(FlowControl(dedup=dedup, rate=rate, **shape), arrivals)
     started = [number for run in key.runs for number in run.of]
     assert sorted(started + key.dropped) == list(range(len(arrivals)))
     assert started == sorted(started)
@@ -185,39 +195,44 @@ _LATER = 100_000_000
 @pytest.mark.parametrize(
     ("pace", "wanted"),
     [
-        (Pace.parse(dedup="5s"), Ruling(DeliveryState.STARTED)),
-        (Pace.parse(throttle="5s"), Ruling(DeliveryState.STARTED)),
-        (Pace.parse(debounce="5s", within="20s"), Ruling(DeliveryState.HELD, 6_000, replaces=True)),
-        (Pace.parse(batch=9, within="5s"), Ruling(DeliveryState.HELD, 6_000)),
+        (FlowControl.parse(dedup="5s"), FlowDecision(DeliveryState.STARTED)),
+        (FlowControl.parse(throttle="5s"), FlowDecision(DeliveryState.STARTED)),
+        (FlowControl.parse(debounce="5s", within="20s"), FlowDecision(DeliveryState.HELD, 6_000, replaces=True)),
+        (FlowControl.parse(batch=9, within="5s"), FlowDecision(DeliveryState.HELD, 6_000)),
     ],
     ids=["dedup", "throttle", "debounce", "batch"],
 )
 def test_clock_that_was_set_back_holds_nothing_up(pace, wanted):
     """Whatever was remembered of a time that is yet to come says nothing any more: no arrival waits for it, or is dropped for it."""
-    held = Held(1, _LATER) if wanted.due_at else Held()
-    mark = Mark(counted_at=_LATER, started_at=_LATER, since_at=_LATER)
-    assert rule(pace, mark, held, 1_000) == wanted
+    held = HeldDeliveries(1, _LATER) if wanted.due_at else HeldDeliveries()
+    mark = FlowControlState(counted_at=_LATER, started_at=_LATER, since_at=_LATER)
+    assert decide_delivery(pace, mark, held, 1_000) == wanted
 
 
-@pytest.mark.parametrize("pace", [Pace.parse(dedup="5s"), Pace.parse(throttle="5s")], ids=["dedup", "throttle"])
+@pytest.mark.parametrize(
+    "pace", [FlowControl.parse(dedup="5s"), FlowControl.parse(throttle="5s")], ids=["dedup", "throttle"]
+)
 def test_instants_a_moment_ahead_count_as_now(pace):
     """Of two commits the later one may have the earlier instant: it does not count as a clock that was set back."""
-    assert rule(pace, Mark(counted_at=1_050, started_at=1_050), Held(), 1_000).state is not DeliveryState.STARTED
+    assert (
+        decide_delivery(pace, FlowControlState(counted_at=1_050, started_at=1_050), HeldDeliveries(), 1_000).state
+        is not DeliveryState.STARTED
+    )
 
 
 def test_pace_that_says_nothing_starts_each_at_once():
     """The plain one."""
-    assert Pace.parse().is_plain
-    assert rule(Pace(), Mark(), Held(), 5).state is _D.STARTED
-    assert Pace.parse(by="{key}", concurrency=2).is_plain
-    assert not Pace.parse(rate="1/s").is_plain
+    assert FlowControl.parse().is_plain
+    assert decide_delivery(FlowControl(), FlowControlState(), HeldDeliveries(), 5).state is _D.STARTED
+    assert FlowControl.parse(by="{key}", concurrency=2).is_plain
+    assert not FlowControl.parse(rate="1/s").is_plain
 
 
 def test_pace_is_read_from_words():
     """Spans and rates as everywhere else; a batch without a span takes five seconds."""
-    assert Pace.parse(debounce="2m", within="10m") == Pace(debounce=120_000, within=600_000)
-    assert Pace.parse(batch=3) == Pace(batch=3, within=5_000)
-    assert Pace.parse(rate="10/m", dedup=1.5) == Pace(rate=(10, 60_000), dedup=1_500)
+    assert FlowControl.parse(debounce="2m", within="10m") == FlowControl(debounce=120_000, within=600_000)
+    assert FlowControl.parse(batch=3) == FlowControl(batch=3, within=5_000)
+    assert FlowControl.parse(rate="10/m", dedup=1.5) == FlowControl(rate=(10, 60_000), dedup=1_500)
 
 
 @pytest.mark.parametrize(
@@ -236,17 +251,17 @@ def test_pace_is_read_from_words():
 def test_pace_that_cannot_be_is_refused(options, said):
     """With what is wrong and what to write."""
     with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
-        Pace.parse(**options)
+        FlowControl.parse(**options)
     assert refused.value.hint
 
 
 def test_mark_is_remembered_for_as_long_as_its_pace_asks_for_it():
     """Longer it says nothing."""
-    assert Pace().remembers == 0
-    assert Pace(dedup=5, throttle=9, rate=(1, 7)).remembers == 9
+    assert FlowControl().remembers == 0
+    assert FlowControl(dedup=5, throttle=9, rate=(1, 7)).remembers == 9
 
 
 def test_key_that_holds_too_many_takes_no_more(monkeypatch):
     """Whoever sends is told to wait."""
     monkeypatch.setattr(paces, "_MOST_HELD", 3)
-    assert [is_full(Held(number)) for number in (2, 3)] == [False, True]
+    assert [is_full(HeldDeliveries(number)) for number in (2, 3)] == [False, True]

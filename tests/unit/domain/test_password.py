@@ -8,41 +8,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from mainspring.domain.access.passwords import (
+    MAX_PASSWORD_LENGTH,
+    ScryptCost,
+    check_password,
+    hash_password,
+    hash_without_password,
+    verify_password,
+)
 from mainspring.domain.errors import OptionError
-from mainspring.domain.password import LONGEST, Cost, check_password, fits, nobodys, stored_form
 
-CHEAP = Cost(log_n=4)
+CHEAP = ScryptCost(log_n=4)
 SALT = bytes(range(16))
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_password_fits_its_own_form(password, other):
     """Whatever it is made of, lone surrogates too; another one does not."""
-    stored = stored_form(password, SALT, CHEAP)
-    assert fits(password, stored)
-    assert fits(other, stored) == (stored_form(other, SALT, CHEAP) == stored)
-    assert not fits(password, nobodys(CHEAP))
+    stored = hash_password(password, SALT, CHEAP)
+    assert verify_password(password, stored)
+    assert verify_password(other, stored) == (hash_password(other, SALT, CHEAP) == stored)
+    assert not verify_password(password, hash_without_password(CHEAP))
 
 
 def test_password_counts_however_it_was_typed():
     """One letter, or a letter and its accent: keyboards differ."""
-    assert fits("caf\u00e9 au lait", stored_form("cafe\u0301 au lait", SALT, CHEAP))
+    assert verify_password("caf\u00e9 au lait", hash_password("cafe\u0301 au lait", SALT, CHEAP))
 
 
 def test_stored_form_is_salted_and_names_its_cost():
     """Two people with one password have two forms, and a form that was made cheaper still fits."""
-    assert stored_form("x", SALT, CHEAP) != stored_form("x", SALT[::-1], CHEAP)
-    assert stored_form("x", SALT, Cost(5)).startswith("scrypt$5$8$1$")
-    assert nobodys(Cost()).startswith("scrypt$17$8$1$")
+    assert hash_password("x", SALT, CHEAP) != hash_password("x", SALT[::-1], CHEAP)
+    assert hash_password("x", SALT, ScryptCost(5)).startswith("scrypt$5$8$1$")
+    assert hash_without_password(ScryptCost()).startswith("scrypt$17$8$1$")
 
 
 def test_full_cost_is_within_what_is_allowed():
     """The cost that is in force: 128 MiB, which the library must be told."""
-    assert fits("correct horse", stored_form("correct horse", SALT, Cost()))
+    assert verify_password("correct horse", hash_password("correct horse", SALT, ScryptCost()))
 
 
 @pytest.mark.parametrize(
-    "password", ["short", "", "x" * (LONGEST + 1), "Password123", "aaaaaaaaaaaa", "anastasia.roth1!", "121212121212"]
+    "password",
+    ["short", "", "x" * (MAX_PASSWORD_LENGTH + 1), "Password123", "aaaaaaaaaaaa", "anastasia.roth1!", "121212121212"],
 )
 def test_password_that_is_tried_first_is_not_taken(password):
     """Too short, too long, known to all, one character over and over, the name itself."""

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.domain.paused import is_paused
+from mainspring.domain.definitions.pause_state import is_paused
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.plain import LATEST, iso, plain
-from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import LATEST_INSTANT, format_iso, to_plain_json
+from mainspring.domain.values.sealing import Sealing
 
 START = 1_767_582_900_000  # 2026-01-05 03:15:00 UTC
 
@@ -40,13 +40,13 @@ class Turned:
 
 def test_iso_has_milliseconds():
     """JSON's instants are exact."""
-    assert iso(START + 120) == "2026-01-05T03:15:00.120Z"
+    assert format_iso(START + 120) == "2026-01-05T03:15:00.120Z"
 
 
 def test_view_is_told_by_the_names_and_kinds_of_its_fields():
     """Instants as text, values as what they are, states as their word, parts like the whole."""
     inner = Row(None, START, START, 2, None, RunState.FAILED)
-    told = plain(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
+    told = to_plain_json(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
     when = "2026-01-05T03:15:00.000Z"
     assert told["made_at"] == told["paused_until"] == told["looks_at"] == when
     assert (told["size"], told["value"], told["state"]) == (1, {"a": [1]}, "queued")
@@ -65,21 +65,21 @@ def test_view_is_told_by_the_names_and_kinds_of_its_fields():
 
 def test_values_that_are_no_json_are_told_as_they_can_be():
     """Spans and paths as text, sealed values by their codec, other bytes as base64."""
-    assert plain({"for": timedelta(minutes=5), "file": Path("/a"), "x": b"\xff"}) == {
+    assert to_plain_json({"for": timedelta(minutes=5), "file": Path("/a"), "x": b"\xff"}) == {
         "for": "5m", "file": "/a", "x": {"base64": "/w=="},
     }  # fmt: skip
-    assert plain(Sealing(Turned()).seal(b"12")) == {"sealed": "turned", "base64": "MjE="}
+    assert to_plain_json(Sealing(Turned()).seal(b"12")) == {"sealed": "turned", "base64": "MjE="}
 
 
-@given(st.integers(-62_135_596_800_000, LATEST - 1))
+@given(st.integers(-62_135_596_800_000, LATEST_INSTANT - 1))
 def test_iso_is_what_a_calendar_says(at):
     """Of the first year as of the last, before 1970 as after."""
     told = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is told without a zone
-    assert iso(at) == f"{told.isoformat(timespec='milliseconds')}Z"
+    assert format_iso(at) == f"{told.isoformat(timespec='milliseconds')}Z"
 
 
-@given(st.integers(LATEST, 2**63 - 1))
+@given(st.integers(LATEST_INSTANT, 2**63 - 1))
 def test_instant_that_no_calendar_reaches_is_told_all_the_same(at):
     """A run may sleep so long, and stands in lists with others."""
-    assert iso(at) == "9999-01-01T00:00:00.000Z"
-    assert plain({"due_at": at, "x": 1}) == {"due_at": "9999-01-01T00:00:00.000Z", "x": 1}
+    assert format_iso(at) == "9999-01-01T00:00:00.000Z"
+    assert to_plain_json({"due_at": at, "x": 1}) == {"due_at": "9999-01-01T00:00:00.000Z", "x": 1}

@@ -1,21 +1,21 @@
 """How often something really starts, against how often it says."""
 
-from mainspring.domain.punctuality import LEAST, Served, punctuality_of
+from mainspring.domain.time.punctuality import MIN_SLOTS, ServedSlot, measure_punctuality
 
 EVERY = 20_000
 
 
-def served(count: int, *, each: int = 1, late: int = 0, begun: bool = True) -> list[Served]:
+def served(count: int, *, each: int = 1, late: int = 0, begun: bool = True) -> list[ServedSlot]:
     """Slots every 20 s, of which one in `each` was run, `late` ms after its time."""
     return [
-        Served(n * EVERY, n * EVERY, n * EVERY + late if n % each == 0 and begun else None, n % each != 0)
+        ServedSlot(n * EVERY, n * EVERY, n * EVERY + late if n % each == 0 and begun else None, n % each != 0)
         for n in range(count)
     ]
 
 
 def test_peer_windmill_10844_cadence_that_slips_is_found():
     """PEERS 12: "every 20 s" became every 60 s because runs outlast the interval, and nothing showed it."""
-    found = punctuality_of(served(30, each=3), 10**9)
+    found = measure_punctuality(served(30, each=3), 10**9)
     assert found is not None
     assert (found.declared_ms, found.effective_ms, found.skipped) == (20_000, 60_000, 20)
     assert found.slips
@@ -23,25 +23,25 @@ def test_peer_windmill_10844_cadence_that_slips_is_found():
 
 def test_schedule_that_keeps_its_times_does_not_slip():
     """A skipped slot now and then, a start that is a little late."""
-    found = punctuality_of([*served(20, late=900)[:-1], *served(20, each=19)[-1:]], 10**9)
+    found = measure_punctuality([*served(20, late=900)[:-1], *served(20, each=19)[-1:]], 10**9)
     assert found is not None
     assert not found.slips
 
 
 def test_line_of_runs_that_grows_is_found():
     """Nothing is skipped where runs queue up, but each begins later than its next slot."""
-    found = punctuality_of(served(20, late=25_000), 10**9)
+    found = measure_punctuality(served(20, late=25_000), 10**9)
     assert found is not None
     assert (found.effective_ms, found.lag_ms) == (20_000, 25_000)
     assert found.slips
-    waiting = punctuality_of(served(20, begun=False), 20 * EVERY + 10**6)
+    waiting = measure_punctuality(served(20, begun=False), 20 * EVERY + 10**6)
     assert waiting is not None
     assert waiting.slips
 
 
 def test_schedule_that_runs_nothing_slips():
     """Each slot skipped: a run that never ends."""
-    found = punctuality_of(served(21, each=100)[1:], 10**9)
+    found = measure_punctuality(served(21, each=100)[1:], 10**9)
     assert found is not None
     assert found.effective_ms is None
     assert found.slips
@@ -49,7 +49,7 @@ def test_schedule_that_runs_nothing_slips():
 
 def test_little_evidence_says_nothing():
     """Few slots may be skipped without meaning anything."""
-    assert punctuality_of(served(1), 0) is None
-    few = punctuality_of(served(LEAST - 1, each=5), 0)
+    assert measure_punctuality(served(1), 0) is None
+    few = measure_punctuality(served(MIN_SLOTS - 1, each=5), 0)
     assert few is not None
     assert not few.slips

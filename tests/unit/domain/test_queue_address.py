@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.queue_address import FORMS, Broker, is_concrete, read_queue_address, secrets_of, server_of
+from mainspring.domain.triggers.queues.queue_address import (
+    QUEUE_ADDRESS_FORMS,
+    Broker,
+    is_single_subject,
+    list_secrets,
+    read_queue_address,
+    resolve_server,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_address_that_leads_nowhere_is_refused_with_the_form(url, words):
     """The error says what is wrong, and how it is written."""
     with pytest.raises(OptionError, match=words.replace("(", r"\(")) as refused:
         read_queue_address(url)
-    assert any(form.partition("?")[0] in (refused.value.hint or "") for form in FORMS.values())
+    assert any(form.partition("?")[0] in (refused.value.hint or "") for form in QUEUE_ADDRESS_FORMS.values())
 
 
 def test_unknown_parameter_shows_the_nearest():
@@ -125,10 +132,10 @@ def test_password_in_the_wrong_place_is_not_repeated(url):
     assert "p4ss" not in str(refused.value)
 
 
-@given(st.sampled_from(list(FORMS)), st.text(st.characters(codec="utf-8"), min_size=4, max_size=30))
+@given(st.sampled_from(list(QUEUE_ADDRESS_FORMS)), st.text(st.characters(codec="utf-8"), min_size=4, max_size=30))
 def test_no_password_gets_through_or_is_repeated(broker, password):
     """Whatever it is made of, a password neither becomes part of a definition nor of an error."""
-    scheme, _, rest = FORMS[broker].replace("USER:{secret:NAME}@", "").partition("://")
+    scheme, _, rest = QUEUE_ADDRESS_FORMS[broker].replace("USER:{secret:NAME}@", "").partition("://")
     marked = f"pW{password}Wp"
     with pytest.raises(OptionError) as refused:
         read_queue_address(f"{scheme}://user:{marked}@{rest}")
@@ -138,8 +145,8 @@ def test_no_password_gets_through_or_is_repeated(broker, password):
 def test_secrets_are_filled_in_where_they_are_named():
     """A secret with any character reaches the broker as it is, and the URL as a URL needs it; neither is in the repr."""
     address = read_queue_address("amqp://{secret:WHO}:{secret:RABBIT}@h:1,[::1]/shop?queue=q")
-    assert secrets_of(address.server) == ["WHO", "RABBIT"]
-    server = server_of(address.server, {"WHO": "me", "RABBIT": "p@s/s:w%r{d}"}.__getitem__)
+    assert list_secrets(address.server) == ["WHO", "RABBIT"]
+    server = resolve_server(address.server, {"WHO": "me", "RABBIT": "p@s/s:w%r{d}"}.__getitem__)
     assert (server.user, server.password) == ("me", "p@s/s:w%r{d}")
     assert server.hosts == [("h", 1), ("::1", 0)]
     assert server.path == "shop"
@@ -149,6 +156,6 @@ def test_secrets_are_filled_in_where_they_are_named():
 
 def test_patterns_are_told_from_subjects():
     """A message can be sent to a subject, not to a pattern."""
-    assert is_concrete("orders.created")
-    assert not is_concrete("orders.*")
-    assert not is_concrete("orders.>")
+    assert is_single_subject("orders.created")
+    assert not is_single_subject("orders.*")
+    assert not is_single_subject("orders.>")

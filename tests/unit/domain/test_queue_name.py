@@ -3,8 +3,8 @@
 import pytest
 
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError
-from mainspring.domain.queue_address import read_queue_address
-from mainspring.domain.queue_name import address_of, check_broker, check_queue_name
+from mainspring.domain.triggers.queues.queue_address import read_queue_address
+from mainspring.domain.triggers.queues.queue_name import check_broker, check_queue_name, resolve_queue_address
 
 BROKERS = {
     "whole": "nats://h:4222",
@@ -31,7 +31,7 @@ BROKERS = {
 def test_queue_is_found_on_its_broker(queue, name, detail):
     """A short name is that queue on the configured broker; an address stays what it is."""
     check_queue_name(queue)
-    found = read_queue_address(address_of(queue, BROKERS))
+    found = read_queue_address(resolve_queue_address(queue, BROKERS))
     assert (found.name, found.detail) == (name, detail)
 
 
@@ -74,6 +74,6 @@ def test_name_of_no_queue_is_refused(queue):
 def test_unknown_broker_says_how_to_name_it():
     """A broker that is not configured here is told with the line that configures it."""
     with pytest.raises(ConfigError, match=r"\[brokers\]"):
-        address_of("other/q", {})
+        resolve_queue_address("other/q", {})
     with pytest.raises(ConfigError, match="valkey"):
-        address_of("valky/q", BROKERS)
+        resolve_queue_address("valky/q", BROKERS)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cron import to_local
 from mainspring.domain.errors import OptionError
-from mainspring.domain.quiet import next_time, put_off, read_hours, read_time
+from mainspring.domain.time.cron import to_local
+from mainspring.domain.time.quiet_hours import next_clock_time, postpone, read_clock_time, read_quiet_hours
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia", "UTC"]
@@ -36,7 +36,7 @@ def ms(text):
 )
 def test_quiet_hours_put_off_until_their_end(at, until):
     """What falls into them waits for the wall clock to show their end; at their edges they are half open."""
-    assert put_off("22:00-07:00", BERLIN, ms(at)) == ms(until)
+    assert postpone("22:00-07:00", BERLIN, ms(at)) == ms(until)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_quiet_hours_put_off_until_their_end(at, until):
 )
 def test_end_in_a_change_of_the_clocks_is_found(hours, at, until):
     """An end that does not exist is the first minute after the gap; of two, the one that is still to come."""
-    assert put_off(hours, BERLIN, ms(at)) == ms(until)
+    assert postpone(hours, BERLIN, ms(at)) == ms(until)
 
 
 @given(clocks, clocks, zones, instants)
@@ -58,9 +58,9 @@ def test_what_is_put_off_comes_later_and_out_of_the_quiet_hours(start, end, zone
     if start == end:
         return
     hours = f"{start}-{end}"
-    later = put_off(hours, zone, at)
+    later = postpone(hours, zone, at)
     assert at <= later <= at + 2 * DAY + DAY // 12  # a zone once left a whole day out
-    assert put_off(hours, zone, later) == later
+    assert postpone(hours, zone, later) == later
     inside = (
         start <= f"{to_local(at, zone):%H:%M}" < end
         if start < end
@@ -72,7 +72,7 @@ def test_what_is_put_off_comes_later_and_out_of_the_quiet_hours(start, end, zone
 @given(clocks, zones, instants)
 def test_time_of_the_day_is_the_next_one(clock, zone, at):
     """It is never in the past and at most two days away; but for a gap the wall clock then shows it."""
-    found = next_time(clock, zone, at)
+    found = next_clock_time(clock, zone, at)
     assert at <= found <= at + 2 * DAY + DAY // 12
     shown = f"{to_local(found, zone):%H:%M}"
     assert shown == clock or to_local(found, zone).utcoffset() != to_local(found - 3 * 3_600_000, zone).utcoffset()
@@ -80,21 +80,21 @@ def test_time_of_the_day_is_the_next_one(clock, zone, at):
 
 def test_time_that_comes_twice_counts_once():
     """In the night of the change a digest is not told a second time."""
-    first = next_time("02:30", BERLIN, ms("2026-10-25T00:00+02:00"))
+    first = next_clock_time("02:30", BERLIN, ms("2026-10-25T00:00+02:00"))
     assert first == ms("2026-10-25T02:30+02:00")
-    assert next_time("02:30", BERLIN, first + 1) == ms("2026-10-26T02:30+01:00")
+    assert next_clock_time("02:30", BERLIN, first + 1) == ms("2026-10-26T02:30+01:00")
 
 
 @pytest.mark.parametrize("written", ["22-7", "22:00", "24:00-07:00", "08:00-08:00", "", None, 22])
 def test_hours_that_cannot_be_read_are_refused(written):
     """The error shows the form."""
     with pytest.raises(OptionError, match="no quiet hours"):
-        read_hours(written)
+        read_quiet_hours(written)
 
 
 def test_hours_and_times_have_one_form():
     """What was read is read again as itself."""
-    assert read_hours(" 9:05 - 17:00 ") == "09:05-17:00"
-    assert read_time("8:30") == "08:30"
+    assert read_quiet_hours(" 9:05 - 17:00 ") == "09:05-17:00"
+    assert read_clock_time("8:30") == "08:30"
     with pytest.raises(OptionError, match="no time of the day"):
-        read_time("8h30")
+        read_clock_time("8h30")

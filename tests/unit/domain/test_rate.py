@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.rate import Rate, parse_rate
+from mainspring.domain.time.rate import Rate, parse_rate
 
 
 @pytest.mark.parametrize(

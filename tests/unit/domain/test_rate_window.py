@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.rate_window import RateWindow
+from mainspring.domain.time.rate_window import RateWindow
 
 RATES = st.tuples(st.integers(1, 300), st.integers(1, 100_000))
 WAITS = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 400)), max_size=60)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.redaction import MASK, LineRedactor, Redactor, forms_of
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.redaction.redactor import MASK, LineRedactor, Redactor, list_encodings
 from tests.secret_encodings import CANARY, encodings
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=6, max_size=60)
@@ -20,7 +20,7 @@ AROUND = st.text(st.sampled_from("ab 1%+/=\"'&<\\é"), max_size=12)
 def test_redactor_leaves_no_form_of_any_secret(secret: str, before: str, after: str) -> None:
     """Whatever the value and the text around it, no form of it is left; looking twice changes nothing of that."""
     redactor = Redactor([secret])
-    for form in sorted(forms_of(secret)):
+    for form in sorted(list_encodings(secret)):
         assert form not in redactor.redact(before + form + after).replace(MASK, "\0") or len(form) < 6
     assert secret not in redactor.redact(f"{before}{quote(secret)}{secret}{after}").replace(MASK, "\0")
 

@@ -3,15 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.match import Told
-from mainspring.domain.notice import About
-from mainspring.domain.reminding import reminders
-from mainspring.domain.route import Route, Routing
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.reminders import list_reminders
+from mainspring.domain.notifications.routing import NotificationRoute, NotificationRouting
 from mainspring.domain.states import IncidentState
 
 MINUTE, HOUR = 60_000, 3_600_000
-ROUTING = Routing(channels=("ops", "boss"), routes=(Route(to=("ops",), escalate=("boss",)),))
+ROUTING = NotificationRouting(channels=("ops", "boss"), routes=(NotificationRoute(to=("ops",), escalate=("boss",)),))
 OPEN = Incident(
     id="i1", subject=Subject("a", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.PAGE, text="t", hint=None, facts={},
     since_at=0, opened_at=0, changed_at=0, seen_at=0,
@@ -19,21 +19,23 @@ OPEN = Incident(
 
 
 def due(incident, now, routing=ROUTING):
-    found = reminders([incident], routing, lambda one: Told(subject=one.subject, severity=one.severity), now)
+    found = list_reminders(
+        [incident], routing, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), now
+    )
     return [(one.about, one.number, tuple(target.channel for target in one.to)) for one in found]
 
 
 def test_nobody_acknowledged_so_others_are_told():
     """After a quarter of an hour, once, and only where a route says to whom."""
     assert due(OPEN, 15 * MINUTE - 1) == []
-    assert due(OPEN, 15 * MINUTE) == [(About.ESCALATED, 1, ("boss",))]
-    assert due(OPEN, 15 * MINUTE, Routing(channels=("ops",))) == []
+    assert due(OPEN, 15 * MINUTE) == [(NotificationEvent.ESCALATED, 1, ("boss",))]
+    assert due(OPEN, 15 * MINUTE, NotificationRouting(channels=("ops",))) == []
 
 
 def test_what_stays_open_is_said_again():
     """Every four hours, each time with a number of its own."""
-    assert (About.REPEATED, 1, ("ops",)) in due(OPEN, 4 * HOUR)
-    assert (About.REPEATED, 2, ("ops",)) in due(OPEN, 11 * HOUR)
+    assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(OPEN, 4 * HOUR)
+    assert (NotificationEvent.REPEATED, 2, ("ops",)) in due(OPEN, 11 * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_snooze_is_over():
     """It is said again at its end, under the instant of that end."""
     asleep = replace(OPEN, state=IncidentState.SNOOZED, snoozed_until=2 * HOUR)
     assert due(asleep, 2 * HOUR - 1) == []
-    assert due(asleep, 2 * HOUR) == [(About.REPEATED, 2 * HOUR, ("ops",))]
+    assert due(asleep, 2 * HOUR) == [(NotificationEvent.REPEATED, 2 * HOUR, ("ops",))]
 
 
 SECRET = replace(
@@ -69,22 +71,22 @@ def test_acknowledgement_for_a_time_is_over():
     """Once, when its time has come; until then nothing is said, whatever the hour."""
     incident = replace(OPEN, state=IncidentState.ACKNOWLEDGED, snoozed_until=50 * HOUR)
     assert due(incident, 49 * HOUR) == []
-    assert due(incident, 51 * HOUR) == [(About.REPEATED, 50 * HOUR, ("ops",))]
+    assert due(incident, 51 * HOUR) == [(NotificationEvent.REPEATED, 50 * HOUR, ("ops",))]
 
 
 def test_what_is_told_ahead_is_quiet_until_its_day():
     """Neither repeated nor escalated before; on the day it is said again, and from then on it is as any other."""
     assert due(SECRET, DAY_ITSELF - 1) == []
-    assert due(SECRET, DAY_ITSELF) == [(About.REPEATED, DAY_ITSELF, ("ops",))]
-    assert (About.ESCALATED, 1, ("boss",)) in due(SECRET, DAY_ITSELF + 15 * MINUTE)
-    assert (About.REPEATED, 1, ("ops",)) in due(SECRET, DAY_ITSELF + 4 * HOUR)
+    assert due(SECRET, DAY_ITSELF) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
+    assert (NotificationEvent.ESCALATED, 1, ("boss",)) in due(SECRET, DAY_ITSELF + 15 * MINUTE)
+    assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(SECRET, DAY_ITSELF + 4 * HOUR)
 
 
 def test_what_was_acknowledged_ahead_wakes_on_its_day():
     """What was acknowledged on the day itself, or sleeps, does not."""
     taken = replace(SECRET, state=IncidentState.ACKNOWLEDGED, changed_at=HOUR)
     assert due(taken, DAY_ITSELF - 1) == []
-    assert due(taken, DAY_ITSELF + 9 * HOUR) == [(About.REPEATED, DAY_ITSELF, ("ops",))]
+    assert due(taken, DAY_ITSELF + 9 * HOUR) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
     assert due(replace(taken, changed_at=DAY_ITSELF), DAY_ITSELF + 9 * HOUR) == []
     assert due(replace(SECRET, state=IncidentState.SNOOZED, snoozed_until=999 * HOUR), DAY_ITSELF + 9 * HOUR) == []
 
@@ -93,7 +95,7 @@ def test_what_is_found_after_its_day_is_as_any_other():
     """It was told as due then."""
     late = replace(SECRET, opened_at=DAY_ITSELF)
     assert due(late, DAY_ITSELF) == []
-    assert (About.REPEATED, 1, ("ops",)) in due(late, DAY_ITSELF + 4 * HOUR)
+    assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(late, DAY_ITSELF + 4 * HOUR)
 
 
 def test_what_another_clock_opened_a_moment_ahead_is_not_repeated():
@@ -106,7 +108,9 @@ def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
     part, other = replace(OPEN, parent="i0"), replace(OPEN, id="i0")
 
     def told(*wrong):
-        found = reminders(wrong, ROUTING, lambda one: Told(subject=one.subject, severity=one.severity), 5 * HOUR)
+        found = list_reminders(
+            wrong, ROUTING, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), 5 * HOUR
+        )
         return {one.incident.id for one in found}
 
     assert told(part, other) == {"i0"}
@@ -116,4 +120,4 @@ def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
 def test_snoozed_incident_of_the_digest_wakes():
     """It would sleep for ever; it is said with the next digest."""
     asleep = replace(OPEN, severity=Severity.DIGEST, state=IncidentState.SNOOZED, snoozed_until=2 * HOUR)
-    assert due(asleep, 2 * HOUR) == [(About.REPEATED, 2 * HOUR, ("ops",))]
+    assert due(asleep, 2 * HOUR) == [(NotificationEvent.REPEATED, 2 * HOUR, ("ops",))]

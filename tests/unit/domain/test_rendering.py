@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.failed_items import failed_items
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances, one_line, render_notice
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.alert_filter import should_send_alert, sort_by_severity
+from mainspring.domain.notifications.failed_items import collect_failed_items
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext, fit_line, render_notification
 from mainspring.domain.states import IncidentState
-from mainspring.domain.telling import is_worth_telling, worst_first
-from mainspring.domain.text import is_plain_line
+from mainspring.domain.text.escaping import is_plain_line
 
 AT = 1_791_162_000_000  # 2026-10-05 03:00 in Berlin
-AROUND = Circumstances(owner="ana", team="platform", runbook="docs/backup.md#403", zone=ZoneInfo("Europe/Berlin"))
+AROUND = NotificationContext(owner="ana", team="platform", runbook="docs/backup.md#403", zone=ZoneInfo("Europe/Berlin"))
 
 
 def incident(**more):
@@ -35,8 +35,8 @@ def incident(**more):
     return Incident(**(fields | more))
 
 
-def render(about=About.OPENED, around=AROUND, **more):
-    return render_notice("a_1", about, AT, incident(**more), around)
+def render(about=NotificationEvent.OPENED, around=AROUND, **more):
+    return render_notification("a_1", about, AT, incident(**more), around)
 
 
 def test_notice_says_what_since_impact_and_what_to_do():
@@ -67,12 +67,12 @@ def test_notice_says_what_since_impact_and_what_to_do():
 @pytest.mark.parametrize(
     ("about", "more", "headline"),
     [
-        (About.REOPENED, {}, "[page] backup: again: no success"),
-        (About.REPEATED, {}, "[page] backup: still: no success"),
-        (About.ESCALATED, {}, "[page] backup: nobody has acknowledged: no success"),
-        (About.ACKNOWLEDGED, {}, "[acknowledged] backup: no success"),
-        (About.RESOLVED, {}, "[resolved] backup: no success"),
-        (About.OPENED, {"subject": Subject("", IncidentKind.STORE_LOST)}, "[page] mainspring: no success"),
+        (NotificationEvent.REOPENED, {}, "[page] backup: again: no success"),
+        (NotificationEvent.REPEATED, {}, "[page] backup: still: no success"),
+        (NotificationEvent.ESCALATED, {}, "[page] backup: nobody has acknowledged: no success"),
+        (NotificationEvent.ACKNOWLEDGED, {}, "[acknowledged] backup: no success"),
+        (NotificationEvent.RESOLVED, {}, "[resolved] backup: no success"),
+        (NotificationEvent.OPENED, {"subject": Subject("", IncidentKind.STORE_LOST)}, "[page] mainspring: no success"),
     ],
 )
 def test_first_line_says_what_it_is_about(about, more, headline):
@@ -82,14 +82,14 @@ def test_first_line_says_what_it_is_about(about, more, headline):
 
 def test_other_environment_is_named_in_the_first_line():
     """What comes from a test installation cannot be taken for the real one."""
-    assert render(around=Circumstances(environment="staging")).headline.startswith("[page] (staging) backup: ")
+    assert render(around=NotificationContext(environment="staging")).headline.startswith("[page] (staging) backup: ")
 
 
 def test_resolved_notice_asks_for_nothing():
     """It says until when and by whom, and no more what to do."""
     labels = {
         field.label: field.text
-        for field in render(About.RESOLVED, resolved_at=AT + 60_000, by="ana", note="disk freed").fields
+        for field in render(NotificationEvent.RESOLVED, resolved_at=AT + 60_000, by="ana", note="disk freed").fields
     }
     assert labels["Until"] == "2026-10-05 03:01 CEST"
     assert labels["Note"] == "ana: disk freed"
@@ -108,7 +108,7 @@ def test_text_is_one_printable_line_however_long_and_odd_it_was():
 def test_page_is_linked_where_there_is_one():
     """The link is that of the incident."""
     assert render().links == ()
-    (link,) = render(around=Circumstances(link="https://ops.example.com/i/x")).links
+    (link,) = render(around=NotificationContext(link="https://ops.example.com/i/x")).links
     assert link.url == "https://ops.example.com/i/x"
 
 
@@ -120,25 +120,25 @@ ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
 @pytest.mark.parametrize(
     ("about", "more", "is_told", "is_worth"),
     [
-        (About.OPENED, {}, False, True),
-        (About.OPENED, ANSWERED, False, True),
-        (About.OPENED, OVER, False, False),
-        (About.OPENED, {"opened": 2}, False, False),
-        (About.REPEATED, {}, True, True),
-        (About.REPEATED, ANSWERED, True, False),
-        (About.ESCALATED, ANSWERED, False, False),
-        (About.ACKNOWLEDGED, ANSWERED, True, True),
-        (About.RESOLVED, OVER, True, True),
-        (About.RESOLVED, OVER, False, True),
-        (About.RESOLVED, BRIEF, True, True),
-        (About.RESOLVED, BRIEF, False, False),
-        (About.RESOLVED, {"opened": 2}, True, True),
-        (About.DIGEST, OVER, False, True),
+        (NotificationEvent.OPENED, {}, False, True),
+        (NotificationEvent.OPENED, ANSWERED, False, True),
+        (NotificationEvent.OPENED, OVER, False, False),
+        (NotificationEvent.OPENED, {"opened": 2}, False, False),
+        (NotificationEvent.REPEATED, {}, True, True),
+        (NotificationEvent.REPEATED, ANSWERED, True, False),
+        (NotificationEvent.ESCALATED, ANSWERED, False, False),
+        (NotificationEvent.ACKNOWLEDGED, ANSWERED, True, True),
+        (NotificationEvent.RESOLVED, OVER, True, True),
+        (NotificationEvent.RESOLVED, OVER, False, True),
+        (NotificationEvent.RESOLVED, BRIEF, True, True),
+        (NotificationEvent.RESOLVED, BRIEF, False, False),
+        (NotificationEvent.RESOLVED, {"opened": 2}, True, True),
+        (NotificationEvent.DIGEST, OVER, False, True),
     ],
 )
 def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_worth):
     """An opening that is over is told by its end, unless it mended itself within the moment in which nobody was told."""
-    found = is_worth_telling(about, 1, incident(**more), is_told=is_told, brief_ms=30_000)
+    found = should_send_alert(about, 1, incident(**more), is_told=is_told, brief_ms=30_000)
     assert found is is_worth
 
 
@@ -149,15 +149,18 @@ def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_wor
 def test_what_was_part_of_another_one_lasts_from_the_end_of_that(since_at, is_worth):
     """What follows from a cause ends soon after it: nobody heard of it, so its end is told to nobody. A clock put back mutes nothing."""
     over = incident(**OVER)
-    assert is_worth_telling(About.RESOLVED, 1, over, is_told=False, brief_ms=30_000, since_at=since_at) is is_worth
-    assert is_worth_telling(About.RESOLVED, 1, over, is_told=True, brief_ms=30_000, since_at=since_at)
+    assert (
+        should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=False, brief_ms=30_000, since_at=since_at)
+        is is_worth
+    )
+    assert should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=True, brief_ms=30_000, since_at=since_at)
 
 
 def test_list_begins_with_the_loudest_and_oldest():
     """A digest is read from its top."""
     ids = [
         one.id
-        for one in worst_first(
+        for one in sort_by_severity(
             [
                 incident(id="a", severity=Severity.DIGEST),
                 incident(id="b", since_at=AT + 1),
@@ -171,10 +174,10 @@ def test_list_begins_with_the_loudest_and_oldest():
 @given(st.text(st.sampled_from("ab \n\t\x1b\u202e\ud800…"), max_size=200), st.integers(1, 30))
 def test_one_line_is_plain_and_bounded(text, longest):
     """However long and whatever it is; only what was cut ends in an ellipsis."""
-    line = one_line(text, longest)
+    line = fit_line(text, longest)
     assert len(line) <= longest
     assert is_plain_line(line)
-    assert line == one_line(text, 10_000) or line.endswith("…")
+    assert line == fit_line(text, 10_000) or line.endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -195,20 +198,22 @@ def test_prospects_are_said_as_they_look_when_it_is_told(facts, label, text):
 
 def test_message_of_failed_runs_names_their_items():
     """In the headline, however long the error is, in the text, and as data for programs; the key of the message stays the same."""
-    items = failed_items(["Book f3.csv", "Book f2.csv", "Book f1.csv", "Book f0.csv"], 4)
+    items = collect_failed_items(["Book f3.csv", "Book f2.csv", "Book f1.csv", "Book f0.csv"], 4)
     failed = incident(text="failed: " + "x" * 500)
-    notice = render_notice("a_1", About.OPENED, AT, failed, AROUND, items)
+    notice = render_notification("a_1", NotificationEvent.OPENED, AT, failed, AROUND, items)
     assert len(notice.headline) == 200
     assert notice.headline.endswith("x… (Book f3.csv, Book f2.csv, Book f1.csv and 1 more)")
     assert notice.body.splitlines()[0] == "Items    Book f3.csv, Book f2.csv, Book f1.csv and 1 more"
     assert notice.items == ("Book f3.csv", "Book f2.csv", "Book f1.csv")
-    assert notice.key == render_notice("a_2", About.OPENED, AT, failed, AROUND).key
+    assert notice.key == render_notification("a_2", NotificationEvent.OPENED, AT, failed, AROUND).key
 
 
 def test_message_of_one_failed_run_names_its_item():
     """A message that says how its runs were decided names it too."""
-    items = failed_items(["f1.csv"], 1)
-    notice = render_notice("a_1", About.RESOLVED, AT, incident(by="ana", state=IncidentState.RESOLVED), AROUND, items)
+    items = collect_failed_items(["f1.csv"], 1)
+    notice = render_notification(
+        "a_1", NotificationEvent.RESOLVED, AT, incident(by="ana", state=IncidentState.RESOLVED), AROUND, items
+    )
     assert notice.headline.startswith("[resolved] backup: resolved by ana (no success")
     assert notice.headline.endswith(" (f1.csv)")
     assert ("Item", "f1.csv") in [(field.label, field.text) for field in notice.fields]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.retry import LONGEST_RETRY_AFTER, MOST_ATTEMPTS, Retry
-from mainspring.domain.tenacity_policy import call_state
-from mainspring.domain.verdict import permanent, transient, unknown
+from mainspring.domain.failures.retry import MAX_ATTEMPTS, MAX_RETRY_AFTER, Retry
+from mainspring.domain.failures.tenacity_policy import make_call_state
+from mainspring.domain.failures.verdict import permanent, transient, unknown
 
 ZERO = timedelta(0)
 SPANS = st.timedeltas(ZERO, timedelta(days=300))
@@ -56,8 +56,8 @@ def test_delay_spreads_over_seeds():
 
 def test_delay_survives_huge_attempt_numbers():
     """The ten-thousandth attempt waits no longer than max."""
-    policy = Retry(MOST_ATTEMPTS, jitter=False)
-    assert seconds(policy, MOST_ATTEMPTS - 1) == 600
+    policy = Retry(MAX_ATTEMPTS, jitter=False)
+    assert seconds(policy, MAX_ATTEMPTS - 1) == 600
 
 
 def test_permanent_is_never_tried_again_and_unknown_is():
@@ -72,7 +72,7 @@ def test_retry_after_wins_up_to_a_day(asked):
     """The server's wish is obeyed before any wait, within 24 hours."""
     policy = Retry(wait=tenacity.wait_fixed(1))
     verdict = transient("later", retry_after=asked)
-    assert policy.delay_after(1, elapsed=ZERO, verdict=verdict, seed="") == min(asked, LONGEST_RETRY_AFTER)
+    assert policy.delay_after(1, elapsed=ZERO, verdict=verdict, seed="") == min(asked, MAX_RETRY_AFTER)
 
 
 def test_tenacity_waits_see_the_attempt():
@@ -101,7 +101,7 @@ def test_stop_alone_decides_within_a_bound():
     policy = Retry(stop=tenacity.stop_after_attempt(8))
     assert seconds(policy, 7) is not None
     assert seconds(policy, 8) is None
-    assert Retry(stop=tenacity.stop_never).attempts == MOST_ATTEMPTS
+    assert Retry(stop=tenacity.stop_never).attempts == MAX_ATTEMPTS
     assert seconds(Retry(3, stop=tenacity.stop_never), 3) is None
 
 
@@ -141,7 +141,7 @@ def test_custom_waits_are_clamped(computed, expected):
 def test_call_state_is_what_tenacity_reads():
     """The attributes that wait and stop objects of the installed tenacity use are all set."""
     exc = ValueError("x")
-    state = call_state(3, elapsed=timedelta(seconds=9), exc=exc, upcoming=timedelta(seconds=2))
+    state = make_call_state(3, elapsed=timedelta(seconds=9), exc=exc, upcoming=timedelta(seconds=2))
     assert (state.attempt_number, state.seconds_since_start, state.upcoming_sleep) == (3, 9.0, 2.0)
     assert (state.outcome.failed, state.outcome.exception(), state.outcome.attempt_number) == (True, exc, 3)
 
@@ -203,8 +203,8 @@ def test_to_data_describes_tenacity_objects():
 def test_default_policy_imports_no_tenacity():
     """Policies without custom objects cost no import of tenacity."""
     code = (
-        "import sys; from datetime import timedelta; from mainspring.domain.retry import Retry;"
-        "from mainspring.domain.verdict import unknown; r = Retry.parse('3'); r.to_data();"
+        "import sys; from datetime import timedelta; from mainspring.domain.failures.retry import Retry;"
+        "from mainspring.domain.failures.verdict import unknown; r = Retry.parse('3'); r.to_data();"
         "r.delay_after(1, elapsed=timedelta(0), verdict=unknown(), seed='a'); print('tenacity' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cron import to_local
-from mainspring.domain.digest_time import next_digest
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.maintenance import read_maintenance
-from mainspring.domain.match import Told
-from mainspring.domain.notice import About
-from mainspring.domain.quiet import next_time, put_off
-from mainspring.domain.route import Routing, Target, check_routes, read_route
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.digest_schedule import next_digest_at
+from mainspring.domain.notifications.maintenance_window import read_maintenance_window
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, check_routes, read_route
+from mainspring.domain.time.cron import to_local
+from mainspring.domain.time.quiet_hours import next_clock_time, postpone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = round(datetime(2026, 10, 5, 21, 0, tzinfo=UTC).timestamp() * 1000)  # 23:00 in Berlin
@@ -23,14 +23,16 @@ MORNING = NOW + 8 * 3_600_000
 
 
 def told(severity="notify", kind="silence", name="backup", fingerprint="", **more):
-    return Told(subject=Subject(name, IncidentKind(kind), fingerprint), severity=Severity(severity), **more)
+    return IncidentAttributes(
+        subject=Subject(name, IncidentKind(kind), fingerprint), severity=Severity(severity), **more
+    )
 
 
 def routing(*routes, channels=("ops", "page", "mail"), maintenance=(), **more):
-    return Routing(
+    return NotificationRouting(
         channels=channels,
         routes=tuple(read_route(one) for one in routes),
-        maintenance=tuple(read_maintenance(one) for one in maintenance),
+        maintenance=tuple(read_maintenance_window(one) for one in maintenance),
         zone=BERLIN,
         **more,
     )
@@ -59,37 +61,41 @@ def names(found):
 )
 def test_route_is_for_what_it_states(match, what, fits):
     """All that is stated has to fit, of several values one; what is left out is not looked at."""
-    found = routing({"match": match, "to": "mail"}).targets(what, About.OPENED, NOW)
+    found = routing({"match": match, "to": "mail"}).targets(what, NotificationEvent.OPENED, NOW)
     assert names(found) == (["mail"] if fits else ["mail", "ops", "page"])
 
 
 def test_what_no_route_is_for_is_told_to_all():
     """Nothing is told to nobody: all channels, and where there is none the terminal."""
     only = {"match": {"team": "x"}, "to": ["ops"]}
-    assert names(routing(only).targets(told(), About.OPENED, NOW)) == ["mail", "ops", "page"]
-    assert names(routing(channels=()).targets(told(), About.OPENED, NOW)) == ["terminal"]
+    assert names(routing(only).targets(told(), NotificationEvent.OPENED, NOW)) == ["mail", "ops", "page"]
+    assert names(routing(channels=()).targets(told(), NotificationEvent.OPENED, NOW)) == ["terminal"]
 
 
 def test_channel_of_several_routes_is_told_once_and_early():
     """All routes that fit count; of two times for one channel the earlier one."""
-    found = routing({"to": "ops", "quiet": "22:00-07:00"}, {"to": ["ops", "mail"]}).targets(told(), About.OPENED, NOW)
-    assert found == (Target(NOW + 30_000, "mail"), Target(NOW + 30_000, "ops"))
+    found = routing({"to": "ops", "quiet": "22:00-07:00"}, {"to": ["ops", "mail"]}).targets(
+        told(), NotificationEvent.OPENED, NOW
+    )
+    assert found == (NotificationTarget(NOW + 30_000, "mail"), NotificationTarget(NOW + 30_000, "ops"))
 
 
 def test_severity_says_how_soon():
     """A page at once, a notice after the time in which a group gathers, a digest at its time."""
     rules = routing({"to": "ops", "digest": "09:00"})
-    assert rules.targets(told("page"), About.OPENED, NOW) == (Target(NOW, "ops"),)
-    assert rules.targets(told("notify"), About.OPENED, NOW) == (Target(NOW + 30_000, "ops"),)
-    assert rules.targets(told("notify"), About.RESOLVED, NOW) == (Target(NOW, "ops"),)
-    assert rules.targets(told("digest"), About.OPENED, NOW) == (Target(MORNING + 2 * 3_600_000, "ops"),)
+    assert rules.targets(told("page"), NotificationEvent.OPENED, NOW) == (NotificationTarget(NOW, "ops"),)
+    assert rules.targets(told("notify"), NotificationEvent.OPENED, NOW) == (NotificationTarget(NOW + 30_000, "ops"),)
+    assert rules.targets(told("notify"), NotificationEvent.RESOLVED, NOW) == (NotificationTarget(NOW, "ops"),)
+    assert rules.targets(told("digest"), NotificationEvent.OPENED, NOW) == (
+        NotificationTarget(MORNING + 2 * 3_600_000, "ops"),
+    )
 
 
 def test_quiet_hours_put_off_all_but_a_page():
     """At night a notice waits for the morning, a page does not."""
     rules = routing({"to": "ops", "quiet": "22:00-07:00"})
-    assert rules.targets(told("notify"), About.OPENED, NOW) == (Target(MORNING, "ops"),)
-    assert rules.targets(told("page"), About.OPENED, NOW) == (Target(NOW, "ops"),)
+    assert rules.targets(told("notify"), NotificationEvent.OPENED, NOW) == (NotificationTarget(MORNING, "ops"),)
+    assert rules.targets(told("page"), NotificationEvent.OPENED, NOW) == (NotificationTarget(NOW, "ops"),)
 
 
 def test_maintenance_puts_off_what_it_is_for():
@@ -97,32 +103,36 @@ def test_maintenance_puts_off_what_it_is_for():
     window = {"from": "2026-10-05T22:00", "to": "2026-10-06T01:00", "match": {"automation": "back*"}, "reason": "move"}
     rules = routing({"to": "ops"}, maintenance=[window])
     end = NOW + 2 * 3_600_000
-    assert rules.targets(told(), About.OPENED, NOW) == (Target(end, "ops"),)
-    assert rules.targets(told(name="other"), About.OPENED, NOW) == (Target(NOW + 30_000, "ops"),)
-    assert rules.targets(told("page"), About.OPENED, NOW) == (Target(NOW, "ops"),)
+    assert rules.targets(told(), NotificationEvent.OPENED, NOW) == (NotificationTarget(end, "ops"),)
+    assert rules.targets(told(name="other"), NotificationEvent.OPENED, NOW) == (
+        NotificationTarget(NOW + 30_000, "ops"),
+    )
+    assert rules.targets(told("page"), NotificationEvent.OPENED, NOW) == (NotificationTarget(NOW, "ops"),)
     quiet = routing({"to": "ops", "quiet": "00:00-07:00"}, maintenance=[window])
-    assert quiet.targets(told(), About.OPENED, NOW) == (Target(MORNING, "ops"),)
+    assert quiet.targets(told(), NotificationEvent.OPENED, NOW) == (NotificationTarget(MORNING, "ops"),)
 
 
 def test_escalation_goes_where_the_routes_say():
     """It reaches the channels named for it and nobody else; where none is named, nobody."""
     rules = routing({"to": "ops", "escalate": ["page"]})
-    assert names(rules.targets(told(), About.ESCALATED, NOW)) == ["page"]
-    assert routing({"to": "ops"}).targets(told(), About.ESCALATED, NOW) == ()
+    assert names(rules.targets(told(), NotificationEvent.ESCALATED, NOW)) == ["page"]
+    assert routing({"to": "ops"}).targets(told(), NotificationEvent.ESCALATED, NOW) == ()
 
 
 def test_broken_channel_does_not_tell_of_itself():
     """The others do, whatever the routes say; where there is no other, the terminal."""
     broken = told(kind="notifier_broken", name="", fingerprint="ops")
-    assert names(routing({"to": ["ops", "mail"]}).targets(broken, About.OPENED, NOW)) == ["mail"]
-    assert names(routing({"to": ["ops"]}).targets(broken, About.OPENED, NOW)) == ["mail", "page"]
-    assert names(routing({"to": ["ops"]}, channels=("ops",)).targets(broken, About.OPENED, NOW)) == ["terminal"]
+    assert names(routing({"to": ["ops", "mail"]}).targets(broken, NotificationEvent.OPENED, NOW)) == ["mail"]
+    assert names(routing({"to": ["ops"]}).targets(broken, NotificationEvent.OPENED, NOW)) == ["mail", "page"]
+    assert names(routing({"to": ["ops"]}, channels=("ops",)).targets(broken, NotificationEvent.OPENED, NOW)) == [
+        "terminal"
+    ]
 
 
 @given(
     st.integers(1_600_000_000_000, 1_800_000_000_000),
     st.sampled_from(list(Severity)),
-    st.sampled_from([About.OPENED, About.REPEATED, About.RESOLVED]),
+    st.sampled_from([NotificationEvent.OPENED, NotificationEvent.REPEATED, NotificationEvent.RESOLVED]),
     st.sampled_from([None, "22:00-07:00", "01:30-02:30", "08:00-07:59"]),
     st.booleans(),
 )
@@ -136,7 +146,7 @@ def test_nothing_is_dropped_and_a_page_never_waits(now, severity, about, quiet, 
     if severity is Severity.PAGE:
         assert found.due_at == now
     elif quiet:
-        assert put_off(quiet, BERLIN, found.due_at) == found.due_at
+        assert postpone(quiet, BERLIN, found.due_at) == found.due_at
 
 
 @pytest.mark.parametrize(
@@ -173,7 +183,7 @@ def test_route_that_cannot_be_used_is_refused(written, why):
 def test_window_that_cannot_be_used_is_refused(written, why):
     """A window that would never count is no window."""
     with pytest.raises((OptionError, UnknownNameError), match=why):
-        read_maintenance(written)
+        read_maintenance_window(written)
 
 
 def test_routes_lead_to_channels_that_there_are():
@@ -186,10 +196,13 @@ def test_routes_lead_to_channels_that_there_are():
 def test_weekly_digest_of_a_route_is_told_on_its_day():
     """What [notify] says holds for the others."""
     rules = routing({"to": "ops", "digest": "weekly friday 9:00"}, {"match": {"severity": "digest"}, "to": "mail"})
-    found = {one.channel: to_local(one.due_at, BERLIN) for one in rules.targets(told("digest"), About.OPENED, NOW)}
+    found = {
+        one.channel: to_local(one.due_at, BERLIN)
+        for one in rules.targets(told("digest"), NotificationEvent.OPENED, NOW)
+    }
     assert f"{found['ops']:%a %H:%M}" == "Fri 09:00"
     assert f"{found['mail']:%H:%M}" == "08:30"
-    friday = next_digest("friday 09:00", BERLIN, NOW)
+    friday = next_digest_at("friday 09:00", BERLIN, NOW)
     assert [target.channel for _, target in rules.digests(friday, 0, 0)] == ["ops"]
     assert rules.looks_back_ms(friday) == 7 * 24 * 3_600_000
 
@@ -197,9 +210,9 @@ def test_weekly_digest_of_a_route_is_told_on_its_day():
 def test_digests_of_early_signs_go_where_routes_look_at_severity_alone():
     """Else to every channel; each at its route's time, put off by its quiet hours, and only while that is near."""
     hour = 3_600_000
-    at = next_time("08:30", BERLIN, NOW)
+    at = next_clock_time("08:30", BERLIN, NOW)
     bare = routing(channels=("ops", "mail"))
-    assert bare.digests(at, 0, 0) == ((at, Target(at, "mail")), (at, Target(at, "ops")))
+    assert bare.digests(at, 0, 0) == ((at, NotificationTarget(at, "mail")), (at, NotificationTarget(at, "ops")))
     assert bare.digests(at - 60_001, hour, 60_000) == ()
     assert len(bare.digests(at + hour, hour, 60_000)) == 2
     assert bare.digests(at + hour + 1, hour, 60_000) == ()
@@ -208,5 +221,5 @@ def test_digests_of_early_signs_go_where_routes_look_at_severity_alone():
         {"match": {"team": "billing"}, "to": "page"},
         {"match": {"severity": "digest"}, "to": "ops", "quiet": "08:00-09:00"},
     )
-    assert routing(*routes).digests(at, 0, 0) == ((at, Target(at + hour // 2, "ops")),)
-    assert routing(channels=()).digests(at, 0, 0) == ((at, Target(at, "terminal")),)
+    assert routing(*routes).digests(at, 0, 0) == ((at, NotificationTarget(at + hour // 2, "ops")),)
+    assert routing(channels=()).digests(at, 0, 0) == ((at, NotificationTarget(at, "terminal")),)

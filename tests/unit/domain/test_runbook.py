@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.runbook import anchor_of, section_at, section_of
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.runbook import extract_runbook, extract_section, find_anchor
 from mainspring.domain.states import IncidentState
 
 PAGE = """# backup
@@ -51,7 +51,7 @@ def incident(kind=IncidentKind.PERMANENT_ERROR, fingerprint="abc", text="1 run f
 )
 def test_anchor_is_that_of_the_heading_that_names_the_error(of, anchor):
     """The fingerprint before the code, the code before a status in the words; what is shown as code is no heading."""
-    assert anchor_of(PAGE, of) == anchor
+    assert find_anchor(PAGE, of) == anchor
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_anchor_is_that_of_the_heading_that_names_the_error(of, anchor):
 )
 def test_section_of_a_docstring_ends_at_the_next_heading(doc):
     """As the usual styles write one."""
-    assert section_of(doc) == "Turn the flag off.\n\nThen retry."
+    assert extract_runbook(doc) == "Turn the flag off.\n\nThen retry."
 
 
 def test_section_of_a_page_is_that_of_its_anchor():
     """Until the next heading of its rank, with those below it; without the anchor it is the whole page, and what is long is cut."""
     page = "# a\nall\n## b\nof b\n### c\nof c\n```\n# no heading\n```\n## d\nof d"
-    assert section_at(page, "b") == "## b\nof b\n### c\nof c\n```\n# no heading\n```"
-    assert section_at(page, "d") == "## d\nof d"
-    assert section_at(page, None) == section_at(page, "gone") == page
-    assert len(section_at("x" * 9_000, None)) == 4_002
+    assert extract_section(page, "b") == "## b\nof b\n### c\nof c\n```\n# no heading\n```"
+    assert extract_section(page, "d") == "## d\nof d"
+    assert extract_section(page, None) == extract_section(page, "gone") == page
+    assert len(extract_section("x" * 9_000, None)) == 4_002
 
 
 def test_docstring_without_the_section_has_none():
     """A word in a sentence is no heading."""
-    assert section_of("See the runbook: it says all.\nRunbook is elsewhere.") == ""
-    assert section_of("") == ""
+    assert extract_runbook("See the runbook: it says all.\nRunbook is elsewhere.") == ""
+    assert extract_runbook("") == ""

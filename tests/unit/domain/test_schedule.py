@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.schedule import Schedule
 
 NOON = round(datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp() * 1000)
 

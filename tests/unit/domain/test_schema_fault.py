@@ -4,12 +4,12 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
-from mainspring.domain.arguments import json_schema
+from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.json_schema import misfit
-from mainspring.domain.options import Kind, parse_options
-from mainspring.domain.schema_fault import check_schema
-from mainspring.domain.signature import signature_of
+from mainspring.domain.values.arguments import make_arguments_schema
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.json_schema import find_mismatch
+from mainspring.domain.values.schema_check import check_schema
 
 GOOD = {
     "type": "object",
@@ -27,7 +27,7 @@ GOOD = {
 def test_schema_that_is_obeyed_is_taken():
     """As the options keep it."""
     check_schema(GOOD)
-    assert parse_options(Kind.TASK, {"expect": GOOD}, "here") == {"expect": GOOD}
+    assert parse_options(DefinitionKind.TASK, {"expect": GOOD}, "here") == {"expect": GOOD}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_schema_that_is_obeyed_is_taken():
 def test_schema_that_would_be_looked_past_is_refused(schema, says):
     """At the place where it stands, with the definition that states it."""
     with pytest.raises(MainspringError, match=says) as caught:
-        parse_options(Kind.TASK, {"expect": schema}, "task 'work' at work.py:7")
+        parse_options(DefinitionKind.TASK, {"expect": schema}, "task 'work' at work.py:7")
     assert isinstance(caught.value, OptionError)
     assert "work.py:7" in caught.value.message
 
@@ -114,7 +114,7 @@ def test_schema_that_is_taken_can_be_asked_about_any_value(schema, value):
     except OptionError:
         reject()
     assume(isinstance(schema, dict))
-    found = misfit(schema, value)
+    found = find_mismatch(schema, value)
     assert found is None or found.path.startswith("$")
 
 
@@ -123,4 +123,4 @@ def test_schemas_of_annotations_are_taken():
 
     def work(rows: list[int], name: str | None = None) -> None: ...
 
-    check_schema(json_schema(signature_of(work)))
+    check_schema(make_arguments_schema(read_signature(work)))

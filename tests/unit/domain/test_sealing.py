@@ -2,11 +2,11 @@
 
 import pytest
 
-from mainspring.domain.classify import Classifier
 from mainspring.domain.errors import CodecUnavailableError, OptionError, SealedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.sealing import LARGEST_LIMIT, PLAIN, Sealing, payload_limit, sealed_in
-from mainspring.domain.verdict import Kind, transient
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind, transient
+from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES, PLAIN_SEALING, Sealing, read_payload_limit, split_sealed
 
 
 class Reversing:
@@ -32,7 +32,7 @@ FAILURE = Failure(
     type="builtins.Boom",
     code="http_500",
     message="swordfish",
-    kind=Kind.TRANSIENT,
+    kind=FailureKind.TRANSIENT,
     hint="swordfish",
     data={"a": "swordfish"},
     retry_after_ms=5,
@@ -45,21 +45,21 @@ FAILURE = Failure(
 def test_sealed_value_names_its_codec_and_opens_again():
     """The codec's id stands in front; JSON is never taken for a sealed value."""
     sealed = SEALING.seal(b'{"a":1}')
-    parts = sealed_in(sealed)
+    parts = split_sealed(sealed)
     assert parts is not None
     assert (parts.codec, parts.data) == ("rev", b'}1:"a"{')
     assert SEALING.open(sealed) == b'{"a":1}'
-    assert sealed_in(b'{"a":1}') is None
+    assert split_sealed(b'{"a":1}') is None
 
 
 def test_plain_values_are_read_by_every_codec():
     """A store that was plain goes on with a codec."""
     assert SEALING.open(b"[1]") == b"[1]"
     assert SEALING.open_text("title") == "title"
-    assert PLAIN.seal(b"[1]") == b"[1]"
+    assert PLAIN_SEALING.seal(b"[1]") == b"[1]"
 
 
-@pytest.mark.parametrize("other", [PLAIN, Sealing(Reversing("other"))])
+@pytest.mark.parametrize("other", [PLAIN_SEALING, Sealing(Reversing("other"))])
 def test_value_of_a_codec_that_is_not_at_hand_says_which(other):
     """Nothing is guessed."""
     with pytest.raises(SealedError, match="sealed by codec 'rev'") as error:
@@ -87,14 +87,14 @@ def test_sealed_failure_keeps_outside_what_it_is_counted_by():
     assert (sealed.message, sealed.hint, sealed.data, sealed.cause) == ("(sealed by codec 'rev')", None, None, None)
     assert SEALING.seal_failure(sealed) is sealed
     assert SEALING.open_failure(sealed) == FAILURE
-    assert PLAIN.seal_failure(FAILURE) is FAILURE
+    assert PLAIN_SEALING.seal_failure(FAILURE) is FAILURE
 
 
 def test_text_is_sealed_as_text():
     """It fits a column of text, and any text comes back."""
     for text in ("", "Größe", "\ud800", "x" * 600):
         assert SEALING.open_text(SEALING.seal_text(text)) == text
-    assert PLAIN.seal_text("a") == "a"
+    assert PLAIN_SEALING.seal_text("a") == "a"
 
 
 @pytest.mark.parametrize("id", ["json", "", "has space", "UPPER", "x" * 41, "a\x00b"])
@@ -106,11 +106,11 @@ def test_codec_needs_a_word_of_its_own(id):
 
 def test_largest_value_is_a_size_within_bounds():
     """What no frame to a child could carry is refused, with the largest that can be."""
-    assert (payload_limit("256kB"), payload_limit("1MiB"), payload_limit(7)) == (256_000, 1 << 20, 7)
-    assert payload_limit(LARGEST_LIMIT) == LARGEST_LIMIT
-    for wrong in ("0B", 0, LARGEST_LIMIT + 1, "lots", -1):
+    assert (read_payload_limit("256kB"), read_payload_limit("1MiB"), read_payload_limit(7)) == (256_000, 1 << 20, 7)
+    assert read_payload_limit(MAX_PAYLOAD_BYTES) == MAX_PAYLOAD_BYTES
+    for wrong in ("0B", 0, MAX_PAYLOAD_BYTES + 1, "lots", -1):
         with pytest.raises(OptionError):
-            payload_limit(wrong)
+            read_payload_limit(wrong)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mainspring.domain.calendar import Calendar
-from mainspring.domain.schedule import Schedule, jitter_of
-from mainspring.domain.simulation import ClockChange, change_on, simulate
+from mainspring.domain.time.calendar import Calendar
+from mainspring.domain.time.schedule import Schedule, compute_jitter
+from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change, preview_schedule
 
 BERLIN = "Europe/Berlin"
 
@@ -19,13 +19,13 @@ def ms(text: str) -> int:
 def test_days_whose_clocks_change_are_marked():
     """The night in which 02:30 is missing, and the one in which it comes twice and runs once."""
     schedule = Schedule.parse(cron="30 2 * * *", tz=BERLIN)
-    spring = simulate(schedule, "a", ms("2026-03-28T00:00+01:00"), ms("2026-03-31T00:00+02:00"))
+    spring = preview_schedule(schedule, "a", ms("2026-03-28T00:00+01:00"), ms("2026-03-31T00:00+02:00"))
     assert [(f"{schedule.local(one.due_at):%d %H:%M}", one.change) for one in spring] == [
         ("28 02:30", ClockChange.NONE),
         ("29 03:00", ClockChange.FORWARD),
         ("30 02:30", ClockChange.NONE),
     ]
-    autumn = simulate(schedule, "a", ms("2026-10-25T00:00+02:00"), ms("2026-10-26T00:00+01:00"))
+    autumn = preview_schedule(schedule, "a", ms("2026-10-25T00:00+02:00"), ms("2026-10-26T00:00+01:00"))
     assert [one.change for one in autumn] == [ClockChange.BACK]
 
 
@@ -40,7 +40,7 @@ def test_days_whose_clocks_change_are_marked():
 )
 def test_change_is_that_of_the_zone_on_that_day(zone, day, change):
     """Half an hour, at midnight, or none."""
-    assert change_on(day, ZoneInfo(zone)) is change
+    assert find_clock_change(day, ZoneInfo(zone)) is change
 
 
 def test_closed_days_are_told_with_what_becomes_of_them():
@@ -49,7 +49,7 @@ def test_closed_days_are_told_with_what_becomes_of_them():
     for on_closed, moved in (("skip", None), ("next", date(2026, 5, 4))):
         calendar = Calendar.parse("c", on_closed=on_closed)
         schedule = Schedule.parse(cron="0 9 * * *").kept_to(calendar)
-        found = simulate(schedule, "a", first, end)
+        found = preview_schedule(schedule, "a", first, end)
         assert [(schedule.local(one.due_at).day, one.slot_at is not None, one.moved_to) for one in found] == [
             (1, True, None),
             (2, False, moved),
@@ -62,19 +62,19 @@ def test_range_holds_its_first_instant_and_not_its_last():
     """Two ranges side by side hold each slot once."""
     schedule = Schedule.parse(every="1h")
     noon = ms("2026-05-01T12:00Z")
-    assert [one.due_at for one in simulate(schedule, "a", noon, noon + 7_200_000)] == [noon, noon + 3_600_000]
-    assert len(simulate(schedule, "a", noon, noon + 10**9, limit=5)) == 5
+    assert [one.due_at for one in preview_schedule(schedule, "a", noon, noon + 7_200_000)] == [noon, noon + 3_600_000]
+    assert len(preview_schedule(schedule, "a", noon, noon + 10**9, limit=5)) == 5
 
 
 def test_jitter_moves_starts_and_not_slots():
     """The same for whoever asks, spread, and never as late as its span."""
     span = timedelta(minutes=10)
     schedule = Schedule.parse(every="1h")
-    found = simulate(schedule, "backup", 0, 200 * 3_600_000, jitter=span)
+    found = preview_schedule(schedule, "backup", 0, 200 * 3_600_000, jitter=span)
     shifts = [one.starts_at - one.slot_at for one in found]
-    assert found == simulate(schedule, "backup", 0, 200 * 3_600_000, jitter=span)
+    assert found == preview_schedule(schedule, "backup", 0, 200 * 3_600_000, jitter=span)
     assert all(0 <= shift < 600_000 for shift in shifts)
     assert min(shifts) < 60_000
     assert max(shifts) > 540_000
-    assert jitter_of("other", 0, span) != jitter_of("backup", 0, span)
-    assert jitter_of("backup", 0, None) == 0
+    assert compute_jitter("other", 0, span) != compute_jitter("backup", 0, span)
+    assert compute_jitter("backup", 0, None) == 0

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.size import UNITS, format_size, parse_size
+from mainspring.domain.text.byte_size import UNITS, format_size, parse_size
 
 
 @pytest.mark.parametrize(

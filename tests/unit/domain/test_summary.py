@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.redaction import Redactor
-from mainspring.domain.summary import LONGEST, summary_of
+from mainspring.domain.redaction.redactor import Redactor
+from mainspring.domain.redaction.value_summary import MAX_SUMMARY_LENGTH, summarize_value
 
 SECRET = "correct-horse-battery"
 PLAIN = Redactor()
@@ -13,33 +13,33 @@ PLAIN = Redactor()
 
 def test_small_value_is_shown_whole():
     """As it is stored."""
-    assert summary_of(b'{"account":"main","rows":[1,2]}', PLAIN) == '{"account":"main","rows":[1,2]}'
+    assert summarize_value(b'{"account":"main","rows":[1,2]}', PLAIN) == '{"account":"main","rows":[1,2]}'
 
 
 def test_large_value_is_cut():
     """However wide, long or deep it is."""
     for value in ([0] * 100_000, {"a": "x" * 200_000}, {str(n): n for n in range(10_000)}):
-        shown = summary_of(msgspec.json.encode(value), PLAIN)
-        assert len(shown) <= LONGEST
+        shown = summarize_value(msgspec.json.encode(value), PLAIN)
+        assert len(shown) <= MAX_SUMMARY_LENGTH
         assert "…" in shown
-    assert len(summary_of(b"[" * 900 + b"]" * 900, PLAIN)) <= LONGEST
+    assert len(summarize_value(b"[" * 900 + b"]" * 900, PLAIN)) <= MAX_SUMMARY_LENGTH
 
 
 def test_what_is_no_json_is_not_shown():
     """Such as a sealed value."""
-    assert summary_of(b"\x00aes\x00abc", PLAIN) == ""
-    assert summary_of(b"\xff", PLAIN) == ""
-    assert summary_of(b"[" * 100_000, PLAIN) == ""
+    assert summarize_value(b"\x00aes\x00abc", PLAIN) == ""
+    assert summarize_value(b"\xff", PLAIN) == ""
+    assert summarize_value(b"[" * 100_000, PLAIN) == ""
 
 
 def test_secrets_are_hidden_before_it_is_cut():
     """By value, by name, and where the cut goes through one."""
     redactor = Redactor([SECRET])
     for value in ({"x": SECRET}, {"password": {"of": "me"}}, ["y" * 990 + SECRET], ["-" * 180 + SECRET]):
-        shown = summary_of(msgspec.json.encode(value), redactor)
+        shown = summarize_value(msgspec.json.encode(value), redactor)
         assert "corr" not in shown
         assert "me" not in shown
-    assert summary_of(b'{"token":"abc","n":1}', redactor) == '{"token":"***","n":1}'
+    assert summarize_value(b'{"token":"abc","n":1}', redactor) == '{"token":"***","n":1}'
 
 
 @given(
@@ -51,6 +51,6 @@ def test_secrets_are_hidden_before_it_is_cut():
 )
 def test_summary_is_short_and_holds_no_secret(value):
     """Of whatever JSON."""
-    shown = summary_of(msgspec.json.encode(value), Redactor([SECRET]))
-    assert len(shown) <= LONGEST
+    shown = summarize_value(msgspec.json.encode(value), Redactor([SECRET]))
+    assert len(shown) <= MAX_SUMMARY_LENGTH
     assert SECRET[:8] not in shown

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.arguments import json_schema
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.file import File
-from mainspring.domain.signature import signature_of
-from mainspring.domain.template import check_fields, check_template, expand_template
+from mainspring.domain.values.arguments import make_arguments_schema
+from mainspring.domain.values.file import File
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.template import check_fields, check_template, expand_template
 
 SLOT = datetime(2026, 1, 5, 3, tzinfo=UTC)
 VALUES = {"slot": SLOT, "order": {"id": 7, "ok": True, "none": None, "items": [1]}, "day": "2026-01-05", "cost": 1.5}
@@ -142,10 +142,10 @@ def test_file_has_its_name_and_its_path_in_templates():
     def book(file: File) -> None: ...
 
     definition = Definition(
-        kind=Kind.TASK,
+        kind=DefinitionKind.TASK,
         name="book",
         options={"title": "Book {file.name}", "item": "{file.path}", "produces": ["out/{file.name}.ok"]},
-        parameters=json_schema(signature_of(book)),
+        parameters=make_arguments_schema(read_signature(book)),
     )
     definition.check_templates()
     file = File.at(b"/inbox/a.csv", size=3, sha256="f" * 64, modified_ns=0)

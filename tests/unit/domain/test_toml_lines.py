@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from mainspring.domain.toml_lines import key_lines
+from mainspring.domain.text.toml_lines import locate_keys
 
 TEXT = '''# a comment
 title = "x"
@@ -54,14 +54,14 @@ to = 2
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_key_lines_finds_each_kind_of_key(path, line, newline):
     """Headers, dotted keys, inline tables and many-line values are all found, look-alikes in text are not."""
-    lines = key_lines(TEXT.replace("\n", newline))
+    lines = locate_keys(TEXT.replace("\n", newline))
     assert lines[tuple(path.split("."))] == line
 
 
 def test_key_lines_names_no_key_that_is_not_there():
     """What looks like a key inside text is text."""
     assert tomllib.loads(TEXT)["store"]["note"].startswith("[worker]")
-    assert {path for path in key_lines(TEXT) if path[0] == "worker"} == {
+    assert {path for path in locate_keys(TEXT) if path[0] == "worker"} == {
         ("worker",),
         ("worker", "queues"),
         ("worker", "queues", "default"),
@@ -73,5 +73,5 @@ def test_key_lines_names_no_key_that_is_not_there():
 
 def test_key_lines_of_nothing_is_nothing():
     """An empty file has no keys."""
-    assert key_lines("") == {}
-    assert key_lines("# only a comment\n") == {}
+    assert locate_keys("") == {}
+    assert locate_keys("# only a comment\n") == {}

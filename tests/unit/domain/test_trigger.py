@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.domain.call import decode_call
 from mainspring.domain.errors import ArgumentError, OptionError
-from mainspring.domain.event import Event
-from mainspring.domain.listening import OnEvent
-from mainspring.domain.pace import Pace
-from mainspring.domain.signature import signature_of
-from mainspring.domain.trigger import Reading, Trigger
+from mainspring.domain.triggers.event_sources import EventSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.values.event import Event
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import decode_call
 
 
 class Order(msgspec.Struct):
@@ -47,8 +47,8 @@ def loose_list(orders): ...
 
 def called(fn, *events, many=False):
     """What a function is called with, once it went through the store."""
-    signature = signature_of(fn)
-    arguments = Reading.of(signature, Event, many=many).arguments(list(events))
+    signature = read_signature(fn)
+    arguments = EventBinding.of(signature, Event, many=many).arguments(list(events))
     return decode_call(signature, msgspec.json.encode(arguments))
 
 
@@ -79,7 +79,7 @@ def test_reading_of_each_shape():
     """By annotation, number of parameters, and whether there are many."""
 
     def how(fn, many=False):
-        reading = Reading.of(signature_of(fn), Event, many=many)
+        reading = EventBinding.of(read_signature(fn), Event, many=many)
         return reading.how, reading.parameter, reading.many
 
     assert how(whole) == ("event", "event", False)
@@ -89,21 +89,23 @@ def test_reading_of_each_shape():
     assert how(data_list, many=True) == ("data", "orders", True)
     assert how(loose_list, many=True) == ("data", "orders", True)
     assert how(nothing, many=True) == ("nothing", "", True)
-    assert Reading.of(None, Event, many=False) == Reading(how="stdin", parameter="event")
+    assert EventBinding.of(None, Event, many=False) == EventBinding(how="stdin", parameter="event")
 
 
 def test_batch_gives_a_list_in_its_order():
     """Of events or of their data."""
     two = event({"id": "a"}), event({"id": "b"})
-    assert Reading.of(signature_of(whole_list), Event, many=True).arguments(list(two)) == {"events": list(two)}
-    assert Reading.of(signature_of(data_list), Event, many=True).arguments(list(two)) == {
+    assert EventBinding.of(read_signature(whole_list), Event, many=True).arguments(list(two)) == {"events": list(two)}
+    assert EventBinding.of(read_signature(data_list), Event, many=True).arguments(list(two)) == {
         "orders": [{"id": "a"}, {"id": "b"}]
     }
 
 
 def test_one_event_for_a_list_is_a_list_of_one():
     """A function may take events by the list without a batch."""
-    assert Reading.of(signature_of(whole_list), Event, many=False).arguments([event(1)]) == {"events": [event(1)]}
+    assert EventBinding.of(read_signature(whole_list), Event, many=False).arguments([event(1)]) == {
+        "events": [event(1)]
+    }
 
 
 def needy(event: Event, region: str): ...
@@ -120,24 +122,24 @@ def needy(event: Event, region: str): ...
 def test_what_no_event_can_call_is_refused(fn, many, said):
     """When it is loaded, with what to write."""
     with pytest.raises(OptionError, match=said) as refused:
-        Reading.of(signature_of(fn), Event, many=many)
+        EventBinding.of(read_signature(fn), Event, many=many)
     assert refused.value.hint
 
 
 def test_fields_of_no_object_are_refused():
     """The message names what was looked for."""
     with pytest.raises(ArgumentError, match="the data is list, not an object: there is nothing named 'id' in it"):
-        Reading.of(signature_of(fields), Event, many=False).arguments([event([1])])
+        EventBinding.of(read_signature(fields), Event, many=False).arguments([event([1])])
 
 
 def made(**options: Any) -> Trigger:
-    return Trigger(source=OnEvent(name="paid"), **options)
+    return Trigger(source=EventSource(name="paid"), **options)
 
 
 def test_key_of_the_pace_is_filled_from_the_event():
     """One key for all where none is said; what has no value is an error that names it."""
     assert made().by_of(event(1)) == ""
-    trigger = made(pace=Pace.parse(by="{data.id} {headers.x_tenant} {name} {key} {trigger}"))
+    trigger = made(pace=FlowControl.parse(by="{data.id} {headers.x_tenant} {name} {key} {trigger}"))
     assert trigger.by_of(event({"id": "a"}, headers={"x-tenant": "x"})) == "a x paid k a/event"
     with pytest.raises(OptionError, match=r"data\.id"):
         trigger.by_of(event({}))
@@ -147,7 +149,7 @@ def test_partition_is_said_or_follows_from_concurrency():
     """As many partitions of a key as may run at once; the same delivery has always the same."""
     assert made().partition_of(event(1), "d_1") is None
     assert made(partition="{data.id}").partition_of(event({"id": "a"}), "d_1") == "a"
-    trigger = made(pace=Pace.parse(by="{data.id}", concurrency=3))
+    trigger = made(pace=FlowControl.parse(by="{data.id}", concurrency=3))
     found = {trigger.partition_of(event({"id": "a"}), f"d_{n:08}") for n in range(300)}
     assert found == {f"a~{lane}" for lane in range(3)}
     assert trigger.partition_of(event({"id": "a"}), "d_7") == trigger.partition_of(event({"id": "a"}), "d_7")
@@ -156,7 +158,10 @@ def test_partition_is_said_or_follows_from_concurrency():
 def test_trigger_travels_as_json():
     """What a worker announces is what everybody else reads."""
     trigger = made(
-        pace=Pace.parse(rate="1/s"), filtered=True, partition="{key}", reading=Reading(how="event", parameter="e")
+        pace=FlowControl.parse(rate="1/s"),
+        filtered=True,
+        partition="{key}",
+        reading=EventBinding(how="event", parameter="e"),
     )
     assert msgspec.json.decode(msgspec.json.encode(trigger), type=Trigger) == trigger
     assert trigger.kind == "event"

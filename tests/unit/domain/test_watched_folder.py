@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.watched_folder import WatchedFolder
 
 
 def test_parse_reads_every_option():
     """Spans become milliseconds, sizes bytes, and the declaration crosses JSON with its tag."""
-    files = Files.parse(
+    files = WatchedFolder.parse(
         "inbox",
         pattern="*.csv",
         settle=timedelta(seconds=1),
@@ -26,12 +26,12 @@ def test_parse_reads_every_option():
     assert (files.settle, files.every, files.max_size, files.ignore) == (1_000, 60_000, 1024**3, ("*.bak",))
     data = msgspec.json.encode(files)
     assert b'"type":"files"' in data
-    assert msgspec.json.decode(data, type=Files) == files
+    assert msgspec.json.decode(data, type=WatchedFolder) == files
 
 
 def test_defaults_leave_files_where_they_are():
     """Nothing is moved or deleted unless somebody says so."""
-    files = Files.parse("/in")
+    files = WatchedFolder.parse("/in")
     assert (files.after_success, files.after_failure, files.settle, files.every) == ("keep", "keep", 2_000, 10_000)
 
 
@@ -63,15 +63,15 @@ def test_defaults_leave_files_where_they_are():
 def test_parse_refuses_with_a_hint(options, word):
     """The error names the option or what to write instead."""
     with pytest.raises(OptionError) as caught:
-        Files.parse(**{"folder": "inbox", **options})
+        WatchedFolder.parse(**{"folder": "inbox", **options})
     assert word in str(caught.value)
     assert caught.value.hint
 
 
 def test_folder_counts_from_the_project():
     """A relative folder gets the base, an absolute one stays."""
-    assert Files.parse("inbox").counted_from("/srv/shop").folder == "/srv/shop/inbox"
-    assert Files.parse("/in").counted_from("/srv/shop").folder == "/in"
+    assert WatchedFolder.parse("inbox").counted_from("/srv/shop").folder == "/srv/shop/inbox"
+    assert WatchedFolder.parse("/in").counted_from("/srv/shop").folder == "/in"
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_folder_counts_from_the_project():
 )
 def test_pattern_matches_names_or_paths(pattern, path, matches):
     """Without a slash the name counts; with one the whole path below the folder, part by part."""
-    assert Files.parse("in", pattern=pattern).matches(path.split("/")) is matches
+    assert WatchedFolder.parse("in", pattern=pattern).matches(path.split("/")) is matches
 
 
 @pytest.mark.parametrize("pattern", ["*.csv", "in/*.csv"])
 def test_slash_in_the_pattern_makes_it_recursive(pattern):
     """What is said twice is said once."""
-    assert Files.parse("in", pattern=pattern).recursive is ("/" in pattern)
+    assert WatchedFolder.parse("in", pattern=pattern).recursive is ("/" in pattern)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_slash_in_the_pattern_makes_it_recursive(pattern):
 )
 def test_hidden_and_half_written_names_are_ignored(name):
     """What rsync, browsers, editors and WinSCP call a file that is not whole yet; an empty list takes all."""
-    assert Files.parse("in").ignores(name)
-    assert not Files.parse("in", ignore=[]).ignores(name)
+    assert WatchedFolder.parse("in").ignores(name)
+    assert not WatchedFolder.parse("in", ignore=[]).ignores(name)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=6), st.data())
@@ -121,4 +121,4 @@ def test_pattern_made_from_a_path_matches_it(parts, data):
     globs = []
     for part in parts[:-1]:
         globs += data.draw(st.sampled_from([[part], ["*"], ["**"], ["**", part], ["**", "**"]]))
-    assert Files.parse("in", pattern="/".join([*globs, parts[-1]])).matches(parts)
+    assert WatchedFolder.parse("in", pattern="/".join([*globs, parts[-1]])).matches(parts)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from mainspring.domain import verify
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.verifier import KINDS
-from mainspring.domain.webhook import Respond, Webhook, read_verifier
+from mainspring.domain.triggers.webhooks import verify
+from mainspring.domain.triggers.webhooks.verifier import VERIFIER_KINDS
+from mainspring.domain.triggers.webhooks.webhook import ResponseMode, Webhook, read_verifier
 
 NONE = verify.none()
 
@@ -166,16 +166,16 @@ def test_key_that_tells_nothing_apart_is_refused(key, why):
 
 def test_answers_are_few_and_waits_are_short():
     """Slack shows what it is answered to people, so it gets nothing."""
-    assert Webhook.parse("/x", verify=NONE).respond is Respond.RUN
-    assert Webhook.parse("/x", verify=verify.slack("S")).respond is Respond.NOTHING
-    assert Webhook.parse("/x", verify=verify.slack("S"), respond="run").respond is Respond.RUN
+    assert Webhook.parse("/x", verify=NONE).respond is ResponseMode.RUN
+    assert Webhook.parse("/x", verify=verify.slack("S")).respond is ResponseMode.NOTHING
+    assert Webhook.parse("/x", verify=verify.slack("S"), respond="run").respond is ResponseMode.RUN
     assert Webhook.parse("/x", verify=NONE, respond="result", wait="90s").wait == timedelta(seconds=90)
     for bad in ({"respond": "page"}, {"wait": "0s"}, {"wait": "1h"}, {"max_body": 0}, {"max_body": "1GB"}):
         with pytest.raises(OptionError):
             Webhook.parse("/x", verify=NONE, **bad)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VERIFIER_KINDS)
 def test_webhook_comes_back_from_the_store_as_it_was(kind):
     """Of each kind; and there is no value of a secret in it to begin with."""
     options = {"header": "X-Sig"} if kind == "hmac" else {}

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.weight import heaviest
+from mainspring.domain.values.largest_part import find_largest_part
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from mainspring.domain.weight import heaviest
 )
 def test_heaviest_is_the_innermost_part_with_most_of_the_bytes(value, path):
     """It goes down as long as one part holds more than half."""
-    assert heaviest(msgspec.json.encode(value)) == path
+    assert find_largest_part(msgspec.json.encode(value)) == path
 
 
 def test_heaviest_ends_on_deep_values():
@@ -28,4 +28,4 @@ def test_heaviest_ends_on_deep_values():
     value: object = "x" * 1000
     for _ in range(100):
         value = [value]
-    assert heaviest(msgspec.json.encode(value)).startswith("$[0][0]")
+    assert find_largest_part(msgspec.json.encode(value)).startswith("$[0][0]")

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from mainspring.domain.call import decode_result, encode_result
-from mainspring.domain.codec import decode, encode
-from mainspring.domain.signature import signature_of
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import decode_result, encode_result
 
 
 @dataclasses.dataclass
@@ -108,5 +108,5 @@ def test_a_saved_result_does_not_change_with_the_code() -> None:
     def after() -> After:
         raise NotImplementedError
 
-    saved = encode_result(signature_of(before), before())
-    assert decode_result(signature_of(after), saved) == After(1, "was")
+    saved = encode_result(read_signature(before), before())
+    assert decode_result(read_signature(after), saved) == After(1, "was")

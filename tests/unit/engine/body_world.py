@@ -10,11 +10,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mainspring.domain.codec import decode, encode
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.domain.verdict import Kind
+from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.body import Body
 from mainspring.engine.body_shutdown import run_to_end
 from mainspring.engine.requests import Request, StepCall, TimerCall
@@ -157,7 +157,7 @@ class World:
         if state is OutcomeState.SUCCEEDED and not isinstance(call, TimerCall):
             output = encode(f"{request.ident} done")
         if state is OutcomeState.FAILED:
-            failure = Failure("Boom", "boom", f"{request.ident} broke", Kind.PERMANENT)
+            failure = Failure("Boom", "boom", f"{request.ident} broke", FailureKind.PERMANENT)
         # Another worker's clock may be behind: the body's own time must not go back for that.
         at = self.time if isinstance(call, TimerCall) else self.time + self.dice.choice((0, 0, 0, -7, 5))
         saved = call.input if isinstance(call, StepCall) else None

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 import mainspring as ms
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.announcing import announcement, problems_as_data
 from mainspring.engine.registry import Registry
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.codec import encode
 from mainspring.domain.errors import BodyError, OutsideStepError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import permanent
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.domain.verdict import permanent
+from mainspring.domain.values.codec import encode
 from mainspring.engine.automation import Step
 from mainspring.engine.ending import ending_of
 from mainspring.engine.programs import Program

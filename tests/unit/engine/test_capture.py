@@ -156,7 +156,7 @@ def test_line_without_an_end_is_cut(begin, heard, step):
 
 def test_giant_line_is_cut_once_and_no_more_of_it_than_a_run_keeps(begin, heard, step, monkeypatch):
     """Each part is copied once, not once for each part before it; what is left out is said."""
-    monkeypatch.setattr(capturing, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(capturing, "MAX_RUN_BYTES", 100_000)
     begin()
     sys.stdout.write("y" * 300_000)
     print("\nafter")

@@ -6,12 +6,12 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import CodecUnavailableError, SealedError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome, OutcomeKind
-from mainspring.domain.opening import Opening
-from mainspring.domain.process_finding import FindingKind
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.processes.process_finding import ProcessFindingKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import FailureReason, OutcomeState
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.codec_outage import CodecOutage
 from mainspring.engine.waits import Waits
 from mainspring.store.commands.inbox import ReturnFact
@@ -139,7 +139,7 @@ def test_the_codec_is_asked_once_in_each_pause_and_pauses_grow(bench):
     bench.service.fault = None
     bench.loop.go_off()
     assert len(bench.committed) == 1_000
-    assert bench.real.commands[-1] == NoteFindings(kinds=(FindingKind.CODEC,))
+    assert bench.real.commands[-1] == NoteFindings(kinds=(ProcessFindingKind.CODEC,))
 
 
 def test_values_in_texts_failures_and_starts_wait_as_well(bench):
@@ -230,7 +230,7 @@ def test_signal_that_waited_to_be_put_back_can_be_read_by_the_next_wait(bench):
     assert command.payload == b"\0kms\x0021"
     bench.answer(ReturnFact, DONE)
     (fact,) = waits._facts.values()
-    assert (fact.seq, Opening(bench.sealing).fact(fact).payload, driver.journal.saving) == (3, b"12", 0)
+    assert (fact.seq, RowUnsealer(bench.sealing).fact(fact).payload, driver.journal.saving) == (3, b"12", 0)
 
 
 def test_an_error_that_no_waiting_helps_is_the_answer_of_its_command(bench):

@@ -6,9 +6,9 @@ import sys
 import msgspec
 import pytest
 
-from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.classifier import FailureKind, classify
+from mainspring.domain.failures.failure import Failure
 from mainspring.engine.command import CommandFailed
 from mainspring.engine.commands import CommandResult, output_bytes_of, run_command
 from mainspring.engine.expected import ResultNotExpected
@@ -56,7 +56,7 @@ def test_command_step_fails_with_code_and_last_line(told):
     """The failure tells how it ended and what it said last."""
     with pytest.raises(CommandFailed, match=r"exit code 75\n.*too busy") as caught:
         run_command(["sh", "-c", "echo first; echo too busy; exit 75"])
-    assert classify(caught.value).kind is Kind.TRANSIENT
+    assert classify(caught.value).kind is FailureKind.TRANSIENT
     with pytest.raises(CommandFailed, match="ended by signal 9"):
         run_command(["sh", "-c", "kill -9 $$"])
     with pytest.raises(CommandFailed, match="longer than 50ms") as caught:
@@ -87,7 +87,7 @@ def test_command_step_checks_what_it_produces(told, tmp_path):
     os.utime(tmp_path / "old.gz", (1, 1))
     with pytest.raises(NotProduced, match="before the start") as caught:
         run_command(["true"], cwd=str(tmp_path), produces=["*.gz"])
-    assert classify(caught.value).kind is Kind.TRANSIENT
+    assert classify(caught.value).kind is FailureKind.TRANSIENT
     with pytest.raises(NotProduced, match="empty"):
         run_command(["mkdir", "new"], cwd=str(tmp_path), produces=["new"])
     assert run_command(["sh", "-c", "echo x > b.gz"], cwd=str(tmp_path), produces=["*.gz", f"{tmp_path}/b*"])
@@ -130,7 +130,7 @@ def test_command_that_prints_something_else_fails_for_good(told, printed, why):
     """Where and why is told; another try would print it again."""
     with pytest.raises(ResultNotExpected, match=why) as caught:
         run_command(["printf", printed], expect=ROWS)
-    assert classify(caught.value).kind is Kind.PERMANENT
+    assert classify(caught.value).kind is FailureKind.PERMANENT
 
 
 def test_command_that_prints_too_much_for_a_value_fails(told):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mainspring.domain.definition import Kind
+from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, OutsideStepError, UnknownNameError
-from mainspring.domain.retry import Retry
+from mainspring.domain.failures.retry import Retry
 from mainspring.engine import on
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.defaults import defaults
@@ -44,7 +44,7 @@ def test_task_is_plainly_callable_and_known(registry):
     assert double.__name__ == "double"
     assert registry.get("double") is double
     definition = double.definition
-    assert (definition.kind, definition.version, definition.doc) == (Kind.TASK, 2, "Double a number.")
+    assert (definition.kind, definition.version, definition.doc) == (DefinitionKind.TASK, 2, "Double a number.")
     assert definition.span("timeout") == timedelta(minutes=20)
     assert definition.file == str(Path(__file__).resolve())
     assert definition.qualname.endswith("double")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from types import SimpleNamespace
 
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.engine.due_times import DueTimes
 from mainspring.engine.requests import Request
 from mainspring.testing import FakeClock, VirtualLoop

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mainspring.domain.classify import classify
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.ending import ending_of
 from mainspring.engine.failures import Failures

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.engine.expected import ResultNotExpected, check_of, check_printed, check_result
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 LONG = {"properties": {"token": {"type": "string", "minLength": 500, "pattern": "^x"}}}
 SECRET = "q9" * 60
@@ -28,9 +28,9 @@ def test_what_is_no_json_is_told_as_that(printed):
 
 def test_secret_in_a_result_is_not_told_in_part(monkeypatch):
     """A value is cut short before it is told, and then nobody would know it for one."""
-    monkeypatch.setattr(HIDDEN, "_values", dict(HIDDEN._values))
-    monkeypatch.setattr(HIDDEN, "redactor", HIDDEN.redactor)
-    HIDDEN.add([SECRET])
+    monkeypatch.setattr(KNOWN_SECRETS, "_values", dict(KNOWN_SECRETS._values))
+    monkeypatch.setattr(KNOWN_SECRETS, "redactor", KNOWN_SECRETS.redactor)
+    KNOWN_SECRETS.add([SECRET])
     for check in (check_result, check_printed):
         with pytest.raises(ResultNotExpected) as caught:
             check(LONG, f'{{"token": "{SECRET}"}}'.encode())

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.verdict import transient
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import transient
 from mainspring.engine import frames
 from mainspring.engine.frames import FrameError, FrameReader
 

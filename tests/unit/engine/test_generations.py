@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.generations import Generations
 

@@ -4,8 +4,8 @@ import typing
 
 import pytest
 
+from mainspring.domain.definitions.options import DefinitionKind, is_option_effective, list_options
 from mainspring.domain.errors import DefinitionError
-from mainspring.domain.options import Kind, is_in_force, options_of
 from mainspring.engine import keywords
 from mainspring.engine.definitions import script, step, task, workflow
 from mainspring.engine.registry import Registry
@@ -46,8 +46,8 @@ SAMPLES = {
 }
 
 
-def table(kind: Kind) -> set[str]:
-    return {option.name for option in options_of(kind)}
+def table(kind: DefinitionKind) -> set[str]:
+    return {option.name for option in list_options(kind)}
 
 
 def typed(function: typing.Callable[..., object]) -> set[str]:
@@ -63,10 +63,10 @@ def typed(function: typing.Callable[..., object]) -> set[str]:
 
 def test_typed_keywords_are_those_of_the_table():
     """Editors know each option of task, workflow, script and step, and no other."""
-    assert typed(task) == table(Kind.TASK)
-    assert typed(workflow) == table(Kind.WORKFLOW)
-    assert typed(script) - COMMAND_ONLY == table(Kind.SCRIPT) - {"name"}
-    assert typed(step) == table(Kind.STEP)
+    assert typed(task) == table(DefinitionKind.TASK)
+    assert typed(workflow) == table(DefinitionKind.WORKFLOW)
+    assert typed(script) - COMMAND_ONLY == table(DefinitionKind.SCRIPT) - {"name"}
+    assert typed(step) == table(DefinitionKind.STEP)
     assert set(keywords.NamedOptions.__annotations__) == {"name"} | set(keywords.AutomationOptions.__annotations__)
 
 
@@ -76,23 +76,25 @@ def test_each_surface_accepts_each_option_alone():
     async def body(run): ...
     def plain(): ...
 
-    for name in sorted(table(Kind.TASK) - {"name"}):
+    for name in sorted(table(DefinitionKind.TASK) - {"name"}):
         options = {name: SAMPLES.get(name, "some")}
         if name == "tz":
             options["cron"] = "0 3 * * *"
         surfaces = [
-            (Kind.TASK, lambda options=options: task(**options)(plain)._draft),
-            (Kind.WORKFLOW, lambda options=options: workflow(**options)(body)._draft),
-            (Kind.SCRIPT, lambda options=options: script("command", "./x", **options)._draft),
+            (DefinitionKind.TASK, lambda options=options: task(**options)(plain)._draft),
+            (DefinitionKind.WORKFLOW, lambda options=options: workflow(**options)(body)._draft),
+            (DefinitionKind.SCRIPT, lambda options=options: script("command", "./x", **options)._draft),
             (
-                Kind.SCRIPT,
-                lambda options=options: command_definition(Kind.SCRIPT, "plain", "./x", options, file="scripts.toml"),
+                DefinitionKind.SCRIPT,
+                lambda options=options: command_definition(
+                    DefinitionKind.SCRIPT, "plain", "./x", options, file="scripts.toml"
+                ),
             ),
         ]
         made = []
         with Registry():
             for kind, surface in surfaces:
-                if is_in_force(kind, name, options[name]):
+                if is_option_effective(kind, name, options[name]):
                     made.append(surface())
                 else:
                     with pytest.raises(DefinitionError, match="would change nothing"):

@@ -5,13 +5,13 @@ import logging
 import msgspec
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.line_desk import LineDesk
 from mainspring.engine.signs import EndedSign
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.testing import FakeClock
 from mainspring.testing.virtual_loop import VirtualLoop
@@ -132,7 +132,7 @@ def test_run_that_goes_on_does_not_begin(desk_with, listening):
 
 def test_run_that_did_not_succeed_is_told(desk_with):
     """With its reason and the words of its failure, without secrets; one that was cancelled is no error."""
-    HIDDEN.add(["zq-correct-horse"])
+    KNOWN_SECRETS.add(["zq-correct-horse"])
     desk, kept = desk_with()
     run = run_of(FakeClock())
     failure = Failure(type="a.Oops", code="oops", message="with zq-correct-horse")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.text import decode_bytes
+from mainspring.domain.text.escaping import decode_bytes
 from mainspring.engine.line_cutter import LONGEST_LINE, LineCutter
 
 

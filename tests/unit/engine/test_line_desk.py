@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.signature import signature_of
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.values.function_signature import read_signature
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.line_desk import LineDesk
 from mainspring.engine.signs import EndedSign, LogSign
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.testing import FakeClock
 from mainspring.testing.virtual_loop import VirtualLoop
 
@@ -37,7 +37,7 @@ def nothing():
 
 
 SPEC = AttemptSpec(
-    run_id="r", ident="s#1", name="s", key="k", attempt=2, fn=nothing, signature=signature_of(nothing), automation="a"
+    run_id="r", ident="s#1", name="s", key="k", attempt=2, fn=nothing, signature=read_signature(nothing), automation="a"
 )
 
 
@@ -55,7 +55,7 @@ def loop():
 
 @pytest.fixture
 def desk(loop, keeper):
-    HIDDEN.add(["zq-correct-horse"])
+    KNOWN_SECRETS.add(["zq-correct-horse"])
     return LineDesk(loop, keeper, FakeClock(), environment="test", worker="here")
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.log_part import MOST_BYTES, PART_BYTES
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.runs.log_chunk import CHUNK_BYTES, MAX_RUN_BYTES
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.line_keeper import LineKeeper
 from mainspring.store.commands.results import DONE
 from mainspring.testing import FakeClock
@@ -38,7 +38,7 @@ def new():
 class Kept:
     """A keeper on a store that answers when it is told to."""
 
-    def __init__(self, sealing=PLAIN, **how):
+    def __init__(self, sealing=PLAIN_SEALING, **how):
         self.loop = VirtualLoop(FakeClock())
         self.sent = []
         self.answers = []
@@ -82,7 +82,7 @@ def test_end_of_an_attempt_hands_over_at_once_and_many_bytes_do(new):
     kept.keeper.hand_over("r")
     assert len(kept.sent) == 1
     kept.answer()
-    kept.add("x" * PART_BYTES)
+    kept.add("x" * CHUNK_BYTES)
     assert len(kept.sent) == 2
 
 
@@ -103,10 +103,10 @@ def test_while_the_store_is_away_lines_are_kept_within_bounds_and_the_loss_is_to
     kept = new()
     kept.add("first")
     kept.keeper.hand_over("r")
-    for _ in range(MOST_BYTES // 1024 + 50):
+    for _ in range(MAX_RUN_BYTES // 1024 + 50):
         kept.add("x" * 1024)
     kept.answer()
-    assert sum(lines for *_, lines, _ in kept.parts()[1:]) == MOST_BYTES // 1024
+    assert sum(lines for *_, lines, _ in kept.parts()[1:]) == MAX_RUN_BYTES // 1024
     assert kept.parts()[1][3] == 50
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 import mainspring as ms
-from mainspring.domain.definition import announced_schemas
+from mainspring.domain.definitions.definition import read_message_schemas
 from mainspring.engine.announcing import announcement
 from mainspring.engine.message_types import message_schemas
 from mainspring.engine.registry import Registry
@@ -91,5 +91,5 @@ def test_announced_definition_holds_them():
             return await run.receive("n", int)
 
     (row,) = announcement(registry, 0).automations
-    assert announced_schemas(row.definition, "signal") == {"n": [WHOLE]}
-    assert announced_schemas(b"{}", "signal") == announced_schemas(b"no JSON", "signal") == {}
+    assert read_message_schemas(row.definition, "signal") == {"n": [WHOLE]}
+    assert read_message_schemas(b"{}", "signal") == read_message_schemas(b"no JSON", "signal") == {}

@@ -8,13 +8,13 @@ import textwrap
 import pytest
 
 from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
-from mainspring.domain.text import is_plain_line
+from mainspring.domain.text.escaping import is_plain_line
 from mainspring.engine import loading
 from mainspring.engine.definitions import script, step, task
 from mainspring.engine.isolation import load_callable
 from mainspring.engine.loading import load_module, module_name
 from mainspring.engine.registry import Registry
-from mainspring.resources.hidden import Hidden
+from mainspring.resources.known_secrets import KnownSecrets
 from tests.secret_encodings import CANARY, leaks
 
 HEAD = "from mainspring.engine.definitions import script, step, task, workflow\nfrom mainspring.engine import on\n"
@@ -121,7 +121,7 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
 )
 def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, shown):
     """What a file raises while it loads is stored and told to people: it is as clean as the failure of a run."""
-    monkeypatch.setattr(loading, "HIDDEN", hidden := Hidden())
+    monkeypatch.setattr(loading, "KNOWN_SECRETS", hidden := KnownSecrets())
     hidden.add([CANARY])
     write(
         "a.py",

@@ -14,7 +14,7 @@ from queue import Queue
 
 import pytest
 
-from mainspring.domain.classify import Kind, classify
+from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.engine.command import Command, CommandEnd, CommandFailed, command_environment
 from mainspring.engine.commands import check_end
 from mainspring.engine.outlet import Outlet
@@ -250,7 +250,13 @@ def test_command_dies_with_its_parent(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(1, Kind.UNKNOWN), (75, Kind.TRANSIENT), (124, Kind.TRANSIENT), (127, Kind.PERMANENT), (-9, Kind.UNKNOWN)],
+    [
+        (1, FailureKind.UNKNOWN),
+        (75, FailureKind.TRANSIENT),
+        (124, FailureKind.TRANSIENT),
+        (127, FailureKind.PERMANENT),
+        (-9, FailureKind.UNKNOWN),
+    ],
 )
 def test_failed_command_is_classified_by_its_exit_code(code, kind):
     """The table of exit codes decides whether trying again can help."""

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.announcing import announcement
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.registry import Registry
@@ -59,7 +59,7 @@ def store(tmp_path):
 
 
 @asynccontextmanager
-async def scheduling(store, sealing=PLAIN):
+async def scheduling(store, sealing=PLAIN_SEALING):
     """A scheduler that has nothing but the store."""
     loop = asyncio.get_running_loop()
     store.committer._answers._deliver = lambda answers: [
@@ -77,7 +77,7 @@ async def until(fact):
             await asyncio.sleep(0.01)
 
 
-def announce(store, registry, sealing=PLAIN, *, without: int = 0, then: timedelta = timedelta(hours=1)):
+def announce(store, registry, sealing=PLAIN_SEALING, *, without: int = 0, then: timedelta = timedelta(hours=1)):
     """Write definitions as a worker does, and let time pass: the first slot is due.
 
     The first `without` schedules are written as a version did that gave them no input.

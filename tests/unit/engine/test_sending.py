@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from mainspring.domain.errors import ArgumentError, ValueRefusedError
-from mainspring.domain.outgoing import outgoing_id
+from mainspring.domain.runs.outbox import outbox_entry_id
 from mainspring.engine.ambient import IN_BODY
 from mainspring.engine.sending import publish, send
 from mainspring.engine.step_context import STEP, NotInStepError, StepContext
@@ -25,9 +25,9 @@ def recorded():
 
 def test_what_is_sent_has_an_id_of_its_number(recorded):
     """The id is that of the step's key and of the call's number, and is returned."""
-    assert send("orders/eu", 1) == outgoing_id("k", 1)
-    assert publish("paid") == outgoing_id("k", 2)
-    assert [one.id for one in recorded] == [outgoing_id("k", 1), outgoing_id("k", 2)]
+    assert send("orders/eu", 1) == outbox_entry_id("k", 1)
+    assert publish("paid") == outbox_entry_id("k", 2)
+    assert [one.id for one in recorded] == [outbox_entry_id("k", 1), outbox_entry_id("k", 2)]
 
 
 def test_what_is_refused_takes_no_number(recorded):
@@ -36,7 +36,7 @@ def test_what_is_refused_takes_no_number(recorded):
         send("orders/eu", float("nan"))
     with pytest.raises(ValueRefusedError, match="event paid"):
         publish("paid", object())
-    assert send("orders/eu", 1) == outgoing_id("k", 1)
+    assert send("orders/eu", 1) == outbox_entry_id("k", 1)
 
 
 def test_all_together_is_bounded(recorded):

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.options import Kind, parse_options
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.engine.stalled_attempts import StalledAttempts
 from mainspring.engine.step_plan import StepPlan
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.journal import ClearStall, RecordStall
 from mainspring.testing import FakeClock
 
@@ -71,7 +71,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    HIDDEN.add([SECRET])
+    KNOWN_SECRETS.add([SECRET])
     return World()
 
 
@@ -151,8 +151,8 @@ def test_definition_says_how_long_its_steps_may_be_silent(
     world: World, stated: str | None, minutes: int | None
 ) -> None:
     """Else the worker does."""
-    options = parse_options(Kind.TASK, {"stalled": stated}, "a")
-    world.automations["a"] = SimpleNamespace(definition=Definition(kind=Kind.TASK, name="a", options=options))
+    options = parse_options(DefinitionKind.TASK, {"stalled": stated}, "a")
+    world.automations["a"] = SimpleNamespace(definition=Definition(kind=DefinitionKind.TASK, name="a", options=options))
     world.add()
     world.go((60 if minutes is None else minutes - 1) * MINUTE)
     assert world.sent == []

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.errors import OptionError
-from mainspring.domain.member import HealthRule
-from mainspring.domain.options import parse_options
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.domain.text import unescape
+from mainspring.domain.incidents.incident_members import HealthRule
+from mainspring.domain.text.escaping import unescape
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.starting import StartOptions, start_command
 from mainspring.store.commands.runs import SlotLink
 
@@ -16,19 +16,19 @@ NOW = 1_800_000_000_000  # 2027-01-15 08:00:00 UTC
 
 
 def definition(**options):
-    read = parse_options(Kind.TASK, options, "the test")
+    read = parse_options(DefinitionKind.TASK, options, "the test")
     return Definition(
-        kind=Kind.TASK,
+        kind=DefinitionKind.TASK,
         name="sync",
         version=read.get("version", 1),
         options=read,
-        schedules=schedules_of(read, "sync"),
+        schedules=build_schedules(read, "sync"),
     )
 
 
 def command(made=None, data=b'{"account": "main", "n": 3}', **given):
     slot = given.pop("slot", None)
-    sealing = given.pop("sealing", PLAIN)
+    sealing = given.pop("sealing", PLAIN_SEALING)
     return start_command(
         made or definition(),
         data,

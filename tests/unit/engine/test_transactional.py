@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import ConfigError, DefinitionError, ValueRefusedError
+from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.engine.attempt import Attempts
 from mainspring.engine.step_context import AttemptClosed, idempotency_key
 from mainspring.engine.transaction import Tx
@@ -103,7 +103,7 @@ def test_result_that_cannot_be_saved_rolls_back_and_is_permanent(path, database,
 
     with pytest.raises(ValueRefusedError, match="result of step 'pay'") as caught:
         call(database, step)
-    assert classify(caught.value).kind is Kind.PERMANENT
+    assert classify(caught.value).kind is FailureKind.PERMANENT
     assert paid(path) == []
 
 
@@ -116,7 +116,7 @@ def test_unknown_commit_is_told_by_the_next_attempt(path, database, at_place):
     at_place("effect_commit.after", fail)
     with pytest.raises(UnknownCommitError) as caught:
         call(database, pay, 5)
-    assert classify(caught.value).kind is Kind.TRANSIENT
+    assert classify(caught.value).kind is FailureKind.TRANSIENT
     failpoints.install(None)
     assert call(database, pay, 6) == {"id": 1, "amount": 5}
     assert paid(path) == [5]

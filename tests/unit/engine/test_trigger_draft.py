@@ -8,9 +8,9 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, UnknownNameError
-from mainspring.domain.listening import OnEvent, OnRun, OnRuns
-from mainspring.domain.pace import Pace
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.engine.registry import Registry
 from mainspring.engine.scripts import load_scripts
 from mainspring.engine.trigger_draft import PACE, SOURCES, draft_of, drafts_in, named
@@ -41,10 +41,10 @@ def test_decorators_are_stacked_above_and_below(registry):
 
     triggers = work.definition.triggers
     assert list(triggers) == ["run", "event", "event#2"]
-    assert triggers["event"].source == OnEvent(name="paid", where={"a": 1})
+    assert triggers["event"].source == EventSource(name="paid", where={"a": 1})
     assert (triggers["event"].filtered, triggers["event"].partition) == (True, "{key}")
-    assert triggers["event#2"].pace == Pace(by="{data.id}", debounce=5_000, within=60_000)
-    assert triggers["run"].source == OnRun(automation="load", states=("cancelled", "failed"))
+    assert triggers["event#2"].pace == FlowControl(by="{data.id}", debounce=5_000, within=60_000)
+    assert triggers["run"].source == RunEndSource(automation="load", states=("cancelled", "failed"))
     assert (work.filter_of("event"), work.filter_of("event#2"), work.filter_of("none")) == (yes, None, None)
 
 
@@ -55,7 +55,9 @@ def test_runs_are_gathered_without_a_pace(registry):
     @ms.workflow
     async def report(run: ms.Run) -> None: ...
 
-    assert report.definition.triggers["runs"].source == OnRuns(automations=("a", "b"), per="key", within=7_200_000)
+    assert report.definition.triggers["runs"].source == JoinedRunsSource(
+        automations=("a", "b"), per="key", within=7_200_000
+    )
     with pytest.raises(UnknownNameError, match="'debounce'"):
         draft_of("runs", {"automations": ["a", "b"], "debounce": "1s"})
 

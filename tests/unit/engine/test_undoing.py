@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import Permanent
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.domain.verdict import Kind
 from mainspring.engine.requests import Request
 from mainspring.engine.undoing import may_have_happened, not_callable, takes_result
 
@@ -26,7 +26,7 @@ def ended(state: OutcomeState, failure: Failure | None = None) -> Outcome:
     return Outcome(1, "pay#1", "pay", OutcomeKind.STEP, state, 1, 1, 0, 5, 5, 0, failure=failure)
 
 
-def failure(kind: Kind, *, not_sent: bool = False) -> Failure:
+def failure(kind: FailureKind, *, not_sent: bool = False) -> Failure:
     return Failure(type="E", code="e", message="e", kind=kind, not_sent=not_sent)
 
 
@@ -37,10 +37,10 @@ def failure(kind: Kind, *, not_sent: bool = False) -> Failure:
         (ended(OutcomeState.CANCELLED), True),
         (ended(OutcomeState.IN_DOUBT), True),
         (ended(OutcomeState.REFUSED), True),
-        (ended(OutcomeState.FAILED, failure(Kind.PERMANENT)), False),
-        (ended(OutcomeState.FAILED, failure(Kind.TRANSIENT)), True),
-        (ended(OutcomeState.FAILED, failure(Kind.UNKNOWN)), True),
-        (ended(OutcomeState.FAILED, failure(Kind.TRANSIENT, not_sent=True)), False),
+        (ended(OutcomeState.FAILED, failure(FailureKind.PERMANENT)), False),
+        (ended(OutcomeState.FAILED, failure(FailureKind.TRANSIENT)), True),
+        (ended(OutcomeState.FAILED, failure(FailureKind.UNKNOWN)), True),
+        (ended(OutcomeState.FAILED, failure(FailureKind.TRANSIENT, not_sent=True)), False),
     ],
 )
 def test_outcome_tells_whether_the_effect_may_be_in_the_world(outcome, happened):

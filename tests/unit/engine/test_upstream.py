@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mainspring as ms
-from mainspring.domain.listening import OnRun, OnRuns
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.engine.registry import Registry
 from mainspring.engine.upstream import cycle_in, refused_triggers, upstream_of
 
@@ -51,7 +51,11 @@ def test_cycle_is_found_if_there_is_one(graph):
 
 def test_upstream_is_each_once_in_its_order():
     """Of single runs and of several."""
-    sources = [OnRun(automation="b"), OnRuns(automations=("a", "b", "c")), OnRun(automation="d")]
+    sources = [
+        RunEndSource(automation="b"),
+        JoinedRunsSource(automations=("a", "b", "c")),
+        RunEndSource(automation="d"),
+    ]
     assert upstream_of(Trigger(source=source) for source in sources) == ["b", "a", "c", "d"]
 
 

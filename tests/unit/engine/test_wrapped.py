@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.journal import AttemptRecord
-from mainspring.domain.log_part import Part, unpacked
-from mainspring.domain.retry import Retry
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.journal import AttemptRecord
+from mainspring.domain.runs.log_chunk import LogChunk, unpack_lines
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
+from mainspring.domain.time.schedule import Schedule
 from mainspring.engine import wrapped_record as tell
 from mainspring.engine.command import CommandEnd, CommandFailed
 from mainspring.engine.commands import CommandResult
@@ -27,7 +27,7 @@ def at_once(attempts: int) -> Retry:
 
 
 def wrapping(script: str, **more) -> Wrapping:
-    definition = Definition(kind=Kind.EXEC, name="x", command=["sh"], fingerprint="f")
+    definition = Definition(kind=DefinitionKind.EXEC, name="x", command=["sh"], fingerprint="f")
     return Wrapping(definition=definition, words=["sh", "-c", script], **more)
 
 
@@ -159,7 +159,7 @@ def test_key_of_one_key_is_one_for_all_runs() -> None:
 
 def test_slot_is_the_minute_just_begun() -> None:
     """Near a time of --cron the run serves that slot; a call by hand at another time serves none."""
-    definition = Definition(kind=Kind.EXEC, name="x", schedules=(Schedule.parse(cron="0 3 * * *"),))
+    definition = Definition(kind=DefinitionKind.EXEC, name="x", schedules=(Schedule.parse(cron="0 3 * * *"),))
     three = 3 * 3_600_000
     assert tell.slot_of(definition, three + 900) == three
     assert tell.slot_of(definition, three - 1) is None
@@ -169,7 +169,7 @@ def test_slot_is_the_minute_just_begun() -> None:
 def test_description_is_data_of_any_words() -> None:
     """Words that are no text are escaped in what is kept, and a cadence is marked as only expected."""
     schedules = (Schedule.parse(every="1h"), Schedule.parse(cron="0 3 * * *"))
-    definition = Definition(kind=Kind.EXEC, name="x", command=["a\udcff"], schedules=schedules)
+    definition = Definition(kind=DefinitionKind.EXEC, name="x", command=["a\udcff"], schedules=schedules)
     command = tell.describe(definition)
     assert b"a\\\\udcff" in (command.automation.definition or b"")
     assert [(row.name, row.next_slot_at, b'"expected":true' in row.spec) for row in command.schedules] == [
@@ -179,9 +179,9 @@ def test_description_is_data_of_any_words() -> None:
 
 
 def lines_of(script: str, **more) -> list[tuple[int, int, str]]:
-    parts: list[Part] = []
+    parts: list[LogChunk] = []
     WrappedRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_part=parts.append).run()
-    return [(part.attempt, part.skipped, line.text) for part in parts for line in unpacked(part.body)]
+    return [(part.attempt, part.skipped, line.text) for part in parts for line in unpack_lines(part.body)]
 
 
 def test_lines_of_each_attempt_are_told() -> None:
@@ -205,9 +205,9 @@ def test_of_too_much_output_the_beginning_and_the_end_are_told() -> None:
 def test_secret_that_a_command_prints_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """In its lines, in what is kept of its output, and in the failure."""
     monkeypatch.setenv("MAINSPRING_SECRET_KEY", "correct-horse")
-    parts: list[Part] = []
+    parts: list[LogChunk] = []
     script = "echo correct-horse; printf correct- >&2; printf 'horse\\n' >&2; exit 7"
     wrapped = WrappedRun(wrapping(script), run="r", key="k", clock=SystemClock(), on_part=parts.append)
     end = wrapped.run()
     assert "correct-horse" not in repr(end)
-    assert [line.text for part in parts for line in unpacked(part.body)] == ["***", "***"]
+    assert [line.text for part in parts for line in unpack_lines(part.body)] == ["***", "***"]

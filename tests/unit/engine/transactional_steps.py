@@ -4,7 +4,7 @@ import contextlib
 
 import apsw
 
-from mainspring.domain.signature import signature_of
+from mainspring.domain.values.function_signature import read_signature
 from mainspring.engine.attempt_spec import AttemptSpec
 from mainspring.engine.transaction import Tx
 from mainspring.engine.transactional import transactional_call
@@ -29,7 +29,7 @@ def spec_of(fn, key="key-1", **more):
         key=key,
         attempt=1,
         fn=fn,
-        signature=signature_of(fn, 1),
+        signature=read_signature(fn, 1),
         isolate="thread",
         **more,
     )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.simulation import ClockChange
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.schedule_preview import ClockChange
 from mainspring.insight.agenda import HOUR_MS, SPAN_MS, Planned, agenda_of, day_starts
 
 NOW = int(datetime(2026, 10, 22, 10, 20, tzinfo=UTC).timestamp() * 1000)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.insight.arrived import NOT_SHOWN, headers_of, readable, value_line, value_text
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 SECRET = "hunter22-of-the-shop"
 
@@ -18,7 +18,7 @@ def test_body_is_read_as_far_as_it_can_be():
 
 def test_body_is_shown_without_secrets():
     """By their value wherever it stands, and by the name under which they stand."""
-    HIDDEN.add([SECRET])
+    KNOWN_SECRETS.add([SECRET])
     text, length = value_text(b'{"note":"it is %s","password":"other","id":7}' % SECRET.encode(), 1_000)
     assert SECRET not in text
     assert "other" not in text
@@ -30,7 +30,7 @@ def test_body_is_shown_without_secrets():
 @given(st.integers(0, 400), st.integers(1, 200))
 def test_line_never_shows_a_part_of_a_secret(before, limit):
     """Wherever it is cut."""
-    HIDDEN.add([SECRET])
+    KNOWN_SECRETS.add([SECRET])
     line = value_line(b"x" * before + b" " + SECRET.encode(), limit)
     assert len(line) <= limit
     assert SECRET[:8] not in line

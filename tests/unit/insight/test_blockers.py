@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.insight.waits import sentences
 from mainspring.service.actor import Actor, act_of
@@ -222,7 +222,7 @@ def test_rate_of_a_queue_tells_the_next_start(cli, stage):
 
 def test_no_worker_with_this_version_or_tag(cli, stage):
     """Which version and tag it needs, and what live workers have."""
-    newer = Definition(kind=Kind.TASK, name="backup", version=3)
+    newer = Definition(kind=DefinitionKind.TASK, name="backup", version=3)
     text, _, can = why(cli, stage.start(newer))
     assert text == "It belongs to version 3 of backup; live workers have version 1."
     assert "mainspring down; mainspring up -m /srv/scripts.toml" in can
@@ -253,7 +253,7 @@ def test_no_worker_that_serves_the_queue(cli, stage):
 
 def test_no_worker_at_all_or_only_draining_ones(cli, stage):
     """Nobody announced it; everybody is draining."""
-    text, _, _ = why(cli, stage.start(Definition(kind=Kind.TASK, name="other")))
+    text, _, _ = why(cli, stage.start(Definition(kind=DefinitionKind.TASK, name="other")))
     assert text == "No live worker has other; no worker has ever announced it."
     run = stage.start()
     stage.do(DrainSession(stage.store.session))
@@ -279,7 +279,7 @@ def test_running_step_is_told_with_its_attempt(cli, stage):
 
 def test_running_command_is_not_said_to_be_continued(cli, stage):
     """Its process alone runs it; of a task another worker takes over."""
-    nightly = Definition(kind=Kind.EXEC, name="nightly")
+    nightly = Definition(kind=DefinitionKind.EXEC, name="nightly")
     act = act_of(Actor.cli("ann", "box"), stage.clock)
     run = start(stage.store, stage.clock, nightly, b"{}", act=act, here=True).run
     assert "nothing continues it" in why(cli, run)[1]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.insight.bulk_words import command_of, head_of, stands
 from mainspring.store.reads.bulk import BulkView

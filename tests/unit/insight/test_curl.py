@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain import verify
-from mainspring.domain.verification import verify_request
-from mainspring.domain.verifier import StandardWebhooks
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.triggers.webhooks import verify
+from mainspring.domain.triggers.webhooks.verification import verify_request
+from mainspring.domain.triggers.webhooks.verifier import StandardWebhooks
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.insight.curl import curl_line
 from tests.hook_samples import STANDARD_SECRET
 

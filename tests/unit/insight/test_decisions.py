@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.service import run as runs
 from mainspring.service.actor import Actor, act_of
@@ -16,8 +16,8 @@ from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from tests.contract.store.process import fail, finish, halt, outcome
 
-ITEM = Definition(kind=Kind.TASK, name="backup", options={"healthy": "item", "item": "{customer}"})
-SAME = Definition(kind=Kind.TASK, name="backup", options={"healthy": "automation"})
+ITEM = Definition(kind=DefinitionKind.TASK, name="backup", options={"healthy": "item", "item": "{customer}"})
+SAME = Definition(kind=DefinitionKind.TASK, name="backup", options={"healthy": "automation"})
 
 JUST_NOW = r"(now|\d+s ago)"
 
@@ -105,7 +105,7 @@ def test_failed_run_that_nothing_settled_is_offered_as_before(cli, stage):
 
 def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     """A wrapped command that a later one of its name overtook."""
-    nightly = Definition(kind=Kind.EXEC, name="nightly", options={"healthy": "automation"})
+    nightly = Definition(kind=DefinitionKind.EXEC, name="nightly", options={"healthy": "automation"})
 
     def began():
         act = act_of(Actor.cli("ann", "box"), stage.clock)

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.options import parse_options
-from mainspring.domain.simulation import ClockChange
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.states import RunState
+from mainspring.domain.time.schedule_preview import ClockChange
 from mainspring.insight.due_times import makes_from, next_due_times, past_due_times, schedules_by_name
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, SlotView
@@ -17,8 +17,8 @@ NOW = round(datetime(2026, 10, 23, 12, tzinfo=UTC).timestamp()) * 1000
 
 
 def defined(**options):
-    parsed = parse_options(Kind.TASK, options, "a")
-    return Definition(kind=Kind.TASK, name="a", options=parsed, schedules=schedules_of(parsed, "a"))
+    parsed = parse_options(DefinitionKind.TASK, options, "a")
+    return Definition(kind=DefinitionKind.TASK, name="a", options=parsed, schedules=build_schedules(parsed, "a"))
 
 
 def mark(run, at, state=RunState.SUCCEEDED, slot_at=None):

@@ -3,8 +3,8 @@
 import pytest
 
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.insight.handover import MOST, Left, handover
 from mainspring.service import automation, incident, run
 from mainspring.service.actor import Act, Actor
@@ -36,7 +36,9 @@ class Shift:
         return Act(Actor(door, name), reason, command or f"c{self.acts}")
 
     def begin(self, definition=PAY, **who):
-        started = start(self.store, self.clock, definition, b'{"amount":1}', act=self.act(**who), sealing=PLAIN).run
+        started = start(
+            self.store, self.clock, definition, b'{"amount":1}', act=self.act(**who), sealing=PLAIN_SEALING
+        ).run
         (claimed,) = self.store.apply(Claim(f"k{self.acts}.{self.clock.now()}", 1)).runs
         assert claimed.id == started
         return claimed

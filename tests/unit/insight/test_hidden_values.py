@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from mainspring.domain.redaction import Redactor
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.redaction.redactor import Redactor
+from mainspring.domain.values.sealing import Sealing
 from mainspring.insight.hidden_values import hidden, hidden_at
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.turned_codec import Turned
 
 VALUE = "correct-horse-staple"
@@ -14,7 +14,7 @@ VALUE = "correct-horse-staple"
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    monkeypatch.setattr(HIDDEN, "redactor", Redactor([VALUE]))
+    monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor([VALUE]))
 
 
 def test_secret_is_hidden_by_its_value_and_by_its_name():

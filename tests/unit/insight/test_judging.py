@@ -1,12 +1,12 @@
 """What monitors say, in words."""
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word, wrong_first
 
 
 def judged(name, **said):
-    return Judged(Subject(name, IncidentKind.SILENCE), {}, **said)
+    return Evaluation(Subject(name, IncidentKind.SILENCE), {}, **said)
 
 
 def test_wrong_comes_first():

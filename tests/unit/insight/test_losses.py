@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.worker_loss import Noticed, WorkerLoss
+from mainspring.domain.processes.worker_loss import LossDetection, WorkerLoss
 from mainspring.insight.losses import sentences
 
 
@@ -12,7 +12,7 @@ from mainspring.insight.losses import sentences
 )
 def test_deaths_that_are_not_shown_are_counted(deaths, last):
     """Five are shown; one more is one worker, not "1 of its workers or more"."""
-    losses = [WorkerLoss("r_1", claim, 1, "worker", "box", 7, 0, 1, Noticed.CRASH) for claim in range(deaths)]
+    losses = [WorkerLoss("r_1", claim, 1, "worker", "box", 7, 0, 1, LossDetection.CRASH) for claim in range(deaths)]
     assert sentences(losses, str)[5:] == [last]
 
 
@@ -26,9 +26,11 @@ def test_death_in_words_names_how_the_process_ended():
         "resumed_at": 900,
     }
     finder = {"finder_role": "supervisor", "finder_hostname": "box", "finder_pid": 1}
-    crash = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 100, 200, Noticed.CRASH, ending="exit 0", **finder, **heir)
+    crash = WorkerLoss(
+        "r_1", 1, 1, "worker", "box", 7, 100, 200, LossDetection.CRASH, ending="exit 0", **finder, **heir
+    )
     drain = WorkerLoss(
-        "r_1", 1, 1, "worker", "box", 7, 200, 200, Noticed.OWN_REPORT, ending="SIGTERM that no one asked for"
+        "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM that no one asked for"
     )
     assert sentences([crash, drain], str) == [
         (
@@ -45,5 +47,5 @@ def test_death_in_words_names_how_the_process_ended():
 
 def test_run_that_was_continued_before_its_worker_reported_the_drain_says_so():
     """Who continued it is not known where that worker has given it back too."""
-    drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, Noticed.OWN_REPORT, resumed_at=150)
+    drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, resumed_at=150)
     assert sentences([drain], str)[0].endswith("Another worker had continued it by then.")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 from mainspring.insight.part_verdict import judge_part
 from mainspring.insight.standing_runs import NONE, StandingRuns

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.run_paths import END, MOST, START, paths_of
 from mainspring.store.reads.paths import Passed, PassedRun

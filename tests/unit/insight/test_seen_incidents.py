@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 from mainspring.insight.seen_incidents import loudest, seen
 

@@ -1,6 +1,6 @@
 """Stages of a run: what was asked for side by side stands side by side, and behind what it stood on."""
 
-from mainspring.domain.journal import Outcome, OutcomeKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.insight.stages import stages_of
 from mainspring.insight.steps import StepLine

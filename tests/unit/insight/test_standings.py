@@ -5,15 +5,15 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.listening import OnRun, OnRuns
-from mainspring.domain.monitors.fail_rate import FailRateTuning
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.silence import SilenceTuning
-from mainspring.domain.monitors.table import DEFAULTS
-from mainspring.domain.options import parse_options
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.derived_states import AutomationState
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.outcomes.fail_rate import FailRateTuning
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
+from mainspring.domain.monitors.timing.silence import SilenceTuning
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
 from mainspring.insight.automation_lines import automation_lines, seen_source
 from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import (
@@ -45,8 +45,8 @@ def store(tmp_path, clock):
 
 
 def announce(store, clock, *, problem=None, **options):
-    parsed = parse_options(Kind.TASK, options, "a")
-    found = Definition(kind=Kind.TASK, name="a", options=parsed, schedules=schedules_of(parsed, "a"))
+    parsed = parse_options(DefinitionKind.TASK, options, "a")
+    found = Definition(kind=DefinitionKind.TASK, name="a", options=parsed, schedules=build_schedules(parsed, "a"))
     data = msgspec.json.encode(found.to_data())
     planned = tuple(
         ScheduleRow("a", "a", msgspec.json.encode(one.to_data()), one.next_after(clock.now()))
@@ -125,7 +125,7 @@ def test_settings_of_monitors_hold(store, clock):
     announce(store, clock, silence="1h")
     clock.forward(2 * HOUR)
     assert stands(store, clock).state is AutomationState.SILENT
-    off = {**DEFAULTS, IncidentKind.SILENCE: SilenceTuning(on=False)}
+    off = {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}
     assert stands(store, clock, tunings=off).state is AutomationState.ON_DEMAND
     announce(store, clock, silence=False)
     found = stands(store, clock)
@@ -146,7 +146,7 @@ def test_line_tells_figures_of_a_week_and_the_newest_runs(store, clock):
 
 
 @pytest.mark.parametrize(
-    "source", [OnRun(automation="secret"), OnRuns(automations=("a", "secret"), per="slot", within=1)]
+    "source", [RunEndSource(automation="secret"), JoinedRunsSource(automations=("a", "secret"), per="slot", within=1)]
 )
 def test_hidden_automation_is_not_named(source):
     """Who may see it reads its name, who may not does not."""
@@ -190,7 +190,7 @@ def test_failure_rate_is_that_of_the_window_that_is_set(store, clock):
         run_once(store, clock, end)
     clock.forward(2 * HOUR)
     assert fail_rate(store, clock).figures["ended"] == 20
-    wide = {**DEFAULTS, IncidentKind.FAIL_RATE: FailRateTuning(window=timedelta(hours=6))}
+    wide = {**DEFAULT_TUNINGS, IncidentKind.FAIL_RATE: FailRateTuning(window=timedelta(hours=6))}
     assert fail_rate(store, clock, tunings=wide).figures["ended"] == 21
-    own = OwnTunings({"a": {IncidentKind.FAIL_RATE: {"window": timedelta(hours=6)}}})
+    own = TuningOverrides({"a": {IncidentKind.FAIL_RATE: {"window": timedelta(hours=6)}}})
     assert fail_rate(store, clock, own=own).figures["ended"] == 21

@@ -5,7 +5,7 @@ import os
 import msgspec
 
 from mainspring.app.here import look_here
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.engine.problem import PROBLEMS, Problem
 from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
 from mainspring.insight.verdict import judge, unresolved
@@ -43,7 +43,7 @@ def test_run_that_no_worker_can_take_is_told_after_five_minutes(stage):
     """Nobody has its version, its tag, or its automation; what somebody can take is not told of."""
     stage.start(msgspec.structs.replace(BACKUP, version=2))
     stage.start(BACKUP, tag="gpu")
-    stage.start(Definition(kind=Kind.TASK, name="gone"))
+    stage.start(Definition(kind=DefinitionKind.TASK, name="gone"))
     stage.start(BACKUP)
 
     def stranded(later: int) -> list[str]:
@@ -107,7 +107,7 @@ def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
 
 def test_explain_of_a_run_that_the_running_worker_lacks_says_to_start_it_anew(cli, stage):
     """A second `up` would be refused."""
-    run = stage.start(Definition(kind=Kind.TASK, name="gone"))
+    run = stage.start(Definition(kind=DefinitionKind.TASK, name="gone"))
     said = cli("explain", run)
     assert "No live worker has gone; no worker has ever announced it." in said.out
     assert "$ mainspring down; mainspring up" in said.out

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.insight.steps import WIDEST, bars, lines_of, step_label
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.ids import new_id
-from mainspring.domain.listening import OnRun
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import RunState
-from mainspring.domain.trigger import Trigger
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.event_sources import RunEndSource
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.insight.dependencies import graph_of
 from mainspring.insight.trigger_faults import faults_of_triggers, undeclared
 from mainspring.store.commands.automations import PauseAutomation
@@ -67,7 +67,7 @@ def test_failed_deliveries_are_urgent_until_a_person_decides(cli, shop) -> None:
 
 def test_requests_turned_away_are_not_urgent(shop) -> None:
     """Rubbish to a public address is no alarm; a sender that was known and is rejected has an incident."""
-    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
+    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     (text,) = told(shop)
     assert "is it set up for its sender?" in text
     assert not told(shop)[text]
@@ -83,8 +83,8 @@ def test_what_did_not_fit_is_urgent(shop) -> None:
 
 def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
-    source = Queue.parse("nats://broker/orders?subject=orders.new")
-    shop.announce(Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
+    shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportDesk("orders/queue", None, shop.now - 5_000, "connection refused"))
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
@@ -101,8 +101,8 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
 
 def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
     """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
-    source = Files.parse("/srv/in", after_success="done")
-    shop.announce(Definition(kind=Kind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
+    source = WatchedFolder.parse("/srv/in", after_success="done")
+    shop.announce(Definition(kind=DefinitionKind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
     shop.do(ReportDesk("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
     text = "inbox/files listens, but: no file can be moved aside"
     assert told(shop) == {text: False}
@@ -119,10 +119,10 @@ def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
 
 def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
     """No secret is in question there, and nobody sends it again."""
-    source = Queue.parse("nats://broker/orders?subject=orders.new")
-    shop.announce(Definition(kind=Kind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
+    source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
+    shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportDesk("orders/queue", shop.now, None, None))
-    shop.do(RefuseArrival(id=new_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
+    shop.do(RefuseArrival(id=make_id("d", shop.now, 5), trigger="orders/queue", why="misfit", note="no key", body=b"x"))
     assert told(shop) == {"1 delivery of orders/queue was rejected and started nothing: no key": True}
 
 
@@ -163,9 +163,9 @@ def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
 
 def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
     """A name that is misspelt would be waited for in silence."""
-    (fault,) = undeclared(graph_of({"load": ({"run": Trigger(source=OnRun(automation="extrct"))}, [])}))
+    (fault,) = undeclared(graph_of({"load": ({"run": Trigger(source=RunEndSource(automation="extrct"))}, [])}))
     assert "'extrct'" in fault.text
-    shop.announce(msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=OnRun(automation="extrct"))}))
+    shop.announce(msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=RunEndSource(automation="extrct"))}))
     assert any("extrct" in one["text"] for one in cli("doctor", "--json").json if one["name"] == "triggers")
 
 
@@ -201,5 +201,5 @@ def test_queue_source_reads_in_words() -> None:
     """Where it is, without a secret."""
     from mainspring.insight.source_words import source_words
 
-    queue = Queue.parse("nats://broker/orders?subject=orders.new")
+    queue = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
     assert source_words(queue) == "queue orders orders.new at nats://broker"

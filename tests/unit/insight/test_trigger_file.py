@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.trigger import Trigger
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.service.run import discard
 from mainspring.store.commands.runs import StartRun
 from mainspring.web.linked_run import linked_run
@@ -21,8 +21,8 @@ FILE = b'{"file": {"path": "/srv/in/a/x y.csv", "size": 1, "sha256": "ab", "modi
 MOVE_BACK = "mv -n '/srv/in/failed/a/x y.csv' '/srv/in/a/x y.csv'"
 
 
-def book(kind=Kind.TASK, **files):
-    source = Files.parse("/srv/in", pattern="**/*.csv", **files)
+def book(kind=DefinitionKind.TASK, **files):
+    source = WatchedFolder.parse("/srv/in", pattern="**/*.csv", **files)
     return Definition(kind=kind, name="book", options={"healthy": "item"}, triggers={"files": Trigger(source=source)})
 
 
@@ -59,9 +59,11 @@ def test_command_that_moves_a_file_back_works_whatever_its_name_is(cli, stage, t
     (folder / "failed").mkdir(parents=True)
     (folder / "failed" / os.fsdecode(name)).write_text("x")
     file = ms.File.at(os.fsencode(folder) + b"/" + name, size=1, sha256="ab", modified_ns=0)
-    source = Files.parse(str(folder), pattern="*.csv", after_failure="failed")
+    source = WatchedFolder.parse(str(folder), pattern="*.csv", after_failure="failed")
     trigger = Trigger(source=source)
-    definition = Definition(kind=Kind.TASK, name="book", options={"healthy": "item"}, triggers={"files": trigger})
+    definition = Definition(
+        kind=DefinitionKind.TASK, name="book", options={"healthy": "item"}, triggers={"files": trigger}
+    )
     run = failed(stage, definition, msgspec.json.encode({"file": file}))
     command = commands(explained(cli, run))[0]
     assert command.isprintable()
@@ -73,7 +75,7 @@ def test_command_that_moves_a_file_back_works_whatever_its_name_is(cli, stage, t
 
 def test_workflow_whose_file_was_moved_may_continue_behind_the_file(cli, stage):
     """What is left of it may not need the file: only then is a retry right."""
-    run = failed(stage, book(Kind.WORKFLOW, after_failure="../failed"))
+    run = failed(stage, book(DefinitionKind.WORKFLOW, after_failure="../failed"))
     found = explained(cli, run)
     assert commands(found)[0] == "mv -n '/srv/in/../failed/a/x y.csv' '/srv/in/a/x y.csv'"
     assert found["can"][1]["command"] == f"mainspring runs retry {run}"

@@ -4,23 +4,28 @@ import time
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About, Field, Link, Notice
-from mainspring.resources.fault_text import FaultText
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.notification import (
+    Notification,
+    NotificationEvent,
+    NotificationField,
+    NotificationLink,
+)
+from mainspring.resources.error_text import ErrorText
 
 CLOCK = SystemClock()
 
 
-def notice(about=About.OPENED, id="a_1", key="mainspring:i_1:1", **more):
+def notice(about=NotificationEvent.OPENED, id="a_1", key="mainspring:i_1:1", **more):
     fields = {
         "severity": Severity.PAGE,
         "headline": f"[page] backup: {about.value}",
-        "fields": (Field("What", "403 & <!channel> *denied*"), Field("Do", "look")),
-        "links": (Link("Open", "https://ops.example.com/incidents/i_1"),),
+        "fields": (NotificationField("What", "403 & <!channel> *denied*"), NotificationField("Do", "look")),
+        "links": (NotificationLink("Open", "https://ops.example.com/incidents/i_1"),),
         "automation": "backup",
         "at": round(time.time() * 1000),
     }
-    return Notice(id=id, key=key, about=about, **(fields | more))
+    return Notification(id=id, key=key, about=about, **(fields | more))
 
 
 def secrets(**values):
@@ -32,4 +37,4 @@ def secrets(**values):
                 raise ConfigError(f"the secret {name!r} is not set")
             return values[name]
 
-    return FaultText(Known())
+    return ErrorText(Known())

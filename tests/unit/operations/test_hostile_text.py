@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from mainspring.domain.channel import read_channel
-from mainspring.domain.failed_items import failed_items
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.failed_items import collect_failed_items
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
-from mainspring.domain.text import is_plain_line
+from mainspring.domain.text.escaping import is_plain_line
 from mainspring.operations.notifiers.apprise import AppriseLink
 from mainspring.operations.notifiers.pagerduty import PagerDutyLink
 from mainspring.operations.notifiers.slack import SlackLink
@@ -45,13 +45,13 @@ def hostile(text):
         text=text, hint=text, facts={"what": text, "impact": text, "changed": text, "run": text}, since_at=1, opened_at=1,
         changed_at=1, seen_at=1, by=text, note=text,
     )  # fmt: skip
-    return render_notice(
+    return render_notification(
         "a_1",
-        About.OPENED,
+        NotificationEvent.OPENED,
         1,
         incident,
-        Circumstances(owner=text, team=text, runbook=text, project=text),
-        failed_items([text, f"{text} 2"], 3),
+        NotificationContext(owner=text, team=text, runbook=text, project=text),
+        collect_failed_items([text, f"{text} 2"], 3),
     )
 
 
@@ -90,7 +90,7 @@ async def test_slack_calls_nobody(notice):
     """No mention, no link, no message that is cut in two."""
     async with serving(SlackPeer()) as peer:
         link = SlackLink(
-            read_channel(f"slack://secret:bot/#ops?api={peer.url}/api"), secrets(bot=peer.TOKEN), CLOCK, 0.0
+            read_channel_address(f"slack://secret:bot/#ops?api={peer.url}/api"), secrets(bot=peer.TOKEN), CLOCK, 0.0
         )
         await link.send(notice, None)
         await link.close()
@@ -104,7 +104,9 @@ async def test_slack_calls_nobody(notice):
 async def test_pagerduty_takes_it(notice):
     """Within what its fields may hold."""
     async with serving(PagerDutyPeer()) as peer:
-        link = PagerDutyLink(read_channel(f"pagerduty://secret:pd?api={peer.url}"), secrets(pd=peer.KEY), CLOCK, 0.0)
+        link = PagerDutyLink(
+            read_channel_address(f"pagerduty://secret:pd?api={peer.url}"), secrets(pd=peer.KEY), CLOCK, 0.0
+        )
         await link.send(notice, None)
         await link.close()
         ((_, _, body),) = peer.requests
@@ -123,7 +125,7 @@ async def test_apprise_passes_on_no_tag_and_no_mention(notice, form):
     pytest.importorskip("apprise")
     async with serving(Hook()) as peer:
         address = f"{peer.url.replace('http', 'json', 1)}/t?format={form}"
-        link = AppriseLink(read_channel("apprise://secret:a"), secrets(a=address))
+        link = AppriseLink(read_channel_address("apprise://secret:a"), secrets(a=address))
         await link.send(notice, None)
         await link.close()
         ((_, _, body),) = peer.requests
@@ -145,7 +147,7 @@ async def test_webhook_is_one_bounded_document(notice):
     """JSON that says the same to everybody who reads it."""
     async with serving(Hook()) as peer:
         address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
-        link = WebhookLink(read_channel(address), secrets(told="whsec_" + "QUJD" * 8), CLOCK)
+        link = WebhookLink(read_channel_address(address), secrets(told="whsec_" + "QUJD" * 8), CLOCK)
         await link.send(notice, None)
         await link.close()
         ((_, headers, body),) = peer.requests

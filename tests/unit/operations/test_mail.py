@@ -9,9 +9,9 @@ import threading
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from mainspring.domain.channel import read_channel
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.notice import About
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.mail import MailLink, message_of
 from tests.unit.operations.notices import notice, secrets
@@ -52,7 +52,7 @@ async def server(box, **more):
 
 def link_to(port, to="a@example.com", scheme="smtp", login="", within_s=5.0, in_all_s=5.0, **values):
     address = f"{scheme}://{login}127.0.0.1:{port}/{to}?from=ms@example.com"
-    return MailLink(read_channel(address), secrets(**values), within_s, in_all_s)
+    return MailLink(read_channel_address(address), secrets(**values), within_s, in_all_s)
 
 
 async def test_notices_of_one_opening_are_one_conversation():
@@ -60,7 +60,12 @@ async def test_notices_of_one_opening_are_one_conversation():
     box = Box()
     async with server(box) as port:
         link = link_to(port, "a@example.com,b@example.com")
-        for one in (notice(), notice(), notice(About.RESOLVED, "a_2"), notice(About.REOPENED, "a_3", "k2")):
+        for one in (
+            notice(),
+            notice(),
+            notice(NotificationEvent.RESOLVED, "a_2"),
+            notice(NotificationEvent.REOPENED, "a_3", "k2"),
+        ):
             await link.send(one, None)
     first, again, resolved, reopened = [mail for _, mail in box.mails]
     assert box.mails[0][0] == ["a@example.com", "b@example.com"]
@@ -206,6 +211,6 @@ def _take_and_drop(listening):
 
 async def test_line_end_in_a_headline_makes_no_header():
     """Text is one line before; if it ever is not, the mail is refused and not forged."""
-    channel = read_channel("smtp://127.0.0.1/a@example.com")
+    channel = read_channel_address("smtp://127.0.0.1/a@example.com")
     with pytest.raises(ValueError, match=r"(?i)linefeed|newline"):
         message_of(notice(headline="a\r\nBcc: b@example.com"), channel)

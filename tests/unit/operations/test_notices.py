@@ -1,17 +1,17 @@
 """From alerts to notices, with what definitions say."""
 
-from mainspring.domain.audit_head import AuditHead
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.early_signs import Sign
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About, Field
-from mainspring.domain.rendering import Circumstances
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.integrity.audit_head import AuditHead
+from mainspring.domain.notifications.early_warnings import EarlyWarning
+from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
+from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.operations.notices import Notices
 from mainspring.store.commands.alerts import DueAlert
 from tests.unit.operations.test_notifier import AT, incident
 
 BACKUP = Definition(
-    kind=Kind.SCRIPT, name="backup", options={"owner": "ana", "team": "platform", "runbook": "docs/backup.md"}
+    kind=DefinitionKind.SCRIPT, name="backup", options={"owner": "ana", "team": "platform", "runbook": "docs/backup.md"}
 )
 
 
@@ -20,23 +20,23 @@ def page(definition, incident):
 
 
 def alert(seq=1, of=None):
-    return DueAlert(seq=seq, id=f"a_{seq}", about=About.OPENED, opened=1, at=AT, incident=of or incident())
+    return DueAlert(seq=seq, id=f"a_{seq}", about=NotificationEvent.OPENED, opened=1, at=AT, incident=of or incident())
 
 
 def test_notice_names_owner_team_and_runbook():
     """They are those of the last good definition; of what is defined nowhere nothing is said."""
-    notices = Notices({"backup": BACKUP}.get, page, tuple, Circumstances(project="ops"))
+    notices = Notices({"backup": BACKUP}.get, page, tuple, NotificationContext(project="ops"))
     notice = notices((alert(),))
     assert (notice.id, notice.owner, notice.team, notice.project) == ("a_1", "ana", "platform", "ops")
     assert ("Do", "runbook docs/backup.md#403") in [(field.label, field.text) for field in notice.fields]
-    assert Notices(lambda name: None, page, tuple, Circumstances())((alert(),)).owner is None
+    assert Notices(lambda name: None, page, tuple, NotificationContext())((alert(),)).owner is None
 
 
 def test_alerts_of_the_lowest_severity_are_one_digest():
     """Its id is that of its first alert."""
     several = tuple(alert(n, incident(f"i_{n}", severity=Severity.DIGEST)) for n in (1, 2))
-    notice = Notices({}.get, page, tuple, Circumstances())(several)
-    assert (notice.about, notice.id) == (About.DIGEST, "a_1")
+    notice = Notices({}.get, page, tuple, NotificationContext())(several)
+    assert (notice.about, notice.id) == (NotificationEvent.DIGEST, "a_1")
     assert notice.headline.startswith("[digest] 2 things")
 
 
@@ -46,18 +46,18 @@ def test_early_signs_and_incidents_are_one_digest():
 
     def signs():
         asked.append(1)
-        return (Sign("Paused long", "a", "for 3d by ann"),)
+        return (EarlyWarning("Paused long", "a", "for 3d by ann"),)
 
-    notices = Notices({}.get, page, signs, Circumstances())
+    notices = Notices({}.get, page, signs, NotificationContext())
     quiet = alert(2, incident("i_2", severity=Severity.DIGEST))
     assert len(notices((quiet,)).fields) == 1
     assert not asked
-    about_none = DueAlert(seq=1, id="d", about=About.DIGEST, opened=0, at=AT, incident=None)
+    about_none = DueAlert(seq=1, id="d", about=NotificationEvent.DIGEST, opened=0, at=AT, incident=None)
     assert [field.label for field in notices((about_none, quiet)).fields][-1] == "Paused long"
 
 
 def test_each_message_tells_the_head_of_the_audit_log():
     """Kept in a mailbox or a chat, it shows later that nothing was cut off."""
     head = AuditHead(7, "0123456789abcdef" * 4)
-    notices = Notices({}.get, page, tuple, Circumstances(), audit_head=lambda: head)
-    assert notices((alert(),)).fields[-1] == Field("Audit log", "7:0123456789abcdef")
+    notices = Notices({}.get, page, tuple, NotificationContext(), audit_head=lambda: head)
+    assert notices((alert(),)).fields[-1] == NotificationField("Audit log", "7:0123456789abcdef")

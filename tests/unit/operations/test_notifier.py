@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.digest import digest_of
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.digest import render_digest
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
 from mainspring.operations import notifier as notifying
 from mainspring.operations.notifier import Notifier
@@ -69,7 +69,7 @@ class Alerts:
     settled: list = field(default_factory=list)
     away: bool = False
 
-    def add(self, channel, about=About.OPENED, of=None, id=None, opened=1):
+    def add(self, channel, about=NotificationEvent.OPENED, of=None, id=None, opened=1):
         seq = len(self.rows) + 1
         alert = DueAlert(seq=seq, id=id or f"a_{seq}", about=about, opened=opened, at=AT, incident=of or incident())
         self.rows.append(Waiting(channel, alert))
@@ -156,8 +156,8 @@ def render(alerts):
     if first.incident.text == "unspeakable":
         raise ValueError("no words")
     if len(alerts) > 1 or first.incident.severity is Severity.DIGEST:
-        return digest_of(first.id, [one.incident for one in alerts], first.at, Circumstances())
-    return render_notice(first.id, first.about, first.at, first.incident, Circumstances())
+        return render_digest(first.id, [one.incident for one in alerts], first.at, NotificationContext())
+    return render_notification(first.id, first.about, first.at, first.incident, NotificationContext())
 
 
 def notifier(store, links):
@@ -172,12 +172,12 @@ async def test_alerts_are_told_in_order_with_what_the_channel_remembers():
     """Each channel gets its own; a later notice of one opening finds what the first one showed, also within one lease."""
     store, ops, mail = Alerts(), Link(), Link()
     store.add("ops")
-    store.add("ops", About.ACKNOWLEDGED)
+    store.add("ops", NotificationEvent.ACKNOWLEDGED)
     store.add("mail")
     await tell(store, {"ops": ops, "mail": mail})
     assert ops.shown == [("opened", "a_1", None, False), ("acknowledged", "a_2", "ref-a_1", False)]
     assert mail.shown == [("opened", "a_3", None, False)]
-    store.add("ops", About.RESOLVED, incident(state=IncidentState.RESOLVED, resolved_at=AT + 1))
+    store.add("ops", NotificationEvent.RESOLVED, incident(state=IncidentState.RESOLVED, resolved_at=AT + 1))
     await tell(store, {"ops": ops})
     assert ops.shown[-1] == ("resolved", "a_4", "ref-a_1", False)
     assert {row.state for row in store.rows} == {"sent"}
@@ -264,7 +264,12 @@ async def test_what_is_over_is_not_called_for():
     store, ops = Alerts(), Link()
     over = incident(state=IncidentState.RESOLVED, resolved_at=AT + 300_000)
     brief = incident("i_2", state=IncidentState.RESOLVED, resolved_at=AT + 1_000)
-    for about, of in ((About.OPENED, over), (About.RESOLVED, over), (About.OPENED, brief), (About.RESOLVED, brief)):
+    for about, of in (
+        (NotificationEvent.OPENED, over),
+        (NotificationEvent.RESOLVED, over),
+        (NotificationEvent.OPENED, brief),
+        (NotificationEvent.RESOLVED, brief),
+    ):
         store.add("ops", about, of)
     await tell(store, {"ops": ops})
     assert [shown[0] for shown in ops.shown] == ["resolved"]
@@ -308,7 +313,7 @@ async def test_running_notifier_tells_what_comes_and_outlives_its_store():
     teller.changed()
     await until(lambda: store.states() == ["sent"])
     store.away = True
-    store.add("ops", About.ACKNOWLEDGED)
+    store.add("ops", NotificationEvent.ACKNOWLEDGED)
     teller.changed()
     await asyncio.sleep(0)
     store.away = False

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from mainspring.domain.channel import read_channel
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.notice import About
+from mainspring.domain.extras import install_command
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.operations.notifiers import apprise as telling
 from mainspring.operations.notifiers import open_link
 from mainspring.operations.notifiers.apprise import AppriseLink
@@ -45,8 +45,10 @@ async def test_apprise_tells_what_it_speaks_to():
     """Title and text arrive, with the kind of what is told."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
-        link = AppriseLink(read_channel("apprise://secret:a"), secrets(a=peer.url.replace("http", "json") + "/t0ken"))
-        await link.send(notice(About.RESOLVED), None)
+        link = AppriseLink(
+            read_channel_address("apprise://secret:a"), secrets(a=peer.url.replace("http", "json") + "/t0ken")
+        )
+        await link.send(notice(NotificationEvent.RESOLVED), None)
         ((_, _, body),) = peer.requests
         assert b'"title": "[page] backup: resolved"' in body
         assert b'"type": "success"' in body
@@ -57,12 +59,14 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
     """The address, which is a secret, is in no error."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
-        link = AppriseLink(read_channel("apprise://secret:a"), secrets(a=peer.url.replace("http", "json") + "/wr0ng"))
+        link = AppriseLink(
+            read_channel_address("apprise://secret:a"), secrets(a=peer.url.replace("http", "json") + "/wr0ng")
+        )
         with pytest.raises(ChannelFault) as caught:
             await link.send(notice(), None)
         assert "wr0ng" not in str(caught.value)
     with pytest.raises(ConfigError, match="no address of apprise"):
-        await AppriseLink(read_channel("apprise://secret:a"), secrets(a="nonsense")).send(notice(), None)
+        await AppriseLink(read_channel_address("apprise://secret:a"), secrets(a="nonsense")).send(notice(), None)
 
 
 async def test_apprise_that_hangs_holds_nobody(monkeypatch):
@@ -72,7 +76,7 @@ async def test_apprise_that_hangs_holds_nobody(monkeypatch):
     before = set(threading.enumerate())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"json://127.0.0.1:{silent.getsockname()[1]}/t?rto=30"
-        link = AppriseLink(read_channel("apprise://secret:a"), secrets(a=address))
+        link = AppriseLink(read_channel_address("apprise://secret:a"), secrets(a=address))
         with pytest.raises(ChannelFault, match="no answer in time"):
             await link.send(notice(), None)
         begun = set(threading.enumerate()) - before
@@ -87,7 +91,7 @@ async def test_missing_apprise_is_told_with_its_cure(monkeypatch):
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigError, match="not installed") as caught:
-        await AppriseLink(read_channel("apprise://secret:a"), secrets(a="json://h")).send(notice(), None)
+        await AppriseLink(read_channel_address("apprise://secret:a"), secrets(a="json://h")).send(notice(), None)
     assert caught.value.hint == install_command("notify")
 
 
@@ -104,6 +108,6 @@ async def test_missing_apprise_is_told_with_its_cure(monkeypatch):
 )
 async def test_each_kind_of_channel_has_its_link(address, name):
     """Opening one asks nobody and needs no secret."""
-    link = open_link(read_channel(address), secrets(), CLOCK)
+    link = open_link(read_channel_address(address), secrets(), CLOCK)
     assert type(link).__name__ == name
     await link.close()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.channel import read_channel
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.pagerduty import PagerDutyLink
 from tests.unit.operations.notices import CLOCK, notice, secrets
@@ -15,18 +15,18 @@ KEY = "mainspring:i_1:1"
 
 
 def link_to(peer, key=PagerDutyPeer.KEY):
-    return PagerDutyLink(read_channel(f"pagerduty://secret:pd?api={peer.url}"), secrets(pd=key), CLOCK, 0.0)
+    return PagerDutyLink(read_channel_address(f"pagerduty://secret:pd?api={peer.url}"), secrets(pd=key), CLOCK, 0.0)
 
 
 @pytest.mark.parametrize(
     ("about", "state"),
     [
-        (About.OPENED, "triggered"),
-        (About.REPEATED, "triggered"),
-        (About.ESCALATED, "triggered"),
-        (About.ACKNOWLEDGED, "acknowledged"),
-        (About.SNOOZED, "acknowledged"),
-        (About.RESOLVED, "resolved"),
+        (NotificationEvent.OPENED, "triggered"),
+        (NotificationEvent.REPEATED, "triggered"),
+        (NotificationEvent.ESCALATED, "triggered"),
+        (NotificationEvent.ACKNOWLEDGED, "acknowledged"),
+        (NotificationEvent.SNOOZED, "acknowledged"),
+        (NotificationEvent.RESOLVED, "resolved"),
     ],
 )
 async def test_each_notice_brings_the_alert_into_its_state(about, state):
@@ -43,7 +43,7 @@ async def test_test_leaves_nothing_open():
     """Whoever is on duty sees that it works, and need not clean up."""
     async with serving(PagerDutyPeer()) as peer:
         link = link_to(peer)
-        await link.send(notice(About.TEST, severity=Severity.NOTIFY), None)
+        await link.send(notice(NotificationEvent.TEST, severity=Severity.NOTIFY), None)
         assert peer.alerts == {KEY: "resolved"}
         await link.close()
 

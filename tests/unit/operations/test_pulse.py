@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts, Process, Queue, Recent, Waiting
-from mainspring.domain.stall import BlockedLoop
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts, WaitingRuns, WatchedProcess, WatchedQueue
+from mainspring.domain.processes.stall import BlockedLoop
 from mainspring.operations import pulse as pulse_module
 from mainspring.operations.pulse import UNTOLD_MS, Pulse, stands_still
 from mainspring.store.reads.incidents import Unsent
@@ -25,7 +25,7 @@ def channel(due_at):
 
 def process(role, beat_at=NOW, session=1, **known):
     values = {"host": "box", "pid": 7, "opened_at": NOW - DAY, "serves": True}
-    return Process(session=session, role=role, beat_at=beat_at, **values | known)
+    return WatchedProcess(session=session, role=role, beat_at=beat_at, **values | known)
 
 
 def scheduled(**known):
@@ -35,7 +35,7 @@ def scheduled(**known):
 
 def still(*processes, one=None, channels=(), session=None, **known):
     automations = () if one is None else (one,)
-    return stands_still(Facts(automations=automations, processes=processes, **known), channels, NOW, session)
+    return stands_still(MonitorInputs(automations=automations, processes=processes, **known), channels, NOW, session)
 
 
 ALIVE = (process("worker"), process("scheduler", session=2))
@@ -99,11 +99,11 @@ def test_slot_that_nobody_makes_ends_the_sign():
 
 def test_work_that_nobody_takes_ends_the_sign():
     """It waits for an hour, and nothing else began; a queue that is paused waits by intent."""
-    waits = scheduled(waiting=Waiting(3, NOW - HOUR, "mail"))
+    waits = scheduled(waiting=WaitingRuns(3, NOW - HOUR, "mail"))
     assert "nobody takes the runs of backup" in still(*ALIVE, one=waits)
-    assert still(*ALIVE, one=scheduled(waiting=Waiting(3, NOW - HOUR + 1, "mail"))) is None
-    assert still(*ALIVE, one=waits, queues=(Queue(name="mail", paused_at=NOW),)) is None
-    for known in ({"running_since_at": NOW - DAY}, {"recent": Recent(started=1)}):
+    assert still(*ALIVE, one=scheduled(waiting=WaitingRuns(3, NOW - HOUR + 1, "mail"))) is None
+    assert still(*ALIVE, one=waits, queues=(WatchedQueue(name="mail", paused_at=NOW),)) is None
+    for known in ({"running_since_at": NOW - DAY}, {"recent": RecentCounts(started=1)}):
         assert still(*ALIVE, one=scheduled(waiting=waits.waiting, **known)) is None
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.config import Settings
-from mainspring.config.monitoring import own_tunings_of, tunings_of
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.shared_sight import SharedSight
 from mainspring.operations.sight import see
@@ -11,7 +11,7 @@ from tests.api_world import sqlite_world
 from tests.counted_reads import counted
 
 MONITORS = Settings().monitors
-HOW = {"tunings": tunings_of(MONITORS), "own": own_tunings_of(MONITORS)}
+HOW = {"tunings": read_tunings(MONITORS), "own": read_tuning_overrides(MONITORS)}
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from mainspring.domain.channel import read_channel
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.notice import About, Field
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
 from mainspring.operations.notifiers import http
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.slack import SlackLink
@@ -18,7 +18,9 @@ pytestmark = pytest.mark.asyncio
 
 
 def link_to(peer, channel="#ops", token=SlackPeer.TOKEN, gap_s=0.0):
-    return SlackLink(read_channel(f"slack://secret:bot/{channel}?api={peer.url}/api"), secrets(bot=token), CLOCK, gap_s)
+    return SlackLink(
+        read_channel_address(f"slack://secret:bot/{channel}?api={peer.url}/api"), secrets(bot=token), CLOCK, gap_s
+    )
 
 
 async def test_incident_is_one_message_that_is_changed_in_place():
@@ -28,12 +30,12 @@ async def test_incident_is_one_message_that_is_changed_in_place():
         ref = await link.send(notice(), None)
         assert ref.startswith("C01OPS:")
         assert len(peer.shown) == 1
-        assert await link.send(notice(About.ACKNOWLEDGED, "a_2"), ref) == ref
-        assert await link.send(notice(About.RESOLVED, "a_3"), ref) == ref
+        assert await link.send(notice(NotificationEvent.ACKNOWLEDGED, "a_2"), ref) == ref
+        assert await link.send(notice(NotificationEvent.RESOLVED, "a_3"), ref) == ref
         assert len(peer.shown) == 1
         assert ":white_check_mark: *[page] backup: resolved*" in peer.shown[0]
         assert [text.partition("\n")[0] for text in peer.threads] == ["_opened_", "_acknowledged_", "_resolved_"]
-        await link.send(notice(About.REPEATED, "a_4"), ref)
+        await link.send(notice(NotificationEvent.REPEATED, "a_4"), ref)
         assert len(peer.shown) == 2
         await link.close()
 
@@ -54,7 +56,7 @@ async def test_message_holds_the_link_itself():
         link = link_to(peer)
         ref = await link.send(notice(), None)
         assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
-        await link.send(notice(About.ACKNOWLEDGED, "a_2"), ref)
+        await link.send(notice(NotificationEvent.ACKNOWLEDGED, "a_2"), ref)
         assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
         await link.close()
 
@@ -63,7 +65,7 @@ async def test_long_details_stay_one_message():
     """Slack cuts a longer text in two."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
-        await link.send(notice(fields=tuple(Field(str(n), "x" * 900) for n in range(9))), None)
+        await link.send(notice(fields=tuple(NotificationField(str(n), "x" * 900) for n in range(9))), None)
         assert len(peer.threads[0]) < 4_000
         assert peer.threads[0].endswith("…")
         await link.close()
@@ -94,7 +96,7 @@ async def test_message_of_another_opening_is_not_taken_for_ours():
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         await link.send(notice(key="mainspring:i_1:1"), None)
-        await link.send(notice(About.REOPENED, "a_2", "mainspring:i_1:2"), None, is_again=True)
+        await link.send(notice(NotificationEvent.REOPENED, "a_2", "mainspring:i_1:2"), None, is_again=True)
         assert len(peer.shown) == 2
         await link.close()
 
@@ -116,7 +118,7 @@ async def test_message_that_was_deleted_is_posted_anew():
         link = link_to(peer)
         ref = await link.send(notice(), None)
         peer.messages.clear()
-        assert await link.send(notice(About.RESOLVED, "a_2"), ref) != ref
+        assert await link.send(notice(NotificationEvent.RESOLVED, "a_2"), ref) != ref
         assert len(peer.shown) == 1
         await link.close()
 
@@ -198,7 +200,9 @@ async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
                 await link.send(notice(), None)
             assert caught.value.is_unknown
         await link.close()
-    gone = SlackLink(read_channel("slack://secret:bot/#ops?api=http://127.0.0.1:1"), secrets(bot="xoxb-1"), CLOCK, 0)
+    gone = SlackLink(
+        read_channel_address("slack://secret:bot/#ops?api=http://127.0.0.1:1"), secrets(bot="xoxb-1"), CLOCK, 0
+    )
     with pytest.raises(ChannelFault, match="ConnectError") as caught:
         await gone.send(notice(), None)
     assert not caught.value.is_unknown
@@ -229,7 +233,7 @@ async def test_answer_of_any_size_is_bounded():
 async def test_secret_is_looked_up_for_each_notice():
     """A token that was replaced counts at once, and one that is not set is told by its name."""
     async with serving(SlackPeer()) as peer:
-        link = SlackLink(read_channel(f"slack://secret:bot/#ops?api={peer.url}"), secrets(), CLOCK, 0)
+        link = SlackLink(read_channel_address(f"slack://secret:bot/#ops?api={peer.url}"), secrets(), CLOCK, 0)
         with pytest.raises(ConfigError, match="'bot' is not set"):
             await link.send(notice(), None)
         await link.close()

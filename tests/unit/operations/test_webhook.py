@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-from mainspring.domain.channel import read_channel
 from mainspring.domain.errors import OptionError
-from mainspring.domain.notice import About
-from mainspring.domain.verification import verify_request
-from mainspring.domain.verifier import StandardWebhooks
+from mainspring.domain.notifications.channel_address import read_channel_address
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.triggers.webhooks.verification import verify_request
+from mainspring.domain.triggers.webhooks.verifier import StandardWebhooks
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.webhook import WebhookLink
 from tests.unit.operations.notices import CLOCK, notice, secrets
@@ -38,7 +38,7 @@ class Receiver(Peer):
 
 def link_to(url, **values):
     address = url.replace("http", "webhook+http", 1)
-    return WebhookLink(read_channel(f"{address}/in/{{secret:path}}?a=1&secret=hook"), secrets(**values), CLOCK)
+    return WebhookLink(read_channel_address(f"{address}/in/{{secret:path}}?a=1&secret=hook"), secrets(**values), CLOCK)
 
 
 @pytest.mark.parametrize("secret", [NEW, OLD])
@@ -47,7 +47,7 @@ async def test_notice_is_signed_by_every_secret_of_a_rotation(secret):
     async with serving(Receiver(secret)) as peer:
         link = link_to(peer.url, hook=f"{NEW}\n{OLD}\n", path="p/q")
         for _ in range(2):
-            await link.send(notice(About.RESOLVED), None)
+            await link.send(notice(NotificationEvent.RESOLVED), None)
         assert peer.requests[0][0] == "/in/p/q?a=1"
         (data,) = peer.taken.values()
         assert data["type"] == "incident.resolved"

@@ -8,15 +8,15 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.network import Networks
+from mainspring.domain.text.ip_networks import IpNetworks
 from mainspring.operations.notifiers import http
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.http import Http
 from mainspring.operations.pulse import Pulse
-from mainspring.resources import egress
-from mainspring.resources.egress import Egress
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.secret import Secrets
+from mainspring.resources import egress_policy
+from mainspring.resources.egress_policy import EgressPolicy
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
 from mainspring.web import identity_provider
 from tests.ssrf_corpus import CORPUS
 
@@ -50,7 +50,7 @@ def connected(monkeypatch):
 
 
 def faults():
-    return FaultText(Secrets(None, {}))
+    return ErrorText(SecretStore(None, {}))
 
 
 async def notify(address):
@@ -108,7 +108,7 @@ def test_connection_goes_to_the_address_that_was_checked(connected, way):
 @pytest.mark.parametrize("way", WAYS)
 def test_networks_that_are_allowed_are_called(connected, monkeypatch, way):
     """And no others; loopback where the address says so itself."""
-    monkeypatch.setattr(egress.EGRESS, "_networks", Networks(["10.0.0.0/8", "fd00::/8"]))
+    monkeypatch.setattr(egress_policy.EGRESS_POLICY, "_networks", IpNetworks(["10.0.0.0/8", "fd00::/8"]))
     asyncio.run(way("intranet"))
     asyncio.run(way("[fd00::1]"))
     asyncio.run(way("127.0.0.1:8080"))
@@ -137,7 +137,7 @@ def test_address_that_does_not_answer_gives_way_to_the_next(monkeypatch, connect
 
 def test_allowed_networks_add_up():
     """What was allowed once stays allowed."""
-    made = Egress()
+    made = EgressPolicy()
     assert made.refusal("a", ["10.0.0.1"]) is not None
     made.allow(["10.0.0.0/8"])
     made.allow(["192.168.0.0/16"])

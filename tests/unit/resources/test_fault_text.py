@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 _KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nabc\n-----END KEY-----"
 
@@ -17,7 +17,7 @@ def told(error: BaseException, *secrets: str) -> str:
         def get(self, name: str) -> str:
             return name
 
-    text = FaultText(Known())
+    text = ErrorText(Known())
     for secret in secrets:
         text.get(secret)
     return text.of(error)

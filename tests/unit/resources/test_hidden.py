@@ -1,11 +1,11 @@
 """What a process hides: values that were told to it, made ready once."""
 
-from mainspring.resources.hidden import Hidden
+from mainspring.resources.known_secrets import KnownSecrets
 
 
 def test_value_that_is_told_again_makes_nothing_anew():
     """Nor does one that is too short to be hidden: both are asked for with each notice."""
-    hidden = Hidden()
+    hidden = KnownSecrets()
     hidden.add(["a long value", "abc"])
     ready = hidden.redactor
     for values in (["a long value"], ["abc"], [""], []):

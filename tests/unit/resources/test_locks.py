@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import ConflictError, StoreUnavailableError
-from mainspring.resources.locks import LockDesk, LockHeldError
+from mainspring.resources.locks import AttemptLocks, LockHeldError
 from mainspring.store.commands.automations import ReleaseLock, TakeLock
 from mainspring.store.commands.results import DONE, Numbered, Refused
 from mainspring.testing import FakeClock, VirtualLoop
@@ -37,7 +37,7 @@ class Scene:
     def __init__(self) -> None:
         self.loop = VirtualLoop(FakeClock())
         self.store = Store()
-        self.desk = LockDesk(self.store, self.loop)  # type: ignore[arg-type]
+        self.desk = AttemptLocks(self.store, self.loop)  # type: ignore[arg-type]
         self.told: list[tuple[str, int | BaseException]] = []
         self.asked = 0
 

@@ -1,39 +1,44 @@
 """Variables that hold secrets: what a process passes on, and what Mainspring itself still finds."""
 
-from mainspring.resources.withheld import PASSWORD, STORE_URL, STORE_WITHHELD, Withheld
+from mainspring.resources.secret_variables import (
+    PASSWORD_VARIABLE,
+    STORE_URL_VARIABLE,
+    STORE_WITHHELD_VARIABLE,
+    SecretVariables,
+)
 
-GIVEN = {"PATH": "/bin", PASSWORD: "p", STORE_URL: "s.db", "MAINSPRING_SECRET_HOOK": "h"}
+GIVEN = {"PATH": "/bin", PASSWORD_VARIABLE: "p", STORE_URL_VARIABLE: "s.db", "MAINSPRING_SECRET_HOOK": "h"}
 
 
 def test_taken_variables_are_found_by_us_alone() -> None:
     """They leave the environment; a mark says so to a command that looks for the store."""
-    withheld, env = Withheld(), dict(GIVEN)
+    withheld, env = SecretVariables(), dict(GIVEN)
     withheld.take(env)
-    assert env == {"PATH": "/bin", STORE_WITHHELD: "1"}
+    assert env == {"PATH": "/bin", STORE_WITHHELD_VARIABLE: "1"}
     assert dict(withheld.own(env)) == GIVEN
     assert withheld.without(env) == env
 
 
 def test_allowed_variables_stay() -> None:
     """What is allowed by name is passed on, and the store's address without a mark."""
-    withheld, env = Withheld(), dict(GIVEN)
-    withheld.allow([PASSWORD, STORE_URL])
+    withheld, env = SecretVariables(), dict(GIVEN)
+    withheld.allow([PASSWORD_VARIABLE, STORE_URL_VARIABLE])
     withheld.take(env)
-    assert env == {"PATH": "/bin", PASSWORD: "p", STORE_URL: "s.db"}
+    assert env == {"PATH": "/bin", PASSWORD_VARIABLE: "p", STORE_URL_VARIABLE: "s.db"}
     assert withheld.own(env)["MAINSPRING_SECRET_HOOK"] == "h"
 
 
 def test_nothing_is_taken_twice() -> None:
     """A later look finds what a step put there itself."""
-    withheld, env = Withheld(), dict(GIVEN)
+    withheld, env = SecretVariables(), dict(GIVEN)
     withheld.take(env)
     withheld.take(env)
-    assert withheld.own(env)[PASSWORD] == "p"
+    assert withheld.own(env)[PASSWORD_VARIABLE] == "p"
 
 
 def test_what_was_taken_is_given_back() -> None:
     """A command that ran an automation leaves its process as it was."""
-    withheld, env = Withheld(), dict(GIVEN)
+    withheld, env = SecretVariables(), dict(GIVEN)
     withheld.take(env)
     withheld.give_back(env)
     assert env == GIVEN

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.reads import Reads
 from mainspring.service.starting import start
@@ -17,7 +17,7 @@ from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 
 ACTOR = Actor.cli("ann", "box")
-BACKUP = Definition(kind=Kind.TASK, name="backup")
+BACKUP = Definition(kind=DefinitionKind.TASK, name="backup")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import NotFoundError, OptionError
-from mainspring.domain.rate import parse_rate
+from mainspring.domain.time.rate import parse_rate
 from mainspring.engine.announcing import announcement
 from mainspring.engine.registry import Registry
 from mainspring.service import backfill as service

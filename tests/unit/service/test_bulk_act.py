@@ -2,10 +2,10 @@
 
 import pytest
 
-from mainspring.domain.bulk import MOST, BulkVerb
 from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
-from mainspring.domain.rate import parse_rate
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
 from mainspring.domain.states import BulkMove, BulkState, RunState
+from mainspring.domain.time.rate import parse_rate
 from mainspring.service import bulk, bulk_act
 from mainspring.service.chosen import Chosen, RunFilter, choose
 from mainspring.store.commands.bulk import TakePiece
@@ -109,7 +109,7 @@ def test_nothing_and_too_much_are_refused(store, act):
     with pytest.raises(ArgumentError, match="no run fits"):
         ask(store, act("all"), [])
     with pytest.raises(ArgumentError, match="more than"):
-        ask(store, act("all"), [f"r_{n}" for n in range(MOST + 1)])
+        ask(store, act("all"), [f"r_{n}" for n in range(MAX_BULK_PARTS + 1)])
     assert shown(store.reader, "all") is None
 
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.operations.failures import error_of, failures_of
 from mainspring.service.bulk import CANCELLABLE, RETRYABLE

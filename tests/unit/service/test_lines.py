@@ -4,19 +4,21 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.log_line import Level
-from mainspring.domain.log_part import packed
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.runs.log_chunk import pack_lines
+from mainspring.domain.runs.log_line import Level
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.service import lines as lines_module
 from mainspring.service.lines import lines_of, newest_lines
 from mainspring.service.opening import ViewOpening
 from mainspring.store.reads.logs import StoredPart
 
-OPENING = ViewOpening(PLAIN, lenient=True)
+OPENING = ViewOpening(PLAIN_SEALING, lenient=True)
 
 
 def part(seq: int, instants: list[int], level: Level = Level.INFO) -> StoredPart:
-    body = packed([msgspec.json.encode({"at": at, "level": level, "text": f"{seq}.{at}"}) for at in sorted(instants)])
+    body = pack_lines(
+        [msgspec.json.encode({"at": at, "level": level, "text": f"{seq}.{at}"}) for at in sorted(instants)]
+    )
     return StoredPart("r_1", seq, "a#1", 1, min(instants), max(instants), len(instants), 1, body)
 
 
@@ -33,7 +35,7 @@ def test_newest_lines_are_those_that_reading_all_would_give(instants, count):
 def test_parts_that_cannot_hold_newer_lines_stay_closed(monkeypatch):
     """Of two hundred parts those are opened that have the lines that are asked for."""
     opened = []
-    monkeypatch.setattr(lines_module, "unpacked", lambda data, **known: opened.append(1) or [])
+    monkeypatch.setattr(lines_module, "unpack_lines", lambda data, **known: opened.append(1) or [])
     parts = [part(seq, [seq]) for seq in range(200)]
     newest_lines(parts, OPENING, 5, lambda line: True)
     assert len(opened) == 200

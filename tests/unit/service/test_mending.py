@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
-from mainspring.domain.signature import signature_of
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.domain.values.function_signature import read_signature
 from mainspring.service import mending
 from tests.contract.store.process import fail, halt, outcome
 from tests.unit.service.conftest import rows_of
@@ -111,9 +111,9 @@ def test_given_result_is_typed_by_the_live_function(store, reads, act, doubtful)
         return 7
 
     with pytest.raises(ValueRefusedError, match="int"):
-        mending.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=signature_of(pay))
+        mending.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=read_signature(pay))
     assert reads.story(doubtful).run.state is RunState.NEEDS_ATTENTION
-    mending.give_result(store, reads, doubtful, b"7", act=act(), signature=signature_of(pay))
+    mending.give_result(store, reads, doubtful, b"7", act=act(), signature=read_signature(pay))
     assert reads.story(doubtful).facts[0].payload == b"7"
 
 

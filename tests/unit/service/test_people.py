@@ -2,7 +2,8 @@
 
 import pytest
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.passwords import ScryptCost
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import (
     AlreadyExistsError,
@@ -12,7 +13,6 @@ from mainspring.domain.errors import (
     OptionError,
     StoreError,
 )
-from mainspring.domain.password import Cost
 from mainspring.service import people, sign_in
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.key_text import hash_of
@@ -21,7 +21,7 @@ from mainspring.store.reads import people as reads
 from mainspring.store.reads.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
 
-CHEAP = Cost(log_n=4)
+CHEAP = ScryptCost(log_n=4)
 PASSWORD = "correct horse battery"
 HOSTILE = [
     "<script>",
@@ -106,7 +106,9 @@ def test_session_has_a_new_number_at_each_sign_in(site):
 def test_unknown_name_costs_what_a_wrong_password_costs(site, monkeypatch):
     """The same comparison at the same price, the same row on record, the same answer; what was typed as a name is not kept."""
     compared = []
-    monkeypatch.setattr(sign_in, "fits", lambda password, stored: compared.append((password, stored[:13])) or False)
+    monkeypatch.setattr(
+        sign_in, "verify_password", lambda password, stored: compared.append((password, stored[:13])) or False
+    )
     for name in ("ana", "eve", "hunter2 is my password"):
         assert site.enter(name, "wrong") is None
     assert compared == [("wrong", "scrypt$4$8$1$")] * 3
@@ -163,8 +165,8 @@ def test_store_that_does_not_answer_makes_nobody_wait(site):
 def test_password_is_computed_with_one_at_a_time(site, monkeypatch):
     """A new one and one that is compared alike: each takes 128 MiB."""
     held = []
-    monkeypatch.setattr(people, "stored_form", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or "x")
-    monkeypatch.setattr(sign_in, "fits", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or False)
+    monkeypatch.setattr(people, "hash_password", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or "x")
+    monkeypatch.setattr(sign_in, "verify_password", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or False)
     site.add("bob")
     assert site.enter() is None
     assert held == [True, True]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
-from mainspring.domain.journal import FactKind
+from mainspring.domain.runs.journal import FactKind
 from mainspring.service.event import publish
 from mainspring.service.question import answer
 from mainspring.service.signal import signal

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.ids import new_id
-from mainspring.domain.rate import parse_rate
+from mainspring.domain.ids import make_id
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState, DeliveryState
+from mainspring.domain.time.rate import parse_rate
 from mainspring.service import bulk_act
 from mainspring.service.actor import Act
 from mainspring.service.chosen import Chosen
@@ -31,7 +31,7 @@ class Arrivals:
 
     def name(self, prefix):
         self.number += 1
-        return new_id(prefix, self.clock.now(), self.number)
+        return make_id(prefix, self.clock.now(), self.number)
 
     def arrive(self, trigger=TRIGGER, **options):
         """Take in one that no run can be started for; return its id."""

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import BusyError, ConflictError, KeyConflictError, OptionError
 from mainspring.domain.states import RunState
 from mainspring.service import automation
@@ -69,7 +69,9 @@ def test_start_of_a_retired_automation_is_refused(store, clock, act):
 
 def test_start_takes_the_definitions_options(store, reads, clock, act):
     """The definition's options reach the staged run."""
-    made = Definition(kind=Kind.TASK, name="other", options={"queue": "slow", "title": "Other {n}", "partition": "{n}"})
+    made = Definition(
+        kind=DefinitionKind.TASK, name="other", options={"queue": "slow", "title": "Other {n}", "partition": "{n}"}
+    )
     view = reads.story(start(store, clock, made, b'{"n": 7}', act=act()).run).run
     assert (view.queue, view.title, view.partition) == ("slow", "Other 7", "7")
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.arrival import Arrival
-from mainspring.domain.file import File
 from mainspring.domain.states import RunState
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.values.file import File
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.testing.clock import FakeClock
@@ -23,14 +23,14 @@ class Shop:
     """Takes in and tells ends. `runs` = what counted, in order; `asked` = all that was sent, repeats included."""
 
     def __init__(self) -> None:
-        self.runs: list[Arrival] = []
+        self.runs: list[IncomingDelivery] = []
         self.asked: list[str] = []
         self.known: dict[str, RunState] = {}
         self.forgotten: list[str] = []
         self.faults: list[Exception | Refused] = []
         self.taken = asyncio.Event()
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
         self.asked.append(arrival.key)
         if self.faults:
             fault = self.faults.pop(0)
@@ -74,7 +74,7 @@ class Inbox:
         folder.mkdir(exist_ok=True)
         self.clock = FakeClock()
         self.shop = shop or Shop()
-        self.files = Files.parse(str(folder), **options)
+        self.files = WatchedFolder.parse(str(folder), **options)
         self.reports: list[ReportDesk] = []
         self.runner = asyncio.Runner()
         self.desk = self.other_desk()

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.listening import OnEvent, OnRuns
-from mainspring.domain.options import Kind
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import Reading, Trigger, name_parts
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource
+from mainspring.domain.triggers.trigger import EventBinding, Trigger, split_trigger_name
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.triggers import Topic, TriggerRow
 from mainspring.store.reads import triggers as reads
@@ -61,7 +61,7 @@ class Loop:
 class Bench:
     """One store, one router; each look is counted, and what it reads is what is committed."""
 
-    def __init__(self, folder: Path, sealing: Sealing = PLAIN) -> None:
+    def __init__(self, folder: Path, sealing: Sealing = PLAIN_SEALING) -> None:
         self.clock = FakeClock()
         self.loop = Loop(self.clock)
         self.process = SqliteProcess(folder / "s.db", self.clock)
@@ -105,16 +105,16 @@ class Bench:
         automations: dict[str, AutomationRow] = {}
         rows: list[TriggerRow] = []
         for name, trigger in triggers:
-            automation, kind = name_parts(name)
-            definition = Definition(kind=Kind.TASK, name=automation, options={"queue": queue})
+            automation, kind = split_trigger_name(name)
+            definition = Definition(kind=DefinitionKind.TASK, name=automation, options={"queue": queue})
             automations[automation] = AutomationRow(
                 automation, "task", 1, "f", msgspec.json.encode(definition.to_data())
             )
             written = trigger if isinstance(trigger, bytes) else msgspec.json.encode(trigger)
-            source = trigger.source if isinstance(trigger, Trigger) else OnEvent(name="e")
+            source = trigger.source if isinstance(trigger, Trigger) else EventSource(name="e")
             topics = (
                 tuple(Topic("run", other, "[]") for other in source.automations)
-                if isinstance(source, OnRuns)
+                if isinstance(source, JoinedRunsSource)
                 else (Topic("event", "e", "{}"),)
             )
             rows.append(TriggerRow(name, automation, kind.partition("#")[0], written, None, topics))
@@ -136,4 +136,4 @@ class Bench:
 
 
 def on_event(**options: Any) -> Trigger:
-    return Trigger(source=OnEvent(name="e"), **{"reading": Reading(), **options})
+    return Trigger(source=EventSource(name="e"), **{"reading": EventBinding(), **options})

@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.off_loop import in_executor
 from mainspring.engine.registry import Registry
 from mainspring.store.commands.automations import SetQueue
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio
 class Worker:
     """A worker with one automation whose trigger has a filter, on a store that answers as the test says."""
 
-    def __init__(self, bench: Bench, answers: list[Any], name: str = "a", sealing: Sealing = PLAIN) -> None:
+    def __init__(self, bench: Bench, answers: list[Any], name: str = "a", sealing: Sealing = PLAIN_SEALING) -> None:
         self.bench = bench
         self.looks = 0
         self.asked: list[int] = []

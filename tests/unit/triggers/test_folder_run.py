@@ -12,7 +12,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
-from mainspring.domain.watched_folder import Files
+from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.triggers.aside import Staged
 from mainspring.triggers.folder import Mark
@@ -30,7 +30,7 @@ class Running:
         self.shop = Shop()
         self.reports: list[ReportDesk] = []
         self.reported = asyncio.Event()
-        files = Files.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
+        files = WatchedFolder.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
         self.desk = FolderDesk("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
     def _report(self, state: ReportDesk) -> None:

@@ -2,42 +2,46 @@
 
 import pytest
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.listening import OnEvent, OnRun
-from mainspring.domain.member import HealthRule
-from mainspring.domain.options import Kind
-from mainspring.domain.pace import Pace
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.sealing import PLAIN
-from mainspring.domain.trigger import Reading, Source, Trigger
-from mainspring.domain.verify import github
-from mainspring.domain.watched_folder import Files
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.incidents.incident_members import HealthRule
+from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.triggers.webhooks.verify import github
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.making import event_of, start_of
 
 T0 = 1_800_000_000_000
 WEBHOOK = Webhook.parse("/hooks/orders", verify=github("ORDERS"))
-QUEUE = Queue.parse("nats://localhost/ORDERS?subject=orders.new")
-EVENT = OnEvent(name="order.paid")
+QUEUE = BrokerQueue.parse("nats://localhost/ORDERS?subject=orders.new")
+EVENT = EventSource(name="order.paid")
 
 
-def known_trigger(source: Source, *others: Source, pace: Pace | None = None, **options: str) -> KnownTrigger:
+def known_trigger(
+    source: TriggerSource, *others: TriggerSource, pace: FlowControl | None = None, **options: str
+) -> KnownTrigger:
     reading = (
-        Reading(how="event", parameter="event") if pace is None else Reading(how="event", parameter="events", many=True)
+        EventBinding(how="event", parameter="event")
+        if pace is None
+        else EventBinding(how="event", parameter="events", many=True)
     )
     triggers = {
         trigger.kind: trigger
-        for trigger in (Trigger(source=one, reading=reading, pace=pace or Pace()) for one in (source, *others))
+        for trigger in (Trigger(source=one, reading=reading, pace=pace or FlowControl()) for one in (source, *others))
     }
     trigger = next(iter(triggers.values()))
-    definition = Definition(kind=Kind.TASK, name="ship", options=options, triggers=triggers)
+    definition = Definition(kind=DefinitionKind.TASK, name="ship", options=options, triggers=triggers)
     return KnownTrigger(f"ship/{trigger.kind}", trigger, definition, None, None, None, None)
 
 
 def item_of(known: KnownTrigger, *keys: str, data: object = None) -> tuple[HealthRule, str | None]:
     events = [event_of(known, id=f"d_{key}", key=key, name="order.paid", data=data or {"id": 7}, at=T0) for key in keys]
-    start = start_of(known, events, f"d_{keys[0]}", T0, PLAIN)
+    start = start_of(known, events, f"d_{keys[0]}", T0, PLAIN_SEALING)
     return start.healthy, start.item
 
 
@@ -62,7 +66,7 @@ def test_item_of_an_event_is_the_run_itself():
 
 def test_item_of_a_file_is_its_path_without_the_hash():
     """The fixed file has another hash, hence another key."""
-    trigger = known_trigger(Files(folder="/in"))
+    trigger = known_trigger(WatchedFolder(folder="/in"))
     assert item_of(trigger, "/in/a.csv:11", data={"path": "/in/a.csv"}) == (HealthRule.ITEM, "/in/a.csv")
     assert item_of(trigger, "/in/a.csv:22", data={"path": "/in/a.csv"}) == (HealthRule.ITEM, "/in/a.csv")
     assert item_of(trigger, "k", data={"path": "/in/a?.csv", "raw": "/in/a\\xff.csv"})[1] == "/in/a\\xff.csv"
@@ -78,7 +82,7 @@ def test_item_of_a_definition_wins(source):
 @pytest.mark.parametrize("source", [WEBHOOK, QUEUE])
 def test_batch_is_about_no_item_alone_unless_all_its_deliveries_are(source):
     """Success of one of several says nothing of the others."""
-    trigger = known_trigger(source, pace=Pace.parse(batch=2))
+    trigger = known_trigger(source, pace=FlowControl.parse(batch=2))
     assert item_of(trigger, "7", "8") == (HealthRule.ITEM, None)
     assert item_of(trigger, "7", "7") == (HealthRule.ITEM, "7")
 
@@ -93,6 +97,6 @@ def test_health_rule_of_a_definition_wins_over_the_item(source):
 
 def test_run_that_follows_a_slot_is_about_that_slot():
     """What `load` did not do for one night is not done because it worked the next night."""
-    trigger = known_trigger(OnRun(automation="extract"))
+    trigger = known_trigger(RunEndSource(automation="extract"))
     assert item_of(trigger, "r1", data={"slot_at": T0}) == (HealthRule.ITEM, "2027-01-15T08:00:00.000Z")
     assert item_of(trigger, "r1", data={"slot_at": None}) == (HealthRule.ITEM, None)

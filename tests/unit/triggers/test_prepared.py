@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import SealedError
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.results import Refused
 from mainspring.triggers.known import KnownTrigger
 from mainspring.triggers.prepared import Prepared, prepare
@@ -16,8 +16,8 @@ from tests.unit.triggers.webhooks import event, fields, known, nothing, several,
 ID = "d_01kb00000000000000000000aa"
 
 
-def prepared(trigger: KnownTrigger, data: Any, sealing: Sealing = PLAIN, key: str = "k") -> Any:
-    arrival = Arrival(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
+def prepared(trigger: KnownTrigger, data: Any, sealing: Sealing = PLAIN_SEALING, key: str = "k") -> Any:
+    arrival = IncomingDelivery(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
     return prepare(trigger, arrival, data, id=ID, now=0, sealing=sealing, verified="none")
 
 

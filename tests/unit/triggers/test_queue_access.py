@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.queue_address import server_of
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.extras import install_command
+from mainspring.domain.triggers.queues.queue_address import resolve_server
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.triggers.queue_access import open_source
 
 
@@ -27,7 +27,7 @@ def test_missing_library_is_told_with_the_line_that_installs_it(url, library, ex
         if name.split(".")[0] == library or name.startswith("mainspring.triggers.sources."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    queue = Queue.parse(url)
+    queue = BrokerQueue.parse(url)
     with pytest.raises(ConfigError, match=library) as refused:
-        open_source(queue, server_of(queue.server, str), "g")
+        open_source(queue, resolve_server(queue.server, str), "g")
     assert refused.value.hint == install_command(extra)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from mainspring.domain.arrival import Arrival
 from mainspring.domain.errors import ConfigError, FencedError, StoreUnavailableError
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.queue_desk import QueueDesk
@@ -89,9 +89,9 @@ class World:
     def __init__(self) -> None:
         self.source = Source()
         self.clock = Clock()
-        self.answers: Callable[[Arrival], object] = lambda _: DONE
-        self.taken: list[Arrival] = []
-        self.shown: list[tuple[str, str, Arrival]] = []
+        self.answers: Callable[[IncomingDelivery], object] = lambda _: DONE
+        self.taken: list[IncomingDelivery] = []
+        self.shown: list[tuple[str, str, IncomingDelivery]] = []
         self.shows: Callable[[], None] = lambda: None
         self.states: list[QueueState] = []
         self.slept: list[float] = []
@@ -99,7 +99,7 @@ class World:
         self.desk: QueueDesk = None  # type: ignore[assignment]
         self.task: asyncio.Task[Any] = None  # type: ignore[assignment]
 
-    async def take_in(self, trigger: str, arrival: Arrival) -> object:
+    async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
         self.taken.append(arrival)
         await asyncio.sleep(0)
         answer = self.answers(arrival)
@@ -107,7 +107,7 @@ class World:
             raise answer
         return answer
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: Arrival) -> None:
+    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
         assert trigger == "orders/queue"
         self.shows()
         self.shown.append((why, note, arrival))
@@ -125,7 +125,7 @@ class World:
         self.source.batches = [[QueueMessage(id=name, body=b'{"p": 1}') for name in batch] for batch in batches]
         self.desk = QueueDesk(
             "orders/queue",
-            Queue.parse(_URL, **options),
+            BrokerQueue.parse(_URL, **options),
             self,
             self,
             report=self.states.append,
@@ -173,7 +173,7 @@ async def test_acknowledges_after_the_commit_only(world: World):
     answered = asyncio.Event()
     seen: list[list[str]] = []
 
-    def answer(arrival: Arrival) -> object:
+    def answer(arrival: IncomingDelivery) -> object:
         seen.append(world.source.told_of("acknowledge"))
         answered.set()
         return DONE
@@ -191,7 +191,7 @@ async def test_same_arrival_is_sent_until_the_store_is_back(world: World):
     """A store that is away holds the batch; the pauses grow, the desk says what it waits for, and stops saying so."""
     left = [5]
 
-    def answer(arrival: Arrival) -> object:
+    def answer(arrival: IncomingDelivery) -> object:
         left[0] -= 1
         return StoreUnavailableError("the server is gone") if left[0] >= 0 else DONE
 
@@ -209,7 +209,7 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
     """The answer's own span is waited, with some chance above it, while the messages are kept from others."""
     left = [3]
 
-    def answer(arrival: Arrival) -> object:
+    def answer(arrival: IncomingDelivery) -> object:
         left[0] -= 1
         return Refused("busy", "full", 4_000) if left[0] >= 0 else DONE
 
@@ -327,7 +327,7 @@ async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
     failing = [4]
     done: list[str] = []
 
-    def answer(arrival: Arrival) -> object:
+    def answer(arrival: IncomingDelivery) -> object:
         if arrival.key == "a1" and failing[0]:
             failing[0] -= 1
             return StoreUnavailableError("away")
@@ -461,11 +461,11 @@ async def test_broker_knows_the_whole_name_of_the_automation(world: World, end: 
     """A slash in a name is a part of it: two automations of one folder of names are two groups, and each gets every message."""
     groups: list[str | None] = []
 
-    def opens(queue: Queue, server: object, group: str | None) -> Source:
+    def opens(queue: BrokerQueue, server: object, group: str | None) -> Source:
         groups.append(group)
         return world.source
 
-    queue = Queue.parse(_URL)
+    queue = BrokerQueue.parse(_URL)
     world.desk = QueueDesk(
         f"shop/orders/{end}", queue, world, world, report=world.states.append, clock=world.clock, opens=opens
     )

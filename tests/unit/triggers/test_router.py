@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import StoreError
-from mainspring.domain.listening import OnRuns
-from mainspring.domain.pace import Pace
-from mainspring.domain.sealing import Sealing
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import Reading, Trigger
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.automations import RetireAutomation, SetQueue
 from mainspring.store.commands.runs import RunKey, StartRun
 from mainspring.store.reads import triggers as reads
@@ -47,7 +47,7 @@ def test_everything_is_decided_in_a_few_looks(bench):
 
 def test_held_ones_are_let_go_when_they_are_due(bench):
     """Not before, and at once."""
-    bench.announce(("a/event", on_event(pace=Pace.parse(debounce="2s"))))
+    bench.announce(("a/event", on_event(pace=FlowControl.parse(debounce="2s"))))
     bench.publish(3)
     bench.look()
     assert bench.states() == ["dropped", "dropped", "held"]
@@ -60,7 +60,7 @@ def test_held_ones_are_let_go_when_they_are_due(bench):
 
 def test_rate_wakes_it_once_a_start(bench):
     """Ten that start one a second need some looks a second, not thousands."""
-    bench.announce(("a/event", on_event(pace=Pace.parse(rate="1/s"))))
+    bench.announce(("a/event", on_event(pace=FlowControl.parse(rate="1/s"))))
     bench.publish(10)
     bench.look()
     bench.loop.pass_time(9_500)
@@ -109,7 +109,7 @@ def test_trigger_of_another_version_starves_nobody(bench):
 
 def test_held_ones_of_another_version_are_not_lost(bench):
     """They are due, and wait for somebody who knows what they are."""
-    held = on_event(pace=Pace.parse(debounce="1s"))
+    held = on_event(pace=FlowControl.parse(debounce="1s"))
     bench.announce(("a/event", held))
     bench.publish()
     bench.look()
@@ -126,7 +126,7 @@ def test_held_ones_of_another_version_are_not_lost(bench):
 
 def test_what_cannot_be_opened_is_passed_over(bench, caplog):
     """Of one trigger, too: what came after it is decided, and it is tried again."""
-    bench.announce(("a/event", on_event(reading=Reading(how="data", parameter="order"))))
+    bench.announce(("a/event", on_event(reading=EventBinding(how="data", parameter="order"))))
     bench.publish(60)
     bench.process.tamper("update events set data = x'ff00'")
     bench.publish(5)
@@ -155,7 +155,7 @@ def test_store_in_trouble_is_asked_once_a_second(bench):
 
 def test_trigger_that_is_gone_fails_what_waits_for_it(bench):
     """Received and held ones, with the reason."""
-    bench.announce(("a/event", on_event()), ("b/event", on_event(pace=Pace.parse(debounce="1s"))))
+    bench.announce(("a/event", on_event()), ("b/event", on_event(pace=FlowControl.parse(debounce="1s"))))
     bench.publish()
     bench.process.do(RetireAutomation("a"))
     bench.look()
@@ -182,7 +182,7 @@ def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
 
 def gathered(bench, **options):
     """A trigger that waits for a and b, of which both ended for one key."""
-    runs = Trigger(source=OnRuns(automations=("a", "b"), per="key"), **options)
+    runs = Trigger(source=JoinedRunsSource(automations=("a", "b"), per="key"), **options)
     bench.announce(("c/runs", runs), ("a/event", on_event()), ("b/event", on_event()), queue="few")
     for automation in "ab":
         bench.process.do(finish(bench.process.begin(automation=automation, run_key=RunKey("mon", "h"))))
@@ -243,7 +243,7 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     bench, codec = sealed
     bench.announce(
         ("now/event", on_event()),
-        ("later/event", on_event(pace=Pace(debounce=1_000))),
+        ("later/event", on_event(pace=FlowControl(debounce=1_000))),
     )
     gathered(bench)
     bench.publish()
@@ -281,7 +281,7 @@ def test_codec_that_fails_when_a_held_one_is_due_leaves_it_held(sealed):
     """It was held while the codec worked; its time comes while it does not."""
     bench, codec = sealed
     codec.is_away = False
-    bench.announce(("later/event", on_event(pace=Pace(debounce=1_000))))
+    bench.announce(("later/event", on_event(pace=FlowControl(debounce=1_000))))
     bench.publish()
     bench.look()
     assert bench.states() == ["held"]

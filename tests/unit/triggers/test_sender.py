@@ -8,11 +8,11 @@ import pytest
 
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.codec import encode
 from mainspring.domain.errors import ConfigError, OptionError, ValueRefusedError
-from mainspring.domain.outgoing import Message
-from mainspring.domain.sealing import PLAIN, Sealing
-from mainspring.resources.fault_text import FaultText
+from mainspring.domain.runs.outbox import QueuedMessage
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.resources.error_text import ErrorText
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.outbox import SendAgain, SettleQueue
 from mainspring.store.commands.runs import Claim, Complete, StartRun
@@ -103,7 +103,7 @@ class SlowLoop:
 class Outbox:
     """A store into which steps have put messages, and Senders before one fake broker."""
 
-    def __init__(self, folder, sealing=PLAIN):
+    def __init__(self, folder, sealing=PLAIN_SEALING):
         self.sealing = sealing
         self.broker = FakeBroker()
         self.clock = SystemClock()
@@ -124,13 +124,13 @@ class Outbox:
         (claimed,) = self.store.apply(Claim(f"c{self._count}", 1)).runs
         seal = self.sealing.seal
         messages = tuple(
-            Message(id, queue, seal(encode(value)), isinstance(value, bytes), headers=seal(b'{"h":"v"}'))
+            QueuedMessage(id, queue, seal(encode(value)), isinstance(value, bytes), headers=seal(b'{"h":"v"}'))
             for id, queue, value in sent
         )
         self.store.apply(Complete(run, claimed.claim, "a", "s", "s", 1, 2, 3, b"[]", b"1", posts=messages))
 
     def sender(self, brokers=BROKERS, sealing=None, store=None):
-        faults = FaultText(NoSecrets())
+        faults = ErrorText(NoSecrets())
         links = BrokerLinks(brokers, faults.get, opens=self.broker.opens)
         loop = asyncio.get_running_loop()
         store = store or self.store
@@ -293,7 +293,7 @@ async def test_sealed_messages_are_opened_when_they_are_sent(tmp_path):
     sealing = Sealing(Keystream())
     async with outbox(tmp_path, sealing=sealing) as box:
         box.post(("m1", "b/q", {"n": 1}), ("m2", "b/q", b"raw"))
-        blind = box.sender(sealing=PLAIN)
+        blind = box.sender(sealing=PLAIN_SEALING)
         await box.until(lambda: box.queues["b/q"].failures >= 1)
         assert "keystream" in box.queues["b/q"].fault
         assert box.broker.taken == {}
@@ -352,10 +352,10 @@ async def test_secret_that_is_not_set_makes_its_queue_wait(tmp_path):
         def nobody(name):
             raise ConfigError(f"the secret {name!r} is not set")
 
-        faults = FaultText(NoSecrets())
+        faults = ErrorText(NoSecrets())
         links = BrokerLinks(BROKERS, nobody, opens=box.broker.opens)
         loop = asyncio.get_running_loop()
-        sender = Sender(loop, box.store, box.store.reader, box.clock, PLAIN, links, faults)
+        sender = Sender(loop, box.store, box.store.reader, box.clock, PLAIN_SEALING, links, faults)
         sender.start()
         await box.until(lambda: box.queues["b/q"].failures >= 1)
         assert box.queues["b/q"].fault == "the secret 'PASS' is not set"

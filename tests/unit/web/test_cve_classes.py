@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.app.process_log import JsonFormatter
-from mainspring.domain.access import API, Role, Visitor
+from mainspring.domain.access.permissions import API, Role, Visitor
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.notify_url import read_url
-from mainspring.domain.template import expand_template
-from mainspring.resources.egress import EGRESS
+from mainspring.domain.redaction.secret_url import read_secret_url
+from mainspring.domain.values.template import expand_template
+from mainspring.resources.egress_policy import EGRESS_POLICY
 from mainspring.service.spool import Spool
 from mainspring.web.api.table import ROUTES
 from tests.api_world import sqlite_world
@@ -148,7 +148,7 @@ async def test_no_caller_names_a_credential_or_where_it_is_sent(api):
 )
 def test_mapped_addresses_lead_nowhere_inside(address):
     """CVE-2026-42449 (n8n-mcp): the metadata service, in whatever form; the whole corpus is in tests/unit/resources/test_egress.py."""
-    assert EGRESS.refusal("outside.example", [address]) is not None
+    assert EGRESS_POLICY.refusal("outside.example", [address]) is not None
 
 
 @pytest.mark.asyncio
@@ -235,7 +235,7 @@ def test_no_word_is_stripped_letter_by_letter():
                 assert not any(part.isalpha() for part in str(said)), (file, said)
     for name in ("secretcode", "secre:t", "s:x"):
         with pytest.raises(MainspringError):
-            read_url(name)
+            read_secret_url(name)
 
 
 @pytest.mark.slow

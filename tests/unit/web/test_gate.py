@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mainspring.domain.access import IDLE_MS, Role, Visitor
+from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, Role, Visitor
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service import people
 from mainspring.service.key_text import hash_of
@@ -214,7 +214,7 @@ async def test_session_that_is_over_lets_nobody_in(site, monkeypatch):
     """Idle for too long: the cookie alone means nothing."""
     browser = site.browser()
     await browser.sign_in()
-    later = site.clock.now() + IDLE_MS
+    later = site.clock.now() + IDLE_TIMEOUT_MS
     monkeypatch.setattr(site.clock, "now", lambda: later)
     assert (await browser.get("/me")).status_code == 303
 
@@ -252,7 +252,7 @@ async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
     people.end_sessions(site.store, "bob", act=site.act())
     people.change_person(site.store, "ana", Role.ADMIN, None, act=site.act())
     assert set(gate.still(keys)) == {keys[1], keys[2], keys[3]}
-    later = site.clock.now() + IDLE_MS
+    later = site.clock.now() + IDLE_TIMEOUT_MS
     monkeypatch.setattr(site.clock, "now", lambda: later)
     assert set(gate.still(keys)) == {keys[1], keys[2]}
     assert gate.still([]) == {}

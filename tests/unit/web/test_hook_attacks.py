@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.senders import SETTLES_MS
-from mainspring.domain.monitors.table import DEFAULTS, judge_all
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.messaging.rejected_sender import SETTLE_TIME_MS
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.operations.facts import FactsReader
 from mainspring.web import connection as connections
 from mainspring.web import hook_request
@@ -277,8 +277,8 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
         assert {told.status for told in await asyncio.gather(*(w.ask("/orders", wrong) for _ in range(20)))} == {401}
         while w.door._keeping:
             await asyncio.gather(*w.door._keeping)
-        w.clock.ahead += SETTLES_MS
-        found = judge_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULTS, w.clock.now()).findings
+        w.clock.ahead += SETTLE_TIME_MS
+        found = evaluate_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULT_TUNINGS, w.clock.now()).findings
         assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == [
             "order"
         ]

@@ -10,7 +10,7 @@ import pytest
 from mainspring.config import Settings
 from mainspring.config.settings import ProjectSettings
 from mainspring.config.web_settings import HooksSettings
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.reads.status import sessions
 from mainspring.web import hook_listener
 from mainspring.web.hook_listener import HookListener
@@ -30,7 +30,7 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
-            w.process.project.secrets = Secrets(None, {})
+            w.process.project.secrets = SecretStore(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
@@ -57,7 +57,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
-            w.process.project.secrets = Secrets(None, {})
+            w.process.project.secrets = SecretStore(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
@@ -111,7 +111,7 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             project = ProjectSettings(environment=environment)
             w.process.project.settings = Settings(project=project, hooks=HooksSettings(bind=bind))
-            w.process.project.secrets = Secrets(None, {})
+            w.process.project.secrets = SecretStore(None, {})
             listener = HookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):

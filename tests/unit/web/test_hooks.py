@@ -12,9 +12,9 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.codec import DEFAULT_LIMIT
 from mainspring.domain.errors import SealedError, StoreUnavailableError
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.announcing import announcement
 from mainspring.store.commands.results import Refused
 from mainspring.triggers import intake
@@ -124,7 +124,7 @@ async def test_refused_request_is_kept_for_people_without_its_secrets(tmp_path):
         await until(
             w,
             "select trigger, state, verified, body from deliveries order by seq",
-            [(*one[:3], PLAIN.seal(one[3])) for one in kept],
+            [(*one[:3], PLAIN_SEALING.seal(one[3])) for one in kept],
         )
         headers = b"".join(row[0] for row in w.rows("select headers from deliveries"))
         assert b"wrong-word" not in headers

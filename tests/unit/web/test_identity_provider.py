@@ -7,16 +7,16 @@ import httpx2
 import pytest
 
 from mainspring.config.web_settings import OidcSettings
+from mainspring.domain.access.oidc import PendingSignIn
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.oidc import Asked
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.web import identity_provider
 from mainspring.web.identity_provider import IdentityProvider
 from tests.oidc_provider import OidcProvider
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-ASKED = Asked(state="s", nonce="n", verifier=VERIFIER, browser="b", next="", until_at=0)
+ASKED = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", next="", until_at=0)
 
 
 @pytest.mark.asyncio
@@ -25,7 +25,7 @@ async def test_browser_leaves_with_what_has_to_come_back():
     provider = OidcProvider("ms", None)
     provider.says = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
     settings = OidcSettings(issuer=provider.issuer, client_id="ms")
-    address = await IdentityProvider(settings, Secrets(None, {}), SystemClock(), "https://ops/back").address(ASKED)
+    address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(ASKED)
     provider.close()
     query = {name: value for name, (value,) in parse_qs(urlsplit(address).query).items()}
     assert query == {

@@ -10,13 +10,13 @@ from starlette.applications import Starlette
 from mainspring.app.channels import link_of
 from mainspring.config import Settings
 from mainspring.config.web_settings import WebSettings
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import RunState
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service import run as runs
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.incidents import Found, Observe
@@ -30,7 +30,7 @@ from tests.unit.web.test_incident_pages import OWN, Site
 
 pytestmark = pytest.mark.asyncio
 KEY, NEXT = "the key that signed it", "the key of the rotation"
-SYNC = Definition(kind=Kind.TASK, name="sync")
+SYNC = Definition(kind=DefinitionKind.TASK, name="sync")
 
 
 class Failed(Site):
@@ -50,8 +50,8 @@ class Failed(Site):
         )  # fmt: skip
         self.stage.do(Observe(looked_at=self.clock.now(), found=(Found(id="i_01", finding=finding),)))
         incident = reads.incident(self.store.reader, "i_01")
-        around = Circumstances(link=link_of(self.settings, secrets(KEY), self.clock, incident))
-        self.notice = render_notice("a_1", About.OPENED, 1, incident, around)
+        around = NotificationContext(link=link_of(self.settings, secrets(KEY), self.clock, incident))
+        self.notice = render_notification("a_1", NotificationEvent.OPENED, 1, incident, around)
         self.links = [link.url.removeprefix("https://ops.example.com/ms") for link in self.notice.links]
         self.token = self.links[0].removeprefix("/i/")
         self.serve(KEY)
@@ -74,7 +74,7 @@ class Failed(Site):
 
 
 def secrets(*keys):
-    return Secrets(None, {"MAINSPRING_SECRET_LINK_KEY": "\n".join(keys)})
+    return SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": "\n".join(keys)})
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from starlette.applications import Starlette
 
 from mainspring.config import Settings
 from mainspring.config.web_settings import WebSettings
+from mainspring.domain.access.incident_link import LINK_LIFETIME_S, IncidentLinkToken
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.link import LIVES_S, Grant
-from mainspring.domain.route import Target
-from mainspring.resources.secret import Secrets
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
+from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
@@ -38,7 +38,7 @@ class Site:
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url="https://ops.example.com/ms"))
-        pages = IncidentPages(settings, self.store, Secrets(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), self.clock)
+        pages = IncidentPages(settings, self.store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), self.clock)
         self.app = Starlette(routes=pages.routes())
         finding = Finding(
             subject=Subject("backup", IncidentKind.SILENCE),
@@ -48,8 +48,10 @@ class Site:
             hint=HOSTILE,
         )
         now = self.clock.now()
-        self.store.apply(Observe(looked_at=now, found=(Found(id="i_01", finding=finding, to=(Target(0, "ops"),)),)))
-        self.token = Grant("i_01", 1, now // 1000 + LIVES_S).token(KEY)
+        self.store.apply(
+            Observe(looked_at=now, found=(Found(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),)),))
+        )
+        self.token = IncidentLinkToken("i_01", 1, now // 1000 + LINK_LIFETIME_S).token(KEY)
 
     async def ask(self, method, path=None, **options):
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://here") as client:
@@ -147,8 +149,8 @@ async def test_browser_without_fetch_metadata_can_press(site, origin):
 @pytest.mark.asyncio
 async def test_link_is_over_with_its_opening(site):
     """An incident that came back is another matter; so is one that nobody knows any more."""
-    other = Grant("i_01", 2, site.clock.now() // 1000 + 60).token(KEY)
-    gone = Grant("i_77", 1, site.clock.now() // 1000 + 60).token(KEY)
+    other = IncidentLinkToken("i_01", 2, site.clock.now() // 1000 + 60).token(KEY)
+    gone = IncidentLinkToken("i_77", 1, site.clock.now() // 1000 + 60).token(KEY)
     for token in (other, gone, "nonsense", site.token[:-1] + "-"):
         assert (await site.ask("GET", f"/i/{token}")).status_code == 404
         assert (await site.ask("POST", f"/i/{token}", data={"act": "resolve"}, headers=OWN)).status_code == 404
@@ -192,7 +194,7 @@ async def test_runbook_of_a_docstring_stands_on_the_page(site):
     """Its words, as text; without one nothing is said of it."""
     assert "Runbook" not in (await site.ask("GET")).text
     definition = Definition(
-        kind=Kind.SCRIPT, name="backup", doc="Saves it.", guide=f"Call Ana. {HOSTILE}", command=["true"]
+        kind=DefinitionKind.SCRIPT, name="backup", doc="Saves it.", guide=f"Call Ana. {HOSTILE}", command=["true"]
     )
     row = AutomationRow("backup", "script", 1, "f", msgspec.json.encode(definition.to_data()))
     site.store.apply(Announce("code", (row,), (), ()))

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.link import LIVES_S, Grant
+from mainspring.domain.access.incident_link import LINK_LIFETIME_S, IncidentLinkToken
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.service import run as runs
 from mainspring.service.actor import Actor, act_of
@@ -119,7 +119,7 @@ async def test_link_of_what_names_no_run_shows_none(site):
     """An incident of silence has a page, and no run behind it."""
     finding = Finding(subject=Subject("sync", IncidentKind.SILENCE), severity=Severity.PAGE, text="silent", since_at=1)
     site.stage.do(Observe(looked_at=site.clock.now(), found=(Found(id="i_02", finding=finding),)))
-    token = Grant("i_02", 1, site.clock.now() // 1000 + LIVES_S).token(KEY)
+    token = IncidentLinkToken("i_02", 1, site.clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     text = (await site.ask("GET", f"/i/{token}")).text
     assert "silent" in text
     assert "/run" not in text

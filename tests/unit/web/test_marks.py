@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.derived_states import AutomationState
 from mainspring.web.marks import TONES
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "concepts.md"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads
 from tests.unit.web.ways_site import OWN, PASSWORD, Site

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import BusyError
 from mainspring.service.key_text import hash_of
 from mainspring.store.reads import people as reads

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from mainspring.app.here import Here
 from mainspring.config import Settings
 from mainspring.config.web_settings import OidcSettings, WebSettings
-from mainspring.domain.access import Role
+from mainspring.domain.access.passwords import ScryptCost
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.password import Cost
-from mainspring.resources.secret import Secrets
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service import people
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.reads.status import audit_rows
@@ -24,7 +24,7 @@ from mainspring.web.ways_in import WaysIn
 
 PASSWORD = "correct horse battery"
 OWN = {"sec-fetch-site": "same-origin"}
-CHEAP = Cost(log_n=4)
+CHEAP = ScryptCost(log_n=4)
 
 
 class Site:
@@ -35,7 +35,7 @@ class Site:
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings(), **web))
-        secrets = Secrets(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
+        secrets = SecretStore(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
         self.ways = WaysIn(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)
         look = SimpleNamespace(missing=lambda: Here({}, {}, []).missing, is_open=True)

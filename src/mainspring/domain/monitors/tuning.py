@@ -5,9 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Length = Annotated[timedelta, Meta(title="positive span")]
-Share = Annotated[float, Meta(title="share")]
-Number = Annotated[int, Meta(ge=1)]
+TuningSpan = Annotated[timedelta, Meta(title="positive span")]
+TuningShare = Annotated[float, Meta(title="share")]
+TuningCount = Annotated[int, Meta(ge=1)]
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -18,6 +18,6 @@ class Tuning(Struct, frozen=True, kw_only=True):
     on: bool = True
 
 
-def ms(span: timedelta) -> int:
+def to_ms(span: timedelta) -> int:
     """Return a span in whole milliseconds."""
     return span // _MILLISECOND

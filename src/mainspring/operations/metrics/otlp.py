@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mainspring import __version__
-from mainspring.domain.span import Attribute
+from mainspring.domain.runs.trace_span import SpanAttribute
 from mainspring.operations.metrics.sample import Sample
 from mainspring.operations.metrics.series import COUNTERS, HELP, HISTOGRAMS
 from mainspring.operations.otlp.words import SCOPE, Words
@@ -20,7 +20,10 @@ _BOUND, _BEYOND = "le", "+Inf"
 
 
 def encoded(
-    series: Mapping[str, Sequence[Sample]], now: int, resource: Mapping[str, Attribute], redact: Callable[[str], str]
+    series: Mapping[str, Sequence[Sample]],
+    now: int,
+    resource: Mapping[str, SpanAttribute],
+    redact: Callable[[str], str],
 ) -> bytes:
     """Return the body of a request to `/v1/metrics`: the samples of each metric at the instant `now` (ms)."""
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest

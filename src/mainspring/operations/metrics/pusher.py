@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.span import Attribute
+from mainspring.domain.runs.trace_span import SpanAttribute
 from mainspring.operations.metrics.otlp import encoded
 from mainspring.operations.metrics.series import Figures, all_series
 from mainspring.operations.otlp.collector import Collector, CollectorAwayError
@@ -24,7 +24,7 @@ class Pusher:
         self,
         read: Callable[[], Figures],
         collector: Collector,
-        resource: Mapping[str, Attribute],
+        resource: Mapping[str, SpanAttribute],
         redact: Callable[[str], str],
         *,
         every_s: float,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mainspring.domain.roles import BEATING
+from mainspring.domain.processes.process_role import HEARTBEAT_ROLES
 from mainspring.domain.states import SessionState
 from mainspring.operations.metrics.incident_series import incident_series
 from mainspring.operations.metrics.run_series import run_series
@@ -142,7 +142,7 @@ def _of_sessions(found: Figures) -> Iterator[tuple[str, list[Sample]]]:
         [Sample({"role": role, "state": state}, number) for (role, state), number in sorted(counted.items())],
     )
     live = [one for one in found.sessions if one.state != SessionState.DEAD]
-    silent = ((one.role, max(0.0, (found.now - one.beat_at) / 1000)) for one in live if one.role in BEATING)
+    silent = ((one.role, max(0.0, (found.now - one.beat_at) / 1000)) for one in live if one.role in HEARTBEAT_ROLES)
     yield "mainspring_session_silent_seconds", _most_of_roles(silent)
     yield "mainspring_session_memory_bytes", _most_of_roles((one.role, one.memory) for one in live)
     yield "mainspring_session_processor_ratio", _most_of_roles((one.role, one.processor) for one in live)

@@ -1,12 +1,12 @@
 """How each kind of channel is told. One file a kind; what it needs beside the core is imported when it is used."""
 
-from mainspring.domain.channel import Channel, ChannelKind
 from mainspring.domain.clock import Clock
+from mainspring.domain.notifications.channel_address import ChannelAddress, ChannelKind
 from mainspring.operations.notifiers.base import ChannelLink
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 
-def open_link(channel: Channel, faults: FaultText, clock: Clock) -> ChannelLink:
+def open_link(channel: ChannelAddress, faults: ErrorText, clock: Clock) -> ChannelLink:
     """Return what tells a channel; `faults` is asked for its secrets with each notice, so that a replaced one counts at once."""
     match channel.kind:
         case ChannelKind.SLACK:

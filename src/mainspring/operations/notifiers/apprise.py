@@ -11,14 +11,14 @@ from inspect import signature
 from types import ModuleType
 from typing import Any
 
-from mainspring.domain.channel import Channel
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About, Notice
+from mainspring.domain.extras import install_command
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.channel_address import ChannelAddress
+from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.channel_thread import ChannelThread
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 WITHIN_S = 10.0
 _MARK = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#/?\w])")
@@ -29,12 +29,12 @@ _NOTHING = "\u200b"
 class AppriseLink:
     """One address of apprise."""
 
-    def __init__(self, channel: Channel, faults: FaultText) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorText) -> None:
         self._channel = channel
         self._faults = faults
         self._thread = ChannelThread("mainspring-apprise")
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Hand it to apprise, which says only whether it was taken."""
         apprise = _apprise()
         teller = apprise.Apprise(asset=_in_this_thread(apprise))
@@ -42,7 +42,11 @@ class AppriseLink:
             raise ConfigError(f"the secret {self._channel.secret!r} is no address of apprise")
         kinds = apprise.NotifyType
         kind = kinds.FAILURE if notice.severity is Severity.PAGE else kinds.WARNING
-        kind = {About.RESOLVED: kinds.SUCCESS, About.TEST: kinds.INFO, About.DIGEST: kinds.INFO}.get(notice.about, kind)
+        kind = {
+            NotificationEvent.RESOLVED: kinds.SUCCESS,
+            NotificationEvent.TEST: kinds.INFO,
+            NotificationEvent.DIGEST: kinds.INFO,
+        }.get(notice.about, kind)
         try:
             async with asyncio.timeout(WITHIN_S):
                 is_taken = await self._thread.run(

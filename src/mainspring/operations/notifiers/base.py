@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mainspring.domain.notice import Notice
+from mainspring.domain.notifications.notification import Notification
 
 
 class ChannelFault(Exception):
@@ -25,7 +25,7 @@ class ChannelFault(Exception):
 class ChannelLink(Protocol):
     """Tells one channel; used in one event loop, one notice at a time."""
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Tell it; return by what a later notice about the same thing finds what is shown now, None if nothing can be found again.
 
         `ref` = what the last notice of the same key returned. `is_again` = an earlier try may have been taken: what can be told only

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.duration import ms_of
-from mainspring.domain.http_faults import parse_retry_after
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.failures.http_errors import parse_retry_after
 from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient, Response
@@ -51,7 +51,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Http:
     """The client of one channel; `gap_s` = the least time between two requests."""
 
-    def __init__(self, faults: FaultText, clock: Clock, gap_s: float = 0.0) -> None:
+    def __init__(self, faults: ErrorText, clock: Clock, gap_s: float = 0.0) -> None:
         self._faults = faults
         self._clock = clock
         self._gap_s = gap_s
@@ -91,7 +91,7 @@ class Http:
     def _wait(self, response: "Response") -> int | None:
         now = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
         span = parse_retry_after(response.headers.get("retry-after"), now)
-        return None if span is None else min(ms_of(span), _LONGEST_WAIT_MS)
+        return None if span is None else min(to_milliseconds(span), _LONGEST_WAIT_MS)
 
     def _fault(self, error: Exception) -> ChannelFault:
         import httpx2

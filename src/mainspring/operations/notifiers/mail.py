@@ -12,18 +12,18 @@ from email.utils import formatdate
 from functools import partial
 from typing import Any, NamedTuple
 
-from mainspring.domain.channel import Channel, Security
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.notice import About, Notice
+from mainspring.domain.notifications.channel_address import ChannelAddress, MailSecurity
+from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.channel_thread import ChannelThread
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 _LOG = logging.getLogger("mainspring.notifier.mail")
 WITHIN_S = 10.0
 """The longest the server may be silent."""
 IN_ALL_S = 20.0
-_FIRST = frozenset({About.OPENED, About.REOPENED})
+_FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
 _PERMANENT = 500
 
 
@@ -36,7 +36,7 @@ class MailLink:
     """A server, and those who get mail by it."""
 
     def __init__(
-        self, channel: Channel, faults: FaultText, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
+        self, channel: ChannelAddress, faults: ErrorText, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
     ) -> None:
         self._channel = channel
         self._faults = faults
@@ -44,7 +44,7 @@ class MailLink:
         self._in_all_s = in_all_s
         self._thread = ChannelThread("mainspring-mail")
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Hand the mail to the server."""
         mail = message_of(notice, self._channel)
         talk = _Talk(self._channel, self._login(), self._within_s)
@@ -78,7 +78,7 @@ class MailLink:
         return _Login(user, password)
 
 
-def message_of(notice: Notice, channel: Channel) -> EmailMessage:
+def message_of(notice: Notification, channel: ChannelAddress) -> EmailMessage:
     """Return the mail."""
     mail = EmailMessage()
     mail["Subject"] = notice.headline
@@ -100,7 +100,7 @@ def message_of(notice: Notice, channel: Channel) -> EmailMessage:
 class _Talk:
     """One connection, in a thread; `is_unknown` once the server may have taken the mail, `is_over` once nobody waits for it."""
 
-    def __init__(self, channel: Channel, login: _Login | None, within_s: float) -> None:
+    def __init__(self, channel: ChannelAddress, login: _Login | None, within_s: float) -> None:
         self._channel = channel
         self._login = login
         self._within_s = within_s
@@ -112,7 +112,7 @@ class _Talk:
         """Return who is refused, while others are not."""
         try:
             server = self._connect()
-            if self._channel.security is Security.STARTTLS:
+            if self._channel.security is MailSecurity.STARTTLS:
                 server.starttls(context=ssl.create_default_context())
             if self._login is not None:
                 server.login(self._login.user, self._login.password)
@@ -141,7 +141,7 @@ class _Talk:
 
     def _connect(self) -> smtplib.SMTP:
         where = (self._channel.host, self._channel.port, socket.gethostname())
-        if self._channel.security is Security.TLS:
+        if self._channel.security is MailSecurity.TLS:
             return _TlsServer(self, *where, timeout=self._within_s, context=ssl.create_default_context())
         return _Server(self, *where, timeout=self._within_s)
 
@@ -170,5 +170,5 @@ def _is_of_the_mail(error: Exception) -> bool:
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
 
 
-def _id(text: str, channel: Channel) -> str:
+def _id(text: str, channel: ChannelAddress) -> str:
     return f"<{hashlib.sha256(text.encode()).hexdigest()[:40]}@{channel.sender.rpartition('@')[2]}>"

@@ -8,33 +8,37 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.channel import Channel
 from mainspring.domain.clock import Clock
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About, Notice
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.channel_address import ChannelAddress
+from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.http import Http
-from mainspring.resources.fault_text import LONGEST, FaultText
+from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 
 GAP_S = 0.5
 """An integration takes 120 events a minute."""
 _BAD_EVENT = 400
-_ACTIONS = {About.ACKNOWLEDGED: "acknowledge", About.SNOOZED: "acknowledge", About.RESOLVED: "resolve"}
+_ACTIONS = {
+    NotificationEvent.ACKNOWLEDGED: "acknowledge",
+    NotificationEvent.SNOOZED: "acknowledge",
+    NotificationEvent.RESOLVED: "resolve",
+}
 _SEVERITIES = {Severity.PAGE: "critical", Severity.NOTIFY: "warning", Severity.DIGEST: "info"}
 
 
 class PagerDutyLink:
     """An integration of one service."""
 
-    def __init__(self, channel: Channel, faults: FaultText, clock: Clock, gap_s: float = GAP_S) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock, gap_s: float = GAP_S) -> None:
         self._channel = channel
         self._faults = faults
         self._http = Http(faults, clock, gap_s)
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Send the event; a test is resolved at once, so that it leaves nothing open."""
         await self._enqueue(notice, _ACTIONS.get(notice.about, "trigger"))
-        if notice.about is About.TEST:
+        if notice.about is NotificationEvent.TEST:
             await self._enqueue(notice, "resolve")
         return None
 
@@ -42,7 +46,7 @@ class PagerDutyLink:
         """Close the connections."""
         await self._http.close()
 
-    async def _enqueue(self, notice: Notice, action: str) -> None:
+    async def _enqueue(self, notice: Notification, action: str) -> None:
         event: dict[str, Any] = {
             "routing_key": self._faults.get(self._channel.secret),
             "event_action": action,
@@ -63,12 +67,12 @@ class PagerDutyLink:
         said = self._faults.of(ValueError(": ".join(part for part in (str(data.get("message", "")), errors) if part)))
         is_of_the_key = "routing_key" in errors or "routing key" in said.lower()
         raise ChannelFault(
-            f"PagerDuty does not take it ({answer.status}): {said}"[:LONGEST],
+            f"PagerDuty does not take it ({answer.status}): {said}"[:MAX_ERROR_TEXT_LENGTH],
             is_final=answer.status == _BAD_EVENT and not is_of_the_key,
         )
 
 
-def _payload(notice: Notice) -> dict[str, Any]:
+def _payload(notice: Notification) -> dict[str, Any]:
     return {
         "summary": notice.headline,
         "source": notice.project or "mainspring",

@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from mainspring.domain.channel import Channel
 from mainspring.domain.clock import Clock
-from mainspring.domain.notice import About, Notice
+from mainspring.domain.notifications.channel_address import ChannelAddress
+from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.http import Http
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 _LOG = logging.getLogger("mainspring.notifier.slack")
 GAP_S = 1.05
@@ -32,14 +32,14 @@ _MAYBE = frozenset({"internal_error", "fatal_error", "request_timeout", "service
 """Some of what was asked may have happened all the same."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
 _NOT_ALLOWED = frozenset({"missing_scope", "no_permission", "not_allowed_token_type", "not_in_channel"})
-_SHOWN_TO_ALL = frozenset({About.REPEATED, About.ESCALATED})
+_SHOWN_TO_ALL = frozenset({NotificationEvent.REPEATED, NotificationEvent.ESCALATED})
 """What calls for somebody: an edit and a reply in a thread reach only those who look."""
 _MARKS = {
-    About.RESOLVED: ":white_check_mark:",
-    About.ACKNOWLEDGED: ":eyes:",
-    About.SNOOZED: ":zzz:",
-    About.DIGEST: ":newspaper:",
-    About.TEST: ":wave:",
+    NotificationEvent.RESOLVED: ":white_check_mark:",
+    NotificationEvent.ACKNOWLEDGED: ":eyes:",
+    NotificationEvent.SNOOZED: ":zzz:",
+    NotificationEvent.DIGEST: ":newspaper:",
+    NotificationEvent.TEST: ":wave:",
 }
 
 
@@ -54,7 +54,7 @@ class SlackError(ChannelFault):
 class SlackLink:
     """A bot in one channel."""
 
-    def __init__(self, channel: Channel, faults: FaultText, clock: Clock, gap_s: float = GAP_S) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock, gap_s: float = GAP_S) -> None:
         self._channel = channel
         self._faults = faults
         self._http = Http(faults, clock, gap_s)
@@ -62,7 +62,7 @@ class SlackLink:
         self._half: dict[str, str] = {}
         """Messages that stand there without the details of their notice: reference by key."""
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Post or change the message, then write into its thread."""
         is_new = False
         found = ref or self._half.get(notice.key)
@@ -87,7 +87,7 @@ class SlackLink:
         """Close the connections."""
         await self._http.close()
 
-    async def _post(self, notice: Notice, text: str, **more: Any) -> str:
+    async def _post(self, notice: Notification, text: str, **more: Any) -> str:
         answer = await self._call(
             "chat.postMessage",
             {
@@ -102,7 +102,7 @@ class SlackLink:
         self._place = str(answer.get("channel", self._place))
         return f"{self._place}:{answer.get('ts', '')}"
 
-    async def _change(self, ref: str, notice: Notice) -> bool:
+    async def _change(self, ref: str, notice: Notification) -> bool:
         """Let the message say how things stand now; return False where it is gone."""
         place, _, stamp = ref.partition(":")
         metadata = {"event_type": _EVENT, "event_payload": {"key": notice.key, "notice": notice.id}}
@@ -116,13 +116,13 @@ class SlackLink:
         self._place = place
         return True
 
-    async def _reply(self, ref: str, notice: Notice, *, is_again: bool) -> None:
+    async def _reply(self, ref: str, notice: Notification, *, is_again: bool) -> None:
         place, _, stamp = ref.partition(":")
         if is_again and await self._find("conversations.replies", {"channel": place, "ts": stamp}, notice.id, stamp):
             return
         await self._post(notice, _details(notice), thread_ts=stamp, reply_broadcast=notice.about in _SHOWN_TO_ALL)
 
-    async def _find_message(self, notice: Notice) -> str | None:
+    async def _find_message(self, notice: Notification) -> str | None:
         """Return where our message about the same thing is, if it is there."""
         about = {"oldest": notice.at / 1000 - _LOOKS_BACK_S}
         stamp = await self._find("conversations.history", about, notice.key)
@@ -188,19 +188,19 @@ class SlackLink:
         raise SlackError(code, f"Slack says {code}{needed}", is_final=code in _OF_THE_NOTICE, is_unknown=code in _MAYBE)
 
 
-def _message(notice: Notice) -> str:
+def _message(notice: Notification) -> str:
     """Return the message itself: enough to know whether one has to look, and where."""
     mark = _MARKS.get(notice.about, ":rotating_light:" if notice.severity.rank == 0 else ":warning:")
     what = next((field.text for field in notice.fields if field.label == "What"), "")
     return "\n".join([f"{mark} *{_plain(notice.headline)}*", *([_plain(what)] if what else []), *_links(notice)])
 
 
-def _details(notice: Notice) -> str:
+def _details(notice: Notification) -> str:
     fields = [f"*{_plain(field.label)}*  {_plain(field.text)}" for field in notice.fields]
     return "\n".join(_within([f"_{notice.about.value}_", *fields, *_links(notice)], 3_900))
 
 
-def _links(notice: Notice) -> list[str]:
+def _links(notice: Notification) -> list[str]:
     return [f"<{_plain(link.url)}|{_plain(link.text)}>" for link in notice.links]
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import sys
 
-from mainspring.domain.notice import Notice
+from mainspring.domain.notifications.notification import Notification
 
 
 class TerminalLink:
     """Writes each notice as lines of text."""
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Write it, in a thread: whoever reads may be slow."""
         lines = "\n".join(f"  {line}" for line in notice.body.splitlines())
         await asyncio.to_thread(_write, f"{notice.headline}\n{lines}\n" if lines else f"{notice.headline}\n")

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from mainspring.domain.channel import Channel
 from mainspring.domain.clock import Clock
-from mainspring.domain.notice import Notice
-from mainspring.domain.signing import standard_headers
+from mainspring.domain.notifications.channel_address import ChannelAddress
+from mainspring.domain.notifications.notification import Notification
+from mainspring.domain.triggers.webhooks.signing import sign_message
 from mainspring.operations.notifiers.base import ChannelFault
 from mainspring.operations.notifiers.http import Http
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 _OF_THE_NOTICE = frozenset({400, 413, 415, 422})
 
@@ -18,17 +18,17 @@ _OF_THE_NOTICE = frozenset({400, 413, 415, 422})
 class WebhookLink:
     """One address that notices are posted to, as JSON."""
 
-    def __init__(self, channel: Channel, faults: FaultText, clock: Clock) -> None:
+    def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock) -> None:
         self._channel = channel
         self._faults = faults
         self._clock = clock
         self._http = Http(faults, clock)
 
-    async def send(self, notice: Notice, ref: str | None, *, is_again: bool = False) -> str | None:
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Post it; any answer of 2xx says that it was taken."""
         body = _body(notice)
         secrets = [line.strip() for line in self._faults.get(self._channel.secret).splitlines() if line.strip()]
-        signed = standard_headers(secrets, notice.id, self._clock.now(), body)
+        signed = sign_message(secrets, notice.id, self._clock.now(), body)
         named = {name: self._faults.get(name) for name in self._channel.secrets if name != self._channel.secret}
         headers = {**signed, "content-type": "application/json"}
         answer = await self._http.post(self._channel.url_with(named), body, headers)
@@ -41,7 +41,7 @@ class WebhookLink:
         await self._http.close()
 
 
-def _body(notice: Notice) -> bytes:
+def _body(notice: Notification) -> bytes:
     """Return type, time and data, as Standard Webhooks have them."""
     at = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat()
     return msgspec.json.encode({"type": f"incident.{notice.about.value}", "timestamp": at, "data": notice})

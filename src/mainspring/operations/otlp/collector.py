@@ -10,7 +10,7 @@ import ssl
 from urllib.parse import unquote, urlsplit
 
 from mainspring.domain.errors import ConfigError
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 
 WITHIN_S = 10.0
 TRACES, METRICS = "/v1/traces", "/v1/metrics"
@@ -36,7 +36,7 @@ class Collector:
     """Used by one thread. `secret` = the name of the secret with the headers that it wants; it is looked up for each connection."""
 
     def __init__(
-        self, endpoint: str, secret: str | None, faults: FaultText, *, path: str = TRACES, within_s: float = WITHIN_S
+        self, endpoint: str, secret: str | None, faults: ErrorText, *, path: str = TRACES, within_s: float = WITHIN_S
     ) -> None:
         self._address = urlsplit(endpoint)
         self._path = self._address.path + path
@@ -101,7 +101,7 @@ class Collector:
             self._connection = None
 
 
-def read_headers(text: str, faults: FaultText) -> dict[str, str]:
+def read_headers(text: str, faults: ErrorText) -> dict[str, str]:
     """Return the headers of `NAME=VALUE,NAME=VALUE`, as OTEL_EXPORTER_OTLP_HEADERS has them; each value is a secret.
 
     Raises:

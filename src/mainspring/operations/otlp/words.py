@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
-from mainspring.domain.span import Attribute
+from mainspring.domain.extras import install_command
+from mainspring.domain.runs.trace_span import SpanAttribute
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -34,7 +34,7 @@ class Words:
         self._redact = redact
         self._value, self._pair = AnyValue, KeyValue
         self._texts: dict[str, str] = {}
-        self._pairs: dict[tuple[str, Attribute], KeyValue] = {}
+        self._pairs: dict[tuple[str, SpanAttribute], KeyValue] = {}
 
     def text(self, text: str) -> str:
         """Return a text that may be told."""
@@ -44,11 +44,11 @@ class Words:
             known = self._texts[text] = told.encode("utf-8", "replace").decode()
         return known
 
-    def attributes(self, attributes: Mapping[str, Attribute]) -> "list[KeyValue]":
+    def attributes(self, attributes: Mapping[str, SpanAttribute]) -> "list[KeyValue]":
         """Return attributes as messages."""
         return [self._pairs.get(item) or self._made(*item) for item in attributes.items()]
 
-    def _made(self, name: str, value: Attribute) -> "KeyValue":
+    def _made(self, name: str, value: SpanAttribute) -> "KeyValue":
         told = self._value(int_value=value) if isinstance(value, int) else self._value(string_value=self.text(value))
         made = self._pairs[name, value] = self._pair(key=name, value=told)
         return made

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.fingerprint import fingerprint_of
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.span import (
-    Attribute,
-    Span,
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.fingerprint import fingerprint_of
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.trace_span import (
+    SpanAttribute,
     SpanLink,
+    TraceSpan,
     link_to_run,
     run_span_id,
     step_span_id,
@@ -47,7 +47,7 @@ class SpanMaker:
 
     def __init__(self) -> None:
         self._owned: dict[str, _Owned] = {}
-        self._makers: dict[type, Callable[[Any, int], Iterator[Span]]] = {
+        self._makers: dict[type, Callable[[Any, int], Iterator[TraceSpan]]] = {
             SaveOutcome: self._outcome,
             SaveAttempt: self._attempt,
             Complete: self._complete,
@@ -57,7 +57,7 @@ class SpanMaker:
             Halt: self._let_go,
         }
 
-    def spans(self, command: Any, result: Any, now: int) -> Iterator[Span]:
+    def spans(self, command: Any, result: Any, now: int) -> Iterator[TraceSpan]:
         """Yield what a command tells that got this result; `now` = ms UTC."""
         if type(command) is Claim:
             self._claim(result, now)
@@ -80,7 +80,7 @@ class SpanMaker:
 
     # -- what was asked for --------------------------------------------------------------------------------------------
 
-    def _outcome(self, done: SaveOutcome, _now: int) -> Iterator[Span]:
+    def _outcome(self, done: SaveOutcome, _now: int) -> Iterator[TraceSpan]:
         if done.kind in _ORDERS:
             return
         links: tuple[SpanLink, ...] = ()
@@ -105,14 +105,14 @@ class SpanMaker:
         if done.attempt > 1:
             yield self._try(done, done.failure, (done.started_at * _NS_IN_MS, end_ns), is_error=is_error)
 
-    def _attempt(self, tried: SaveAttempt, _now: int) -> Iterator[Span]:
+    def _attempt(self, tried: SaveAttempt, _now: int) -> Iterator[TraceSpan]:
         if tried.ended_at is None or tried.state is AttemptState.STARTED:
             return
         yield self._try(tried, tried.failure, (tried.started_at * _NS_IN_MS, tried.ended_at * _NS_IN_MS), is_error=True)
 
     def _try(
         self, what: SaveOutcome | SaveAttempt, failure: Failure | None, span: tuple[int, int], *, is_error: bool
-    ) -> Span:
+    ) -> TraceSpan:
         named = self._named(what.run, what.automation, kind="attempt", state=str(what.state))
         return self._below_run(
             what.run,
@@ -127,19 +127,19 @@ class SpanMaker:
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
-    def _complete(self, done: Complete, now: int) -> Iterator[Span]:
+    def _complete(self, done: Complete, now: int) -> Iterator[TraceSpan]:
         yield from self._outcome(done.outcome(), now)
         owned = self._owned.pop(done.run, None)
         if owned is not None:
             yield self._whole(owned.run, done.at, RunState.SUCCEEDED, None, None)
 
-    def _finish(self, end: Finish, now: int) -> Iterator[Span]:
+    def _finish(self, end: Finish, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is not None:
             yield self._work(owned, end.claim, now, str(end.state), "")
             yield self._whole(owned.run, now, end.state, end.failure, end.reason)
 
-    def _let_go(self, end: Suspend | Release | Halt, now: int) -> Iterator[Span]:
+    def _let_go(self, end: Suspend | Release | Halt, now: int) -> Iterator[TraceSpan]:
         owned = self._owned.pop(end.run, None)
         if owned is None:
             return
@@ -150,14 +150,14 @@ class SpanMaker:
 
     def _whole(
         self, run: ClaimedRun, now: int, state: RunState, failure: Failure | None, reason: FailureReason | None
-    ) -> Span:
+    ) -> TraceSpan:
         attributes = self._named(run.id, run.automation, kind=run.kind, state=str(state))
         attributes |= {"mainspring.version": run.version, "mainspring.queue": run.queue}
         if reason is not None:
             attributes["mainspring.reason"] = str(reason)
         if run.parent is not None:
             attributes["mainspring.parent"] = run.parent
-        return Span(
+        return TraceSpan(
             trace_id=trace_id_of(run.id),
             span_id=run_span_id(run.id),
             name=run.automation,
@@ -171,7 +171,7 @@ class SpanMaker:
 
     def _work(
         self, owned: _Owned, claim: int, now: int, state: str, error: str, failure: Failure | None = None
-    ) -> Span:
+    ) -> TraceSpan:
         run = owned.run
         named = self._named(run.id, run.automation, kind="work", state=state)
         return self._below_run(
@@ -192,14 +192,14 @@ class SpanMaker:
         span_id: bytes,
         name: str,
         span: tuple[int, int],
-        attributes: dict[str, Attribute],
+        attributes: dict[str, SpanAttribute],
         *,
         parent_id: bytes | None = None,
         links: tuple[SpanLink, ...] = (),
         is_error: bool = False,
         error: str = "",
-    ) -> Span:
-        return Span(
+    ) -> TraceSpan:
+        return TraceSpan(
             trace_id=trace_id_of(run),
             span_id=span_id,
             parent_id=parent_id or run_span_id(run),
@@ -212,14 +212,14 @@ class SpanMaker:
             error=error,
         )
 
-    def _named(self, run: str, automation: str, **more: str) -> dict[str, Attribute]:
+    def _named(self, run: str, automation: str, **more: str) -> dict[str, SpanAttribute]:
         return {
             "mainspring.run": run,
             "mainspring.automation": automation,
             **{f"mainspring.{name}": value for name, value in more.items()},
         }
 
-    def _of_failure(self, failure: Failure | None) -> dict[str, Attribute]:
+    def _of_failure(self, failure: Failure | None) -> dict[str, SpanAttribute]:
         if failure is None:
             return {}
         return {

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from mainspring.domain.span import Attribute, Span
+from mainspring.domain.runs.trace_span import SpanAttribute, TraceSpan
 from mainspring.operations.otlp.collector import Collector, CollectorAwayError, CollectorRefusesError
 from mainspring.operations.otlp.words import check_installed
 from mainspring.operations.traces.otlp import encoded
@@ -28,7 +28,7 @@ class Exporter:
         self,
         queue: SpanQueue,
         collector: Collector,
-        resource: Mapping[str, Attribute],
+        resource: Mapping[str, SpanAttribute],
         redact: Callable[[str], str],
         *,
         every_s: float = EVERY_S,
@@ -80,7 +80,7 @@ class Exporter:
             self._tell()
         self._tell()
 
-    def _send(self, spans: list[Span]) -> None:
+    def _send(self, spans: list[TraceSpan]) -> None:
         """Send a part until it is taken, refused, or this process ends."""
         body, pause = encoded(spans, self._resource, self._redact), _FIRST_PAUSE_S
         while True:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mainspring import __version__
-from mainspring.domain.span import Attribute, Span
+from mainspring.domain.runs.trace_span import SpanAttribute, TraceSpan
 from mainspring.operations.otlp.words import SCOPE, Words
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 
-def encoded(spans: Sequence[Span], resource: Mapping[str, Attribute], redact: Callable[[str], str]) -> bytes:
+def encoded(spans: Sequence[TraceSpan], resource: Mapping[str, SpanAttribute], redact: Callable[[str], str]) -> bytes:
     """Return the body of a request to `/v1/traces`."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -25,7 +25,7 @@ def encoded(spans: Sequence[Span], resource: Mapping[str, Attribute], redact: Ca
     return bytes(request.SerializeToString())
 
 
-def _message(span: Span, words: Words) -> "SpanMessage":
+def _message(span: TraceSpan, words: Words) -> "SpanMessage":
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
     from opentelemetry.proto.trace.v1.trace_pb2 import Status
 

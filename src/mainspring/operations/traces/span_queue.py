@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from mainspring.domain.span import Span
+from mainspring.domain.runs.trace_span import TraceSpan
 
 MOST = 10_000
 PART = 512
@@ -15,7 +15,7 @@ class SpanQueue:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._waiting: deque[Span] = deque()
+        self._waiting: deque[TraceSpan] = deque()
         self._is_full_enough = threading.Event()
         self._lock = threading.Lock()
         self._dropped = 0
@@ -23,7 +23,7 @@ class SpanQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, spans: Sequence[Span]) -> None:
+    def add(self, spans: Sequence[TraceSpan]) -> None:
         """Add as many as there is room for."""
         room = max(self._most - len(self._waiting), 0)
         self._waiting.extend(spans[:room])
@@ -32,7 +32,7 @@ class SpanQueue:
         if len(self._waiting) >= PART:
             self._is_full_enough.set()
 
-    def take(self) -> list[Span]:
+    def take(self) -> list[TraceSpan]:
         """Take the next part, oldest first."""
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), PART))]
 

@@ -1,6 +1,6 @@
 """The spans of a wrapped command: those that a worker would tell of a run of one step."""
 
-from mainspring.domain.span import Span
+from mainspring.domain.runs.trace_span import TraceSpan
 from mainspring.engine.wrapped import WrappedEnd
 from mainspring.engine.wrapped_record import CLAIM, attempt, ending
 from mainspring.operations.traces.committed import SpanMaker
@@ -8,7 +8,7 @@ from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, StartRun
 
 
-def wrapped_spans(begin: StartRun, end: WrappedEnd) -> list[Span]:
+def wrapped_spans(begin: StartRun, end: WrappedEnd) -> list[TraceSpan]:
     """Return the spans of a run that has ended; the run's own is the last."""
     maker = SpanMaker()
     tried = [attempt(begin.id, begin.automation, record) for record in end.attempts]

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.incident import Incident, Severity
-from mainspring.domain.notice import About
+from mainspring.domain.incidents.incident import Incident, Severity
+from mainspring.domain.notifications.notification import NotificationEvent
 
 
 class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
@@ -11,7 +11,7 @@ class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
 
     seq: int
     id: str
-    about: About
+    about: NotificationEvent
     opened: int
     """Of which opening of its incident it tells."""
     at: int

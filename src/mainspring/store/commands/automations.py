@@ -4,13 +4,13 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.circumstance import Circumstance
+from mainspring.domain.runs.run_conditions import ConditionSnapshot
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import TriggerRow
 
 
 class ScheduleRow(msgspec.Struct, frozen=True):
-    """A schedule as data. `spec` is what domain.schedule parses; `next_slot_at` is computed by the announcer for a new or changed spec."""
+    """A schedule as data. `spec` is what time.schedule parses; `next_slot_at` is computed by the announcer for a new or changed spec."""
 
     name: str
     automation: str
@@ -51,7 +51,7 @@ class Announce(msgspec.Struct, frozen=True):
 class NoteCircumstances(msgspec.Struct, frozen=True):
     """What this process runs under; what differs from what is on record is a change. Answer: Numbered(changes)."""
 
-    found: tuple[Circumstance, ...]
+    found: tuple[ConditionSnapshot, ...]
 
 
 class PauseAutomation(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import FactKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import FactKind
 
 
 class Deliver(msgspec.Struct, frozen=True):

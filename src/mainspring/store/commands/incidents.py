@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.incident import Finding, Subject
-from mainspring.domain.notice import About
-from mainspring.domain.route import Target
+from mainspring.domain.incidents.incident import Finding, Subject
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationTarget
 
 DECIDED_CLOCK_STEP = "decided_clock_step"
 """The entry of `meta` with the number of the newest step of the clock when a person resolved the incident of it."""
@@ -41,7 +41,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     finding: Finding
-    to: tuple[Target, ...] = ()
+    to: tuple[NotificationTarget, ...] = ()
     faults: tuple[int, ...] = ()
     parent: Subject | None = None
 
@@ -54,9 +54,9 @@ class Reminder(msgspec.Struct, frozen=True):
 
     incident: str
     opened: int
-    about: About
+    about: NotificationEvent
     number: int
-    to: tuple[Target, ...]
+    to: tuple[NotificationTarget, ...]
     wakes: bool = False
 
 
@@ -64,7 +64,7 @@ class Digest(msgspec.Struct, frozen=True):
     """Tell a channel of early signs at the digest's time `at`, once; they are about no incident."""
 
     at: int
-    to: Target
+    to: NotificationTarget
 
 
 class Observe(msgspec.Struct, frozen=True, kw_only=True):

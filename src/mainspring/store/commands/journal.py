@@ -2,9 +2,9 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.outgoing import Message
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.inbox import Publish
 
@@ -39,7 +39,7 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     asked_after: int = 0
     """The rank that had been handed to the body when it asked: what was asked for after a failure goes when the failure goes."""
     events: tuple[Publish, ...] = ()
-    posts: tuple[Message, ...] = ()
+    posts: tuple[QueuedMessage, ...] = ()
     """What the step sends: it is published and posted by the same commit, once."""
     first_at: int | None = None
     """When the first attempt began, where that is known not to be `started_at`: for whoever watches commits, it is not kept."""

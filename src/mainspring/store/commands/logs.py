@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.log_part import KEPT_LINES, MOST_BYTES, MOST_LINES, Part
+from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, KEPT_LINES, MAX_RUN_BYTES, LogChunk
 
 
 class SaveLines(msgspec.Struct, frozen=True):
@@ -13,9 +13,9 @@ class SaveLines(msgspec.Struct, frozen=True):
     """
 
     run: str
-    parts: tuple[Part, ...]
-    most_lines: int = MOST_LINES
-    most_bytes: int = MOST_BYTES
+    parts: tuple[LogChunk, ...]
+    most_lines: int = DEFAULT_MAX_LINES
+    most_bytes: int = MAX_RUN_BYTES
     kept_lines: int = KEPT_LINES
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.access import Role, Source
+from mainspring.domain.access.permissions import Role, SignInMethod
 
 
 class AddPerson(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     id: str
     name: str
-    source: Source
+    source: SignInMethod
     until_at: int
     address: str
     browser: str

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.journal import Fact
+from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import DeliveryState
 
 

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import Fact, OutcomeKind
-from mainspring.domain.member import HealthRule
-from mainspring.domain.outgoing import Message
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident_members import HealthRule
+from mainspring.domain.processes.worker_loss import WorkerLoss
+from mainspring.domain.runs.journal import Fact, OutcomeKind
+from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.journal import SaveOutcome
 
@@ -184,7 +184,7 @@ class Finish(msgspec.Struct, frozen=True):
     then: StartRun | None = None
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
     output_size: int | None = None
-    """Bytes of what a success put out (domain.output_size); None = unknown."""
+    """Bytes of what a success put out (domain.runs.output_size); None = unknown."""
     unheard: tuple[str, ...] = ()
     """Requests of children that failed and that nothing in the code awaited."""
 
@@ -209,7 +209,7 @@ class Complete(msgspec.Struct, frozen=True):
     output: bytes | None
     parent: str | None = None
     events: tuple[Publish, ...] = ()
-    posts: tuple[Message, ...] = ()
+    posts: tuple[QueuedMessage, ...] = ()
     output_size: int | None = None
 
     def outcome(self) -> SaveOutcome:
@@ -248,7 +248,7 @@ class Annotate(msgspec.Struct, frozen=True):
 class Reopen(msgspec.Struct, frozen=True):
     """Continue a failed or halted run.
 
-    `from_ident` None = from where it failed: what `domain.continuing` names is superseded, every failure that led to the end
+    `from_ident` None = from where it failed: what `domain.runs.superseded_outcomes` names is superseded, every failure that led to the end
     (`detail` of Finish, JSON `{"failing": [idents]}`, else `failed_ident`) first of all; what succeeded stays, and so does the
     generation with its keys. An attempt in doubt stays on record: the step it belongs to is not repeated.
     `from_ident` set = a new generation from that request on.

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 
 
 class OpenSession(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class OpenSession(msgspec.Struct, frozen=True):
     capacity: int | None = None
     """A worker's: how many runs it takes at once."""
     hash_seed: str | None = None
-    """The fingerprint of its process's hash seed (`domain.hash_seed`)."""
+    """The fingerprint of its process's hash seed (`domain.processes.hash_seed`)."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Beat(msgspec.Struct, frozen=True):
     processor: int | None = None
     """Thousandths of one core that it took since the beat before."""
     child_queue: str | None = None
-    """The attempts that wait for a child process, as JSON (`domain.child_queue`); "" = none."""
+    """The attempts that wait for a child process, as JSON (`domain.processes.child_queue`); "" = none."""
 
 
 class MeetClockStep(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class NoteFindings(msgspec.Struct, frozen=True):
     """
 
     findings: tuple[ProcessFinding, ...] = ()
-    kinds: tuple[FindingKind, ...] = ()
+    kinds: tuple[ProcessFindingKind, ...] = ()
 
 
 class DrainSession(msgspec.Struct, frozen=True):

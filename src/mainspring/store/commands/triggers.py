@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.pace import Pace
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.runs import StartRun
 
 
@@ -45,7 +45,7 @@ class TakeIn(msgspec.Struct, frozen=True, kw_only=True):
     headers: bytes | None = None
     name: str = ""
     by: str = ""
-    pace: Pace = Pace()
+    pace: FlowControl = FlowControl()
     filtered: bool = False
     start: StartRun | None = None
     refused: str | None = None
@@ -79,7 +79,7 @@ class Decide(msgspec.Struct, frozen=True, kw_only=True):
     state: DeliveryState
     key: str = ""
     by: str = ""
-    pace: Pace = Pace()
+    pace: FlowControl = FlowControl()
     start: StartRun | None = None
     note: str | None = None
 
@@ -102,7 +102,7 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str
     by: str
     deliveries: tuple[str, ...]
-    pace: Pace
+    pace: FlowControl
     start: StartRun | None
     note: str | None = None
 

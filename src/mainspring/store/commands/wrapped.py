@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Outcome
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Outcome
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.automations import AutomationRow, ScheduleRow
 from mainspring.store.commands.runs import RunKey

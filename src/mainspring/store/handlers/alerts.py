@@ -2,10 +2,10 @@
 
 import json
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.incident import Severity
-from mainspring.domain.notice import About
-from mainspring.domain.pause import LEFT_ALONE_MS
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.failures.backoff import MAX_CHANNEL_BACKOFF_MS
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import AlertState
 from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, SettleAlerts, TakeAlerts
 from mainspring.store.commands.results import DONE, Done
@@ -23,7 +23,10 @@ def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
     taken = tx.all("list_leased_channels", (c.lease,)) if tx.again else []
     is_again = bool(taken)
     if not taken:
-        taken = tx.all("list_due_channels", (tx.now, json.dumps(c.channels), tx.now + AHEAD_MS, tx.now + LEFT_ALONE_MS))
+        taken = tx.all(
+            "list_due_channels",
+            (tx.now, json.dumps(c.channels), tx.now + MAX_CLOCK_LEAD_MS, tx.now + MAX_CHANNEL_BACKOFF_MS),
+        )
         for channel, _ in taken:
             tx.change("lease_channel", (channel, c.lease, tx.session, tx.now + c.lease_ms))
     return AlertsTaken(
@@ -33,13 +36,13 @@ def take_alerts(tx: Transaction, command: TakeAlerts) -> AlertsTaken:
 
 def _take(tx: Transaction, channel: str, command: TakeAlerts, *, is_again: bool) -> tuple[DueAlert, ...]:
     """Return what is due on a channel, and mark it as tried; the answer that was lost said that it was not."""
-    bounds = (command.most, tx.now + AHEAD_MS, Severity.DIGEST.value, command.most + _DIGESTED_AT_MOST)
+    bounds = (command.most, tx.now + MAX_CLOCK_LEAD_MS, Severity.DIGEST.value, command.most + _DIGESTED_AT_MOST)
     rows = tx.all("list_due_alerts", (channel, tx.now, *bounds))
     due = tuple(
         DueAlert(
             seq=seq,
             id=key,
-            about=About(about),
+            about=NotificationEvent(about),
             opened=opened,
             at=made_at,
             incident=None if incident[0] is None else incident_of(tuple(incident)),
@@ -75,7 +78,7 @@ def settle_alerts(tx: Transaction, command: SettleAlerts) -> Done:
         tx.change("release_channel", (told_at, c.channel, c.lease))
     else:
         values = (
-            tx.now + min(c.retry_after_ms, LEFT_ALONE_MS),
+            tx.now + min(c.retry_after_ms, MAX_CHANNEL_BACKOFF_MS),
             int(bool(c.sent)),
             tx.now,
             c.away,

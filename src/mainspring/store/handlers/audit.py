@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.audit_head import AuditHead
+from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.store.audit_chain import FIRST, Row, row_hash
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused, Result

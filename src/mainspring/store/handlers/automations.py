@@ -1,6 +1,6 @@
 """Definitions as data: announced by workers, paused, retired. A renamed automation takes its history along."""
 
-from mainspring.domain.circumstance import Circumstance, CircumstanceKind
+from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -89,7 +89,7 @@ def _note_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> No
     """Keep that a definition is another one; that nothing changed is the rule, and no row."""
     now = {"fingerprint": row.fingerprint, "version": str(row.version)}
     if was != now:
-        found = Circumstance(CircumstanceKind.DEFINITION, f"automation:{row.name}", now)
+        found = ConditionSnapshot(ConditionKind.DEFINITION, f"automation:{row.name}", now)
         circumstances.insert_circumstance(tx, found, was)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.clock import AHEAD_MS
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BULK_MOVES, BulkMove, BulkState
 from mainspring.store.commands.bulk import BeginBulk, BulkPiece, MoveBulk, NotePiece, TakePiece
 from mainspring.store.commands.results import DONE, Done, Refused
@@ -57,7 +57,7 @@ def take_piece(tx: Transaction, command: TakePiece) -> BulkPiece:
     c = command
     found = tx.one("find_leased_bulk_operation", (c.lease,)) if tx.again else None
     if found is None:
-        found = tx.one("list_due_bulk_operations", (tx.now, tx.now + AHEAD_MS))
+        found = tx.one("list_due_bulk_operations", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
         if found is None:
             return _NOTHING
         tx.change("lease_bulk_operation", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))

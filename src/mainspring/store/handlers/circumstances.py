@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.circumstance import Circumstance
+from mainspring.domain.runs.run_conditions import ConditionSnapshot
 from mainspring.store.commands.automations import NoteCircumstances
 from mainspring.store.commands.results import Numbered
 from mainspring.store.transaction import Transaction
@@ -26,7 +26,7 @@ def note_circumstances(tx: Transaction, command: NoteCircumstances) -> Numbered:
     return Numbered(changes)
 
 
-def insert_circumstance(tx: Transaction, found: Circumstance, was: dict[str, str] | None) -> None:
+def insert_circumstance(tx: Transaction, found: ConditionSnapshot, was: dict[str, str] | None) -> None:
     """Keep a circumstance, and what it was before (None = it was not known)."""
     before = None if was is None else _written(was)
     tx.change("insert_run_condition", (found.kind.value, found.subject, tx.now, before, _written(found.values)))

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.journal import Fact
+from mainspring.domain.processes.worker_loss import WorkerLoss
+from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
-from mainspring.domain.worker_loss import WorkerLoss
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun
 from mainspring.store.handlers import partitions, queues, room

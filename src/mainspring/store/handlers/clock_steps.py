@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.clock_step import ClockStep, ClockWatch, RunClockSteps, unrecorded_ms
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
 from mainspring.domain.states import RunState
+from mainspring.domain.time.clock_step import ClockStep, ClockWatch, RunClockSteps, unrecorded_ms
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import DONE, Done
@@ -56,7 +56,7 @@ def take_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> None
 def find_unseen_step(tx: Transaction) -> None:
     """Record that the clock went back while no process of the store lived, if what sessions wrote lies ahead; for a new session."""
     row = tx.one("find_newest_session_time")
-    if row is not None and row[0] is not None and row[0] > tx.now + AHEAD_MS:
+    if row is not None and row[0] is not None and row[0] > tx.now + MAX_CLOCK_LEAD_MS:
         tx.hold("clock")
         _record(tx, tx.now - row[0], tx.now + 1, is_lived=False)
         tx.clock_step = ClockStep(tx.now - row[0], tx.now, 0, 0)

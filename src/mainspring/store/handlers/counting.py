@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from mainspring.domain.output_size import bucket_of_size
+from mainspring.domain.runs.output_size import size_bucket
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.transaction import Transaction
 
@@ -37,7 +37,7 @@ def count_ends(tx: Transaction, automation: str, state: RunState, took: list[int
 def count_size(tx: Transaction, automation: str, size: int | None) -> None:
     """Count how much a success put out, if that is known."""
     if size is not None:
-        tx.detail(automation, bucket_of_size(size))
+        tx.detail(automation, size_bucket(size))
 
 
 def count_healed(tx: Transaction, automation: str, attempts: int) -> None:

@@ -6,9 +6,9 @@ that passes the filter takes the key; deliveries of other bodies that pass later
 
 from typing import NamedTuple
 
-from mainspring.domain.pace import Ruling
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.flow_control import FlowDecision
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.commands.triggers import Decide, TakeIn
 from mainspring.store.transaction import Transaction
 
@@ -44,7 +44,7 @@ def find_known(tx: Transaction, command: TakeIn) -> tuple[KnownDelivery | None, 
     return known, not was_refused or command.refused is not None or any(row.counts for row in rows)
 
 
-def refuse_other_body(tx: Transaction, command: Decide) -> Ruling | None:
+def refuse_other_body(tx: Transaction, command: Decide) -> FlowDecision | None:
     """Refuse a delivery that passed its filter if another delivery holds its key; None = the key is free."""
     if not command.key:
         return None
@@ -52,9 +52,9 @@ def refuse_other_body(tx: Transaction, command: Decide) -> Ruling | None:
     others = [row for row in _read(tx, command.trigger, command.key) if row.id != command.delivery and not row.variant]
     for other in others:
         if other.counts:
-            tx.detail(name_parts(command.trigger)[0], "refused:other_body")
+            tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
             note = f"delivery {other.id} came under this key with another body, and passed the filter first"
-            return Ruling(DeliveryState.REFUSED, note=note)
+            return FlowDecision(DeliveryState.REFUSED, note=note)
         tx.change("release_delivery_key", (other.id,))
     return None
 

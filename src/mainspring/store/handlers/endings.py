@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.states import FailureReason, Move, RunState, can, target
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.states import FailureReason, RunMove, RunState, is_move_legal, target_state
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import Annotate, CancelChild, Complete, Finish, Halt, Release, StartRun, Suspend
 from mainspring.store.handlers import events, inbox, keys, listening, members, partitions, room, undoing
@@ -70,7 +70,7 @@ def halt(tx: Transaction, command: Halt) -> Done | Refused:
         return let_go(tx, c.run, c.claim)
     automation, run_key, queue, is_limited = rows[0]
     tx.ended.append(c.run)
-    keys.follow(tx, automation, run_key, c.run, target(Move.HALT))
+    keys.follow(tx, automation, run_key, c.run, target_state(RunMove.HALT))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{c.reason}")
     if c.pass_partition:
@@ -118,7 +118,7 @@ def complete(tx: Transaction, command: Complete) -> Done | Refused:
     saved = save_outcome(tx, c.outcome())
     if isinstance(saved, Refused):
         return saved
-    state = target(Move.SUCCEED)
+    state = target_state(RunMove.SUCCEED)
     values = (state.value, 1, tx.now, c.output, None, None, None, None, c.run, c.claim, tx.session, c.output_size)
     rows = tx.all("finish_run", values)
     if not rows:
@@ -148,7 +148,7 @@ def _hand_over(tx: Transaction, run: str, then: StartRun, row: Sequence[object])
 def end_idle(
     tx: Transaction,
     run: str,
-    move: Move,
+    move: RunMove,
     *,
     result: bytes | None = None,
     failure: Failure | None = None,
@@ -157,9 +157,9 @@ def end_idle(
     """End a run that nobody owns, by one of the moves of a person. False = its state does not allow it."""
     tx.hold("run", run)
     found = tx.one("read_receiving_state", (run,))
-    if found is None or not can(move, RunState(found[0])):
+    if found is None or not is_move_legal(move, RunState(found[0])):
         return False
-    state = target(move)
+    state = target_state(move)
     values = {
         "run": run,
         "state": state.value,
@@ -261,16 +261,16 @@ def cancel(tx: Transaction, run: str, source: str, why: str | None, *, undo: boo
         return DONE
     state, _, session, fresh, *_ = found
     what = undoing.undoable(tx, run)
-    if can(Move.UNDO, RunState(state)) and what.wanted(undo=undo):
+    if is_move_legal(RunMove.UNDO, RunState(state)) and what.wanted(undo=undo):
         undoing.begin(tx, run, what)
         close_children(tx, run)
         return DONE
     if what.undoing and state != RunState.NEEDS_ATTENTION:
-        if undo is not False or end_idle(tx, run, Move.CANCEL_IDLE):
+        if undo is not False or end_idle(tx, run, RunMove.CANCEL_IDLE):
             return DONE
         return Refused("wrong_state", f"run {run} is taking back what it did")
     idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
-    if not (idle and end_idle(tx, run, Move.CANCEL_IDLE)):
+    if not (idle and end_idle(tx, run, RunMove.CANCEL_IDLE)):
         inbox.cancel_fact(tx, run, source, why, undo=undo)
     return DONE
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from mainspring.domain.journal import FactKind
-from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, Publish, ReturnFact
 from mainspring.store.commands.results import DONE, Arrived, Done, Numbered, Refused
 from mainspring.store.handlers import inbox, listening, message_schemas
@@ -74,7 +74,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> Done | Refused:
         tx.hold("event", c.name)
         tx.hold("run", c.run)  # a person may be giving back an event meanwhile
         where = c.where or {}
-        shape, hashed = msgspec.json.encode(shape_of(where)).decode(), match_hash(c.name, where)
+        shape, hashed = msgspec.json.encode(match_paths(where)).decode(), match_hash(c.name, where)
         since_at = c.since_at if c.since_at is not None else _window_at(tx, c.run)
         _use_shape(tx, c.name, shape)
     tx.change(

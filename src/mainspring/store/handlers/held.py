@@ -3,8 +3,8 @@
 What was set aside of the lost interval stays so until it is started or dismissed.
 """
 
-from mainspring.domain.lost_interval import LOST, may_be_lost
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE, may_be_lost
+from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.commands.automations import DismissSlot
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.triggers import DismissDelivery
@@ -45,6 +45,6 @@ def dismiss_slot(tx: Transaction, command: DismissSlot) -> Done | Refused:
 
 def dismiss_delivery(tx: Transaction, command: DismissDelivery) -> Done | Refused:
     """Let a delivery that was set aside start nothing."""
-    if tx.change("dismiss_delivery", (command.note, tx.now, command.delivery, LOST)) or tx.again:
+    if tx.change("dismiss_delivery", (command.note, tx.now, command.delivery, LOST_INTERVAL_NOTE)) or tx.again:
         return DONE
     return Refused("not_found", f"delivery {command.delivery} needs no decision")

@@ -2,9 +2,9 @@
 
 import json
 
-from mainspring.domain import pace
-from mainspring.domain.pace import Ruling, start_or_wait
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers import flow_control
+from mainspring.domain.triggers.flow_control import FlowDecision, decide_start
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.commands.triggers import Gather, LetGo
 from mainspring.store.handlers.starts import start_run
@@ -26,7 +26,7 @@ def let_go(tx: Transaction, command: LetGo) -> Started | Done | Refused:
         tx.change("start_deliveries", (DeliveryState.FAILED.value, c.note, None, tx.now, ids))
         return DONE
     mark = read_mark(tx, c.trigger, c.by)
-    ruling = start_or_wait(c.pace, mark, tx.now)
+    ruling = decide_start(c.pace, mark, tx.now)
     if ruling.state is DeliveryState.HELD:
         tx.change("postpone_held_deliveries", (ruling.due_at, c.trigger, c.by))
         return DONE
@@ -38,7 +38,7 @@ def let_go(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     run = c.start.id if ruling.state is DeliveryState.STARTED else None
     tx.change("start_deliveries", (ruling.state.value, ruling.note, run, tx.now, ids))
     if run is not None:
-        write_mark(tx, c.trigger, c.by, c.pace, pace.let_go(c.pace, mark, tx.now))
+        write_mark(tx, c.trigger, c.by, c.pace, flow_control.record_release(c.pace, mark, tx.now))
     return answer if isinstance(answer, Started) else DONE
 
 
@@ -54,12 +54,12 @@ def _let_go_before(tx: Transaction, command: LetGo) -> Started | Done | Refused:
     return Refused("changed", "another router was first, or a newer arrival counts")
 
 
-def _ruling(answer: Started | Refused, run: str) -> Ruling:
+def _ruling(answer: Started | Refused, run: str) -> FlowDecision:
     if isinstance(answer, Refused):
-        return Ruling(DeliveryState.FAILED, note=answer.text)
+        return FlowDecision(DeliveryState.FAILED, note=answer.text)
     if answer.run != run:
-        return Ruling(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
-    return Ruling(DeliveryState.STARTED)
+        return FlowDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
+    return FlowDecision(DeliveryState.STARTED)
 
 
 def gather(tx: Transaction, command: Gather) -> Started | Done | Refused:
@@ -119,7 +119,7 @@ def _gathered_before(tx: Transaction, c: Gather) -> Started | None:
 
 def _start_gathered(tx: Transaction, c: Gather) -> Started | Done | Refused:
     answer: Started | Refused | None = None
-    ruling, run = Ruling(DeliveryState.FAILED, note=c.note), ""
+    ruling, run = FlowDecision(DeliveryState.FAILED, note=c.note), ""
     if c.start is not None:
         answer = start_run(tx, c.start)
         if isinstance(answer, Refused) and answer.code == "busy":

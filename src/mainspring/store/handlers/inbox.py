@@ -2,11 +2,11 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import FactKind
-from mainspring.domain.plain import iso
-from mainspring.domain.sealing import PLAIN, sealed_in
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import format_iso
+from mainspring.domain.values.sealing import PLAIN_SEALING, split_sealed
 from mainspring.store.commands.inbox import Deliver
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.transaction import Transaction
@@ -57,15 +57,15 @@ def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refuse
         return str(questions[0])
     if rows and not questions:
         question, until_at = max(rows, key=lambda row: row[1])
-        return Refused("question_over", f"run {run}: the time of question {question} ended at {iso(until_at)}")
+        return Refused("question_over", f"run {run}: the time of question {question} ended at {format_iso(until_at)}")
     what = "more than one question; name one" if questions else "no such open question"
     return Refused("no_such_question", f"run {run} has {what}")
 
 
 def _fits(payload: bytes, codec: str) -> bool:
     """Tell whether whoever works on a run of this codec can read the value. A run that began plain may get sealed ones."""
-    sealed = sealed_in(payload)
-    return codec == PLAIN.id or (sealed is not None and sealed.codec == codec)
+    sealed = split_sealed(payload)
+    return codec == PLAIN_SEALING.id or (sealed is not None and sealed.codec == codec)
 
 
 def put(

@@ -9,12 +9,12 @@ import json
 
 import msgspec
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.folding import SAYS_NOTHING_NEW
-from mainspring.domain.incident import DECIDED, MEMBERS, IncidentKind, Severity, Subject
-from mainspring.domain.member import Settled, decided_text, members_text
-from mainspring.domain.notice import About
-from mainspring.domain.route import Target
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.incidents.incident import DECISION_FACT, MEMBERS_FACT, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_correlation import REDUNDANT_KINDS
+from mainspring.domain.incidents.incident_members import SettledCount, describe_decisions, describe_members
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import INCIDENT_MOVES, AlertState, IncidentMove, IncidentState
 from mainspring.store.commands.incidents import (
     DECIDED_CLOCK_STEP,
@@ -64,7 +64,7 @@ def observe(tx: Transaction, command: Observe) -> Numbered:
     """Write one look down."""
     tx.hold("incidents")
     if command.is_back:
-        tx.change("pull_back_incidents", (tx.now, tx.now + AHEAD_MS))
+        tx.change("pull_back_incidents", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
     fresh: set[int] = set()
     for group in command.groups:
         fresh |= _group(tx, group)
@@ -123,7 +123,7 @@ def _parent(row: _Row | None, above: _Row | None, kind: IncidentKind) -> str | N
     if above is None or above.state == _S.RESOLVED:
         return None
     is_part = row is not None and row.state != _S.RESOLVED and row.parent is not None
-    return above.id if is_part or above.state == _S.OPEN or kind in SAYS_NOTHING_NEW else None
+    return above.id if is_part or above.state == _S.OPEN or kind in REDUNDANT_KINDS else None
 
 
 def _is_early_sign(row: _Row, cause: Subject | None, above: _Row) -> bool:
@@ -141,7 +141,7 @@ def _open(tx: Transaction, found: Found, number: int, parent: str | None) -> Non
     tx.change("insert_incident", values)
     _note(tx, found.id, _M.OPEN, None, None)
     if parent is None:
-        _tell(tx, found.id, 1, About.OPENED, f.severity, found.to)
+        _tell(tx, found.id, 1, NotificationEvent.OPENED, f.severity, found.to)
 
 
 def _reopen(tx: Transaction, row: _Row, found: Found, number: int, parent: str | None) -> None:
@@ -151,7 +151,7 @@ def _reopen(tx: Transaction, row: _Row, found: Found, number: int, parent: str |
     tx.change("reopen_incident", values)
     _note(tx, row.id, _M.REOPEN, None, None)
     if parent is None:
-        _tell(tx, row.id, row.opened + 1, About.REOPENED, f.severity, found.to)
+        _tell(tx, row.id, row.opened + 1, NotificationEvent.REOPENED, f.severity, found.to)
 
 
 def _refresh(tx: Transaction, row: _Row, found: Found, more: int, parent: str | None) -> bool:
@@ -172,10 +172,10 @@ def _refresh(tx: Transaction, row: _Row, found: Found, more: int, parent: str | 
     if is_new or row.seen_at + _SEEN_EVERY_MS <= tx.now:
         tx.change("refresh_incident", (severity.value, f.text, f.hint, facts, tx.now, more, parent, row.id))
     if parent is None and row.parent is not None:
-        about = About.OPENED if row.opened == 1 else About.REOPENED
+        about = NotificationEvent.OPENED if row.opened == 1 else NotificationEvent.REOPENED
         _tell(tx, row.id, row.opened, about, severity, found.to)
     elif severity.value != row.severity and parent is None and row.state == _S.OPEN:
-        _tell(tx, row.id, row.opened, About.REPEATED, severity, found.to, severity.value)
+        _tell(tx, row.id, row.opened, NotificationEvent.REPEATED, severity, found.to, severity.value)
     return bool(is_new)
 
 
@@ -191,27 +191,27 @@ def _well(tx: Transaction, subject: Subject, looked_at: int) -> bool:
 
 def _is_later(tx: Transaction, at: int, looked_at: int) -> bool:
     """Whether something was written after a look began."""
-    return looked_at < at <= tx.now + AHEAD_MS
+    return looked_at < at <= tx.now + MAX_CLOCK_LEAD_MS
 
 
 def _resolve(tx: Transaction, row: _Row, by: str | None, note: str | None) -> None:
     tx.change("settle_members_of_incident", (row.id, tx.now, by))
     tx.change("resolve_incident", (tx.now, by, note, row.id, _facts_at_end(tx, row)))
     _note(tx, row.id, _M.RESOLVE, by, note)
-    _tell_again(tx, row, About.RESOLVED)
+    _tell_again(tx, row, NotificationEvent.RESOLVED)
 
 
 def _facts_at_end(tx: Transaction, row: _Row) -> bytes:
     """Return the facts of an incident that is over, with what became of its failed runs where it is more than one, or not fixed."""
     facts = msgspec.json.decode(row.facts)
-    decided = decided_text([Settled(*group) for group in tx.all("list_settlements", (row.id,))])
-    facts |= {} if decided is None else {DECIDED: decided}
-    found = tx.one("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS in facts else None
+    decided = describe_decisions([SettledCount(*group) for group in tx.all("list_settlements", (row.id,))])
+    facts |= {} if decided is None else {DECISION_FACT: decided}
+    found = tx.one("list_members_of_incidents", (json.dumps([row.id]),)) if MEMBERS_FACT in facts else None
     if found is None:
         return row.facts if decided is None else msgspec.json.encode(facts)
     _, failed, still_open, fixed, _ = found
-    text = members_text(failed, still_open, fixed, halted=row.kind == IncidentKind.NEEDS_ATTENTION)
-    return msgspec.json.encode(facts | {MEMBERS: text})
+    text = describe_members(failed, still_open, fixed, halted=row.kind == IncidentKind.NEEDS_ATTENTION)
+    return msgspec.json.encode(facts | {MEMBERS_FACT: text})
 
 
 def _remind(tx: Transaction, reminder: Reminder) -> bool:
@@ -238,7 +238,15 @@ def _wake(tx: Transaction, row: _Row) -> None:
 
 def _digest(tx: Transaction, digest: Digest) -> bool:
     key = f"digest:{digest.at}:{digest.to.channel}"
-    values = (key, "", 0, About.DIGEST.value, digest.to.channel, Severity.DIGEST.value, AlertState.UNSENT.value)
+    values = (
+        key,
+        "",
+        0,
+        NotificationEvent.DIGEST.value,
+        digest.to.channel,
+        Severity.DIGEST.value,
+        AlertState.UNSENT.value,
+    )
     return bool(tx.change("insert_alert", (*values, tx.now, digest.to.due_at)))
 
 
@@ -248,7 +256,7 @@ def acknowledge(tx: Transaction, command: Acknowledge) -> Done | Refused:
     if isinstance(row, _Row):
         tx.change("acknowledge_incident", (tx.now, command.until_at, command.by, command.note, row.id))
         _note(tx, row.id, _M.ACKNOWLEDGE, command.by, command.note)
-        _tell_again(tx, row, About.ACKNOWLEDGED, str(tx.now))
+        _tell_again(tx, row, NotificationEvent.ACKNOWLEDGED, str(tx.now))
         return DONE
     return row
 
@@ -259,7 +267,7 @@ def snooze(tx: Transaction, command: Snooze) -> Done | Refused:
     if isinstance(row, _Row):
         tx.change("snooze_incident", (tx.now, command.until_at, command.by, command.note, row.id))
         _note(tx, row.id, _M.SNOOZE, command.by, command.note)
-        _tell_again(tx, row, About.SNOOZED, str(tx.now))
+        _tell_again(tx, row, NotificationEvent.SNOOZED, str(tx.now))
         return DONE
     return row
 
@@ -300,10 +308,10 @@ def _note(tx: Transaction, incident: str, move: IncidentMove, by: str | None, no
     tx.change("insert_incident_move", (incident, move.value, tx.now, by, note))
 
 
-def _tell_again(tx: Transaction, row: _Row, about: About, part: str = "") -> None:
+def _tell_again(tx: Transaction, row: _Row, about: NotificationEvent, part: str = "") -> None:
     """Tell all channels that have heard of this opening, or will: those not before they do."""
-    heard = tx.all("list_notified_channels", (row.id, row.opened, tx.now + AHEAD_MS))
-    to = tuple(Target(max(due_at, tx.now), channel) for channel, due_at in heard)
+    heard = tx.all("list_notified_channels", (row.id, row.opened, tx.now + MAX_CLOCK_LEAD_MS))
+    to = tuple(NotificationTarget(max(due_at, tx.now), channel) for channel, due_at in heard)
     _tell(tx, row.id, row.opened, about, Severity(row.severity), to, part)
 
 
@@ -311,9 +319,9 @@ def _tell(
     tx: Transaction,
     incident: str,
     opened: int,
-    about: About,
+    about: NotificationEvent,
     severity: Severity,
-    to: tuple[Target, ...],
+    to: tuple[NotificationTarget, ...],
     part: str = "",
 ) -> bool:
     """Write down what is to be told; what was written before under its key stays as it is."""

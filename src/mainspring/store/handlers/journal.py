@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import ClearStall, RecordStall, SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Refused

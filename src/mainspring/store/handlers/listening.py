@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.ids import derived_id
-from mainspring.domain.matching import event_hash, match_hash, shape_of
+from mainspring.domain.ids import derive_id
 from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
 from mainspring.store.handlers.delivery_row import DeliveryRow
 from mainspring.store.transaction import Transaction
 
@@ -31,7 +31,7 @@ def tell_of_event(tx: Transaction, event: str, name: str, data: Any) -> None:
 
 def _wants(listener: _Listener, name: str, data: Any) -> bool:
     where = listener[1]
-    return event_hash(name, shape_of(where), data) == match_hash(name, where)
+    return event_hash(name, match_paths(where), data) == match_hash(name, where)
 
 
 def tell_of_end(tx: Transaction, run: str, automation: str, state: RunState) -> None:
@@ -66,7 +66,7 @@ def _listeners(tx: Transaction, kind: str, name: str) -> list[_Listener]:
 
 
 def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filtered: int) -> DeliveryRow:
-    delivery, state = derived_id("d", tx.now, trigger, key), DeliveryState.RECEIVED.value
+    delivery, state = derive_id("d", tx.now, trigger, key), DeliveryState.RECEIVED.value
     return DeliveryRow(delivery, trigger, key, state, filtered=filtered, name=name, source=source, at=tx.now)
 
 

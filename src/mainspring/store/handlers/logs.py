@@ -1,6 +1,6 @@
 """Lines of log: added at the end of their run, numbered there; the middle goes when there are too many."""
 
-from mainspring.domain.log_part import Part
+from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.store.commands.logs import PruneLines, SaveLines
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
 from mainspring.store.transaction import Transaction
@@ -43,5 +43,5 @@ def prune_lines(tx: Transaction, command: PruneLines) -> Numbered:
     return Numbered(tx.change("prune_old_logs", (command.before_at, command.limit)))
 
 
-def _marks(run: str, part: Part) -> tuple[object, ...]:
+def _marks(run: str, part: LogChunk) -> tuple[object, ...]:
     return run, part.ident, part.attempt, part.first_at, part.last_at, part.lines, part.size

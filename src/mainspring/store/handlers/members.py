@@ -6,7 +6,7 @@ A member is settled in the commit of what settles it, so that no watcher has to 
 import json
 from collections.abc import Iterable
 
-from mainspring.domain.member import Settlement
+from mainspring.domain.incidents.incident_members import Settlement
 from mainspring.domain.states import RunState
 from mainspring.store.transaction import Transaction
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import announced_schemas
-from mainspring.domain.journal import FactKind
-from mainspring.domain.json_schema import Misfit, misfit_of_all
+from mainspring.domain.definitions.definition import read_message_schemas
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.values.json_schema import SchemaMismatch, find_mismatch_of_all
 from mainspring.store.commands.results import Refused
 from mainspring.store.transaction import Transaction
 
@@ -19,7 +19,7 @@ _decode = msgspec.json.decode
 
 def unreadable_by_all(tx: Transaction, waits: Iterable[tuple[str, str]], name: str, data: Any) -> Refused | None:
     """Refuse an event that none of the runs which wait for it can read; None = at least one can, as far as is known."""
-    first: tuple[str, str, Misfit] | None = None
+    first: tuple[str, str, SchemaMismatch] | None = None
     for run, ident in waits:
         row = tx.one("read_schema_of_wait", (run, ident))
         if row is None:
@@ -28,7 +28,7 @@ def unreadable_by_all(tx: Transaction, waits: Iterable[tuple[str, str]], name: s
         schemas = _announced(tx, automation).get(name)
         if schemas is None and recorded is not None and is_live:
             schemas = [_decode(recorded)]
-        fault = misfit_of_all(schemas, data)
+        fault = find_mismatch_of_all(schemas, data)
         if fault is None:
             return None
         first = first or (run, automation, fault)
@@ -43,6 +43,6 @@ def _announced(tx: Transaction, automation: str) -> dict[str, list[Any]]:
     key = ("message schemas", automation)
     if key not in tx.cache:
         row = tx.one("read_definition", (automation,))
-        tx.cache[key] = {} if row is None else announced_schemas(row[0], FactKind.EVENT)
+        tx.cache[key] = {} if row is None else read_message_schemas(row[0], FactKind.EVENT)
     found: dict[str, list[Any]] = tx.cache[key]
     return found

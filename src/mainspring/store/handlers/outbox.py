@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from mainspring.domain.outgoing import Message
+from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import MessageState
 from mainspring.store.commands.outbox import (
     DiscardMessage,
@@ -22,13 +22,13 @@ MOST_BYTES = 1024 * 1024
 """So much of one queue's messages is handed out at a time, but for a single larger one."""
 
 
-def row_of(tx: Transaction, run: str, ident: str, message: Message) -> tuple[object, ...]:
+def row_of(tx: Transaction, run: str, ident: str, message: QueuedMessage) -> tuple[object, ...]:
     """Return a message as its row."""
     m = message
     return (m.id, m.queue, MessageState.UNSENT.value, m.key, m.body, int(m.is_raw), m.headers, run, ident, tx.now)
 
 
-def post(tx: Transaction, run: str, ident: str, posts: Sequence[Message]) -> None:
+def post(tx: Transaction, run: str, ident: str, posts: Sequence[QueuedMessage]) -> None:
     """Write down what a step sends. What has its id already is the same message, from a time before a person let the step run again."""
     for each in posts:
         tx.change("insert_message", row_of(tx, run, ident, each))

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.store.commands.people import (
     AddPerson,
     ChangePerson,

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.rate_window import RateWindow
+from mainspring.domain.time.rate_window import RateWindow
 from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import StartRun

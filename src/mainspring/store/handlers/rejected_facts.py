@@ -3,7 +3,7 @@
 A rejected fact is out of the inbox, so that it hinders nothing, and counts as given: the run is not given it once more by itself.
 """
 
-from mainspring.domain.journal import Fact, FactKind
+from mainspring.domain.runs.journal import Fact, FactKind
 from mainspring.store.commands.inbox import DropRejected, RejectFact
 from mainspring.store.commands.results import DONE, Done, Numbered, Refused
 from mainspring.store.handlers import events, inbox

@@ -7,11 +7,20 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.continuing import Counted, no_longer_counted
-from mainspring.domain.journal import FactKind, OutcomeKind
-from mainspring.domain.member import Settlement
-from mainspring.domain.options import Kind
-from mainspring.domain.states import REOPENABLE, AttemptState, FailureReason, Move, OutcomeState, RunState, can, target
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.incidents.incident_members import Settlement
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.superseded_outcomes import CountedOutcome, find_superseded_ranks
+from mainspring.domain.states import (
+    REOPENABLE_STATES,
+    AttemptState,
+    FailureReason,
+    OutcomeState,
+    RunMove,
+    RunState,
+    is_move_legal,
+    target_state,
+)
 from mainspring.store.commands.results import DONE, Done, Refused
 from mainspring.store.commands.runs import CancelRun, Discard, GiveResult, MarkDone, Reopen
 from mainspring.store.handlers import endings, events, inbox, keys, members, partitions, rejected_facts, undoing
@@ -109,9 +118,9 @@ def _stopped(tx: Transaction, run: str) -> _Stopped | Refused:
     if row is None:
         return Refused("not_found", f"there is no run {run}")
     found = _Stopped(run, *row)
-    if found.state not in REOPENABLE:
+    if found.state not in REOPENABLE_STATES:
         return Refused("wrong_state", f"run {run} is {found.state}")
-    if found.kind == Kind.EXEC:  # no worker could ever claim it
+    if found.kind == DefinitionKind.EXEC:  # no worker could ever claim it
         return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
     if found.run_key is not None:
         tx.hold("key", found.automation, found.run_key)
@@ -147,7 +156,7 @@ def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refus
 
 def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], generation: int) -> None:
     rows = tx.all("list_current_outcomes_from", (run.id, msgspec.json.encode(failing).decode()))
-    ranks = no_longer_counted(msgspec.convert(rows, list[Counted]), failing)
+    ranks = find_superseded_ranks(msgspec.convert(rows, list[CountedOutcome]), failing)
     if ranks:
         values = (generation, run.id, msgspec.json.encode(ranks).decode())
         tx.change("supersede_attempts_of_ranks", values)
@@ -200,7 +209,7 @@ def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | N
     tx.change("reopen_run", values)
     if run.state == RunState.NEEDS_ATTENTION:
         members.settle_run(tx, run.id, Settlement.CONTINUED)
-    keys.follow(tx, run.automation, run.run_key, run.id, target(Move.REOPEN))
+    keys.follow(tx, run.automation, run.run_key, run.id, target_state(RunMove.REOPEN))
     tx.ready |= blocked is None  # also what is due later: a worker has to hear of the instant
     return DONE
 
@@ -245,37 +254,37 @@ def cancel_run(tx: Transaction, command: CancelRun) -> Done | Refused:
     if found[1] and (goes_on := endings.heir_of(tx, c.run)) is not None:
         return endings.cancel(tx, goes_on, c.command, c.why, undo=c.undo)
     if found[1] and not (
-        can(Move.UNDO, RunState(found[0])) and undoing.undoable(tx, c.run).wanted(undo=c.undo is True)
+        is_move_legal(RunMove.UNDO, RunState(found[0])) and undoing.undoable(tx, c.run).wanted(undo=c.undo is True)
     ):
-        state = target(Move.CANCEL)
+        state = target_state(RunMove.CANCEL)
         return DONE if tx.again and found[0] == state else Refused("finished", f"run {c.run} is {found[0]}")
     return endings.cancel(tx, c.run, c.command, c.why, undo=c.undo)
 
 
 def mark_done(tx: Transaction, command: MarkDone) -> Done | Refused:
     """Declare an unfinished, unowned run done."""
-    if endings.end_idle(tx, command.run, Move.MARK_DONE, result=command.result):
+    if endings.end_idle(tx, command.run, RunMove.MARK_DONE, result=command.result):
         return DONE
-    return _not_ended(tx, command.run, Move.MARK_DONE)
+    return _not_ended(tx, command.run, RunMove.MARK_DONE)
 
 
 def discard(tx: Transaction, command: Discard) -> Done | Refused:
     """Give up a run that needs attention, or say of one that failed that no one will continue it."""
-    if endings.end_idle(tx, command.run, Move.DISCARD, reason=FailureReason.DISCARDED):
+    if endings.end_idle(tx, command.run, RunMove.DISCARD, reason=FailureReason.DISCARDED):
         members.settle_run(tx, command.run, Settlement.DISCARDED, command.by)
         return DONE
     found = tx.one("read_receiving_state", (command.run,))
     if found is None or found[0] != RunState.FAILED:
-        return _not_ended(tx, command.run, Move.DISCARD)
+        return _not_ended(tx, command.run, RunMove.DISCARD)
     if members.settle_run(tx, command.run, Settlement.DISCARDED, command.by) or tx.again:
         return DONE
     return Refused("wrong_state", f"run {command.run} failed and is settled already")
 
 
-def _not_ended(tx: Transaction, run: str, move: Move) -> Done | Refused:
+def _not_ended(tx: Transaction, run: str, move: RunMove) -> Done | Refused:
     found = tx.one("read_receiving_state", (run,))
     if found is None:
         return Refused("not_found", f"there is no run {run}")
-    if tx.again and found[0] == target(move):
+    if tx.again and found[0] == target_state(move):
         return DONE
     return Refused("wrong_state", f"run {run} is {found[0]}")

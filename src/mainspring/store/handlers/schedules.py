@@ -3,9 +3,9 @@
 import json
 from datetime import UTC, datetime
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.slot_verdict import SlotVerdict
-from mainspring.domain.states import Move, target
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.states import RunMove, target_state
+from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.commands.automations import Announce, BackfillSlot, MakeSlot, PullBackSchedule, ScheduleRow
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.handlers.starts import start_run
@@ -81,7 +81,7 @@ def pull_back_schedule(tx: Transaction, command: PullBackSchedule) -> Done:
     """Let it go on from now, if it is ahead."""
     c = command
     tx.hold("schedule", c.schedule)
-    if tx.change("pull_back_schedule", (c.next_slot_at, tx.now, c.schedule, tx.now + AHEAD_MS)):
+    if tx.change("pull_back_schedule", (c.next_slot_at, tx.now, c.schedule, tx.now + MAX_CLOCK_LEAD_MS)):
         tx.change("delete_slots_ahead", (c.schedule, tx.now))
     return DONE
 
@@ -122,5 +122,5 @@ def _known(tx: Transaction, command: MakeSlot, known: tuple[object, ...]) -> Sta
             return DONE
         if command.start is not None and run == command.start.id:
             found = tx.one("find_run_state", (run,))
-            return Started(str(run), created=True, state=found[0] if found else target(Move.STAGE))
+            return Started(str(run), created=True, state=found[0] if found else target_state(RunMove.STAGE))
     return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")

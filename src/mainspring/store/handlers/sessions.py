@@ -5,12 +5,12 @@ import json
 import msgspec
 
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.failure import Failure
-from mainspring.domain.process_finding import ProcessFinding
-from mainspring.domain.stall import BlockedLoop
-from mainspring.domain.states import AttemptState, FailureReason, Move, SessionState, target
-from mainspring.domain.verdict import Kind
-from mainspring.domain.worker_loss import Noticed
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.processes.process_finding import ProcessFinding
+from mainspring.domain.processes.stall import BlockedLoop
+from mainspring.domain.processes.worker_loss import LossDetection
+from mainspring.domain.states import AttemptState, FailureReason, RunMove, SessionState, target_state
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.results import CLAIM_LOST, DONE, Done, Numbered, Refused
 from mainspring.store.commands.sessions import (
@@ -164,12 +164,12 @@ def wake_workers(tx: Transaction, _command: WakeWorkers) -> Done:
     return DONE
 
 
-def _noticed(command: Bury) -> Noticed:
+def _noticed(command: Bury) -> LossDetection:
     if command.quarantined:
-        return Noticed.QUARANTINE
+        return LossDetection.QUARANTINE
     if command.crashed:
-        return Noticed.CRASH
-    return Noticed.PROCESS_GONE if command.silent_ms is None else Noticed.LEASE_EXPIRED
+        return LossDetection.CRASH
+    return LossDetection.PROCESS_GONE if command.silent_ms is None else LossDetection.LEASE_EXPIRED
 
 
 def clear_suspect(tx: Transaction, command: ClearSuspect) -> Done | Refused:
@@ -207,7 +207,7 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
     Return how many runs were set apart.
     """
     suspects = []
-    drain = {"now": tx.now, "session": session, "noticed": Noticed.OWN_REPORT.value, "ending": _UNASKED}
+    drain = {"now": tx.now, "session": session, "noticed": LossDetection.OWN_REPORT.value, "ending": _UNASKED}
     for run, claim in command.blamed:
         row = tx.one("count_forced_drain", (run,))
         if row is None:
@@ -240,14 +240,14 @@ def _count_crash(tx: Transaction, session: int, run: str, limit: int, how: str) 
 def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
     """Set a run apart whose code ends its workers; `how` = the end of the last one. Return how many were."""
     reason = FailureReason.CRASHES_WORKER.value
-    failure = Failure("CrashesWorker", reason, f"crashes worker: {how}", kind=Kind.PERMANENT)
+    failure = Failure("CrashesWorker", reason, f"crashes worker: {how}", kind=FailureKind.PERMANENT)
     values = {"now": tx.now, "run": run, "session": session, "failure": encode_failure(failure)}
     halted = tx.one("quarantine_run", values)
     if halted is None:
         return 0
     automation, key = halted
     tx.ended.append(run)
-    keys.follow(tx, automation, key, run, target(Move.QUARANTINE))
+    keys.follow(tx, automation, key, run, target_state(RunMove.QUARANTINE))
     tx.count(automation, attention=1)
     tx.detail(automation, f"reason:{FailureReason.CRASHES_WORKER}")
     return 1
@@ -255,7 +255,7 @@ def _quarantine(tx: Transaction, session: int, run: str, how: str) -> int:
 
 def _fail_here(tx: Transaction, session: int) -> int:
     """End the wrapped commands of an `exec` process that died: what happened to them is not known, and they are not repeated."""
-    state, reason = target(Move.FAIL), FailureReason.PROCESS_LOST
+    state, reason = target_state(RunMove.FAIL), FailureReason.PROCESS_LOST
     ended = 0
     for (run,) in tx.all("list_owned_runs", (session,)):
         row = tx.one("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session})

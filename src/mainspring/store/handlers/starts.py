@@ -1,6 +1,6 @@
 """Starting a run: found by its id or key, refused with a reason, or staged in commit order."""
 
-from mainspring.domain.states import TERMINAL, Move, RunState, target
+from mainspring.domain.states import TERMINAL_STATES, RunMove, RunState, target_state
 from mainspring.store.commands.results import CLAIM_LOST, Refused, Started
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.handlers import inbox, keys, partitions, queues
@@ -64,7 +64,7 @@ def _refusal(tx: Transaction, command: StartRun) -> Refused | None:
 
 def _has_end(known: Started | Refused | None) -> bool:
     """Tell whether who starts this need not wait: its key is refused, or leads to a run that has ended."""
-    return isinstance(known, Refused) or (known is not None and known.state in TERMINAL)
+    return isinstance(known, Refused) or (known is not None and known.state in TERMINAL_STATES)
 
 
 def is_retired(tx: Transaction, automation: str) -> bool:
@@ -102,7 +102,7 @@ def _stage(tx: Transaction, command: StartRun) -> Started | Refused:
             if command.here:
                 return Refused("busy", f"another run holds partition {command.partition!r}", retry_after_ms=1_000)
             blocked = "partition"
-    state = target(Move.START_HERE if command.here else Move.STAGE)
+    state = target_state(RunMove.START_HERE if command.here else RunMove.STAGE)
     ready = due and blocked is None and not command.here
     if command.run_key is not None:
         keys.bind_key(tx, command, command.run_key, state)

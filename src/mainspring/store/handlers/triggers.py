@@ -4,10 +4,18 @@ import json
 
 import msgspec
 
-from mainspring.domain.lost_interval import LOST
-from mainspring.domain.pace import Held, Mark, Pace, Ruling, counted, is_full, rule
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
 from mainspring.domain.states import DELIVERY_MOVES, DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.flow_control import (
+    FlowControl,
+    FlowControlState,
+    FlowDecision,
+    HeldDeliveries,
+    decide_delivery,
+    is_full,
+    record_delivery,
+)
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, TakenIn
 from mainspring.store.commands.runs import StartRun
@@ -78,15 +86,15 @@ def take_in(tx: Transaction, command: TakeIn) -> TakenIn | Refused:
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
     if c.refused is not None:
-        _insert(tx, command, Ruling(DeliveryState.REFUSED, note=c.refused), None)
+        _insert(tx, command, FlowDecision(DeliveryState.REFUSED, note=c.refused), None)
         trim(tx, c.trigger, c.verified)
         tx.detail(found[0], "refused:value")
         return TakenIn(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.was_kept and is_set_aside(tx, c.happened_at):
-        _insert(tx, command, Ruling(DeliveryState.FAILED, note=LOST), None, known)
-        return TakenIn(c.id, DeliveryState.FAILED, None, first=True, note=LOST)
+        _insert(tx, command, FlowDecision(DeliveryState.FAILED, note=LOST_INTERVAL_NOTE), None, known)
+        return TakenIn(c.id, DeliveryState.FAILED, None, first=True, note=LOST_INTERVAL_NOTE)
     if c.filtered:
-        _insert(tx, command, Ruling(DeliveryState.RECEIVED), None, known)
+        _insert(tx, command, FlowDecision(DeliveryState.RECEIVED), None, known)
         tx.ready = True
         return TakenIn(c.id, DeliveryState.RECEIVED, None, first=True)
     ruling = pass_on(tx, c.trigger, c.by, c.pace, c.start)
@@ -103,24 +111,26 @@ def _known(tx: Transaction, command: TakeIn, known: KnownDelivery) -> TakenIn | 
         # What still comes is still remembered: a file that stays where it is arrives again each day.
         tx.change("touch_delivery", (tx.now, known.id, tx.now - _TOUCH_AFTER_MS))
     if is_other or (known.state == DeliveryState.REFUSED and known.variant):
-        tx.detail(name_parts(command.trigger)[0], "refused:other_body")
+        tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
         text = f"delivery {known.id} came under this key with another body" if is_other else known.note
         return Refused("other_body", text or "")
     first = tx.again and known.id == command.id
     return TakenIn(known.id, DeliveryState(known.state), known.run, first, known.note)
 
 
-def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun | None) -> Ruling | Refused:
+def pass_on(
+    tx: Transaction, trigger: str, by: str, pace: FlowControl, start: StartRun | None
+) -> FlowDecision | Refused:
     """Let the pace rule on one arrival, and start its run if that says so. Refused busy = nothing was changed; it is to come again."""
     if pace.is_plain:
-        return _start(tx, start, Ruling(DeliveryState.STARTED))
+        return _start(tx, start, FlowDecision(DeliveryState.STARTED))
     tx.hold("pace", trigger, by)
     row = tx.one("count_held_deliveries", (trigger, by))
-    held = Held(*row) if row is not None else Held()
+    held = HeldDeliveries(*row) if row is not None else HeldDeliveries()
     if is_full(held):
         return Refused("busy", f"{held.number} arrivals wait for their turn", retry_after_ms=_FULL_MS)
     mark = read_mark(tx, trigger, by)
-    ruling = rule(pace, mark, held, tx.now)
+    ruling = decide_delivery(pace, mark, held, tx.now)
     if ruling.state is DeliveryState.STARTED:
         answer = _start(tx, start, ruling)
         if isinstance(answer, Refused):
@@ -134,29 +144,33 @@ def pass_on(tx: Transaction, trigger: str, by: str, pace: Pace, start: StartRun 
             tx.change("advance_held_deliveries", (ruling.due_at, trigger, by))
     if ruling.state in (DeliveryState.HELD, DeliveryState.STARTED):
         write_mark(
-            tx, trigger, by, pace, counted(pace, mark, held, tx.now, started=ruling.state is DeliveryState.STARTED)
+            tx,
+            trigger,
+            by,
+            pace,
+            record_delivery(pace, mark, held, tx.now, started=ruling.state is DeliveryState.STARTED),
         )
     return ruling
 
 
-def _start(tx: Transaction, start: StartRun | None, ruling: Ruling) -> Ruling | Refused:
+def _start(tx: Transaction, start: StartRun | None, ruling: FlowDecision) -> FlowDecision | Refused:
     if start is None:
-        return Ruling(DeliveryState.FAILED, note="no run can be made of it")
+        return FlowDecision(DeliveryState.FAILED, note="no run can be made of it")
     answer = start_run(tx, start)
     if isinstance(answer, Refused):
-        return answer if answer.code == "busy" else Ruling(DeliveryState.FAILED, note=answer.text)
+        return answer if answer.code == "busy" else FlowDecision(DeliveryState.FAILED, note=answer.text)
     if answer.by_key or answer.run != start.id:
-        return Ruling(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
+        return FlowDecision(DeliveryState.DROPPED, note=f"run {answer.run} has its run key")
     return ruling
 
 
-def read_mark(tx: Transaction, trigger: str, by: str) -> Mark:
+def read_mark(tx: Transaction, trigger: str, by: str) -> FlowControlState:
     """Return what is remembered of a key."""
     row = tx.one("read_flow_control", (trigger, by))
-    return Mark() if row is None else mark_of(row)
+    return FlowControlState() if row is None else mark_of(row)
 
 
-def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -> None:
+def write_mark(tx: Transaction, trigger: str, by: str, pace: FlowControl, mark: FlowControlState) -> None:
     """Remember it for as long as the pace asks for it."""
     tx.change(
         "write_flow_control",
@@ -164,14 +178,16 @@ def write_mark(tx: Transaction, trigger: str, by: str, pace: Pace, mark: Mark) -
     )
 
 
-def _insert(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None, known: KnownDelivery | None = None) -> None:
+def _insert(
+    tx: Transaction, c: TakeIn, ruling: FlowDecision, run: str | None, known: KnownDelivery | None = None
+) -> None:
     """Store an arrival, in place of one that was refused."""
     if known is not None:
         tx.change("release_delivery_key", (known.id,))
     tx.change("insert_delivery", row_of(tx, c, ruling, run))
 
 
-def row_of(tx: Transaction, c: TakeIn, ruling: Ruling, run: str | None) -> DeliveryRow:
+def row_of(tx: Transaction, c: TakeIn, ruling: FlowDecision, run: str | None) -> DeliveryRow:
     """Return the row of an arrival. One that waits for its filter does not hold its key yet."""
     waits = c.filtered and ruling.state is DeliveryState.RECEIVED
     return DeliveryRow(
@@ -207,7 +223,7 @@ def decide(tx: Transaction, command: Decide) -> TakenIn | Refused:
     if state != DeliveryState.RECEIVED:
         first = tx.again and run == (None if run is None or c.start is None else c.start.id)
         return TakenIn(c.delivery, DeliveryState(state), run, first, note)
-    ruling: Ruling | Refused = Ruling(c.state, note=c.note)
+    ruling: FlowDecision | Refused = FlowDecision(c.state, note=c.note)
     if c.state is DeliveryState.STARTED:
         ruling = refuse_other_body(tx, c) or pass_on(tx, c.trigger, c.by, c.pace, c.start)
     if isinstance(ruling, Refused):

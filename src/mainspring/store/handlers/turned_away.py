@@ -1,7 +1,7 @@
 """What is turned away at a door: never taken in, kept for a while and in part, for people to see."""
 
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.commands.results import DONE, Done
 from mainspring.store.commands.triggers import RefuseArrival
 from mainspring.store.handlers.delivery_row import DeliveryRow
@@ -27,7 +27,7 @@ def refuse_arrival(tx: Transaction, command: RefuseArrival) -> Done:
     )
     if tx.change("insert_delivery", row):
         trim(tx, c.trigger, c.why)
-        tx.detail(name_parts(c.trigger)[0], f"refused:{c.why}")
+        tx.detail(split_trigger_name(c.trigger)[0], f"refused:{c.why}")
     return DONE
 
 

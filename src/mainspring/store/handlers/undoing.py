@@ -2,9 +2,9 @@
 
 import msgspec
 
-from mainspring.domain.member import Settlement
-from mainspring.domain.options import Kind
-from mainspring.domain.states import Move, target
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.incidents.incident_members import Settlement
+from mainspring.domain.states import RunMove, target_state
 from mainspring.store.handlers import keys, members, partitions
 from mainspring.store.transaction import Transaction
 
@@ -25,7 +25,7 @@ class Undoable(msgspec.Struct, frozen=True):
     def wanted(self, *, undo: bool | None) -> bool:
         """Tell whether a cancel takes back what was done; whoever says so himself has his way. Only a workflow has steps with an undo."""
         said = undo if undo is not None else bool(self.undoing) or self.on_cancel == "undo"
-        return said and self.kind == Kind.WORKFLOW
+        return said and self.kind == DefinitionKind.WORKFLOW
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ def begin(tx: Transaction, run: str, what: Undoable) -> None:
     tx.change("undo_run", {"run": run, "ready": int(held), "blocked": blocked, "now": tx.now})
     members.settle_run(tx, run, Settlement.CONTINUED)
     tx.change("close_waits", (run,))
-    keys.follow(tx, what.automation, what.run_key, run, target(Move.UNDO))
+    keys.follow(tx, what.automation, what.run_key, run, target_state(RunMove.UNDO))
     tx.ready |= held
 
 

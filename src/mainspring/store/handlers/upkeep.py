@@ -6,7 +6,7 @@ keep_until. The audit log, the slots of schedules and the pauses that explain th
 
 import json
 
-from mainspring.domain.access import IDLE_MS
+from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import Prune
 from mainspring.store.commands.results import Numbered
@@ -81,7 +81,7 @@ def prune(tx: Transaction, command: Prune) -> Numbered:
 
 def _prune_ways_in(tx: Transaction) -> None:
     """Forget sessions, tokens and links that open nothing any more; the audit log keeps who had them."""
-    tx.change("prune_web_sessions", (tx.now, tx.now - IDLE_MS))
+    tx.change("prune_web_sessions", (tx.now, tx.now - IDLE_TIMEOUT_MS))
     tx.change("prune_api_tokens", (tx.now,))
     tx.change("prune_start_links", (tx.now,))
 

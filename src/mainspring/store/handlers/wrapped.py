@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.states import TERMINAL, FailureReason, RunState
+from mainspring.domain.states import TERMINAL_STATES, FailureReason, RunState
 from mainspring.store.commands.automations import Announce
 from mainspring.store.commands.results import DONE, Done, Refused, Started
 from mainspring.store.commands.wrapped import DescribeWrapped, RecordRun
@@ -60,7 +60,7 @@ def record_run(tx: Transaction, command: RecordRun) -> Started | Refused:
         _follow(tx, command, started=1)
         return Started(c.id, created=True, state=c.state)
     state, reason = known
-    if state in TERMINAL and reason != FailureReason.PROCESS_LOST:
+    if state in TERMINAL_STATES and reason != FailureReason.PROCESS_LOST:
         return Started(c.id, created=False, state=state)
     if not tx.change("end_exec_run", {**_row(command), "session": c.session, "now": tx.now}):
         return Refused("owned", f"run {c.id} is {state}, and this is not its owner's word")
@@ -139,6 +139,10 @@ def _bind(tx: Transaction, command: RecordRun) -> None:
         return
     tx.hold("key", command.automation, key.key)
     known = tx.one("read_run_key", (command.automation, key.key, tx.now))
-    if known is not None and known[0] != command.id and (known[2] == RunState.SUCCEEDED or known[2] not in TERMINAL):
+    if (
+        known is not None
+        and known[0] != command.id
+        and (known[2] == RunState.SUCCEEDED or known[2] not in TERMINAL_STATES)
+    ):
         return
     tx.change("write_run_key", (command.automation, key.key, command.id, key.input_hash, command.state, key.expires_at))

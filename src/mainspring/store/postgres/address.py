@@ -14,7 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable
+from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
 
 DEFAULT_SCHEMA = "mainspring"
 _SCHEMA = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,51}")
@@ -55,10 +55,10 @@ def read_address(url: str, password: str | None = None) -> Address:
     Raises:
         ConfigError: it is no address of a PostgreSQL database; the password is not repeated.
     """
-    why = unreadable(url)
+    why = explain_unreadable_url(url)
     if why is not None:
         raise ConfigError(f"the address of the store cannot be read: {why}", hint=SERVER_HINT)
-    rest, named = take_schema(url)
+    rest, named = split_schema(url)
     schema = DEFAULT_SCHEMA if named is None else named
     if not _SCHEMA.fullmatch(schema):
         raise ConfigError(

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from mainspring.domain.clock import Clock, awake_and_asleep
+from mainspring.domain.clock import Clock, elapsed_seconds
 from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
 from mainspring.store.commands.sessions import Beat, OpenSession
@@ -77,10 +77,10 @@ class PostgresDatabase(GroupingDatabase):
         *,
         clock: Clock | StoreClock,
         handlers: Handlers,
-        sealing: Sealing = PLAIN,
+        sealing: Sealing = PLAIN_SEALING,
         lease_ms: int = LEASE_MS,
         own_time: bool = False,
-        passing: Callable[[], float] = awake_and_asleep,
+        passing: Callable[[], float] = elapsed_seconds,
         passed: Callable[[], float] | None = None,
         process_clock: StoreClock | None = None,
         marks: Path | None = None,

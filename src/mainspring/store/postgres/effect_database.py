@@ -16,9 +16,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, NotSent, Transient
-from mainspring.domain.server_url import SERVER_HINT, take_schema, unreadable
+from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
 from mainspring.store.effects import (
     TABLE,
     EarlierAttemptError,
@@ -73,10 +73,10 @@ class PostgresEffectDatabase:
         self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5), password: str | None = None
     ) -> None:
         self.name = name
-        why = unreadable(url)
+        why = explain_unreadable_url(url)
         if why is not None:
             raise ConfigError(f"the address of the database {name!r} cannot be read: {why}", hint=SERVER_HINT)
-        rest, self.schema = take_schema(url)
+        rest, self.schema = split_schema(url)
         hint = "Write postgresql://USER@HOST:PORT/DATABASE, with ?schema=NAME where it is not the role's own."
         if self.schema is not None and not _SCHEMA.fullmatch(self.schema):
             raise ConfigError(f"{self.schema!r} cannot be the schema of the database {name!r}", hint=hint)
@@ -88,7 +88,7 @@ class PostgresEffectDatabase:
         self.shown = (
             f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', given.get('user', ''))}"
         )
-        self._busy_ms = ms_of(busy_for)
+        self._busy_ms = to_milliseconds(busy_for)
 
     def open(self) -> "PostgresEffectConnection":
         """Return a new connection; see EffectDatabase.open. The table of effects is made if this is the first.

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import Audited
 from mainspring.store.copying.endpoint import in_use, is_marked, mark_departure, not_empty, other_move, read_departure
 from mainspring.store.copying.place import CARRIED_META, NOT_CARRIED
@@ -217,7 +217,7 @@ class PostgresEndpoint:
             row = cursor.execute(_NOW).fetchone()
             assert row is not None
             yield PostgresTransaction(
-                cursor, self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN
+                cursor, self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN_SEALING
             )
 
     @contextlib.contextmanager

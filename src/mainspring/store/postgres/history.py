@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import psycopg
 
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.accepting import accept_something
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commit_mark import CommitBefore, CommitMark, find_higher_epoch, find_lost_commits
@@ -154,5 +154,5 @@ class ServerHistory:
         row = connection.execute(_NOW).fetchone()
         assert row is not None
         return PostgresTransaction(
-            connection.cursor(), self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN
+            connection.cursor(), self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN_SEALING
         )

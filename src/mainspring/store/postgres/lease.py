@@ -7,7 +7,7 @@ here counts the time that the machine sleeps.
 
 from collections.abc import Callable
 
-from mainspring.domain.clock import awake_and_asleep
+from mainspring.domain.clock import elapsed_seconds
 
 _BEATS = 4
 
@@ -15,7 +15,7 @@ _BEATS = 4
 class Lease:
     """The lease of one session. Thread-safe: one thread renews it, others look. `passing` returns seconds that only grow."""
 
-    def __init__(self, ms: int, passing: Callable[[], float] = awake_and_asleep) -> None:
+    def __init__(self, ms: int, passing: Callable[[], float] = elapsed_seconds) -> None:
         self.ms = ms
         self.beat_ms = ms // _BEATS
         """From one beat to the next; nothing is waited for longer by one try, so that the next beat still comes in time."""

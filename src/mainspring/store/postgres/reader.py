@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.store_finding import StoreFinding
+from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.base import Rows, Snapshot
 from mainspring.store.commit_mark import find_lost_commits, finding_of
 from mainspring.store.postgres.address import Address

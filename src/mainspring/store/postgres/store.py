@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.clock import SystemClock, awake_and_asleep
+from mainspring.domain.clock import SystemClock, elapsed_seconds
 from mainspring.domain.errors import FencedError
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
@@ -29,7 +29,7 @@ class PostgresStore(ProcessStore):
 
     def __init__(self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Any) -> None:
         clock = options.pop("clock")
-        self._passed = awake_and_asleep if isinstance(clock, SystemClock) else None
+        self._passed = elapsed_seconds if isinstance(clock, SystemClock) else None
         self._store_clock = StoreClock(steady(clock))
         super().__init__(clock=self._store_clock, **options)
         self.address = address

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.texts import TEXTS, Statement
 from mainspring.store.transaction import Params, Thing, Transaction

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Result

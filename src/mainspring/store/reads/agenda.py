@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.domain.misfire import LATE_MS
-from mainspring.domain.slot_verdict import SlotVerdict
 from mainspring.domain.states import RunState
+from mainspring.domain.time.misfire import MISFIRE_AFTER_MS
+from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.base import Reader
 from mainspring.store.reads.watched import newest_ends
 from mainspring.store.views import SlotView
@@ -57,7 +57,9 @@ def planned_page(
 
 def irregular_slots(reader: Reader, schedules: Sequence[str], since_at: int, limit: int) -> list[SlotView]:
     """Return slots due since an instant that did not run, or were made late, newest first."""
-    rows = reader.read("list_irregular_slots", (_listed(schedules), since_at, SlotVerdict.RUN.value, LATE_MS, limit))
+    rows = reader.read(
+        "list_irregular_slots", (_listed(schedules), since_at, SlotVerdict.RUN.value, MISFIRE_AFTER_MS, limit)
+    )
     return [SlotView(*row) for row in rows]
 
 

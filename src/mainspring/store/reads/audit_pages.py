@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.access import Way
+from mainspring.domain.access.permissions import EntryPoint
 from mainspring.store.base import Reader, Snapshot
 from mainspring.store.reads.bounds import NEWEST
 from mainspring.store.reads.by_time import number_at
@@ -32,7 +32,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     act: str | None = None
     subject: str | None = None
     automation: str | None = None
-    way: Way | None = None
+    way: EntryPoint | None = None
     since_at: int | None = None
     until_at: int | None = None
 
@@ -97,13 +97,13 @@ def _lowest(read: Snapshot, order: str, value: str, before: int, last: int) -> i
     return max(newest[0][0] - LOOKED_AT, last) if newest else last
 
 
-def _actors(read: Snapshot, who: str, way: Way | None) -> Iterator[str]:
+def _actors(read: Snapshot, who: str, way: EntryPoint | None) -> Iterator[str]:
     """Give the actors that are meant: this one, or those who have this name, at the doors that are asked for."""
     door, _, name = who.partition(":")
-    if name and door in list(Way):
+    if name and door in list(EntryPoint):
         yield from [who] if way in (None, door) else []
         return
-    for one in Way if way is None else [way]:
+    for one in EntryPoint if way is None else [way]:
         yield f"{one}:{who}"
         yield from _on_machines(read, f"{one}:{who}@")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.handlers.counting import HEALED, HELPED

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.clock import AHEAD_MS
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD
@@ -67,7 +67,7 @@ def bulk_acts(reader: Reader, *, limit: int = 50, cursor: int | None = None) -> 
 
 def is_due(reader: Reader, now: int) -> bool:
     """Tell whether there is a piece to take at `now` (ms): one that is due, that nobody has, and whose store is not held."""
-    return bool(reader.read("list_due_bulk_operations", (now, now + AHEAD_MS))) and not reader.read(
+    return bool(reader.read("list_due_bulk_operations", (now, now + MAX_CLOCK_LEAD_MS))) and not reader.read(
         "read_meta", (HELD,)
     )
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.changes import ActOnRecord, Changes, Deployment
-from mainspring.domain.circumstance import CircumstanceChange, CircumstanceKind
+from mainspring.domain.incidents.recent_changes import Deployment, RecentChanges, RecordedOperation
+from mainspring.domain.runs.run_conditions import ConditionChange, ConditionKind
 from mainspring.store.base import Reader
 
 _values = msgspec.json.Decoder(dict[str, str]).decode
@@ -17,17 +17,17 @@ def oldest_run(reader: Reader, automation: str) -> int | None:
     return rows[0][0] if rows else None
 
 
-def changes_since(reader: Reader, since_at: int) -> Changes:
+def changes_since(reader: Reader, since_at: int) -> RecentChanges:
     """Return what changed since an instant (ms UTC), oldest first."""
     with reader.snapshot() as read:
-        return Changes(
+        return RecentChanges(
             tuple(Deployment(number, at) for number, at in read("list_deployments_since", (since_at,))),
             tuple(
-                ActOnRecord(at, by, verb, subject)
+                RecordedOperation(at, by, verb, subject)
                 for at, by, verb, subject in read("list_operations_since", (since_at, _ACTS))
             ),
             tuple(
-                CircumstanceChange(at, CircumstanceKind(kind), subject, _values(was), _values(now))
+                ConditionChange(at, ConditionKind(kind), subject, _values(was), _values(now))
                 for at, kind, subject, was, now in read("list_condition_changes_since", (since_at,))
             ),
         )

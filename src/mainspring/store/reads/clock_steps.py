@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.clock_step import ClockRegression, WrittenAhead
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.time.clock_step import ClockRegression, PendingRequests
 from mainspring.store.base import Reader
 from mainspring.store.commands.incidents import DECIDED_CLOCK_STEP
 from mainspring.store.reads.status import meta
@@ -53,11 +53,11 @@ def find_regression(reader: Reader, newest: Sequence[RecordedStep], now: int) ->
         is_lived=all(step.is_lived for step in steps),
         moved=max(step.moved for step in steps),
         slots=reader.read("count_slots_ahead", (now,))[0][0],
-        waiting=_written_ahead(reader, now + AHEAD_MS),
+        waiting=_written_ahead(reader, now + MAX_CLOCK_LEAD_MS),
     )
 
 
-def _written_ahead(reader: Reader, now: int) -> tuple[WrittenAhead, ...]:
+def _written_ahead(reader: Reader, now: int) -> tuple[PendingRequests, ...]:
     """Return what was requested while the clock was ahead of `now`, and waits for an instant."""
     rows = reader.read("count_written_ahead", (now,))
-    return tuple(WrittenAhead(kind, number, until_at) for kind, number, until_at in rows if number)
+    return tuple(PendingRequests(kind, number, until_at) for kind, number, until_at in rows if number)

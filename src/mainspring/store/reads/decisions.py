@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.member import Settlement
+from mainspring.domain.incidents.incident_members import Settlement
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused, Result

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mainspring.domain.journal import Fact, History
+from mainspring.domain.runs.journal import Fact, History
 from mainspring.store.base import HISTORY_BYTES, AheadSchedule, DueSchedule, Pause, Reader, Unfinished
 from mainspring.store.reads import history
 

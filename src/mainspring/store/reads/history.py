@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import (
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.processes.stall import Stall
+from mainspring.domain.processes.worker_loss import LossDetection, WorkerLoss
+from mainspring.domain.runs.journal import (
     AttemptRecord,
     Checkpoint,
     Fact,
@@ -17,9 +19,7 @@ from mainspring.domain.journal import (
     OutcomeKind,
     RejectedFact,
 )
-from mainspring.domain.stall import Stall
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.domain.worker_loss import Noticed, WorkerLoss
 from mainspring.store.base import Reader
 
 _ROW_BYTES = 500  # of an outcome in memory, without its values
@@ -86,7 +86,7 @@ def rejected_of(row: tuple[Any, ...]) -> RejectedFact:
 def loss_of(row: tuple[Any, ...]) -> WorkerLoss:
     """Make the loss of a worker of a row of `list_worker_losses`."""
     values = list(row)
-    values[8] = Noticed(values[8])
+    values[8] = LossDetection(values[8])
     return WorkerLoss(*values)
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity
 from mainspring.domain.states import IncidentMove, IncidentState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST, NEWEST

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.clock import AHEAD_MS
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.member import HealthRule, Settlement
-from mainspring.domain.notice import About
-from mainspring.domain.pause import LEFT_ALONE_MS
+from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
+from mainspring.domain.failures.backoff import MAX_CHANNEL_BACKOFF_MS
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_members import HealthRule, Settlement
+from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import NEWEST
@@ -115,7 +115,7 @@ class AlertView(msgspec.Struct, frozen=True):
 
     seq: int
     incident: str
-    about: About
+    about: NotificationEvent
     channel: str
     state: AlertState
     made_at: int
@@ -267,14 +267,14 @@ def alerts(
     wanted = (incident, channel, None if state is None else state.value, since_at or 0, limit, before)
     rows = reader.read("list_alerts", wanted)
     return [
-        AlertView(seq, name, About(about), channel, AlertState(state), *rest)
+        AlertView(seq, name, NotificationEvent(about), channel, AlertState(state), *rest)
         for seq, name, about, channel, state, *rest in rows
     ]
 
 
 def is_alert_due(reader: Reader, now: int) -> bool:
     """Tell whether a Notifier may find something to tell now."""
-    return bool(reader.read("find_due_alert", (now, now + AHEAD_MS, now + LEFT_ALONE_MS)))
+    return bool(reader.read("find_due_alert", (now, now + MAX_CLOCK_LEAD_MS, now + MAX_CHANNEL_BACKOFF_MS)))
 
 
 def channels(reader: Reader) -> list[ChannelView]:

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.lost_interval import LOST
-from mainspring.domain.options import Kind
-from mainspring.domain.slot_verdict import SlotVerdict
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
+from mainspring.domain.time.slot_verdict import SlotVerdict
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.base import Reader
 from mainspring.store.held import LOST_CHANGES, LOST_FROM, RESTORED_AT
 from mainspring.store.views import Capped
@@ -84,15 +84,15 @@ def lost_interval(reader: Reader, limit: int) -> LostInterval:
             return LostInterval()
         interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
         slots = read("list_lost_slots", (SlotVerdict.LOST.value, *interval, limit))
-        deliveries = read("list_lost_deliveries", (LOST, limit))
-        messages = read("list_lost_messages", (LOST, limit))
+        deliveries = read("list_lost_deliveries", (LOST_INTERVAL_NOTE, limit))
+        messages = read("list_lost_messages", (LOST_INTERVAL_NOTE, limit))
         events = read("list_lost_events", (interval[1], limit))
-        names = sorted({row[1] for row in slots} | {name_parts(row[1])[0] for row in deliveries})
+        names = sorted({row[1] for row in slots} | {split_trigger_name(row[1])[0] for row in deliveries})
         definitions = read("list_definitions", (msgspec.json.encode(names).decode(),))
     changes = meta.get(LOST_CHANGES)
     return LostInterval(
         tuple(LostSlot(*row) for row in slots),
-        tuple(LostDelivery(id, trigger, name_parts(trigger)[0], *more) for id, trigger, *more in deliveries),
+        tuple(LostDelivery(id, trigger, split_trigger_name(trigger)[0], *more) for id, trigger, *more in deliveries),
         tuple(LostMessage(*row) for row in messages),
         tuple(LostEvent(*row) for row in events),
         None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
@@ -117,8 +117,8 @@ def count_lost(reader: Reader) -> LostCount | None:
         interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
         lists = (
             read("list_lost_slots", (SlotVerdict.LOST.value, *interval, _COUNTED + 1)),
-            read("list_lost_deliveries", (LOST, _COUNTED + 1)),
-            read("list_lost_messages", (LOST, _COUNTED + 1)),
+            read("list_lost_deliveries", (LOST_INTERVAL_NOTE, _COUNTED + 1)),
+            read("list_lost_messages", (LOST_INTERVAL_NOTE, _COUNTED + 1)),
         )
     return LostCount(*(Capped(min(len(rows), _COUNTED), more=len(rows) > _COUNTED) for rows in lists))
 
@@ -126,4 +126,4 @@ def count_lost(reader: Reader) -> LostCount | None:
 def _may_repeat(definition: bytes) -> bool:
     """Tell whether all that an automation does may happen twice; what the steps of a workflow say is not known before it runs."""
     found = Definition.from_data(msgspec.json.decode(definition))
-    return found.kind is not Kind.WORKFLOW and found.option("delivery") != "at_most_once"
+    return found.kind is not DefinitionKind.WORKFLOW and found.option("delivery") != "at_most_once"

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import announced_schemas
-from mainspring.domain.journal import FactKind
+from mainspring.domain.definitions.definition import read_message_schemas
+from mainspring.domain.runs.journal import FactKind
 from mainspring.store.base import Reader
 
 
@@ -29,7 +29,7 @@ def signal_schemas(reader: Reader, run: str, name: str) -> list[Any] | None:
         if not rows:
             return None
         definition, waiting_for = rows[0]
-        announced = None if definition is None else announced_schemas(definition, FactKind.SIGNAL).get(name)
+        announced = None if definition is None else read_message_schemas(definition, FactKind.SIGNAL).get(name)
         if announced is not None or waiting_for is None:
             return announced
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.base import Reader
 from mainspring.store.reads import bulk
 from mainspring.store.reads.incidents import told
@@ -27,7 +27,7 @@ def marks_of_part(reader: Reader, now: int, sees: Callable[[str], bool]) -> Mark
     names = [name for name in automation_names(reader) if sees(name)]
     if not names:
         return {}
-    triggers = [name for name in trigger_names(reader) if sees(name_parts(name)[0])]
+    triggers = [name for name in trigger_names(reader) if sees(split_trigger_name(name)[0])]
     newest_line = parts_since(reader, now - MINUTES_MS, names, 1)
     with reader.snapshot() as read:
         figures = read("list_figures_tokens", (now - MINUTES_MS - now % 60_000,))

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.store.base import Reader
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.access import API, IDLE_MS, WEB, Role, Source, Visitor
+from mainspring.domain.access.permissions import API, IDLE_TIMEOUT_MS, WEB, Role, SignInMethod, Visitor
 from mainspring.store.base import Reader
 
 
 class PersonView(msgspec.Struct, frozen=True):
-    """A person; `password` is its stored form (domain.password)."""
+    """A person; `password` is its stored form (domain.access.passwords)."""
 
     name: str
     password: str
@@ -26,7 +26,7 @@ class WebSessionView(msgspec.Struct, frozen=True):
     hash: str
     id: str
     name: str
-    source: Source
+    source: SignInMethod
     role: Role | None
     automations: tuple[str, ...] | None
     address: str
@@ -37,7 +37,7 @@ class WebSessionView(msgspec.Struct, frozen=True):
 
     def visitor(self, now: int) -> Visitor | None:
         """Return who comes in by it now; None = it is over."""
-        if self.role is None or now >= self.until_at or now - self.seen_at >= IDLE_MS:
+        if self.role is None or now >= self.until_at or now - self.seen_at >= IDLE_TIMEOUT_MS:
             return None
         return Visitor(door=WEB, name=self.name, role=self.role, automations=self.automations)
 
@@ -86,7 +86,7 @@ def web_sessions_by(reader: Reader, hashes: Iterable[str]) -> list[WebSessionVie
 
 def web_sessions(reader: Reader, now: int, name: str | None = None, limit: int = 200) -> list[WebSessionView]:
     """Return sessions that are not over, of one name or of all, the newest use first."""
-    return [_session(row) for row in reader.read("list_web_sessions", (name, now, now - IDLE_MS, limit))]
+    return [_session(row) for row in reader.read("list_web_sessions", (name, now, now - IDLE_TIMEOUT_MS, limit))]
 
 
 def token_of(reader: Reader, hash: str) -> TokenView | None:
@@ -118,7 +118,7 @@ def _person(row: tuple[Any, ...]) -> PersonView:
 def _session(row: tuple[Any, ...]) -> WebSessionView:
     hash, id, name, source, role, automations, *rest = row
     known = None if role is None else Role(role)
-    return WebSessionView(hash, id, name, Source(source), known, _patterns(automations), *rest)
+    return WebSessionView(hash, id, name, SignInMethod(source), known, _patterns(automations), *rest)
 
 
 def _token(row: tuple[Any, ...]) -> TokenView:

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Checkpoint, Outcome
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome
 from mainspring.domain.states import RunState
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
-from mainspring.domain.ids import SHORT, is_regular_id, is_short_for
+from mainspring.domain.ids import MIN_SHORT_ID_LENGTH, is_regular_id, matches_short_id
 from mainspring.store.base import Reader
 
 _SHOWN = 5
@@ -48,16 +48,18 @@ def short_ids(reader: Reader, kind: IdKind, ids: Iterable[str]) -> dict[str, str
     """
     wanted = list(dict.fromkeys(ids))
     neighbours: dict[str, list[str]] = {}
-    for ending in _endings(reader, kind, {id[-SHORT:] for id in wanted if is_regular_id(id)}):
-        neighbours.setdefault(ending.id[-SHORT:], []).append(ending.id)
-    return {id: _shorten(id, neighbours.get(id[-SHORT:], [])) for id in wanted}
+    for ending in _endings(reader, kind, {id[-MIN_SHORT_ID_LENGTH:] for id in wanted if is_regular_id(id)}):
+        neighbours.setdefault(ending.id[-MIN_SHORT_ID_LENGTH:], []).append(ending.id)
+    return {id: _shorten(id, neighbours.get(id[-MIN_SHORT_ID_LENGTH:], [])) for id in wanted}
 
 
 def ids_ending(reader: Reader, kind: IdKind, text: str) -> list[Ending]:
     """Return the ids that a text is short for; none where it is shorter than what is shown."""
-    if len(text) < SHORT:
+    if len(text) < MIN_SHORT_ID_LENGTH:
         return []
-    return [ending for ending in _endings(reader, kind, {text[-SHORT:]}) if is_short_for(text, ending.id)]
+    return [
+        ending for ending in _endings(reader, kind, {text[-MIN_SHORT_ID_LENGTH:]}) if matches_short_id(text, ending.id)
+    ]
 
 
 def whole_id(kind: IdKind, text: str, found: Iterable[Ending]) -> str:
@@ -91,7 +93,7 @@ def _endings(reader: Reader, kind: IdKind, endings: set[str]) -> list[Ending]:
 def _shorten(id: str, neighbours: list[str]) -> str:
     if not is_regular_id(id):
         return id
-    length = SHORT
+    length = MIN_SHORT_ID_LENGTH
     while any(other != id and other.endswith(id[-length:]) for other in neighbours):
         length += 1
     return id[-length:]

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.audit_head import AuditHead, cut_off
-from mainspring.domain.child_queue import ChildQueue
-from mainspring.domain.process_finding import ProcessFinding
-from mainspring.domain.punctuality import SlotStart
-from mainspring.domain.stall import BlockedLoop
+from mainspring.domain.integrity.audit_head import AuditHead, find_truncation
+from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.domain.processes.process_finding import ProcessFinding
+from mainspring.domain.processes.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.audit_chain import FIRST, first_break
 from mainspring.store.base import Reader
 from mainspring.store.held import HELD, RESTORED_AT, decision_key
@@ -228,7 +228,7 @@ def audit_cut_off(reader: Reader, head: AuditHead) -> str | None:
     with reader.snapshot() as read:
         rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("read_newest_audit_entry", ())
     found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
-    return cut_off(head, AuditHead(*last[0]) if last else None, found)
+    return find_truncation(head, AuditHead(*last[0]) if last else None, found)
 
 
 def sums_since(reader: Reader, since_at: int) -> list[Sums]:

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.store_finding import StoreFinding
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.base import Reader
 from mainspring.store.commit_mark import finding_of
 from mainspring.store.held import HELD, LOST_COMMITS

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.ids import new_id
-from mainspring.domain.pace import Held, Mark
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowControlState, HeldDeliveries
 from mainspring.store.base import Reader
 from mainspring.store.reads.bounds import LAST, NEWEST
 from mainspring.store.reads.by_time import number_at
@@ -211,20 +211,20 @@ def run_of_key(reader: Reader, automation: str, key: str, now: int) -> str | Non
     return str(rows[0][0]) if rows else None
 
 
-def held_before(reader: Reader, trigger: str, by: str) -> tuple[Held, Mark]:
+def held_before(reader: Reader, trigger: str, by: str) -> tuple[HeldDeliveries, FlowControlState]:
     """Return what a pace would look at for a key: what it holds of it, and what it remembers."""
     held, marks = reader.read("count_held_deliveries", (trigger, by)), reader.read("read_flow_control", (trigger, by))
-    return Held(*held[0]), mark_of(marks[0]) if marks else Mark()
+    return HeldDeliveries(*held[0]), mark_of(marks[0]) if marks else FlowControlState()
 
 
-def mark_of(row: Sequence[Any]) -> Mark:
+def mark_of(row: Sequence[Any]) -> FlowControlState:
     """Return the mark of a row of `read_flow_control`."""
-    return Mark(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
+    return FlowControlState(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
 
 
 def _first_from(reader: Reader, since_at: int) -> int | None:
     """Return a place in commit order before which nothing came since an instant; None = nothing came since."""
-    rows = reader.read("find_first_delivery_from", (new_id("d", max(0, since_at - _SKEW_MS), 0),))
+    rows = reader.read("find_first_delivery_from", (make_id("d", max(0, since_at - _SKEW_MS), 0),))
     return rows[0][0] if rows else None
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.ids import new_id
-from mainspring.domain.output_size import least_of
-from mainspring.domain.punctuality import SlotStart
-from mainspring.domain.stall import Stall
+from mainspring.domain.ids import make_id
+from mainspring.domain.processes.stall import Stall
+from mainspring.domain.runs.output_size import bucket_minimum
 from mainspring.domain.states import RunState
+from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.base import Reader, Rows
 from mainspring.store.handlers.counting import HELPING
 from mainspring.store.reads.bounds import GROUPS
@@ -186,7 +186,7 @@ def output_sizes(
     """Return of each (day, bytes that what a success put out had at least, successes) from `first_at` on and before `before_at`."""
     found: dict[str, list[tuple[int, int, int]]] = {}
     for name, day_at, what, number in reader.read("sum_output_sizes", (_listed(names), first_at, before_at)):
-        found.setdefault(name, []).append((day_at, least_of(what), int(number)))
+        found.setdefault(name, []).append((day_at, bucket_minimum(what), int(number)))
     return found
 
 
@@ -220,7 +220,7 @@ def started_since(reader: Reader, names: Iterable[str], since_at: int) -> dict[s
 
 def queue_traffic(reader: Reader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs came to each queue since an instant, and how many ended; both stop at the cap."""
-    arrived = reader.read("count_new_runs_by_queue", (new_id("r", since_at, 0), CAP))
+    arrived = reader.read("count_new_runs_by_queue", (make_id("r", since_at, 0), CAP))
     return _pairs(arrived), _pairs(reader.read("count_run_ends_by_queue", (since_at, CAP)))
 
 

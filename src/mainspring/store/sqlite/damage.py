@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.store_finding import StoreFinding, StoreFindingKind
+from mainspring.domain.integrity.store_finding import StoreFinding, StoreFindingKind
 from mainspring.store.base import StoreDamagedError
 from mainspring.store.side_files import open_side_file
 from mainspring.store.sqlite.faults import translate

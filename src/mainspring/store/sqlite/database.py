@@ -10,10 +10,10 @@ from typing import Any
 
 import apsw
 
-from mainspring.domain.clock import Clock, passed_beside
+from mainspring.domain.clock import Clock, find_elapsed_clock
 from mainspring.domain.errors import MainspringError, StoreFullError
-from mainspring.domain.lost_commits import LostCommits
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.integrity.lost_commits import LostCommits
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
 from mainspring.store.commit_mark import CommitBefore
@@ -51,12 +51,12 @@ class SqliteDatabase(GroupingDatabase):
         *,
         clock: Clock,
         handlers: Handlers,
-        sealing: Sealing = PLAIN,
+        sealing: Sealing = PLAIN_SEALING,
         anew: bool = False,
         passed: Callable[[], float] | None = None,
         process_clock: StoreClock | None = None,
     ) -> None:
-        super().__init__(handlers, passed_beside(clock) if passed is None else passed, process_clock)
+        super().__init__(handlers, find_elapsed_clock(clock) if passed is None else passed, process_clock)
         self.path = path
         self._clock = clock
         self._sealing = sealing

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import apsw
 
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, Transient
 from mainspring.store.effects import TABLE, Effect, Parameters, Row, TransactionError, UnknownCommitError
 from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
@@ -35,7 +35,7 @@ class SqliteEffectDatabase:
     def __init__(self, name: str, path: Path, *, busy_for: timedelta = timedelta(seconds=5)) -> None:
         self.name = name
         self.path = path
-        self._busy_ms = ms_of(busy_for)
+        self._busy_ms = to_milliseconds(busy_for)
 
     def open(self) -> "SqliteEffectConnection":
         """Return a new connection; see EffectDatabase.open.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mainspring.domain.lost_commits import LostCommits
+from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.store.accepting import accept_something
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commit_mark import (

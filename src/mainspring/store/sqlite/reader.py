@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.store_finding import StoreFinding
+from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.base import Rows, Snapshot, StoreDamagedError
 from mainspring.store.commit_mark import find_lost_commits, finding_of
 from mainspring.store.sqlite.connection import connect

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.domain.store_finding import StoreFinding
+from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.handlers.table import HANDLERS
 from mainspring.store.process_store import ProcessStore

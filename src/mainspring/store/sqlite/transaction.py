@@ -5,7 +5,7 @@ from typing import Any
 
 import apsw
 
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Params, Thing, Transaction
 
@@ -22,7 +22,7 @@ class SqliteTransaction(Transaction):
         now: int,
         session: int | None,
         again: bool,
-        sealing: Sealing = PLAIN,
+        sealing: Sealing = PLAIN_SEALING,
     ) -> None:
         super().__init__(now=now, session=session, again=again, sealing=sealing)
         self._connection = connection

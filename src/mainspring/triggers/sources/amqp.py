@@ -12,11 +12,11 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.ids import fingerprint
-from mainspring.domain.queue_address import Server
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.text import decode_bytes
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.text.escaping import decode_bytes
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
 _ANSWER_S = 5.0
 _WAIT_S = 5.0
@@ -29,7 +29,7 @@ _OF_BROKER = "x-"
 class AmqpSource:
     """One queue."""
 
-    def __init__(self, queue: Queue, server: Server, group: str | None) -> None:
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
         self._queue = queue
         self._server = server
         self._group = group
@@ -125,7 +125,7 @@ class AmqpSource:
         """Return what tells a message without an id of its sender from others: everything that its sender said."""
         said = [f"{name}={value}" for name, value in sorted(headers.items()) if not name.startswith(_OF_BROKER)]
         words = [one.exchange, one.routing_key, one.type, one.correlation_id, one.timestamp, *said]
-        return fingerprint(one.body, *(str(word or "").encode("utf-8", "surrogatepass") for word in words))
+        return hash_parts(one.body, *(str(word or "").encode("utf-8", "surrogatepass") for word in words))
 
     async def keep(self, messages: Sequence[QueueMessage]) -> None:
         """Nothing to do: a message is held as long as the connection lives."""

@@ -15,9 +15,9 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from mainspring.domain.errors import ConfigError, ValueRefusedError
-from mainspring.domain.queue_address import Server, is_concrete
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.triggers.queues.queue_address import BrokerServer, is_single_subject
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
 _ANSWER_S = 5.0
 _WAIT_S = 5.0
@@ -28,7 +28,7 @@ _MSG_ID = "Nats-Msg-Id"
 class NatsSource:
     """One stream. Messages of a partition come in order: after a lost connection nothing new is fetched before what was out comes again."""
 
-    def __init__(self, queue: Queue, server: Server, group: str | None) -> None:
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
         self._queue = queue
         self._server = server
         self._group = group
@@ -148,7 +148,7 @@ class NatsSource:
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         subject = self._queue.detail
-        if not subject or not is_concrete(subject):
+        if not subject or not is_single_subject(subject):
             raise ValueRefusedError(
                 f"a message for the stream {self._queue.name!r}", "$", "it has no subject of its own",
                 hint="Write ?subject= and the one subject in the address.",

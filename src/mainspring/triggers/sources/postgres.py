@@ -16,10 +16,10 @@ import psycopg
 from psycopg import sql
 
 from mainspring.domain.errors import ConfigError, ValueRefusedError
-from mainspring.domain.queue_address import Server
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.text import decode_bytes
+from mainspring.domain.text.escaping import decode_bytes
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.postgres.address import CONNECTION_DEFAULTS
 
 _WAIT_S = 2.0
@@ -32,7 +32,7 @@ _COLUMNS = (
 class PostgresSource:
     """One table."""
 
-    def __init__(self, queue: Queue, server: Server, group: str | None) -> None:
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
         self._queue = queue
         self._server = server
         self._reads = group is not None

@@ -15,11 +15,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from mainspring.domain.duration import ms_of
-from mainspring.domain.queue_address import Server
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.text import decode_bytes
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.text.escaping import decode_bytes
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
 _ANSWER_S = 5.0
 _WAIT_S = 5.0
@@ -31,12 +31,12 @@ _Entry = tuple[bytes, dict[bytes, bytes] | None]
 class RedisSource:
     """One stream. Messages of a partition come in order: after a lost connection what was out is claimed before anything new is read."""
 
-    def __init__(self, queue: Queue, server: Server, group: str | None) -> None:
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
         self._queue = queue
         self._server = server
         self._group = group
         self._client: Redis | None = None
-        self._hold_ms = ms_of(queue.ack_wait)
+        self._hold_ms = to_milliseconds(queue.ack_wait)
         self._cursor: Any = b"0-0"
         self._look_at = self._quiet_until = 0.0
 

@@ -17,10 +17,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mainspring.domain.errors import ConfigError, ValueRefusedError
-from mainspring.domain.ids import fingerprint
-from mainspring.domain.queue_address import Server
-from mainspring.domain.queue_message import QueueMessage
-from mainspring.domain.queue_source import Queue
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 
 _WAIT_S = 5
 _ANSWER_S = 10
@@ -37,7 +37,7 @@ _DEDUPLICATION_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 class SqsSource:
     """One queue. Only one whose name ends in `.fifo` keeps an order, within each message group."""
 
-    def __init__(self, queue: Queue, server: Server, group: str | None) -> None:
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
         self._queue = queue
         self._server = server
         self._reads = group is not None
@@ -148,7 +148,7 @@ class SqsSource:
         for name, value in said.items():
             if not _ATTRIBUTE.fullmatch(name) or not _TEXT.fullmatch(value):
                 raise ValueRefusedError(what, f"$.headers.{name}", "SQS takes no such header", hint="Use plain text.")
-        plain = key if _DEDUPLICATION_ID.fullmatch(key) else fingerprint(key.encode())
+        plain = key if _DEDUPLICATION_ID.fullmatch(key) else hash_parts(key.encode())
         order = {"MessageGroupId": group, "MessageDeduplicationId": plain} if is_fifo else {}
         attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
         try:

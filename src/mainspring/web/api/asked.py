@@ -8,9 +8,9 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from starlette.requests import Request
 
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
-from mainspring.domain.hook_body import Unfit, read_body
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError, read_webhook_body
 from mainspring.service.actor import Actor, act_of
 from mainspring.web.api.problem import Problem, problem
 
@@ -67,10 +67,10 @@ async def body_of(request: Request, kind: type[msgspec.Struct] | None, largest: 
     if not body:
         return _typed({}, kind, "bad_body", strict=True)
     if len(body) <= _LARGE:
-        value = read_body(body, request.headers, forms=False)
+        value = read_webhook_body(body, request.headers, forms=False)
     else:
-        value = await asyncio.to_thread(read_body, body, request.headers, forms=False)
-    if isinstance(value, Unfit):
+        value = await asyncio.to_thread(read_webhook_body, body, request.headers, forms=False)
+    if isinstance(value, RequestError):
         raise WrongError(problem(value.status, "body_rejected", value.text, at=value.at))
     return _typed(value, kind, "bad_body", strict=True)
 

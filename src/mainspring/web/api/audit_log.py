@@ -1,6 +1,6 @@
 """The record of what people and programs did: listed, and walked to see whether it is whole."""
 
-from mainspring.domain.access import Role, Way
+from mainspring.domain.access.permissions import EntryPoint, Role
 from mainspring.service.audit import audit_list, audit_verify
 from mainspring.store.reads.audit_pages import AuditFilter
 from mainspring.store.reads.short_ids import IdKind
@@ -23,7 +23,7 @@ class AuditQuery(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=True
     act: Word | None = None
     subject: Word | None = None
     automation: Word | None = None
-    way: Way | None = None
+    way: EntryPoint | None = None
     since: Instant | None = None
     until: Instant | None = None
 

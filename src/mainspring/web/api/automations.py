@@ -4,14 +4,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mainspring.domain.access import Visitor
-from mainspring.domain.codec import encode
-from mainspring.domain.definition import Definition
+from mainspring.domain.access.permissions import Visitor
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import ArgumentError, ConflictError
-from mainspring.domain.json_schema import misfit
-from mainspring.domain.options import Kind
-from mainspring.domain.rate import parse_rate
-from mainspring.domain.trigger import MisfitError
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.insight.hidden_values import hidden_words
 from mainspring.service import automation
 from mainspring.service import backfill as backfills
@@ -218,7 +218,7 @@ def definition_of(view: AutomationView) -> Definition:
             f"{view.name!r} was announced by another version of mainspring: {error}",
             hint="Let workers and web process be of one version.",
         ) from None
-    if definition.kind is Kind.EXEC:
+    if definition.kind is DefinitionKind.EXEC:
         raise ConflictError(
             f"{view.name!r} is started by its own caller", hint="Run its line again: mainspring exec -n NAME -- COMMAND"
         )
@@ -234,7 +234,7 @@ def _input(definition: Definition, given: dict[str, Any], limit: int) -> bytes:
     """
     if not definition.parameters and given:
         raise ArgumentError(f"{definition.name} takes no arguments, got {next(iter(given))!r}")
-    fault = misfit(definition.parameters, given) if definition.parameters else None
+    fault = find_mismatch(definition.parameters, given) if definition.parameters else None
     if fault is not None:
         at = f"$.input{fault.path[1:]}"
         raise MisfitError(f"{at}: {fault.why}", hint=f"See what {definition.name} takes: its parameters.", at=at)

@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.rate import parse_rate
 from mainspring.domain.states import RunState
+from mainspring.domain.time.rate import parse_rate
 from mainspring.service import bulk
 from mainspring.service.chosen import RunFilter, select
 from mainspring.web.api.bodies import Because, Word

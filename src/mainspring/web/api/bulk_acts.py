@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb, check_rate
-from mainspring.domain.plain import iso
-from mainspring.domain.rate import parse_rate
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, check_bulk_rate
 from mainspring.domain.states import BulkMove, DeliveryState, RunState
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.values.plain_json import format_iso
 from mainspring.service import bulk_act
 from mainspring.service.chosen import Chosen, choose
 from mainspring.service.replaying import DeliveryFilter
@@ -44,7 +44,7 @@ class BulkOperationRequest(Because, frozen=True, kw_only=True, forbid_unknown_fi
     ended_since: Instant | None = None
     ended_until: Instant | None = None
     error: Word | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BULK_PARTS)] | None = None
     rate: Word | None = None
     dry_run: bool = False
 
@@ -59,7 +59,7 @@ class AskedReplay(Because, frozen=True, kw_only=True, forbid_unknown_fields=True
     since: Instant | None = None
     until: Instant | None = None
     verified: Word | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BULK_PARTS)] | None = None
     rate: Word | None = None
     dry_run: bool = False
 
@@ -116,7 +116,7 @@ def replay(call: Call[None, AskedReplay]) -> Begun:
             since_at=ms(body.since) or 0,
             until_at=ms(body.until),
             verified=body.verified,
-            limit=body.limit or MOST + 1,
+            limit=body.limit or MAX_BULK_PARTS + 1,
         )
         return choose_deliveries(call.site.reader, wanted, call.visitor.may_see)
 
@@ -131,11 +131,11 @@ def _begun(call: Call[None, Any], verb: BulkVerb, choosing: Callable[[], Chosen]
         known = _known(call, act.command)
         return Begun(bulk=known.id, count=known.total, more=False, automations=known.automations)
     chosen = choosing()
-    check_rate(rate, len(chosen.ids))
+    check_bulk_rate(rate, len(chosen.ids))
     counted = Begun(
         bulk=None,
         count=len(chosen.ids),
-        more=len(chosen.ids) > MOST,
+        more=len(chosen.ids) > MAX_BULK_PARTS,
         automations=chosen.automations,
         left_out=chosen.left_out,
     )
@@ -149,7 +149,9 @@ def _which(body: BulkOperationRequest | AskedReplay) -> dict[str, Any]:
     """Return by what they were chosen, as it is kept for people."""
     told = {name: getattr(body, name) for name in body.__struct_fields__ if name not in _NO_FILTER}
     return {
-        name: iso(ms(value) or 0) if isinstance(value, datetime) else value for name, value in told.items() if value
+        name: format_iso(ms(value) or 0) if isinstance(value, datetime) else value
+        for name, value in told.items()
+        if value
     }
 
 

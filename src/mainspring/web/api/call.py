@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mainspring.config import Settings
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.passwords import ScryptCost
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.ids import is_regular_id
-from mainspring.domain.password import Cost
-from mainspring.domain.plain import LATEST
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.values.plain_json import LATEST_INSTANT
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.operations.shared_sight import SharedSight
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.opening import ViewOpening
@@ -62,7 +62,7 @@ class Site(msgspec.Struct, frozen=True):
     sealing: Sealing
     settings: Settings
     clock: Clock
-    cost: Cost = Cost()
+    cost: ScryptCost = ScryptCost()
     hook_answers: Mapping[tuple[str, str], int] = {}
     sight: SharedSight = msgspec.field(default_factory=SharedSight)
     """What monitors judge by, remembered for all requests."""
@@ -144,7 +144,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         Raises:
             ConflictError: its codec is not at hand.
         """
-        if run.codec not in (PLAIN.id, self.site.sealing.id):
+        if run.codec not in (PLAIN_SEALING.id, self.site.sealing.id):
             said = f"the values of run {run.id} are sealed by codec {run.codec!r}"
             raise error_of(Refused("sealed_otherwise", said), run.id)
         return self.site.sealing
@@ -164,7 +164,7 @@ def ms(at: datetime | None) -> int | None:
     if at is None:
         return None
     found = round(at.timestamp() * 1000)
-    if found > LATEST:
+    if found > LATEST_INSTANT:
         raise ArgumentError(f"{at.isoformat()} is too far away", hint="Name an instant before the year 9999.")
     return max(0, found)
 

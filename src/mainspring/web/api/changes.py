@@ -16,7 +16,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.store.reads.marks import Marks, marks_of
 from mainspring.store.reads.part_marks import marks_of_part

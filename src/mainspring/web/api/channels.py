@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.app.channel_try import channels_to_try, try_channels
 from mainspring.app.channels import addresses_of, routing_of
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.insight.announced import definition_of
 from mainspring.insight.channel_lines import ChannelLine, channel_lines
 from mainspring.insight.routes import RouteLine, route_lines

@@ -15,10 +15,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mainspring import __version__
-from mainspring.domain.access import Role, Visitor
+from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.plain import plain
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.values.plain_json import to_plain_json
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api.asked import WrongError, body_of, command_of, own_command, query_of
 from mainspring.web.api.call import Call, Gate, Site
 from mainspring.web.api.changes import Changes
@@ -166,9 +166,11 @@ def told(found: Problem) -> Response:
 
 def _encoded(route: ApiRoute, call: Call[Any, Any]) -> bytes:
     try:
-        answer = plain(route.handler(call))
+        answer = to_plain_json(route.handler(call))
         # As on pages: a run may have been given a secret, or have returned one. Operators need what is stored, to act on it.
-        return msgspec.json.encode(answer if call.visitor.may(Role.OPERATOR) else HIDDEN.redactor.hide_known(answer))
+        return msgspec.json.encode(
+            answer if call.visitor.may(Role.OPERATOR) else KNOWN_SECRETS.redactor.hide_known(answer)
+        )
     finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
         if route.takes is not None:
             call.site.kept.forget()

@@ -1,7 +1,7 @@
 """Dead letters: the errors by which runs stand still, and the runs that stand still by one."""
 
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.insight.dead_letters import DeadLetters, Place, Wanted, dead_letters, standing_by
 from mainspring.store.views import RunRow
 from mainspring.web.api.bodies import Numbered, Slice, Word
@@ -82,9 +82,11 @@ def runs(call: Call[StandingQuery, None]) -> Page[RunRow]:
 
 
 def _states(state: RunState | None) -> tuple[RunState, ...]:
-    if state is not None and state not in REOPENABLE:
-        raise ArgumentError(f"no run stands still in state {state}", hint=f"One of: {', '.join(sorted(REOPENABLE))}.")
-    return tuple(sorted(REOPENABLE)) if state is None else (state,)
+    if state is not None and state not in REOPENABLE_STATES:
+        raise ArgumentError(
+            f"no run stands still in state {state}", hint=f"One of: {', '.join(sorted(REOPENABLE_STATES))}."
+        )
+    return tuple(sorted(REOPENABLE_STATES)) if state is None else (state,)
 
 
 ROUTES = (

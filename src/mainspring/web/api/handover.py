@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.insight.handover import SINCE_MS, Handover, handover
 from mainspring.web.api.call import Call, ms
 from mainspring.web.api.route import reads

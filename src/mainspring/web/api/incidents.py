@@ -5,13 +5,13 @@ from collections.abc import Callable
 import msgspec
 
 from mainspring.app.runbooks import Runbooks
-from mainspring.domain.cron import zone_of
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.incident import Incident, IncidentKind, Severity
-from mainspring.domain.notice import About, Field
-from mainspring.domain.rendering import Circumstances, render_notice
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity
+from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import AlertState, IncidentState, RunState
+from mainspring.domain.time.cron import find_zone
 from mainspring.insight.announced import definition_of
 from mainspring.insight.seen_incidents import is_seen
 from mainspring.service import incident as acts_on
@@ -85,7 +85,7 @@ class IncidentShown(msgspec.Struct, frozen=True, kw_only=True):
     incident: Incident
     moves: list[MoveView]
     alerts: list[AlertView]
-    fields: list[Field]
+    fields: list[NotificationField]
     runs: list[RunRow]
     members: list[MemberView]
     parts: list[Incident]
@@ -166,9 +166,9 @@ def shown(call: AnyCall) -> IncidentShown:
     project = call.site.settings.project
     zone: str = said.pop("tz", None) or project.timezone
     where = None if runbook is None else runbook.where
-    around = Circumstances(runbook=where, zone=zone_of(zone), environment=project.environment, **said)
-    about = About.RESOLVED if found.state is IncidentState.RESOLVED else About.REPEATED
-    told = render_notice("", about, call.site.clock.now(), found, around)
+    around = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **said)
+    about = NotificationEvent.RESOLVED if found.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+    told = render_notification("", about, call.site.clock.now(), found, around)
     opening, sees = call.site.opening, call.visitor.may_see
     runs = runs_of_incident(reader, found.id, runs_of(found))
     return IncidentShown(

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from mainspring.domain.errors import ArgumentError
-from mainspring.domain.log_line import Level, LogLine
+from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.service.lines import lines_of, newest_lines
 from mainspring.store.reads.logs import StoredPart, last_parts, parts_of, parts_since
 from mainspring.store.texts import FOR_EVER

@@ -4,18 +4,18 @@ from typing import Any
 
 import msgspec
 
-from mainspring.config.due_secrets import due_secrets_of
-from mainspring.config.monitoring import own_tunings_of, tunings_of
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.always import ALWAYS
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.table import MONITORS, judged_by
-from mainspring.domain.plain import plain
+from mainspring.config.due_secrets import read_due_secrets
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.registry import MONITORS, evaluate_monitor
+from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.operations.always import judge_always
 from mainspring.operations.facts import FactsReader
 from mainspring.operations.sight import see
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api.bodies import Limit, Word
 from mainspring.web.api.call import AnyCall, Call
 from mainspring.web.api.route import reads
@@ -47,15 +47,15 @@ class MonitorShown(msgspec.Struct, frozen=True, kw_only=True):
     line: str
     rule: str
     settings: dict[str, Any]
-    judged: list[Judged]
+    judged: list[Evaluation]
 
 
 def listed(call: AnyCall) -> Page[MonitorLine]:
     """List monitors: what each judges, and what it finds now."""
     facts = _facts(call, None)
-    tunings = tunings_of(call.site.settings.monitors)
+    tunings = read_tunings(call.site.settings.monitors)
     lines = []
-    for kind, monitor in (MONITORS | ALWAYS).items():
+    for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         judged = _judged(call, kind, facts)
         found = sum(one.finding is not None for one in judged)
         unsure = sum(one.finding is None and one.unsure is not None for one in judged)
@@ -63,7 +63,7 @@ def listed(call: AnyCall) -> Page[MonitorLine]:
             MonitorLine(
                 name=kind.value,
                 line=monitor.line,
-                on=kind in ALWAYS or tunings[kind].on,
+                on=kind in FIXED_MONITORS or tunings[kind].on,
                 judged=len(judged),
                 wrong=found,
                 unsure=unsure,
@@ -75,7 +75,7 @@ def listed(call: AnyCall) -> Page[MonitorLine]:
 def shown(call: Call[MonitorQuery, None]) -> MonitorShown:
     """Show a monitor: each figure by which it judges, and how the verdict follows."""
     name, query = call.names["monitor"], call.query
-    known = MONITORS | ALWAYS
+    known = MONITORS | FIXED_MONITORS
     kind = next((kind for kind in known if kind.value == name), None)
     if kind is None:
         call.missing("monitor", name)
@@ -95,33 +95,33 @@ def shown(call: Call[MonitorQuery, None]) -> MonitorShown:
 
 def _settings(call: AnyCall, kind: IncidentKind, automation: str | None) -> dict[str, Any]:
     """Return what is in force for all, or for one automation; nothing is set of what is always on."""
-    if kind in ALWAYS:
+    if kind in FIXED_MONITORS:
         return {}
     monitors = call.site.settings.monitors
-    tuning = tunings_of(monitors)[kind]
+    tuning = read_tunings(monitors)[kind]
     if automation is not None:
-        tuning = own_tunings_of(monitors).of(automation, kind, tuning)
-    return {field: plain(getattr(tuning, field), field) for field in tuning.__struct_fields__}
+        tuning = read_tuning_overrides(monitors).of(automation, kind, tuning)
+    return {field: to_plain_json(getattr(tuning, field), field) for field in tuning.__struct_fields__}
 
 
-def _facts(call: AnyCall, about: str | None) -> Facts:
+def _facts(call: AnyCall, about: str | None) -> MonitorInputs:
     site, now = call.site, call.site.clock.now()
-    secrets = due_secrets_of(site.settings)
-    tunings, own = tunings_of(site.settings.monitors), own_tunings_of(site.settings.monitors)
+    secrets = read_due_secrets(site.settings)
+    tunings, own = read_tunings(site.settings.monitors), read_tuning_overrides(site.settings.monitors)
     if about is None:
         return site.sight.see(site.reader, now, tunings=tunings, own=own, secrets=secrets).facts
     known = FactsReader(site.reader, about=about, secrets=secrets)
-    return see(known, site.reader, now, tunings=tunings, redact=HIDDEN.redact, own=own).facts
+    return see(known, site.reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own).facts
 
 
-def _judged(call: AnyCall, kind: IncidentKind, facts: Facts) -> list[Judged]:
+def _judged(call: AnyCall, kind: IncidentKind, facts: MonitorInputs) -> list[Evaluation]:
     """Return what a monitor says, what is wrong first."""
     settings, now = call.site.settings, call.site.clock.now()
-    if kind in ALWAYS:
+    if kind in FIXED_MONITORS:
         found = judge_always(kind, call.site.reader, now, settings.notify.channels, settings.notify.store_lost_after)
     else:
-        own = own_tunings_of(settings.monitors)
-        found = judged_by(MONITORS[kind], facts, tunings_of(settings.monitors), now, own)
+        own = read_tuning_overrides(settings.monitors)
+        found = evaluate_monitor(MONITORS[kind], facts, read_tunings(settings.monitors), now, own)
     return sorted(found, key=lambda one: (one.finding is None, one.unsure is None, one.subject))
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from mainspring.app.channels import addresses_of
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import RunState
 from mainspring.insight import health, soon
 from mainspring.insight.channel_lines import channel_lines

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mainspring.domain.access import Role, Source
+from mainspring.domain.access.permissions import Role, SignInMethod
 from mainspring.service import people as acts_on
 from mainspring.store.reads import people as stored
 from mainspring.web.api.bodies import Because, Done, Slice, Word, slice_of
@@ -33,7 +33,7 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    source: Source
+    source: SignInMethod
     role: Role | None
     address: str
     browser: str

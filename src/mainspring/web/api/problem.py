@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from mainspring.domain import errors
-from mainspring.domain.duration import ms_of
+from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import CodecUnavailableError, MainspringError, SealedError
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -82,7 +82,7 @@ def problem_of(error: MainspringError) -> Problem:
     place = getattr(error, "path", None) or getattr(error, "at", None)
     wait = _AGAIN_S * 1_000 if status == 503 else None
     if isinstance(error, errors.BusyError):
-        wait = ms_of(error.retry_after)
+        wait = to_milliseconds(error.retry_after)
     return Problem(
         type=f"{ERRORS}#{error.code}",
         title=HTTPStatus(status).phrase,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.web.api.call import Call
 
 BASE = "/api/v1"

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.web.api.call import Site
 from mainspring.web.places import leave_place
 

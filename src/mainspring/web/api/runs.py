@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 
 from mainspring.app.up_command import up_command
-from mainspring.domain.journal import Outcome
-from mainspring.domain.states import TERMINAL, RunState
+from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.explained import explained
 from mainspring.insight.explaining import Explanation
 from mainspring.insight.stages import MOST, Stage, stages_of
@@ -106,7 +106,7 @@ def unfinished(call: Call[OneRun, None]) -> str | None:
     if not call.query.wait:
         return None
     run = call.run(newest_of(call.site.reader, call.names["run"]))
-    return None if run.state in TERMINAL or run.state is RunState.NEEDS_ATTENTION else run.id
+    return None if run.state in TERMINAL_STATES or run.state is RunState.NEEDS_ATTENTION else run.id
 
 
 def story(call: AnyCall) -> RunStory:

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.options import OPTIONS
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.agenda import Agenda, Planned, agenda_of
 from mainspring.store.reads.agenda import PlannedStart, irregular_slots, planned_page, planned_starts, usual_lengths
 from mainspring.store.views import SlotView

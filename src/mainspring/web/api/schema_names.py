@@ -5,12 +5,12 @@ Clients are generated from the document, so a name in it stays when a class is r
 
 from typing import Any, Final
 
-from mainspring.domain.access import Source
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.notice import About, Field
-from mainspring.domain.process_finding import FindingKind
-from mainspring.domain.verdict import Kind
-from mainspring.domain.worker_loss import Noticed
+from mainspring.domain.access.permissions import SignInMethod
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
+from mainspring.domain.processes.process_finding import ProcessFindingKind
+from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.insight.dead_letters import DeadLetters
 from mainspring.insight.due_times import PastDue
 from mainspring.insight.gatherings import Gathering
@@ -54,7 +54,7 @@ from mainspring.web.api.undecided import Decided
 from mainspring.web.api.workers import Freed
 
 SCHEMA_NAMES: Final[dict[type, str]] = {
-    About: "About",
+    NotificationEvent: "About",
     Acknowledge: "Acknowledge",
     AgendaShown: "AgendaShown",
     Answer: "Answer",
@@ -82,8 +82,8 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     Event: "Event",
     EventPublished: "EventPublished",
     EventShown: "EventShown",
-    Field: "Field",
-    FindingKind: "FindingKind",
+    NotificationField: "Field",
+    ProcessFindingKind: "FindingKind",
     Freed: "Freed",
     Gathering: "Gathering",
     GivenResult: "GivenResult",
@@ -94,8 +94,8 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     Hit: "Hit",
     HitKind: "HitKind",
     IncidentShown: "IncidentShown",
-    Judged: "Judged",
-    Kind: "Kind",
+    Evaluation: "Judged",
+    FailureKind: "Kind",
     Left: "Left",
     MarkDone: "MarkDone",
     Messages: "Messages",
@@ -104,7 +104,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     NewPassword: "NewPassword",
     NewPerson: "NewPerson",
     NewToken: "NewToken",
-    Noticed: "Noticed",
+    LossDetection: "Noticed",
     Now: "Now",
     Organ: "Organ",
     PastDue: "PastDue",
@@ -124,7 +124,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     Signal: "Signal",
     Silent: "Silent",
     Snooze: "Snooze",
-    Source: "Source",
+    SignInMethod: "Source",
     Strip: "Strip",
     TokenMade: "TokenMade",
     TokenShown: "TokenShown",

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.plain import plain
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.values.plain_json import to_plain_json
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api.call import AnyCall
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.shape import Page
@@ -27,7 +27,7 @@ def listed(call: AnyCall) -> Page[SettingShown]:
 
 def _shown(value: Any) -> Any:
     """Return a value without what is known to be secret: somebody may have written one where none belongs."""
-    return HIDDEN.redactor.redact_data(plain(value))
+    return KNOWN_SECRETS.redactor.redact_data(to_plain_json(value))
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""What the API tells, as types: each view of the store as `domain.plain` writes it, so that the document says what is answered."""
+"""What the API tells, as types: each view of the store as `values.plain_json` writes it, so that the document says what is answered."""
 
 import types
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from mainspring.domain.plain import is_instant
+from mainspring.domain.values.plain_json import is_instant
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import msgspec
 
-from mainspring.config.monitoring import own_tunings_of, tunings_of
-from mainspring.domain.incident import Incident
-from mainspring.domain.told_states import AutomationState
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
+from mainspring.domain.derived_states import AutomationState
+from mainspring.domain.incidents.incident import Incident
 from mainspring.insight import due_times, quantile
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import STRIP, AutomationLine, automation_lines
@@ -152,7 +152,7 @@ def _in_state(call: Call[StandingsQuery, None], views: list[AutomationView]) -> 
 
 def _standings(call: AnyCall, names: Iterable[str], *, alone: bool = False) -> dict[str, AutomationHealth]:
     monitors, now = call.site.settings.monitors, call.site.clock.now()
-    return standings(call.site.reader, names, now, tunings_of(monitors), own_tunings_of(monitors), alone=alone)
+    return standings(call.site.reader, names, now, read_tunings(monitors), read_tuning_overrides(monitors), alone=alone)
 
 
 def standing(call: AnyCall) -> AutomationHealth:
@@ -250,8 +250,8 @@ def _lines(
         call.site.reader,
         views,
         call.site.clock.now(),
-        tunings_of(monitors),
-        own_tunings_of(monitors),
+        read_tunings(monitors),
+        read_tuning_overrides(monitors),
         incidents=incidents,
         may_see=call.visitor.may_see,
         runs=call.query.runs,

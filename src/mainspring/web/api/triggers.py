@@ -3,10 +3,10 @@
 import msgspec
 
 from mainspring.app.listen_addresses import settings_in_use
-from mainspring.domain.listening import OnRuns
+from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.told_states import TriggerState
-from mainspring.domain.trigger import name_parts
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
+from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.insight.arrived import headers_of
 from mainspring.insight.automation_lines import seen_source
 from mainspring.insight.gatherings import Gathering, gatherings_of, seen_gathering
@@ -103,7 +103,9 @@ def shown(call: AnyCall) -> TriggerDetail:
     one = known.get(name)
     source: object = None if one is None else one.trigger.source
     zone, may_see = site.settings.project.timezone, call.visitor.may_see
-    waiting = gatherings_of(site.reader, name, source, site.clock.now(), zone) if isinstance(source, OnRuns) else []
+    waiting = (
+        gatherings_of(site.reader, name, source, site.clock.now(), zone) if isinstance(source, JoinedRunsSource) else []
+    )
     return TriggerDetail(
         trigger=line,
         gives="" if one is None else given_words(one.trigger),
@@ -135,7 +137,7 @@ def _triggers(call: Call[DeliveriesQuery, None]) -> list[str] | None:
     if asked is None and visitor.is_for_all:
         return None
     names = trigger_names(call.site.reader) if asked is None else [asked]
-    return [name for name in names if visitor.may_see(name_parts(name)[0])]
+    return [name for name in names if visitor.may_see(split_trigger_name(name)[0])]
 
 
 def delivery(call: AnyCall) -> DeliveryView:
@@ -197,7 +199,7 @@ def _named(call: AnyCall) -> DeliveryView:
     """Return the delivery that the path names. Raises NotFoundError."""
     id = call.id_of(IdKind.DELIVERY, call.names["delivery"])
     found = stored_delivery(call.site.reader, id)
-    if not call.visitor.may_see(name_parts(found.trigger)[0]):
+    if not call.visitor.may_see(split_trigger_name(found.trigger)[0]):
         call.missing("delivery", id)
     return found
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.states import RunState
 from mainspring.service import hold

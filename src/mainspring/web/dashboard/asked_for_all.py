@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.bulk import MOST, BulkVerb, noun_of
 from mainspring.domain.errors import ArgumentError, MainspringError
-from mainspring.domain.rate import parse_rate
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, part_noun
+from mainspring.domain.time.rate import parse_rate
 from mainspring.insight.bulk_words import LEFT_OUT, parts_of
 from mainspring.insight.words import many, span
 from mainspring.web.api.bulk_acts import Begun
@@ -55,12 +55,12 @@ def counted(verb: BulkVerb, line: str, rate: str, count: Callable[[str | None], 
         written = rate_of(rate)
         begun = count(written)
         if begun.more:
-            raise ArgumentError(f"more than {MOST:,} {parts_of(verb)} fit: take them in parts")
+            raise ArgumentError(f"more than {MAX_BULK_PARTS:,} {parts_of(verb)} fit: take them in parts")
     except MainspringError as error:
         return Counted(verb=verb, line=line, fault=told(error)[1])
     left_out = f" {begun.left_out:,} more fit and are left out: {LEFT_OUT}." if begun.left_out else ""
     if not begun.count:
-        said = f"No {noun_of(verb)} fits, so there is nothing to do.{left_out}"
+        said = f"No {part_noun(verb)} fits, so there is nothing to do.{left_out}"
         return Counted(verb=verb, line=line, said=said)
     takes = ""
     if written is not None:

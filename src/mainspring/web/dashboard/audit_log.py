@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from mainspring.domain.access import Role, Way
+from mainspring.domain.access.permissions import EntryPoint, Role
 from mainspring.store.views import AuditView
 from mainspring.web.api import audit_log
 from mainspring.web.api.audit_log import AuditQuery
@@ -26,7 +26,7 @@ class AuditLooking(Numbered, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     act: Word | None = None
     subject: Word | None = None
     automation: Word | None = None
-    way: Way | None = None
+    way: EntryPoint | None = None
     since: Word | None = None
     until: Word | None = None
 
@@ -41,7 +41,7 @@ def show(call: Call[AuditLooking, Form | None]) -> View:
         "acts": found.items,
         "next": found.next,
         "query": call.query,
-        "ways": list(Way),
+        "ways": list(EntryPoint),
         "spans": _SPANS,
         "is_filtered": bool(filters),
         "wrong_at": wrong,

@@ -5,9 +5,9 @@ from shlex import quote
 from typing import Any, Final
 
 from mainspring.app.runbooks import Runbooks
-from mainspring.domain.access import Role
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.derived_states import AutomationState
 from mainspring.insight.announced import definition_of
 from mainspring.insight.automation_lines import p_of, starts_of
 from mainspring.insight.option_rows import option_rows, option_text
@@ -65,8 +65,10 @@ def show(call: Call[Looking, Form | None]) -> View:
         "calm": CALM,
         "starts": starts_of(definition, call.visitor.may_see),
         "sources": source_rows(definition, call.visitor.may_see),
-        "can_start": definition is not None and definition.kind is not Kind.EXEC and view.retired_at is None,
-        "can_backfill": definition is not None and definition.kind is not Kind.EXEC and bool(definition.schedules),
+        "can_start": definition is not None and definition.kind is not DefinitionKind.EXEC and view.retired_at is None,
+        "can_backfill": definition is not None
+        and definition.kind is not DefinitionKind.EXEC
+        and bool(definition.schedules),
         "is_paused": standing.state is AutomationState.PAUSED,
         "is_retired": standing.state is AutomationState.RETIRED,
         "is_told": standing.state in _TOLD,

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.cron import to_local, zone_of
-from mainspring.domain.definition import Definition
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.table import MONITORS
-from mainspring.domain.monitors.words import figure
-from mainspring.domain.plain import is_instant
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.registry import MONITORS
+from mainspring.domain.text.phrases import format_figure
+from mainspring.domain.time.cron import find_zone, to_local
+from mainspring.domain.values.plain_json import is_instant
 from mainspring.insight import quantile
 from mainspring.insight.automation_lines import seen_source
 from mainspring.insight.judging import figure_label, rule_text, verdict_word, wrong_first
@@ -53,7 +53,7 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def days_of(hours: Iterable[HourFigures], zone: str) -> list[DayRow]:
     """Return hours as days, the newest first."""
-    tz = zone_of(zone)
+    tz = find_zone(zone)
     found: dict[date, list[HourFigures]] = {}
     for one in hours:
         found.setdefault(to_local(one.hour_at, tz).date(), []).append(one)
@@ -73,12 +73,12 @@ def _day(day: str, hours: list[HourFigures]) -> DayRow:
     )
 
 
-def judged_rows(judged: Iterable[Judged]) -> list[JudgedRow]:
+def judged_rows(judged: Iterable[Evaluation]) -> list[JudgedRow]:
     """Return verdicts, what is wrong first."""
     return [_judged(one) for one in wrong_first(judged)]
 
 
-def _judged(one: Judged) -> JudgedRow:
+def _judged(one: Evaluation) -> JudgedRow:
     monitor, word = MONITORS[one.subject.kind], verdict_word(one)
     return JudgedRow(
         monitor=str(monitor.kind),
@@ -94,7 +94,7 @@ def _judged(one: Judged) -> JudgedRow:
 def _figure(name: str, value: Any) -> tuple[str, str, int | None]:
     if is_instant(name) and isinstance(value, int):
         return figure_label(name), "", value
-    return figure_label(name), figure(name, value), None
+    return figure_label(name), format_figure(name, value), None
 
 
 def source_rows(definition: Definition | None, may_see: Callable[[str], bool]) -> list[SourceRow]:

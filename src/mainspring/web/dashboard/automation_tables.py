@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.incident import Incident
-from mainspring.domain.monitors.judged import Judged
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.insight.announced import definition_of
 from mainspring.insight.dependencies import Edge
 from mainspring.insight.run_paths import PathEdge
@@ -57,7 +57,7 @@ def _triggers(call: Call[Any, None]) -> list[SourceRow]:
     return source_rows(definition_of(automations.named(call)), call.visitor.may_see)
 
 
-def _monitors(call: Call[Any, None]) -> list[Judged]:
+def _monitors(call: Call[Any, None]) -> list[Evaluation]:
     return list(standings.standing(call).judged)
 
 

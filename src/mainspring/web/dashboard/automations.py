@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.told_states import AutomationState
+from mainspring.domain.derived_states import AutomationState
 from mainspring.insight.automation_lines import STRIP, AutomationLine
 from mainspring.web.api import standings
 from mainspring.web.api.call import Call

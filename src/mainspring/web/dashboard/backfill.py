@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.cron import to_local, zone_of
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ConflictError, MainspringError, OptionError
-from mainspring.domain.rate import parse_rate
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.simulation import ClockChange, change_on
+from mainspring.domain.time.cron import find_zone, to_local
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change
 from mainspring.insight.words import many
 from mainspring.service.backfill import PastSlot
 from mainspring.service.bulk import Due
@@ -127,7 +127,7 @@ def _iso(at: datetime) -> str:
 
 def _day(at: int, zone: str) -> str:
     """Return what the clocks do on the day of a due time."""
-    found = change_on(to_local(at, zone_of(zone)).date(), zone_of(zone))
+    found = find_clock_change(to_local(at, find_zone(zone)).date(), find_zone(zone))
     return "" if found is ClockChange.NONE else found.value
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mainspring.domain.access import Role
-from mainspring.domain.bulk import noun_of
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.runs.bulk_operation import part_noun
 from mainspring.domain.states import BULK_MOVES, BulkMove
 from mainspring.insight.bulk_words import command_of, head_of, parts_of, stands, which_of
 from mainspring.store.reads.bulk import BulkPart, BulkView
@@ -45,7 +45,7 @@ def show(call: Call[PartsQuery, Form | None]) -> View:
     values = {
         "bulk": view,
         "head": head,
-        "noun_of_part": noun_of(view.verb),
+        "noun_of_part": part_noun(view.verb),
         "nouns_of_parts": parts_of(view.verb),
         "stands": stands(view, call.site.clock.now()),
         "share": shares(view),

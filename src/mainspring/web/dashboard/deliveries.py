@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import DeliveryState
 from mainspring.insight.arrived import headers_of, value_text
 from mainspring.insight.bulk_words import command_of

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.insight.words import many, one_line
 from mainspring.service.actor import Actor
 from mainspring.store.reads.status import act_of_command, parts_of_act

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError, NotFoundError
 from mainspring.web.api.asked import WrongError, query_of
 from mainspring.web.api.call import Call, Site

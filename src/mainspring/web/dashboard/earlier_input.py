@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.definition import Definition
-from mainspring.domain.sealing import sealed_in
-from mainspring.domain.secret_looks import KEY
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
+from mainspring.domain.values.sealing import split_sealed
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.views import RunView
 from mainspring.web.api.call import Call
 
@@ -39,7 +39,7 @@ def earlier_of(call: Call[Any, Any], definition: Definition, run: str | None, *,
     if view.automation != definition.name:
         call.missing(f"run of {definition.name}", run)
     data = call.site.opening.run(view).input
-    sealed = sealed_in(data)
+    sealed = split_sealed(data)
     if sealed is not None:
         return Earlier(
             view, said=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown."
@@ -79,7 +79,11 @@ def _shown(view: RunView, values: dict[str, Any], schema: dict[str, Any]) -> Ear
 
 def _without_secrets(name: str, value: Any) -> dict[str, Any]:
     """Return the fields of an object that may be shown, those in its objects too; none of what is no object, or a secret by its name."""
-    if not isinstance(value, dict) or KEY.search(name) or any(HIDDEN.redact(key) != key for key in value):
+    if (
+        not isinstance(value, dict)
+        or SECRET_FIELD_NAME.search(name)
+        or any(KNOWN_SECRETS.redact(key) != key for key in value)
+    ):
         return {}
     parts = {key: _without_secrets(key, one) for key, one in value.items() if _is_secret(key, one)}
     return {key: parts.get(key, one) for key, one in value.items() if key not in parts or parts[key]}
@@ -87,4 +91,4 @@ def _without_secrets(name: str, value: Any) -> dict[str, Any]:
 
 def _is_secret(name: str, value: Any) -> bool:
     data = {name: value}
-    return bool(HIDDEN.redactor.redact_data(data) != data)
+    return bool(KNOWN_SECRETS.redactor.redact_data(data) != data)

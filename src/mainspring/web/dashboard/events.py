@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.insight.arrived import value_line, value_text
 from mainspring.store.views import EventView

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from mainspring.domain.plain import plain
+from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.insight.hidden_values import hidden
 from mainspring.web.api.call import Call
 from mainspring.web.api.shape import Page
@@ -52,7 +52,7 @@ def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: b
 
 def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
     """Give rows as bytes of this kind, at most MOST of them; at least one part."""
-    told = (plain(_shown(row)) for row in islice(rows, MOST))
+    told = (to_plain_json(_shown(row)) for row in islice(rows, MOST))
     part = bytearray()
     for piece in (_json if kind == "json" else _csv)(told):
         part += piece

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.insight.bulk_words import command_of
 from mainspring.insight.dead_letters import DeadLetters
 from mainspring.store.views import RunRow
@@ -54,7 +54,7 @@ def show(call: Call[FailedPage, Form | None]) -> View:
         "runs": runs.items,
         "runs_next": runs.next,
         "query": query,
-        "states": sorted(REOPENABLE),
+        "states": sorted(REOPENABLE_STATES),
         "spans": SPANS,
         "counted": asked,
         "filter_fields": [(name, value) for name in _FILTER if (value := getattr(query, name))],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import iso
+from mainspring.domain.values.plain_json import format_iso
 from mainspring.insight.handover import Handover, PersonsAct
 from mainspring.web.api import handover
 from mainspring.web.api.bodies import Word
@@ -32,7 +32,7 @@ def show(call: Call[Shift, Form | None]) -> View:
         fault = f"{error.message}. {error.hint}"
         return View("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
     line = f"mainspring status --since {shlex.quote(call.query.since)}"
-    shown = {"found": found, "since_iso": iso(found.since_at), "wrong_since": "", "line": line}
+    shown = {"found": found, "since_iso": format_iso(found.since_at), "wrong_since": "", "line": line}
     return View("Handover", values | shown)
 
 

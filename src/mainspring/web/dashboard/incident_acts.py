@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.web.api import incidents, run_acts
 from mainspring.web.api.bodies import Because
 from mainspring.web.api.call import Call

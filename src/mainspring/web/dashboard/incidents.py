@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mainspring.domain.incident import Incident, IncidentKind, Severity
-from mainspring.domain.options import Kind
-from mainspring.domain.states import REOPENABLE, IncidentState
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity
+from mainspring.domain.states import REOPENABLE_STATES, IncidentState
 from mainspring.web.api import incidents
 from mainspring.web.api.call import Call
 from mainspring.web.api.incidents import IncidentsQuery
@@ -49,7 +49,9 @@ def show_one(call: Call[Looking, Form | None]) -> View:
     """Show an incident."""
     found = incidents.shown(looked(call))
     one = found.incident
-    again = next((run for run in found.runs if run.state in REOPENABLE and run.kind != Kind.EXEC), None)
+    again = next(
+        (run for run in found.runs if run.state in REOPENABLE_STATES and run.kind != DefinitionKind.EXEC), None
+    )
     good_at = one.facts.get("last_good_at")
     values: dict[str, Any] = {
         "found": found,

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.store.views import LockView
 from mainspring.web.api import locks
 from mainspring.web.api.bodies import Because, Slice

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 
-from mainspring.domain.cron import instant_of, to_local, zone_of
-from mainspring.domain.definition import Definition
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import LATEST, iso
-from mainspring.domain.schedule import read_moment
-from mainspring.domain.trigger import MisfitError
+from mainspring.domain.time.cron import find_zone, instant_of, to_local
+from mainspring.domain.time.schedule import read_moment
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.plain_json import LATEST_INSTANT, format_iso
 from mainspring.insight.automation_lines import zone_name
 from mainspring.insight.instants import HINT, instant_at
 from mainspring.web.api.call import Call
@@ -27,7 +27,7 @@ def past_moment(call: Call[Any, Any], text: str | None) -> datetime | None:
     if text is None:
         return None
     at = instant_at(text, call.site.clock.now(), call.site.settings.project.timezone, back=True)
-    return datetime.fromtimestamp(min(max(at, 0), LATEST) / 1000, UTC)
+    return datetime.fromtimestamp(min(max(at, 0), LATEST_INSTANT) / 1000, UTC)
 
 
 def misread_moments(call: Call[Any, Any]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def coming_moment(call: Call[Any, Any], text: str, field: str) -> datetime:
         at = instant_at(text, call.site.clock.now(), call.site.settings.project.timezone, back=False)
     except OptionError as error:
         raise MisfitError(error.message, hint=HINT, at=field) from None
-    if not 0 <= at <= LATEST:
+    if not 0 <= at <= LATEST_INSTANT:
         raise MisfitError(f"{text!r} is too far away", hint=HINT, at=field)
     return datetime.fromtimestamp(at / 1000, UTC)
 
@@ -64,9 +64,9 @@ def zone_for(call: Call[Any, Any], definition: Definition | None) -> str:
 def typed_moment(text: str, zone: str) -> str:
     """Return the instant (ISO 8601) of a date and time in a zone. Raises OptionError."""
     wall = datetime.fromisoformat(read_moment(text))
-    return wall.isoformat() if wall.tzinfo is not None else iso(instant_of(wall, zone_of(zone)))
+    return wall.isoformat() if wall.tzinfo is not None else format_iso(instant_of(wall, find_zone(zone)))
 
 
 def clock_text(at: int, zone: str) -> str:
     """Return an instant as a field of a form has it, to the second."""
-    return to_local(at, zone_of(zone)).strftime("%Y-%m-%dT%H:%M:%S")
+    return to_local(at, find_zone(zone)).strftime("%Y-%m-%dT%H:%M:%S")

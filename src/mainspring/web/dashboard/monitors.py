@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mainspring.domain.monitors.always import ALWAYS
+from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word
 from mainspring.web.api import monitors
 from mainspring.web.api.call import Call
@@ -59,7 +59,7 @@ def show_one(call: Call[MonitorQuery, Form | None]) -> View:
         "one": found,
         "judged": judged,
         "query": call.query,
-        "is_always": found.name in set(ALWAYS),
+        "is_always": found.name in set(FIXED_MONITORS),
         "rule": rule_text(found.rule),
     }
     return View(f"Monitor {found.name}", values)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mainspring.domain.incident import Incident
+from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.insight.soon import CELLS
 from mainspring.insight.standing_runs import undecided_text

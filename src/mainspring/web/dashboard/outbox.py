@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.store.reads.outbox import OutboxMessage, OutboxQueue
 from mainspring.web.api import outbox
 from mainspring.web.api.bodies import Slice

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError, ConflictError
 from mainspring.web.api.bulk import Answered
 from mainspring.web.api.call import Call

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.insight.words import rate_text
 from mainspring.store.load import QueueLoad
 from mainspring.web.api import queues

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.log_line import Level, LogLine
-from mainspring.domain.plain import decoded
-from mainspring.domain.schedule import Schedule
-from mainspring.domain.states import REOPENABLE, TERMINAL, OutcomeState
+from mainspring.domain.runs.log_line import Level, LogLine
+from mainspring.domain.states import REOPENABLE_STATES, TERMINAL_STATES, OutcomeState
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.step_groups import GROUPED, CallCount, StepGroup, counted_groups
 from mainspring.insight.steps import StepLine, lines_of
 from mainspring.store.reads.runs import ended_calls
@@ -92,8 +92,8 @@ def rows(call: Call[RunLooking, None]) -> Iterator[LogLine]:
 
 def _nouns(run: RunView) -> str:
     """Return what makes the page move: of a run that is over nothing comes any more but that it is continued."""
-    if run.state in TERMINAL:
-        return "runs incidents" if run.state in REOPENABLE else ""
+    if run.state in TERMINAL_STATES:
+        return "runs incidents" if run.state in REOPENABLE_STATES else ""
     return "runs logs questions incidents"
 
 
@@ -161,7 +161,7 @@ def _parent(call: Call[Any, Any], run: RunView) -> RunView | None:
 
 def _hints(run: RunView) -> dict[str, list[str]]:
     """Return what the engine noticed: steps without a key, failures that nothing awaited, saved steps that today's code did not ask for."""
-    detail = decoded(run.detail)
+    detail = decode_value(run.detail)
     found = detail if isinstance(detail, dict) else {}
     return {name: [str(hint) for hint in found.get(name) or []][:8] for name in ("hints", "unasked", "unawaited")}
 

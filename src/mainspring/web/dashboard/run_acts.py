@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
 from mainspring.insight import remedies
 from mainspring.insight.words import ago

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.errors import ConflictError, NotFoundError
-from mainspring.domain.states import REOPENABLE
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.hidden_values import hidden_at
 from mainspring.service.difference import Difference, last_good
 from mainspring.store.views import RunView
@@ -36,7 +36,7 @@ def diff_of(call: Call[RunLooking, Any], run: RunView) -> Differences | None:
         ConflictError: it was asked for, and there is too much to compare within a page.
     """
     wanted = call.query.compare
-    if wanted is None and run.state not in REOPENABLE:
+    if wanted is None and run.state not in REOPENABLE_STATES:
         return None
     try:
         other = call.run(last_good(call.site.reads, run) if wanted in (None, "last") else wanted)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.journal import Outcome
+from mainspring.domain.runs.journal import Outcome
 from mainspring.web.api import runs
 from mainspring.web.api.bodies import Numbered
 from mainspring.web.api.call import Call

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mainspring.domain.log_line import Level, LogLine, iso_of
+from mainspring.domain.runs.log_line import Level, LogLine, format_iso_instant
 from mainspring.insight.words import instant
 from mainspring.web.api import logs
 from mainspring.web.api.bodies import Word
@@ -70,4 +70,13 @@ def _line(line: LogLine, zone: str) -> Line:
     told = " ".join(f"{name}={value}" for name, value in line.fields.items())
     fields = told if len(told) <= _FIELDS else f"{told[: _FIELDS - 1]}…"
     clock = f"{instant(line.at, zone)[11:]}.{line.at % 1000:03}"
-    return Line(clock, iso_of(line.at), _TONES[line.level], str(line.level), line.step, line.attempt, line.text, fields)
+    return Line(
+        clock,
+        format_iso_instant(line.at),
+        _TONES[line.level],
+        str(line.level),
+        line.step,
+        line.attempt,
+        line.text,
+        fields,
+    )

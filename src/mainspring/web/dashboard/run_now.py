@@ -6,14 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.definition import Definition
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.errors import ConflictError, MainspringError
-from mainspring.domain.json_schema import misfit
-from mainspring.domain.paused import is_paused
-from mainspring.domain.trigger import MisfitError
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.insight.words import many
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api import automations
 from mainspring.web.api.automations import StartRunRequest
 from mainspring.web.api.bodies import Word
@@ -94,7 +94,7 @@ def wanted_of(definition: Definition, form: Form, zone: str) -> Wanted:
     said = typed(definition.parameters, form)
     faults = dict(said.faults)
     if not faults and definition.parameters:
-        found = misfit(definition.parameters, said.value)
+        found = find_mismatch(definition.parameters, said.value)
         faults = {} if found is None else {found.path: found.why}
     body = StartRunRequest(input=said.value)
     for name, read in _OPTIONS.items():
@@ -112,7 +112,7 @@ def command_of(name: str, body: StartRunRequest, *, takes: bool) -> str:
     """Return the command line that starts the same run."""
     words = ["mainspring", "run", name]
     if takes:
-        words.append(HIDDEN.redact(msgspec.json.encode(body.input).decode()))
+        words.append(KNOWN_SECRETS.redact(msgspec.json.encode(body.input).decode()))
     if body.key is not None:
         words += ["--key", body.key, *(["--restart-failed"] if body.key_policy == "restart" else [])]
     words += ["--at", body.at.isoformat()] if body.at is not None else []

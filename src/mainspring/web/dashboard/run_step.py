@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.journal import AttemptRecord, Outcome
-from mainspring.domain.states import REOPENABLE, AttemptState, RunState
+from mainspring.domain.runs.journal import AttemptRecord, Outcome
+from mainspring.domain.states import REOPENABLE_STATES, AttemptState, RunState
 from mainspring.insight.steps import StepLine, step_label
 from mainspring.store.views import RunView, StepView
 from mainspring.web.api import runs
@@ -48,7 +48,7 @@ def chosen_step(query: RunLooking, run: RunView, lines: list[StepLine]) -> str |
     """Return the step that is looked at, by its identity; None = the whole run. Links from elsewhere may know its name alone."""
     if query.step is None:
         again = [line.ident for line in lines if line.state == RunState.RETRYING]
-        return run.failed_ident if run.state in REOPENABLE else again[-1] if again else None
+        return run.failed_ident if run.state in REOPENABLE_STATES else again[-1] if again else None
     if query.step == WHOLE:
         return None
     known = {line.ident for line in lines}

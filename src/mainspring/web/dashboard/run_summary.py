@@ -2,9 +2,9 @@
 
 import msgspec
 
-from mainspring.domain.failure import Failure, error_name
-from mainspring.domain.options import Kind
-from mainspring.domain.states import REOPENABLE, AttemptState, RunState
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.failures.failure import Failure, short_type_name
+from mainspring.domain.states import REOPENABLE_STATES, AttemptState, RunState
 from mainspring.insight.explaining import Explanation
 from mainspring.insight.remedies import Can
 from mainspring.insight.steps import StepLine
@@ -70,7 +70,7 @@ def summary_of(story: RunStory, told: Explanation, lines: list[StepLine]) -> Sum
         offers=offers(story, told, _starting_points(lines)),
         incident=told.incident,
         fingerprint=told.fingerprint,
-        is_repeatable=run.kind != Kind.EXEC and run.parent is None,
+        is_repeatable=run.kind != DefinitionKind.EXEC and run.parent is None,
     )
 
 
@@ -84,7 +84,7 @@ def trouble_of(where: str, failure: Failure) -> Trouble:
     return Trouble(
         where,
         kind,
-        error_name(failure.type),
+        short_type_name(failure.type),
         failure.message,
         failure.place,
         failure.hint or "",
@@ -95,7 +95,7 @@ def trouble_of(where: str, failure: Failure) -> Trouble:
 
 def _trouble(story: RunStory, lines: list[StepLine]) -> Trouble | None:
     run = story.run
-    if run.state in REOPENABLE and run.failure is not None:
+    if run.state in REOPENABLE_STATES and run.failure is not None:
         where = next((line.label for line in reversed(lines) if line.ident == run.failed_ident), run.failed_ident or "")
         return msgspec.structs.replace(trouble_of(where, run.failure), hint="")  # the explanation has told it
     if run.state is RunState.RETRYING:

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.monitors.words import about_bytes
-from mainspring.domain.sealing import sealed_in
+from mainspring.domain.text.phrases import format_bytes
+from mainspring.domain.values.sealing import split_sealed
 from mainspring.insight.hidden_values import hidden
 from mainspring.insight.words import shown
 
@@ -29,8 +29,8 @@ def value_of(name: str, data: bytes | None) -> Value | None:
     """Return a value as it is shown; None = there is none."""
     if data is None:
         return None
-    size = about_bytes(len(data))
-    sealed = sealed_in(data)
+    size = format_bytes(len(data))
+    sealed = split_sealed(data)
     if sealed is not None:
         return Value(name, "", size, f"sealed by codec {sealed.codec!r}, which this process does not have: {size}")
     text = shown(_laid_out(data))

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import OptionError
-from mainspring.domain.plain import decoded
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.bulk_words import command_of
 from mainspring.service.bulk import CANCELLABLE
 from mainspring.store.views import RunRow
@@ -170,7 +170,7 @@ def _row(run: RunRow, now: int) -> Row:
 
 def progress_of(data: bytes | None) -> tuple[int | None, int | None]:
     """Return how much of a run is done, and of how much, as it said so itself."""
-    found = decoded(data)
+    found = decode_value(data)
     return (found[0], found[1]) if isinstance(found, list) and len(found) == 2 else (None, None)
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.duration import format_duration
 from mainspring.domain.errors import ConflictError
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.route import Route
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.notifications.routing import NotificationRoute
 from mainspring.domain.states import AlertState
 from mainspring.insight.option_rows import option_text
 from mainspring.insight.routes import RouteLine
@@ -68,7 +68,7 @@ def rows(call: AnyCall) -> list[ChannelShown]:
     return channels.listed(looked(call)).items
 
 
-def routes(call: AnyCall) -> tuple[Route, ...]:
+def routes(call: AnyCall) -> tuple[NotificationRoute, ...]:
     """Give the routes of the configuration."""
     return call.site.settings.notify.route
 
@@ -134,7 +134,7 @@ def _alerts(call: Call[AlertsLooking, None]) -> Page[AlertView]:
     return incidents.alerts(call.asking(asked))
 
 
-def _route(route: Route) -> dict[str, Any]:
+def _route(route: NotificationRoute) -> dict[str, Any]:
     match = msgspec.to_builtins(route.match)
     texts = (
         f"{name}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"

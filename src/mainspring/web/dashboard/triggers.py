@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.access import Role
-from mainspring.domain.told_states import TriggerState
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.derived_states import TriggerState
 from mainspring.insight.gatherings import gathering_text
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.web.api import triggers

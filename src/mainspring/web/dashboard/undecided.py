@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import ArgumentError
 from mainspring.insight.set_aside import counted
 from mainspring.service.hold import Decision

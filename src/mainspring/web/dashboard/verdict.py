@@ -2,9 +2,9 @@
 
 import msgspec
 
-from mainspring.domain.access import Visitor
+from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError
-from mainspring.domain.incident import Severity
+from mainspring.domain.incidents.incident import Severity
 from mainspring.domain.states import IncidentState
 from mainspring.insight.words import many
 from mainspring.web.api.call import Site

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from mainspring.domain.access import Role
-from mainspring.domain.plain import decoded
-from mainspring.domain.sealing import sealed_in
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.values.plain_json import decode_value
+from mainspring.domain.values.sealing import split_sealed
 from mainspring.insight.hidden_values import hidden_data
 from mainspring.insight.waits import choices, default_of
 from mainspring.store.views import WaitView
@@ -75,9 +75,9 @@ def answer(call: Call[Any, Form]) -> None:
 
 def _question(call: Call[WaitingPage, Form | None], wait: WaitView) -> Question:
     run = call.site.opening.run(call.run(wait.run))
-    asked = decoded(wait.question)
+    asked = decode_value(wait.question)
     said: dict[str, Any] = hidden_data(asked) if isinstance(asked, dict) else {}
-    is_sealed = wait.question is not None and sealed_in(wait.question) is not None
+    is_sealed = wait.question is not None and split_sealed(wait.question) is not None
     facts, evidence = _evidence(None if is_sealed else said.get("evidence"))
     who = said.get("who")
     offered = tuple(choices(wait))

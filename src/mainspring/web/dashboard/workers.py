@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.states import SessionState
 from mainspring.insight.health import is_silent
 from mainspring.store.session_view import SessionView

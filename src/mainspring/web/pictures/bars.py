@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.failure import error_name
+from mainspring.domain.failures.failure import short_type_name
 from mainspring.domain.states import OutcomeState, RunState
 from mainspring.insight.steps import StepLine, Try
 from mainspring.insight.words import span
@@ -81,7 +81,7 @@ def _bars(line: StepLine, axis: Axis, now: int) -> list[Bar]:
         if line.is_wait:
             title = f"{line.kind}: {span(one.took(now))}"
         elif one.failure is not None:
-            title += f", {error_name(one.failure.type)}"
+            title += f", {short_type_name(one.failure.type)}"
         look = "dots" if line.is_wait else "solid" if is_last and one.state in _COUNTS else "hollow"
         found.append(_bar(axis, one.started_at, end, look, RunState.WAITING if line.is_wait else one.state, title))
         following = now if is_last else tries[place + 1].started_at

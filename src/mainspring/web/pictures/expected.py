@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from mainspring.domain.derived_states import AutomationState
 from mainspring.domain.states import RunState
-from mainspring.domain.told_states import AutomationState
 from mainspring.insight.due_times import PastDue
 from mainspring.insight.words import instant, span
 from mainspring.web.marks import tone_of

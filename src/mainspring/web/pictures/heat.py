@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from mainspring.domain.cron import to_local, zone_of
+from mainspring.domain.time.cron import find_zone, to_local
 
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 CELL: Final = 18
@@ -48,7 +48,7 @@ class Heat(NamedTuple):
 def heat_of(hours: Iterable[Hour], zone: str) -> Heat:
     """Draw hours. Where the clock of a zone stands between two of them, an hour counts where it begins."""
     counted: dict[tuple[int, int], list[int]] = {}
-    tz = zone_of(zone)
+    tz = find_zone(zone)
     for one in hours:
         local = to_local(one.hour_at, tz)
         sums = counted.setdefault((local.weekday(), local.hour), [0, 0])

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Final, NamedTuple
 
-from mainspring.domain.states import REOPENABLE
+from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.words import span
 from mainspring.store.reads.automations import RunMark
 from mainspring.web.marks import tone_of
@@ -48,7 +48,7 @@ def brief_strip_of(runs: Sequence[RunMark], places: int, now: int, links: int | 
     None = all runs lead there.
     """
     shown = runs[:places]
-    linked = shown if links is None else [run for run in shown if run.state in REOPENABLE][:links]
+    linked = shown if links is None else [run for run in shown if run.state in REOPENABLE_STATES][:links]
     leads = {run.run for run in linked}
     cells: list[Cell] = []
     drawn: dict[str, list[str]] = {}

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.cron import to_local, zone_of
+from mainspring.domain.time.cron import find_zone, to_local
 from mainspring.insight.agenda import SPAN_MS, Agenda, AgendaLine, AgendaStart, ClockDay, day_starts
 from mainspring.insight.words import instant
 
@@ -115,4 +115,4 @@ def _x(agenda: Agenda, at: int) -> int:
 
 
 def _day(at: int, zone: str) -> str:
-    return f"{to_local(at, zone_of(zone)):%a %d}"
+    return f"{to_local(at, find_zone(zone)):%a %d}"

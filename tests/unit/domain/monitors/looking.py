@@ -2,43 +2,54 @@
 
 from typing import Any
 
-from mainspring.domain.incident import Finding, IncidentKind
-from mainspring.domain.monitors.facts import Cadence, End, Facts, Gaps, History, Watched
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.table import DEFAULTS, MONITORS
+from mainspring.domain.incidents.incident import Finding, IncidentKind
+from mainspring.domain.monitors.inputs import (
+    DurationHistory,
+    MonitorInputs,
+    RunCompletion,
+    SuccessGaps,
+    WatchedAutomation,
+    WatchedSchedule,
+)
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
 from mainspring.domain.monitors.tuning import Tuning
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.schedule import Schedule
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 T0 = 1_704_067_200_000
 """A Monday, 2024-01-01 00:00 UTC."""
 
 
-def look(kind: IncidentKind, facts: Facts | Watched, now_at: int, tuning: Tuning | None = None) -> list[Judged]:
+def look(
+    kind: IncidentKind, facts: MonitorInputs | WatchedAutomation, now_at: int, tuning: Tuning | None = None
+) -> list[Evaluation]:
     """What one monitor says."""
-    known = Facts(automations=(facts,)) if isinstance(facts, Watched) else facts
-    return list(MONITORS[kind].judge(known, tuning or DEFAULTS[kind], now_at))
+    known = MonitorInputs(automations=(facts,)) if isinstance(facts, WatchedAutomation) else facts
+    return list(MONITORS[kind].judge(known, tuning or DEFAULT_TUNINGS[kind], now_at))
 
 
-def found(kind: IncidentKind, facts: Facts | Watched, now_at: int, tuning: Tuning | None = None) -> list[Finding]:
+def found(
+    kind: IncidentKind, facts: MonitorInputs | WatchedAutomation, now_at: int, tuning: Tuning | None = None
+) -> list[Finding]:
     """What one monitor finds wrong."""
     return [one.finding for one in look(kind, facts, now_at, tuning) if one.finding is not None]
 
 
-def watched(name: str = "backup", **known: Any) -> Watched:
-    return Watched(name=name, **known)
+def watched(name: str = "backup", **known: Any) -> WatchedAutomation:
+    return WatchedAutomation(name=name, **known)
 
 
-def cadence(since_at: int = T0, name: str = "backup", **spec: Any) -> Cadence:
+def cadence(since_at: int = T0, name: str = "backup", **spec: Any) -> WatchedSchedule:
     known = {key: spec.pop(key) for key in ("written_at", "next_slot_at", "unbegun_at", "unbegun_run") if key in spec}
-    return Cadence(name=name, schedule=Schedule.parse(**spec), since_at=since_at, **known)
+    return WatchedSchedule(name=name, schedule=Schedule.parse(**spec), since_at=since_at, **known)
 
 
-def end(at: int, took_ms: int = SECOND, *, ok: bool = True, run: str = "r_1", size: int | None = None) -> End:
-    return End(run, ok, not ok, at - took_ms, at, size)
+def end(at: int, took_ms: int = SECOND, *, ok: bool = True, run: str = "r_1", size: int | None = None) -> RunCompletion:
+    return RunCompletion(run, ok, not ok, at - took_ms, at, size)
 
 
-def ends(*oks: bool, at: int = T0) -> tuple[End, ...]:
+def ends(*oks: bool, at: int = T0) -> tuple[RunCompletion, ...]:
     """Ends, newest first, a minute apart."""
     return tuple(end(at - place * MINUTE, ok=ok) for place, ok in enumerate(oks))
 
@@ -50,8 +61,8 @@ def gaps(
     largest_ms: int = 10 * HOUR,
     *,
     on_weekends: bool = True,
-) -> Gaps:
-    return Gaps(
+) -> SuccessGaps:
+    return SuccessGaps(
         successes=successes,
         over_ms=over_ms,
         class_name="all hours",
@@ -62,7 +73,7 @@ def gaps(
     )
 
 
-def history(buckets: dict[int, int] | None = None, over_ms: int = 9 * DAY, busiest_hour: int = 10) -> History:
+def history(buckets: dict[int, int] | None = None, over_ms: int = 9 * DAY, busiest_hour: int = 10) -> DurationHistory:
     """Thirty runs of 33 s to 66 s, unless said otherwise."""
     counted = {16: 30} if buckets is None else buckets
-    return History(buckets=tuple(sorted(counted.items())), over_ms=over_ms, busiest_hour=busiest_hour)
+    return DurationHistory(buckets=tuple(sorted(counted.items())), over_ms=over_ms, busiest_hour=busiest_hour)

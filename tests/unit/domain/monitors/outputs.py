@@ -4,11 +4,11 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.sizes import BEFORE_MS, sizes_of
-from mainspring.domain.output_size import bucket_of_size, least_of
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.outcomes.output_sizes import SIZE_HISTORY_MS, summarize_sizes
+from mainspring.domain.runs.output_size import bucket_minimum, size_bucket
 from tests.unit.domain.monitors.looking import DAY, T0, end, look, watched
 
 KIND = IncidentKind.DID_NOTHING
@@ -28,19 +28,19 @@ SERIES: dict[str, Draw] = {
 """What outputs plausibly look like, of which none is wrong."""
 
 
-def of_runs(sizes: list[list[int]]) -> Iterator[Judged]:
+def of_runs(sizes: list[list[int]]) -> Iterator[Evaluation]:
     """What is said of each run, day by day, by one who tells and remembers what he told."""
     open_now: frozenset[Subject] = frozenset()
     counted: list[tuple[int, int, int]] = []
     for day, those in enumerate(sizes):
         at = T0 + day * DAY
-        known = sizes_of([row for row in counted if row[0] >= at - BEFORE_MS], at)
+        known = summarize_sizes([row for row in counted if row[0] >= at - SIZE_HISTORY_MS], at)
         for size in those:
-            facts = Facts(automations=(watched(ends=(end(at, size=size),), sizes=known),), open=open_now)
+            facts = MonitorInputs(automations=(watched(ends=(end(at, size=size),), sizes=known),), open=open_now)
             (judged,) = look(KIND, facts, at)
             open_now = frozenset() if judged.finding is None else frozenset({judged.subject})
             yield judged
-        counted += [(at, least_of(bucket_of_size(size)), 1) for size in those]
+        counted += [(at, bucket_minimum(size_bucket(size)), 1) for size in those]
 
 
 def drawn(draw: Draw, days: int, a_day: int, seed: int) -> list[list[int]]:

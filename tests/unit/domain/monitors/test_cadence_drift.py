@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.cadence_drift import CadenceDriftTuning
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.punctuality import Punctuality
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.timing.cadence_drift import CadenceDriftTuning
+from mainspring.domain.time.punctuality import Punctuality
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, look, watched
 
 KIND = IncidentKind.CADENCE_DRIFT
@@ -19,10 +19,10 @@ def kept(skipped: int = 0, slots: int = 30, lag_ms: int = 0) -> Punctuality:
     return Punctuality(slots=slots, skipped=skipped, declared_ms=MINUTE, effective_ms=effective, lag_ms=lag_ms)
 
 
-def facts(**punctual: Punctuality | None) -> Facts:
+def facts(**punctual: Punctuality | None) -> MonitorInputs:
     """Two schedules of one automation, as far as they are read."""
     one = watched(cadences=(cadence(name="x", every="1m"), cadence(name="y", every="1m")), tier=Severity.PAGE)
-    return Facts(automations=(one,), punctual=punctual)
+    return MonitorInputs(automations=(one,), punctual=punctual)
 
 
 def test_schedule_that_starts_half_as_often_is_told_in_the_digest() -> None:
@@ -53,7 +53,9 @@ def test_drift_does_not_flap() -> None:
     told = frozenset({Subject("backup", KIND)})
     for skipped, wrong in ((7, True), (6, True), (5, False)):
         now = facts(x=kept(), y=kept(skipped))
-        assert bool(found(KIND, Facts(automations=now.automations, punctual=now.punctual, open=told), T0)) is wrong
+        assert (
+            bool(found(KIND, MonitorInputs(automations=now.automations, punctual=now.punctual, open=told), T0)) is wrong
+        )
         assert found(KIND, now, T0) == []
 
 
@@ -63,7 +65,7 @@ def test_nothing_is_said_of_few_slots_or_of_what_is_off() -> None:
     assert look(KIND, facts(x=None, y=None), T0) == []
     assert look(KIND, facts(x=kept()), T0)[0].unsure is not None
     off = watched(cadences=(cadence(name="x", every="1m"),), paused_at=T0)
-    assert look(KIND, Facts(automations=(off,), punctual={"x": kept(20)}), T0 + DAY) == []
+    assert look(KIND, MonitorInputs(automations=(off,), punctual={"x": kept(20)}), T0 + DAY) == []
     assert look(KIND, watched(), T0) == []
 
 

@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import Severity, Subject
-from mainspring.domain.monitors.did_nothing import DidNothingTuning
-from mainspring.domain.monitors.facts import Facts, Sizes
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.sizes import sizes_of
+from mainspring.domain.incidents.incident import Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, OutputSizes
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.outcomes.did_nothing import DidNothingTuning
+from mainspring.domain.monitors.outcomes.output_sizes import summarize_sizes
 from tests.unit.domain.monitors.looking import DAY, T0, end, found, look, watched
 from tests.unit.domain.monitors.outputs import KIND, SERIES, drawn, of_runs
 
 GB = 10**9
-USUAL = Sizes(successes=30, over_ms=30 * DAY, days=((2 * GB, T0 - 30 * DAY, T0 - DAY),))
+USUAL = OutputSizes(successes=30, over_ms=30 * DAY, days=((2 * GB, T0 - 30 * DAY, T0 - DAY),))
 
 
-def said(judged: list[Judged]) -> list[bool]:
+def said(judged: list[Evaluation]) -> list[bool]:
     return [one.finding is not None for one in judged]
 
 
@@ -40,8 +40,8 @@ def test_what_was_told_is_well_only_at_twice_the_limit() -> None:
     told = frozenset({Subject("backup", KIND)})
     for size, wrong in ((GB // 5, True), (2 * GB // 5 - 1, True), (2 * GB // 5, False)):
         ends = (end(T0, ok=False), end(T0), end(T0, size=size))
-        assert bool(found(KIND, Facts(automations=(watched(ends=ends, sizes=USUAL),), open=told), T0)) is wrong
-    failed = Facts(automations=(watched(ends=(end(T0, ok=False),), sizes=USUAL),), open=told)
+        assert bool(found(KIND, MonitorInputs(automations=(watched(ends=ends, sizes=USUAL),), open=told), T0)) is wrong
+    failed = MonitorInputs(automations=(watched(ends=(end(T0, ok=False),), sizes=USUAL),), open=told)
     assert look(KIND, failed, T0)[0].unsure is not None
     assert look(KIND, watched(ends=(end(T0, ok=False),), sizes=USUAL), T0) == []
 
@@ -49,14 +49,14 @@ def test_what_was_told_is_well_only_at_twice_the_limit() -> None:
 @pytest.mark.parametrize(
     "known",
     [
-        Sizes(successes=19, over_ms=30 * DAY, days=USUAL.days),
-        Sizes(successes=30, over_ms=14 * DAY - 1, days=USUAL.days),
-        Sizes(successes=30, over_ms=30 * DAY, days=((0, T0 - 20 * DAY, T0 - 13 * DAY), *USUAL.days)),
-        Sizes(successes=0, over_ms=0, days=()),
+        OutputSizes(successes=19, over_ms=30 * DAY, days=USUAL.days),
+        OutputSizes(successes=30, over_ms=14 * DAY - 1, days=USUAL.days),
+        OutputSizes(successes=30, over_ms=30 * DAY, days=((0, T0 - 20 * DAY, T0 - 13 * DAY), *USUAL.days)),
+        OutputSizes(successes=0, over_ms=0, days=()),
     ],
     ids=["too few", "too short", "sometimes empty", "nothing"],
 )
-def test_nothing_is_said_before_it_is_learned_nor_of_what_may_be_empty(known: Sizes) -> None:
+def test_nothing_is_said_before_it_is_learned_nor_of_what_may_be_empty(known: OutputSizes) -> None:
     """Twenty successes over two weeks; empty a week apart is as usual as anything."""
     assert found(KIND, watched(ends=(end(T0, size=0),), sizes=known), T0) == []
 
@@ -102,7 +102,7 @@ def test_new_normal_is_told_for_a_week_and_then_accepted(size: int, begins: int)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 2**40)), min_size=1), st.integers(1, 14))
 def test_usual_was_seen_on_days_so_far_apart(rows: list[tuple[int, int]], apart: int) -> None:
     """The smallest such size, and none that is smaller."""
-    known = sizes_of([(T0 + day * DAY, size, 1) for day, size in rows], T0 + 30 * DAY)
+    known = summarize_sizes([(T0 + day * DAY, size, 1) for day, size in rows], T0 + 30 * DAY)
     smallest = {day: min(size for other, size in rows if other == day) for day, _ in rows}
 
     def is_usual(size: int) -> bool:

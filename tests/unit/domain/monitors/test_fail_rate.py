@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Recent
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts
 from tests.unit.domain.monitors.looking import T0, ends, found, look, watched
 
 RATE = IncidentKind.FAIL_RATE
@@ -24,19 +24,19 @@ def test_share_is_wrong_from_its_limit_on() -> None:
 
 def test_window_counts_where_enough_ended_in_it() -> None:
     """Twenty ends in the hour are judged without looking at single runs."""
-    one = watched(recent=Recent(succeeded=10, failed=10), ends=ends(*[False, True] * 10), tier=Severity.PAGE)
+    one = watched(recent=RecentCounts(succeeded=10, failed=10), ends=ends(*[False, True] * 10), tier=Severity.PAGE)
     (finding,) = found(RATE, one, T0)
     assert (finding.text, finding.severity) == ("50 % of the runs fail (10 in 1h)", Severity.NOTIFY)
-    assert found(RATE, watched(recent=Recent(succeeded=9, failed=10), ends=ends(*[True] * 20)), T0) == []
+    assert found(RATE, watched(recent=RecentCounts(succeeded=9, failed=10), ends=ends(*[True] * 20)), T0) == []
 
 
 def test_outage_that_is_over_is_not_told_anew() -> None:
     """Its failures were told when they failed; whoever was told of the rate hears that it is well only once it is."""
     over = ends(*[True] * 5, *[False] * 6)
     assert found(RATE, watched(ends=over), T0) == []
-    assert found(RATE, watched(recent=Recent(succeeded=10, failed=12), ends=over), T0) == []
+    assert found(RATE, watched(recent=RecentCounts(succeeded=10, failed=12), ends=over), T0) == []
     assert found(RATE, watched(ends=ends(*[True] * 4, *[False] * 6)), T0) != []
-    (still,) = look(RATE, Facts(automations=(watched(ends=over),), open=OPEN), T0)
+    (still,) = look(RATE, MonitorInputs(automations=(watched(ends=over),), open=OPEN), T0)
     assert still.finding is not None
 
 
@@ -52,7 +52,7 @@ def test_stated_share_takes_the_place_of_the_default() -> None:
 def test_rate_does_not_flap_at_the_border(oks: list[bool]) -> None:
     """Told once, it is well only below half of the limit; what is wrong anew is wrong for who was told, too."""
     one = watched(ends=ends(*oks))
-    judged = look(RATE, Facts(automations=(one,), open=OPEN), T0)
+    judged = look(RATE, MonitorInputs(automations=(one,), open=OPEN), T0)
     share = judged[0].figures["failed_share"] if judged else None
     assert share is None or (judged[0].finding is not None) is (share >= 0.25)
     assert not found(RATE, one, T0) or judged[0].finding is not None

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import MEMBERS, Incident, IncidentKind, Severity, Subject
-from mainspring.domain.member import HealthRule, Settlement
-from mainspring.domain.monitors.facts import Facts, Fault, OpenFailure
-from mainspring.domain.monitors.failures import kind_of, subjects_of
+from mainspring.domain.incidents.incident import MEMBERS_FACT, Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_members import HealthRule, Settlement
+from mainspring.domain.monitors.inputs import MonitorInputs, NewFailure, OpenFailure
+from mainspring.domain.monitors.outcomes.failed_runs import assign_subjects, incident_kind
 from mainspring.domain.states import FailureReason, IncidentState, RunState
 from tests.unit.domain.monitors.looking import HOUR, T0, cadence, found, look, watched
 
@@ -17,7 +17,7 @@ KINDS = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED, IncidentK
 reasons = st.sampled_from([reason.value for reason in FailureReason])
 states = st.sampled_from([state.value for state in RunState])
 faults = st.builds(
-    Fault,
+    NewFailure,
     run=st.text("rab123", min_size=1, max_size=4),
     automation=st.sampled_from("ab"),
     fingerprint=st.sampled_from(["", "f1", "f2"]),
@@ -28,7 +28,7 @@ faults = st.builds(
 )
 
 
-def fault(at: int = T0, **known: Any) -> Fault:
+def fault(at: int = T0, **known: Any) -> NewFailure:
     values: dict[str, Any] = {
         "run": "r_1",
         "automation": "backup",
@@ -36,7 +36,7 @@ def fault(at: int = T0, **known: Any) -> Fault:
         "state": "failed",
         "text": "403 AccessDenied",
     }
-    return Fault(**values | {"reason": "permanent_error"} | known, at=at)
+    return NewFailure(**values | {"reason": "permanent_error"} | known, at=at)
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def fault(at: int = T0, **known: Any) -> Fault:
 )
 def test_fault_is_of_one_kind(state: str, reason: str, kind: IncidentKind | None) -> None:
     """What a person gave up, or cancelled, is no news."""
-    assert kind_of(fault(state=state, reason=reason)) is kind
+    assert incident_kind(fault(state=state, reason=reason)) is kind
 
 
 def test_faults_of_one_cause_are_one_finding() -> None:
     """It stands for all of them, names the newest, and began with the first."""
-    facts = Facts(
+    facts = MonitorInputs(
         automations=(watched(tier=Severity.PAGE),),
         faults=(fault(T0 + 2, run="r_2"), fault(T0), fault(T0 + 1, fingerprint="f2"), fault(T0, automation="other")),
     )
@@ -73,17 +73,17 @@ def test_faults_of_one_cause_are_one_finding() -> None:
 def test_attention_says_whom_it_needs() -> None:
     """And leads to the sentences that explain it."""
     (finding,) = found(
-        IncidentKind.NEEDS_ATTENTION, Facts(faults=(fault(state="needs_attention", reason="drift"),)), T0
+        IncidentKind.NEEDS_ATTENTION, MonitorInputs(faults=(fault(state="needs_attention", reason="drift"),)), T0
     )
     assert (finding.text, finding.hint) == ("needs a person: 403 AccessDenied", "mainspring explain r_1")
 
 
 @given(st.lists(faults, max_size=20))
-def test_each_fault_is_told_exactly_once(known: list[Fault]) -> None:
+def test_each_fault_is_told_exactly_once(known: list[NewFailure]) -> None:
     """Every fault of a kind is counted in one finding, whatever the order of the rows; paused or unknown, it happened."""
-    facts, turned = Facts(faults=tuple(known)), Facts(faults=tuple(reversed(known)))
+    facts, turned = MonitorInputs(faults=tuple(known)), MonitorInputs(faults=tuple(reversed(known)))
     told = [finding for kind in KINDS for finding in found(kind, facts, T0)]
-    assert sum(finding.number for finding in told) == sum(kind_of(one) is not None for one in known)
+    assert sum(finding.number for finding in told) == sum(incident_kind(one) is not None for one in known)
     assert len({finding.subject for finding in told}) == len(told)
     assert {one.subject: one.number for one in told} == {
         one.subject: one.number for kind in KINDS for one in found(kind, turned, T0)
@@ -101,7 +101,7 @@ def test_each_fault_is_told_exactly_once(known: list[Fault]) -> None:
 )
 def test_what_is_tried_once_used_up_no_retries(known, says) -> None:
     """Retries are told of where there were some."""
-    facts = Facts(automations=(watched(**known),), faults=(fault(reason="retries_exhausted"),))
+    facts = MonitorInputs(automations=(watched(**known),), faults=(fault(reason="retries_exhausted"),))
     (finding,) = found(IncidentKind.RETRIES_EXHAUSTED, facts, T0)
     assert finding.text == f"{says}403 AccessDenied"
 
@@ -110,7 +110,7 @@ def test_run_that_needs_a_person_is_not_tried_again_by_its_schedule() -> None:
     """The next slot has a run of its own."""
     one = watched(cadences=(cadence(every="1h"),), succeeded_at=T0)
     both = (fault(), fault(state="needs_attention", reason="drift", run="r_2"))
-    facts = Facts(automations=(one,), faults=both)
+    facts = MonitorInputs(automations=(one,), faults=both)
     (failed,) = found(IncidentKind.PERMANENT_ERROR, facts, T0 + 1)
     (stuck,) = found(IncidentKind.NEEDS_ATTENTION, facts, T0 + 1)
     assert (failed.facts["next_try_at"], stuck.facts["next_try_at"]) == (T0 + HOUR, None)
@@ -138,23 +138,27 @@ def failing(subject: Subject, **members: Any) -> OpenFailure:
 def test_incident_with_an_open_member_is_found_again() -> None:
     """With what became of its runs, and the newest open one as the next to look at; with none it is well."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
-    facts = Facts(automations=(watched(),), failing=(failing(subject, failed=3, open=2, fixed=1, newest="r_3"),))
+    facts = MonitorInputs(
+        automations=(watched(),), failing=(failing(subject, failed=3, open=2, fixed=1, newest="r_3"),)
+    )
     (one,) = found(IncidentKind.PERMANENT_ERROR, facts, T0)
     assert (one.subject, one.since_at, one.text) == (subject, T0 - HOUR, "failed: 403 AccessDenied")
     assert (one.hint, one.facts["runs"]) == ("mainspring runs show r_3", ["r_1", "r_3"])
-    assert one.facts[MEMBERS] == "3 runs failed, 1 fixed, 2 open"
-    settled = Facts(automations=(watched(),), failing=(failing(subject, failed=3, open=0, fixed=1),))
+    assert one.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
+    settled = MonitorInputs(automations=(watched(),), failing=(failing(subject, failed=3, open=0, fixed=1),))
     (judged,) = look(IncidentKind.PERMANENT_ERROR, settled, T0)
-    assert (judged.finding, judged.figures[MEMBERS]) == (None, "3 runs failed, 1 fixed, 2 discarded")
+    assert (judged.finding, judged.figures[MEMBERS_FACT]) == (None, "3 runs failed, 1 fixed, 2 discarded")
 
 
 def test_new_failures_are_counted_with_the_members_there_are() -> None:
     """The incident began with the first of all."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
     before = failing(subject, failed=1, open=1, fixed=0, newest="r_1")
-    facts = Facts(automations=(watched(),), faults=(fault(run="r_2"),), failing=(before,), open=frozenset({subject}))
+    facts = MonitorInputs(
+        automations=(watched(),), faults=(fault(run="r_2"),), failing=(before,), open=frozenset({subject})
+    )
     (one,) = found(IncidentKind.PERMANENT_ERROR, facts, T0)
-    assert (one.facts[MEMBERS], one.facts["first_at"]) == ("2 runs failed, 2 open", T0 - HOUR)
+    assert (one.facts[MEMBERS_FACT], one.facts["first_at"]) == ("2 runs failed, 2 open", T0 - HOUR)
 
 
 def test_failures_of_one_thing_are_one_incident_whatever_they_say() -> None:
@@ -171,29 +175,31 @@ def test_failures_of_one_thing_are_one_incident_whatever_they_say() -> None:
         Subject("backup", IncidentKind.NEEDS_ATTENTION, "f3"),
         Subject("other", IncidentKind.PERMANENT_ERROR, "f1"),
     ]
-    assert subjects_of(told, ()) == [first, first, *others]
+    assert assign_subjects(told, ()) == [first, first, *others]
     exhausted = Subject("backup", IncidentKind.RETRIES_EXHAUSTED)
-    assert subjects_of(told, {exhausted}) == [exhausted, exhausted, *others]
+    assert assign_subjects(told, {exhausted}) == [exhausted, exhausted, *others]
 
 
 def test_failures_that_are_settled_before_the_first_look_are_not_counted_as_open() -> None:
     """Two failed and succeeded, one failed: one is open, and it is the one to look at. Where all are settled no one is told."""
     fixed = [fault(at=T0 + n, run=f"r_{n}", settled=Settlement.ITEM_SUCCEEDED) for n in (1, 2)]
     open_, given_up = fault(at=T0, run="r_0"), fault(at=T0 + 3, run="r_3", settled=Settlement.DISCARDED)
-    (one,) = found(IncidentKind.PERMANENT_ERROR, Facts(automations=(watched(),), faults=(*fixed, open_, given_up)), T0)
-    assert one.facts[MEMBERS] == "4 runs failed, 2 fixed, 1 discarded, 1 open"
+    (one,) = found(
+        IncidentKind.PERMANENT_ERROR, MonitorInputs(automations=(watched(),), faults=(*fixed, open_, given_up)), T0
+    )
+    assert one.facts[MEMBERS_FACT] == "4 runs failed, 2 fixed, 1 discarded, 1 open"
     assert one.hint == "mainspring runs show r_0"
-    settled = Facts(automations=(watched(),), faults=(*fixed, given_up))
+    settled = MonitorInputs(automations=(watched(),), faults=(*fixed, given_up))
     assert look(IncidentKind.PERMANENT_ERROR, settled, T0) == []
 
 
 def test_run_that_failed_twice_before_the_first_look_is_counted_once() -> None:
     """By its later failure."""
     twice = (fault(at=T0, settled=Settlement.FAILED_AGAIN), fault(at=T0 + 1))
-    (one,) = found(IncidentKind.PERMANENT_ERROR, Facts(automations=(watched(),), faults=twice), T0)
-    assert MEMBERS not in one.facts
+    (one,) = found(IncidentKind.PERMANENT_ERROR, MonitorInputs(automations=(watched(),), faults=twice), T0)
+    assert MEMBERS_FACT not in one.facts
     other = (fault(at=T0, settled=Settlement.FAILED_AGAIN), fault(at=T0 + 1, fingerprint="f2"))
-    (one,) = found(IncidentKind.PERMANENT_ERROR, Facts(automations=(watched(),), faults=other), T0)
+    (one,) = found(IncidentKind.PERMANENT_ERROR, MonitorInputs(automations=(watched(),), faults=other), T0)
     assert one.subject.fingerprint == "f2"
 
 
@@ -202,6 +208,6 @@ def test_settled_failure_that_comes_to_open_ones_changes_no_words() -> None:
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
     before = failing(subject, failed=1, open=1, fixed=0, newest="r_1")
     new = fault(run="r_2", settled=Settlement.SUCCEEDED)
-    facts = Facts(automations=(watched(),), faults=(new,), failing=(before,), open=frozenset({subject}))
+    facts = MonitorInputs(automations=(watched(),), faults=(new,), failing=(before,), open=frozenset({subject}))
     (one,) = found(IncidentKind.PERMANENT_ERROR, facts, T0)
     assert (one.text, one.hint) == ("failed: 403 AccessDenied", "mainspring runs show r_1")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.incident import IncidentKind, Subject
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.schedule import jitter_of
+from mainspring.domain.incidents.incident import IncidentKind, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.time.schedule import compute_jitter
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, found, look, watched
 
 LATE = IncidentKind.LATE_START
@@ -56,7 +56,7 @@ def test_first_slot_of_an_interval_is_late_by_when_it_was_announced(made) -> Non
 def test_jitter_puts_the_start_off() -> None:
     """A start that is spread is late only after its own time."""
     one = watched(options={"jitter": "40m"}, cadences=(DUE,))
-    put_off = jitter_of("backup", T0 + HOUR, parse_duration("40m"))
+    put_off = compute_jitter("backup", T0 + HOUR, parse_duration("40m"))
     assert put_off > 0
     assert found(LATE, one, T0 + HOUR + put_off + 15 * MINUTE - 1) == []
     assert found(LATE, one, T0 + HOUR + put_off + 15 * MINUTE) != []
@@ -81,7 +81,7 @@ def test_late_start_lasts_while_nothing_begins() -> None:
     made = cadence(every="1h", next_slot_at=T0 + 3 * HOUR, unbegun_at=T0 + 2 * HOUR, unbegun_run="r_8")
     one = watched(cadences=(made,))
     now_at = T0 + 2 * HOUR + MINUTE
-    told = Facts(automations=(one,), open=frozenset({Subject("backup", LATE)}))
+    told = MonitorInputs(automations=(one,), open=frozenset({Subject("backup", LATE)}))
     (judged,) = look(LATE, told, now_at)
     assert (judged.finding, judged.unsure is None) == (None, False)
     (judged,) = look(LATE, one, now_at)

@@ -5,12 +5,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.monitors.human_wait import HumanWaitTuning
-from mainspring.domain.monitors.own_tunings import OwnTunings
-from mainspring.domain.monitors.silence import SilenceTuning
-from mainspring.domain.monitors.table import DEFAULTS, MONITORS, judge_all
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, evaluate_all
+from mainspring.domain.monitors.timing.silence import SilenceTuning
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.monitors.waiting.human_wait import HumanWaitTuning
 from tests.unit.domain.monitors.looking import DAY, HOUR, T0, cadence, watched
 
 SILENCE, WAIT = IncidentKind.SILENCE, IncidentKind.HUMAN_WAIT
@@ -21,7 +21,7 @@ written = st.dictionaries(patterns, st.just({SILENCE: {"on": False}}), max_size=
 
 def test_exact_name_wins_over_patterns_and_a_later_pattern_over_an_earlier_one() -> None:
     """Setting by setting: what only one of them states holds."""
-    own = OwnTunings(
+    own = TuningOverrides(
         {
             "nightly": {WAIT: {"most": timedelta(hours=1)}},
             "*": {WAIT: {"most": timedelta(hours=2), "on": False}},
@@ -36,18 +36,20 @@ def test_exact_name_wins_over_patterns_and_a_later_pattern_over_an_earlier_one()
 
 def test_names_that_fit_nobody_are_known() -> None:
     """A slip in a name is no pattern that happens to fit nobody today: both are told."""
-    own = OwnTunings({"nightly": {}, "sync-*": {}, "nihgtly": {}, "x*": {}})
+    own = TuningOverrides({"nightly": {}, "sync-*": {}, "nihgtly": {}, "x*": {}})
     assert own.fit_nobody(["nightly", "sync-a"]) == ["nihgtly", "x*"]
 
 
 @given(written, st.sets(names, min_size=1))
 def test_only_those_that_it_is_off_for_are_not_judged(settings, some) -> None:
     """The others are judged as without any such setting; each is judged once."""
-    facts = Facts(automations=tuple(watched(name=name, cadences=(cadence(every="1h"),)) for name in sorted(some)))
-    own = OwnTunings(settings)
+    facts = MonitorInputs(
+        automations=tuple(watched(name=name, cadences=(cadence(every="1h"),)) for name in sorted(some))
+    )
+    own = TuningOverrides(settings)
     found = [
         one.subject.automation
-        for one in judge_all(facts, DEFAULTS, T0 + 3 * HOUR, own).findings
+        for one in evaluate_all(facts, DEFAULT_TUNINGS, T0 + 3 * HOUR, own).findings
         if one.subject.kind is SILENCE
     ]
     assert sorted(found) == sorted(name for name in some if not own.set_of(name, SILENCE))
@@ -55,13 +57,15 @@ def test_only_those_that_it_is_off_for_are_not_judged(settings, some) -> None:
 
 def test_monitor_that_is_off_for_all_judges_whom_it_is_on_for() -> None:
     """And by its settings."""
-    facts = Facts(automations=(watched(name="a", succeeded_at=T0, cadences=(cadence(every="1h"),)), watched(name="b")))
-    tunings = {**DEFAULTS, SILENCE: SilenceTuning(on=False)}
-    own = OwnTunings({"a": {SILENCE: {"on": True}}})
-    judged = judge_all(facts, tunings, T0 + DAY, own)
+    facts = MonitorInputs(
+        automations=(watched(name="a", succeeded_at=T0, cadences=(cadence(every="1h"),)), watched(name="b"))
+    )
+    tunings = {**DEFAULT_TUNINGS, SILENCE: SilenceTuning(on=False)}
+    own = TuningOverrides({"a": {SILENCE: {"on": True}}})
+    judged = evaluate_all(facts, tunings, T0 + DAY, own)
     assert [one.subject.automation for one in judged.findings if one.subject.kind is SILENCE] == ["a"]
     assert judged.judged[SILENCE] == 1
-    assert SILENCE not in judge_all(facts, tunings, T0 + DAY).judged
+    assert SILENCE not in evaluate_all(facts, tunings, T0 + DAY).judged
 
 
 def test_who_judges_no_automation_says_so() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import History
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import DurationHistory
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, end, found, history, look, watched
 
 SLOW, FAST = IncidentKind.TOO_SLOW, IncidentKind.TOO_FAST
@@ -71,7 +71,7 @@ def test_what_is_quick_anyway_is_not_too_fast() -> None:
 
 
 @pytest.mark.parametrize("known", [history({16: 19}), history(over_ms=6 * DAY), history({}, over_ms=0)])
-def test_pace_is_learned_first(known: History) -> None:
+def test_pace_is_learned_first(known: DurationHistory) -> None:
     """Twenty runs and seven days."""
     one = watched(ends=(end(T0, 1),), running_since_at=T0, history=known)
     assert found(FAST, one, T0 + DAY) == []

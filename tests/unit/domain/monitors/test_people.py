@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import ByHand, Facts, HeldLock, Question, Queue, Reopening
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import HeldLock, ManualHelp, MonitorInputs, OpenQuestion, Reopening, WatchedQueue
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, found, look, watched
 
 HUMAN, LOCK, PAUSED = IncidentKind.HUMAN_WAIT, IncidentKind.LOCK_HELD, IncidentKind.PAUSED
@@ -15,8 +15,8 @@ RECURRING, HAND = IncidentKind.RECURRING, IncidentKind.HELPED_BY_HAND
 @pytest.mark.parametrize(("until", "late"), [(None, DAY), (10 * DAY, DAY), (2 * HOUR, HOUR)])
 def test_question_is_late_after_half_of_its_time(until: int | None, late: int) -> None:
     """A day at most."""
-    question = Question("r_1", T0, None if until is None else T0 + until)
-    one = watched(questions=(question, Question("r_2", T0 + 3 * DAY, None)), tier=Severity.PAGE)
+    question = OpenQuestion("r_1", T0, None if until is None else T0 + until)
+    one = watched(questions=(question, OpenQuestion("r_2", T0 + 3 * DAY, None)), tier=Severity.PAGE)
     assert found(HUMAN, one, T0 + late - 1) == []
     (finding,) = found(HUMAN, one, T0 + late)
     assert finding.text.startswith("1 question unanswered")
@@ -26,14 +26,14 @@ def test_question_is_late_after_half_of_its_time(until: int | None, late: int) -
 @given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))
 def test_question_is_monotone_in_time(first: int, more: int) -> None:
     """Only an answer ends it."""
-    one = watched(questions=(Question("r_1", T0, T0 + DAY),))
+    one = watched(questions=(OpenQuestion("r_1", T0, T0 + DAY),))
     assert not found(HUMAN, one, T0 + first) or found(HUMAN, one, T0 + first + more)
 
 
 @pytest.mark.parametrize(("live", "longest"), [(True, DAY), (False, 10 * MINUTE)])
 def test_lock_is_held_too_long(live: bool, longest: int) -> None:
     """A day, or ten minutes without anybody who could let it go."""
-    facts = Facts(locks=(HeldLock("db", "r_1/step", T0, live),))
+    facts = MonitorInputs(locks=(HeldLock("db", "r_1/step", T0, live),))
     assert found(LOCK, facts, T0 + longest - 1) == []
     (finding,) = found(LOCK, facts, T0 + longest)
     assert ("which is gone" in finding.text) is not live
@@ -42,9 +42,9 @@ def test_lock_is_held_too_long(live: bool, longest: int) -> None:
 
 def test_pause_without_an_end_is_told_in_the_digest() -> None:
     """Of automations and queues, after a week."""
-    facts = Facts(
+    facts = MonitorInputs(
         automations=(watched(paused_at=T0, paused_by="cli:ann@box", tier=Severity.PAGE),),
-        queues=(Queue(name="mail", paused_at=T0),),
+        queues=(WatchedQueue(name="mail", paused_at=T0),),
     )
     assert found(PAUSED, facts, T0 + 7 * DAY - 1) == []
     mine, queue = found(PAUSED, facts, T0 + 7 * DAY)
@@ -54,9 +54,9 @@ def test_pause_without_an_end_is_told_in_the_digest() -> None:
     assert look(PAUSED, watched(paused_at=T0, retired_at=T0), T0 + 50 * DAY) == []
 
 
-def came_back(*days: int, fingerprint: str = "f1") -> Facts:
+def came_back(*days: int, fingerprint: str = "f1") -> MonitorInputs:
     rows = tuple(Reopening("backup", IncidentKind.PERMANENT_ERROR, fingerprint, T0 + day * DAY) for day in days)
-    return Facts(automations=(watched(),), reopenings=rows)
+    return MonitorInputs(automations=(watched(),), reopenings=rows)
 
 
 def test_error_that_comes_back_three_times_is_told() -> None:
@@ -71,5 +71,5 @@ def test_error_that_comes_back_three_times_is_told() -> None:
 def test_what_a_person_helps_too_often_is_told() -> None:
     """Above a fifth of at least ten runs."""
     for helped, started, wrong in ((2, 10, False), (3, 10, True), (9, 9, False), (21, 100, True)):
-        facts = Facts(automations=(watched(),), by_hand={"backup": ByHand(helped, started)})
+        facts = MonitorInputs(automations=(watched(),), by_hand={"backup": ManualHelp(helped, started)})
         assert bool(found(HAND, facts, T0)) is wrong

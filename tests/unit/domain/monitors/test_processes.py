@@ -6,25 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Away, Facts, Process, Watched
-from mainspring.domain.stall import BlockedLoop
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, UnreachableSource, WatchedAutomation, WatchedProcess
+from mainspring.domain.processes.stall import BlockedLoop
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, T0, cadence, ends, found, look, watched
 
 LOST, DEFINITION, SOURCE = IncidentKind.WORKER_LOST, IncidentKind.DEFINITION_LOST, IncidentKind.SOURCE_AWAY
 NEEDY = watched(cadences=(cadence(every="1h", next_slot_at=T0 + 9 * DAY),), announced_at=T0, served=1)
 
 
-def process(role: str = "worker", beat_at: int = T0, **known: Any) -> Process:
+def process(role: str = "worker", beat_at: int = T0, **known: Any) -> WatchedProcess:
     values: dict[str, Any] = {"session": 1, "host": "box", "pid": 7, "opened_at": T0 - DAY, "serves": True}
-    return Process(**values | {"role": role, "beat_at": beat_at} | known)
+    return WatchedProcess(**values | {"role": role, "beat_at": beat_at} | known)
 
 
-def facts(*processes: Process, one: Watched = NEEDY, **known: Any) -> Facts:
-    return Facts(automations=(one,), processes=processes, **known)
+def facts(*processes: WatchedProcess, one: WatchedAutomation = NEEDY, **known: Any) -> MonitorInputs:
+    return MonitorInputs(automations=(one,), processes=processes, **known)
 
 
-def roles(known: Facts, now_at: int) -> list[str]:
+def roles(known: MonitorInputs, now_at: int) -> list[str]:
     return [finding.subject.fingerprint for finding in found(LOST, known, now_at)]
 
 
@@ -80,7 +80,7 @@ def test_dead_or_draining_is_not_alive() -> None:
 KEPT = process("supervisor", T0 + HOUR, opened_at=T0, posts=("watcher",), session=9)
 
 
-def young(now_at: int, **known: Any) -> Process:
+def young(now_at: int, **known: Any) -> WatchedProcess:
     return process("watcher", now_at, opened_at=now_at - SECOND, **known)
 
 
@@ -221,7 +221,7 @@ def test_definition_that_nobody_announces_is_lost() -> None:
 
 
 @pytest.mark.parametrize("one", [watched(), watched(kind="exec", cadences=NEEDY.cadences)])
-def test_definition_that_nobody_waits_for_is_not_lost(one: Watched) -> None:
+def test_definition_that_nobody_waits_for_is_not_lost(one: WatchedAutomation) -> None:
     """What never ran, and what wraps a command, is announced by no worker."""
     assert found(DEFINITION, facts(process(), one=one), T0 + DAY) == []
 
@@ -238,7 +238,7 @@ def test_definition_that_ran_and_is_gone_is_told_in_the_digest(ran: dict[str, An
 
 def test_source_is_away_after_five_minutes() -> None:
     """With the reason, and the broker as what it shares with others."""
-    one = watched(away=(Away("backup/queue", "box", T0, "refused", "nats://mq"),), tier=Severity.PAGE)
+    one = watched(away=(UnreachableSource("backup/queue", "box", T0, "refused", "nats://mq"),), tier=Severity.PAGE)
     assert found(SOURCE, one, T0 + 5 * MINUTE - 1) == []
     (finding,) = found(SOURCE, one, T0 + 5 * MINUTE)
     assert finding.text == "backup/queue has not reached its source for 5m: refused"

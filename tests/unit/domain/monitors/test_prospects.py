@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cadence import MOST_COUNTED, due_between
-from mainspring.domain.monitors.prospects import missed, prospects
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.monitors.timing.success_outlook import count_missed_slots, describe_outlook
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.success_deadline import MAX_MISSED_COUNT, count_due
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, watched
 
 HOURLY = cadence(every="1h")
@@ -26,7 +26,7 @@ DAILY = cadence(cron="0 3 * * *")
 )
 def test_next_try_is_the_next_slot_where_there_is_one(known, after, expected):
     """Null is said where nothing starts it; where nobody can know, nothing is."""
-    assert prospects(watched(**known), T0 + after) == expected
+    assert describe_outlook(watched(**known), T0 + after) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_next_try_is_the_next_slot_where_there_is_one(known, after, expected):
         ({"cadences": (HOURLY,), "succeeded_at": T0 + HOUR}, 3 * HOUR, 2),
         ({"cadences": (HOURLY, DAILY)}, 3 * HOUR, 4),
         ({"cadences": (HOURLY,), "expected_from_at": T0 + 3 * HOUR}, 3 * HOUR, 0),
-        ({"cadences": (HOURLY,)}, 90 * DAY, MOST_COUNTED),
+        ({"cadences": (HOURLY,)}, 90 * DAY, MAX_MISSED_COUNT),
         ({}, 90 * DAY, 0),
     ],
 )
 def test_slots_since_the_last_success_are_counted(known, until, number):
     """Of all schedules together, from when something was expected, and no further than anybody reads."""
-    assert missed(watched(**known), T0 + until) == number
+    assert count_missed_slots(watched(**known), T0 + until) == number
 
 
 @given(
@@ -52,5 +52,5 @@ def test_slots_since_the_last_success_are_counted(known, until, number):
 def test_more_time_never_has_fewer_slots(one, other, spec):
     """Nor more than there are."""
     schedule, (short, long) = Schedule.parse(**spec), sorted((one, other))
-    few, many = due_between(schedule, T0, T0 + short), due_between(schedule, T0, T0 + long)
-    assert 0 <= few <= many <= MOST_COUNTED
+    few, many = count_due(schedule, T0, T0 + short), count_due(schedule, T0, T0 + long)
+    assert 0 <= few <= many <= MAX_MISSED_COUNT

@@ -1,7 +1,7 @@
 """Messages that runs could not read."""
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import Rejected
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import RejectedMessage
 from tests.unit.domain.monitors.looking import MINUTE, T0, found, watched
 
 REJECTED = IncidentKind.REJECTED_MESSAGE
@@ -9,7 +9,7 @@ REJECTED = IncidentKind.REJECTED_MESSAGE
 
 def test_rejected_message_is_wrong_at_once_and_until_it_is_gone() -> None:
     """One finding an automation, by the oldest; time alone never makes it well, nor a pause."""
-    facts = (Rejected("r_1", "signal", "approve", T0), Rejected("r_2", "event", "paid", T0 + 1))
+    facts = (RejectedMessage("r_1", "signal", "approve", T0), RejectedMessage("r_2", "event", "paid", T0 + 1))
     one = watched(rejected=facts, tier=Severity.PAGE)
     for now_at in (T0, T0 + 10_000 * MINUTE):
         (finding,) = found(REJECTED, one, now_at)

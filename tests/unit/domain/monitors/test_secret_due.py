@@ -5,9 +5,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import DueSecret, Facts
-from mainspring.domain.monitors.secret_due import SecretDueTuning
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import DueSecret, MonitorInputs
+from mainspring.domain.monitors.system.secret_due import SecretDueTuning
 from tests.unit.domain.monitors.looking import DAY, T0, found, look
 
 KIND = IncidentKind.SECRET_DUE
@@ -16,7 +16,7 @@ HOOK = DueSecret("GH_HOOK", "2024-01-01", T0, ("channel ops", "trigger github/we
 
 def test_secret_is_told_two_weeks_ahead_by_its_name_and_users() -> None:
     """To be mended in daylight: never a page, also after its day."""
-    facts = Facts(secrets=(HOOK,))
+    facts = MonitorInputs(secrets=(HOOK,))
     assert found(KIND, facts, T0 - 14 * DAY - 1) == []
     (ahead,) = found(KIND, facts, T0 - 14 * DAY)
     assert (ahead.subject.automation, ahead.subject.fingerprint) == ("", "GH_HOOK")
@@ -31,20 +31,20 @@ def test_secret_is_told_two_weeks_ahead_by_its_name_and_users() -> None:
 def test_secret_is_well_when_its_date_is_moved() -> None:
     """And judged all the same; one that nobody is known to need is told, too."""
     moved = DueSecret("GH_HOOK", "2025-01-01", T0 + 366 * DAY)
-    (judged,) = look(KIND, Facts(secrets=(moved,)), T0)
+    (judged,) = look(KIND, MonitorInputs(secrets=(moved,)), T0)
     assert judged.finding is None
-    assert found(KIND, Facts(secrets=(moved,)), T0 + 366 * DAY)[0].text.endswith("by 2025-01-01")
+    assert found(KIND, MonitorInputs(secrets=(moved,)), T0 + 366 * DAY)[0].text.endswith("by 2025-01-01")
 
 
 def test_long_line_of_users_is_cut() -> None:
     """Five, and how many more."""
     many = DueSecret("X", "2024-01-01", T0, tuple(f"channel c{n}" for n in range(8)))
-    assert found(KIND, Facts(secrets=(many,)), T0)[0].text.endswith("channel c4 and 3 more)")
+    assert found(KIND, MonitorInputs(secrets=(many,)), T0)[0].text.endswith("channel c4 and 3 more)")
 
 
 @given(st.integers(-40, 40), st.integers(0, 40), st.integers(1, 30))
 def test_secret_is_monotone_in_time(first: int, more: int, before: int) -> None:
     """Time alone never renews it."""
-    tuning, facts = SecretDueTuning(before=timedelta(days=before)), Facts(secrets=(HOOK,))
+    tuning, facts = SecretDueTuning(before=timedelta(days=before)), MonitorInputs(secrets=(HOOK,))
     assert not found(KIND, facts, T0 + first * DAY, tuning) or found(KIND, facts, T0 + (first + more) * DAY, tuning)
     assert bool(found(KIND, facts, T0 + first * DAY, tuning)) is (first >= -before)

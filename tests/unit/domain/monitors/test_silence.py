@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.cron import zone_of
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import Gaps
-from mainspring.domain.monitors.gaps import class_of, gaps_of
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import SuccessGaps
+from mainspring.domain.monitors.timing.success_gaps import hour_class, measure_gaps
+from mainspring.domain.time.cron import find_zone
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, ends, found, gaps, look, watched
 
 SILENCE = IncidentKind.SILENCE
@@ -86,7 +86,7 @@ def test_pause_that_ended_begins_the_expecting_anew() -> None:
 
 
 @given(spans, spans, learned)
-def test_silence_is_monotone_in_time(first: int, more: int, known: Gaps) -> None:
+def test_silence_is_monotone_in_time(first: int, more: int, known: SuccessGaps) -> None:
     """Once silent it stays so until a success, whatever it was judged by."""
     for one in (watched(cadences=(HOURLY,)), watched(succeeded_at=T0, gaps=known)):
         if found(SILENCE, one, T0 + first):
@@ -102,7 +102,7 @@ def test_success_never_makes_a_schedule_silent(success: int, more: int) -> None:
 
 
 @given(learned)
-def test_learned_silence_begins_at_its_instant(known: Gaps) -> None:
+def test_learned_silence_begins_at_its_instant(known: SuccessGaps) -> None:
     """Not a millisecond before late_at, from then on always; never for a gap that was seen before."""
     one = watched(succeeded_at=T0, gaps=known)
     late_at = look(SILENCE, one, T0)[0].figures["late_at"]
@@ -157,8 +157,8 @@ def test_first_weekend_of_a_weekday_automation_is_no_silence(tz: str, day: int, 
 
 def test_gaps_know_of_weekends_by_the_clock_of_the_zone() -> None:
     """Friday 23:00 UTC is Saturday in Berlin."""
-    assert gaps_of([(T0 + 4 * DAY + 23 * HOUR, 1)], "Europe/Berlin").on_weekends
-    assert not gaps_of([(T0 + 4 * DAY + 23 * HOUR, 1)], "UTC").on_weekends
+    assert measure_gaps([(T0 + 4 * DAY + 23 * HOUR, 1)], "Europe/Berlin").on_weekends
+    assert not measure_gaps([(T0 + 4 * DAY + 23 * HOUR, 1)], "UTC").on_weekends
 
 
 def test_one_success_is_no_cadence() -> None:
@@ -174,23 +174,23 @@ def test_unread_history_makes_unsure() -> None:
 
 def test_gaps_are_classed_by_the_clock_of_the_zone() -> None:
     """Working days and weekends, in quarters of the local day."""
-    berlin = zone_of("Europe/Berlin")
-    assert class_of(T0 + 5 * HOUR, berlin) == "working days, morning"
-    assert class_of(T0 + 5 * HOUR, zone_of("UTC")) == "working days, night"
-    assert class_of(T0 + 5 * DAY, berlin) == "weekends, night"
+    berlin = find_zone("Europe/Berlin")
+    assert hour_class(T0 + 5 * HOUR, berlin) == "working days, morning"
+    assert hour_class(T0 + 5 * HOUR, find_zone("UTC")) == "working days, night"
+    assert hour_class(T0 + 5 * DAY, berlin) == "weekends, night"
 
 
 def test_class_of_the_present_gap_counts() -> None:
     """Of the afternoons one gap in fifty is a night; what has few gaps is judged by those of all hours."""
     hours = [(T0 + day * DAY + hour * HOUR, 6) for day in range(5) for hour in range(8, 18)]
-    known = gaps_of(hours, "UTC")
+    known = measure_gaps(hours, "UTC")
     assert (known.class_name, known.class_gaps) == ("working days, afternoon", 179)
     assert (known.successes, known.over_ms) == (300, 4 * DAY + 9 * HOUR)
     assert (known.p99_ms, known.largest_ms) == (15 * HOUR, 15 * HOUR)
-    assert gaps_of(hours[:-3], "UTC").p99_ms == 15 * HOUR
-    assert gaps_of(hours[:14], "UTC").class_name == "working days, morning"
-    assert gaps_of(hours[:14], "UTC").p99_ms == HOUR
-    assert gaps_of(hours[:3], "UTC") == gaps(18, 2 * HOUR, HOUR, HOUR, on_weekends=False)
+    assert measure_gaps(hours[:-3], "UTC").p99_ms == 15 * HOUR
+    assert measure_gaps(hours[:14], "UTC").class_name == "working days, morning"
+    assert measure_gaps(hours[:14], "UTC").p99_ms == HOUR
+    assert measure_gaps(hours[:3], "UTC") == gaps(18, 2 * HOUR, HOUR, HOUR, on_weekends=False)
 
 
 @given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 5)), min_size=1, max_size=60))
@@ -199,7 +199,7 @@ def test_gaps_count_every_success_once(steps: list[tuple[int, int]]) -> None:
     hours = list(
         zip(accumulate((step * HOUR for step, _ in steps), initial=T0), [*(n for _, n in steps), 1], strict=False)
     )
-    known = gaps_of(hours, "Europe/Berlin")
+    known = measure_gaps(hours, "Europe/Berlin")
     successes = sum(n for _, n in hours)
     assert known.successes == successes
     assert known.class_gaps <= successes - 1

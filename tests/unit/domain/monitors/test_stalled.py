@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import Facts
-from mainspring.domain.stall import Stall
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.processes.stall import Stall
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, found, look, watched
 
 STALLED = IncidentKind.STALLED
@@ -58,7 +58,7 @@ def test_place_is_the_innermost_of_the_users_else_the_innermost(
     stack: tuple[str, ...], says: str, cause: str | None
 ) -> None:
     """Many that hang at one place of the user's code have one cause."""
-    facts = Facts(automations=(watched(stalls=(stall(stack=stack),)),))
+    facts = MonitorInputs(automations=(watched(stalls=(stall(stack=stack),)),))
     (finding,) = found(STALLED, facts, T0 + HOUR)
     assert finding.text.endswith(f"it stands at {says}")
     assert finding.cause == cause

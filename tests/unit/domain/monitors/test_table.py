@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Fault, HeldLock, Queue
-from mainspring.domain.monitors.judged import Judged
-from mainspring.domain.monitors.silence import SilenceTuning
-from mainspring.domain.monitors.table import DEFAULTS, MONITORS, judge_all
-from mainspring.domain.monitors.words import about, figure
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import HeldLock, MonitorInputs, NewFailure, WatchedQueue
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, evaluate_all
+from mainspring.domain.monitors.timing.silence import SilenceTuning
+from mainspring.domain.text.phrases import format_figure, format_span
 from tests.unit.domain.monitors.looking import DAY, HOUR, T0, cadence, watched
 
-WRONG = Facts(automations=(watched(cadences=(cadence(every="1h"),)),), locks=(HeldLock("db", "x", T0, live=False),))
+WRONG = MonitorInputs(
+    automations=(watched(cadences=(cadence(every="1h"),)),), locks=(HeldLock("db", "x", T0, live=False),)
+)
 
 
 def test_every_monitor_is_of_the_kind_under_which_it_stands() -> None:
@@ -23,9 +25,9 @@ def test_every_monitor_is_of_the_kind_under_which_it_stands() -> None:
 
 def test_round_lets_all_judge_that_are_on() -> None:
     """One that is off finds nothing and judges nothing."""
-    kinds = {one.subject.kind for one in judge_all(WRONG, DEFAULTS, T0 + DAY).findings}
+    kinds = {one.subject.kind for one in evaluate_all(WRONG, DEFAULT_TUNINGS, T0 + DAY).findings}
     assert kinds >= {IncidentKind.SILENCE, IncidentKind.LOCK_HELD}
-    quiet = judge_all(WRONG, {**DEFAULTS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
+    quiet = evaluate_all(WRONG, {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}, T0 + DAY)
     assert IncidentKind.SILENCE not in {one.subject.kind for one in quiet.findings}
     assert IncidentKind.SILENCE not in quiet.judged
     assert quiet.judged[IncidentKind.LOCK_HELD] == 1
@@ -33,25 +35,25 @@ def test_round_lets_all_judge_that_are_on() -> None:
 
 def test_round_tells_who_is_unsure() -> None:
     """So that nothing is resolved that was not judged."""
-    facts = Facts(automations=(watched(succeeded_at=T0),))
-    assert Subject("backup", IncidentKind.SILENCE) in judge_all(facts, DEFAULTS, T0 + DAY).unsure
+    facts = MonitorInputs(automations=(watched(succeeded_at=T0),))
+    assert Subject("backup", IncidentKind.SILENCE) in evaluate_all(facts, DEFAULT_TUNINGS, T0 + DAY).unsure
 
 
 def test_nothing_is_wrong_where_nobody_expects_anything() -> None:
     """An automation that is retired, or paused for now, with everything wrong that there is."""
-    fault = Fault(run="r", automation="x", fingerprint="", state="cancelled", reason="", at=T0, text="")
+    fault = NewFailure(run="r", automation="x", fingerprint="", state="cancelled", reason="", at=T0, text="")
     off: list[dict[str, Any]] = [{"retired_at": T0}, {"paused_at": T0 + 9 * DAY}]
     for known in off:
         one = watched(cadences=(cadence(every="1h", next_slot_at=T0),), problem="x", running_since_at=T0, **known)
-        facts = Facts(automations=(one,), faults=(fault,), queues=(Queue(name="q"),))
-        assert judge_all(facts, DEFAULTS, T0 + 10 * DAY).findings == ()
+        facts = MonitorInputs(automations=(one,), faults=(fault,), queues=(WatchedQueue(name="q"),))
+        assert evaluate_all(facts, DEFAULT_TUNINGS, T0 + 10 * DAY).findings == ()
 
 
 def test_judged_figures_are_the_facts_of_the_finding() -> None:
     """What is told of an incident is what it was judged by."""
     for monitor in MONITORS.values():
         for one in monitor.judge(WRONG, monitor.tuning, T0 + DAY):
-            assert isinstance(one, Judged)
+            assert isinstance(one, Evaluation)
             assert one.finding is None or (one.finding.facts == one.figures and one.finding.subject == one.subject)
             assert one.finding is None or one.finding.since_at <= T0 + DAY
             assert one.finding is None or one.finding.severity in Severity
@@ -59,7 +61,10 @@ def test_judged_figures_are_the_facts_of_the_finding() -> None:
 
 def test_figures_read_by_the_unit_of_their_name() -> None:
     """Spans in two units, shares in percent, everything else as it is."""
-    assert (about(26 * HOUR + 59_999), about(850), about(61_500)) == ("1d2h", "850ms", "1m2s")
-    assert (figure("x_ms", 90_000), figure("x_share", 0.256), figure("x", 3), figure("x_at", None)) == (
-        *("1m30s", "26 %", "3", "-"),
-    )
+    assert (format_span(26 * HOUR + 59_999), format_span(850), format_span(61_500)) == ("1d2h", "850ms", "1m2s")
+    assert (
+        format_figure("x_ms", 90_000),
+        format_figure("x_share", 0.256),
+        format_figure("x", 3),
+        format_figure("x_at", None),
+    ) == (*("1m30s", "26 %", "3", "-"),)

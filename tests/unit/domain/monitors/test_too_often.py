@@ -5,15 +5,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.facts import Facts, Recent, Watched
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts, WatchedAutomation
 from tests.unit.domain.monitors.looking import DAY, T0, cadence, found, history, look, watched
 
 OFTEN = IncidentKind.TOO_OFTEN
 
 
-def started(n: int, **known: Any) -> Watched:
-    return watched(recent=Recent(started=n), **{"history": history(), **known})
+def started(n: int, **known: Any) -> WatchedAutomation:
+    return watched(recent=RecentCounts(started=n), **{"history": history(), **known})
 
 
 def test_limit_is_the_largest_of_three() -> None:
@@ -49,6 +49,6 @@ def test_few_starts_need_no_history() -> None:
 def test_starts_do_not_flap_at_the_border(n: int) -> None:
     """Told once, it is well only at half of the limit."""
     is_open = frozenset({Subject("backup", OFTEN)})
-    judged = look(OFTEN, Facts(automations=(started(n),), open=is_open), T0)
+    judged = look(OFTEN, MonitorInputs(automations=(started(n),), open=is_open), T0)
     assert (judged[0].finding is not None) is (n > 30)
     assert bool(found(OFTEN, started(n), T0)) is (n > 60)

@@ -1,9 +1,9 @@
 """A write-ahead log that cannot be emptied: after its time, with the readers of the moment."""
 
-from mainspring.domain.incident import IncidentKind, Severity
-from mainspring.domain.monitors.facts import Facts, Process
-from mainspring.domain.monitors.table import MONITORS
-from mainspring.domain.process_finding import FindingKind, ProcessFinding
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import MonitorInputs, WatchedProcess
+from mainspring.domain.monitors.registry import MONITORS
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000
@@ -14,11 +14,13 @@ READER = ("process 7", "process 7 (python report.py)")
 
 def judged(*found, **process):
     """Return what is judged of findings (name, why, minutes that it has lasted) of a watcher."""
-    findings = tuple(ProcessFinding(FindingKind.WAL, name, why, NOW - lasts * MINUTE) for name, why, lasts in found)
-    watcher = Process(
+    findings = tuple(
+        ProcessFinding(ProcessFindingKind.WAL, name, why, NOW - lasts * MINUTE) for name, why, lasts in found
+    )
+    watcher = WatchedProcess(
         session=1, role="watcher", host="box", pid=1, beat_at=NOW, opened_at=0, findings=findings, **process
     )
-    return [one.finding for one in MONITOR.judge(Facts(processes=(watcher,)), MONITOR.tuning, NOW)]
+    return [one.finding for one in MONITOR.judge(MonitorInputs(processes=(watcher,)), MONITOR.tuning, NOW)]
 
 
 def test_reader_of_five_minutes_is_a_finding_by_its_name():

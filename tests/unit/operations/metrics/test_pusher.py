@@ -9,7 +9,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.operations.metrics.pusher import Pusher
 from mainspring.operations.metrics.series import Figures, RunFigures
 from mainspring.operations.otlp.collector import METRICS, Collector
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
 FIGURES = Figures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
@@ -32,7 +32,7 @@ def pusher(collector):
     ways = []
 
     def made(read=lambda: FIGURES):
-        ways.append(Collector(collector.endpoint, None, FaultText(NoSecrets()), path=METRICS))
+        ways.append(Collector(collector.endpoint, None, ErrorText(NoSecrets()), path=METRICS))
         return Pusher(read, ways[-1], {"service.name": "x"}, str, every_s=60.0)
 
     yield made

@@ -4,8 +4,8 @@ import pytest
 
 from mainspring.domain.errors import ConfigError
 from mainspring.operations.otlp.collector import Collector, CollectorAwayError, read_headers
-from mainspring.resources.fault_text import FaultText
-from mainspring.resources.hidden import HIDDEN
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.otlp_collector import OtlpCollector
 
 
@@ -14,14 +14,14 @@ class Secrets:
         return name
 
 
-FAULTS = FaultText(Secrets())
+FAULTS = ErrorText(Secrets())
 
 
 def test_headers_are_pairs():
     """By commas or lines, percent signs decoded, each value a secret from then on."""
     found = read_headers("Authorization=Basic%20YWJj==, x-team = ops\nx-honeycomb=hny-key-1234\n", FAULTS)
     assert found == {"Authorization": "Basic YWJj==", "x-team": "ops", "x-honeycomb": "hny-key-1234"}
-    assert "hny-key-1234" not in HIDDEN.redact("it said hny-key-1234")
+    assert "hny-key-1234" not in KNOWN_SECRETS.redact("it said hny-key-1234")
 
 
 @pytest.mark.parametrize("text", ["token-alone", "a b=c", "x=a%0d%0ahost: evil", "x\u00e9=1", "x=%C3%A9"])

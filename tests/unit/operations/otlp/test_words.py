@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.extra import install_command
+from mainspring.domain.extras import install_command
 from mainspring.operations.otlp.words import check_installed
 
 

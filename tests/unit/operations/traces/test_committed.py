@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import OutcomeKind
-from mainspring.domain.span import link_to_run, run_span_id, step_span_id, trace_id_of, work_span_id
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.trace_span import link_to_run, run_span_id, step_span_id, trace_id_of, work_span_id
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.child_runs import child_id
 from mainspring.operations.traces.committed import SpanMaker

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from mainspring.domain.span import Span, run_span_id, trace_id_of
+from mainspring.domain.runs.trace_span import TraceSpan, run_span_id, trace_id_of
 from mainspring.operations.otlp.collector import Collector
 from mainspring.operations.traces import exporter as module
 from mainspring.operations.traces.exporter import Exporter
 from mainspring.operations.traces.span_queue import SpanQueue
-from mainspring.resources.fault_text import FaultText
+from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
 
@@ -22,7 +22,7 @@ class NoSecrets:
 
 
 def span(name):
-    return Span(trace_id=trace_id_of(name), span_id=run_span_id(name), name=name, start_ns=1, end_ns=2)
+    return TraceSpan(trace_id=trace_id_of(name), span_id=run_span_id(name), name=name, start_ns=1, end_ns=2)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def export(monkeypatch):
         queue = SpanQueue(most)
         made.append(
             Exporter(
-                queue, Collector(endpoint, None, FaultText(NoSecrets())), {"service.name": "x"}, str,
+                queue, Collector(endpoint, None, ErrorText(NoSecrets())), {"service.name": "x"}, str,
                 every_s=0.01, told_every_s=told_every_s,
             )
         )  # fmt: skip

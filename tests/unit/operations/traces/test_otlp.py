@@ -2,11 +2,11 @@
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from mainspring.domain.span import Span, link_to_run, run_span_id, trace_id_of
+from mainspring.domain.runs.trace_span import TraceSpan, link_to_run, run_span_id, trace_id_of
 from mainspring.operations.otlp.words import LONGEST
 from mainspring.operations.traces.otlp import encoded
 
-SPAN = Span(
+SPAN = TraceSpan(
     trace_id=trace_id_of("r_1"), span_id=run_span_id("r_1"), name="order of s3cret", start_ns=5, end_ns=9,
     parent_id=run_span_id("r_2"), attributes={"n": 7, "long": "x" * 1_000, "odd": "\ud800"}, links=(link_to_run("r_3"),),
     is_error=True, error="bug",

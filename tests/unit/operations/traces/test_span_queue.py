@@ -1,12 +1,12 @@
 """What waits for the collector is bounded, and what is over it is counted."""
 
-from mainspring.domain.span import Span, run_span_id, trace_id_of
+from mainspring.domain.runs.trace_span import TraceSpan, run_span_id, trace_id_of
 from mainspring.operations.traces.span_queue import PART, SpanQueue
 
 
 def spans(number):
     return [
-        Span(trace_id=trace_id_of(f"r_{n}"), span_id=run_span_id(f"r_{n}"), name=f"{n}", start_ns=n, end_ns=n)
+        TraceSpan(trace_id=trace_id_of(f"r_{n}"), span_id=run_span_id(f"r_{n}"), name=f"{n}", start_ns=n, end_ns=n)
         for n in range(number)
     ]
 

@@ -3,15 +3,15 @@
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.retry import Retry
-from mainspring.domain.span import run_span_id, step_span_id, trace_id_of
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.trace_span import run_span_id, step_span_id, trace_id_of
 from mainspring.engine.wrapped import WrappedRun, Wrapping
 from mainspring.engine.wrapped_record import start
 from mainspring.operations.traces.wrapped import wrapped_spans
 
 WRAPPING = Wrapping(
-    definition=Definition(kind=Kind.EXEC, name="backup", command=["sh"], fingerprint="f"),
+    definition=Definition(kind=DefinitionKind.EXEC, name="backup", command=["sh"], fingerprint="f"),
     words=["sh", "-c", "echo canary; exit $((2 - MAINSPRING_ATTEMPT))"],
     retry=Retry(3, initial="0ms", max="0ms"),
 )

@@ -3,9 +3,9 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from mainspring.config.places import url_for
+from mainspring.config.locations import store_url_for_environment
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.server_url import shown_url
+from mainspring.domain.text.server_url import redact_url
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.effect_database import PostgresEffectDatabase
 
@@ -31,7 +31,7 @@ def test_a_mistake_in_an_address_is_told_without_its_password(url):
         read_address(url)
     told = str(refused.value)
     assert not any(part in told for part in ("hunter2", "hun ter2", "rest"))
-    assert not any(part in shown_url(url) for part in ("hunter2", "hun ter2", "rest"))
+    assert not any(part in redact_url(url) for part in ("hunter2", "hun ter2", "rest"))
     with pytest.raises(ConfigError) as refused:
         PostgresEffectDatabase("books", url)
     assert "hunter2" not in str(refused.value)
@@ -50,7 +50,7 @@ def test_a_mistake_in_an_address_is_told_without_its_password(url):
 @pytest.mark.parametrize("environment", ["production", "dev"])
 def test_libpq_reads_an_address_as_it_was_written(url, key, value, environment):
     """Only the schema is taken out of it."""
-    address = read_address(url_for(url, environment))
+    address = read_address(store_url_for_environment(url, environment))
     assert conninfo_to_dict(address.conninfo)[key] == value
     assert address.schema == ("mainspring" if environment == "production" else "mainspring_dev")
 

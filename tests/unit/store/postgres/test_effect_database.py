@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from mainspring.domain.classify import Kind, classify
 from mainspring.domain.errors import ConfigError, NotSent
+from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.store.effects import EarlierAttemptError, Effect, TransactionError, UnknownCommitError
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect as connect_store
@@ -184,7 +184,7 @@ def test_commit_that_is_cut_is_unknown_and_found_out(url: str, postgres: Postgre
         proxy.pass_place("commit.before")
         with pytest.raises(UnknownCommitError) as failure:
             connection.commit()
-        assert classify(failure.value).kind is Kind.TRANSIENT
+        assert classify(failure.value).kind is FailureKind.TRANSIENT
         connection.close()
         found: list[bytes] = []
         again = threading.Thread(target=lambda: found.append(attempt(PostgresEffectDatabase("default", url), 2)))
@@ -242,8 +242,8 @@ def test_conflicts_of_the_database_are_passing_failures() -> None:
         psycopg.errors.DeadlockDetected("x"),
         psycopg.errors.AdminShutdown("x"),
     ):
-        assert classify(fault).kind is Kind.TRANSIENT
-    assert classify(psycopg.errors.UniqueViolation("x")).kind is not Kind.TRANSIENT
+        assert classify(fault).kind is FailureKind.TRANSIENT
+    assert classify(psycopg.errors.UniqueViolation("x")).kind is not FailureKind.TRANSIENT
 
 
 def test_given_up_attempt_stops_its_statement(connection: PostgresEffectConnection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, Prune, ScheduleRow, SetQueue
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.runs import Claim, RunKey
@@ -152,7 +152,7 @@ def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, b
     chance = random.Random(1)
     process.do(announcement(chance))
     schema = read_address(url).schema
-    transaction = PostgresTransaction(beside.cursor(), schema, now=0, session=None, again=False, sealing=PLAIN)
+    transaction = PostgresTransaction(beside.cursor(), schema, now=0, session=None, again=False, sealing=PLAIN_SEALING)
     beside.execute("begin")
     beside.execute("set local deadlock_timeout = '60s'")
     beside.execute("select name from schedules for update")

@@ -9,7 +9,7 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.domain.store_finding import StoreFindingKind
+from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
 from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.commit_mark import read_mark

@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.app.background_check import BackgroundCheck
 from mainspring.domain.errors import StoreError
-from mainspring.domain.store_finding import StoreFindingKind
+from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreDamagedError
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.sqlite.backup import back_up

@@ -9,9 +9,9 @@ from datetime import timedelta
 import apsw
 import pytest
 
-from mainspring.domain.classify import Kind, classify
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, Transient
+from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.store.effects import Effect, TransactionError, UnknownCommitError
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
@@ -188,7 +188,7 @@ def test_commit_refused_with_the_transaction_open_is_certain(path, connection):
     connection.execute("create table c (a references t deferrable initially deferred); insert into c values (9)", ())
     with pytest.raises(apsw.ConstraintError) as caught:
         connection.commit()
-    assert classify(caught.value).kind is Kind.PERMANENT
+    assert classify(caught.value).kind is FailureKind.PERMANENT
     connection.close()
     assert rows(path) == []
 
@@ -215,7 +215,7 @@ def test_commit_that_fails_otherwise_is_unknown(path, database, connection):
     connection.save(EFFECT)
     with pytest.raises(UnknownCommitError) as caught:
         connection.commit()
-    assert classify(caught.value).kind is Kind.TRANSIENT
+    assert classify(caught.value).kind is FailureKind.TRANSIENT
     again = database.open()
     again.begin()
     assert again.find("k") == b"1"

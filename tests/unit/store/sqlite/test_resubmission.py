@@ -5,18 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.domain.access import Role, Source
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.circumstance import Circumstance, CircumstanceKind
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.journal import FactKind, OutcomeKind
-from mainspring.domain.log_part import Part
-from mainspring.domain.notice import About
-from mainspring.domain.outgoing import Message
-from mainspring.domain.pace import Pace
-from mainspring.domain.route import Target
+from mainspring.domain.access.permissions import Role, SignInMethod
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.notifications.routing import NotificationTarget
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.runs.journal import FactKind, OutcomeKind
+from mainspring.domain.runs.log_chunk import LogChunk
+from mainspring.domain.runs.outbox import QueuedMessage
+from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
+from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands import alerts, bulk, inbox, journal, logs, outbox, people, runs, sessions, wrapped
 from mainspring.store.commands import automations as acts
 from mainspring.store.commands import incidents as seen
@@ -43,9 +43,9 @@ OUTCOME = journal.SaveOutcome(
 )  # fmt: skip
 SENT: dict[str, Any] = {
     "events": (inbox.Publish("ev", "paid", b"{}", 2**50),),
-    "posts": (Message("m1", "orders/eu", b"1"),),
+    "posts": (QueuedMessage("m1", "orders/eu", b"1"),),
 }
-POSTS = tuple(Message(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
+POSTS = tuple(QueuedMessage(name, queue, b"1") for name, queue in (("m7", "q/a"), ("m8", "q/b"), ("m9", "q/c")))
 ATTEMPT = journal.SaveAttempt(
     run="mine",
     claim=1,
@@ -65,7 +65,7 @@ HALT = runs.Halt(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, fail
 def found(id, name, channel="ops", *, text="it is wrong", faults=()):
     """A finding of automation a, told to one channel."""
     finding = Finding(subject=Subject("a", IncidentKind.SILENCE, name), severity=Severity.NOTIFY, text=text, since_at=1)
-    return seen.Found(id=id, finding=finding, to=(Target(0, channel),), faults=faults)
+    return seen.Found(id=id, finding=finding, to=(NotificationTarget(0, channel),), faults=faults)
 
 
 PEOPLE: tuple[Any, ...] = (
@@ -74,7 +74,14 @@ PEOPLE: tuple[Any, ...] = (
     people.RemovePerson("bob"),
     people.SetPassword("ana", "new", proof="pw"),
     people.OpenWebSession(
-        hash="new", id="w2", name="ana", source=Source.PASSWORD, until_at=2**50, address="::1", browser="b", proof="pw"
+        hash="new",
+        id="w2",
+        name="ana",
+        source=SignInMethod.PASSWORD,
+        until_at=2**50,
+        address="::1",
+        browser="b",
+        proof="pw",
     ),
     people.EndWebSession("w1"),
     people.EndWebSessions("ana"),
@@ -117,7 +124,7 @@ COMMANDS: list[Any] = [
     OUTCOME,
     ATTEMPT,
     journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
-    logs.SaveLines("mine", (Part(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
+    logs.SaveLines("mine", (LogChunk(ident="s#1", attempt=1, first_at=1, last_at=2, lines=3, size=9, body=b"z"),)),
     logs.PruneLines(2**62),
     journal.RecordStall(run="mine", claim=1, ident="s", name="s", attempt=1, silent_ms=60_000, stack=("a.py:1 f",)),
     journal.ClearStall(run="mine", claim=1, ident="s", attempt=1),
@@ -155,7 +162,7 @@ COMMANDS: list[Any] = [
     acts.Audited("cmd-hold", "me", "pause", "a", acts.PauseAutomation(name="a", until_at=None, by="me", reason=None)),
     acts.Audited("cmd-go", "me", "resume", "b", acts.ResumeAutomation(name="b")),
     acts.Audited("cmd-retire", "me", "retire", "a", acts.RetireAutomation(name="a")),
-    acts.NoteCircumstances((Circumstance(CircumstanceKind.RUNTIME, "host:h", {"python": "3.13"}),)),
+    acts.NoteCircumstances((ConditionSnapshot(ConditionKind.RUNTIME, "host:h", {"python": "3.13"}),)),
     acts.MakeSlot(
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
@@ -182,7 +189,7 @@ COMMANDS: list[Any] = [
         groups=(seen.ErrorGroup("a", "f", "E", "c", "p", "m", (seen.Told(1, "failed", 1),)),),
         found=(found("i3", "new"), found("i4", "failed", faults=(1,)), found("i5", "one", text="louder")),
         well=(Subject("a", IncidentKind.SILENCE, "two"),),
-        reminders=(seen.Reminder("i1", 1, About.ESCALATED, 1, (Target(0, "ops"),)),),
+        reminders=(seen.Reminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "ops"),)),),
     ),
     acts.Audited("cmd-ack", "me", "acknowledge", "i1", seen.Acknowledge("i1", "me")),
     acts.Audited("cmd-snooze", "me", "snooze", "i1", seen.Snooze("i1", 2**50, "me")),
@@ -221,17 +228,21 @@ COMMANDS: list[Any] = [
         key="k1",
         body_hash="h",
         body=b"x",
-        pace=Pace.parse(throttle="1m"),
+        pace=FlowControl.parse(throttle="1m"),
         start=starting("arrived"),
     ),
-    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=Pace.parse(batch=2)),
+    come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=FlowControl.parse(batch=2)),
     come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
     come.TakeIn(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
     come.RefuseArrival(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
     come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
     come.Decide(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
-    come.LetGo(trigger="a/hook", by="", deliveries=("kept",), pace=Pace.parse(debounce="1s"), start=starting("let-go")),
-    come.LetGo(trigger="a/hook", by="", deliveries=("kept",), pace=Pace.parse(debounce="1s"), start=None, note="gone"),
+    come.LetGo(
+        trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=starting("let-go")
+    ),
+    come.LetGo(
+        trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=None, note="gone"
+    ),
     come.Gather(
         trigger="b/runs", per="p", wanted=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
     ),
@@ -313,18 +324,21 @@ def filled(open_one):
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
     arrived = come.TakeIn(
-        id="kept", trigger="a/hook", key="kept", body_hash="h", body=b"x", pace=Pace.parse(debounce="1s")
+        id="kept", trigger="a/hook", key="kept", body_hash="h", body=b"x", pace=FlowControl.parse(debounce="1s")
     )
     do(database, arrived)
-    do(database, msgspec.structs.replace(arrived, id="asked", key="asked", pace=Pace(), filtered=True))
-    do(database, msgspec.structs.replace(arrived, id="done", key="done", pace=Pace()))
+    do(database, msgspec.structs.replace(arrived, id="asked", key="asked", pace=FlowControl(), filtered=True))
+    do(database, msgspec.structs.replace(arrived, id="done", key="done", pace=FlowControl()))
     do(
         database,
-        msgspec.structs.replace(arrived, id="ended", trigger="b/runs", key="ended", pace=Pace(), filtered=True),
+        msgspec.structs.replace(arrived, id="ended", trigger="b/runs", key="ended", pace=FlowControl(), filtered=True),
     )
     do(database, acts.MakeSlot(schedule="a", slot_at=1, next_slot_at=5, verdict="lost"))
     do(database, acts.SetMeta(RESTORED_AT, "9"))
-    do(database, msgspec.structs.replace(arrived, id="lost", key="lost", pace=Pace(), was_kept=True, happened_at=1))
+    do(
+        database,
+        msgspec.structs.replace(arrived, id="lost", key="lost", pace=FlowControl(), was_kept=True, happened_at=1),
+    )
     do(database, acts.SetMeta(RESTORED_AT, None))
     neighbour.close()
     clock.now_at += 1_000

@@ -7,7 +7,7 @@ import shutil
 import apsw
 import pytest
 
-from mainspring.domain.store_finding import StoreFindingKind
+from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.journal import AttemptRecord, Outcome, OutcomeKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Outcome, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow, RetireAutomation, ScheduleRow
 from mainspring.store.commands.journal import SaveAttempt

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from mainspring.domain.access import Role
-from mainspring.resources.hidden import Hidden
+from mainspring.domain.access.permissions import Role
+from mainspring.resources.known_secrets import KnownSecrets
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
 from tests.api_world import VISITORS, sqlite_world
@@ -129,7 +129,7 @@ async def test_viewers_do_not_read_the_audit_log(world):
 @pytest.mark.asyncio
 async def test_known_secrets_are_hidden_from_viewers(world, monkeypatch):
     """In every answer, in whatever form, also in names; an operator reads what is stored."""
-    monkeypatch.setattr("mainspring.web.api.door.HIDDEN", known := Hidden())
+    monkeypatch.setattr("mainspring.web.api.door.KNOWN_SECRETS", known := KnownSecrets())
     known.add(["correct-horse/battery"])
     run = world.begin(
         data=b'{"amount":1,"to":"correct-horse/battery","x":{"correct-horse/battery":"a correct-horse%2Fbattery"}}'

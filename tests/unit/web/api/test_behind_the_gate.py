@@ -9,9 +9,9 @@ from starlette.applications import Starlette
 from mainspring.app.client import Client
 from mainspring.app.told_error import DeniedError
 from mainspring.config import Settings
-from mainspring.domain.access import Role
+from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.service import people
 from mainspring.web.api.call import Site
 from mainspring.web.api.door import Api
@@ -27,7 +27,7 @@ class Behind:
         self.ways = WaysSite(path)
         self.ways.store.open_session("worker")
         announce(self.ways.store, PAY, BACKUP)
-        site = Site(self.ways.store, PLAIN, Settings(), self.ways.clock)
+        site = Site(self.ways.store, PLAIN_SEALING, Settings(), self.ways.clock)
         self.api = Api(self.ways.ways.gate, site)
         self.app = self.ways.ways.around(Starlette(routes=[*self.ways.ways.routes(), self.api.mounted()]))
 

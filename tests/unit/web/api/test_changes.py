@@ -7,8 +7,8 @@ import threading
 import pytest
 from starlette.requests import Request
 
-from mainspring.domain.access import API, Role, Visitor
-from mainspring.domain.log_part import Part
+from mainspring.domain.access.permissions import API, Role, Visitor
+from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.service import automation
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.automations import SetQueue
@@ -166,7 +166,7 @@ def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
     assert marks_of_part(reader, now, sees).keys() == OF_AUTOMATIONS
     assert marks_of_part(reader, now, lambda name: False) == {}
     runs, name, act = [], definition.name, act_of(Actor.web("ana"), world.clock)
-    lines = (Part(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
+    lines = (LogChunk(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
     for noun, change in {
         "runs": lambda: runs.append(world.begin(definition, data)),
         "logs": lambda: world.store.apply(SaveLines(runs[-1], lines)),
@@ -355,6 +355,8 @@ def test_marks_change_with_what_they_stand_for(world):
     world.find_wrong()
     assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"incidents"}
     before = marks_of(reader, now)
-    world.store.apply(SaveLines(run, (Part(ident="s", attempt=1, first_at=1, last_at=1, lines=1, size=1, body=b""),)))
+    world.store.apply(
+        SaveLines(run, (LogChunk(ident="s", attempt=1, first_at=1, last_at=1, lines=1, size=1, body=b""),))
+    )
     assert {noun for noun, mark in marks_of(reader, now).items() if before[noun] != mark} == {"logs"}
     assert set(before) <= {route.path.split("/")[1] for route in ROUTES}

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from mainspring.config.notify_settings import NotifySettings
-from mainspring.domain.route import read_route
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.notifications.routing import read_route
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api.door import Api
 
 CHANNELS = {"ops": "slack://secret:bot/#ops", "me": "terminal"}
@@ -73,7 +73,7 @@ async def test_routes_say_who_would_be_told(world):
 @pytest.mark.asyncio
 async def test_settings_are_told_with_their_sources_and_without_secrets(world):
     """Those who look only do not see them."""
-    HIDDEN.add([CHANNELS["ops"].removeprefix("slack://")])
+    KNOWN_SECRETS.add([CHANNELS["ops"].removeprefix("slack://")])
     found = {one["setting"]: one for one in (await world.get("/settings"))["items"]}
     assert found["notify.channels.me"]["value"] == "terminal"
     assert found["project.timezone"]["source"] == "default"

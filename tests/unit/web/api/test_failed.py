@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.states import RunState
 from mainspring.operations.failures import failures_of
 from mainspring.store.commands.incidents import Observe

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from mainspring.domain.log_line import Level, LogLine
-from mainspring.domain.log_part import Part, packed
-from mainspring.domain.sealing import PLAIN, Sealing
+from mainspring.domain.runs.log_chunk import LogChunk, pack_lines
+from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.triggers import TakeIn
@@ -91,8 +91,8 @@ def part(at, *texts, skipped=0):
     lines = [
         msgspec.json.encode(LogLine(at=at + place, level=Level.INFO, text=text)) for place, text in enumerate(texts)
     ]
-    return Part(
-        ident="s", attempt=1, first_at=at, last_at=at, lines=len(lines), size=9, body=packed(lines), skipped=skipped
+    return LogChunk(
+        ident="s", attempt=1, first_at=at, last_at=at, lines=len(lines), size=9, body=pack_lines(lines), skipped=skipped
     )
 
 
@@ -159,7 +159,7 @@ async def test_what_is_sealed_is_opened_by_who_has_the_codec(tmp_path):
     assert (await world.post("/events", name="paid", data={"n": 1}))["woken"] == 1
     assert (await world.get("/events"))["items"][0]["data"] == {"n": 1}
     world.api.close()
-    world.site = msgspec.structs.replace(world.site, sealing=PLAIN)
+    world.site = msgspec.structs.replace(world.site, sealing=PLAIN_SEALING)
     world.serve(Api(world.gate, world.site))
     assert (await world.get(f"/runs/{run}"))["input"]["sealed"] == "turned"
     answer = await world.ask("POST", f"/runs/{run}/signal", json={"name": "go", "value": 1})

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.monitors.always import ALWAYS
-from mainspring.domain.monitors.table import MONITORS
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import IncidentState
 from mainspring.store.commands.automations import SetQueue, TakeLock
 from mainspring.store.commands.incidents import Found, Observe
@@ -141,7 +141,10 @@ async def test_outbox_names_messages_that_are_not_there(world):
 @pytest.mark.asyncio
 async def test_monitors_say_what_they_judge(world):
     """Each of the table, with its settings; one that is not there is 404."""
-    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [*map(str, MONITORS), *map(str, ALWAYS)]
+    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [
+        *map(str, MONITORS),
+        *map(str, FIXED_MONITORS),
+    ]
     shown = await world.get("/monitors/silence", automation="pay")
     assert shown["settings"]["learning"] == "2d"
     (store,) = (await world.get("/monitors/store_lost"))["judged"]

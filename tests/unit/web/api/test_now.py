@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.plain import iso
+from mainspring.domain.values.plain_json import format_iso
 from mainspring.web.api import incidents
 from tests.api_world import BACKUP
 
@@ -48,14 +48,14 @@ async def test_handover_is_since_an_instant(world):
     found = await world.get("/handover")
     assert (found["opened"], [one["id"] for one in found["incidents"]]) == ([], ["i_01"])
     assert [(one["verb"], one["by"], one["automation"]) for one in found["acts"]] == [("start", "cli:ann@box", "pay")]
-    longer = await world.get("/handover", since=iso(world.clock.now() - 10 * 3_600_000))
+    longer = await world.get("/handover", since=format_iso(world.clock.now() - 10 * 3_600_000))
     assert [one["incident"]["id"] for one in longer["opened"]] == ["i_01"]
 
 
 async def test_incident_is_looked_after_for_a_time(world):
     """Until when stands there; the list can be narrowed to how loud they are."""
     world.find_wrong()
-    until = iso(world.clock.now() + 3_600_000)
+    until = format_iso(world.clock.now() + 3_600_000)
     await world.post("/incidents/i_01/acknowledge", until=until)
     shown = await world.get("/incidents/i_01")
     assert (shown["incident"]["state"], shown["incident"]["snoozed_until"]) == ("acknowledged", until)

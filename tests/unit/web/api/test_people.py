@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from mainspring.domain.access import Role, Source
-from mainspring.domain.password import Cost
+from mainspring.domain.access.passwords import ScryptCost
+from mainspring.domain.access.permissions import Role, SignInMethod
 from mainspring.service.key_text import hash_of
 from mainspring.store.commands.people import OpenWebSession
 from mainspring.store.reads import people as reads
@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def world(world):
     """Passwords are cheap here."""
-    world.site = msgspec.structs.replace(world.site, cost=Cost(log_n=4))
+    world.site = msgspec.structs.replace(world.site, cost=ScryptCost(log_n=4))
     world.serve(Api(world.gate, world.site))
     return world
 
@@ -83,7 +83,7 @@ async def test_sessions_are_listed_and_ended(world):
                 hash=f"hash-{n}",
                 id=f"w_{n}",
                 name="eve",
-                source=Source.PASSWORD,
+                source=SignInMethod.PASSWORD,
                 until_at=world.clock.now() + 1_000_000,
                 address="127.0.0.1",
                 browser="<b>",

@@ -9,7 +9,7 @@ import pytest
 
 from mainspring.app import client as client_module
 from mainspring.app.client import Client
-from mainspring.domain.saved_error import RunFailed
+from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.service import run as acts
 from mainspring.service.actor import Actor, act_of
 from mainspring.store.commands.runs import StartRun

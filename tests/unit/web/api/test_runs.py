@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.ids import new_id
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import RunState
 from tests.api_world import BACKUP, own
 
@@ -269,7 +269,7 @@ async def test_shown_tail_of_an_id_is_accepted(world):
     assert (await world.get(f"/runs/{run[-8:]}/explanation"))["run"] == run
     assert (await world.get("/search", q=run[-6:]))["items"][0]["id"] == run
     await world.post(f"/runs/{run[-6:]}/cancel")
-    incident = new_id("i", 1, 5)
+    incident = make_id("i", 1, 5)
     world.find_wrong("pay", incident)
     await world.post(f"/incidents/{incident[-6:]}/acknowledge")
     assert (await world.get(f"/incidents/{incident[-6:]}"))["incident"]["state"] == "acknowledged"
@@ -278,7 +278,7 @@ async def test_shown_tail_of_an_id_is_accepted(world):
 @pytest.mark.asyncio
 async def test_ambiguous_tail_is_refused_with_its_candidates(world):
     """And one that only a run of another automation has is not there for whoever may not see that."""
-    twins = [new_id("i", at, 7 | high) for at, high in ((1, 0), (2, 1 << 60))]
+    twins = [make_id("i", at, 7 | high) for at, high in ((1, 0), (2, 1 << 60))]
     for place, id in enumerate(twins):
         world.find_wrong(("pay", "backup")[place], id)
     answer = await world.ask("GET", f"/incidents/{twins[0][-6:]}")

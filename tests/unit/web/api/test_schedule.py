@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.schedule import Schedule
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, ScheduleRow
 from tests.api_world import BACKUP, PAY
 

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.listening import OnRun
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.triggers.event_sources import RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
 from tests.api_world import BACKUP, PAY
 from tests.counted_reads import counted
@@ -13,7 +13,7 @@ from tests.counted_reads import counted
 
 def announce(world, *names, triggers=None, **options):
     """Announce automations beside those that are there."""
-    made = [Definition(kind=Kind.TASK, name=one, options=options, triggers=triggers or {}) for one in names]
+    made = [Definition(kind=DefinitionKind.TASK, name=one, options=options, triggers=triggers or {}) for one in names]
     rows = [
         AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, *made)
     ]
@@ -66,7 +66,7 @@ async def test_runs_are_told_where_they_are_asked_for(world):
 @pytest.mark.asyncio
 async def test_what_a_visitor_may_not_see_is_not_there(world):
     """Neither in lists, nor by name, nor in the graph around what it may see."""
-    announce(world, "pay-more", triggers={"run": Trigger(source=OnRun(automation="hidden"))})
+    announce(world, "pay-more", triggers={"run": Trigger(source=RunEndSource(automation="hidden"))})
     assert [one["name"] for one in (await world.get("/standings", who="payer"))["items"]] == ["pay", "pay-more"]
     assert "hidden" not in str(await world.get("/standings", who="payer"))
     for path in ("standing", "trust", "figures", "due", "graph", "paths"):

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.slot_verdict import SlotVerdict
+from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.store.commands.automations import Announce, AutomationRow, MakeSlot, ScheduleRow, SetMeta
 from mainspring.store.held import HELD, LOST_CHANGES, LOST_FROM, RESTORED_AT
 

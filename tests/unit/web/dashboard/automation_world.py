@@ -2,21 +2,21 @@
 
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind, schedules_of
-from mainspring.domain.listening import OnRun
-from mainspring.domain.options import parse_options
-from mainspring.domain.trigger import Trigger
+from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.triggers.event_sources import RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from tests.api_world import BACKUP, PAY
 
 
-def define(world, name, *, after=None, kind=Kind.TASK, **options):
+def define(world, name, *, after=None, kind=DefinitionKind.TASK, **options):
     """Announce an automation; `after` = that whose end starts it."""
     more = {key: options.pop(key) for key in ("doc", "guide") if key in options}
     parsed = parse_options(kind, options, name)
-    triggers = {} if after is None else {"run": Trigger(source=OnRun(automation=after))}
+    triggers = {} if after is None else {"run": Trigger(source=RunEndSource(automation=after))}
     made = Definition(
-        kind=kind, name=name, options=parsed, schedules=schedules_of(parsed, name), triggers=triggers, **more
+        kind=kind, name=name, options=parsed, schedules=build_schedules(parsed, name), triggers=triggers, **more
     )
     rows = [
         AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, made)

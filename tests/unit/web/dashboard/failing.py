@@ -1,6 +1,6 @@
 """Runs that fail in a PageWorld, grouped as a watcher groups them."""
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.operations.failures import failures_of
 from mainspring.store.commands.incidents import Observe

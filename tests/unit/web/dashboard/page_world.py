@@ -4,8 +4,8 @@ import re
 from urllib.parse import urlencode
 
 from mainspring.config import Settings
-from mainspring.domain.access import Role
-from mainspring.domain.sealing import PLAIN
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
 from mainspring.web.api.call import Site
@@ -39,7 +39,7 @@ class PageWorld:
 
     def use(self, settings):
         """Serve with these settings from here on."""
-        self.site = Site(self.store, PLAIN, settings, self.clock, CHEAP)
+        self.site = Site(self.store, PLAIN_SEALING, settings, self.clock, CHEAP)
         self.api = Api(self.ways.ways.gate, self.site)
         pages = Dashboard(self.ways.ways.pages, self.site)
         self.ways.routes._more = [*self._doors, self.api.mounted(), pages.mounted()]
@@ -77,7 +77,7 @@ class PageWorld:
     def begin(self, definition=PAY, data=b'{"amount":1}'):
         """Start a run and return its id."""
         act = act_of(Actor.cli("ann", "box"), self.clock)
-        return start(self.store, self.clock, definition, data, act=act, sealing=PLAIN).run
+        return start(self.store, self.clock, definition, data, act=act, sealing=PLAIN_SEALING).run
 
     def close(self):
         self.api.close()

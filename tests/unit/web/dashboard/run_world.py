@@ -2,16 +2,16 @@
 
 import msgspec
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.log_line import Level, LogLine
-from mainspring.domain.log_part import Part, packed
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.runs.log_chunk import LogChunk, pack_lines
+from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import Claim
 from tests.api_world import PAY
 from tests.contract.store.process import fail, outcome, suspend
 
-ORDER = Definition(kind=Kind.WORKFLOW, name="pay-order")
+ORDER = Definition(kind=DefinitionKind.WORKFLOW, name="pay-order")
 DATA = b'{"amount":1}'
 HOSTILE = "<script>alert(1)</script>"
 
@@ -54,5 +54,5 @@ def lines(step, *texts, attempt=1, level=Level.ERROR, at=1_700_000_000_000):
         LogLine(at=at + place, level=level if place == len(texts) - 1 else Level.INFO, text=text, step=step)
         for place, text in enumerate(texts)
     ]
-    body = packed([msgspec.json.encode(line) for line in made])
-    return Part(ident=step, attempt=attempt, first_at=at, last_at=at, lines=len(made), size=9, body=body)
+    body = pack_lines([msgspec.json.encode(line) for line in made])
+    return LogChunk(ident=step, attempt=attempt, first_at=at, last_at=at, lines=len(made), size=9, body=body)

@@ -6,18 +6,18 @@ from msgspec.structs import replace
 
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.codec import encode
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.ids import new_id
-from mainspring.domain.listening import OnEvent, OnRun
-from mainspring.domain.pace import Pace
-from mainspring.domain.queue_address import Broker
-from mainspring.domain.queue_source import Queue
-from mainspring.domain.route import read_route
-from mainspring.domain.sealing import PLAIN
-from mainspring.domain.trigger import Reading, Trigger
-from mainspring.domain.verifier import GitHub
-from mainspring.domain.webhook import Webhook
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.ids import make_id
+from mainspring.domain.notifications.routing import read_route
+from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
+from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.queues.queue_address import Broker
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.webhooks.verifier import GitHub
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.announcing import trigger_row
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.event import publish
@@ -28,26 +28,26 @@ from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import outcome, post, take
 
 SHOP = Definition(
-    kind=Kind.WORKFLOW,
+    kind=DefinitionKind.WORKFLOW,
     name="shop",
     triggers={
         "webhook": Trigger(
             source=Webhook(path="/orders", verify=GitHub(secrets=("github",))),
-            reading=Reading(how="data", parameter="order"),
+            reading=EventBinding(how="data", parameter="order"),
         ),
         "event": Trigger(
-            source=OnEvent(name="order.paid", where={"kind": "book"}),
-            pace=Pace(debounce=60_000, by="{data.id}"),
-            reading=Reading(how="event", parameter="event"),
+            source=EventSource(name="order.paid", where={"kind": "book"}),
+            pace=FlowControl(debounce=60_000, by="{data.id}"),
+            reading=EventBinding(how="event", parameter="event"),
         ),
     },
 )
 LABELS = Definition(
-    kind=Kind.TASK,
+    kind=DefinitionKind.TASK,
     name="labels",
     triggers={
-        "queue": Trigger(source=Queue(broker=Broker.NATS, server="nats://localhost:4222", name="labels")),
-        "run": Trigger(source=OnRun(automation="backup")),
+        "queue": Trigger(source=BrokerQueue(broker=Broker.NATS, server="nats://localhost:4222", name="labels")),
+        "run": Trigger(source=RunEndSource(automation="backup")),
     },
 )
 CHANNELS = {"ops": "slack://secret:bot/#ops", "mail": "smtp://127.0.0.1:1/a@example.com", "me": "terminal"}
@@ -68,7 +68,7 @@ class Shop:
         return act_of(Actor.cli("ann", "box"), self.clock)
 
     def id(self, prefix="d"):
-        return new_id(prefix, self.clock.now(), SystemClock().random_bits(80))
+        return make_id(prefix, self.clock.now(), SystemClock().random_bits(80))
 
     def arrive(self, key="k1", *, trigger="shop/webhook", starts=True, **options):
         """Take in a delivery; return its id."""
@@ -90,7 +90,7 @@ class Shop:
     def publish(self, name="order.paid", data=None, key=None):
         """Publish an event; return its id."""
         data = {"id": 7, "kind": "book"} if data is None else data
-        return publish(self.store, self.clock, name, data, act=self.act(), key=key, sealing=PLAIN).id
+        return publish(self.store, self.clock, name, data, act=self.act(), key=key, sealing=PLAIN_SEALING).id
 
     def refuse_messages(self, *ids):
         """Let a run send messages that their broker refuses, and one more that waits; return the run."""

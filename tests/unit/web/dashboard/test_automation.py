@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from mainspring.domain.definition import Kind
-from mainspring.domain.failure import Failure
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.journal import OutcomeKind
+from mainspring.domain.definitions.definition import DefinitionKind
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim, Finish
@@ -105,7 +105,7 @@ BOOM = Failure("ValueError", "boom", "it broke")
 @pytest.mark.asyncio
 async def test_ways_that_are_not_shown_are_counted(world):
     """Names that are made at run time may be many: of those the page has the first, and says of how many."""
-    define(world, "pay-order", kind=Kind.WORKFLOW)
+    define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     walk(world, *(f"a{n}" for n in range(60)))
     assert "The first 100 of" not in await world.get("/a/pay-order")
     walk(world, *(f"b{n}" for n in range(60)))
@@ -117,7 +117,7 @@ async def test_ways_that_are_not_shown_are_counted(world):
 @pytest.mark.asyncio
 async def test_automation_shows_which_way_its_runs_go(world):
     """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
-    define(world, "pay-order", kind=Kind.WORKFLOW)
+    define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     assert "Which way its runs go" not in await world.get("/a/pay-order")
     good, bad = walk(world, "check", "charge"), walk(world, "check", "charge", is_lost=True)
     text = await world.get("/a/pay-order")
@@ -137,7 +137,7 @@ async def test_automation_shows_which_way_its_runs_go(world):
 @pytest.mark.asyncio
 async def test_steps_with_hostile_names_and_hidden_children_are_text(world):
     """Neither does a name do harm, nor is that of another automation told to whom may not see it."""
-    define(world, "pay-order", kind=Kind.WORKFLOW)
+    define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     walk(world, "<script>alert(1)</script>", "'\"><img src=x>&?#", is_lost=True)
     walk(world, "backup-all", kind=OutcomeKind.CHILD)
     text = await world.get("/a/pay-order")

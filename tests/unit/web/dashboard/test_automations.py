@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
 from mainspring.store.commands.runs import Claim, Finish
@@ -124,7 +124,9 @@ async def test_list_leaves_as_rows(world):
 async def test_no_name_is_taken_for_markup(world):
     """Whatever an automation, who answers for it and its tags are called."""
     made = [
-        Definition(kind=Kind.TASK, name=text, options={"owner": text, "team": text, "tags": {text: text}}, doc=text)
+        Definition(
+            kind=DefinitionKind.TASK, name=text, options={"owner": text, "team": text, "tags": {text: text}}, doc=text
+        )
         for text in PAYLOADS
     ]
     rows = [AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in made]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mainspring.domain.bulk import BulkVerb
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.bulk_act import begin, do_piece

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.incidents import ErrorGroup, Observe, Told
 from mainspring.store.commands.journal import SaveAttempt

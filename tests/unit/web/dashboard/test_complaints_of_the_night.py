@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import AttemptState, RunState
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.sessions import Beat

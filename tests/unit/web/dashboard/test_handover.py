@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.insight.handover import MOST
 from mainspring.service import incident
 from tests.unit.web.dashboard.run_world import asking

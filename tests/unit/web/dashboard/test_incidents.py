@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from mainspring.config import Settings
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.reads.incidents import incident
 from mainspring.store.reads.runs import run_view

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mainspring.domain.bulk import BulkVerb
-from mainspring.domain.incident import IncidentKind
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.bulk_act import begin
 from mainspring.service.chosen import Chosen

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mainspring.domain.incident import IncidentKind, Severity
+from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState
 from mainspring.service import incident
 from mainspring.store.commands.incidents import Acknowledge

@@ -6,10 +6,10 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.failure import Failure
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.domain.verdict import Kind
+from mainspring.domain.values.sealing import Sealing
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.run import mark_done
 from mainspring.service.starting import start
@@ -327,7 +327,7 @@ async def test_family_of_a_run_is_linked(world):
 async def test_hostile_text_is_only_text(world):
     """In names, errors, logs, values, questions and what is asked for."""
     run = claimed(world, data=b'{"amount":1,"to":"<script>alert(1)</script>"}')
-    bad = Failure(HOSTILE, "x", f"{HOSTILE}\n{HOSTILE}", Kind.PERMANENT, HOSTILE, frames=[HOSTILE])
+    bad = Failure(HOSTILE, "x", f"{HOSTILE}\n{HOSTILE}", FailureKind.PERMANENT, HOSTILE, frames=[HOSTILE])
     world.store.apply(outcome(run, 1, HOSTILE, failure=bad, state=OutcomeState.FAILED, output=None))
     world.store.apply(SaveLines(run.id, (lines(HOSTILE, HOSTILE),)))
     world.store.apply(replace(fail(run, HOSTILE, rank=1), failure=bad))

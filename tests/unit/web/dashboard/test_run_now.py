@@ -5,10 +5,10 @@ import re
 import msgspec
 import pytest
 
-from mainspring.domain.definition import Definition, Kind
-from mainspring.domain.redaction import Redactor
-from mainspring.domain.sealing import Sealing
-from mainspring.resources.hidden import HIDDEN
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.redaction.redactor import Redactor
+from mainspring.domain.values.sealing import Sealing
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
 from mainspring.store.reads.runs import list_runs, run_view
@@ -19,7 +19,7 @@ from tests.turned_codec import Turned
 from tests.unit.web.dashboard.page_world import OWN, hidden, said
 
 ORDER = Definition(
-    kind=Kind.TASK,
+    kind=DefinitionKind.TASK,
     name="<script>order/1",
     doc="Takes <b>an order</b>.",
     parameters={
@@ -148,8 +148,8 @@ async def test_no_text_from_outside_is_taken_for_html(world):
     }
     properties["choice"] = {"enum": list(PAYLOADS)}
     schema = {"type": "object", "properties": properties, "required": [], "additionalProperties": True}
-    announce(world.store, Definition(kind=Kind.TASK, name="hostile", doc=PAYLOADS[0], parameters=schema))
-    announced = Definition(kind=Kind.TASK, name="hostile", parameters=schema)
+    announce(world.store, Definition(kind=DefinitionKind.TASK, name="hostile", doc=PAYLOADS[0], parameters=schema))
+    announced = Definition(kind=DefinitionKind.TASK, name="hostile", parameters=schema)
     world.begin(announced, msgspec.json.encode({text: text for text in PAYLOADS} | {"more": list(PAYLOADS)}))
     for query in ({}, {"blank": "true"}):
         text = await world.get("/a/hostile/run", **query)
@@ -161,7 +161,7 @@ async def test_no_text_from_outside_is_taken_for_html(world):
 async def test_secret_is_not_shown_again(world, monkeypatch):
     """Neither by what it is nor by what it is called; what is sealed says so."""
     announce(world.store, PAY, ORDER)
-    monkeypatch.setattr(HIDDEN, "redactor", Redactor(["correct-horse-staple"]))
+    monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor(["correct-horse-staple"]))
     data = {"day": "correct-horse-staple", "to": {"street": "s", "zip": 1}, "password": "pw-123456"}
     world.begin(ORDER, msgspec.json.encode(data))
     text = await world.get(PATH)
@@ -219,7 +219,7 @@ async def test_who_may_not_see_it_does_not_find_it(world):
     assert "mainspring run backup<" in text
     await world.press("/a/backup/run", "start")
     assert len(runs(world, "backup")) == 1
-    exec_made = Definition(kind=Kind.EXEC, name="wrapped", command=["true"])
+    exec_made = Definition(kind=DefinitionKind.EXEC, name="wrapped", command=["true"])
     announce(world.store, PAY, exec_made)
     text = await world.get("/a/wrapped/run")
     assert "its own caller" in text
@@ -256,7 +256,7 @@ async def test_default_that_is_a_secret_is_not_shown_in_a_nested_object_either(w
         "required": ["card"],
         "$defs": {"Card": card},
     }
-    announce(world.store, Definition(kind=Kind.TASK, name="charge", parameters=schema))
+    announce(world.store, Definition(kind=DefinitionKind.TASK, name="charge", parameters=schema))
     text = await world.get("/a/charge/run")
     assert "tk-123456" not in text
     assert "b1" in text

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.sealing import Sealing
+from mainspring.domain.values.sealing import Sealing
 from mainspring.web.dashboard.run_values import LARGEST, value_of, values_of
 from tests.turned_codec import Turned
 

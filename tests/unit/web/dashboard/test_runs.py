@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from mainspring.domain.definition import Kind
+from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.states import RunState
 from mainspring.store.reads.bulk import bulk_acts, bulk_parts
 from tests.api_world import BACKUP
@@ -53,7 +53,7 @@ async def test_runs_are_listed_by_each_filter(world):
 @pytest.mark.asyncio
 async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
     """The number on the page of the automation leads to them; an act on all has no such filter, and is neither offered nor done."""
-    define(world, "pay-order", kind=Kind.WORKFLOW)
+    define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     healed, at_once = claimed(world, ORDER, b"{}"), claimed(world, ORDER, b"{}")
     world.store.apply(outcome(healed, 1, "charge", attempt=2))
     world.store.apply(outcome(at_once, 1, "charge"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.engine.starting import StartOptions
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.held import HELD, LOST_CHANGES, RESTORED_AT
@@ -25,7 +25,7 @@ def open_incident(world, text="no success"):
     finding = Finding(
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text=text, since_at=world.clock.now()
     )
-    found = Found(id="i_01", finding=finding, to=(Target(0, "ops"),))
+    found = Found(id="i_01", finding=finding, to=(NotificationTarget(0, "ops"),))
     world.store.apply(Observe(looked_at=world.clock.now(), found=(found,)))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mainspring.web
-from mainspring.domain.failure import Failure
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
 from mainspring.web.dashboard.table import PAGES
 from tests.contract.store.process import finish, outcome

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.definition import Definition, Kind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.store.commands.runs import Claim
 from mainspring.store.commands.sessions import Beat, CloseSession, NoteBlocked
 from mainspring.store.reads.status import sessions
@@ -138,7 +138,7 @@ async def test_page_is_only_for_those_who_are_for_all(world, other):
 @pytest.mark.asyncio
 async def test_page_stays_short_however_many_it_serves(world, other):
     """Of many automations some are named, and it is said how many there are."""
-    announce(other, *(Definition(kind=Kind.TASK, name=f"a{number:03}") for number in range(70)))
+    announce(other, *(Definition(kind=DefinitionKind.TASK, name=f"a{number:03}") for number in range(70)))
     text = await world.get("/workers")
     assert "a049" in text
     assert "a050" not in text

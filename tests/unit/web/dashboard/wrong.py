@@ -1,7 +1,7 @@
 """Things that are wrong in a page's world: incidents as a watcher finds them, and runs that failed."""
 
-from mainspring.domain.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.domain.route import Target
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
 from mainspring.store.reads.incidents import incident, untold_faults
 from tests.contract.store.process import fail
@@ -15,7 +15,7 @@ def find_wrong(
     subject = Subject(automation, kind, more.pop("fingerprint", ""))
     finding = Finding(subject=subject, severity=severity, text=text, since_at=world.clock.now() - 60_000, **more)
     world.store.apply(
-        Observe(looked_at=world.clock.now(), found=(Found(id=id, finding=finding, to=(Target(0, "ops"),)),))
+        Observe(looked_at=world.clock.now(), found=(Found(id=id, finding=finding, to=(NotificationTarget(0, "ops"),)),))
     )
     world.site.kept.forget()
     return id

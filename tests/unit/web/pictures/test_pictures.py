@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.states import REOPENABLE, RunState
+from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.insight.due_times import PastDue
 from mainspring.store.reads.automations import RunMark
 from mainspring.web.marks import tone_of
@@ -59,7 +59,7 @@ def test_strip_tells_in_words_what_it_shows():
 def test_brief_strip_draws_each_run_once_and_leads_to_the_newest_that_stopped(runs, links):
     """None is lost, and what is no link is drawn where it would be."""
     whole, found = strip_of(runs, 50, 10**9), brief_strip_of(runs, 50, 10**9, links)
-    stopped = [one.run for one in runs[:50] if one.state in REOPENABLE][:links]
+    stopped = [one.run for one in runs[:50] if one.state in REOPENABLE_STATES][:links]
     assert [one.run for one in found.linked] == stopped[::-1]
     drawn = [(tone, int(x)) for tone, path in found.paths for x in re.findall(r"M(\d+) ", path)]
     assert sorted([*drawn, *((one.tone, one.x) for one in found.linked)]) == sorted(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.schedule import Schedule
+from mainspring.domain.time.schedule import Schedule
 from mainspring.insight.agenda import Planned, agenda_of, clock_days
 from mainspring.web.pictures.timeline import WIDTH, band_of, busiest, drawn, hours_path, marks_of
 

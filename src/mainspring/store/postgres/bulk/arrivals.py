@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mainspring.domain.pace import Ruling
 from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.flow_control import FlowDecision
 from mainspring.store.commands.results import TakenIn
 from mainspring.store.commands.triggers import Decide, TakeIn
 from mainspring.store.handlers import triggers
@@ -34,7 +34,7 @@ def _take_in(tx: PostgresTransaction, commands: list[TakeIn]) -> list[TakenIn | 
     """Store what arrived and start what it starts; a key that is known is left to the handler."""
     known = {(trigger, key) for _, trigger, key, _ in _known_keys(tx, [c for c in commands if c.filtered])}
     rows = [
-        triggers.row_of(tx, c, Ruling(_state(c)), None if c.filtered or c.start is None else c.start.id)
+        triggers.row_of(tx, c, FlowDecision(_state(c)), None if c.filtered or c.start is None else c.start.id)
         for c in commands
         if (c.trigger, c.key) not in known
     ]

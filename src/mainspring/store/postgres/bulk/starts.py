@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from mainspring.domain.states import Move, target
+from mainspring.domain.states import RunMove, target_state
 from mainspring.store.commands.results import Started
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.handlers import queues
@@ -29,7 +29,7 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
 
 def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
     """Stage plain runs in their order; return the ids of those that were not there before."""
-    state = target(Move.STAGE)
+    state = target_state(RunMove.STAGE)
     rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
     made = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
     for queue, count in Counter(c.queue for c in commands if c.id in made).items():
@@ -46,7 +46,7 @@ def _plain(tx: PostgresTransaction, commands: Sequence[StartRun]) -> list[bool]:
 def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[Started | None]:
     """Stage runs in their order."""
     made = stage(tx, commands)
-    state = target(Move.STAGE)
+    state = target_state(RunMove.STAGE)
     return [Started(c.id, created=True, state=state) if c.id in made else None for c in commands]
 
 

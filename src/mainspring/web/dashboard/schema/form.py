@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.domain.canonical import step_into
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.values.canonical_json import join_path
 from mainspring.web.dashboard.schema.field import Choice, Field, all_of
 from mainspring.web.dashboard.schema.shape import TEXTS, Kind, Schema, Shape, clock_parts, has_picker, inside, shape_of
 from mainspring.web.dashboard.schema.typed import JSON, PLAIN, REST, typed_text
@@ -70,7 +70,7 @@ class _Drawing:
         needed = schema.get("required", ())
 
         def one(key: str, part: Schema) -> Field:
-            place = _Place(inside(name, key), step_into(path, key), key, depth + 1, key in needed, shows_defaults)
+            place = _Place(inside(name, key), join_path(path, key), key, depth + 1, key in needed, shows_defaults)
             default = part.get("default", msgspec.UNSET) if shows_defaults else msgspec.UNSET
             return self._field(part, place, values.get(key, default))
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.canonical import step_into
-from mainspring.domain.cron import zone_of
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.time.cron import find_zone
+from mainspring.domain.values.canonical_json import join_path
 from mainspring.web.dashboard.schema.shape import TEXTS, Kind, Schema, Shape, inside, shape_of
 
 Form = Mapping[str, str]
@@ -111,7 +111,7 @@ class _Reading:
         needed = shape.schema.get("required", ())
         for key, schema in shape.schema["properties"].items():
             value, typed_here = self.look(
-                schema, inside(name, key), step_into(path, key), depth + 1, required=key in needed
+                schema, inside(name, key), join_path(path, key), depth + 1, required=key in needed
             )
             was_typed = was_typed or typed_here
             if value is not msgspec.UNSET:
@@ -154,7 +154,7 @@ def _instant(text: str, zone: str) -> str:
         wall = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("this is no date with a time") from None
-    local = wall.replace(tzinfo=zone_of(zone)) if wall.tzinfo is None else wall
+    local = wall.replace(tzinfo=find_zone(zone)) if wall.tzinfo is None else wall
     return local.isoformat().replace("+00:00", "Z")
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.domain.arguments import json_schema
-from mainspring.domain.signature import signature_of
+from mainspring.domain.values.arguments import make_arguments_schema
+from mainspring.domain.values.function_signature import read_signature
 from mainspring.web.dashboard.schema.field import all_of, marked, refilled, sent_by
 from mainspring.web.dashboard.schema.form import fields_of
 from mainspring.web.dashboard.schema.shape import MOST_LEAVES, Kind
@@ -38,7 +38,7 @@ class Order(msgspec.Struct):
 
 
 def schema_for(function):
-    return json_schema(signature_of(function))
+    return make_arguments_schema(read_signature(function))
 
 
 def sent(fields):

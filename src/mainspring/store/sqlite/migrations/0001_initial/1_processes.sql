@@ -1,5 +1,5 @@
 -- Mainspring itself: its processes, the automations that they loaded, the audit log.
--- In all tables: instants are integer milliseconds UTC and end in _at; 0/1 columns are booleans; `sealed` = see domain/sealing.py.
+-- In all tables: instants are integer milliseconds UTC and end in _at; 0/1 columns are booleans; `sealed` = see domain/values/sealing.py.
 
 -- Facts about the store as a whole, by name.
 create table meta (

@@ -1,0 +1,215 @@
+"""Where things live: the configuration file, the store, the spool.
+
+Relative paths count from the folder of the file that states them. Nothing is created or opened here.
+"""
+
+import hashlib
+import os
+import pwd
+import re
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, replace_schema, split_schema
+from mainspring.store.side_files import shorten
+
+FILE_NAME = "mainspring.toml"
+MACHINE_FILE = Path("/etc/mainspring") / FILE_NAME
+MACHINE_STATE = Path("/var/lib/mainspring")
+PRODUCTION = "production"
+_SQLITE = "sqlite:///"
+_LONGEST_NAME = 200
+"""In bytes. File systems take 255; files beside the store, and backups of it, are named after it."""
+_SERVER_PREFIXES = ("postgresql://", "postgres://")
+_LIKELY_SERVER_URL = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
+"""Slips of the pen, such as HOST:5432/DATABASE: each would be a file without a word, and might hold a password in its name."""
+_STORE_URL_FORMS = (
+    "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSurroundings:
+    """What of the process decides where things live."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    uid: int
+
+    def home(self) -> Path:
+        """The user's home folder. Raises ConfigError when there is none."""
+        named = self.env.get("HOME")
+        if named:
+            return Path(named)
+        try:
+            return Path(pwd.getpwuid(self.uid).pw_dir)
+        except KeyError:
+            raise ConfigError(
+                f"user {self.uid} has no home folder, so there is no default place for the store",
+                hint="Set HOME or XDG_STATE_HOME, or for the store alone MAINSPRING_STORE_URL.",
+            ) from None
+
+    def xdg(self, variable: str, default: str) -> Path:
+        """The base folder named by an XDG variable; a relative one is ignored, as its standard says."""
+        named = Path(self.env.get(variable, ""))
+        return named if named.is_absolute() else self.home() / default
+
+    def resolve(self, text: str, folder: Path) -> Path:
+        """Return `text` as an absolute path, counted from `folder`; `~/` is the home folder."""
+        path = self.home() / text[2:] if text.startswith("~/") else folder / text
+        return Path(os.path.normpath(self.cwd / path))
+
+
+def find_file(around: ProcessSurroundings, config: Path | None) -> Path | None:
+    """Return the configuration file: the named one, or the first found; None when there is none.
+
+    Raises:
+        ConfigError: `--config` or MAINSPRING_CONFIG names no file.
+    """
+    for source, named in (("--config", config), ("MAINSPRING_CONFIG", around.env.get("MAINSPRING_CONFIG"))):
+        if named:
+            path = around.resolve(str(named), around.cwd)
+            try:
+                is_file = stat.S_ISREG(path.stat().st_mode)
+            except (FileNotFoundError, NotADirectoryError):
+                is_file = False
+            except OSError as error:
+                raise ConfigError(
+                    f"the configuration file {shorten(str(path))} cannot be reached: {error.strerror}\nnamed by {source}"
+                ) from None
+            if not is_file:
+                raise ConfigError(f"there is no configuration file {path}\nnamed by {source}")
+            return path
+    return next((path for path in _list_candidates(around) if os.path.isfile(path)), None)  # noqa: PTH113 - no error on EACCES
+
+
+def default_store_path(around: ProcessSurroundings, environment: str) -> Path:
+    """Return the store's file when nothing names one; each environment has its own."""
+    return store_path_for_environment(state_folder(around) / "state.db", environment)
+
+
+def state_folder(around: ProcessSurroundings) -> Path:
+    """Return the folder of what this user, or this machine, keeps between calls."""
+    return MACHINE_STATE if around.uid == 0 else around.xdg("XDG_STATE_HOME", ".local/state") / "mainspring"
+
+
+def store_path_for_environment(store: Path, environment: str) -> Path:
+    """Return the file beside `store` that belongs to `environment`; production has `store` itself."""
+    return store if environment == PRODUCTION else store.with_name(f"{store.stem}-{environment}{store.suffix}")
+
+
+def default_spool_path(store: Path) -> Path:
+    """Return the folder beside `store` for records made while it was away: a store of its own, a spool of its own."""
+    return store.with_name(f"{store.name}.spool")
+
+
+def fallback_spool_path(around: ProcessSurroundings, url: str) -> Path:
+    """Return the spool of a store beside which nothing can be made: it is on a server, or a folder is in its place."""
+    return state_folder(around) / f"spool-{hash_store_url(url, around.env)}"
+
+
+def hash_store_url(url: str, env: Mapping[str, str]) -> str:
+    """Return 16 hex digits that stand for one store, whoever asks: who signs in and how is no part of them.
+
+    `env` = the variables from which libpq fills in what the URL leaves out.
+    """
+    place = _server_identity(url, env) if is_server_url(url) else ("file", os.path.realpath(store_path(url)))
+    return hashlib.sha256("\x1f".join(place).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _server_identity(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    address, schema = split_schema(url)
+    parts = urlsplit(address)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    user, _, hosts = parts.netloc.rpartition("@")
+    named = [host.rpartition(":") if re.search(r":\d*$", host) else (host, "", "") for host in hosts.split(",")]
+    service = query.get("service") or env.get("PGSERVICE", "")
+    usual = {} if service else env  # a service names the rest itself
+    host = ",".join(unquote(host[0]) for host in named) or query.get("host") or query.get("hostaddr")
+    port = ",".join(host[2] for host in named).strip(",") or query.get("port") or usual.get("PGPORT") or "5432"
+    who = unquote(user.partition(":")[0]) or query.get("user") or usual.get("PGUSER", "")
+    database = unquote(parts.path.lstrip("/")) or query.get("dbname") or usual.get("PGDATABASE") or who
+    host = host or usual.get("PGHOST") or usual.get("PGHOSTADDR") or ""
+    return ("server", host.lower(), port, database, service, schema or "mainspring")
+
+
+def store_url(path: Path) -> str:
+    """Return the URL of the store in `path`, which is absolute."""
+    return f"{_SQLITE}{path}"
+
+
+def store_path(url: str) -> Path:
+    """Return the store's file of an absolute URL.
+
+    Raises:
+        ConfigError: the store is on a server.
+    """
+    if is_server_url(url):
+        raise ConfigError(
+            "this needs a store in a file, and the store is on a PostgreSQL server",
+            hint="Use the tools of PostgreSQL (pg_dump, pg_restore, psql), or name a file: --store",
+        )
+    return Path(url.removeprefix(_SQLITE))
+
+
+def is_server_url(url: str) -> bool:
+    """Tell whether a URL names a database server."""
+    return url.startswith(_SERVER_PREFIXES)
+
+
+def store_url_for_environment(url: str, environment: str, *, schema: str = "mainspring") -> str:
+    """Return the URL of the store beside this one that belongs to `environment`: another file, or another schema.
+
+    `schema` = where it is on a server that names none.
+    """
+    if not is_server_url(url):
+        return store_url(store_path_for_environment(store_path(url), environment))
+    if environment == PRODUCTION:
+        return url
+    _, named = split_schema(url)
+    return replace_schema(url, f"{schema if named is None else named}_{environment.replace('-', '_')}")
+
+
+def resolve_store_url(around: ProcessSurroundings, text: str, folder: Path) -> str:
+    """Return `sqlite:////absolute/path` for any form that `store.url` may have.
+
+    Raises:
+        OptionError: the URL names no file of ours, or a server in a way that cannot be read.
+    """
+    scheme, separator, _ = text.partition("://")
+    if is_server_url(text.strip()):
+        text = text.strip()  # what stands around it came with what was pasted, or read from a file
+        why = explain_unreadable_url(text)
+        if why is not None:
+            raise OptionError(f"the address of the server cannot be read: {why}", hint=SERVER_HINT)
+        return text
+    if _LIKELY_SERVER_URL.match(text):
+        raise OptionError("this is meant for a server, and would be the name of a file", hint=_STORE_URL_FORMS)
+    if separator and (scheme != "sqlite" or not text.startswith(_SQLITE)):
+        # Not echoed: a URL of another kind may hold a password.
+        raise OptionError(f"a store cannot be opened by this form of {scheme}:// URL", hint=_STORE_URL_FORMS)
+    name = text.removeprefix(_SQLITE)
+    if not name.strip() or name.endswith("/"):
+        raise OptionError(f"{text!r} names no file", hint=_STORE_URL_FORMS)
+    if name == ":memory:" or (separator and "?" in name):
+        raise OptionError(f"{text!r} is not a plain file, so nothing in it would be safe", hint=_STORE_URL_FORMS)
+    path = around.resolve(name, folder)
+    size = len(os.fsencode(path.name))
+    if size > _LONGEST_NAME:
+        raise OptionError(
+            f"the name of the store's file has {size} bytes, {_LONGEST_NAME} are possible",
+            hint="Choose a shorter one: files beside the store are named after it.",
+        )
+    return store_url(path)
+
+
+def _list_candidates(around: ProcessSurroundings) -> list[Path]:
+    found = [folder / FILE_NAME for folder in (around.cwd, *around.cwd.parents)]
+    with suppress(ConfigError):  # no home folder: then nothing is in it
+        found.append(around.xdg("XDG_CONFIG_HOME", ".config") / "mainspring" / FILE_NAME)
+    return [*found, MACHINE_FILE]

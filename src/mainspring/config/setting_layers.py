@@ -1,0 +1,262 @@
+"""The layers that say what is set: the file, the environment's variables, the flags. Each becomes {key path: value with its source}.
+
+Every key is checked and every value typed here, so that a mistake is reported with the place where it was made, and
+merging is a plain `dict.update`.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mainspring.config import known_keys
+from mainspring.config.locations import ProcessSurroundings
+from mainspring.config.settings import SECTIONS
+from mainspring.config.value_reader import ValueReader, is_literal_secret, parse_text, parse_toml_value
+from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+from mainspring.domain.text.toml_lines import locate_keys
+from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
+
+VARIABLE_PREFIX = "MAINSPRING_"
+_PREFIX_WORD = "MAINSPRING"
+# Read by other parts, before or beside the settings.
+NOT_SETTINGS = frozenset(
+    {
+        *("MAINSPRING_CONFIG", "MAINSPRING_FAILPOINT"),
+        # What a command gets that we run: it may call us again.
+        *(
+            "MAINSPRING_RUN_ID",
+            "MAINSPRING_ATTEMPT",
+            "MAINSPRING_IDEMPOTENCY_KEY",
+            "MAINSPRING_SLOT",
+            STORE_WITHHELD_VARIABLE,
+        ),
+    }
+)
+NOT_SETTINGS_PREFIX = "MAINSPRING_SECRET_"
+ENVIRONMENT_KEY = ("project", "environment")
+DUE_KEY = ("secrets", "due")
+_USER_NAMED_TABLES = (DUE_KEY, ("web", "oidc", "roles"))
+"""Tables in which a name of the user's stands beside a day or a role: it says nothing of what stands there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """A typed value, and where it was set."""
+
+    value: Any
+    source: str
+
+
+SettingLayer = dict[known_keys.KeyPath, SettingValue]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOrigin:
+    """Where the values of one layer come from: how a place is told, from which folder relative paths count."""
+
+    tell: Callable[[known_keys.KeyPath], str]
+    folder: Path
+    is_text: bool = False
+    spell: Callable[[known_keys.KeyPath], str] = ".".join
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayers:
+    """What one file sets: for every environment, and for each named one."""
+
+    base: SettingLayer
+    environments: dict[str, SettingLayer]
+
+
+class LayerReader:
+    """Reads the three layers. Every method raises ConfigError with key, place and the nearest known key."""
+
+    def __init__(self, around: ProcessSurroundings) -> None:
+        self._around = around
+        self._reader = ValueReader(around)
+
+    def of_file(self, path: Path, only: frozenset[known_keys.KeyPath] | None = None) -> FileLayers:
+        """Read the TOML file `path`; with `only`, nothing but these values of it."""
+        text = _read_text(path)
+        try:
+            tree = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"the configuration file is not valid TOML: {error}\nin {path}") from None
+        lines = locate_keys(text)
+        base: SettingLayer = {}
+        environments = tree.pop("environments", {})
+        self._take_all(base, _select_values(tree, only), _file_origin(path, lines, ()))
+        named: dict[str, SettingLayer] = {}
+        for name, inner in _list_environments(environments, path):
+            origin = _file_origin(path, lines, ("environments", name))
+            named[name] = {}
+            self._take_all(named[name], _select_values(inner, only), origin)
+            if ENVIRONMENT_KEY in named[name]:
+                raise _setting_error(ENVIRONMENT_KEY, origin, "an environment cannot name another one")
+        return FileLayers(base, named)
+
+    def of_env(self) -> SettingLayer:
+        """Read the variables `MAINSPRING_<SECTION>_<KEY>`, nested keys after `__`; an empty one is not set."""
+        layer: SettingLayer = {}
+        for name, text in sorted(self._around.env.items()):
+            if not name.startswith(VARIABLE_PREFIX) or is_other_variable(name) or not text:
+                continue
+            path = _parse_variable_name(name.removeprefix(VARIABLE_PREFIX))
+            source = f"env {name}"
+            origin = LayerOrigin(lambda _, source=source: source, self._around.cwd, is_text=True, spell=variable_name)  # type: ignore[misc]
+            self._take(layer, path, text, origin)
+        return layer
+
+    def of_flags(self, flags: Mapping[str, Any]) -> SettingLayer:
+        """Read `{"store.url": value}`; None is not set, text is read as a variable's is."""
+        layer: SettingLayer = {}
+        for name, value in flags.items():
+            if value is not None:
+                origin = LayerOrigin(lambda _: "flag", self._around.cwd, is_text=isinstance(value, str))
+                self._take(layer, tuple(name.split(".")), value, origin)
+        return layer
+
+    def _take_all(self, layer: SettingLayer, tree: Mapping[str, Any], origin: LayerOrigin) -> None:
+        for key, value in tree.items():
+            self._take(layer, (key,), value, origin)
+
+    def _take(self, layer: SettingLayer, path: known_keys.KeyPath, value: Any, origin: LayerOrigin) -> None:
+        form = known_keys.find_known_key(path)
+        if path[:-1] not in _USER_NAMED_TABLES and is_literal_secret(path[-1], value):
+            raise _setting_error(path, origin, "a secret is never written here", 'Refer to it: "secret:NAME".')
+        if form is None:
+            raise _unknown_key_error(path, origin)
+        try:
+            if form in known_keys.KNOWN_VALUES:
+                annotation = known_keys.KNOWN_VALUES[form]
+                plain = parse_text(annotation, value) if origin.is_text and isinstance(value, str) else value
+                layer[path] = SettingValue(self._reader.read(annotation, plain, origin.folder), origin.tell(path))
+                return
+            if origin.is_text and isinstance(value, str) and value.lstrip().startswith("{"):
+                value = parse_toml_value(value)
+        except (OptionError, UnknownNameError) as error:
+            raise _setting_error(path, origin, error.message, error.hint) from None
+        self._take_table(layer, path, value, origin, form)
+
+    def _take_table(
+        self, layer: SettingLayer, path: known_keys.KeyPath, value: Any, origin: LayerOrigin, form: known_keys.KeyPath
+    ) -> None:
+        if isinstance(value, Mapping):
+            # A table whose name the user chose exists even when nothing is set in it.
+            if form[-1] == "*":
+                layer[path] = SettingValue(None, origin.tell(path))
+            for key, inner in value.items():
+                self._take(layer, (*path, str(key)), inner, origin)
+        elif form in known_keys.SHORTHANDS:
+            self._take(layer, (*path, known_keys.SHORTHANDS[form]), value, origin)
+        else:
+            beside = known_keys.list_names_in_table((*path, "*"))
+            hint = f"Known in it: {', '.join(beside)}." if beside else f"Write {origin.spell((*path, 'NAME'))} = ..."
+            raise _setting_error(path, origin, f"expected a table, got {value!r}", hint)
+
+
+def is_other_variable(name: str) -> bool:
+    """Tell whether a variable of ours is read by other parts, before or beside the settings."""
+    return name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIX)
+
+
+def variable_name(path: known_keys.KeyPath) -> str:
+    """Return the name of the variable that sets `path`: `MAINSPRING_STORE_RETENTION__FAILED`."""
+    return VARIABLE_PREFIX + "_".join([path[0], "__".join(path[1:])]).strip("_").upper()
+
+
+def misspelt_variables(env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return variables that nothing reads and that were meant for us, each with the name that it should have: MAINSPIRNG_STORE_URL."""
+    found = []
+    for name in sorted(env):
+        word, _, rest = name.partition("_")
+        if name.startswith(VARIABLE_PREFIX) or not rest or abs(len(word) - len(_PREFIX_WORD)) > 1:
+            continue
+        have, want = Counter(word.upper()), Counter(_PREFIX_WORD)
+        if (have - want).total() + (want - have).total() > 2:  # two letters changed place, or one is wrong
+            continue
+        path = _parse_variable_name(rest)
+        near = path if known_keys.find_known_key(path) else known_keys.suggest_key(path)
+        if near is not None:
+            found.append((name, variable_name(near if isinstance(near, tuple) else tuple(near.split(".")))))
+    return found
+
+
+def _parse_variable_name(rest: str) -> known_keys.KeyPath:
+    """Return the key that a variable's name means, without its prefix."""
+    section, _, inner = rest.lower().partition("_")
+    return (section, *inner.split("__")) if inner else (section,)
+
+
+def _select_values(tree: Mapping[str, Any], only: frozenset[known_keys.KeyPath] | None) -> Mapping[str, Any]:
+    """Return the tree with nothing but the values that are asked for, each in a section."""
+    if only is None:
+        return tree
+    sections = ((section, key) for section, key in only if isinstance(tree.get(section), Mapping))
+    picked: dict[str, dict[str, Any]] = {}
+    for section, key in sections:
+        if key in tree[section]:
+            picked.setdefault(section, {})[key] = tree[section][key]
+    return picked
+
+
+def _file_origin(path: Path, lines: Mapping[known_keys.KeyPath, int], prefix: known_keys.KeyPath) -> LayerOrigin:
+    def tell(key: known_keys.KeyPath) -> str:
+        whole = (*prefix, *key)
+        known = (lines[whole[:depth]] for depth in range(len(whole), 0, -1) if whole[:depth] in lines)
+        line = next(known, None)
+        return f"{path}:{line}" if line else str(path)
+
+    return LayerOrigin(tell, path.parent, spell=lambda key: ".".join((*prefix, *key)))
+
+
+def _list_environments(environments: Any, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(environments, Mapping) or not all(isinstance(one, Mapping) for one in environments.values()):
+        raise ConfigError(
+            f"`environments` holds a table for each environment\nin {path}",
+            hint="Write [environments.development.store] and the keys below it.",
+        )
+    return list(environments.items())
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"the configuration file cannot be read: {error.strerror}\n{path}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"the configuration file is not UTF-8: {error.reason} at byte {error.start}\nin {path}"
+        ) from None
+
+
+def _setting_error(path: known_keys.KeyPath, origin: LayerOrigin, why: str, hint: str | None = None) -> ConfigError:
+    return ConfigError(f"`{'.'.join(path)}`: {why}\nset by {origin.tell(path)}", hint=hint)
+
+
+def _unknown_key_error(path: known_keys.KeyPath, origin: LayerOrigin) -> ConfigError:
+    return ConfigError(
+        f"unknown setting `{origin.spell(path)}`\nset by {origin.tell(path)}", hint=_suggest_correction(path, origin)
+    )
+
+
+def _suggest_correction(path: known_keys.KeyPath, origin: LayerOrigin) -> str:
+    if path[0] in ("script", "scripts"):
+        return 'A script stands in a file of its own, scripts.toml, which this file names: [project] automations = ["scripts.toml"].'
+    if path[0] == "monitors" and len(path) > 1 and path[1] in FIXED_MONITORS:
+        return FIXED_MONITORS[IncidentKind(path[1])].why
+    if path[:2] == ("monitors", "of") and len(path) > 3 and known_keys.find_known_key(("monitors", path[3])):
+        beside = known_keys.list_names_in_table(path[:4])
+        if path[3] not in beside:  # no slip in a name
+            general = origin.spell(("monitors", path[3]))
+            return f"It is set for all automations: {general}. Known there: {', '.join(beside)}."
+    near = known_keys.suggest_key(path)
+    if near:
+        return f"Did you mean {origin.spell(tuple(near.split('.')))}?"
+    beside = known_keys.list_names_in_table(path)
+    return f"Known there: {', '.join(beside)}." if beside else f"Sections: {', '.join(SECTIONS)}."

@@ -1,0 +1,1 @@
+"""Definitions of automations: their options, their command, and whether they are paused."""

@@ -1,0 +1,290 @@
+"""THE one table of options of every definition: name, group, reader, default, help, and which kinds take it.
+
+The same names stand in `ms.script`, `ms.task`, `ms.workflow`, `[script.NAME]` and `auto show`; a test compares them with
+this table. Values come from Python or TOML alike and leave as the same canonical data (see `option_values.py`).
+Invariant: what is not here is no option: an unknown name is an error that shows the nearest one.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
+from mainspring.domain.values import option_readers as read
+
+
+class DefinitionKind(StrEnum):
+    """What a definition or its options belong to."""
+
+    SCRIPT = "script"
+    """A command, run as one durable step."""
+    TASK = "task"
+    """A function, run as one durable step."""
+    WORKFLOW = "workflow"
+    """An async function that is driven through its steps."""
+    EXEC = "exec"
+    """A command wrapped by `mainspring exec`; nobody schedules it but its caller."""
+    STEP = "step"
+    """A function called by `run.step`: never an automation, but it takes options."""
+
+
+class OptionGroup(StrEnum):
+    """The question that an option answers; also the order in which options are shown."""
+
+    WHO = "who"
+    WHEN = "when"
+    WHERE = "where"
+    HOW = "how"
+    SUCCESS = "success"
+    WATCH = "watch"
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table; `read` turns what was written into the canonical value or raises OptionError."""
+
+    name: str
+    group: OptionGroup
+    read: read.OptionReader
+    default: Any = None
+    help: str
+    kinds: frozenset[DefinitionKind]
+
+
+_AUTOMATION_KINDS = frozenset(
+    {DefinitionKind.SCRIPT, DefinitionKind.TASK, DefinitionKind.WORKFLOW, DefinitionKind.EXEC}
+)
+_ALL_KINDS = _AUTOMATION_KINDS | {DefinitionKind.STEP}
+_STEP_KIND = frozenset({DefinitionKind.STEP})
+# (name, reader, default, one line of help, kinds), grouped.
+_OptionRow = tuple[str, read.OptionReader, Any, str, frozenset[DefinitionKind]]
+_TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
+    OptionGroup.WHO: (
+        ("name", read.read_name, None, "the name it is known by (default: the function's)", _ALL_KINDS),
+        (
+            "title",
+            read.read_template,
+            None,
+            "how one run is called in lists, in braces: arguments and {slot}",
+            _AUTOMATION_KINDS,
+        ),
+        ("owner", read.read_text, None, "who answers for it", _AUTOMATION_KINDS),
+        ("team", read.read_text, None, "the team it belongs to", _AUTOMATION_KINDS),
+        ("tags", read.read_tags, {}, "words to find it by", _AUTOMATION_KINDS),
+        (
+            "tier",
+            read.choice_reader("page", "notify", "digest"),
+            "notify",
+            "how loudly its incidents are told",
+            _AUTOMATION_KINDS,
+        ),
+        ("runbook", read.read_text, None, "the page that says what to do when it fails", _AUTOMATION_KINDS),
+        ("was", read.read_names, [], "its former names: history, runs and monitors are carried over", _ALL_KINDS),
+        (
+            "gone",
+            read.read_step_names,
+            [],
+            "names of steps that its code asks for no more: runs that have them continue",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+    ),
+    OptionGroup.WHEN: (
+        ("cron", read.read_crons, [], "when it starts, as five or six cron fields", _AUTOMATION_KINDS),
+        ("every", read.read_span, None, "the elapsed time between starts", _AUTOMATION_KINDS),
+        (
+            "at",
+            read.read_clock_times,
+            [],
+            "the time of day at which it starts, or the date and time of one start",
+            _AUTOMATION_KINDS,
+        ),
+        ("tz", read.read_zone, None, "the time zone of cron, at and calendar (default: UTC)", _AUTOMATION_KINDS),
+        ("calendar", read.read_text, None, "the calendar whose days it keeps to", _AUTOMATION_KINDS),
+        (
+            "jitter",
+            read.read_span_from_zero,
+            None,
+            "the span over which the starts of slots are spread",
+            _AUTOMATION_KINDS,
+        ),
+        ("misfire", read.read_misfire, "last", "which missed slots are made up for", _AUTOMATION_KINDS),
+        (
+            "overlap",
+            read.choice_reader("skip", "queue", "replace", "allow"),
+            "skip",
+            "what a slot does while the last run goes on",
+            _AUTOMATION_KINDS,
+        ),
+    ),
+    OptionGroup.WHERE: (
+        ("queue", read.read_name, "default", "the queue its runs wait in", _ALL_KINDS),
+        ("priority", read.integer_reader(-1_000, 1_000), 0, "higher goes first; waiting raises it", _AUTOMATION_KINDS),
+        ("partition", read.read_template, None, "runs of one partition go one after the other", _AUTOMATION_KINDS),
+        ("version", read.integer_reader(1, 2**31 - 1), 1, "the version a run is continued by", _AUTOMATION_KINDS),
+        ("tag", read.read_name, None, "only workers with this tag take it", _ALL_KINDS),
+    ),
+    OptionGroup.HOW: (
+        ("timeout", read.read_span, None, "the longest one attempt may take", _ALL_KINDS),
+        ("deadline", read.read_span, None, "the longest a run may take, waiting included", _AUTOMATION_KINDS),
+        ("retry", read.read_retry, None, "how often and how far apart attempts are", _ALL_KINDS),
+        ("key", read.read_template, None, "the key under which it counts once", _ALL_KINDS),
+        (
+            "delivery",
+            read.choice_reader("at_least_once", "at_most_once", "transactional"),
+            "at_least_once",
+            "what happens after a crash between effect and commit",
+            _ALL_KINDS,
+        ),
+        ("isolate", read.choice_reader("thread", "process"), None, "where a plain function runs", _ALL_KINDS),
+        (
+            "on_failure",
+            read.choice_reader("keep", "undo"),
+            "keep",
+            "what a failed run does with finished steps",
+            _AUTOMATION_KINDS,
+        ),
+        (
+            "on_cancel",
+            read.choice_reader("keep", "undo"),
+            "keep",
+            "what a cancelled run does with finished steps",
+            _AUTOMATION_KINDS,
+        ),
+        (
+            "on_deadline",
+            read.choice_reader("keep", "undo"),
+            "keep",
+            "what a run past its deadline does with them",
+            _AUTOMATION_KINDS,
+        ),
+        (
+            "on_blocked",
+            read.choice_reader("hold", "pass"),
+            "hold",
+            "whether a stuck run holds its partition",
+            _AUTOMATION_KINDS,
+        ),
+        ("undo", read.read_function, None, "the function that takes the step back", _STEP_KIND),
+    ),
+    OptionGroup.SUCCESS: (
+        (
+            "produces",
+            read.read_templates,
+            [],
+            "what must be there, new and not empty, after success",
+            _AUTOMATION_KINDS,
+        ),
+        (
+            "expect",
+            read.read_schema,
+            None,
+            "the JSON schema that the result must fit; of a script the JSON that it prints",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+    ),
+    OptionGroup.WATCH: (
+        (
+            "silence",
+            read.read_span_or_off,
+            None,
+            "no success for this long is an incident (default: from the schedule)",
+            _AUTOMATION_KINDS,
+        ),
+        ("grace", read.read_span_from_zero, None, "how late a success may be before that", _AUTOMATION_KINDS),
+        ("slow", read.read_span_or_off, None, "a run that takes longer is reported", _AUTOMATION_KINDS),
+        ("fail_rate", read.read_share_or_off, None, "the share of failed runs that is an incident", _AUTOMATION_KINDS),
+        (
+            "healthy",
+            read.choice_reader("item", "automation", "rate"),
+            None,
+            "what settles a failed run: a success of its item, or the next one (default: by how it starts)",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+        (
+            "item",
+            read.read_template,
+            None,
+            "what a run is about, in braces: a later success of the same item settles its failure",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+        ("backlog", read.read_count_or_off, None, "the number of waiting runs that is an incident", _AUTOMATION_KINDS),
+        (
+            "stalled",
+            read.read_span_or_off,
+            None,
+            "an attempt that no timeout ends and that gives no sign of life for this long is an incident",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+    ),
+}
+
+OPTIONS: dict[str, Option] = {
+    name: Option(name=name, group=group, read=reader, default=default, help=text, kinds=kinds)
+    for group, rows in _TABLE.items()
+    for name, reader, default, text, kinds in rows
+}
+
+
+_STEP_READERS: dict[str, read.OptionReader] = {"name": read.read_step_name, "was": read.read_step_names}
+_STEP_OPTION_HINT = (
+    "They are for one attempt of a step: @ms.step({0}=...) above its function, or run.options({0}=...).step(...)."
+)
+_OWN_PROCESS = "a command is always a process of its own"
+
+
+def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, str] | None:
+    """Return why an option cannot be in force there, and what to do instead; None if it can."""
+    if kind is DefinitionKind.WORKFLOW and name == "timeout":
+        return (
+            "a workflow has no attempts of its own",
+            f"deadline= limits the whole run. {_STEP_OPTION_HINT.format(name)}",
+        )
+    if kind is DefinitionKind.WORKFLOW and name in ("delivery", "isolate"):
+        return "the code of a workflow has no effects of its own", _STEP_OPTION_HINT.format(name)
+    if kind is not DefinitionKind.WORKFLOW and name == "gone":
+        return "only a workflow asks for steps by name", "Leave it out."
+    if kind is DefinitionKind.SCRIPT and name == "isolate":
+        return _OWN_PROCESS, "Leave it out."
+    if kind is DefinitionKind.SCRIPT and name == "delivery" and value == "transactional":
+        return "a command cannot take part in a transaction of ours", "Use at_least_once or at_most_once."
+    return None
+
+
+def is_option_effective(kind: DefinitionKind, name: str, value: Any) -> bool:
+    """Whether a definition of this kind can obey the option with this value."""
+    return kind in OPTIONS[name].kinds and _find_conflict(kind, name, value) is None
+
+
+def list_options(kind: DefinitionKind) -> tuple[Option, ...]:
+    """Return the options that this kind takes, in the order in which they are shown."""
+    return tuple(option for option in OPTIONS.values() if kind in option.kinds)
+
+
+def parse_options(kind: DefinitionKind, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the canonical data of what was written; None means left out, and defaults are not filled in.
+
+    Raises:
+        UnknownNameError: a name is no option of this kind; shows the nearest.
+        OptionError: a value cannot be used; says which option and `where` it stands.
+        DefinitionError: this kind cannot obey it.
+    """
+    known = {option.name: option for option in list_options(kind)}
+    parsed: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UnknownNameError(f"option of {where}:", name, known)
+        if value is None:
+            continue
+        try:
+            reader = _STEP_READERS.get(name) if kind is DefinitionKind.STEP else None
+            reader = reader or known[name].read
+            parsed[name] = reader(value)
+        except (OptionError, UnknownNameError) as error:
+            raise OptionError(f"option {name!r}: {error.message}\nin {where}", hint=error.hint) from None
+        unusable = _find_conflict(kind, name, parsed[name])
+        if unusable is not None:
+            raise DefinitionError(
+                f"option {name}={value!r} would change nothing: {unusable[0]}\nin {where}", hint=unusable[1]
+            )
+    return {name: parsed[name] for name in known if name in parsed}

@@ -1,0 +1,1 @@
+"""Failures: exceptions as data, whether another try can help, and when it is due."""

@@ -1,0 +1,103 @@
+"""Read an HTTP answer out of an exception of any library, without importing one.
+
+The status is looked for where libraries keep it: `exc.response.status_code` (requests, httpx), `.status`
+(aiohttp, urllib3, Kubernetes), `.status_code` (SDKs), `.code` (urllib). Nothing here raises, whatever the
+attributes do.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from mainspring.domain.failures.error_tables import HTTP_STATUSES
+from mainspring.domain.failures.verdict import FailureKind, Verdict, permanent, transient
+
+_LONGEST_WAIT = timedelta(days=365)
+_LONGEST_TEXT = 64
+
+
+def read_attribute(obj: object, name: str) -> object:
+    """Return an attribute, or None if it is missing or its property raises."""
+    try:
+        return getattr(obj, name, None)
+    except Exception:  # noqa: BLE001 - a property of a foreign class may raise anything
+        return None
+
+
+def status_verdict(status: int) -> Verdict | None:
+    """Return what an HTTP status says, None below 400."""
+    if status in HTTP_STATUSES:
+        return HTTP_STATUSES[status]
+    if 400 <= status < 500:
+        return permanent(f"http_{status}")
+    return transient(f"http_{status}") if 500 <= status < 600 else None
+
+
+def http_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
+    """Return what the answer inside `exc` says, with its `Retry-After` if trying again can help."""
+    response = read_attribute(exc, "response")
+    places = [
+        read_attribute(response, "status_code"),
+        read_attribute(response, "status"),
+        read_attribute(exc, "status_code"),
+        read_attribute(exc, "status"),
+    ]
+    if any("http" in cls.__name__.lower() or cls.__module__.startswith("google.") for cls in type(exc).__mro__):
+        places.append(read_attribute(exc, "code"))
+    for status in places:
+        if isinstance(status, int) and not isinstance(status, bool):
+            verdict = status_verdict(int(status))
+            if verdict is not None:
+                return add_retry_after(verdict, _retry_after_header(exc, response), now)
+    return None
+
+
+def add_retry_after(verdict: Verdict, text: object, now: datetime | None) -> Verdict:
+    """Return the verdict with the span that a `Retry-After` header's text asks for; permanent ones unchanged."""
+    if verdict.kind is FailureKind.PERMANENT or text is None:
+        return verdict
+    return Verdict(verdict.kind, verdict.code, parse_retry_after(text, now), verdict.not_sent)
+
+
+def parse_retry_after(text: object, now: datetime | None) -> timedelta | None:
+    """Return the span that the header asks for: seconds, or an HTTP date counted from `now`.
+
+    None when it is neither, or is a date and `now` (with a time zone) is not given. A date in the past is no
+    wait at all.
+    """
+    try:
+        shown = text.decode("ascii") if isinstance(text, bytes) else str(text).strip()
+        if len(shown) > _LONGEST_TEXT:
+            return None
+        if shown.replace(".", "", 1).isdecimal():
+            return min(timedelta(seconds=min(float(shown), 1e9)), _LONGEST_WAIT)
+        return None if now is None else _time_until(shown, now)
+    except Exception:  # noqa: BLE001 - a foreign object as header, or a date that is none
+        return None
+
+
+def _time_until(date: str, now: datetime) -> timedelta:
+    """Return the span from `now` to an HTTP date, not below zero."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 10 ms for a rare header
+
+    due = parsedate_to_datetime(date)
+    due = due if due.tzinfo is not None else due.replace(tzinfo=UTC)
+    return max(timedelta(0), min(due - now, _LONGEST_WAIT))
+
+
+def _retry_after_header(exc: BaseException, response: object) -> object:
+    """Return the text of `Retry-After` from the answer's headers, whatever kind of mapping they are."""
+    for holder in (response, exc):
+        headers = read_attribute(holder, "headers") or read_attribute(holder, "hdrs")
+        if headers is not None:
+            text = find_retry_after(headers)
+            if text is not None:
+                return text
+    return None
+
+
+def find_retry_after(headers: object) -> object:
+    """Return `Retry-After` from a mapping or a list of pairs, upper and lower case alike."""
+    try:
+        pairs = headers if isinstance(headers, list | tuple) else headers.items()  # type: ignore[attr-defined]
+        return next((value for name, value in pairs if str(name).lower() == "retry-after"), None)
+    except Exception:  # noqa: BLE001 - not a mapping at all
+        return None

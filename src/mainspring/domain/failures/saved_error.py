@@ -1,0 +1,86 @@
+"""Saved errors: exceptions that stand for one which was raised in another process, or before a replay.
+
+Role: the `__cause__` of `StepFailed` and `RunFailed`. It is made of the saved failure alone, so a replay gets the same one as the first
+execution, and nothing is in it that redaction or a codec has taken out.
+"""
+
+import builtins
+import functools
+from typing import TYPE_CHECKING
+
+from mainspring.domain.errors import MainspringError
+
+if TYPE_CHECKING:
+    from mainspring.domain.failures.failure import Failure
+
+_SHOWN_FRAMES = 10
+_UNSAFE_BASES = (StopIteration, StopAsyncIteration, BaseExceptionGroup)
+"""Python itself acts on these when they are raised, or makes them of other arguments."""
+
+
+class SavedError(Exception):
+    """An exception as the journal keeps it. `isinstance` finds the built-in class that was raised; `failure` is all that is known."""
+
+    def __init__(self, failure: "Failure") -> None:
+        Exception.__init__(self, failure.message)
+        self.failure = failure
+        self.__cause__ = None if failure.cause is None else make_saved_error(failure.cause)
+        if failure.frames:
+            shown = failure.frames[-_SHOWN_FRAMES:]
+            self.add_note("raised at, innermost last:\n" + "\n".join(f"  {frame}" for frame in shown))
+
+    def __str__(self) -> str:
+        place = self.failure.place
+        return f"{self.failure.message} ({place})" if place else self.failure.message
+
+
+def make_saved_error(failure: "Failure") -> SavedError:
+    """Return the exception that stands for a failure; its class has the name of the one that was raised."""
+    return _make_error_class(failure.type)(failure)
+
+
+@functools.lru_cache(maxsize=256)
+def _make_error_class(type_name: str) -> type[SavedError]:
+    """Return a class of this name, "module.Name"; a subclass of the built-in class if it names one."""
+    module, _, name = type_name.rpartition(".")
+    raised = getattr(builtins, type_name, None)
+    bases: tuple[type, ...] = (SavedError,)
+    if isinstance(raised, type) and issubclass(raised, Exception) and not issubclass(raised, _UNSAFE_BASES):
+        bases = (SavedError,) if raised is Exception else (SavedError, raised)
+    names = {"__module__": module or "builtins", "__qualname__": name, "__doc__": SavedError.__doc__}
+    return type(name, bases, names)
+
+
+class StepFailed(MainspringError):
+    """A step or child of this run ended without success; the same content live and in replay.
+
+    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    """
+
+    def __init__(self, step: str, failure: "Failure") -> None:
+        super().__init__(f"{step}: {failure.headline}", hint=failure.hint)
+        self.__cause__ = make_saved_error(failure)
+        self.words = f"{step}: {failure.message}"
+        self.step = step
+        self.failure = failure
+        self.code = failure.code
+        self.reason = failure.message
+        self.data = failure.data
+
+
+class RunFailed(MainspringError):
+    """The run ended in `state`, which is not success; `failure` is None when nothing was raised (cancelled).
+
+    `__cause__` stands for the error that ended it: its type, words and place, as they were saved.
+    """
+
+    code = "run_failed"
+
+    def __init__(self, run_id: str, state: str, failure: "Failure | None" = None) -> None:
+        why, words = ("", "") if failure is None else (f": {failure.headline}", f": {failure.message}")
+        super().__init__(f"run {run_id} is {state}{why}", hint=failure.hint if failure is not None else None)
+        self.__cause__ = None if failure is None else make_saved_error(failure)
+        self.words = f"run {run_id} is {state}{words}"
+        self.run_id = run_id
+        self.state = state
+        self.failure = failure

@@ -1,0 +1,114 @@
+"""Members of an incident: its failed runs. When one counts as healthy again, and what settles it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class HealthRule(StrEnum):
+    """When a failed run counts as healthy again although no one has continued it; `healthy=` of a definition."""
+
+    ITEM = "item"
+    """Each run is about another thing: a later run of the same item has to succeed."""
+    AUTOMATION = "automation"
+    """Each run is about the same thing: the next success of the automation is enough."""
+    RATE = "rate"
+    """The caller of each run waits for its result: the next success is enough, and the share of failures is watched."""
+
+
+class Settlement(StrEnum):
+    """Why a member is open no more."""
+
+    SUCCEEDED = "succeeded"
+    """That run succeeded in the end, or a person declared it done."""
+    ITEM_SUCCEEDED = "item_succeeded"
+    """A later run of the same item succeeded."""
+    AUTOMATION_SUCCEEDED = "automation_succeeded"
+    """A later run of the automation succeeded, where its runs are about the same thing or their callers wait."""
+    CONTINUED = "continued"
+    """It needed a person, and a person continued it."""
+    CANCELLED = "cancelled"
+    """That run was cancelled."""
+    DISCARDED = "discarded"
+    """A person discarded it."""
+    RESOLVED = "resolved"
+    """A person resolved the incident."""
+    FAILED_AGAIN = "failed_again"
+    """That run failed once more: its later failure is the member now."""
+
+
+class SettledCount(NamedTuple):
+    """So many members that were settled so (None = they are open), by whom and why; `incident` = where their later failure belongs."""
+
+    how: str | None
+    by: str | None
+    number: int
+    reason: str | None = None
+    incident: str | None = None
+
+
+FIXED_SETTLEMENTS = frozenset(
+    {
+        Settlement.SUCCEEDED,
+        Settlement.ITEM_SUCCEEDED,
+        Settlement.AUTOMATION_SUCCEEDED,
+        Settlement.CONTINUED,
+    }
+)
+"""Settled by the work itself. All other settlements are a person's word."""
+
+WHOLE_AUTOMATION = ""
+"""The item of runs that are all about the same thing."""
+
+_SEVERAL = 2
+
+
+def describe_members(failed: int, open_: int, fixed: int, *, halted: bool = False) -> str | None:
+    """Return what became of the members of an incident: "3 runs failed, 1 fixed, 2 open"; None where there is one at most.
+
+    `halted` = they stopped and need a person.
+    """
+    if failed < _SEVERAL:
+        return None
+    stopped, mended = ("stopped", "continued") if halted else ("failed", "fixed")
+    decided = failed - fixed - open_
+    parts = [
+        f"{failed:,} runs {stopped}",
+        f"{fixed:,} {mended}" if fixed else "",
+        f"{decided:,} discarded" if decided > 0 else "",
+        f"{open_:,} open" if open_ else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+_ENDED = {
+    Settlement.DISCARDED: "discarded",
+    Settlement.RESOLVED: "resolved by hand",
+    Settlement.CANCELLED: "cancelled",
+}
+
+
+def describe_decisions(settled: Sequence[SettledCount]) -> str | None:
+    """Return how an incident ended where not all of its runs are fixed: "2 fixed, 1 discarded", or of a single run by whom and why.
+
+    None = all of them are fixed, or there is none.
+    """
+    members = [group for group in settled if group.how != Settlement.FAILED_AGAIN]
+    if not members:
+        where = next((group.incident for group in settled if group.incident is not None), None)
+        return None if where is None else f"failed again with another error: see {where}"
+    counted = Counter[str]()
+    for group in members:
+        how = None if group.how is None else Settlement(group.how)
+        counted["open" if how is None else "fixed" if how in FIXED_SETTLEMENTS else _ENDED.get(how, "settled")] += (
+            group.number
+        )
+    if counted.keys() <= {"fixed"}:
+        return None
+    if counted.total() > 1:
+        return ", ".join(
+            f"{number:,} {how}" for how, number in sorted(counted.items(), key=lambda each: each[0] != "fixed")
+        )
+    (word,), (only,) = counted, members
+    return f"{word}{f' by {only.by}' if only.by else ''}{f': {only.reason}' if only.reason else ''}"

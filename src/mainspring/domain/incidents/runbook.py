@@ -1,0 +1,92 @@
+"""Runbooks: the section of a docstring that is one, and the heading of a page that is about an error. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+from textwrap import dedent
+
+from mainspring.domain.incidents.incident import Incident
+
+_LONGEST = 4_000
+_RUNBOOK_HEADING = re.compile(r"(?:#+\s*)?runbook\s*:?\s*", re.IGNORECASE)
+_NEXT_HEADING = re.compile(r"#+\s+\S.*|[A-Z][\w ]{0,30}:\s*")
+_RULE = re.compile(r"[-=~]{3,}\s*")
+_HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_STATUS = re.compile(r"(?<![\w.])[1-5][0-9]{2}(?![\w.])")
+
+
+def extract_runbook(doc: str) -> str:
+    """Return what a docstring says below "Runbook", "Runbook:" or "## Runbook", until its next heading; "" where it has none."""
+    lines = doc.splitlines()
+    begin = next((place for place, line in enumerate(lines) if _RUNBOOK_HEADING.fullmatch(line)), None)
+    if begin is None:
+        return ""
+    found: list[str] = []
+    for line, after in zip(lines[begin + 1 :], [*lines[begin + 2 :], ""], strict=True):
+        if not found and _RULE.fullmatch(line):
+            continue
+        if _NEXT_HEADING.fullmatch(line) or (line.strip() and _RULE.fullmatch(after)):
+            break
+        found.append(line)
+    return dedent("\n".join(found)).strip()[:_LONGEST]
+
+
+def find_anchor(page: str, incident: Incident) -> str | None:
+    """Return the anchor of the heading of a Markdown page that is about this incident; None = there is none.
+
+    A heading that names the fingerprint goes first, then one with the code of the error, then its HTTP status, then the kind.
+    """
+    headings = list(_heading_texts(page))
+    for word in _incident_terms(incident):
+        names = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+        for heading in headings:
+            if names.search(heading):
+                return _make_slug(heading)
+    return None
+
+
+def extract_section(page: str, anchor: str | None) -> str:
+    """Return what a Markdown page says below the heading of this anchor, until the next of its rank; None = all of it. It is cut."""
+    lines = page.splitlines()
+    begin, rank = 0, 0
+    for place, level, heading in _find_headings(lines):
+        if not rank and _make_slug(heading) == anchor:
+            begin, rank = place, level
+        elif rank and level <= rank:
+            return _limit_lines(lines[begin:place])
+    return _limit_lines(lines[begin:])
+
+
+def _limit_lines(lines: list[str]) -> str:
+    text = "\n".join(lines).strip()
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n…"
+
+
+def _incident_terms(incident: Incident) -> Iterator[str]:
+    subject, code = incident.subject, incident.facts.get("code")
+    if subject.fingerprint:
+        yield subject.fingerprint
+    if isinstance(code, str) and code:
+        yield code
+        yield code.removeprefix("http_")
+    yield from _STATUS.findall(incident.text)
+    yield subject.kind.value
+
+
+def _heading_texts(page: str) -> Iterable[str]:
+    return (heading for _, _, heading in _find_headings(page.splitlines()))
+
+
+def _find_headings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield the line, rank and words of each heading."""
+    is_code = False
+    for place, line in enumerate(lines):
+        if _FENCE.match(line):
+            is_code = not is_code
+        elif not is_code and (found := _HEADING.fullmatch(line)):
+            yield place, len(line) - len(line.lstrip("#")), found[1]
+
+
+def _make_slug(heading: str) -> str:
+    """Return the anchor that GitHub and most others give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,0 +1,1 @@
+"""Integrity of the store: lost commits, damage, and the head of the audit log."""

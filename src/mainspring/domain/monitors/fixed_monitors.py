@@ -1,0 +1,36 @@
+"""What is watched whatever the configuration says: the way to people itself, and the store that everything else is judged by."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from mainspring.domain.incidents.incident import IncidentKind
+
+
+class FixedMonitor(Struct, frozen=True, kw_only=True):
+    """A monitor that nobody can switch or tune under `[monitors]`; `why` says so to people."""
+
+    kind: IncidentKind
+    line: str
+    rule: str
+    why: str
+
+
+FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
+    one.kind: one
+    for one in (
+        FixedMonitor(
+            kind=IncidentKind.NOTIFIER_BROKEN,
+            line="A channel does not take what it is to tell.",
+            rule="Wrong while a channel has taken nothing, or refused all, for longest_ms since since_at; told through the others.",
+            why="It cannot be switched off: without it nobody would hear that nobody hears anything.",
+        ),
+        FixedMonitor(
+            kind=IncidentKind.STORE_LOST,
+            line="The store cannot be read or written.",
+            rule="Wrong once the store could not be read or written for longest_ms; told without it, and on record when it is back.",
+            why="It cannot be switched off: without the store no other monitor judges. notify.store_lost_after says how soon it is told.",
+        ),
+    )
+}
+"""In the order in which they are listed, after all others."""

@@ -1,0 +1,462 @@
+"""What one look read, for all monitors: plain values, one Struct a noun. Instants are ms UTC, spans in figures are ms.
+
+Invariant: everything follows from the store and the instant of the look, whoever reads it.
+"""
+
+import shlex
+from collections.abc import Container
+from datetime import timedelta
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mainspring.domain.definitions.options import OPTIONS, DefinitionKind
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_members import HealthRule, Settlement
+from mainspring.domain.integrity.store_finding import StoreFinding
+from mainspring.domain.processes.process_finding import ProcessFinding
+from mainspring.domain.processes.stall import BlockedLoop, Stall
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.time.clock_step import ClockRegression
+from mainspring.domain.time.punctuality import Punctuality
+from mainspring.domain.time.schedule import Schedule
+
+_LONGEST_WHY = 160
+
+
+class WatchedSchedule(Struct, frozen=True, kw_only=True):
+    """A schedule that has not ended. `since_at` = nothing before it is expected; `written_at` = since when it is as it is: the first slot
+    of an interval is the one that was under way then.
+
+    `unbegun_at`, `unbegun_run` = the oldest slot of which the run has not begun.
+    """
+
+    name: str
+    schedule: Schedule
+    since_at: int
+    written_at: int = 0
+    next_slot_at: int | None = None
+    unbegun_at: int | None = None
+    unbegun_run: str | None = None
+
+
+class RunCompletion(Struct, frozen=True):
+    """The end of a run that is still kept; `size` = bytes of what it put out, None = unknown."""
+
+    run: str
+    succeeded: bool
+    failed: bool
+    started_at: int | None
+    finished_at: int
+    size: int | None = None
+
+    @property
+    def took_ms(self) -> int | None:
+        """How long it took; None = it never began, or the clock was put back while it ran."""
+        if self.started_at is None or self.started_at > self.finished_at:
+            return None
+        return self.finished_at - self.started_at
+
+
+class RecentCounts(Struct, frozen=True):
+    """What ended in the window that ends now, and what began in the last hour."""
+
+    succeeded: int = 0
+    failed: int = 0
+    started: int = 0
+
+
+class SuccessGaps(Struct, frozen=True, kw_only=True):
+    """What the successes up to the last one tell: how many, over how long, and the gaps between hours that had some.
+
+    `on_weekends` = one of them was on a Saturday or Sunday.
+    """
+
+    successes: int
+    over_ms: int
+    class_name: str
+    class_gaps: int
+    p99_ms: int
+    largest_ms: int
+    on_weekends: bool
+
+
+class DurationHistory(Struct, frozen=True, kw_only=True):
+    """What ended days tell: how often a run took at most 2^k ms, over how long, and the most starts in one hour."""
+
+    buckets: tuple[tuple[int, int], ...]
+    over_ms: int
+    busiest_hour: int
+
+    @property
+    def runs(self) -> int:
+        """How many runs are counted."""
+        return sum(n for _, n in self.buckets)
+
+    def bucket_at(self, share: float) -> int:
+        """Return the k of the run that stands at this share of all, from the shortest; there must be runs."""
+        place, wanted = 0, share * self.runs
+        for k, n in self.buckets:
+            place += n
+            if place >= wanted:
+                return k
+        return self.buckets[-1][0]
+
+
+class OutputSizes(Struct, frozen=True, kw_only=True):
+    """What ended days tell of what successes put out: how many, over how long, and on which days as little as that.
+
+    `days` = (bytes that the smallest output of a day had at least, first such day, last such day), the smallest first.
+    """
+
+    successes: int
+    over_ms: int
+    days: tuple[tuple[int, int, int], ...]
+
+    def usual(self, apart_ms: int) -> int | None:
+        """Return the smallest size that was seen on days so far apart; None where none was."""
+        first_at, last_at = self.days[0][1:] if self.days else (0, 0)
+        for size, of_first, of_last in self.days:
+            first_at, last_at = min(first_at, of_first), max(last_at, of_last)
+            if last_at - first_at >= apart_ms:
+                return size
+        return None
+
+
+class WaitingRuns(Struct, frozen=True):
+    """Runs that could be claimed and are not: `queue` = the one in which the oldest waits since `since_at`."""
+
+    number: int
+    since_at: int
+    queue: str
+
+
+class OpenQuestion(Struct, frozen=True):
+    """A question that nobody answered."""
+
+    run: str
+    opened_at: int
+    until_at: int | None
+
+
+class RejectedMessage(Struct, frozen=True):
+    """A signal or event that an unfinished run could not read, and that no person has decided on."""
+
+    run: str
+    kind: str
+    name: str
+    at: int
+
+
+class UnreachableSource(Struct, frozen=True):
+    """A desk that cannot reach its source."""
+
+    trigger: str
+    host: str
+    since_at: int
+    why: str | None
+    source: str | None = None
+    """What several desks have in common: the broker."""
+
+
+class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
+    """Deliveries of one trigger that start nothing until a person decides: rejected, or failed.
+
+    `newest`, `why` and `is_kept` are of the newest; `is_kept` = it can be replayed.
+    """
+
+    trigger: str
+    is_rejected: bool
+    number: int
+    since_at: int
+    newest: str
+    why: str
+    is_kept: bool
+
+    @property
+    def kind(self) -> IncidentKind:
+        """The kind of their incident."""
+        return IncidentKind.DELIVERY_REJECTED if self.is_rejected else IncidentKind.DELIVERY_FAILED
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in one line."""
+        number = f"{self.number:,} deliver{'y' if self.number == 1 else 'ies'}"
+        state = f"w{'as' if self.number == 1 else 'ere'} rejected" if self.is_rejected else "failed"
+        return f"{number} of {self.trigger} {state} and started nothing: {escape(self.why, _LONGEST_WHY)}"
+
+
+class RejectedSender(Struct, frozen=True, kw_only=True):
+    """Requests of one trigger that carried a signature which does not fit, since the last delivery of a known sender.
+
+    `dense` = more than five of them came within ten minutes; `was_known` = the trigger took deliveries of a known sender before.
+    """
+
+    trigger: str
+    number: int
+    since_at: int
+    dense: bool
+    was_known: bool
+
+
+class HeldDebounce(Struct, frozen=True, kw_only=True):
+    """A key whose debounce (`span_ms`) has let nothing go since `since_at`; its newest arrival is due at `due_at`."""
+
+    trigger: str
+    by: str
+    span_ms: int
+    since_at: int
+    due_at: int
+
+
+class HeldPartition(Struct, frozen=True, kw_only=True):
+    """Runs that wait behind a run which holds their partition and does not run. `since_at` = since when the first is behind this one."""
+
+    queue: str
+    partition: str
+    number: int
+    since_at: int
+    holder: str
+    holder_automation: str
+    holder_state: str
+
+
+class ReadyRuns(Struct, frozen=True, kw_only=True):
+    """Runs that are ready and that no live worker takes. `why` names what is missing; `fix` is a command."""
+
+    queue: str
+    version: int
+    tag: str
+    number: int
+    since_at: int
+    why: str
+    fix: str
+
+
+class UnsentQueue(Struct, frozen=True, kw_only=True):
+    """Messages of the outbox to one queue of a broker that wait, and those that it refused. Instants are ms UTC."""
+
+    queue: str
+    oldest_at: int
+    away_since_at: int | None = None
+    why: str | None = None
+    refused: int = 0
+
+
+class WatchedAutomation(Struct, frozen=True, kw_only=True):
+    """One automation. `served` = live processes that announced it; `gaps`, `history`, `sizes` None = not read yet, or not needed."""
+
+    name: str
+    kind: str = "task"
+    tier: Severity = Severity.NOTIFY
+    options: dict[str, Any] = {}
+    file: str = ""
+    """Where it is declared; "" = not in a file."""
+    announced_at: int = 0
+    deploy: int = 0
+    """The number of the deployment that its code is of."""
+    expected_from_at: int = 0
+    silent_from_at: int | None = None
+    """The same for a success, where a silence is open: no hold of the store ends that. None = expected_from_at."""
+    paused_at: int | None = None
+    paused_until: int | None = None
+    paused_by: str | None = None
+    retired_at: int | None = None
+    problem: str | None = None
+    served: int = 0
+    listens: bool = False
+    cadences: tuple[WatchedSchedule, ...] = ()
+    succeeded_at: int | None = None
+    ends: tuple[RunCompletion, ...] = ()
+    """The newest, newest first."""
+    recent: RecentCounts = RecentCounts()
+    running_since_at: int | None = None
+    waiting: WaitingRuns | None = None
+    questions: tuple[OpenQuestion, ...] = ()
+    rejected: tuple[RejectedMessage, ...] = ()
+    """Oldest first."""
+    away: tuple[UnreachableSource, ...] = ()
+    stalls: tuple[Stall, ...] = ()
+    lost_deliveries: tuple[UndecidedDeliveries, ...] = ()
+    rejected_senders: tuple[RejectedSender, ...] = ()
+    held_debounces: tuple[HeldDebounce, ...] = ()
+    held_partitions: tuple[HeldPartition, ...] = ()
+    unserved: tuple[ReadyRuns, ...] = ()
+    gaps: SuccessGaps | None = None
+    history: DurationHistory | None = None
+    sizes: OutputSizes | None = None
+
+    @property
+    def success_from_at(self) -> int:
+        """From when on a success is expected (ms UTC)."""
+        return self.expected_from_at if self.silent_from_at is None else self.silent_from_at
+
+    @property
+    def up_command(self) -> str:
+        """The command that starts a worker with its file."""
+        return f"mainspring up -m {shlex.quote(self.file)}" if self.file else "mainspring up"
+
+    def is_off(self, now_at: int) -> bool:
+        """Whether nothing is expected of it: it is retired, or paused for now."""
+        paused = self.paused_at is not None and (self.paused_until is None or self.paused_until > now_at)
+        return self.retired_at is not None or paused
+
+    @property
+    def is_about_one_thing(self) -> bool:
+        """Whether all its runs are about the same thing, so that its next success makes it healthy."""
+        said = self.option("healthy")
+        if said is not None:
+            return bool(said == HealthRule.AUTOMATION)
+        return self.option("item") is None and (bool(self.cadences) or self.kind == DefinitionKind.EXEC)
+
+    def option(self, name: str) -> Any:
+        """Return an option, its default if it was left out."""
+        return self.options.get(name, OPTIONS[name].default)
+
+    def span(self, name: str) -> timedelta | None:
+        """Return an option that is a span; None where it is left out or off."""
+        value = self.option(name)
+        return None if value is None or value is False else parse_duration(value)
+
+
+class WatchedProcess(Struct, frozen=True, kw_only=True):
+    """A session that is not ended on record. `gone` = its process is known to be dead; `posts` = the roles that a supervisor keeps."""
+
+    session: int
+    role: str
+    host: str
+    pid: int
+    beat_at: int
+    opened_at: int
+    gone: bool = False
+    draining: bool = False
+    serves: bool = False
+    """It announced automations; a worker may have found none that it could."""
+    posts: tuple[str, ...] = ()
+    blocked: BlockedLoop | None = None
+    """What it says itself of its loop."""
+    findings: tuple[ProcessFinding, ...] = ()
+    """What else it finds wrong with itself."""
+
+
+class DueSecret(Struct, frozen=True):
+    """A secret that has to be renewed by the begin of a day, `due_at`; `used_by` = what is known to need it, in words."""
+
+    name: str
+    day: str
+    due_at: int
+    used_by: tuple[str, ...] = ()
+
+
+class HeldLock(Struct, frozen=True):
+    """A lock; `live` = its holder's session lives."""
+
+    name: str
+    owner: str
+    taken_at: int
+    live: bool
+
+
+class WatchedQueue(Struct, frozen=True, kw_only=True):
+    """A queue. `arrived` and `ended` are runs of the last hour, counted where its backlog is worth it, up to a cap."""
+
+    name: str
+    backlog: int = 0
+    max_backlog: int | None = None
+    paused_at: int | None = None
+    paused_by: str | None = None
+    arrived: int = 0
+    ended: int = 0
+
+
+class NewFailure(Struct, frozen=True, kw_only=True):
+    """A failure that nobody was told of yet. `state` and `reason` as the run has them; `text` is one line, made harmless.
+
+    `code` = of its error, `settled` = what settled it already; None = it is open.
+    """
+
+    run: str
+    automation: str
+    fingerprint: str
+    state: str
+    reason: str
+    at: int
+    text: str
+    code: str = ""
+    healthy: HealthRule = HealthRule.ITEM
+    settled: Settlement | None = None
+
+
+class OpenFailure(Struct, frozen=True, kw_only=True):
+    """An incident of failed runs that is not resolved: how many runs failed since it was opened, how many are open and how many fixed.
+
+    `newest` = an open one. With `open` 0 nothing is wrong any more.
+    """
+
+    incident: Incident
+    failed: int = 0
+    open: int = 0
+    fixed: int = 0
+    newest: str | None = None
+
+
+class Reopening(Struct, frozen=True):
+    """That an incident came back."""
+
+    automation: str
+    kind: IncidentKind
+    fingerprint: str
+    at: int
+
+
+class ManualHelp(Struct, frozen=True):
+    """Runs of 30 days that a person started, continued or gave a result, and all that began."""
+
+    helped: int
+    started: int
+
+
+class MonitorInputs(Struct, frozen=True, kw_only=True):
+    """All of one look. `by_hand` is by automation; `open` = incidents that are not resolved.
+
+    `last_seen`, `last_ended` and `last_died`: by role, the last sign of life of any process (of one that died only if it had lived for a
+    while), the last end of one, and the last death. `changed` = what changed just before the faults of a subject began. `punctual` = how
+    each schedule kept its times up to the begin of the day, None = it had too few slots; one that is left out is not read yet.
+    """
+
+    automations: tuple[WatchedAutomation, ...] = ()
+    processes: tuple[WatchedProcess, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    queues: tuple[WatchedQueue, ...] = ()
+    faults: tuple[NewFailure, ...] = ()
+    failing: tuple[OpenFailure, ...] = ()
+    changed: dict[Subject, str] = {}
+    reopenings: tuple[Reopening, ...] = ()
+    by_hand: dict[str, ManualHelp] = {}
+    punctual: dict[str, Punctuality | None] = {}
+    secrets: tuple[DueSecret, ...] = ()
+    unsent: tuple[UnsentQueue, ...] = ()
+    store: tuple[StoreFinding, ...] = ()
+    """What is wrong with the store itself."""
+    clock: ClockRegression | None = None
+    """The clock was put back, no person has decided on it, and it has not passed the old instant yet."""
+    open: frozenset[Subject] = frozenset()
+    last_seen: dict[str, int] = {}
+    last_ended: dict[str, int] = {}
+    last_died: dict[str, int] = {}
+
+    def expected(self, now_at: int) -> tuple[WatchedAutomation, ...]:
+        """Return the automations of which something is expected now."""
+        return tuple(one for one in self.automations if not one.is_off(now_at))
+
+    def of(self, names: Container[str]) -> "MonitorInputs":
+        """Return what there is to judge these automations by."""
+        return replace(
+            self,
+            automations=tuple(one for one in self.automations if one.name in names),
+            faults=tuple(one for one in self.faults if one.automation in names),
+            failing=tuple(one for one in self.failing if one.incident.subject.automation in names),
+            reopenings=tuple(one for one in self.reopenings if one.automation in names),
+        )

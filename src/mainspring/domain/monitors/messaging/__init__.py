@@ -1,0 +1,1 @@
+"""Monitors of triggers and the outbox: sources, senders, deliveries and unsent messages."""

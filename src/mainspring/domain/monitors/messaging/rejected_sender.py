@@ -1,0 +1,47 @@
+"""Senders: a webhook that rejects the sender it knew, as after a secret was changed on one side alone."""
+
+from collections.abc import Iterator
+
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.tuning import Tuning
+
+MAX_REQUESTS, REQUEST_WINDOW_MS = 5, 10 * 60_000
+"""More requests than that within this span are no accident."""
+SETTLE_TIME_MS = 2 * 60_000
+"""So long a delivery of a known sender is waited for: several may share a webhook, and one of them may be wrong."""
+
+
+def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each trigger with requests whose signature does not fit."""
+    for one in facts.expected(now_at):
+        for sender in one.rejected_senders:
+            figures = {"trigger": sender.trigger, "number": sender.number, "was_known": sender.was_known}
+            is_wrong = sender.was_known and sender.dense and now_at - sender.since_at >= SETTLE_TIME_MS
+            yield evaluate_automation(
+                one,
+                IncidentKind.SENDER_REJECTED,
+                figures,
+                sender.since_at if is_wrong else None,
+                f"{sender.trigger} rejects its sender: at least {sender.number} requests carried a wrong signature (401),"
+                " no delivery passed since",
+                hint=(
+                    f"Was the secret changed at the sender, or here? mainspring triggers show {sender.trigger} shows the requests; "
+                    "docs/how-to/webhooks.md#secrets says how to rotate one"
+                ),
+                fingerprint=sender.trigger,
+            )
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.SENDER_REJECTED,
+    line="A webhook rejects the sender that it knew.",
+    rule=(
+        "Wrong while number, of requests with a signature that does not fit, is above 5 within 10 minutes and no delivery has passed "
+        "since they began, where deliveries passed before. Requests without a signature do not count: anybody sends them to a public "
+        "address. What comes to a webhook that never knew its sender is a line in the digest."
+    ),
+    tuning=Tuning(),
+    judge=evaluate,
+)

@@ -1,0 +1,61 @@
+"""Deliveries that a person has to decide on: rejected although their sender is known, or failed in their filter."""
+
+from collections.abc import Iterator
+
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.tuning import Tuning
+
+
+def evaluate_rejected(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each trigger of which deliveries were rejected."""
+    return _evaluate_kind(facts, IncidentKind.DELIVERY_REJECTED, now_at)
+
+
+def evaluate_failed(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each trigger of which deliveries failed."""
+    return _evaluate_kind(facts, IncidentKind.DELIVERY_FAILED, now_at)
+
+
+def _evaluate_kind(facts: MonitorInputs, kind: IncidentKind, now_at: int) -> Iterator[Evaluation]:
+    for one in facts.expected(now_at):
+        for lost in one.lost_deliveries:
+            if lost.kind is kind:
+                act = f"mainspring triggers replay {lost.newest}, or " if lost.is_kept else ""
+                yield evaluate_automation(
+                    one,
+                    kind,
+                    {"trigger": lost.trigger, "number": lost.number, "delivery": lost.newest, "why": lost.why},
+                    lost.since_at,
+                    lost.text,
+                    hint=f"mainspring triggers show {lost.trigger}; then: {act}mainspring incidents resolve",
+                    at_most=Severity.NOTIFY,
+                    fingerprint=lost.trigger,
+                )
+
+
+MONITORS = (
+    Monitor(
+        kind=IncidentKind.DELIVERY_REJECTED,
+        line="A delivery of a known sender was rejected.",
+        rule=(
+            "Wrong while number, of the newest 100 deliveries of a trigger that were rejected, is above 0: another body under a key "
+            "that counts, a value that does not fit, a message that left its queue. Deliveries of unknown senders do not count: "
+            "`verify.none()`, no signature or a wrong one. A delivery is settled when it is replayed or comes again and fits, and all "
+            "of that moment when a person resolves the incident."
+        ),
+        tuning=Tuning(),
+        judge=evaluate_rejected,
+    ),
+    Monitor(
+        kind=IncidentKind.DELIVERY_FAILED,
+        line="A filter raised, or no run could be made of a delivery.",
+        rule=(
+            "Wrong while number, of the newest 100 deliveries of a trigger that failed, is above 0. A delivery is settled when it is "
+            "replayed, and all of that moment when a person resolves the incident."
+        ),
+        tuning=Tuning(),
+        judge=evaluate_failed,
+    ),
+)

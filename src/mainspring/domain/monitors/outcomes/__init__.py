@@ -1,0 +1,1 @@
+"""Monitors of how runs end: failures, output, duration and stalled steps."""

@@ -1,0 +1,67 @@
+"""Stalled: a step that nothing ends gives no sign of life."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from mainspring.domain.failures.error_location import locate_function
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import MonitorInputs, WatchedAutomation
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.tuning import Tuning
+from mainspring.domain.processes.stall import Stall
+from mainspring.domain.text.phrases import format_span
+
+_SHOWN_FRAMES = 5
+_MAX_LISTED_RUNS = 20
+
+
+def evaluate(facts: MonitorInputs, _tuning: Tuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each step with attempts on record, by the one that has been silent longest."""
+    for one in facts.expected(now_at):
+        steps: dict[str, list[Stall]] = defaultdict(list)
+        for stall in one.stalls:
+            steps[stall.step].append(stall)
+        for step, stalls in steps.items():
+            yield _evaluate_step(one, step, stalls, now_at)
+
+
+def _evaluate_step(one: WatchedAutomation, step: str, stalls: list[Stall], now_at: int) -> Evaluation:
+    first = min(stalls, key=lambda stall: (stall.since_at, stall.run))
+    innermost = [line.strip() for line in reversed(first.stack)][:_SHOWN_FRAMES]
+    place, silent_ms = locate_function(list(first.stack)), now_at - first.since_at
+    figures = {
+        "step": step,
+        "silent_ms": silent_ms,
+        "attempts": len(stalls),
+        "run": first.run,
+        "attempt": first.attempt,
+        "what": f"attempt {first.attempt} of run {first.run} stands at {' < '.join(innermost)}",
+        "runs": sorted({stall.run for stall in stalls})[-_MAX_LISTED_RUNS:],
+    }
+    more = len(stalls) - 1
+    others = f", nor {'does' if more == 1 else 'do'} {more} more" if more else ""
+    return evaluate_automation(
+        one,
+        IncidentKind.STALLED,
+        figures,
+        first.since_at,
+        f"step {step} gives no sign of life for {format_span(silent_ms)}{others}: it stands at {place or innermost[0]}",
+        hint=(
+            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= of the step ends "
+            "such an attempt by itself; ms.progress() or a line of log tells that it works"
+        ),
+        cause=f"place:{place}" if place else None,
+        fingerprint=step,
+    )
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.STALLED,
+    line="A step that nothing ends gives no sign of life.",
+    rule=(
+        "Wrong at once, from its last sign on, while a worker has an attempt on record that has no time-out and gave neither a line of "
+        "log nor progress nor a checkpoint for stalled=, else worker.stalled_after; well with the next sign, or its end."
+    ),
+    tuning=Tuning(),
+    judge=evaluate,
+)

@@ -1,0 +1,100 @@
+"""THE table of monitors, and one round of all that are on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.messaging import (
+    outbox_blocked,
+    rejected_sender,
+    source_unreachable,
+    undecided_deliveries,
+)
+from mainspring.domain.monitors.monitor import Evaluation, EvaluationRound, Monitor
+from mainspring.domain.monitors.outcomes import brittleness, did_nothing, fail_rate, failed_runs, run_duration, stalled
+from mainspring.domain.monitors.system import (
+    clock_regression,
+    definition_lost,
+    process_findings,
+    secret_due,
+    store_findings,
+    worker_lost,
+)
+from mainspring.domain.monitors.timing import cadence_drift, late_start, silence, too_often
+from mainspring.domain.monitors.tuning import Tuning
+from mainspring.domain.monitors.tuning_overrides import TuningOverrides
+from mainspring.domain.monitors.waiting import backlog, held_work, human_wait, lock_held, paused, rejected_message
+
+MONITORS: Final[dict[IncidentKind, Monitor]] = {
+    monitor.kind: monitor
+    for monitor in (
+        silence.MONITOR,
+        late_start.MONITOR,
+        *failed_runs.MONITORS,
+        fail_rate.MONITOR,
+        *run_duration.MONITORS,
+        did_nothing.MONITOR,
+        stalled.MONITOR,
+        too_often.MONITOR,
+        *backlog.MONITORS,
+        human_wait.MONITOR,
+        rejected_message.MONITOR,
+        worker_lost.MONITOR,
+        definition_lost.MONITOR,
+        source_unreachable.MONITOR,
+        *undecided_deliveries.MONITORS,
+        rejected_sender.MONITOR,
+        *process_findings.MONITORS,
+        outbox_blocked.MONITOR,
+        *held_work.MONITORS,
+        *store_findings.MONITORS,
+        clock_regression.MONITOR,
+        secret_due.MONITOR,
+        lock_held.MONITOR,
+        cadence_drift.MONITOR,
+        paused.MONITOR,
+        *brittleness.MONITORS,
+    )
+}
+"""In the order in which they are listed."""
+
+TuningTable = Mapping[IncidentKind, Tuning]
+
+DEFAULT_TUNINGS: Final[TuningTable] = {kind: monitor.tuning for kind, monitor in MONITORS.items()}
+
+NO_OVERRIDES: Final = TuningOverrides()
+
+
+def evaluate_monitor(
+    monitor: Monitor, facts: MonitorInputs, tunings: TuningTable, now_at: int, own: TuningOverrides = NO_OVERRIDES
+) -> Iterator[Evaluation]:
+    """Let a monitor judge each automation by the tuning that is its own, all others together by the general one."""
+    general = tunings.get(monitor.kind, monitor.tuning)
+    groups = own.groups(monitor.kind, general, (one.name for one in facts.automations))
+    if general.on:
+        apart = set().union(*groups.values())
+        yield from (one for one in monitor.judge(facts, general, now_at) if one.subject.automation not in apart)
+    for tuning, names in groups.items():
+        if tuning.on:
+            judged = monitor.judge(facts.of(names), tuning, now_at)
+            yield from (one for one in judged if one.subject.automation in names)
+
+
+def evaluate_all(
+    facts: MonitorInputs, tunings: TuningTable, now_at: int, own: TuningOverrides = NO_OVERRIDES
+) -> EvaluationRound:
+    """Let every monitor judge where it is on."""
+    findings: list[Finding] = []
+    unsure: set[Subject] = set()
+    judged: dict[IncidentKind, int] = {}
+    for kind, monitor in MONITORS.items():
+        if tunings.get(kind, monitor.tuning).on:
+            judged[kind] = 0
+        for one in evaluate_monitor(monitor, facts, tunings, now_at, own):
+            judged[kind] = judged.get(kind, 0) + 1
+            if one.finding is not None:
+                findings.append(one.finding)
+            elif one.unsure is not None:
+                unsure.add(one.subject)
+    return EvaluationRound(tuple(findings), frozenset(unsure), judged)

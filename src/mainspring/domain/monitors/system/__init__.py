@@ -1,0 +1,1 @@
+"""Monitors of Mainspring itself: processes, the store, the clock and secrets."""

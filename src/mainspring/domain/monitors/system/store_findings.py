@@ -1,0 +1,66 @@
+"""Store findings: the store lacks commits that were acknowledged, or a page of its file cannot be read."""
+
+from collections.abc import Iterator
+
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.integrity.store_finding import StoreFindingKind
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation, Monitor
+from mainspring.domain.monitors.tuning import Tuning
+
+_KINDS = {
+    StoreFindingKind.COMMITS_LOST: IncidentKind.COMMITS_LOST,
+    StoreFindingKind.DAMAGED: IncidentKind.STORE_DAMAGED,
+}
+
+
+def _evaluate(facts: MonitorInputs, kind: StoreFindingKind) -> Iterator[Evaluation]:
+    for found in facts.store:
+        if found.kind is kind:
+            subject = Subject("", _KINDS[kind])
+            finding = Finding(
+                subject=subject,
+                severity=Severity.PAGE,
+                text=found.text,
+                since_at=found.since_at,
+                hint=found.hint,
+                facts=found.facts,
+                cause="store",
+            )
+            yield Evaluation(subject, found.facts, finding)
+
+
+def evaluate_lost_commits(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
+    """Judge whether the store lacks commits: until a person releases it."""
+    return _evaluate(facts, StoreFindingKind.COMMITS_LOST)
+
+
+def evaluate_damage(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
+    """Judge whether any process met damage: until the whole file was checked without a finding, or replaced."""
+    return _evaluate(facts, StoreFindingKind.DAMAGED)
+
+
+MONITORS = (
+    Monitor(
+        kind=IncidentKind.COMMITS_LOST,
+        line="The store went back in time: it lacks commits that were acknowledged.",
+        rule=(
+            "Wrong while the store is on hold because a commit mark, kept outside the store, knows later commits than the store. "
+            "Healthy once a person has released it (`mainspring db restore --release`), or put back another backup."
+        ),
+        tuning=Tuning(),
+        judge=evaluate_lost_commits,
+        of_automations=False,
+    ),
+    Monitor(
+        kind=IncidentKind.STORE_DAMAGED,
+        line="The store's file is damaged.",
+        rule=(
+            "Wrong from the moment at which any process, or the watcher's check of one table a minute, met a page that cannot be read. "
+            "Healthy once the whole file was checked without a finding (`mainspring db check`), or replaced."
+        ),
+        tuning=Tuning(),
+        judge=evaluate_damage,
+        of_automations=False,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Monitors of when runs start and succeed: silence, late starts and drifting schedules."""

@@ -1,0 +1,77 @@
+"""Too often: more starts than schedules or experience allow, as of an automation that publishes the event that it listens to."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, WatchedAutomation
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.tuning import Tuning, TuningCount, TuningSpan, to_ms
+
+START_WINDOW_MS = 3_600_000
+_EXCESS_FACTOR = 3
+_EXCESS_FACTOR_UNLEARNED = 10
+
+
+class TooOftenTuning(Tuning, frozen=True, kw_only=True):
+    """`least`: so many starts in an hour are never too many; `over`: from when on the busiest hour is known."""
+
+    least: TuningCount = 60
+    over: TuningSpan = timedelta(days=7)
+
+
+def evaluate(facts: MonitorInputs, tuning: TooOftenTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each automation that was started in the last hour."""
+    for one in facts.expected(now_at):
+        if one.recent.started:
+            yield _evaluate_automation(one, tuning, facts, now_at)
+
+
+def _evaluate_automation(
+    one: WatchedAutomation, tuning: TooOftenTuning, facts: MonitorInputs, now_at: int
+) -> Evaluation:
+    kind, started = IncidentKind.TOO_OFTEN, one.recent.started
+    figures: dict[str, Any] = {"started": started, "least": tuning.least}
+    is_open = Subject(one.name, kind) in facts.open
+    if started <= tuning.least // (2 if is_open else 1):
+        return evaluate_automation(one, kind, figures, None, "")
+    if one.history is None:
+        return Evaluation(Subject(one.name, kind), figures, unsure="its history is not read yet")
+    slots = sum(
+        len(each.schedule.slots_between(now_at - START_WINDOW_MS, now_at, limit=started)) for each in one.cadences
+    )
+    learned = one.history.over_ms >= to_ms(tuning.over)
+    limit = max(tuning.least, _EXCESS_FACTOR * slots, _EXCESS_FACTOR * one.history.busiest_hour)
+    if not learned and not one.cadences:
+        limit *= _EXCESS_FACTOR_UNLEARNED
+    # Who is told of it already is told that it is well only once it clearly is.
+    limit_in_force = limit // 2 if is_open else limit
+    figures |= {
+        "slots": slots,
+        "learning": not learned,
+        "busiest_hour": one.history.busiest_hour,
+        "limit": limit_in_force,
+    }
+    return evaluate_automation(
+        one,
+        kind,
+        figures,
+        now_at - START_WINDOW_MS if started > limit_in_force else None,
+        f"started {started:,} times in an hour, {limit:,} at most are usual",
+        hint=f"Does it cause what starts it? mainspring auto graph shows it; mainspring auto pause {one.name} stops it.",
+        at_most=Severity.NOTIFY if learned or one.cadences else Severity.DIGEST,
+    )
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.TOO_OFTEN,
+    line="It starts more often than it should.",
+    rule=(
+        "Wrong while started, in the last hour, is above limit: the largest of 60, 3 x its slots in that hour "
+        "and 3 x its busiest hour of the last 28 days. Without a schedule and before 7 days it is ten times "
+        "that, in the digest. Once it is told, it is well only at half of the limit."
+    ),
+    tuning=TooOftenTuning(),
+    judge=evaluate,
+)

@@ -1,0 +1,1 @@
+"""Monitors of what waits too long: runs, questions, locks and pauses."""

@@ -1,0 +1,129 @@
+"""Backlog: too much waits, or for too long; and queues that fill faster than they are emptied."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs, WaitingRuns, WatchedAutomation, WatchedQueue
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation, highest_tier
+from mainspring.domain.monitors.tuning import Tuning, TuningCount, TuningSpan, to_ms
+from mainspring.domain.text.phrases import format_count, format_span
+
+RATE_WINDOW_MS = 3_600_000
+
+
+class BacklogTuning(Tuning, frozen=True, kw_only=True):
+    """`age`: so long may a run wait that could run. A number is stated by `backlog=` of a definition only."""
+
+    age: TuningSpan = timedelta(hours=6)
+
+
+class GrowingTuning(Tuning, frozen=True, kw_only=True):
+    """`within`: so near may the limit of a queue be; `least`: a smaller backlog is not judged."""
+
+    within: TuningSpan = timedelta(hours=24)
+    least: TuningCount = 100
+
+
+def evaluate(facts: MonitorInputs, tuning: BacklogTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each automation of which runs wait that could run."""
+    paused = {queue.name: queue for queue in facts.queues if queue.paused_at is not None}
+    for one in facts.expected(now_at):
+        if one.waiting is not None and one.option("backlog") is not False:
+            yield _evaluate_automation(one, one.waiting, paused.get(one.waiting.queue), tuning, facts, now_at)
+
+
+def _evaluate_automation(
+    one: WatchedAutomation,
+    waiting: WaitingRuns,
+    paused: WatchedQueue | None,
+    tuning: BacklogTuning,
+    facts: MonitorInputs,
+    now_at: int,
+) -> Evaluation:
+    limit = one.option("backlog")
+    # Who is told of it already is told that it is well only once it clearly is.
+    is_open = Subject(one.name, IncidentKind.BACKLOG) in facts.open
+    limit_in_force = limit if limit is None or not is_open else max(limit // 2, 1)
+    age_ms = now_at - waiting.since_at
+    figures: dict[str, Any] = {
+        "waiting": waiting.number,
+        "limit": limit_in_force,
+        "queue": waiting.queue,
+        "oldest_ms": age_ms,
+        "longest_ms": to_ms(tuning.age),
+    }
+    since_at = None
+    if age_ms >= to_ms(tuning.age):
+        since_at = waiting.since_at + to_ms(tuning.age)
+    elif limit_in_force is not None and waiting.number >= limit_in_force:
+        since_at = waiting.since_at
+    why = f": queue {waiting.queue} is paused by {paused.paused_by}" if paused else f" in queue {waiting.queue}"
+    hint = f"mainspring queues resume {waiting.queue}" if paused else f"mainspring queues show {waiting.queue}"
+    text = f"{format_count(waiting.number, 'run')} wait{'s' if waiting.number == 1 else ''}, the oldest for {format_span(age_ms)}{why}"
+    return evaluate_automation(
+        one, IncidentKind.BACKLOG, figures, since_at, text, hint=hint, cause=f"queue:{waiting.queue}"
+    )
+
+
+def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each queue with a backlog: how long until it takes nothing any more."""
+    severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
+    for queue in facts.queues:
+        if queue.backlog < tuning.least or queue.max_backlog is None:
+            continue
+        subject = Subject("", IncidentKind.BACKLOG_GROWING, queue.name)
+        growth = queue.arrived - queue.ended
+        room = max(queue.max_backlog - queue.backlog, 0)
+        left_ms = room * RATE_WINDOW_MS // growth if growth > 0 else None
+        # Who is told of it already is told that it is well only once it clearly is.
+        within_ms = to_ms(tuning.within) * (2 if subject in facts.open else 1)
+        figures = {
+            "backlog": queue.backlog,
+            "max_backlog": queue.max_backlog,
+            "arrived": queue.arrived,
+            "ended": queue.ended,
+            "left_ms": left_ms,
+            "within_ms": within_ms,
+        }
+        if left_ms is None or left_ms > within_ms:
+            yield Evaluation(subject, figures)
+            continue
+        when = f"full in {format_span(left_ms)}" if room else "full: it takes nothing more"
+        finding = Finding(
+            subject=subject,
+            severity=severity,
+            text=f"queue {queue.name}: {queue.arrived:,} came and {queue.ended:,} ended in an hour, {queue.backlog:,} wait; {when}",
+            since_at=now_at - RATE_WINDOW_MS,
+            hint="Add workers, or let less come: mainspring queues list",
+            facts=figures,
+            cause=f"queue:{queue.name}",
+        )
+        yield Evaluation(subject, figures, finding)
+
+
+MONITORS = (
+    Monitor(
+        kind=IncidentKind.BACKLOG,
+        line="Too much waits, or for too long.",
+        rule=(
+            "Wrong while the oldest run that could run has waited for longest_ms, or waiting is limit (backlog= "
+            "of the definition) or more. Once it is told, it is well only below half of the limit."
+        ),
+        tuning=BacklogTuning(),
+        judge=evaluate,
+    ),
+    Monitor(
+        kind=IncidentKind.BACKLOG_GROWING,
+        line="More comes in than is done.",
+        rule=(
+            "Wrong while a queue with max_backlog, and a backlog of 100 or more, will be full in within_ms or "
+            "less: what is left of it, at arrived less ended an hour. Once it is told, it is well only at twice "
+            "the time."
+        ),
+        tuning=GrowingTuning(),
+        judge=evaluate_growing,
+        of_automations=False,
+    ),
+)

@@ -1,0 +1,164 @@
+"""Held work: a debounce that lets nothing go, a partition whose holder does not run, runs that no live worker serves."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.duration import format_duration
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import HeldDebounce, MonitorInputs, WatchedAutomation
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.tuning import Tuning, TuningCount, TuningSpan, to_ms
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.phrases import format_count, format_span
+
+DEBOUNCE_FACTOR = 10
+_LONGER_THAN_USUAL = 2
+_LONGEST_KEY = 80
+
+
+class DebounceTuning(Tuning, frozen=True, kw_only=True):
+    """`times`: so many of its spans may a debounce let nothing go."""
+
+    times: TuningCount = DEBOUNCE_FACTOR
+
+
+class PartitionTuning(Tuning, frozen=True, kw_only=True):
+    """`backlog`: so long may a run wait behind the holder of its partition; longer where the holder's automation usually takes longer.
+
+    `runs`: of so many ends it is known how long it takes.
+    """
+
+    backlog: TuningSpan = timedelta(hours=1)
+    runs: TuningCount = 5
+
+
+class UnservedTuning(Tuning, frozen=True, kw_only=True):
+    """`missing`: so long may runs be ready while no live worker serves them."""
+
+    missing: TuningSpan = timedelta(minutes=4)
+
+
+def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each trigger with a debounce that has let nothing go for long, by the key that waits longest."""
+    for one in facts.expected(now_at):
+        first: dict[str, HeldDebounce] = {}
+        for held in sorted(one.held_debounces, key=lambda held: held.since_at):
+            first.setdefault(held.trigger, held)
+        for held in first.values():
+            held_ms, longest_ms = now_at - held.since_at, tuning.times * held.span_ms
+            is_due = held.due_at <= now_at - held.span_ms
+            span = format_duration(timedelta(milliseconds=held.span_ms))
+            why = "it is due, and no scheduler starts it" if is_due else f"something comes more often than every {span}"
+            key = f" of {escape(held.by, _LONGEST_KEY)}" if held.by else ""
+            yield evaluate_automation(
+                one,
+                IncidentKind.DEBOUNCE_HELD,
+                {
+                    "trigger": held.trigger,
+                    "key": held.by,
+                    "held_ms": held_ms,
+                    "longest_ms": longest_ms,
+                    "due_at": held.due_at,
+                },
+                held.since_at if held_ms >= longest_ms else None,
+                f"{held.trigger} has started nothing{key} for {format_span(held_ms)}: {why}",
+                hint=f"within= is the longest that a debounce waits; mainspring triggers show {held.trigger}",
+                at_most=Severity.NOTIFY,
+                fingerprint=held.trigger,
+            )
+
+
+def evaluate_partitions(facts: MonitorInputs, tuning: PartitionTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each partition in which runs wait behind one that does not run."""
+    known = {one.name: one for one in facts.automations}
+    for one in facts.expected(now_at):
+        for held in one.held_partitions:
+            limit_ms = _limit_ms(known.get(held.holder_automation), tuning)
+            held_ms = now_at - held.since_at
+            fingerprint = f"{held.queue}:{held.partition}"
+            figures = {
+                "partition": held.partition,
+                "queue": held.queue,
+                "waiting": held.number,
+                "run": held.holder,
+                "held_ms": held_ms,
+                "longest_ms": limit_ms,
+            }
+            state = "waits" if held.holder_state == "waiting" else f"is {held.holder_state.replace('_', ' ')}"
+            whose = "" if held.holder_automation == one.name else f" of {held.holder_automation}"
+            partition = escape(held.partition, _LONGEST_KEY)
+            yield evaluate_automation(
+                one,
+                IncidentKind.PARTITION_HELD,
+                figures,
+                held.since_at if held_ms >= limit_ms else None,
+                f"{format_count(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition {partition} "
+                f"for {format_span(held_ms)}: run {held.holder}{whose} holds it and {state}",
+                hint=f"mainspring explain {held.holder} says what it waits for; mainspring runs cancel {held.holder} frees the partition",
+                cause=f"run:{held.holder}",
+                fingerprint=fingerprint,
+            )
+
+
+def _limit_ms(holder: WatchedAutomation | None, tuning: PartitionTuning) -> int:
+    """Return how long a run may wait behind a run of this automation."""
+    took = [end.took_ms for end in ([] if holder is None else holder.ends) if end.took_ms is not None]
+    usual_ms = max(took) if len(took) >= tuning.runs else 0
+    return max(to_ms(tuning.backlog), _LONGER_THAN_USUAL * usual_ms)
+
+
+def evaluate_unserved(facts: MonitorInputs, tuning: UnservedTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge the runs of each automation that are ready and that no live worker serves."""
+    for one in facts.expected(now_at):
+        for ready in one.unserved:
+            waits_ms, longest_ms = now_at - ready.since_at, to_ms(tuning.missing)
+            yield evaluate_automation(
+                one,
+                IncidentKind.UNSERVED,
+                {
+                    "queue": ready.queue,
+                    "tag": ready.tag,
+                    "version": ready.version,
+                    "waiting": ready.number,
+                    "oldest_ms": waits_ms,
+                    "longest_ms": longest_ms,
+                },
+                ready.since_at if waits_ms >= longest_ms else None,
+                f"{format_count(ready.number, 'run')} wait{'s' if ready.number == 1 else ''}, "
+                f"the oldest for {format_span(waits_ms)}: {ready.why}",
+                hint=ready.fix,
+                cause=f"unserved:{ready.why}",
+                fingerprint=f"{ready.queue}:{ready.version}:{ready.tag}",
+            )
+
+
+MONITORS = (
+    Monitor(
+        kind=IncidentKind.DEBOUNCE_HELD,
+        line="A debounce lets nothing go.",
+        rule="Wrong while the arrivals of a key have been held by their debounce for longest_ms: 10 x its span.",
+        tuning=DebounceTuning(),
+        judge=evaluate_debounces,
+    ),
+    Monitor(
+        kind=IncidentKind.PARTITION_HELD,
+        line="Runs wait behind one that holds their partition and does not run.",
+        rule=(
+            "Wrong while the first run behind a holder that waits, is retried or needs a person has waited for longest_ms: "
+            "1 h, or twice the longest of the newest ends of the holder's automation, where 5 are known and that is longer. "
+            "`concurrency=` of a trigger is a partition too."
+        ),
+        tuning=PartitionTuning(),
+        judge=evaluate_partitions,
+    ),
+    Monitor(
+        kind=IncidentKind.UNSERVED,
+        line="Runs are ready, and no live worker serves them.",
+        rule=(
+            "Wrong while runs have been ready for longest_ms, workers live and have their automation, and none of them takes their queue, "
+            "carries their tag or has their version. What is paused waits for another reason."
+        ),
+        tuning=UnservedTuning(),
+        judge=evaluate_unserved,
+    ),
+)

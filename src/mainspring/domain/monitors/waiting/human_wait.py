@@ -1,0 +1,60 @@
+"""Human wait: a question has waited for its answer too long."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.domain.monitors.inputs import MonitorInputs, OpenQuestion
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
+from mainspring.domain.text.phrases import format_count, format_span
+
+
+class HumanWaitTuning(Tuning, frozen=True, kw_only=True):
+    """`most`: how long a question may wait where half of its time is longer, or it has no end."""
+
+    most: TuningSpan = timedelta(hours=24)
+
+
+def evaluate(facts: MonitorInputs, tuning: HumanWaitTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge the open questions of each automation by the one that is late first."""
+    for one in facts.expected(now_at):
+        if not one.questions:
+            continue
+        first = min(one.questions, key=lambda question: _late_at(question, tuning))
+        late_at = _late_at(first, tuning)
+        late = sum(_late_at(question, tuning) <= now_at for question in one.questions)
+        figures = {
+            "questions": len(one.questions),
+            "late": late,
+            "run": first.run,
+            "opened_at": first.opened_at,
+            "until_at": first.until_at,
+            "late_at": late_at,
+        }
+        ends = "" if first.until_at is None else f", until {format_span(max(first.until_at - now_at, 0))} from now"
+        yield evaluate_automation(
+            one,
+            IncidentKind.HUMAN_WAIT,
+            figures,
+            late_at if late else None,
+            f"{format_count(late, 'question')} unanswered, the oldest for {format_span(now_at - first.opened_at)}{ends}",
+            hint=f"mainspring runs answer {first.run}",
+            at_most=Severity.NOTIFY,
+        )
+
+
+def _late_at(question: OpenQuestion, tuning: HumanWaitTuning) -> int:
+    most_ms = to_ms(tuning.most)
+    if question.until_at is not None:
+        most_ms = min(most_ms, (question.until_at - question.opened_at) // 2)
+    return question.opened_at + most_ms
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.HUMAN_WAIT,
+    line="A question has waited for its answer too long.",
+    rule="Wrong from late_at on, of the question that is late first: half of its time, from opened_at to until_at, 24 hours at most.",
+    tuning=HumanWaitTuning(),
+    judge=evaluate,
+)

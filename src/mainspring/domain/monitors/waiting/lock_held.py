@@ -1,0 +1,44 @@
+"""Lock held: a lock whose holder is gone, or that is held for very long."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_subject, highest_tier
+from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
+from mainspring.domain.text.phrases import format_span
+
+
+class LockHeldTuning(Tuning, frozen=True, kw_only=True):
+    """`longest`: so long may a living process hold a lock; `gone`: so long may one be held whose holder is gone."""
+
+    longest: TuningSpan = timedelta(hours=24)
+    gone: TuningSpan = timedelta(minutes=10)
+
+
+def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each lock."""
+    severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
+    for lock in facts.locks:
+        subject = Subject("", IncidentKind.LOCK_HELD, lock.name)
+        held_ms, longest_ms = now_at - lock.taken_at, to_ms(tuning.longest if lock.live else tuning.gone)
+        figures = {"owner": lock.owner, "live": lock.live, "held_ms": held_ms, "longest_ms": longest_ms}
+        yield evaluate_subject(
+            subject,
+            severity,
+            figures,
+            lock.taken_at if held_ms >= longest_ms else None,
+            f"lock {lock.name} is held for {format_span(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
+            hint=f"If nobody works under it: mainspring locks break {lock.name}",
+        )
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.LOCK_HELD,
+    line="A lock is held for very long, or its holder is gone.",
+    rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes where its holder is gone.",
+    tuning=LockHeldTuning(),
+    judge=evaluate,
+    of_automations=False,
+)

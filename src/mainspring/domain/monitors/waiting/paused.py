@@ -1,0 +1,59 @@
+"""Paused: an automation or a queue was paused without an end, and seems forgotten."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation, Monitor
+from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
+from mainspring.domain.text.phrases import format_span
+
+
+class PausedTuning(Tuning, frozen=True, kw_only=True):
+    """`longest`: so long may a pause without an end last."""
+
+    longest: TuningSpan = timedelta(days=7)
+
+
+def evaluate(facts: MonitorInputs, tuning: PausedTuning, now_at: int) -> Iterator[Evaluation]:
+    """Judge each pause that has no end."""
+    for one in facts.automations:
+        if one.paused_at is not None and one.paused_until is None and one.retired_at is None:
+            subject = Subject(one.name, IncidentKind.PAUSED)
+            hint = f"mainspring auto resume {one.name}, or mainspring auto retire {one.name}"
+            yield _evaluate_pause(subject, "", one.paused_at, one.paused_by, hint, tuning, now_at)
+    for queue in facts.queues:
+        if queue.paused_at is not None:
+            subject = Subject("", IncidentKind.PAUSED, queue.name)
+            hint = f"mainspring queues resume {queue.name}"
+            yield _evaluate_pause(
+                subject, f"queue {queue.name} ", queue.paused_at, queue.paused_by, hint, tuning, now_at
+            )
+
+
+def _evaluate_pause(
+    subject: Subject, what: str, paused_at: int, by: str | None, hint: str, tuning: PausedTuning, now_at: int
+) -> Evaluation:
+    paused_ms = now_at - paused_at
+    figures = {"paused_at": paused_at, "by": by, "paused_ms": paused_ms, "longest_ms": to_ms(tuning.longest)}
+    if paused_ms < to_ms(tuning.longest):
+        return Evaluation(subject, figures)
+    finding = Finding(
+        subject=subject,
+        severity=Severity.DIGEST,
+        text=f"{what}paused without an end for {format_span(paused_ms)} by {by or 'somebody'}",
+        since_at=paused_at + to_ms(tuning.longest),
+        hint=hint,
+        facts=figures,
+    )
+    return Evaluation(subject, figures, finding)
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.PAUSED,
+    line="It was paused without an end, and seems forgotten.",
+    rule="Wrong, in the digest, while a pause without an end has lasted longest_ms or more.",
+    tuning=PausedTuning(),
+    judge=evaluate,
+)

@@ -1,0 +1,1 @@
+"""Notifications to people: their text, routes, channels, digests and reminders."""

@@ -1,0 +1,49 @@
+"""Which of the alerts that are due on a channel are still worth telling: what is over, or told by a later one, is not.
+
+Invariant: of each incident that lasted longer than the time in which things may mend by themselves the channel is told that it was wrong.
+What was part of another one lasts from the end of that: only then anybody was to hear of it.
+"""
+
+from collections.abc import Iterable
+
+from mainspring.domain.incidents.incident import MUST_NOTIFY_FACT, Incident
+from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.domain.states import IncidentState
+
+_REMINDER_EVENTS = frozenset({NotificationEvent.REPEATED, NotificationEvent.ESCALATED})
+"""What calls for somebody: over as soon as one has answered."""
+_OPENING_EVENTS = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
+_HANDLED_STATES = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
+
+
+def should_send_alert(
+    about: NotificationEvent, opened: int, incident: Incident, *, is_told: bool, brief_ms: int, since_at: int = 0
+) -> bool:
+    """Tell whether an alert about the `opened`th opening of `incident` still has to be told.
+
+    `is_told` = whether the channel was told of this opening before; an incident that it was not told of, and that lasted no longer than
+    `brief_ms` from `since_at` on, when it was to be told of it, is passed over.
+    """
+    if about in (NotificationEvent.TEST, NotificationEvent.DIGEST):
+        return True
+    is_over = incident.state is IncidentState.RESOLVED or incident.opened > opened
+    if is_over and not is_told and about in _OPENING_EVENTS and _must_be_reported(opened, incident):
+        return True
+    if about is NotificationEvent.RESOLVED:
+        if is_told:
+            return True
+        ended_at = incident.resolved_at or incident.changed_at
+        # An instant after its end is that of a clock that has been put back.
+        begun_at = max(incident.opened_at, since_at if since_at <= ended_at else 0)
+        return incident.opened == opened and ended_at - begun_at > brief_ms
+    return not is_over and not (about in _REMINDER_EVENTS and incident.state in _HANDLED_STATES)
+
+
+def _must_be_reported(opened: int, incident: Incident) -> bool:
+    """Tell whether this opening has to be told although it is over: of a failed run that only another run's success has settled."""
+    return incident.opened == opened and incident.facts.get(MUST_NOTIFY_FACT) is True and incident.by is None
+
+
+def sort_by_severity(incidents: Iterable[Incident]) -> list[Incident]:
+    """Return incidents in the order of a list for people: loudest first, then the oldest."""
+    return sorted(incidents, key=lambda one: (one.severity.rank, one.since_at, one.id))

@@ -1,0 +1,270 @@
+"""The address of a channel, one line of text for each kind: taken apart, checked, and never with a secret in it.
+
+    slack://secret:NAME/#channel                       the secret = a bot's token; C0123ABC names the channel by its id
+    pagerduty://secret:NAME                            the secret = an integration key of Events v2
+    smtps://secret:NAME@HOST:465/ops@example.com       the secret = USER:PASSWORD; also starttls://, and smtp:// without a password
+    webhook+https://HOST/PATH?secret=NAME              the secret = whsec_..., Standard Webhooks sign with it
+    apprise://secret:NAME                              the secret = an address of apprise
+    terminal                                           the standard error of the process that tells
+
+Invariant: what was accepted holds names of secrets only, so it may be stored and shown as it is.
+"""
+
+import re
+from enum import StrEnum
+from urllib.parse import parse_qsl, quote, unquote
+
+import msgspec
+
+from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
+TERMINAL = "terminal"
+"""The address of the terminal, and the name of the channel that is there when none is configured."""
+_LONGEST = 1_000
+_NAME = lazy_pattern(r"[a-z][a-z0-9_-]{0,39}", re.ASCII)
+_URL = lazy_pattern(
+    r"(?P<scheme>[a-z+]+)://(?:(?P<user>[^/?@]*)@)?(?P<host>[^/?@]*)(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?"
+)
+_HOST = lazy_pattern(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
+_SLACK_CHANNEL = lazy_pattern(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
+_MAIL = lazy_pattern(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+_API = lazy_pattern(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
+_IN_PATH = lazy_pattern(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
+_KEY = lazy_pattern(r"(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[A-Za-z0-9_.~+=-]{20,}")
+_LOOPBACK = lazy_pattern(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
+_PARAMETER = lazy_pattern(r"[a-z_]{1,20}")
+_LARGEST_PORT = 65_535
+
+
+class ChannelKind(StrEnum):
+    """What a channel is."""
+
+    SLACK = "slack"
+    PAGERDUTY = "pagerduty"
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+    APPRISE = "apprise"
+    TERMINAL = "terminal"
+
+
+class MailSecurity(StrEnum):
+    """How mail is kept from others on its way to the first server."""
+
+    NONE = "smtp"
+    STARTTLS = "starttls"
+    TLS = "smtps"
+
+
+ADDRESS_FORMS = {
+    ChannelKind.SLACK: "slack://secret:NAME/#CHANNEL",
+    ChannelKind.PAGERDUTY: "pagerduty://secret:NAME",
+    ChannelKind.MAIL: "smtps://secret:NAME@HOST:465/TO@EXAMPLE.COM?from=FROM@EXAMPLE.COM",
+    ChannelKind.WEBHOOK: "webhook+https://HOST/PATH?secret=NAME",
+    ChannelKind.APPRISE: "apprise://secret:NAME",
+    ChannelKind.TERMINAL: TERMINAL,
+}
+_SCHEMES = {
+    "slack": ChannelKind.SLACK,
+    "pagerduty": ChannelKind.PAGERDUTY,
+    **dict.fromkeys((one.value for one in MailSecurity), ChannelKind.MAIL),
+    "webhook+https": ChannelKind.WEBHOOK,
+    "webhook+http": ChannelKind.WEBHOOK,
+    "apprise": ChannelKind.APPRISE,
+}
+_PORTS = {MailSecurity.NONE: 25, MailSecurity.STARTTLS: 587, MailSecurity.TLS: 465}
+_APIS = {ChannelKind.SLACK: "https://slack.com/api", ChannelKind.PAGERDUTY: "https://events.pagerduty.com"}
+
+
+class ChannelAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """An address taken apart. `secret` = a name ("" = none)."""
+
+    kind: ChannelKind
+    secret: str = ""
+    to: tuple[str, ...] = ()
+    """Slack: its one channel; mail: who gets it."""
+    url: str = ""
+    """Slack and PagerDuty: where their API is; webhook: where it goes, with `{secret:NAME}` for what is secret of it."""
+    host: str = ""
+    port: int = 0
+    security: MailSecurity = MailSecurity.NONE
+    sender: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of all secrets that it needs."""
+        named = (self.secret, *(found[1] for found in _IN_PATH.finditer(self.url)))
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    def url_with(self, values: dict[str, str]) -> str:
+        """Return `url` with the values of the secrets in it, by name."""
+        return _IN_PATH.sub(lambda found: quote(values[found[1]], safe="/"), self.url)
+
+
+def check_channel_name(name: str) -> None:
+    """Do nothing if a channel can be called so. Raises OptionError."""
+    if not _NAME.fullmatch(name):
+        raise OptionError(
+            f"{escape(name, 60)!r} cannot name a channel", hint="Use small letters, digits, _ and -, at most 40."
+        )
+
+
+def read_channel_address(address: object) -> ChannelAddress:
+    """Take the address of a channel apart.
+
+    Raises:
+        OptionError: it is none, or has a secret in it, which is not repeated.
+        UnknownNameError: it has a parameter that this kind does not know.
+    """
+    if not isinstance(address, str) or len(address) > _LONGEST or not is_plain_line(address):
+        raise OptionError("the address of a channel is one line of text", hint=_list_forms())
+    if address in (TERMINAL, f"{TERMINAL}://"):
+        return ChannelAddress(kind=ChannelKind.TERMINAL)
+    kind = _SCHEMES.get(address.partition("://")[0])
+    if kind is None or "://" not in address:
+        start = escape(address.partition("://")[0], 20) + "://" if "://" in address else ""
+        raise OptionError(f"no channel has an address of this form: {start!r}", hint=_list_forms())
+    parts = _URL.fullmatch(address)
+    if parts is None:
+        raise _invalid_address(kind, "the address of the channel cannot be read")
+    read = {
+        ChannelKind.SLACK: _read_slack,
+        ChannelKind.PAGERDUTY: _read_pagerduty,
+        ChannelKind.MAIL: _read_mail,
+        ChannelKind.WEBHOOK: _read_webhook,
+        ChannelKind.APPRISE: _read_apprise,
+    }[kind]
+    return read(parts)
+
+
+def _read_slack(parts: "re.Match[str]") -> ChannelAddress:
+    kind = ChannelKind.SLACK
+    channel = unquote(parts["path"] or "")
+    _reject_user(kind, parts)
+    secret = _read_secret_name(kind, parts["host"])
+    if not _SLACK_CHANNEL.fullmatch(channel):
+        raise _invalid_address(kind, "the address does not say the channel, or one that Slack cannot have")
+    return ChannelAddress(kind=kind, secret=secret, to=(channel,), url=_read_api_url(kind, parts))
+
+
+def _read_pagerduty(parts: "re.Match[str]") -> ChannelAddress:
+    kind = ChannelKind.PAGERDUTY
+    _reject_user(kind, parts)
+    _reject_path(kind, parts)
+    return ChannelAddress(kind=kind, secret=_read_secret_name(kind, parts["host"]), url=_read_api_url(kind, parts))
+
+
+def _read_apprise(parts: "re.Match[str]") -> ChannelAddress:
+    kind = ChannelKind.APPRISE
+    _reject_user(kind, parts)
+    _reject_path(kind, parts)
+    _read_parameters(kind, parts["query"], ())
+    return ChannelAddress(kind=kind, secret=_read_secret_name(kind, parts["host"]))
+
+
+def _read_mail(parts: "re.Match[str]") -> ChannelAddress:
+    kind = ChannelKind.MAIL
+    security = MailSecurity(parts["scheme"])
+    secret = "" if parts["user"] is None else _read_secret_name(kind, parts["user"])
+    host, port = _read_server(kind, parts["host"])
+    if secret and security is MailSecurity.NONE and not _LOOPBACK.fullmatch(host):
+        raise _invalid_address(
+            kind, "the password would go over the network for all to read: use smtps:// or starttls://"
+        )
+    to = tuple(one.strip() for one in unquote(parts["path"] or "").split(","))
+    said = _read_parameters(kind, parts["query"], ("from",))
+    sender = said.get("from", to[0])
+    if not all(_MAIL.fullmatch(one) for one in (*to, sender)):
+        raise _invalid_address(kind, "the address does not say who gets the mail, or whom it is from")
+    return ChannelAddress(
+        kind=kind,
+        secret=secret,
+        to=to,
+        host=host.strip("[]"),
+        port=port or _PORTS[security],
+        security=security,
+        sender=sender,
+    )
+
+
+def _read_webhook(parts: "re.Match[str]") -> ChannelAddress:
+    kind = ChannelKind.WEBHOOK
+    _reject_user(kind, parts)
+    _read_server(kind, parts["host"])
+    pairs = parse_qsl(parts["query"] or "", keep_blank_values=True)
+    names = [value for key, value in pairs if key == "secret"]
+    if len(names) != 1 or not SECRET_NAME.fullmatch(names[0]):
+        raise _invalid_address(kind, "the address does not name the secret that signs what is sent")
+    others = [(key, value) for key, value in pairs if key != "secret"]
+    texts = [*(parts["path"] or "").split("/"), *(part for pair in others for part in pair)]
+    if any(_KEY.search(_IN_PATH.sub("", unquote(text))) for text in texts):
+        raise OptionError(
+            "a part of the address looks like a key, and a secret is never written here",
+            hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write {secret:NAME} in its place.",
+        )
+    query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in others)
+    path = f"/{parts['path'] or ''}{'?' if query else ''}{query}"
+    return ChannelAddress(
+        kind=kind, secret=names[0], url=f"{parts['scheme'].removeprefix('webhook+')}://{parts['host']}{path}"
+    )
+
+
+def _read_secret_name(kind: ChannelKind, text: str) -> str:
+    """Return the name behind `secret:`; what stands there else is perhaps the secret itself, and not repeated."""
+    name = text.removeprefix("secret:")
+    if name == text or not SECRET_NAME.fullmatch(name):
+        raise OptionError(
+            "a secret is never written here",
+            hint=f"Set it as MAINSPRING_SECRET_NAME and refer to it: {ADDRESS_FORMS[kind]}",
+        )
+    return name
+
+
+def _read_api_url(kind: ChannelKind, parts: "re.Match[str]") -> str:
+    """Return where the API is; a secret goes there, so it is on this machine or spoken to over TLS."""
+    url = _read_parameters(kind, parts["query"], ("api",)).get("api", _APIS[kind]).rstrip("/")
+    host = url.partition("://")[2].partition("/")[0]
+    if not _API.fullmatch(url) or (url.startswith("http:") and not _LOOPBACK.fullmatch(_read_server(kind, host)[0])):
+        raise _invalid_address(kind, "api= is not the https:// address of an API")
+    return url
+
+
+def _read_server(kind: ChannelKind, text: str) -> tuple[str, int]:
+    found = _HOST.fullmatch(text)
+    if found is None or int(found["port"] or 0) > _LARGEST_PORT:
+        raise _invalid_address(kind, "the address does not say the host, or in a way that cannot be read")
+    return found["name"], int(found["port"] or 0)
+
+
+def _read_parameters(kind: ChannelKind, query: str | None, known: tuple[str, ...]) -> dict[str, str]:
+    said: dict[str, str] = {}
+    for key, value in parse_qsl(query or "", keep_blank_values=True):
+        if key not in known:
+            shown = key if _PARAMETER.fullmatch(key) else "..."  # anything else may be a secret in the wrong place
+            raise UnknownNameError("parameter in the address of a channel", shown, known)
+        if key in said or not value:
+            raise _invalid_address(
+                kind, f"the address of the channel says {key}= {'twice' if key in said else 'without a value'}"
+            )
+        said[key] = value
+    return said
+
+
+def _reject_user(kind: ChannelKind, parts: "re.Match[str]") -> None:
+    if parts["user"] is not None:
+        raise _invalid_address(kind, "something stands before an @ in the address of the channel")
+
+
+def _reject_path(kind: ChannelKind, parts: "re.Match[str]") -> None:
+    if parts["path"]:
+        raise _invalid_address(kind, "something stands after the / in the address of the channel")
+
+
+def _invalid_address(kind: ChannelKind, why: str) -> OptionError:
+    return OptionError(why, hint=f"Write {ADDRESS_FORMS[kind]}")
+
+
+def _list_forms() -> str:
+    return "Write one of\n" + "\n".join(f"  {form}" for form in ADDRESS_FORMS.values())

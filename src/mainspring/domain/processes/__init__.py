@@ -1,0 +1,1 @@
+"""Processes of Mainspring: roles, what they report about themselves, and what their death means."""

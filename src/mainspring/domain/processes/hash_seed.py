@@ -1,0 +1,22 @@
+"""The hash seed of this process: a workflow that iterates a set of text may take another order under another seed.
+
+Python cannot be given another seed while it runs. So a session and each run that begins record a fingerprint of it, and a process
+whose seed is drawn at random says so.
+"""
+
+import os
+import sys
+from typing import Final
+
+HASH_SEED_FIX: Final = "start Python with PYTHONHASHSEED=0 in its environment: PYTHONHASHSEED=0 python FILE"
+_PROBE = "mainspring"
+
+
+def hash_seed_fingerprint() -> str:
+    """Return what is the same in two processes of one kind of Python if, and only if, their hash seed is."""
+    return f"{hash(_PROBE) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def has_random_hash_seed() -> bool:
+    """Tell whether the seed of this process was drawn at random."""
+    return bool(sys.flags.hash_randomization) and os.environ.get("PYTHONHASHSEED", "random") in ("", "random")

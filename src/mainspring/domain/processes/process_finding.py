@@ -1,0 +1,33 @@
+"""What a process finds wrong with itself: it stands on record with its session, and is read by monitors."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class ProcessFindingKind(StrEnum):
+    """What is wrong."""
+
+    ADDRESS = "address"
+    """An address that it should listen on is taken."""
+    SECRET = "secret"
+    """No secret of a webhook is set, or none can be used."""
+    CODEC = "codec"
+    """The codec of values does not answer."""
+    WAL = "wal"
+    """The write-ahead log of the store's file is large, or a process keeps it from being emptied."""
+    UPKEEP = "upkeep"
+    """A part of its upkeep fails."""
+
+
+class ProcessFinding(msgspec.Struct, frozen=True):
+    """`why` names the cause for people; `since_at` in ms UTC.
+
+    `name` = the setting of an address, the trigger of a secret, the id of a codec, "size" or "process PID" of a write-ahead log, or the
+    part of upkeep.
+    """
+
+    kind: ProcessFindingKind
+    name: str
+    why: str
+    since_at: int

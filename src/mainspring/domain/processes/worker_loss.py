@@ -1,0 +1,84 @@
+"""The loss of a worker: which process died with a run, how its death was noticed, who continued the run."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+
+class LossDetection(StrEnum):
+    """How the death of a process was noticed."""
+
+    CRASH = "crash"
+    """Its supervisor saw it end while it lived itself."""
+    PROCESS_GONE = "process_gone"
+    """Another process of its host found that it was gone."""
+    LEASE_EXPIRED = "lease_expired"
+    """It had not been heard of for longer than its lease."""
+    QUARANTINE = "quarantine"
+    """A person took its runs away from it."""
+    OWN_REPORT = "own_report"
+    """It reported itself that it drained, by a signal that no one had asked for."""
+
+
+class WorkerLoss(msgspec.Struct, frozen=True):
+    """One run and one process that died with it. `claim` = the claim that ended so; instants are ms UTC.
+
+    `seen_at` = its last sign of life on record, `found_at` = when its death was noticed, by the process `finder_*` (None = by a person, or
+    one that has no session). `resumed_*` = who continued the run; `resumed_at` None = no one yet. `ending` = how the process ended
+    ("exit 0", "SIGSEGV", "SIGTERM that no one asked for"); None = no one saw that.
+    """
+
+    run: str
+    claim: int
+    session: int
+    role: str
+    hostname: str
+    pid: int
+    seen_at: int
+    found_at: int
+    noticed: LossDetection
+    finder_role: str | None = None
+    finder_hostname: str | None = None
+    finder_pid: int | None = None
+    resumed_session: int | None = None
+    resumed_role: str | None = None
+    resumed_hostname: str | None = None
+    resumed_pid: int | None = None
+    resumed_at: int | None = None
+    ending: str | None = None
+
+    @property
+    def resumed_after_ms(self) -> int | None:
+        """From the last sign of life to the instant at which another worker had the run; None = not yet."""
+        return None if self.resumed_at is None else max(self.resumed_at - self.seen_at, 0)
+
+
+_DETECTION_TEXTS = {
+    LossDetection.CRASH: "its supervisor saw it end",
+    LossDetection.PROCESS_GONE: "its process was gone",
+    LossDetection.LEASE_EXPIRED: "it was silent for longer than its lease",
+    LossDetection.QUARANTINE: "a person quarantined it",
+    LossDetection.OWN_REPORT: "it drained and reported that itself",
+}
+
+
+def describe_process(role: str, hostname: str, pid: int, session: int) -> str:
+    """Return a process in words: "worker process 7 on box (session 3)"."""
+    return f"{role} process {pid} on {hostname} (session {session})"
+
+
+def describe_detection(loss: WorkerLoss) -> str:
+    """Return how a death was noticed, and by whom."""
+    is_by_process = loss.finder_role is not None and loss.noticed is not LossDetection.QUARANTINE
+    by = f", noticed by {loss.finder_role} process {loss.finder_pid} on {loss.finder_hostname}" if is_by_process else ""
+    return f"{_DETECTION_TEXTS[loss.noticed]}{by}"
+
+
+def describe_death(loss: WorkerLoss, at: Callable[[int], str]) -> str:
+    """Return who died, how, when, and how that was noticed; `at` writes an instant."""
+    died = f"{describe_process(loss.role, loss.hostname, loss.pid, loss.session)} died"
+    ending = f" ({loss.ending})" if loss.ending else ""
+    if loss.noticed is LossDetection.OWN_REPORT:
+        return f"{died}{ending} at {at(loss.found_at)}: {describe_detection(loss)}"
+    return f"{died}{ending}, last heard of at {at(loss.seen_at)}, found dead at {at(loss.found_at)} ({describe_detection(loss)})"

@@ -1,0 +1,1 @@
+"""Redaction: names and values of secrets, and how text is kept free of them."""

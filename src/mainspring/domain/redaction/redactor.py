@@ -1,0 +1,262 @@
+"""The one door for text that may hold secrets: values that are known are hidden in whatever form, and so is what looks like a secret.
+
+Role: lines of log, failures, messages to people go through a `Redactor` before they are stored or shown. Invariants: time is linear in
+the text (values are found by plain search, looks by expressions whose parts are bounded or cannot be split in two ways); a text without
+secrets is returned as the same object; nothing here raises on any str. Values shorter than `SHORTEST` are not hidden: they would be found
+everywhere.
+"""
+
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from msgspec.structs import replace
+
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME, hide_likely_secrets
+from mainspring.domain.text.escaping import escape
+
+MASK = "***"
+MIN_SECRET_LENGTH = 6
+"""Characters of the shortest value that is hidden."""
+_MOST_LINES = 100
+_MOST_KEY_LINES = 200
+_LONGEST_OVERLAP = 4096
+_MIN_CERTAIN_OVERLAP = 4
+"""So many characters at the end of a text are taken for the beginning of a secret, where nothing follows that could tell."""
+_BREAK = re.compile(r"[\r\n]+[ \t]*")
+_CUT = re.compile(r"…\[\+\d+ characters\]\Z")
+_DEEPEST = 50
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""As the standard library's `html` has it, which would take longer to load than all of this."""
+_ALIGNMENTS = ((0, 0), (1, 2), (2, 3))
+"""Bytes before a value in a group of three, and how many characters of base64 they reach into."""
+
+
+class Redactor:
+    """Hides these values, and what looks like a secret. Immutable."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self.values = frozenset(values)
+        forms = {form for value in self.values for part in _list_parts(value) for form in list_encodings(part)}
+        # The longest first, so that one is not taken apart by another that it holds.
+        self._needles = sorted(
+            (form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=lambda form: (-len(form), form)
+        )
+
+    def redact(self, text: str) -> str:
+        """Return the text with each secret replaced by `MASK`."""
+        if self._needles:
+            text = self._hide_values(text)
+            cut = _CUT.search(text) if text.endswith("]") else None
+            if cut is not None and (over := self.overlap(text[: cut.start()])) >= _MIN_CERTAIN_OVERLAP:
+                text = text[: cut.start() - over] + MASK + cut[0]
+        return hide_likely_secrets(text)
+
+    def redact_data(self, data: Any, depth: int = 0) -> Any:
+        """Return JSON data with the secrets in its texts hidden, and whole what stands under a name such as `password`."""
+        if isinstance(data, str):
+            return self.redact(data)
+        if depth > _DEEPEST:
+            return MASK
+        if isinstance(data, dict):
+            return {
+                self._hide_values(str(name)): MASK
+                if isinstance(value, str | list | tuple | dict) and SECRET_FIELD_NAME.search(str(name))
+                else self.redact_data(value, depth + 1)
+                for name, value in data.items()
+            }
+        return [self.redact_data(item, depth + 1) for item in data] if isinstance(data, list | tuple) else data
+
+    def hide_known(self, data: Any) -> Any:
+        """Return JSON data with these values hidden in its texts and names, and nothing else: its form stays."""
+        if not self._needles:
+            return data
+        if isinstance(data, str):
+            return self._hide_values(data) if len(data) >= MIN_SECRET_LENGTH else data
+        if isinstance(data, dict):
+            return {self.hide_known(name): self.hide_known(value) for name, value in data.items()}
+        return [self.hide_known(item) for item in data] if isinstance(data, list | tuple) else data
+
+    def redact_failure(self, failure: Failure) -> Failure:
+        """Return a failure without secrets in its words; one that is sealed is returned as it is."""
+        if failure.sealed is not None:
+            return failure
+        return replace(
+            failure,
+            message=self.redact(failure.message),
+            hint=None if failure.hint is None else self.redact(failure.hint),
+            data=self.redact_data(failure.data),
+            cause=None if failure.cause is None else self.redact_failure(failure.cause),
+        )
+
+    def overlap(self, text: str) -> int:
+        """Return how many characters at the end of `text` could be the beginning of a value; line ends within are counted."""
+        most = 0
+        for needle in self._needles:
+            tail = text[-min(len(needle) - 1, _LONGEST_OVERLAP) :]
+            at = tail.find(needle[0])
+            while at >= 0 and len(tail) - at > most:
+                if needle.startswith(tail[at:]):
+                    most = len(tail) - at
+                at = tail.find(needle[0], at + 1)
+        return most
+
+    def _hide_values(self, text: str) -> str:
+        if "\n" in text or "\r" in text:
+            return self._hide_over_lines(text)
+        for needle in self._needles:
+            if needle in text:
+                text = text.replace(needle, MASK)
+        return text
+
+    def _hide_over_lines(self, text: str) -> str:
+        """Hide values that line ends may divide: looked for in the text without its line ends, found again in the whole one."""
+        breaks = [match.span() for match in _BREAK.finditer(text)]
+        flat = _BREAK.sub("", text)
+        spans = sorted(span for needle in self._needles for span in _find_all(flat, needle))
+        if not spans:
+            return text
+        shown: list[str] = []
+        end = removed = index = 0
+
+        def whole(place: int) -> int:
+            """Return where a place of the flat text is in the whole one; what is removed before it is counted once, in order."""
+            nonlocal removed, index
+            while index < len(breaks) and breaks[index][0] - removed <= place:
+                removed += breaks[index][1] - breaks[index][0]
+                index += 1
+            return place + removed
+
+        for start, stop in _merge_spans(spans):
+            first = whole(start)
+            shown += (text[end:first], MASK)
+            end = whole(stop - 1) + 1
+        return "".join((*shown, text[end:]))
+
+
+class LineRedactor:
+    """Redacts the lines of one stream. What could be the beginning of a value is held back until the next line comes."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._key_lines = 0
+        """How many lines a private key may still have that was begun; only its last line tells its end."""
+
+    def feed(self, redactor: Redactor, line: str) -> list[str]:
+        """Take the next line; return those that can be shown now. Lines over which a value went become one."""
+        text = f"{self._held}\n{line}" if self._held else line
+        self._held = ""
+        hidden = redactor.redact(text)
+        over = redactor.overlap(_BREAK.sub("", hidden))
+        if over:
+            start = _find_tail_start(hidden, over)
+            hidden, self._held = hidden[: max(start, 0)], hidden[start + 1 :]
+            if start < 0:
+                return []
+        return self._without_key(hidden.split("\n"))
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
+
+    def settle(self, redactor: Redactor) -> list[str]:
+        """Return what was held back although hardly anything speaks for it: the next line has been waited for long enough."""
+        return [] if redactor.overlap(_BREAK.sub("", self._held)) >= _MIN_CERTAIN_OVERLAP else self.end(redactor)
+
+    def end(self, redactor: Redactor) -> list[str]:
+        """Return what was held back; nothing follows, so that what may be most of a value is hidden."""
+        held, self._held = self._held, ""
+        if not held:
+            return []
+        over = redactor.overlap(held)
+        if over >= _MIN_CERTAIN_OVERLAP:
+            held = held[: len(held) - over] + MASK
+        return self._without_key(held.split("\n"))
+
+    def _without_key(self, lines: list[str]) -> list[str]:
+        """Leave out the lines of a private key that was printed line by line; its first one was redacted to the end."""
+        shown = []
+        for line in lines:
+            if self._key_lines:
+                self._key_lines = 0 if "-----END" in line else self._key_lines - 1
+                continue
+            shown.append(line)
+            if line.endswith(f"PRIVATE KEY-----{MASK}"):
+                self._key_lines = _MOST_KEY_LINES
+        return shown
+
+
+def list_encodings(value: str) -> set[str]:
+    """Return the forms in which programs write a value: as it is, and encoded for URLs, JSON, Python, HTML, base64 and hex."""
+    raw = value.encode("utf-8", "surrogatepass")
+    percent, plus = quote(raw, safe=""), quote_plus(raw)
+    written = json.dumps(value)[1:-1]
+    forms = {
+        value,
+        escape(value),
+        percent,
+        plus,
+        quote(raw),
+        quote(percent, safe=""),
+        _lower_escapes(percent),
+        _lower_escapes(plus),
+    }
+    forms |= {
+        written,
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        json.dumps(written)[1:-1],
+        written.replace("/", r"\/"),
+    }
+    forms |= {repr(value)[1:-1], value.translate(_IN_HTML), raw.hex(), raw.hex().upper()}
+    for before, reached in _ALIGNMENTS:
+        whole = (before + len(raw)) * 8 // 6  # the last character that the value alone decides
+        for encode in (b64encode, urlsafe_b64encode):
+            forms.add(encode(b"\0" * before + raw).decode()[reached:whole])
+    return {_BREAK.sub("", form) for form in forms}
+
+
+def _list_parts(value: str) -> Iterator[str]:
+    """Return a value, and the lines of one that has several: a rotated secret holds one a line, a program prints them one by one."""
+    for whole in {value, value.strip()}:
+        if len(whole) >= MIN_SECRET_LENGTH:
+            yield whole
+    lines = value.splitlines()
+    for line in lines[:_MOST_LINES] if len(lines) > 1 else ():
+        if len(line.strip()) >= MIN_SECRET_LENGTH and not line.startswith("-----"):
+            yield line.strip()
+
+
+def _lower_escapes(percent: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), percent)
+
+
+def _find_all(text: str, needle: str) -> Iterator[tuple[int, int]]:
+    at = text.find(needle)
+    while at >= 0:
+        yield at, at + len(needle)
+        at = text.find(needle, at + len(needle))
+
+
+def _merge_spans(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Return sorted spans, those that overlap as one."""
+    start, stop = spans[0]
+    for first, last in spans[1:]:
+        if first < stop:
+            stop = max(stop, last)
+        else:
+            yield start, stop
+            start, stop = first, last
+    yield start, stop
+
+
+def _find_tail_start(text: str, count: int) -> int:
+    """Return the line end before the line in which the last `count` characters begin, line ends not counted; -1 = the first line."""
+    lines = text.split("\n")
+    while len(lines) > 1 and count > len(lines[-1].lstrip(" \t\r")):
+        count -= len(lines.pop().lstrip(" \t\r"))
+    return len("\n".join(lines[:-1])) if len(lines) > 1 else -1

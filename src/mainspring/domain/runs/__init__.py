@@ -1,0 +1,1 @@
+"""Runs: the journal, log lines, outbox and conditions of a run, and bulk operations on runs."""

@@ -1,0 +1,65 @@
+"""Lines as they are kept: parts of one attempt's lines, compressed; and how many lines of a run are kept.
+
+A part's number is that of its first line among all lines of the run, from 1. A gap between the numbers is what was lost or dropped:
+readers say so. Invariant: reading a damaged part fails with one kind of error, and holds at most `LARGEST` bytes of it in memory.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from mainspring.domain.runs.log_line import LogLine
+
+CHUNK_BYTES = 64 * 1024
+"""Stored bytes of lines after which a part is closed."""
+MAX_UNPACKED_BYTES = 16 * 1024 * 1024
+DEFAULT_MAX_LINES = 10_000
+MAX_RUN_BYTES = 4 * 1024 * 1024
+"""Of one run: lines, and their bytes before they are compressed."""
+KEPT_LINES = 1_000
+"""So many of the first lines of a run are never dropped, as long as they take no more than a quarter of its bytes."""
+
+_FASTEST = 1
+_decode = msgspec.json.Decoder(LogLine).decode
+
+
+class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of one attempt, packed; instants in ms UTC. `ident` "" = the body; `skipped` = how many lines were lost before these."""
+
+    ident: str
+    attempt: int
+    first_at: int
+    last_at: int
+    lines: int
+    size: int
+    """Bytes of the lines before they are compressed."""
+    body: bytes
+    """Packed, and sealed once it is on its way to the store."""
+    skipped: int = 0
+
+
+def pack_lines(lines: Sequence[bytes]) -> bytes:
+    """Return encoded lines in few bytes."""
+    return zlib.compress(b"\n".join(lines), _FASTEST)
+
+
+def unpack_lines(data: bytes, **known: Any) -> list[LogLine]:
+    """Return the lines again; `known` = the fields that the part's row tells of all of them.
+
+    Raises:
+        ValueError: the data is damaged.
+    """
+    try:
+        text = zlib.decompressobj().decompress(data, MAX_UNPACKED_BYTES)
+        return [replace(_decode(line), **known) for line in text.split(b"\n") if line]
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise ValueError(f"lines of log cannot be read: {error}") from error
+
+
+def describe_dropped_lines(count: int) -> str:
+    """Return what stands where lines are missing."""
+    what = "1 line is" if count == 1 else f"{count:,} lines are"
+    return f"--- {what} missing here: more was written than a run may keep, or the store was away ---"

@@ -1,0 +1,112 @@
+"""What a step sends: messages for queues of brokers, and events; recorded by the step's code, committed with its outcome.
+
+Invariant: the id of each is derived from the step's key and from its place among what the attempt recorded, so it is the same however often
+the step runs, or the message is sent.
+"""
+
+import re
+
+import msgspec
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.ids import derive_id
+from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
+from mainspring.domain.triggers.queues.queue_name import check_queue_name
+from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
+
+MAX_ENTRIES = 1_000
+"""So many may one step send."""
+MAX_ENTRY_BYTES = MAX_PAYLOAD_BYTES
+"""So many bytes of JSON may they have together."""
+EVENT_RETENTION_MS = 7 * 86_400_000
+"""How long an event is kept for who waits for it later, where nobody says otherwise."""
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
+
+
+class QueuedMessage(msgspec.Struct, frozen=True, tag="message"):
+    """For a queue. `body` is JSON; `is_raw` = it is bytes, as JSON writes them. `headers` is a JSON object of texts, or None.
+
+    Both are sealed on their way into the store.
+    """
+
+    id: str
+    queue: str
+    body: bytes
+    is_raw: bool = False
+    key: str | None = None
+    headers: bytes | None = None
+
+
+class PublishedEvent(msgspec.Struct, frozen=True, tag="publication"):
+    """An event, for whoever waits for it here, in the store. `data` is JSON."""
+
+    id: str
+    name: str
+    data: bytes
+    key: str | None = None
+
+
+OutboxEntry = QueuedMessage | PublishedEvent
+
+
+def outbox_entry_id(step_key: str, number: int) -> str:
+    """Return the id of the `number`th thing that the step of this key sends, from 1."""
+    return derive_id("m", 0, step_key, str(number))
+
+
+def entry_size(outgoing: OutboxEntry) -> int:
+    """Return how many bytes of JSON it carries."""
+    if isinstance(outgoing, PublishedEvent):
+        return len(outgoing.data)
+    return len(outgoing.body) + len(outgoing.headers or b"")
+
+
+def check_event_name(name: str, key: str | None) -> None:
+    """Do nothing if an event can have this name and key.
+
+    Raises:
+        ArgumentError: one is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    for what, text in (("name", name), ("key", key)):
+        if text is not None:
+            _check_text(text, f"the {what} of an event")
+
+
+def check_signal_name(name: str) -> None:
+    """Do nothing if a signal can have this name.
+
+    Raises:
+        ArgumentError: it is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    _check_text(name, "the name of a signal")
+
+
+def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -> None:
+    """Do nothing if a message can be sent so.
+
+    Raises:
+        ArgumentError: the queue is no address, or holds a password; the key or a header is no plain text.
+    """
+    check_queue_name(queue)
+    if key is not None:
+        _check_text(key, "the key of a message")
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise ArgumentError(
+                f"{escape(repr(name), 80)} cannot be the name of a header", hint="Use letters, digits and hyphens."
+            )
+        if not isinstance(value, str) or len(value) > MAX_KEY_LENGTH or (value and not is_plain_line(value)):
+            raise ArgumentError(
+                f"header {name!r} of a message to {queue} is no text in one line of at most {MAX_KEY_LENGTH} characters",
+                hint="Put larger or structured values into the data.",
+            )
+
+
+def _check_text(text: str, what: str) -> None:
+    if not isinstance(text, str) or not fits_key(text):
+        raise ArgumentError(
+            f"{escape(repr(text), 80)} cannot be {what}",
+            hint=f"Use printable characters in one line, at most {MAX_KEY_LENGTH} and 2,000 bytes.",
+        )

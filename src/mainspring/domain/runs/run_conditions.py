@@ -1,0 +1,72 @@
+"""What a run happens under besides its input: its definition, the configuration and the Python of its host. Pure.
+
+A circumstance is names with short values. Where one differs from what was on record before, that is a change, and may be why a run fails.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from mainspring.domain.text.escaping import escape
+
+_SHOWN = 3
+_LONGEST = 60
+
+
+class ConditionKind(StrEnum):
+    """What a circumstance is about."""
+
+    DEFINITION = "definition"
+    """Version and fingerprint of an automation; its subject is "automation:backup"."""
+    CONFIGURATION = "configuration"
+    """A mark of each setting of a worker, never its value; its subject is "host:web1"."""
+    RUNTIME = "runtime"
+    """Versions of Python and packages of a worker; its subject is "host:web1"."""
+
+
+class ConditionSnapshot(msgspec.Struct, frozen=True):
+    """What was found."""
+
+    kind: ConditionKind
+    subject: str
+    values: dict[str, str]
+
+
+class ConditionChange(msgspec.Struct, frozen=True):
+    """That a circumstance is another one since `at` (ms UTC)."""
+
+    at: int
+    kind: ConditionKind
+    subject: str
+    was: dict[str, str]
+    now: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """What changed, in words; the first few of many."""
+        changed = sorted(name for name in self.was.keys() | self.now.keys() if self.was.get(name) != self.now.get(name))
+        place = escape(self.subject.partition(":")[2], _LONGEST)
+        match self.kind:
+            case ConditionKind.DEFINITION:
+                versions = self.was.get("version"), self.now.get("version")
+                return (
+                    f"it went from version {versions[0]} to {versions[1]}"
+                    if "version" in changed
+                    else "its definition changed"
+                )
+            case ConditionKind.CONFIGURATION:
+                return f"the configuration of {place} changed ({_join_texts(changed)})"
+            case ConditionKind.RUNTIME:
+                return f"on {place} {_join_texts([self._move_of(name) for name in changed])}"
+
+    def _move_of(self, name: str) -> str:
+        was, now = self.was.get(name), self.now.get(name)
+        if was is None:
+            return f"{name} {now} came"
+        return f"{name} {was} went" if now is None else f"{name} went from {was} to {now}"
+
+
+def _join_texts(texts: list[str]) -> str:
+    shown = [escape(text, _LONGEST) for text in texts[:_SHOWN]]
+    more = len(texts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

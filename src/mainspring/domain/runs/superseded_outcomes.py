@@ -1,0 +1,62 @@
+"""Which saved outcomes a plain retry counts no longer: pure functions over the counted outcomes of a run.
+
+Kept is whatever succeeded and had, or may have had, an effect: steps, undos, children, and what is in doubt. Not counted any more are
+the failures that led to the end, a stop (cancel, deadline) that was taken in, what was given up afterwards, and the timers,
+messages and answers that were asked for in the same line of code after such a failure: the pause or question that followed a failure
+does not answer the one that follows success.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState
+
+_STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD})
+_BRANCH = re.compile(r"(?:[^/\[]+#\d+/)*")
+"""Branches at the head of an identity; a key, which stands in brackets at its end, may hold anything."""
+
+
+class CountedOutcome(msgspec.Struct, frozen=True, array_like=True):
+    """What of a counted outcome matters here."""
+
+    rank: int
+    ident: str
+    kind: OutcomeKind
+    state: OutcomeState
+    asked_after: int
+
+
+def read_branch(ident: str) -> str:
+    """Return the branch in which a request was made; "" is the body's own."""
+    found = _BRANCH.match(ident)
+    return found.group() if found is not None else ""
+
+
+def find_superseded_ranks(counted: Sequence[CountedOutcome], failing: Collection[str]) -> list[int]:
+    """Return the ranks of the outcomes that no longer count when a run is continued whose end these failed requests led to."""
+    causes = [o for o in counted if o.kind in _STOP_KINDS or (o.ident in failing and o.state is OutcomeState.FAILED)]
+    if not causes:
+        return []
+    first = causes[0].rank
+    ranks = {o.rank for o in causes}
+    lines = [(o.rank, "" if o.kind in _STOP_KINDS else read_branch(o.ident)) for o in causes]
+    for outcome in counted:
+        if outcome.state is OutcomeState.CANCELLED:
+            follows = outcome.rank > first
+        else:
+            follows = outcome.kind not in _EFFECT_KINDS and _is_same_line(outcome, lines)
+        if follows:
+            ranks.add(outcome.rank)
+    return sorted(ranks)
+
+
+def _is_same_line(outcome: CountedOutcome, lines: Sequence[tuple[int, str]]) -> bool:
+    """Tell whether it was asked for after one of these, in its branch, in one above it or in one below."""
+    branch = read_branch(outcome.ident)
+    return any(
+        outcome.asked_after >= rank and (branch.startswith(line) or line.startswith(branch)) for rank, line in lines
+    )

@@ -1,0 +1,90 @@
+"""Sealed history made readable: the same rows, with the values in them opened.
+
+Role: the engine opens what it continues and stops at what it cannot read; for people (`lenient`) a value that cannot be read stays
+sealed and is said to be so, for a screen that shows the rest is worth more than an error.
+"""
+
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from mainspring.domain.errors import SealedError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, History, Outcome
+from mainspring.domain.values.sealing import Sealing
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+class RowUnsealer:
+    """Opens rows with one program's codec. `closed` says, each once, why something could not be read."""
+
+    def __init__(self, sealing: Sealing, *, lenient: bool = False) -> None:
+        self._sealing = sealing
+        self._lenient = lenient
+        self.closed: dict[str, str] = {}
+
+    def value(self, data: bytes | None) -> bytes | None:
+        """Open a value."""
+        try:
+            return None if data is None else self._sealing.open(data)
+        except SealedError as error:
+            self._note(error)
+            return data
+
+    def text(self, text: str | None) -> str | None:
+        """Open a text; None stands for one that stays closed."""
+        try:
+            return None if text is None else self._sealing.open_text(text)
+        except SealedError as error:
+            self._note(error)
+            return None
+
+    def failure(self, failure: Failure | None) -> Failure | None:
+        """Open the words of a failure; one that stays closed says so itself."""
+        try:
+            return self._sealing.open_failure(failure)
+        except SealedError as error:
+            self._note(error)
+            return failure
+
+    def outcome(self, row: Outcome) -> Outcome:
+        """Open a row of the journal."""
+        return _replace_fields(
+            row, input=self.value(row.input), output=self.value(row.output), failure=self.failure(row.failure)
+        )
+
+    def attempt(self, row: AttemptRecord) -> AttemptRecord:
+        """Open an attempt."""
+        return _replace_fields(row, input=self.value(row.input), failure=self.failure(row.failure))
+
+    def checkpoint(self, row: Checkpoint) -> Checkpoint:
+        """Open a checkpoint."""
+        return _replace_fields(row, value=self.value(row.value))
+
+    def fact(self, row: Fact) -> Fact:
+        """Open a fact of the inbox."""
+        return _replace_fields(row, payload=self.value(row.payload), failure=self.failure(row.failure))
+
+    def history(self, history: History) -> History:
+        """Open all that a run is continued from, but for its inbox: a fact is opened when the run takes it in."""
+        return replace(
+            history,
+            outcomes=[self.outcome(row) for row in history.outcomes],
+            attempts=[self.attempt(row) for row in history.attempts],
+            checkpoints={ident: self.checkpoint(row) for ident, row in history.checkpoints.items()},
+            superseded=[self.outcome(row) for row in history.superseded],
+        )
+
+    def _note(self, error: SealedError) -> None:
+        if not self._lenient:
+            raise error
+        self.closed[error.message] = error.hint or ""
+
+
+def _replace_fields(row: Row, **values: object) -> Row:
+    """Return the row with these values; itself if they are its own, as in a store that nobody seals."""
+    if all(getattr(row, name) is value for name, value in values.items()):
+        return row
+    return replace(row, **values)

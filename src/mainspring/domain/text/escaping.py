@@ -1,0 +1,116 @@
+r"""Bad text made printable without loss, so that no message, log line or output can harm a reader or a store.
+
+The scheme, shared by everything that shows or saves text from outside:
+
+* C0 and C1 controls and DEL (all but newline and tab; carriage return included) become ``\xHH``,
+  lone surrogates and bidirectional overrides become ``\uHHHH``, hexadecimal in lower case;
+* backslashes directly before such an escape, or before text that looks like one, are doubled;
+  every other backslash stays as it is (``C:\users`` is unchanged).
+
+Invariants: the result is encodable as UTF-8 and holds no control character but newline and tab;
+``unescape(escape(text)) == text`` for every str; clean text is returned as the same object. Escaping
+is not idempotent: what was escaped is escaped once more when escaped twice, so do it once, at the door.
+Nothing here raises on any str or bytes.
+"""
+
+import re
+from functools import lru_cache
+
+_BODY = r"(?:x(?:0[0-8b-f]|1[0-9a-f]|7f|[89][0-9a-f])|u(?:d[89a-f][0-9a-f]{2}|202[a-e]|206[6-9]))"
+_BAD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+# A run of backslashes is looked at whole and once: possessive, and only from its start.
+_RAW = re.compile(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
+_DIRTY = re.compile(rf"{_BAD}|\\{_BODY}")
+_ESCAPED = re.compile(rf"(?<!\\)(\\++)({_BODY})")
+_LONGEST_BODY = 5
+MAX_NAME_LENGTH = 500
+"""Characters of a name that is chosen freely."""
+_NOT_IN_A_LINE = re.compile(rf"{_BAD}|[\n\t\u2028\u2029]")
+
+
+def escape(text: str, limit: int | None = None) -> str:
+    """Return `text` printable and without loss; with `limit`, at most that many characters.
+
+    A cut text ends in `…[+N characters]`, N counting characters of the original, where the limit leaves
+    room for that mark. The cut never falls inside an escape. Only uncut text can be unescaped.
+    """
+    if limit is None:
+        return text if _is_clean(text) else _RAW.sub(_escape_match, text)
+    limit = max(limit, 0)
+    head = text if len(text) <= limit else text[:limit]
+    shown = head if _is_clean(head) else _RAW.sub(_escape_match, head)
+    if head is text and len(shown) <= limit:
+        return shown
+    room = limit - len(_cut_mark(len(text)))
+    if room <= 0:
+        return shown[: _whole_escapes(shown, limit)]
+    kept = shown[: _whole_escapes(shown, room)]
+    return kept + _cut_mark(len(text) - len(unescape(kept)))
+
+
+def is_plain_line(text: str) -> bool:
+    """Tell whether text can be shown as it is, as a part of one line: no control character, line end or override is in it."""
+    return text.isprintable() or _NOT_IN_A_LINE.search(text) is None
+
+
+def is_valid_name(text: str) -> bool:
+    """Tell whether text can be a name that is chosen freely (a lock's, a key's): 1 to 500 characters of one plain line, not all blank."""
+    return bool(text.strip()) and len(text) <= MAX_NAME_LENGTH and is_plain_line(text)
+
+
+def unescape(text: str) -> str:
+    """Return the text that `escape` was given. Text that holds no escape is returned unchanged."""
+    return _ESCAPED.sub(_unescape_match, text) if "\\" in text else text
+
+
+def decode_bytes(data: bytes) -> str:
+    """Return the output of a program as printable text: valid UTF-8 stays, other bytes become escapes."""
+    return escape(data.decode("utf-8", "surrogateescape"))
+
+
+def encode_decoded(text: str) -> bytes:
+    """Return the bytes that `decode_bytes` was given."""
+    raw = unescape(text)
+    try:
+        return raw.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that never came from bytes
+        return raw.encode("utf-8", "surrogatepass")
+
+
+def _is_clean(text: str) -> bool:
+    # isprintable is several times faster than the expression and true for most text.
+    return (text.isprintable() and "\\" not in text) or _DIRTY.search(text) is None
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    slashes, bad, lone_bad = match.groups("")
+    return slashes * 2 + _escape_of(bad or lone_bad)
+
+
+@lru_cache(maxsize=4096)
+def _escape_of(bad: str) -> str:
+    code = ord(bad) if bad else 0
+    return bad and (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def _unescape_match(match: re.Match[str]) -> str:
+    slashes, body = match.groups()
+    literal, is_escape = divmod(len(slashes), 2)
+    return "\\" * literal + (chr(int(body[1:], 16)) if is_escape else body)
+
+
+def _cut_mark(count: int) -> str:
+    return f"…[+{count} characters]"
+
+
+def _whole_escapes(text: str, end: int) -> int:
+    """Return the last place at or before `end` that is not inside an escape."""
+    if end >= len(text):
+        return len(text)
+    start = text.rfind("\\", max(0, end - _LONGEST_BODY), end)
+    if start < 0:
+        return end
+    while start > 0 and text[start - 1] == "\\":
+        start -= 1
+    found = _ESCAPED.match(text, start)
+    return start if found is not None and found.end() > end else end

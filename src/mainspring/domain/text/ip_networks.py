@@ -1,0 +1,43 @@
+"""IP networks of the configuration, such as those of trusted proxies."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from mainspring.domain.errors import OptionError
+
+IpAddress = IPv4Address | IPv6Address
+
+
+def read_network(text: str) -> str:
+    """Return an address or a network in its usual form, such as "10.0.0.0/8".
+
+    Raises:
+        OptionError: it is neither.
+    """
+    try:
+        return str(ip_network(text.strip()))
+    except ValueError:
+        raise OptionError(
+            f"{text[:80]!r} is no address and no network", hint='Write "10.0.0.7", "10.0.0.0/8" or "fd00::/8".'
+        ) from None
+
+
+def parse_address(text: str) -> IpAddress | None:
+    """Return an address, one of IPv4 also where it is written as IPv6 (`::ffff:10.0.0.7`); None = the text is none."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+class IpNetworks:
+    """A set of networks, for the question whether an address is in one of them."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ip_network(text) for text in networks]
+
+    def __contains__(self, text: str) -> bool:
+        address = parse_address(text)
+        return address is not None and any(address in network for network in self._networks)

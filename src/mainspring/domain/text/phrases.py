@@ -1,0 +1,47 @@
+"""Phrases for people: choices, and figures as the first line of an incident says them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mainspring.domain.duration import format_rounded_duration
+from mainspring.domain.text.byte_size import UNITS
+
+
+def format_span(ms: int) -> str:
+    """Return a span in its two largest units, rounded: "1d2h", "4m10s", "850ms"; "0s" for none."""
+    return format_rounded_duration(ms) if ms > 0 else "0s"
+
+
+def format_bytes(size: float) -> str:
+    """Return a size in its largest unit, as it is read: "20B", "1.9GB"."""
+    for unit in ("TB", "GB", "MB", "kB"):
+        if size >= UNITS[unit]:
+            return f"{size / UNITS[unit]:.3g}{unit}"
+    return f"{size:.0f}B"
+
+
+def format_percent(share: float) -> str:
+    """Return "35 %"."""
+    return f"{share * 100:.0f} %"
+
+
+def format_count(number: int, noun: str) -> str:
+    """Return "1 run", "3 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def join_choices(words: Iterable[str]) -> str:
+    """Return "a, b or c" of one word or more."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def format_figure(name: str, value: Any) -> str:
+    """Return a figure of a monitor as text, by the unit that its name tells; instants are for whoever knows a time zone."""
+    if value is None:
+        return "-"
+    if name.endswith("_ms"):
+        return format_span(value)
+    if name.endswith("_bytes"):
+        return format_bytes(value)
+    return format_percent(value) if name.endswith("_share") else str(value)

@@ -1,0 +1,111 @@
+"""Which regular expressions are done soon with a text, whatever is in it.
+
+Python's go back over what they tried, some of them for years, and nothing else of the process runs meanwhile, in no thread. So the
+ways that one could go are bounded before it is used: each repetition of one character or fixed group has as many as the text is long,
+and they multiply. What repeats something that has ways of its own, as `(a+)+` does, or refers back, has no such bound.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_MAX_STEPS = 100_000
+"""Some milliseconds."""
+_MAX_FACTOR = 10**9
+_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_GROUP = re.compile(r"\((?!\?)|\(\?(?::|P<\w+>|[=!>]|<[=!]|[aimsu]+:)")
+_FLAGS = re.compile(r"\(\?[aimsu]+\)")
+_ESCAPE = re.compile(r"\\[^1-9]", re.DOTALL)
+_REPEAT = re.compile(r"(?:([*+?])|\{([0-9]*)(?:(,)([0-9]*))?\})[?+]?")
+_ANCHORS = ("^", r"\A")
+
+
+class _StepBound(NamedTuple):
+    """At most `factor * (length of the text + 1) ** power`."""
+
+    factor: int
+    power: int
+
+    def times(self, other: "_StepBound") -> "_StepBound":
+        return _StepBound(min(self.factor * other.factor, _MAX_FACTOR), self.power + other.power)
+
+    def plus(self, other: "_StepBound") -> "_StepBound":
+        return _StepBound(min(self.factor + other.factor, _MAX_FACTOR), max(self.power, other.power))
+
+
+_ONE_STEP = _StepBound(1, 0)
+
+
+class _UnboundedError(Exception):
+    """No bound is known."""
+
+
+def is_safe_regex(pattern: str, length: int) -> bool:
+    """Tell whether `re.search(pattern, text)` takes no more than some milliseconds on any text of so many characters."""
+    ways = _bound_pattern(pattern)
+    return ways is not None and ways.factor * (length + 1) ** ways.power <= _MAX_STEPS
+
+
+@lru_cache(maxsize=1024)
+def _bound_pattern(pattern: str) -> _StepBound | None:
+    """Return the ways of a search, None where they have no bound that is known."""
+    try:
+        re.compile(pattern)  # one of another dialect, as pydantic writes them, is left to whoever reads the value
+        ways, at, branches = _bound_choice(pattern, 0)
+    except (_UnboundedError, re.error, OverflowError, RecursionError):
+        return None
+    if at < len(pattern):
+        return None
+    is_anchored = branches == 1 and pattern.startswith(_ANCHORS)
+    return ways if is_anchored else ways.times(_StepBound(1, 1))  # it begins at each character
+
+
+def _bound_choice(pattern: str, at: int) -> tuple[_StepBound, int, int]:
+    """Return the ways of what stands up to the end or a closing bracket, where that is, and between how many branches it chooses."""
+    total, branches = _StepBound(0, 0), 1
+    here = _ONE_STEP
+    while at < len(pattern) and pattern[at] != ")":
+        if pattern[at] == "|":
+            total, here, at, branches = total.plus(here), _ONE_STEP, at + 1, branches + 1
+            continue
+        atom, at = _bound_atom(pattern, at)
+        repeat = _REPEAT.match(pattern, at)
+        if repeat is not None and repeat[0] not in ("{}", "{,}"):
+            atom, at = _bound_repetition(atom, repeat), repeat.end()
+        here = here.times(atom)
+    return total.plus(here), at, branches
+
+
+def _bound_atom(pattern: str, at: int) -> tuple[_StepBound, int]:
+    """Return the ways of what a repetition would repeat, and where it ends."""
+    sign = pattern[at]
+    if sign == "(":
+        flags = _FLAGS.match(pattern, at)
+        if flags is not None:
+            return _ONE_STEP, flags.end()
+        group = _GROUP.match(pattern, at)
+        if group is None:
+            raise _UnboundedError
+        inner, end, _ = _bound_choice(pattern, group.end())
+        if end == len(pattern):
+            raise _UnboundedError
+        return inner, end + 1
+    if sign not in "[\\":
+        return _ONE_STEP, at + 1
+    found = (_CLASS if sign == "[" else _ESCAPE).match(pattern, at)
+    if found is None:
+        raise _UnboundedError
+    return _ONE_STEP, found.end()
+
+
+def _bound_repetition(atom: _StepBound, repeat: re.Match[str]) -> _StepBound:
+    sign, least, comma, most = repeat.groups()
+    if sign == "?":
+        return atom.plus(_ONE_STEP)
+    if sign is None and (most or not comma):
+        fewest, highest = int(least or 0), int(most or least)
+        if atom == _ONE_STEP:
+            return _StepBound(max(highest - fewest, 0) + 1, 0)
+    if atom != _ONE_STEP:
+        raise _UnboundedError
+    return _StepBound(1, 1)

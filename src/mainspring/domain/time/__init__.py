@@ -1,0 +1,1 @@
+"""Time: cron expressions, schedules, calendars, rates, and changes of the clock."""

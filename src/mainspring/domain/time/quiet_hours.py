@@ -1,0 +1,72 @@
+"""Quiet hours and times of the day, on the wall clock of a zone.
+
+Invariants: what is put off comes later and never in a quiet hour, at most until the end of the hours it was in; what is in no quiet hour
+is not put off. On a day on which the clocks change, the hours are those that the wall clock shows.
+"""
+
+import re
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.time.cron import instant_of, to_local
+
+_CLOCK = r"([01]?[0-9]|2[0-3]):([0-5][0-9])"
+_TIME = re.compile(_CLOCK, re.ASCII)
+_HOURS = re.compile(rf"({_CLOCK})\s*-\s*({_CLOCK})", re.ASCII)
+_DAY = timedelta(days=1)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def read_quiet_hours(value: Any) -> str:
+    """Return quiet hours in their one form, "22:00-07:00". Raises OptionError."""
+    found = _HOURS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None or _time(found[1]) == _time(found[4]):
+        raise OptionError(f"{str(value)[:40]!r} are no quiet hours", hint='Write "22:00-07:00".')
+    return f"{_time(found[1]):%H:%M}-{_time(found[4]):%H:%M}"
+
+
+def read_clock_time(value: Any) -> str:
+    """Return a time of the day in its one form, "08:30". Raises OptionError."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
+        raise OptionError(f"{str(value)[:40]!r} is no time of the day", hint='Write "08:30".')
+    return f"{_time(value.strip()):%H:%M}"
+
+
+def next_clock_time(clock: str, zone: ZoneInfo, at: int) -> int:
+    """Return the first instant from `at` on at which the wall clock shows the time `clock`; of two passes the first counts."""
+    walls = _wall_times(to_local(at, zone).date(), _time(clock))
+    return min(found for wall in walls if (found := instant_of(wall, zone)) >= at)
+
+
+def postpone(hours: str, zone: ZoneInfo, at: int) -> int:
+    """Return `at`, or the end of the quiet hours that it is in."""
+    start, end = (_time(part) for part in hours.split("-"))
+    if not _is_within(start, end, zone, at):
+        return at
+    ends = (one for wall in _wall_times(to_local(at, zone).date(), end) for one in _instants_of(wall, zone))
+    return min(one for one in ends if one > at and not _is_within(start, end, zone, one))
+
+
+def _is_within(start: time, end: time, zone: ZoneInfo, at: int) -> bool:
+    now = to_local(at, zone).time()
+    return start <= now < end if start < end else now >= start or now < end
+
+
+def _wall_times(today: date, clock: time) -> list[datetime]:
+    """Return the time on today and on the days after, of which a change of the clocks may take one away."""
+    return [datetime.combine(today + days * _DAY, clock) for days in range(3)]
+
+
+def _instants_of(wall: datetime, zone: ZoneInfo) -> tuple[int, ...]:
+    """Return when the wall clock shows a time: twice where it is set back."""
+    first = instant_of(wall, zone)
+    before, after = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    assert before is not None and after is not None, "a zone knows its offset"
+    return (first, first + (before - after) // _MILLISECOND) if before > after else (first,)
+
+
+def _time(clock: str) -> time:
+    hour, minute = clock.split(":")
+    return time(int(hour), int(minute))

@@ -1,0 +1,132 @@
+"""What is listened for inside: published events, and the ends of other automations' runs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self
+
+import msgspec
+
+from mainspring.domain.duration import SpanInput, read_milliseconds
+from mainspring.domain.errors import OptionError
+from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
+
+END_STATES = tuple(sorted(state.value for state in TERMINAL_STATES))
+_WITHIN = "24h"
+
+
+class EventSource(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True):
+    """Every event of this name whose data has the values of `where` (dotted paths)."""
+
+    name: str
+    where: dict[str, Any] = {}
+
+    @classmethod
+    def parse(cls, name: str, where: Mapping[str, Any] | None = None) -> Self:
+        """Return what is listened for.
+
+        Raises:
+            OptionError: the name is empty, or `where` is no table of values that JSON has.
+        """
+        return cls(name=_read_name(name, "event"), where=_read_where(where))
+
+    def takes(self, data: Any) -> bool:
+        """Tell whether an event with this data is meant."""
+        return event_hash(self.name, match_paths(self.where), data) == match_hash(self.name, self.where)
+
+
+class RunEndSource(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defaults=True):
+    """Each end of a run of `automation` in one of `states`."""
+
+    automation: str
+    states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
+
+    @classmethod
+    def parse(cls, automation: str, state: str | Iterable[str] | None = None) -> Self:
+        """Return what is listened for; state None = succeeded, "any" = each end.
+
+        Raises:
+            OptionError: a state is none in which a run ends.
+        """
+        return cls(automation=_read_name(automation, "automation"), states=read_end_states(state))
+
+
+class JoinedRunsSource(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_defaults=True):
+    """All of `automations` ended in one of `states` for one slot, or under one run key; `within` (ms) of the first."""
+
+    automations: tuple[str, ...]
+    states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
+    per: Literal["slot", "key"] = "slot"
+    within: int = 86_400_000
+
+    @classmethod
+    def parse(
+        cls,
+        automations: Iterable[str],
+        state: str | Iterable[str] | None = None,
+        per: str = "slot",
+        within: SpanInput | None = None,
+    ) -> Self:
+        """Return what is listened for.
+
+        Raises:
+            OptionError: fewer than two names, one of them twice, or a value that cannot be used.
+        """
+        names = _read_several("automations", automations)
+        for name in names:
+            _read_name(name, "automation")
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise OptionError(
+                f"runs of {', '.join(map(repr, names)) or 'nothing'}: this waits for two or more different automations",
+                hint='Write ms.on.runs(["extract", "load"]); for one: ms.on.run("extract").',
+            )
+        if per not in ("slot", "key"):
+            raise OptionError(f"per={per!r} is neither slot nor key", hint='Write per="slot" or per="key".')
+        span = read_milliseconds("within", _WITHIN if within is None else within, 1)
+        return cls(
+            automations=names, states=read_end_states(state), per="slot" if per == "slot" else "key", within=span
+        )
+
+
+def read_end_states(state: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the ends that are meant.
+
+    Raises:
+        OptionError: one is none in which a run ends.
+    """
+    if state is None:
+        return (RunState.SUCCEEDED.value,)
+    if state == "any":
+        return END_STATES
+    stated = _read_several("state", state)
+    for one in stated:
+        if one not in END_STATES:
+            raise OptionError(f"no run ends as {one!r}", hint=f"Choose of: {', '.join(END_STATES)}, any.")
+    return tuple(sorted({str(one) for one in stated})) or END_STATES
+
+
+def _read_where(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    hint = 'Write paths and values: where={"card.country": "DE"}.'
+    if not isinstance(value, Mapping) or not all(isinstance(path, str) for path in value):
+        raise OptionError(f"where={repr(value)[:80]} is no table", hint=hint)
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OptionError(f"where={repr(value)[:80]} cannot be saved: {error}", hint=hint) from None
+    return dict(value)
+
+
+def _read_several(option: str, value: Any) -> tuple[Any, ...]:
+    """Return a lone text as one of several."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Iterable) or isinstance(value, Mapping):
+        raise OptionError(f"{option}={repr(value)[:80]} is no list of names", hint=f'Write {option}=["...", "..."].')
+    return tuple(value)
+
+
+def _read_name(name: Any, what: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise OptionError(f"{name!r} is not the name of an {what}", hint='Write it as text: "orders.paid".')
+    return name

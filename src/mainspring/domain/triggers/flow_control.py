@@ -1,0 +1,212 @@
+"""How many arrivals become how many runs: debounce, throttle, batch, dedup and rate, each by key.
+
+Pure functions of what was there, and of time.
+
+Invariant: whatever a pace holds has an instant at which it is looked at again, so that nothing that was taken in waits for ever.
+"""
+
+from typing import NamedTuple, Self
+
+import msgspec
+
+from mainspring.domain.duration import SpanInput, format_duration, parse_duration, read_milliseconds, to_milliseconds
+from mainspring.domain.errors import OptionError
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.time.rate_window import RateWindow
+from mainspring.domain.triggers.header_template import normalize_template
+
+TEMPLATE_FIELDS = ("data", "headers", "name", "key", "trigger")
+"""What a template of a trigger may name of an event."""
+_MOST_IN_A_BATCH = 1_000
+_MOST_HELD = 10_000
+
+
+class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The plain one starts a run for each arrival. Spans are milliseconds.
+
+    `by` = template of the key by which all of it counts (default: the trigger as a whole). `debounce` = start with the newest once
+    nothing came for so long; `throttle` = at most one start a span, the newest of those that came meanwhile at its end; `batch` = one
+    run for so many arrivals, or for those of `within` after the first. `dedup` = what comes so soon after an arrival of its key that
+    counted is dropped. `rate` = (count, per): what would start too soon waits. `concurrency` = at most so many runs of a key at once.
+    """
+
+    by: str | None = None
+    debounce: int | None = None
+    throttle: int | None = None
+    batch: int | None = None
+    within: int | None = None
+    dedup: int | None = None
+    rate: tuple[int, int] | None = None
+    concurrency: int | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        by: str | None = None,
+        debounce: SpanInput | None = None,
+        throttle: SpanInput | None = None,
+        batch: int | None = None,
+        within: SpanInput | None = None,
+        dedup: SpanInput | None = None,
+        rate: str | None = None,
+        concurrency: int | None = None,
+    ) -> Self:
+        """Return the pace that options describe.
+
+        Raises:
+            OptionError: a value cannot be used, or two options exclude each other.
+        """
+        shapes = {"debounce": debounce, "throttle": throttle, "batch": batch}
+        stated = [name for name, value in shapes.items() if value is not None]
+        if len(stated) > 1:
+            raise OptionError(
+                f"{' and '.join(stated)} exclude each other: each says which arrivals become one run",
+                hint="Keep one of them.",
+            )
+        if within is not None and batch is None and debounce is None:
+            raise OptionError("within= belongs to batch= or debounce=", hint='Write batch=100, within="5s".')
+        for name, number, most in (("batch", batch, _MOST_IN_A_BATCH), ("concurrency", concurrency, 1_000)):
+            if number is not None and (type(number) is not int or not 1 <= number <= most):
+                raise OptionError(f"{name}={number!r} is not a whole number from 1 to {most}", hint="Choose one.")
+        limit = None if rate is None else parse_rate(rate)
+        return cls(
+            by=None if by is None else normalize_template(by, TEMPLATE_FIELDS, option="by"),
+            debounce=_read_ms("debounce", debounce),
+            throttle=_read_ms("throttle", throttle),
+            batch=batch,
+            within=_read_ms("within", within) if within is not None or batch is None else 5_000,
+            dedup=_read_ms("dedup", dedup),
+            rate=None if limit is None else (limit.count, to_milliseconds(limit.per)),
+            concurrency=concurrency,
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each arrival starts its run at once."""
+        return all(value is None for value in (self.debounce, self.throttle, self.batch, self.dedup, self.rate))
+
+    @property
+    def remembers(self) -> int:
+        """How long (ms) after it changed the mark of a key still says something."""
+        return max(self.dedup or 0, self.throttle or 0, self.rate[1] if self.rate is not None else 0)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether a run is given a list of arrivals."""
+        return self.batch is not None
+
+    def words(self) -> list[str]:
+        """Return the pace in words, for people."""
+        spans = {"debounce": self.debounce, "throttle": self.throttle, "within": self.within, "dedup": self.dedup}
+        said = [f"{name} {_format_ms(ms)}" for name, ms in spans.items() if ms is not None]
+        if self.batch is not None:
+            said.insert(0, f"batch of {self.batch}")
+        if self.rate is not None:
+            said.append(f"at most {self.rate[0]} in {_format_ms(self.rate[1])}")
+        if self.concurrency is not None:
+            said.append(f"at most {self.concurrency} at once")
+        return [*said, f"by {self.by}"] if said and self.by is not None else said
+
+
+class FlowControlState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of one key: when one of it last counted and last started (ms), and the starts of the rate's span.
+
+    `since_at` = when the first of those came of which the newest is held.
+    """
+
+    counted_at: int | None = None
+    started_at: int | None = None
+    starts: str = "[]"
+    since_at: int | None = None
+
+
+class HeldDeliveries(NamedTuple):
+    """What is held of one key: how many, and when the last of them is due."""
+
+    number: int = 0
+    last_due_at: int | None = None
+
+
+class FlowDecision(NamedTuple):
+    """What becomes of an arrival: STARTED, HELD (looked at again at `due_at`) or DROPPED. `replaces` = it takes the place of those held."""
+
+    state: DeliveryState
+    due_at: int | None = None
+    replaces: bool = False
+    note: str | None = None
+
+
+def decide_delivery(pace: FlowControl, mark: FlowControlState, held: HeldDeliveries, now: int) -> FlowDecision:
+    """Return what becomes of an arrival of a key at the instant `now` (ms)."""
+    if pace.dedup is not None and mark.counted_at is not None and _is_within(pace.dedup, mark.counted_at, now):
+        ago = _format_ms(max(now - mark.counted_at, 0))
+        return FlowDecision(
+            DeliveryState.DROPPED, note=f"one of its key counted {ago} before; dedup is {_format_ms(pace.dedup)}"
+        )
+    if pace.debounce is not None:
+        quiet_at = now + pace.debounce
+        if pace.within is not None:
+            quiet_at = min(quiet_at, _held_since(mark, held, now) + pace.within)
+        return FlowDecision(DeliveryState.HELD, max(quiet_at, now), replaces=True)
+    if pace.batch is not None:
+        place = held.number % pace.batch  # those before are batches of their own that were not let go yet
+        if place + 1 == pace.batch:
+            return FlowDecision(DeliveryState.HELD, now)
+        due_at = now + (pace.within or 0)
+        if place and held.last_due_at is not None:
+            due_at = min(due_at, held.last_due_at)
+        return FlowDecision(DeliveryState.HELD, due_at)
+    if pace.throttle is not None:
+        free_at = now
+        if mark.started_at is not None and _is_within(pace.throttle, mark.started_at, now):
+            free_at = mark.started_at + pace.throttle
+        if free_at > now or held.number:
+            return FlowDecision(DeliveryState.HELD, max(free_at, now), replaces=True)
+    return FlowDecision(DeliveryState.HELD, now) if held.number else decide_start(pace, mark, now)
+
+
+def decide_start(pace: FlowControl, mark: FlowControlState, now: int) -> FlowDecision:
+    """Return whether a run may start now as far as the rate goes, else when."""
+    if pace.rate is None:
+        return FlowDecision(DeliveryState.STARTED)
+    free_at = RateWindow.of(*pace.rate, mark.starts).next_at(now)
+    return FlowDecision(DeliveryState.STARTED) if free_at <= now else FlowDecision(DeliveryState.HELD, free_at)
+
+
+def _held_since(mark: FlowControlState, held: HeldDeliveries, now: int) -> int:
+    return min(mark.since_at, now) if held.number and mark.since_at is not None else now
+
+
+def _is_within(span: int, at: int, now: int) -> bool:
+    """Tell whether an instant is less than a span ago. One that is further ahead is of a clock that was set back, and says nothing."""
+    return -span <= now - at < span
+
+
+def record_delivery(
+    pace: FlowControl, mark: FlowControlState, held: HeldDeliveries, now: int, *, started: bool
+) -> FlowControlState:
+    """Return the mark after an arrival counted, and perhaps started a run; `held` = what was held before it."""
+    if started:
+        return msgspec.structs.replace(record_release(pace, mark, now), counted_at=now)
+    return msgspec.structs.replace(mark, counted_at=now, since_at=_held_since(mark, held, now))
+
+
+def record_release(pace: FlowControl, mark: FlowControlState, now: int) -> FlowControlState:
+    """Return the mark after a run was started for what was held."""
+    starts = mark.starts if pace.rate is None else RateWindow.of(*pace.rate, mark.starts).spend(1, now).write()
+    return msgspec.structs.replace(mark, started_at=now, starts=starts, since_at=None)
+
+
+def is_full(held: HeldDeliveries) -> bool:
+    """Whether no more of a key is taken in until some of it has started: whoever sends is told to wait."""
+    return held.number >= _MOST_HELD
+
+
+def _read_ms(name: str, value: SpanInput | None) -> int | None:
+    return None if value is None else read_milliseconds(name, value, 1)
+
+
+def _format_ms(ms: int) -> str:
+    return format_duration(parse_duration(ms / 1000))

@@ -1,0 +1,37 @@
+"""How templates name a header: as senders write it or with `_` for `-`; `{headers.X-Request-Id}` and `{headers.x_request_id}` are one.
+
+Templates are kept in the second form, in which every dotted name is one of a template.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from mainspring.domain.values.template import check_template
+
+_FIELD = re.compile(r"(?<!\{)(?:\{\{)*\{headers\.[A-Za-z][A-Za-z0-9_-]*")
+
+
+def normalize_template(template: object, known: Iterable[str], *, option: str) -> str:
+    """Return a template over what arrives as it is kept.
+
+    Raises:
+        OptionError, UnknownNameError: it cannot be read, or names what is not `known`; see `check_template`.
+    """
+    kept = normalize_header_names(template) if isinstance(template, str) else template
+    check_template(kept, known, option=option)
+    return str(kept)
+
+
+def normalize_header_names(template: str) -> str:
+    """Return a template with the headers that it names in small letters and `_`."""
+    return _FIELD.sub(lambda found: _template_name(found[0]), template)
+
+
+def headers_by_template_name(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers by the names that templates have for them. One with a `-` counts before one that only looks like it with a `_`."""
+    names = sorted(headers, key=lambda name: "-" in name)
+    return {_template_name(name): headers[name] for name in names}
+
+
+def _template_name(name: str) -> str:
+    return name.replace("-", "_").lower()

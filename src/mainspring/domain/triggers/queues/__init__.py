@@ -1,0 +1,1 @@
+"""Queues of message brokers: their addresses, and messages as deliveries."""

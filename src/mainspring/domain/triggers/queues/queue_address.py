@@ -1,0 +1,281 @@
+"""The address of a queue, one URL for each broker, as text: taken apart, checked, and never with a password in it.
+
+    nats://HOST:4222/STREAM?subject=orders.created
+    amqp://USER:{secret:RABBIT}@HOST:5672/VHOST?queue=orders
+    redis://HOST:6379/0?stream=orders
+    sqs://eu-west-1/orders.fifo?endpoint=http://127.0.0.1:5000
+    postgresql://USER:{secret:SHOP_DB}@HOST:5432/DATABASE?table=outbox&channel=outbox
+
+Invariant: what was accepted holds names of secrets only, so it may be stored and shown as it is.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from urllib.parse import parse_qsl, quote, unquote
+
+import msgspec
+
+from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.text.server_url import explain_unreadable_url
+
+
+class Broker(StrEnum):
+    """What keeps the messages."""
+
+    NATS = "nats"
+    """A stream of NATS JetStream."""
+    AMQP = "amqp"
+    """A queue of RabbitMQ, or of another broker that speaks AMQP 0-9-1."""
+    REDIS = "redis"
+    """A stream of Redis or Valkey."""
+    SQS = "sqs"
+    """A queue of Amazon SQS."""
+    POSTGRESQL = "postgresql"
+    """A table of the user's, with notifications as a hint."""
+
+
+QUEUE_ADDRESS_FORMS = {
+    Broker.NATS: "nats://HOST:4222/STREAM?subject=SUBJECT",
+    Broker.AMQP: "amqp://USER:{secret:NAME}@HOST:5672/VHOST?queue=QUEUE",
+    Broker.REDIS: "redis://HOST:6379/0?stream=STREAM",
+    Broker.SQS: "sqs://REGION/QUEUE",
+    Broker.POSTGRESQL: "postgresql://USER:{secret:NAME}@HOST:5432/DATABASE?table=TABLE",
+}
+_SCHEMES = {
+    "nats": Broker.NATS,
+    "tls": Broker.NATS,
+    "amqp": Broker.AMQP,
+    "amqps": Broker.AMQP,
+    **dict.fromkeys(("redis", "rediss", "valkey", "valkeys"), Broker.REDIS),
+    "sqs": Broker.SQS,
+    "postgresql": Broker.POSTGRESQL,
+    "postgres": Broker.POSTGRESQL,
+}
+_PARAMETERS = {
+    Broker.NATS: {"subject"},
+    Broker.AMQP: {"queue"},
+    Broker.REDIS: {"stream"},
+    Broker.SQS: {"endpoint"},
+    Broker.POSTGRESQL: {"table", "channel"},
+}
+_LIBPQ_PARAMETERS = {
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "connect_timeout",
+    "target_session_attrs",
+    "passfile",
+}
+_SECRET = lazy_pattern(rf"\{{secret:({SECRET_NAME.pattern})\}}", re.ASCII)
+_USERINFO = lazy_pattern(rf"(?P<user>{_SECRET.pattern}|[^:{{}}]*)(?::(?P<password>{_SECRET.pattern})?)?", re.ASCII)
+_URL = lazy_pattern(
+    r"(?P<scheme>[a-z]+)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?"
+)
+_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
+_NAMES = {
+    Broker.NATS: lazy_pattern(r"[^\s.*>/\\]{1,255}"),
+    Broker.AMQP: lazy_pattern(r".{1,255}"),
+    Broker.REDIS: lazy_pattern(r".{1,500}"),
+    Broker.SQS: lazy_pattern(r"(?:[0-9]{12}/)?[A-Za-z0-9_-]{1,80}(?:\.fifo)?", re.ASCII),
+    Broker.POSTGRESQL: lazy_pattern(rf"(?:{_IDENTIFIER}\.)?{_IDENTIFIER}", re.ASCII),
+}
+_PATHS = {
+    Broker.AMQP: lazy_pattern(r"[^/]*"),
+    Broker.REDIS: lazy_pattern(r"[0-9]{0,4}", re.ASCII),
+    Broker.POSTGRESQL: lazy_pattern(r"[^/]+"),
+}
+_CHANNEL = lazy_pattern(_IDENTIFIER, re.ASCII)
+_SUBJECT = lazy_pattern(r"[^\s.]+(?:\.[^\s.]+)*")
+_ENDPOINT = lazy_pattern(r"https?://[^\s/?#@%]+/?")
+_REGION = lazy_pattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
+_LONGEST = 2_000
+
+
+class QueueAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL taken apart: `server` = how to reach the broker, `name` = stream, queue or table there, `detail` = what else was said."""
+
+    broker: Broker
+    server: str
+    name: str
+    detail: str = ""
+
+
+def read_queue_address(url: object) -> QueueAddress:
+    """Take the address of a queue apart.
+
+    Raises:
+        OptionError: it is none, or has a password in it, which is not repeated.
+        UnknownNameError: it has a parameter that this broker does not know.
+    """
+    if not isinstance(url, str) or len(url) > _LONGEST or not is_plain_line(url):
+        raise OptionError("the address of a queue is one line of text", hint=_list_forms())
+    broker = _SCHEMES.get(url.partition("://")[0])
+    if broker is None or "://" not in url:
+        start = f"{url.partition('://')[0]}://" if "://" in url else "://"
+        raise OptionError(f"no broker is spoken to by {quote_part(start, 23)}", hint=_list_forms())
+    _reject_password(url, broker)
+    parts = _URL.fullmatch(url)
+    why = explain_unreadable_url(url)
+    if parts is None or why is not None:
+        raise _invalid_address(broker, f"the address of the queue cannot be read: {why or 'something stands after it'}")
+    said = _read_parameters(broker, parts["query"] or "")
+    path = parts["path"] or ""
+    name = {
+        Broker.NATS: unquote(path),
+        Broker.SQS: unquote(path),
+        Broker.AMQP: said.get("queue", ""),
+        Broker.REDIS: said.get("stream", ""),
+        Broker.POSTGRESQL: said.get("table", ""),
+    }[broker]
+    _check_parts(broker, parts["hosts"], path, name)
+    server = url.partition("?")[0]
+    if broker in (Broker.NATS, Broker.SQS):
+        server = server.removesuffix("/" + path)
+    rest = "&".join(f"{key}={quote(value)}" for key, value in said.items() if key in _LIBPQ_PARAMETERS)
+    return QueueAddress(
+        broker=broker, server=f"{server}?{rest}" if rest else server, name=name, detail=_read_detail(broker, said, name)
+    )
+
+
+class BrokerServer(msgspec.Struct, frozen=True, kw_only=True):
+    """How a broker is reached, with its secrets: never stored and never shown. `hosts` = (host, port), 0 for the usual port."""
+
+    scheme: str
+    user: str
+    password: str
+    hosts: list[tuple[str, int]]
+    path: str
+    url: str
+
+    def __repr__(self) -> str:
+        return f"<Server {self.hosts}>"
+
+
+def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:
+    """Return the address with the values of its secrets, taken apart and whole, there written as a URL needs it.
+
+    Raises:
+        ConfigError: `secret` does not know one of them.
+    """
+    values = {name: secret(name) for name in list_secrets(server)}
+    parts = _URL.fullmatch(server)
+    written = _USERINFO.fullmatch((parts["user"] if parts else None) or "")
+    assert parts is not None and written is not None, "the address was read before"
+
+    def plain(text: str | None) -> str:
+        found = _SECRET.fullmatch(text or "")
+        return values[found[1]] if found else unquote(text or "")
+
+    return BrokerServer(
+        scheme=parts["scheme"],
+        user=plain(written["user"]),
+        password=plain(written["password"]),
+        hosts=[_read_host(host) for host in parts["hosts"].split(",")],
+        path=unquote(parts["path"] or ""),
+        url=_SECRET.sub(lambda found: quote(values[found[1]], safe=""), server),
+    )
+
+
+def _read_host(text: str) -> tuple[str, int]:
+    """Return a host, without the brackets of IPv6, and its port."""
+    bracketed = text.endswith("]") or ":" not in text
+    host, _, port = (text, "", "") if bracketed else text.rpartition(":")
+    return host.strip("[]"), int(port or 0)
+
+
+def list_secrets(server: str) -> list[str]:
+    """Return the names of the secrets in an address."""
+    return [found[1] for found in _SECRET.finditer(server)]
+
+
+def is_single_subject(subject: str) -> bool:
+    """Tell whether this is the one subject of a message, not a pattern for several."""
+    return not {"*", ">"} & set(subject.split("."))
+
+
+def quote_part(text: str, limit: int = 80) -> str:
+    """Return a part of what should be an address, for an error; not repeated where a password may be in it."""
+    return "what stands there" if _may_hold_password(text) else repr(escape(text, limit))
+
+
+def _may_hold_password(text: str) -> bool:
+    """Tell whether a user and a password may stand in it, in front of an `@` that may be written %40, or twice so."""
+    return "@" in unquote(unquote(text))
+
+
+def _reject_password(url: str, broker: Broker) -> None:
+    """Refuse a URL with a password; looked for up to the last `@`, for a password may hold anything."""
+    user, at, _ = url.partition("://")[2].rpartition("@")
+    if not at:
+        return
+    written = _USERINFO.fullmatch(user)
+    is_token = broker is Broker.NATS and written is not None and written["password"] is None
+    if written is None or (is_token and not _SECRET.fullmatch(written["user"])):
+        raise OptionError(
+            "the address of the queue has a password or token in it, which would be stored and shown",
+            hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write its name in its place: "
+            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST."
+            " An @ elsewhere is written %40.",
+        )
+
+
+def _read_parameters(broker: Broker, query: str) -> dict[str, str]:
+    """Return what stands behind the `?`, each name once and known."""
+    known = _PARAMETERS[broker] | (_LIBPQ_PARAMETERS if broker is Broker.POSTGRESQL else set())
+    said: dict[str, str] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in known:
+            if _may_hold_password(key):
+                raise _invalid_address(broker, "the address of the queue has a parameter that is none of this broker's")
+            raise UnknownNameError("parameter in the address of a queue", escape(key, 80), known)
+        if key in said or not value:
+            raise _invalid_address(
+                broker, f"the address of the queue says {key}= {'twice' if key in said else 'without a value'}"
+            )
+        said[key] = value
+    return said
+
+
+def _check_parts(broker: Broker, hosts: str, path: str, name: str) -> None:
+    """Refuse what can be seen to lead nowhere."""
+    if not hosts and broker is not Broker.POSTGRESQL:
+        raise _invalid_address(
+            broker, "the address of the queue names no host" if broker is not Broker.SQS else "it names no region"
+        )
+    if broker is Broker.SQS and not _REGION.fullmatch(hosts):
+        raise _invalid_address(broker, f"{quote_part(hosts)} is not the name of a region")
+    if broker in _PATHS and not _PATHS[broker].fullmatch(path):
+        raise _invalid_address(broker, f"{quote_part('/' + path)} is no place on this broker")
+    if not name:
+        raise _invalid_address(broker, "the address of the queue does not say which one it is")
+    if not is_plain_line(name) or not _NAMES[broker].fullmatch(name):
+        raise _invalid_address(broker, f"{quote_part(name)} cannot be the name of one")
+
+
+def _read_detail(broker: Broker, said: dict[str, str], name: str) -> str:
+    """Return the subject, endpoint or channel."""
+    match broker:
+        case Broker.NATS:
+            found, form = said.get("subject", ""), _SUBJECT
+        case Broker.SQS:
+            found, form = said.get("endpoint", ""), _ENDPOINT
+        case Broker.POSTGRESQL:
+            found, form = said.get("channel", name.rpartition(".")[2]), _CHANNEL
+        case _:
+            return ""
+    if found and not form.fullmatch(found):
+        raise _invalid_address(broker, f"{quote_part(found)} cannot be used in the address of a queue")
+    return found
+
+
+def _invalid_address(broker: Broker, why: str) -> OptionError:
+    return OptionError(why, hint=f"Write {QUEUE_ADDRESS_FORMS[broker]}")
+
+
+def _list_forms() -> str:
+    return "Write one of\n" + "\n".join(f"  {form}" for form in QUEUE_ADDRESS_FORMS.values())

@@ -1,0 +1,112 @@
+"""A queue of a broker as what starts runs: where it is and how it is read, as data that workers announce and desks act on."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import OptionError
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.triggers.header_template import normalize_template
+from mainspring.domain.triggers.queues.queue_address import Broker, list_secrets, read_queue_address
+from mainspring.domain.values.option_readers import choice_reader, integer_reader
+
+QUEUE_TEMPLATE_FIELDS = ("id", "subject", "group", "headers", "body")
+"""What templates of a queue may name."""
+BODY_FORMATS = ("json", "text", "bytes")
+_GROUP = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+_NON_GROUP_CHARACTER = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
+_LONGEST_GROUP = 60
+_SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=12)
+
+
+class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
+    """One queue, stream or table.
+
+    `server` may name secrets, never hold them. `detail` = the subject (NATS), endpoint (SQS) or channel (PostgreSQL). `group` = the name
+    under which the broker keeps how far it was read, "" for `mainspring-AUTOMATION`. At most `prefetch` messages are held at once, each for
+    `ack_wait` before the broker gives it to somebody else. A message that was refused `max_deliveries` times is set aside. `key` and
+    `partition` are templates over FIELDS; without `key` it is the message's own id. `body` = how bytes become what a run is given.
+    """
+
+    broker: Broker
+    server: str
+    name: str
+    detail: str = ""
+    group: str = ""
+    prefetch: int = 100
+    ack_wait: timedelta = timedelta(seconds=30)
+    max_deliveries: int = 5
+    partition: str | None = None
+    key: str | None = None
+    body: str = "json"
+
+    @classmethod
+    def parse(
+        cls,
+        url: str,
+        *,
+        group: str = "",
+        prefetch: int = 100,
+        ack_wait: Any = "30s",
+        max_deliveries: int = 5,
+        partition: str | None = None,
+        key: str | None = None,
+        body: str = "json",
+    ) -> "BrokerQueue":
+        """Read what a person wrote.
+
+        Raises:
+            OptionError: a value cannot be used; the address holds a password.
+            UnknownNameError: the address has an unknown parameter, or a template an unknown name.
+        """
+        address = read_queue_address(url)
+        if group != "" and not (isinstance(group, str) and _GROUP.fullmatch(group)):
+            raise OptionError(
+                f"{repr(group)[:90]} cannot name a group of consumers", hint="Use letters, digits, _ and -, at most 80."
+            )
+        return cls(
+            broker=address.broker,
+            server=address.server,
+            name=address.name,
+            detail=address.detail,
+            group=group,
+            prefetch=integer_reader(1, 10_000)(prefetch),
+            ack_wait=_read_ack_wait(ack_wait),
+            max_deliveries=integer_reader(1, 1_000)(max_deliveries),
+            partition=None
+            if partition is None
+            else normalize_template(partition, QUEUE_TEMPLATE_FIELDS, option="partition"),
+            key=None if key is None else normalize_template(key, QUEUE_TEMPLATE_FIELDS, option="key"),
+            body=choice_reader(*BODY_FORMATS)(body),
+        )
+
+    def group_of(self, automation: str) -> str:
+        """Return the name under which the broker knows who reads for this automation."""
+        if self.group:
+            return self.group
+        plain = _NON_GROUP_CHARACTER.sub("_", automation)
+        if plain != automation or len(plain) > _LONGEST_GROUP:
+            plain = f"{plain[:_LONGEST_GROUP]}-{hash_parts(automation.encode())[:8]}"
+        return f"mainspring-{plain}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """The names of the secrets that its address needs."""
+        return list_secrets(self.server)
+
+    @property
+    def shown(self) -> str:
+        """The queue in one line; it holds names of secrets only."""
+        at = " ".join(part for part in (self.name, self.detail) if part)
+        return f"{at} at {self.server}"
+
+
+def _read_ack_wait(value: Any) -> timedelta:
+    """Read how long a message is held: in the bounds that every broker keeps."""
+    span = parse_duration(value)
+    if not _SHORTEST_WAIT <= span <= _LONGEST_WAIT or span % timedelta(seconds=1):
+        raise OptionError(f"ack_wait of {value!r} cannot be kept", hint="Write whole seconds, from 1s to 12h.")
+    return span

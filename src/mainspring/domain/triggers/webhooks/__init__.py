@@ -1,0 +1,1 @@
+"""Webhooks: how senders are verified, and how a request becomes a delivery."""

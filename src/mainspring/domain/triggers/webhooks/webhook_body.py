@@ -1,0 +1,126 @@
+"""The body of a webhook as a value: JSON without a doubt, or a form. Whatever two readers could understand differently is refused."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from mainspring.domain.json_validation import explain_bad_json
+
+MAX_JSON_DEPTH = 64
+MAX_FORM_FIELDS = 1_000
+_COLON = re.compile(rb'"\s*:')
+_FORM = "application/x-www-form-urlencoded"
+_JSON = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?json")
+
+
+class RequestError(msgspec.Struct, frozen=True):
+    """A request that cannot count: HTTP `status`, stable `code`, what is wrong, and where inside the value (JSON path), if it is there."""
+
+    status: int
+    code: str
+    text: str
+    at: str | None = None
+
+
+_TOO_DEEP = RequestError(400, "too_deep", f"the JSON is nested deeper than {MAX_JSON_DEPTH} levels")
+
+
+def content_type(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return (type/subtype, charset) in lower case; "" where none is stated."""
+    kind, _, rest = headers.get("content-type", "").partition(";")
+    found = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
+    return kind.strip().lower(), found[1].lower() if found else ""
+
+
+def read_webhook_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -> Any:
+    """Return the value of a body, or Unfit. `forms` = a form is taken too, and a body whose type is not stated counts as JSON.
+
+    A browser sends both from any page without asking first, so they are taken only where a secret proves who sends.
+    """
+    kind, charset = content_type(headers)
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        return RequestError(415, "compressed", "a compressed body is not taken: send it as it is")
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        return RequestError(415, "charset", "the body must be UTF-8")
+    if _JSON.fullmatch(kind) or (not kind and forms):
+        return read_json(body) if body else None
+    if kind == _FORM and forms:
+        return read_form(body)
+    return RequestError(415, "content_type", "send JSON, with Content-Type: application/json")
+
+
+def read_json(body: bytes) -> Any:
+    """Return the value of a JSON text, or Unfit."""
+    try:
+        value = msgspec.json.decode(body)
+        if _is_too_deep(value):
+            return _TOO_DEEP
+        if _has_duplicate_keys(body, value):
+            return RequestError(400, "doubled_key", "an object of the JSON has the same key twice")
+    except RecursionError:
+        return _TOO_DEEP
+    except (msgspec.MsgspecError, ValueError) as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else explain_bad_json(error, body)
+        return RequestError(400, "bad_json", f"this is no JSON: {why}")
+    return value
+
+
+def read_form(body: bytes) -> Any:
+    """Return the fields of a form as a mapping (a field that comes twice is a list), or the JSON of its only field `payload`; or Unfit."""
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=MAX_FORM_FIELDS,
+        )
+    except ValueError:
+        return RequestError(400, "bad_form", "the body is no form, or has too many fields")
+    if len(pairs) == 1 and pairs[0][0] == "payload":
+        return read_json(pairs[0][1].encode())
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in fields:
+            fields[name] = value
+        elif isinstance(fields[name], list):
+            fields[name].append(value)
+        else:
+            fields[name] = [fields[name], value]
+    return fields
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Tell whether a value has more levels than may be; level by level, so that a wide one takes no longer than a look at it."""
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            item
+            for one in level
+            if isinstance(one, list | dict)
+            for item in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return any(isinstance(one, list | dict) for one in level)
+
+
+def _has_duplicate_keys(body: bytes, value: Any) -> bool:
+    """Tell whether a key was lost: written again, the value has fewer of them. What is escaped could hide one, and is read the slow way."""
+    if b"\\u" not in body:
+        return len(_COLON.findall(body)) != len(_COLON.findall(msgspec.json.encode(value)))
+    try:
+        json.loads(body, object_pairs_hook=_reject_duplicates)
+    except KeyError:
+        return True
+    return False
+
+
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise KeyError

@@ -1,0 +1,1 @@
+"""Values of users as typed JSON: arguments, calls, results, schemas, templates and codecs."""

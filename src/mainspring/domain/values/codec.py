@@ -1,0 +1,130 @@
+"""Values as bytes: typed JSON that says no rather than save something else than was given.
+
+Role: what crosses from user code to the store goes through `encode`, what comes back through `decode`. The usual way
+is one call of msgspec; only when that fails, may have hidden a NaN (written as null) or leaves a field out, is the
+value walked.
+Invariants: the same value gives the same bytes; nothing is pickled; what `encode` accepts, `decode` reads.
+"""
+
+import re
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.values.annotation import encode_unknown, format_annotation, get_decoder
+from mainspring.domain.values.canonical_json import encode_canonical
+from mainspring.domain.values.largest_part import find_largest_part
+from mainspring.domain.values.lossless import is_lossless
+
+DEFAULT_LIMIT = 256 * 1024
+
+_encode_json = msgspec.json.Encoder(order="deterministic", enc_hook=encode_unknown).encode
+_encode_pack = msgspec.msgpack.Encoder(enc_hook=encode_unknown).encode
+# MessagePack writes each float as 0xcb and eight bytes; all exponent bits set means NaN or infinite.
+_find_not_finite = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]").search
+
+
+class SealedParts(NamedTuple):
+    """A sealed value taken apart: the id of the codec that reads it, and the bytes which that codec wrote."""
+
+    codec: str
+    data: bytes
+
+
+class Codec(Protocol):
+    """Transforms the bytes of values on their way to the store and back, for example to encrypt them."""
+
+    id: str
+
+    def encode(self, data: bytes) -> bytes:
+        """Return what is stored for the JSON `data`."""
+        ...
+
+    def decode(self, data: bytes) -> bytes:
+        """Return the JSON that `encode` was given."""
+        ...
+
+
+class JsonCodec:
+    """Stores the JSON as it is."""
+
+    id = "json"
+
+    def encode(self, data: bytes) -> bytes:
+        """Return `data`."""
+        return data
+
+    def decode(self, data: bytes) -> bytes:
+        """Return `data`."""
+        return data
+
+
+def encode(value: object, *, what: str = "value", limit: int = DEFAULT_LIMIT, annotation: Any = Any) -> bytes:
+    """Return the canonical JSON of `value`, at most `limit` bytes; `what` names it in errors.
+
+    Keys other than text are taken only if `annotation` brings them back.
+
+    Raises:
+        ValueRefusedError: it holds NaN, an infinity, a cycle, a lone surrogate, a key that is not text or an
+            object without JSON form, or it is too large. The error names the path inside the value.
+    """
+    data = encode_fast(value)
+    if data is None:
+        restore = None if annotation is Any else get_decoder(annotation).decode
+        data = encode_canonical(value, what, restore)
+    if len(data) > limit:
+        raise make_size_error(data, what, limit)
+    return data
+
+
+def encode_fast(value: object) -> bytes | None:
+    """Return the JSON of `value`, None if only the careful way (`canonical_bytes`) can tell."""
+    try:
+        data = _encode_json(value)
+        if not is_lossless(value):
+            return None
+    except Exception:  # noqa: BLE001 - whatever it was, the careful way finds it again and names its place
+        return None
+    if b"null" in data and value is not None:
+        try:
+            if _find_not_finite(_encode_pack(value)):
+                return None
+        except Exception:  # noqa: BLE001 - an int beyond 64 bits, which MessagePack does not know
+            return None
+    return data
+
+
+def decode(data: bytes, annotation: Any = Any, *, what: str = "value") -> Any:
+    """Return the value that `encode` was given, as `annotation` types it (plain JSON data for Any).
+
+    Raises:
+        ValueRefusedError: the bytes do not fit the annotation.
+    """
+    try:
+        return get_decoder(annotation).decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise make_read_error(error, what, annotation) from None
+
+
+def make_read_error(error: Exception, what: str, annotation: Any) -> ValueRefusedError:
+    """Return our error for a failed decode, with the path that msgspec found."""
+    why, _, place = str(error).partition(" - at `")
+    path = place.rstrip("`") or "$"
+    hint = (
+        None
+        if annotation is Any
+        else f"It is annotated as {format_annotation(annotation)}: make value and annotation agree."
+    )
+    return ValueRefusedError(what, path, why, hint=hint)
+
+
+def make_size_error(data: bytes, what: str, limit: int) -> ValueRefusedError:
+    """Return the error for a value that takes more bytes than the limit."""
+    return ValueRefusedError(
+        what,
+        find_largest_part(data),
+        f"it takes {len(data):,} bytes of JSON, the limit is {limit:,}",
+        hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it; or raise the limit: "
+        "[store] payload_max, or App(payload_max=...).",
+    )

@@ -1,0 +1,98 @@
+"""Views of the store as plain JSON data: one rule for `--json` and the API, so that they look alike everywhere.
+
+Instants are ISO 8601 text in UTC; values of runs are what they are in JSON; a value that is sealed by a codec which is not at hand is
+{"sealed": its name, "base64": ...}.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.duration import format_duration
+from mainspring.domain.values.sealing import split_sealed
+
+_INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until", "away_since"})
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what is told of it ends in Z
+_SECONDS = [f":{second:02}." for second in range(60)]
+_MILLISECONDS = [f"{ms:03}Z" for ms in range(1_000)]
+_PLAIN_TYPES = frozenset({str, bool, float, type(None)})
+LATEST_INSTANT: Final = 253_370_764_800_000
+"""The year 9999 begins: what is later (ms UTC) cannot be written down in every zone."""
+
+
+def is_instant(name: str) -> bool:
+    """Tell whether a field of this name holds an instant (ms UTC)."""
+    return name.endswith("_at") or name in _INSTANTS
+
+
+def format_iso(at: int) -> str:
+    """Return an instant as JSON has it: "2026-01-05T03:15:00.120Z"; one that no calendar reaches, as LATEST: lists tell of others too."""
+    # Put together of parts: an answer has thousands, and a datetime each takes six times as long.
+    minute, rest = divmod(min(at, LATEST_INSTANT), 60_000)
+    second, ms = divmod(rest, 1_000)
+    return f"{_format_minute(minute)}{_SECONDS[second]}{_MILLISECONDS[ms]}"
+
+
+@lru_cache(maxsize=4_096)
+def _format_minute(minute: int) -> str:
+    return (_EPOCH + timedelta(minutes=minute)).isoformat(timespec="minutes")
+
+
+def to_plain_json(value: Any, name: str = "") -> Any:
+    """Return JSON data for any view, list or value; `name` is the field it stands in."""
+    kind = type(value)
+    if kind in _PLAIN_TYPES:  # nearly all there is
+        return value
+    if kind is int:
+        return format_iso(value) if is_instant(name) else value
+    if isinstance(value, msgspec.Struct):
+        return _plain_fields(value)
+    if isinstance(value, str):  # a state: its word
+        return str(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): to_plain_json(item, str(key)) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return decode_value(value)
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def _plain_fields(view: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of a view; what is told of the name alone is asked once for all views of its kind."""
+    found = {}
+    for field, holds_instant in _list_fields(type(view)):
+        value = getattr(view, field)
+        kind = type(value)
+        if kind is int:
+            found[field] = format_iso(value) if holds_instant else value
+        else:
+            found[field] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
+    return found
+
+
+@cache
+def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, bool]]:
+    return [(field, is_instant(field)) for field in kind.__struct_fields__]
+
+
+def decode_value(data: bytes | None) -> Any:
+    """Return the value that stored bytes are, if they are JSON."""
+    if data is None:
+        return None
+    sealed = split_sealed(data)
+    if sealed is not None:
+        return {"sealed": sealed.codec, "base64": base64.b64encode(sealed.data).decode()}
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return {"base64": base64.b64encode(data).decode()}

@@ -1,0 +1,193 @@
+"""How values go to the store and come back: within which size, and sealed by which codec.
+
+Role: between the JSON of `domain.values.codec` and what is stored. A sealed value names its codec in front of the codec's bytes, so
+that plain and sealed values can stand side by side (a store that was plain before) and nobody guesses. JSON never
+begins with a zero byte, nor text that may be shown with a control character.
+Invariants: what does not change what the engine decides stays inside the seal; a failure keeps outside it the words by which it
+is counted and classified. A codec that fails never lets anything out in plain.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from mainspring.domain.errors import CodecUnavailableError, OptionError, SealedError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.text.byte_size import parse_size
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, JsonCodec, SealedParts
+
+if TYPE_CHECKING:
+    from mainspring.domain.failures.classifier import Classifier
+
+_SEALED_PREFIX = b"\x00"
+_SEALED_TEXT_PREFIX = "\x01"
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+"""A child process is told a value in one frame, which has bounds of its own."""
+
+_HINT = 'Name it where this program can import it: [store] codec = "module:name", or MAINSPRING_STORE_CODEC; in Python App(codec=...).'
+_RETRY_HINT = "Check that its key service can be reached, then try again."
+_FAILURE = msgspec.json.Decoder(Failure)
+
+
+def split_sealed(data: bytes) -> SealedParts | None:
+    """Return the parts of a sealed value, None of a plain one."""
+    if data[:1] != _SEALED_PREFIX:
+        return None
+    name, mark, rest = data[1:].partition(_SEALED_PREFIX)
+    text = name.decode("ascii", "replace")
+    return SealedParts(text, rest) if mark and _ID.fullmatch(text) else None
+
+
+def read_payload_limit(size: int | str) -> int:
+    """Return a largest value in bytes as a person states it.
+
+    Raises:
+        OptionError: it is no size, or none that can be kept.
+    """
+    limit = parse_size(size)
+    if not 1 <= limit <= MAX_PAYLOAD_BYTES:
+        raise OptionError(
+            f"the largest value cannot be {limit:,} bytes",
+            hint="Write a size from 1B to 16MiB; larger data belongs into a file, an object store or a table.",
+        )
+    return limit
+
+
+class Sealing:
+    """What one program does with values: `limit` in bytes of JSON, before they are sealed; the codec may be the plain one."""
+
+    def __init__(
+        self, codec: Codec | None = None, limit: int = DEFAULT_LIMIT, classifier: "Classifier | None" = None
+    ) -> None:
+        self.codec = codec or JsonCodec()
+        self.classifier = classifier
+        self.is_plain = isinstance(self.codec, JsonCodec)
+        self.id = self.codec.id
+        self.limit = limit
+        if not self.is_plain and (self.id == JsonCodec.id or not _ID.fullmatch(self.id)):
+            raise OptionError(
+                f"a codec cannot have the id {escape(repr(self.id), 60)}",
+                hint='Use a word of your own such as "aes-2026": it stands in front of each value, and "json" means plain.',
+            )
+        self._front = _SEALED_PREFIX + self.id.encode() + _SEALED_PREFIX
+
+    def judged_by(self, classifier: "Classifier | None") -> "Sealing":
+        """Return the same with another table of errors, which says whether a fault of the codec passes; None = the usual one."""
+        return self if self.is_plain or classifier is None else Sealing(self.codec, self.limit, classifier)
+
+    def seal(self, data: bytes) -> bytes:
+        """Return what the store keeps for the JSON `data`.
+
+        Raises:
+            SealedError: the codec failed; nothing may be stored then.
+        """
+        if self.is_plain:
+            return data
+        try:
+            return self._front + self.codec.encode(data)
+        except Exception as error:
+            kind = self._error_type(error)
+            passes = (
+                _RETRY_HINT
+                if kind is CodecUnavailableError
+                else "Fix the codec (its key, its key service), then try again."
+            )
+            raise kind(
+                f"codec {self.id!r} could not seal a value: {type(error).__name__}",
+                hint=f"Nothing was stored. {passes}",
+            ) from error
+
+    def seal_now(self, data: bytes) -> bytes:
+        """Seal a value that cannot wait; see `engine.codec_outage`. Raises SealedError."""
+        return self.seal(data)
+
+    def open(self, data: bytes) -> bytes:
+        """Return the JSON of what the store keeps; what was stored plain is returned as it is.
+
+        Raises:
+            SealedError: another codec sealed it, or ours cannot read it.
+        """
+        sealed = split_sealed(data)
+        if sealed is None:
+            return data
+        if sealed.codec != self.id or self.is_plain:
+            raise SealedError(f"a value is sealed by codec {sealed.codec!r}, which is not at hand here", hint=_HINT)
+        try:
+            return self.codec.decode(sealed.data)
+        except Exception as error:
+            kind = self._error_type(error)
+            other_key = "Most often it has another key than the one that sealed it."
+            raise kind(
+                f"codec {self.id!r} could not open a value: {type(error).__name__}",
+                hint=_RETRY_HINT if kind is CodecUnavailableError else other_key,
+            ) from error
+
+    def is_own(self, data: bytes) -> bool:
+        """Tell whether this codec sealed the value."""
+        return not self.is_plain and data.startswith(self._front)
+
+    def _error_type(self, error: Exception) -> type[SealedError]:
+        """Return what a codec's error means: an unknown one passes only if the system raised it, for a wrong key is unknown as well."""
+        from mainspring.domain.failures.classifier import Classifier  # noqa: PLC0415 - its tables are for a fault alone
+
+        kind = (self.classifier or Classifier()).classify(error).kind
+        passes = kind is FailureKind.TRANSIENT or (kind is FailureKind.UNKNOWN and isinstance(error, OSError))
+        return CodecUnavailableError if passes else SealedError
+
+    def seal_if(self, data: bytes | None) -> bytes | None:
+        """Seal what may be absent."""
+        return None if data is None else self.seal(data)
+
+    def open_if(self, data: bytes | None) -> bytes | None:
+        """Open what may be absent."""
+        return None if data is None else self.open(data)
+
+    def seal_text(self, text: str) -> str:
+        """Return what a column of text keeps for `text`. Raises SealedError."""
+        if self.is_plain:
+            return text
+        return self._as_text(self.seal(text.encode("utf-8", "surrogatepass")))
+
+    def _as_text(self, sealed: bytes) -> str:
+        return _SEALED_TEXT_PREFIX + b64encode(sealed).decode()
+
+    def open_text(self, text: str) -> str:
+        """Return the text again. Raises SealedError."""
+        if not is_sealed_text(text):
+            return text
+        return self.open(b64decode(text[1:])).decode("utf-8", "surrogatepass")
+
+    def seal_failure(self, failure: Failure | None) -> Failure | None:
+        """Return a failure whose words are sealed: its type, code, kind and frames stay outside. Never raises."""
+        if self.is_plain or failure is None or failure.sealed is not None:
+            return failure
+        wordless = replace(failure, message=f"(sealed by codec {self.id!r})", hint=None, data=None, cause=None)
+        try:
+            return replace(wordless, sealed=self.seal(msgspec.json.encode(failure)))
+        except SealedError as error:
+            return drop_failure_text(wordless, error)
+
+    def open_failure(self, failure: Failure | None) -> Failure | None:
+        """Return the failure as it was. Raises SealedError."""
+        if failure is None or failure.sealed is None:
+            return failure
+        return _FAILURE.decode(self.open(failure.sealed))
+
+
+PLAIN_SEALING = Sealing()
+
+
+def drop_failure_text(failure: Failure, error: SealedError) -> Failure:
+    """Return a failure whose words could not be sealed because of `error`: it says that they are lost."""
+    return replace(failure, message=f"(its words were lost: {error.message})", sealed=None)
+
+
+def is_sealed_text(text: str) -> bool:
+    """Tell whether a column of text holds a sealed one."""
+    return text.startswith(_SEALED_TEXT_PREFIX)

@@ -1,0 +1,45 @@
+"""What went wrong outside, as one line for people, without the secrets that a library may have put into it."""
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.redaction.secret_name import SecretReader
+from mainspring.domain.text.escaping import escape
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+MAX_ERROR_TEXT_LENGTH = 400
+"""Characters of such a line."""
+
+
+class ErrorText:
+    """Also the secrets: it knows what to hide because it is asked for them."""
+
+    def __init__(self, secrets: SecretReader) -> None:
+        self._secrets = secrets
+
+    def get(self, name: str) -> str:
+        """Return a secret; raises as what it asks."""
+        value = self._secrets.get(name)
+        self.hide(value)
+        return value
+
+    def hide(self, value: str) -> None:
+        """Let a part of a secret be told by no error."""
+        KNOWN_SECRETS.add([value])
+
+    def of(self, error: BaseException) -> str:
+        """Return an error in one line."""
+        if type(error) is TimeoutError:
+            return "no answer in time"
+        # Hidden before the text is cut, for a secret may have several lines.
+        if isinstance(error, MainspringError):
+            text = KNOWN_SECRETS.redact(_join_hint(error)).replace("\n", " ")
+        else:
+            text = KNOWN_SECRETS.redact(f"{type(error).__name__}: {error}").partition("\n")[0]
+        return escape(text.strip(" :"), MAX_ERROR_TEXT_LENGTH)
+
+
+def _join_hint(error: MainspringError) -> str:
+    """Return what is wrong and how to mend it as sentences."""
+    if not error.hint:
+        return str(error)
+    ends = error.message.endswith((".", "!", "?", ":"))
+    return f"{error.message}{'' if ends else '.'} {error.hint}"

@@ -1,0 +1,73 @@
+"""Variables of the environment that hold secrets: commands and steps do not get them unless they are allowed by name.
+
+One for all of a process. A worker takes them out of its own environment, so that steps in threads and loops, and what they start, do not
+get them either. Mainspring itself finds them in `own`.
+"""
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping
+
+from mainspring.resources.known_secrets import SECRET_VARIABLE_PREFIX
+
+STORE_URL_VARIABLE = "MAINSPRING_STORE_URL"
+STORE_WITHHELD_VARIABLE = "MAINSPRING_STORE_WITHHELD"
+"""Set instead of the store's address, so that a command that calls mainspring is told so, and does not use another store by default."""
+PASSWORD_VARIABLE = "PGPASSWORD"
+_SECRET_VARIABLE_NAMES = (PASSWORD_VARIABLE, STORE_URL_VARIABLE)
+
+
+class SecretVariables:
+    """`allowed` = the names that are passed on all the same."""
+
+    def __init__(self) -> None:
+        self.allowed: frozenset[str] = frozenset()
+        self._taken: dict[str, str] = {}
+
+    def allow(self, names: Iterable[str]) -> None:
+        """Pass these variables on from now on, and those that were allowed before."""
+        self.allowed |= frozenset(names)
+
+    def names_in(self, env: Mapping[str, str]) -> list[str]:
+        """Return the names of the variables that are not passed on."""
+        return [
+            name
+            for name in env
+            if (name in _SECRET_VARIABLE_NAMES or name.startswith(SECRET_VARIABLE_PREFIX)) and name not in self.allowed
+        ]
+
+    def take(self, env: MutableMapping[str, str]) -> None:
+        """Take the variables that are not passed on out of this process's environment."""
+        names = self.names_in(env)
+        self._taken |= {name: env.pop(name) for name in names}
+        if STORE_URL_VARIABLE in names:
+            env[STORE_WITHHELD_VARIABLE] = "1"
+
+    def give_back(self, env: MutableMapping[str, str]) -> None:
+        """Put them back into the environment, when this process runs no automation any more."""
+        if STORE_URL_VARIABLE in self._taken:
+            env.pop(STORE_WITHHELD_VARIABLE, None)
+        env.update(self._taken)
+        self._taken = {}
+
+    def own(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the environment as this process was given it, for Mainspring itself."""
+        if not self._taken:
+            return env
+        return ChainMap(
+            self._taken,
+            {
+                name: value
+                for name, value in env.items()
+                if name != STORE_WITHHELD_VARIABLE or STORE_URL_VARIABLE not in self._taken
+            },
+        )
+
+    def without(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Return an environment without them."""
+        names = set(self.names_in(env))
+        kept = {name: value for name, value in env.items() if name not in names}
+        return kept | ({STORE_WITHHELD_VARIABLE: "1"} if STORE_URL_VARIABLE in names else {})
+
+
+SECRET_VARIABLES = SecretVariables()
+"""That of this process."""
