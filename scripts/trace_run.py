@@ -29,7 +29,7 @@ import apsw
 import mainspring as ms
 from mainspring.app.watching import look_and_tell
 from mainspring.config import load
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 
 SOURCE = str(Path(ms.__file__).parent) + "/"
 MONITORING: Any = getattr(sys, "monitoring", None)

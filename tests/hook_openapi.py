@@ -15,7 +15,7 @@ from mainspring.domain.triggers.webhooks.verifier import (
     Verifier,
 )
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
-from mainspring.triggers.known import KnownTrigger
+from mainspring.triggers.trigger_cache import CachedTrigger
 from mainspring.web.hook_table import Hook
 
 _LOCAL = "#/$defs/"
@@ -159,7 +159,7 @@ def _header(verifier: Verifier) -> str:
             raise ValueError("nothing is signed")
 
 
-def _data_schema(known: KnownTrigger) -> dict[str, Any] | None:
+def _data_schema(known: CachedTrigger) -> dict[str, Any] | None:
     """Return the schema of what arrives for a trigger; None where its automation takes anything.
 
     With a filter it is None too: what the filter would leave out need not fit.

@@ -17,8 +17,8 @@ from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.connection import ConnectionLimits
@@ -162,7 +162,7 @@ class World:
         """Let the store answer, with all automations announced in it."""
         self.store.open()
         self.store.open_session("worker")
-        await asyncio.to_thread(self.store.apply, announcement(REGISTRY, self.clock.now()))
+        await asyncio.to_thread(self.store.apply, build_announcement(REGISTRY, self.clock.now()))
         self.process.is_open = True
         async with asyncio.timeout(60):
             while not self.door.table.is_read:

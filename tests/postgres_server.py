@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from mainspring.app.stores import anchor
-from mainspring.engine.parentage import set_death_signal
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.store.liveness import process_started
 from tests.free_port import free_port
 

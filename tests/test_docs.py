@@ -20,7 +20,7 @@ from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.values.event import Event
-from mainspring.engine.trigger_draft import PACE, SOURCES
+from mainspring.engine.definitions.trigger_draft import FLOW_CONTROL_OPTIONS, TRIGGER_KINDS
 from mainspring.insight.judging import rule_text
 from mainspring.web.api.table import ROUTES
 from tests import api_page
@@ -147,7 +147,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
         }
         for title, body in re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     }
-    wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in SOURCES.items()}
+    wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
     assert told.pop("States of a delivery") == {state.value for state in DeliveryState}
     assert not told.pop("What a run is given") - {
         "data",
@@ -158,7 +158,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
         "bool",
         *Event.__struct_fields__,
     }
-    assert told == wanted | {"Options of every kind": {"filter", "partition", *PACE}}
+    assert told == wanted | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
 
 
 def test_monitor_page_explains_every_monitor():

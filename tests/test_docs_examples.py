@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.engine.registry import Registry
-from mainspring.engine.scripts import load_scripts
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.scripts import load_scripts
 from tests.command_lines import unknown_in
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,9 +14,9 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.values.codec import encode
-from mainspring.engine.registry import current_registry
-from mainspring.engine.starting import StartOptions, start_command
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import current_registry
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
 
@@ -36,7 +36,7 @@ def store_place() -> str | Path:
 @contextlib.asynccontextmanager
 async def working(concurrency: int = 64, max_lines: int = DEFAULT_MAX_LINES) -> AsyncIterator[Working]:
     """A worker in this loop."""
-    settings = WorkerSettings(concurrency=concurrency, max_lines=max_lines)
+    settings = WorkerOptions(concurrency=concurrency, max_lines=max_lines)
     engine = Working(store_place(), current_registry(), settings=settings, schedules=False)
     await engine.open()
     try:
@@ -50,7 +50,7 @@ def start(name: str, options: StartOptions | None = None, **arguments: Any) -> S
     definition = current_registry().get(name).definition
     now = CLOCK.now()
     run = make_id("r", now, CLOCK.random_bits(80))
-    return start_command(
+    return build_start_command(
         definition, encode(arguments), run=run, now_at=now, trigger="bench", options=options or StartOptions()
     )
 

@@ -19,9 +19,9 @@ from mainspring.app.working import Working
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
-from mainspring.engine.body import Body
-from mainspring.engine.programs import program_of
-from mainspring.engine.starting import StartOptions
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.programs import build_program
+from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.runs import Claim, ClaimedRun, StartRun
 from mainspring.store.reads.engine import WorkerReads
@@ -112,7 +112,7 @@ async def replay(count: int) -> dict[str, Any]:
         began = time.perf_counter()
         (history,) = WorkerReads(store.reader).histories([claimed.id])
         read_s = time.perf_counter() - began
-        program = program_of(claimed, engine.registry, claimed.input)
+        program = build_program(claimed, engine.registry, claimed.input)
         began = time.perf_counter()
         body = Body(claimed.id, claimed.generation, program.main, history.outcomes, claimed.started_at)
         body.begin()

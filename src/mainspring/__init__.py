@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from mainspring.domain.triggers.webhooks import verify as verify
     from mainspring.domain.values.event import Event as Event
     from mainspring.domain.values.file import File as File
-    from mainspring.engine import on as on
-    from mainspring.engine.definitions import script as script
-    from mainspring.engine.definitions import step as step
-    from mainspring.engine.definitions import task as task
-    from mainspring.engine.definitions import workflow as workflow
-    from mainspring.engine.mapping import ItemFailed as ItemFailed
-    from mainspring.engine.run import Run as Run
-    from mainspring.engine.sending import publish as publish
-    from mainspring.engine.sending import send as send
-    from mainspring.engine.step_context import attempt as attempt
-    from mainspring.engine.step_context import checkpoint as checkpoint
-    from mainspring.engine.step_context import idempotency_key as idempotency_key
-    from mainspring.engine.step_context import last_checkpoint as last_checkpoint
-    from mainspring.engine.step_context import log as log
-    from mainspring.engine.step_context import progress as progress
-    from mainspring.engine.step_lock import lock as lock
-    from mainspring.engine.transaction import Tx as Tx
+    from mainspring.engine.attempts.outbox_api import publish as publish
+    from mainspring.engine.attempts.outbox_api import send as send
+    from mainspring.engine.attempts.step_context import attempt as attempt
+    from mainspring.engine.attempts.step_context import checkpoint as checkpoint
+    from mainspring.engine.attempts.step_context import idempotency_key as idempotency_key
+    from mainspring.engine.attempts.step_context import last_checkpoint as last_checkpoint
+    from mainspring.engine.attempts.step_context import log as log
+    from mainspring.engine.attempts.step_context import progress as progress
+    from mainspring.engine.attempts.step_lock import lock as lock
+    from mainspring.engine.attempts.transaction import Tx as Tx
+    from mainspring.engine.body.fan_out import ItemFailed as ItemFailed
+    from mainspring.engine.body.run import Run as Run
+    from mainspring.engine.definitions import on as on
+    from mainspring.engine.definitions.decorators import script as script
+    from mainspring.engine.definitions.decorators import step as step
+    from mainspring.engine.definitions.decorators import task as task
+    from mainspring.engine.definitions.decorators import workflow as workflow
 
 __version__ = "0.1.0"
 
@@ -51,34 +51,34 @@ _PUBLIC: dict[str, str] = {
     "Event": "mainspring.domain.values.event",
     "File": "mainspring.domain.values.file",
     "Handle": "mainspring.app.handle",
-    "ItemFailed": "mainspring.engine.mapping",
+    "ItemFailed": "mainspring.engine.body.fan_out",
     "MainspringError": "mainspring.domain.errors",
     "NotSent": "mainspring.domain.errors",
     "Permanent": "mainspring.domain.errors",
     "Retry": "mainspring.domain.failures.retry",
-    "Run": "mainspring.engine.run",
+    "Run": "mainspring.engine.body.run",
     "RunFailed": "mainspring.domain.failures.saved_error",
     "RunState": "mainspring.domain.states",
     "StepFailed": "mainspring.domain.failures.saved_error",
     "Transient": "mainspring.domain.errors",
-    "Tx": "mainspring.engine.transaction",
+    "Tx": "mainspring.engine.attempts.transaction",
     "Verdict": "mainspring.domain.failures.verdict",
-    "attempt": "mainspring.engine.step_context",
-    "checkpoint": "mainspring.engine.step_context",
+    "attempt": "mainspring.engine.attempts.step_context",
+    "checkpoint": "mainspring.engine.attempts.step_context",
     "connect": "mainspring.app.client",
-    "idempotency_key": "mainspring.engine.step_context",
-    "last_checkpoint": "mainspring.engine.step_context",
-    "lock": "mainspring.engine.step_lock",
-    "log": "mainspring.engine.step_context",
-    "on": "mainspring.engine",
-    "progress": "mainspring.engine.step_context",
-    "publish": "mainspring.engine.sending",
-    "script": "mainspring.engine.definitions",
-    "send": "mainspring.engine.sending",
-    "step": "mainspring.engine.definitions",
-    "task": "mainspring.engine.definitions",
+    "idempotency_key": "mainspring.engine.attempts.step_context",
+    "last_checkpoint": "mainspring.engine.attempts.step_context",
+    "lock": "mainspring.engine.attempts.step_lock",
+    "log": "mainspring.engine.attempts.step_context",
+    "on": "mainspring.engine.definitions",
+    "progress": "mainspring.engine.attempts.step_context",
+    "publish": "mainspring.engine.attempts.outbox_api",
+    "script": "mainspring.engine.definitions.decorators",
+    "send": "mainspring.engine.attempts.outbox_api",
+    "step": "mainspring.engine.definitions.decorators",
+    "task": "mainspring.engine.definitions.decorators",
     "verify": "mainspring.domain.triggers.webhooks",
-    "workflow": "mainspring.engine.definitions",
+    "workflow": "mainspring.engine.definitions.decorators",
 }
 
 _MODULES = ("on", "verify")

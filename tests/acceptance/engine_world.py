@@ -15,17 +15,17 @@ import mainspring as ms
 from mainspring.app.working import Working
 from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service import mending
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.views import RunStory, RunView
 
 LONGEST_S = 60.0
-AT_ONCE = WorkerSettings(suspend_after_ms=0)
+AT_ONCE = WorkerOptions(suspend_after_ms=0)
 """Every wait suspends, however short."""
-REPLAYING = WorkerSettings(suspend_after_ms=0, parked=0)
+REPLAYING = WorkerOptions(suspend_after_ms=0, parked=0)
 """Every wait suspends and unloads, so that each continuation replays."""
 
 
@@ -112,7 +112,7 @@ class World:
     async def engine(
         self,
         registry: Registry,
-        settings: WorkerSettings | None = None,
+        settings: WorkerOptions | None = None,
         *,
         codec: Any = None,
         payload_max: int | str = DEFAULT_LIMIT,
@@ -120,7 +120,7 @@ class World:
     ) -> AsyncIterator[Engine]:
         """Let an engine work until the block ends (drained) or it died."""
         app = ms.App(self.path, registry=registry, clock=self.clock, codec=codec, payload_max=payload_max)
-        chosen = settings or WorkerSettings()
+        chosen = settings or WorkerOptions()
         working = Working(self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how)
         await working.open()
         app._working = working

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 
 SECRET = "swordfish7391"
 

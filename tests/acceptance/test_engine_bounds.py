@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 
 
 def test_cycle_of_children_is_refused(tmp_path):

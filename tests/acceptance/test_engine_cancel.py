@@ -8,7 +8,7 @@ import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_world import REPLAYING, World
 
 pytestmark = pytest.mark.asyncio

@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import KeyConflictError
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_world import REPLAYING, World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]

@@ -7,10 +7,10 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.child_limit import CHILD_BYTES, child_limit, memory_bytes
-from mainspring.engine.children import Children
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.attempts.processes.child_limit import CHILD_BYTES, compute_child_limit, read_memory_limit
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.insight.explaining import explain
 from mainspring.store.reads import status
 from tests.acceptance import engine_steps
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.asyncio
 async def test_the_limit_of_children_is_the_least_of_what_bounds_them(tmp_path):
     """Configuration, concurrency and memory; a container counts if it has less than the machine."""
     gigabyte = 10**9
-    assert child_limit(16, 64, 24 * gigabyte) == 16
-    assert child_limit(16, 3, 24 * gigabyte) == 3
-    assert child_limit(16, 64, gigabyte // 4) == 6
-    assert child_limit(100, 64, 24 * gigabyte) == 64
-    assert child_limit(16, 64, CHILD_BYTES // 2) == 1
+    assert compute_child_limit(16, 64, 24 * gigabyte) == 16
+    assert compute_child_limit(16, 3, 24 * gigabyte) == 3
+    assert compute_child_limit(16, 64, gigabyte // 4) == 6
+    assert compute_child_limit(100, 64, 24 * gigabyte) == 64
+    assert compute_child_limit(16, 64, CHILD_BYTES // 2) == 1
     for text, is_less in (("max", False), ("1000000\n", True), ("9" * 19, False)):
         (tmp_path / "memory.max").write_text(text, encoding="ascii")
-        found = memory_bytes((tmp_path / "memory.max", tmp_path / "no such file"))
+        found = read_memory_limit((tmp_path / "memory.max", tmp_path / "no such file"))
         assert (found == 1_000_000) is is_less
         assert found > 0
 
@@ -61,7 +61,7 @@ async def test_explain_shows_the_queue_for_a_child_process(tmp_path):
         async def one(run: ms.Run) -> str:
             return await run.options(timeout="60s").step(engine_steps.wait_for_file, str(there))
 
-    async with World(tmp_path).engine(registry, WorkerSettings(), processes=1) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(), processes=1) as engine:
         first, second, third = [await engine.start(one) for _ in range(3)]
         told = await engine.when(lambda: sentences(engine, third.id), lambda found: "number 2 of 2" in found)
         assert "Step wait_for_file waits for a child process of its worker: the only child process is busy" in told
@@ -87,7 +87,7 @@ def sentences(engine: Engine, run: str) -> str:
 async def test_idle_children_beyond_a_few_are_ended(tmp_path):
     """The pool shrinks when the load is over, and keeps four warm."""
     loop = asyncio.get_running_loop()
-    children = Children(loop, size=6, on_sign=lambda *_: None)
+    children = ChildPool(loop, size=6, on_sign=lambda *_: None)
     try:
         children.warm(6)
         assert len(children.pids) == 6

@@ -7,8 +7,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
@@ -236,7 +236,7 @@ async def test_step_with_a_tag_waits_for_a_worker_that_carries_it(tmp_path):
         (kid,) = await engine.when(lambda: engine.story(run).children, bool)
         await engine.until(run, RunState.WAITING)
         assert engine.view(kid.id).state is RunState.QUEUED
-        async with world.engine(registry, WorkerSettings(tags=("gpu",))):
+        async with world.engine(registry, WorkerOptions(tags=("gpu",))):
             assert await run.result(60) == 8
 
 

@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.domain.values.plain_json import LATEST_INSTANT
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.testing import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 

@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import CodecUnavailableError
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.reads.status import sessions
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
@@ -22,8 +22,8 @@ def place(request, tmp_path):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("mainspring.engine.codec_outage._FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr("mainspring.engine.codec_outage._LONGEST_PAUSE_S", 0.02)
+    monkeypatch.setattr("mainspring.engine.worker.codec_outage._FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("mainspring.engine.worker.codec_outage._MAX_PAUSE_S", 0.02)
 
 
 class KeyService:

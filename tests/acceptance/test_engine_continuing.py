@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import mending
 from mainspring.store.reads.automations import counted_between
 from tests.acceptance.engine_world import World

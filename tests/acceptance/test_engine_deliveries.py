@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import mending
 from mainspring.store.effects import EarlierAttemptError
 from mainspring.testing.clock import FakeClock

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 
 
 def test_cancel_and_signal_of_a_run_that_began_anew_reach_who_goes_on(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import mending
 from tests.acceptance.engine_world import REPLAYING, World
 
@@ -281,7 +281,7 @@ async def test_one_name_used_twice_in_a_branch_is_a_hint_on_the_run(tmp_path):
 
 async def test_many_waiting_runs_keep_only_so_many_bodies(tmp_path):
     """The longest parked are put away; all of them still go on."""
-    from mainspring.engine.worker_settings import WorkerSettings
+    from mainspring.engine.worker.worker_options import WorkerOptions
 
     entered: list[str] = []
     with Registry() as registry:
@@ -292,7 +292,7 @@ async def test_many_waiting_runs_keep_only_so_many_bodies(tmp_path):
             await run.receive("go")
             return n
 
-    async with World(tmp_path).engine(registry, WorkerSettings(parked=2, suspend_after_ms=0)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(parked=2, suspend_after_ms=0)) as engine:
         runs = [await engine.start(work, n) for n in range(5)]
         for run in runs:
             await engine.until(run, RunState.WAITING)

@@ -13,8 +13,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.reads.incidents import untold_faults
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import REPLAYING, World
@@ -586,7 +586,7 @@ async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
                     group.start_soon(two_steps, number)
             return "done"
 
-    async with world.engine(registry, WorkerSettings()) as engine:
+    async with world.engine(registry, WorkerOptions()) as engine:
         run = await engine.start(grouped)
         await asyncio.wait_for(begun.wait(), 5)
         await engine.when(lambda: len(engine.story(run).outcomes), lambda count: count >= 2)

@@ -10,7 +10,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import lock
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.reads.status import locks

@@ -13,8 +13,8 @@ import mainspring as ms
 from mainspring.app.process_log import JsonFormatter, TextFormatter
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.lines import lines_of
 from mainspring.store.reads.logs import parts_of
@@ -117,7 +117,7 @@ async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
             await asyncio.sleep(0.05)
             run.log.info("after")
 
-    async with World(tmp_path).engine(registry, WorkerSettings(suspend_after_ms=0, parked=0)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=0, parked=0)) as engine:
         run = await engine.start(waits)
         await run.result()
         kept = await engine.when(lambda: lines(engine, run), lambda found: len(found) >= 2)
@@ -152,7 +152,7 @@ async def test_no_lines_are_kept_when_logs_are_off(tmp_path):
             ms.log.info("unheard")
             return sys.stdout is stdout
 
-    async with World(tmp_path).engine(registry, WorkerSettings(max_lines=0)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(max_lines=0)) as engine:
         run = await engine.start(says)
         assert await run.result() is True
         assert lines(engine, run) == []
@@ -167,7 +167,7 @@ async def test_flood_of_lines_stays_within_bounds(tmp_path):
             for number in range(30_000):
                 print(number)
 
-    async with World(tmp_path).engine(registry, WorkerSettings(max_lines=3_000)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(max_lines=3_000)) as engine:
         run = await engine.start(floods)
         await run.result()
         found = await engine.when(lambda: lines(engine, run), lambda kept: kept and kept[-1].text == "29999")

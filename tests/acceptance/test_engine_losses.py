@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.explained import explained
 from mainspring.insight.steps import lines_of
 from mainspring.service.lines import lines_of as written_in

@@ -11,9 +11,9 @@ import mainspring as ms
 from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.runs.outbox import outbox_entry_id
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.step_context import NotInStepError
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.attempts.step_context import NotInStepError
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service import mending
 from mainspring.store import failpoints
 from mainspring.store.reads.outbox import list_messages_of
@@ -277,7 +277,7 @@ async def test_lost_attempt_sends_once(place):
                 await asyncio.Event().wait()
 
     world = World(place)
-    async with world.engine(registry, WorkerSettings(suspend_after_ms=0), **NO_SENDER) as first:
+    async with world.engine(registry, WorkerOptions(suspend_after_ms=0), **NO_SENDER) as first:
         run = await first.start(sends)
         await first.when(lambda: len(ids), lambda n: n == 1)
         dead = first.working.store.session

@@ -4,7 +4,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.explained import explained
 from mainspring.insight.steps import lines_of
 from mainspring.service import mending

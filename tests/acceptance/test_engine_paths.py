@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.run_paths import paths_of
 from mainspring.store.reads.paths import passed_runs
 from tests.acceptance.engine_world import AT_ONCE, World

@@ -9,8 +9,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import BusyError, KeyConflictError
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service import queue
 from mainspring.store.commands.automations import SetQueue
 from mainspring.testing.clock import FakeClock
@@ -53,7 +53,7 @@ async def test_higher_priority_goes_first_and_equals_go_in_order_of_commit(tmp_p
     """With one place, what waits is taken by priority, then by age."""
     gate = Gate()
     registry, work = gated(gate)
-    async with World(tmp_path).engine(registry, WorkerSettings(concurrency=1)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(concurrency=1)) as engine:
         runs = [await engine.start(work, "first")]
         await engine.when(lambda: gate.entered, bool)
         for name, priority in (("b1", 0), ("b2", 0), ("low", -5), ("high", 5)):
@@ -116,7 +116,7 @@ async def test_full_backlog_refuses_a_start_and_says_when_to_come_back(tmp_path)
     gate = Gate()
     registry, work = gated(gate, queue="small")
     async with World(tmp_path).engine(
-        registry, WorkerSettings(concurrency=1), queues=(SetQueue("small", max_backlog=2),)
+        registry, WorkerOptions(concurrency=1), queues=(SetQueue("small", max_backlog=2),)
     ) as engine:
         first = await engine.start(work, "0")
         await engine.when(lambda: gate.entered, bool)

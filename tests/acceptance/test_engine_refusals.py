@@ -17,8 +17,8 @@ from mainspring.domain.errors import (
     ValueRefusedError,
 )
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.engine.problem import PROBLEMS
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_world import AT_ONCE, World
 
 pytestmark = pytest.mark.asyncio
@@ -219,7 +219,7 @@ async def test_module_that_fails_to_import_leaves_the_others_working_and_is_a_vi
     registry = Registry.load(["bad_ones.py", "good_ones.py"], tmp_path)
     async with World(tmp_path).engine(registry) as engine:
         assert await (await engine.app.start("fine")).result(60) == 4
-        (problem,) = msgspec.json.decode(engine.reads.meta(PROBLEMS))
+        (problem,) = msgspec.json.decode(engine.reads.meta(PROBLEMS_KEY))
     assert "broken" in problem["what"]
     assert "bad_ones.py" in problem["where"]
     assert "lost" not in registry.automations
@@ -232,7 +232,7 @@ async def test_two_automations_of_one_name_are_a_problem_and_the_first_one_stays
     registry = Registry.load(["one_place.py", "two_places.py"], tmp_path)
     async with World(tmp_path).engine(registry) as engine:
         assert await (await engine.app.start("twin")).result(60) == 1
-        (problem,) = msgspec.json.decode(engine.reads.meta(PROBLEMS))
+        (problem,) = msgspec.json.decode(engine.reads.meta(PROBLEMS_KEY))
     assert "one_place.py" in problem["what"]
     assert "two_places.py" in problem["what"]
 

@@ -11,7 +11,7 @@ from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.inputs import RejectedMessage
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.explained import explained
 from mainspring.operations.facts import FactsReader
 from mainspring.service import mending, run, signal

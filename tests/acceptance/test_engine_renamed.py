@@ -13,8 +13,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.loading import load_module
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.module_loader import load_module
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import mending
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import Engine, World

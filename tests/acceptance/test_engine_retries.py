@@ -10,7 +10,7 @@ import tenacity
 
 import mainspring as ms
 from mainspring.domain.states import AttemptState, FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import mending
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World

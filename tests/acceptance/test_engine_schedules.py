@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.reads.status import schedules, slots
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World

@@ -7,7 +7,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import backfill as service
 from mainspring.service.automation import pause, resume
 from mainspring.service.bulk import Due

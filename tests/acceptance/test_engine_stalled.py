@@ -8,15 +8,15 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine import worker
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker import worker
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.testing import FakeClock
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
 
-SETTINGS = WorkerSettings(stalled_ms=60_000)
+SETTINGS = WorkerOptions(stalled_ms=60_000)
 
 
 def hanging():
@@ -76,7 +76,7 @@ async def test_worker_looks_for_what_hangs_by_itself(tmp_path, monkeypatch):
     """On the clock of the machine, in its own rounds."""
     monkeypatch.setattr(worker, "_ROUND_S", 0.01)
     registry, shop, go, sign = hanging()
-    async with World(tmp_path).engine(registry, WorkerSettings(stalled_ms=1)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(stalled_ms=1)) as engine:
         run = await engine.start(shop)
         found = await engine.when(lambda: engine.story(run).stalls, lambda stalls: len(stalls) == 2)
         assert {stall.step for stall in found} == {"answers", "blocks"}

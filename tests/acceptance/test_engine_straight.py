@@ -12,8 +12,8 @@ import mainspring as ms
 from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState, RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.automations import SetQueue
 from mainspring.testing import FakeClock
 from tests.acceptance.engine_world import Engine, World
@@ -86,7 +86,7 @@ async def test_suspended_run_goes_on_when_it_is_due(place):
                 await asyncio.sleep(0.05)
             return 8
 
-    async with World(place).engine(registry, settings=WorkerSettings(suspend_after_ms=10)) as engine:
+    async with World(place).engine(registry, settings=WorkerOptions(suspend_after_ms=10)) as engine:
         sent = Sent(engine)
         assert await (await engine.start(nap)).result() == 8
         assert sent.names["Suspend"] >= 4, "a nap that is nearly over when it is saved goes on without"
@@ -320,7 +320,7 @@ async def test_room_is_free_once_the_work_is_done(place):
             running -= 1
             return n
 
-    async with World(place).engine(registry, WorkerSettings(concurrency=4)) as engine:
+    async with World(place).engine(registry, WorkerOptions(concurrency=4)) as engine:
         runs = [await engine.start(work, n) for n in range(40)]
         assert [await run.result() for run in runs] == list(range(40))
         assert engine.working.worker.active == 0
@@ -431,7 +431,7 @@ async def test_run_with_a_fact_goes_the_long_way(place):
             return 1
 
     world = World(place)
-    async with world.engine(registry, WorkerSettings(concurrency=1)) as engine:
+    async with world.engine(registry, WorkerOptions(concurrency=1)) as engine:
         sent = Sent(engine)
         claims = engine.working.worker.claims
         while claims._soon or claims._under_way:  # one that was sent before may still take the run
@@ -446,7 +446,7 @@ async def test_run_with_a_fact_goes_the_long_way(place):
     assert calls == [1]
 
 
-@pytest.mark.parametrize("settings", [WorkerSettings(suspects=True)])
+@pytest.mark.parametrize("settings", [WorkerOptions(suspects=True)])
 async def test_nothing_goes_straight_on_probation(place, settings):
     """There an outcome clears a run of suspicion before its end."""
     with Registry() as registry:
@@ -457,7 +457,7 @@ async def test_nothing_goes_straight_on_probation(place, settings):
 
     async with World(place).engine(registry, settings) as engine:
         assert not engine.working.worker.goes_straight
-        engine.working.worker.settings = WorkerSettings()
+        engine.working.worker.settings = WorkerOptions()
         assert engine.working.worker.goes_straight
         engine.working.worker.crash_after = ("work", "work")
         assert not engine.working.worker.goes_straight

@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import bulk, chosen, mending
 from mainspring.store.commands.sessions import Bury
 from mainspring.testing.clock import FakeClock

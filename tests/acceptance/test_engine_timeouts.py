@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance import engine_steps
 from tests.acceptance.engine_world import AT_ONCE, World
 

@@ -11,7 +11,7 @@ from mainspring.app.tracing import tracing_of
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.extras import install_command
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
 from tests.acceptance.engine_world import World
 from tests.otlp_collector import OtlpCollector

@@ -12,11 +12,11 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.triggers import Replay
 from mainspring.store.handlers import triggers
 from mainspring.store.reads import triggers as reads
-from mainspring.triggers.filtering import Filtering
+from mainspring.triggers.filter_runner import FilterRunner
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.sealing_codec import Keystream, codec
 
@@ -285,7 +285,7 @@ async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen
 
 async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, seen, monkeypatch):
     """Its delivery fails after a while, its threads are made up for, and the engine ends without waiting for it."""
-    monkeypatch.setattr(Filtering, "longest_s", 0.2)
+    monkeypatch.setattr(FilterRunner, "longest_s", 0.2)
     out = threading.Event()
 
     def hangs(event: ms.Event) -> bool:

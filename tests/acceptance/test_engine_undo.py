@@ -7,7 +7,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.booking import Ledger, booking
 from tests.acceptance.engine_world import AT_ONCE, World

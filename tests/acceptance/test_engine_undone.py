@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight import undone
 from mainspring.service import mending
 from tests.acceptance.booking import Ledger, booking

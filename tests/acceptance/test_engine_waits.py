@@ -9,9 +9,9 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import NotFoundError, UnknownNameError
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.requests import WITHIN
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.body.request import WAIT_TIMER_SUFFIX
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.insight.steps import lines_of
 from mainspring.insight.waits import waits_for
 from mainspring.store.commands.inbox import ExpireWait
@@ -173,7 +173,7 @@ async def test_question_is_closed_before_the_end_of_its_time_is_saved(tmp_path, 
         monkeypatch.setattr(store, "submit", note)
         assert await (await engine.start(work)).result(60) == "no"
     (end,) = [ident for kind, ident in written if kind is SaveOutcome]
-    question = end.removesuffix(WITHIN)
+    question = end.removesuffix(WAIT_TIMER_SUFFIX)
     assert written[:2] == [(ExpireWait, question), (SaveOutcome, end)]
 
 
@@ -242,7 +242,7 @@ async def test_what_was_committed_in_time_wins_though_the_worker_has_not_read_it
     """The timer is due in the worker before it reads the inbox; the store knows better."""
     clock = FakeClock()
     del settings  # it stays loaded
-    async with World(tmp_path, clock).engine(_waiting_work(), WorkerSettings(suspend_after_ms=60_000)) as engine:
+    async with World(tmp_path, clock).engine(_waiting_work(), WorkerOptions(suspend_after_ms=60_000)) as engine:
         run = (await engine.start(kind)).id
         await engine.when(lambda: engine.story(run).run.state, lambda state: state is RunState.RUNNING)
         driver = await engine.when(lambda: engine.working.worker.drivers.get(run), bool)

@@ -6,7 +6,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_world import AT_ONCE, World
 
 pytestmark = pytest.mark.asyncio

@@ -10,7 +10,7 @@ import mainspring as ms
 from mainspring.cli.main import run as cli
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.error_groups import grouped
 from mainspring.operations.failures import failures_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS

@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError, ValueRefusedError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_steps import fill, fill_checkpoint
 from tests.acceptance.engine_world import World
 

@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queue_access import open_source
+from mainspring.triggers.queues.queue_sources import open_source
 from tests.acceptance.one_project import ROOT, Project
 from tests.brokers.servers import start_broker
 

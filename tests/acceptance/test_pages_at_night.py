@@ -13,7 +13,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import IncidentState, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.operations.watch import Watch
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.reads import incidents as reads

@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import SetQueue
 from tests.acceptance.test_engine_queues import Gate
 
@@ -22,7 +22,7 @@ NEVER = 10**9
 @pytest.fixture(params=["postgres", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """A store whose workers claim at news only: no heartbeat and no regular check on the server comes to their help."""
-    monkeypatch.setattr("mainspring.engine.worker._ROUNDS_A_BEAT", NEVER)
+    monkeypatch.setattr("mainspring.engine.worker.worker._ROUNDS_PER_BEAT", NEVER)
     monkeypatch.setattr("mainspring.store.postgres.hints.LOOK_EVERY", float(NEVER))
     if request.param == "sqlite":
         return str(tmp_path / "state.db")

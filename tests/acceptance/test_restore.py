@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.signal import signal as signal_run
 from mainspring.service.starting import start

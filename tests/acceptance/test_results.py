@@ -6,7 +6,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store import process_store
 from mainspring.store.run_end_waiters import RunEndWaiters
 from tests.acceptance.engine_world import LONGEST_S

@@ -16,8 +16,8 @@ import pytest
 import mainspring as ms
 from mainspring.app.handover import Handover
 from mainspring.domain.clock import SystemClock
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.store import PostgresStore
 from tests.acceptance.test_roles import Site
@@ -50,7 +50,7 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
     (tmp_path / "mainspring.toml").write_text(f'[store]\nurl = "{url}"\n[worker]\nlease = "2s"\n')
     store = PostgresStore(read_address(url), locks=tmp_path / "locks", clock=SystemClock())
     store.open()
-    store.apply(announcement(declared(), store.clock.now()))
+    store.apply(build_announcement(declared(), store.clock.now()))
     store.close()
     handover = Handover({}, str(tmp_path / "mainspring.toml"), (), role="scheduler", parent=os.getpid())
     words = [sys.executable, "-m", "mainspring.app.scheduler_process"]

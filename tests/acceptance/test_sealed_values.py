@@ -13,8 +13,8 @@ import mainspring as ms
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service import mending
 from mainspring.store.sqlite.backup import back_up
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, Engine, World
@@ -213,7 +213,7 @@ async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
             await go_on.wait()
             return "done"
 
-    async with World(tmp_path).engine(registry, WorkerSettings(suspend_after_ms=10**9), codec=failing) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=10**9), codec=failing) as engine:
         run = await engine.start(tells)
         await engine.when(lambda: failing.fails, bool)
         await engine.when(lambda: engine.working.worker.drivers.get(run.id), lambda driver: driver is None)

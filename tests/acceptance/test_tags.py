@@ -13,8 +13,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from tests import warm
 from tests.acceptance.engine_world import World
 
@@ -41,7 +41,7 @@ def tagged() -> tuple[Registry, object]:
 async def test_app_with_a_tag_takes_what_an_app_without_it_leaves(tmp_path):
     """`App(tags=["gpu"])` is a worker that carries it."""
     registry, train = tagged()
-    async with World(tmp_path).engine(registry, WorkerSettings(concurrency=4)) as engine:
+    async with World(tmp_path).engine(registry, WorkerOptions(concurrency=4)) as engine:
         run = await engine.start(train, 1)
         seen = engine.working.worker.claims.count
         await engine.when(lambda: engine.working.worker.claims.count, lambda count: count > seen + 1)

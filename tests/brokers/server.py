@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.engine.parentage import set_death_signal
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from tests.free_port import free_port
 
 PASSWORD = "p@s/s:w%r{d}"

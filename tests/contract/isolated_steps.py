@@ -14,10 +14,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import mainspring.engine.sending as outbox
-import mainspring.engine.step_context as ms
+import mainspring.engine.attempts.outbox_api as outbox
+import mainspring.engine.attempts.step_context as ms
 from mainspring.domain.errors import Permanent, Transient, ValueRefusedError
-from mainspring.engine.ambient import IN_BODY
+from mainspring.engine.attempts.context_flags import IN_BODY
 
 
 class LyingError(Exception):

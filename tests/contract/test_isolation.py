@@ -18,13 +18,20 @@ from mainspring.domain.failures.classifier import FailureKind
 from mainspring.domain.runs.outbox import PublishedEvent, QueuedMessage, outbox_entry_id
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import encode_call
-from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.attempt import Attempts
-from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.child_process import ChildSettings
-from mainspring.engine.children import Children
-from mainspring.engine.commands import run_command
-from mainspring.engine.signs import AbandonedSign, CheckpointSign, EndedSign, LogSign, ProcessSign, ProgressSign
+from mainspring.engine.attempts.attempt_reports import (
+    AbandonReport,
+    CheckpointReport,
+    EndReport,
+    LogReport,
+    ProcessReport,
+    ProgressReport,
+)
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.executor import AttemptExecutor
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_process import ChildSettings
+from mainspring.engine.commands.command_step import run_command
 from tests.contract import isolated_steps as steps
 
 
@@ -39,21 +46,23 @@ class Bench:
         self.saved = None
         self.ack_error = None
         self.is_acking = True
-        self.children = Children(loop, size=2, on_sign=self.on_sign, settings=ChildSettings(calls_at_most=50))
-        self.attempts = Attempts(loop, on_sign=self.on_sign, threads=2, children=self.children, grace_after=grace_after)
+        self.children = ChildPool(loop, size=2, on_sign=self.on_sign, settings=ChildSettings(calls_at_most=50))
+        self.attempts = AttemptExecutor(
+            loop, on_sign=self.on_sign, threads=2, children=self.children, grace_after=grace_after
+        )
 
     def on_sign(self, spec, kind, sign):
-        if isinstance(sign, ProcessSign):
+        if isinstance(sign, ProcessReport):
             self.processes.append(sign)
             if sign.ack is not None:
                 sign.ack(None)
             return
         assert sign.kind == kind
-        if isinstance(sign, EndedSign):
+        if isinstance(sign, EndReport):
             self.ended.append(sign)
             return
         self.signs.append(sign)
-        if isinstance(sign, CheckpointSign):
+        if isinstance(sign, CheckpointReport):
             self.saved = sign.data
             if self.is_acking:
                 sign.ack(self.ack_error)
@@ -161,7 +170,7 @@ def test_checkpoint_is_seen_by_this_and_the_next_attempt(isolate):
     async def scenario(bench):
         end = await bench.run(steps.checkpoints, checkpoint=b'"old"')
         assert end.value == ["old", {"row": 0}, {"row": 1}, {"row": 2}]
-        assert [sign.data for sign in bench.told(CheckpointSign)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
+        assert [sign.data for sign in bench.told(CheckpointReport)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
         end = await bench.run(steps.facts, attempt=2, checkpoint=bench.saved)
         assert end.value[2] == {"row": 2}
         assert (await bench.run(steps.typed_checkpoint)).value is True
@@ -188,11 +197,11 @@ def test_checkpoint_blocks_until_it_is_committed(isolate):
         bench.is_acking = False
         _, ended = bench.start(steps.checkpoints)
         for count in range(1, 4):
-            while len(bench.told(CheckpointSign)) < count:
+            while len(bench.told(CheckpointReport)) < count:
                 await asyncio.sleep(0.001)
-            assert len(bench.told(CheckpointSign)) == count
+            assert len(bench.told(CheckpointReport)) == count
             assert not ended.done()
-            bench.told(CheckpointSign)[-1].ack(None)
+            bench.told(CheckpointReport)[-1].ack(None)
         assert (await ended).ok
         bench.is_acking, bench.ack_error = True, RuntimeError("claim lost")
         end = await bench.run(steps.checkpoints)
@@ -202,7 +211,7 @@ def test_checkpoint_blocks_until_it_is_committed(isolate):
 
 
 async def _awaits_checkpoints():
-    import mainspring.engine.step_context as ms
+    import mainspring.engine.attempts.step_context as ms
 
     ms.checkpoint(1)
     await ms.checkpoint(2)
@@ -218,7 +227,7 @@ def test_checkpoint_may_be_awaited_in_the_loop():
         assert (await bench.run(_awaits_checkpoints)).failure.message == "claim lost"
         bench.is_acking = False
         _, ended = bench.start(_awaits_checkpoints)
-        while len(bench.told(CheckpointSign)) < 6:
+        while len(bench.told(CheckpointReport)) < 6:
             await asyncio.sleep(0)
         assert not ended.done()
         await asyncio.to_thread(bench.signs[-1].ack, None)
@@ -233,9 +242,9 @@ def test_progress_and_log_arrive_before_the_end(isolate):
     async def scenario(bench):
         assert (await bench.run(steps.speaks)).ok
         assert bench.signs == [
-            ProgressSign(1, 4),
-            LogSign("info", "loaded", {"rows": 3, "path": "/x", "odd": "nan"}),
-            LogSign("error", "bad \\x00 \\ud800 \\x1b[31m text"),
+            ProgressReport(1, 4),
+            LogReport("info", "loaded", {"rows": 3, "path": "/x", "odd": "nan"}),
+            LogReport("error", "bad \\x00 \\ud800 \\x1b[31m text"),
         ]
         end = await bench.run(steps.bad_progress)
         assert (end.failure.code, end.failure.kind) == ("bad_argument", FailureKind.PERMANENT)
@@ -342,7 +351,7 @@ def test_attempt_cancelled_while_it_waits_for_a_place_never_runs(isolate, tmp_pa
         go.touch()
         assert [(await end).value for end in first] == ["late", "late"]
         assert (await bench.run(steps.double, 1)).ok
-        assert bench.told(AbandonedSign) == []
+        assert bench.told(AbandonReport) == []
 
     using(isolate, scenario)
 
@@ -472,7 +481,7 @@ def test_peer_prefect_15760_timed_out_sync_step_is_dead_within_a_second(tmp_path
         end = await ended
         assert end.timed_out
         assert is_soon_dead(int(file.read_text()))
-        assert bench.told(AbandonedSign) == []
+        assert bench.told(AbandonReport) == []
 
     using("process", scenario)
 
@@ -533,9 +542,9 @@ def test_output_of_a_child_becomes_log_lines(isolate):
 
     async def scenario(bench):
         assert (await bench.run(steps.prints)).value == "done"
-        out = [sign.text for sign in bench.told(LogSign) if sign.stream == "stdout"]
+        out = [sign.text for sign in bench.told(LogReport) if sign.stream == "stdout"]
         assert out == ["to stdout", "raw \\udcff\\x00 bytes", "no endgrandchild"]
-        assert [sign.text for sign in bench.told(LogSign) if sign.stream == "stderr"] == ["lone \\\\ud800"]
+        assert [sign.text for sign in bench.told(LogReport) if sign.stream == "stderr"] == ["lone \\\\ud800"]
         bench.signs.clear()
         assert (await bench.run(steps.prints_much, 5000)).value == 5000
         assert len(bench.signs) == 5000
@@ -665,13 +674,13 @@ def test_cancelled_command_step_ends_its_command():
 
     async def scenario(bench):
         handle, ended = bench.start(run_command, ["sh", "-c", "echo up; sleep 60"])
-        while not any(isinstance(sign, LogSign) for sign in bench.signs):
+        while not any(isinstance(sign, LogReport) for sign in bench.signs):
             await asyncio.sleep(0.001)
         handle.cancel("asked by a person")
         end = await ended
         assert end.cancelled
         assert "told to stop" in end.failure.cause.message
-        assert bench.told(AbandonedSign) == []
+        assert bench.told(AbandonReport) == []
         assert [sign.ended for sign in bench.processes] == [False, True]
         assert bench.attempts.abandoned_count == 0
 

@@ -10,7 +10,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import BreakLock, TakeLock
 from mainspring.store.commands.results import Numbered
 from mainspring.store.reads.status import locks

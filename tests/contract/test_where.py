@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from mainspring.engine import process_attempt
-from mainspring.engine.commands import run_command
-from mainspring.engine.signs import LogSign
+from mainspring.engine.attempts.attempt_reports import LogReport
+from mainspring.engine.attempts.processes import process_attempt
+from mainspring.engine.commands.command_step import run_command
 from tests.contract import isolated_steps as steps
 from tests.contract.test_isolation import using
 
@@ -85,7 +85,7 @@ def test_child_tells_its_frames_and_what_it_began(tmp_path):
 @pytest.mark.parametrize("how", ["stopped", "holds the interpreter"])
 def test_child_that_cannot_answer_is_told_as_that(tmp_path, monkeypatch, how):
     """With its state as the system has it; a late answer is not taken for another one."""
-    monkeypatch.setattr(process_attempt, "_ANSWER_AFTER", 0.05)
+    monkeypatch.setattr(process_attempt, "_ANSWER_TIMEOUT_S", 0.05)
 
     async def scenario(bench):
         file = tmp_path / "pid"
@@ -101,7 +101,7 @@ def test_child_that_cannot_answer_is_told_as_that(tmp_path, monkeypatch, how):
         assert "did not answer" in lines[-1]
         if how == "stopped":
             os.kill(pid, signal.SIGCONT)
-            monkeypatch.setattr(process_attempt, "_ANSWER_AFTER", 20)
+            monkeypatch.setattr(process_attempt, "_ANSWER_TIMEOUT_S", 20)
             assert any(line.endswith(" spins") for line in await where(handle))
 
     using("process", scenario)
@@ -112,7 +112,7 @@ def test_command_tells_its_processes():
 
     async def scenario(bench):
         handle, ended = bench.start(run_command, ["sh", "-c", "echo up; sleep 60; echo over"])
-        await until(lambda: bench.told(LogSign))
+        await until(lambda: bench.told(LogReport))
         await until(lambda: any(line.startswith(" sleep") for line in handle._step.processes()))
         lines = await where(handle)
         assert [line.partition(" (pid")[0] for line in lines] == ["sh", " sleep"]

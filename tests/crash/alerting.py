@@ -26,8 +26,8 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting
-from mainspring.engine.parentage import set_death_signal
-from mainspring.engine.registry import Registry
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
+from mainspring.engine.definitions.registry import Registry
 from mainspring.operations.notices import Notices
 from mainspring.operations.notifier import Notifier
 from mainspring.operations.notifiers.base import ChannelLink

@@ -4,7 +4,7 @@ from typing import Any
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import NotFoundError
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import event, question, starting
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.run import cancel, retry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.crash.effects import ROOT
 from tests.crash.lives import AUTOMATIONS
 from tests.crash.scenarios import ALL

@@ -24,7 +24,7 @@ from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.values.file import File
 from mainspring.store import failpoints
 from mainspring.testing.clock import FakeClock
-from mainspring.triggers.folder_desk import FolderDesk
+from mainspring.triggers.files.folder_watcher import FolderWatcher
 
 TRIGGER = "in/files"
 CHANGES = frozenset({"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.utime", "os.chmod"})
@@ -104,7 +104,7 @@ class Count:
 async def live(life: DeskLife) -> None:
     """Look until nothing is left to do."""
     clock, store = FakeClock(), FileStore(life.store)
-    desk = FolderDesk(TRIGGER, life.files, store, store, lambda _: None, clock)
+    desk = FolderWatcher(TRIGGER, life.files, store, store, lambda _: None, clock)
     for _ in range(_LOOKS):
         await desk.look()
         clock.advance(timedelta(seconds=90))

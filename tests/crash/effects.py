@@ -64,10 +64,10 @@ def effect(
     what: str, *, kind: str = "keyed", hold: str | None = None, refuse: int = 0, retry_after: float = 0.0
 ) -> dict[str, Any]:
     """Call the world from inside a step. `refuse` = how many calls of this key get a 503; `hold` = withhold the answer until released."""
-    from mainspring.engine.step_context import current
+    from mainspring.engine.attempts.step_context import current_step
     from mainspring.store import failpoints
 
-    step = current("effect()")
+    step = current_step("effect()")
     name, _, only = os.environ.get(HOLD, "").partition("=")
     if name and only in ("", what):
         hold = name

@@ -22,9 +22,9 @@ from mainspring.app.post import GONE
 from mainspring.app.upkeep import Upkeep
 from mainspring.app.worker_process import _end_at_once
 from mainspring.domain.clock import SystemClock
-from mainspring.engine.parentage import set_death_signal
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store import failpoints
 from mainspring.store.commands.journal import RecordProcess
 from mainspring.store.commands.runs import Claim
@@ -107,7 +107,7 @@ def live(life: Life, registry: Registry) -> None:
         Lease.is_over = property(lambda _lease: False)  # type: ignore[method-assign, assignment]
     if life.beat_fast:
         from mainspring.app import upkeep
-        from mainspring.engine import worker
+        from mainspring.engine.worker import worker
 
         worker._ROUND_S = upkeep._EVERY_S = 0.01
     if life.freeze_groups:
@@ -146,7 +146,7 @@ async def _work(life: Life, registry: Registry) -> None:
         life.store,
         registry,
         clock=ShiftedClock(life.ahead_ms),
-        settings=WorkerSettings(
+        settings=WorkerOptions(
             concurrency=life.concurrency, threads=8, parked=life.parked, suspend_after_ms=life.suspend_after_ms
         ),
         processes=1,

@@ -17,9 +17,9 @@ from typing import Any
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine.off_loop import in_executor
-from mainspring.engine.parentage import set_death_signal
-from mainspring.engine.scheduler import Scheduler
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
+from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.committer import Committer
@@ -78,7 +78,7 @@ async def _schedule(url: str) -> None:
     store.open()
     store.open_session("scheduler")
     reads = WorkerReads(store.reader)
-    scheduler = Scheduler(loop, store, reads, store.clock, PLAIN_SEALING, in_executor(loop))
+    scheduler = Scheduler(loop, store, reads, store.clock, PLAIN_SEALING, executor_caller(loop))
     scheduler.start()
     while reads.due_schedules(store.clock.now()):
         await asyncio.sleep(0.005)

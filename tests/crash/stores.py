@@ -18,7 +18,7 @@ from mainspring.app.stores import anchor, make_store
 from mainspring.app.working import Working
 from mainspring.config.locations import is_server_url, store_url
 from mainspring.domain.clock import Clock, SystemClock
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.postgres import texts as postgres_texts
 from mainspring.store.process_store import ProcessStore

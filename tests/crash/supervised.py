@@ -14,7 +14,7 @@ from pathlib import Path
 from mainspring.app.handover import Handover
 from mainspring.app.project import Project
 from mainspring.app.supervisor import Supervisor
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.crash.clients import Client
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
 from tests.crash.trials import World

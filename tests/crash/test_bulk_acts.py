@@ -13,8 +13,8 @@ import mainspring as ms
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState, RunState
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import bulk_act
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.chosen import RunFilter, choose
@@ -80,7 +80,7 @@ def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
     store.open()
     store.open_session("worker")
     registry = declared()
-    store.apply(announcement(registry, store.clock.now()))
+    store.apply(build_announcement(registry, store.clock.now()))
     act = act_of(Actor.cli("ann", "box"), store.clock, command="all")
     definition = registry.get("each").definition
     ids = [start(store, store.clock, definition, b"{}", act=act.part(str(n))).run for n in range(RUNS)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.one_project import ROOT
 from tests.crash.scenarios import ALL
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.engine.starting import StartOptions
+from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service import starting
 from tests.crash.bench import Bench
 from tests.crash.lives import Life

@@ -15,8 +15,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.clock import SystemClock
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.reads.acts import StoredActs
 from tests.crash.effects import ROOT
@@ -90,9 +90,9 @@ class Place:
         self.store.open()
         self.began = self.store.clock.now()
         self.store.apply(
-            announcement(Registry(), self.began - 4 * HOUR)
+            build_announcement(Registry(), self.began - 4 * HOUR)
         )  # in use: on a new store no interval begins in the past
-        self.store.apply(announcement(declared(), self.began - 3 * HOUR))
+        self.store.apply(build_announcement(declared(), self.began - 3 * HOUR))
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return self.store.reader.read_text(text)

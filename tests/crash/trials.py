@@ -18,7 +18,7 @@ from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import TERMINAL_STATES, OutcomeState, RunState
 from mainspring.domain.values.codec import decode
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.crash.clients import Client
 from tests.crash.effects import Call, Effects
 from tests.crash.lives import Life

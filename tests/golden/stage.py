@@ -17,7 +17,7 @@ import msgspec
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode, encode
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import mending
 from mainspring.store.commands.runs import ClaimedRun
 from tests.acceptance.engine_world import Engine

@@ -17,11 +17,11 @@ from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import TERMINAL_STATES
-from mainspring.engine.body import Body
-from mainspring.engine.ending import ending_of
-from mainspring.engine.programs import Program, program_of
-from mainspring.engine.registry import Registry
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.programs import Program, build_program
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.run_end import build_run_end
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.sessions import Bury
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
 from tests.golden.stage import Journal, Kept, Stage, calls, load, versions
@@ -55,7 +55,7 @@ def journals_of(folder: Path) -> list[Journal]:
 def body_of(journal: Journal, registry: Registry, count: int | None = None) -> tuple[Body, Program]:
     """Return the body of a kept run after it was handed the first outcomes of its journal."""
     run = journal.run
-    program = program_of(run, registry, run.input)
+    program = build_program(run, registry, run.input)
     outcomes = journal.outcomes if count is None else journal.outcomes[:count]
     body = Body(run.id, run.generation, program.main, outcomes, run.started_at)
     body.superseded = journal.superseded
@@ -80,7 +80,7 @@ def assert_ends_alike(journal: Journal, body: Body, program: Program) -> None:
     assert body.drift is None, (journal.run.automation, body.drift)
     assert [request.ident for request in body.new if request.open] == [], journal.run.automation
     assert body.done, journal.run.automation
-    end = ending_of(body, program, failure_of)
+    end = build_run_end(body, program, failure_of)
     assert (end.state, end.result) == (journal.state, journal.result), journal.run.automation
     assert not body.unclaimed, journal.run.automation
 
@@ -130,8 +130,8 @@ def test_a_missing_outcome_is_noticed(folder: Path) -> None:
     body.close()
 
 
-@pytest.mark.parametrize("settings", [AT_ONCE, WorkerSettings()], ids=["replayed", "at ease"])
-def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings: WorkerSettings) -> None:
+@pytest.mark.parametrize("settings", [AT_ONCE, WorkerOptions()], ids=["replayed", "at ease"])
+def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings: WorkerOptions) -> None:
     """Brought to today's form, each open run ends as it should, no finished one is touched, no saved step is called again."""
     world, known = kept
     module, registry = load(folder)

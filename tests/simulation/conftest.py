@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.engine import live_attempt
+from mainspring.engine.attempts import live_attempt
 from tests.postgres_server import binaries, version_to_test
 from tests.simulation.stores import STORES
 

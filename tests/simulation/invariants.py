@@ -6,10 +6,10 @@ import msgspec
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import permanent
-from mainspring.engine.body import Body
-from mainspring.engine.ending import ending_of
-from mainspring.engine.programs import program_of
-from mainspring.engine.taking_back import left_to_undo
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.programs import build_program
+from mainspring.engine.body.undo_program import find_effects_to_undo
+from mainspring.engine.driver.run_end import build_run_end
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.finding import RULES
 from mainspring.store.reads import history as reads_history
@@ -80,7 +80,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     run = ClaimedRun(*values)
     if run.undoing:
         return _left(world, run)
-    program = program_of(run, REGISTRY, run.input)
+    program = build_program(run, REGISTRY, run.input)
     (history,) = reads_history.histories(world.reader, [run_id], 1)
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
     body.begin()
@@ -89,7 +89,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
             return [f"replay of {run_id} drifts: {body.drift}"]
         if not body.done:
             return [f"replay of {run_id} ({state}) does not end: {body.waiting}"]
-        end = ending_of(body, program, lambda error: Failure.of(error, permanent("replayed")))
+        end = build_run_end(body, program, lambda error: Failure.of(error, permanent("replayed")))
     finally:
         body.close()
     same = end.state.value == state and end.result == result
@@ -104,7 +104,7 @@ def _left(world: Any, run: ClaimedRun) -> list[str]:
     """A run that was taken back has nothing left in the world, as far as its journal knows."""
     world.hits["taken back where it stopped"] += 1
     (history,) = reads_history.histories(world.reader, [run.id], 1)
-    left = left_to_undo(history, (), run.generation)
+    left = find_effects_to_undo(history, (), run.generation)
     return [f"{run.id} was taken back, and left {one.outcome.ident}" for one in left]
 
 

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.runs.journal import History
-from mainspring.engine.announcing import announcement
-from mainspring.engine.worker import Worker
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.worker.worker import Worker
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.base import Changes
 from mainspring.store.commands.sessions import Bury, CloseSession, OpenSession
 from mainspring.store.reads.engine import WorkerReads
@@ -115,11 +115,11 @@ class Node:
     def _opened(self, result: Any) -> None:
         self.session = result.number
         if self._works:
-            self.submit(announcement(REGISTRY, self.clock.now()), self._announced)
+            self.submit(build_announcement(REGISTRY, self.clock.now()), self._announced)
 
     def _announced(self, result: Any) -> None:
         dice = self.world.dice
-        settings = WorkerSettings(concurrency=dice.choice((2, 5, 64)), parked=dice.choice((0, 1, 50)))
+        settings = WorkerOptions(concurrency=dice.choice((2, 5, 64)), parked=dice.choice((0, 1, 50)))
         context = contextvars.copy_context()
         context.run(NODE.set, self)
         reads = WorkerReads(self.world.reader)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.engine import scheduler
+from mainspring.engine.worker import scheduler
 from mainspring.store.store_clock import StoreClock
 from mainspring.testing import FakeClock
 from tests.simulation import test_schedulers
@@ -160,7 +160,7 @@ def test_slots_come_once_although_the_clock_is_set(store, monkeypatch):
     """No slot is doubled, none is without a row, whatever is done to the clock while schedulers are killed."""
     monkeypatch.setattr(test_schedulers, "SKEWS", dict.fromkeys(STORES, (0,)))
     monkeypatch.setitem(test_schedulers.DAYS, store, 10 if store == "sqlite" else 3)
-    monkeypatch.setattr(scheduler, "_LONGEST_SLEEP_S", 600.0)
+    monkeypatch.setattr(scheduler, "_MAX_SLEEP_S", 600.0)
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     world = ClockDays(1, store, folder)
     asyncio.set_event_loop(world.loop)

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.runs.journal import OutcomeKind
-from mainspring.engine.body import Body
-from mainspring.engine.journal_writer import JournalWriter
-from mainspring.engine.live_attempt import LiveAttempt
-from mainspring.engine.live_step import LiveStep
-from mainspring.engine.steps import Steps
+from mainspring.engine.attempts.live_attempt import LiveAttempt
+from mainspring.engine.body.body import Body
+from mainspring.engine.driver.journal_writer import JournalWriter
+from mainspring.engine.driver.live_step import LiveStep
+from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.store.base import Changes, CommitReport
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import DONE
@@ -67,17 +67,17 @@ def no_fencing(patch):
 
 def fence_without_attempt_number(patch):
     """What a given-up attempt returns after all is taken for the attempt of its step that is under way."""
-    original = Steps._ended
+    original = StepRunner._ended
 
     def late_too(self: LiveAttempt, end: Any) -> None:
         self.close()
         self._on_end(end)
 
-    def ended(self: Steps, step: LiveStep, end: Any) -> None:
+    def ended(self: StepRunner, step: LiveStep, end: Any) -> None:
         original(self, self._live.get(step.request.ident, step), end)
 
     patch.setattr(LiveAttempt, "finish", late_too)
-    patch.setattr(Steps, "_ended", ended)
+    patch.setattr(StepRunner, "_ended", ended)
 
 
 class _Wrapped:
@@ -150,11 +150,11 @@ def recovery_of_the_first(patch):
 
 def unmarked_at_most_once(patch):
     """A step that must not be repeated begins before the store knows of it."""
-    patch.setattr(Steps, "_attempt", _attempt_unmarked(Steps._attempt))
+    patch.setattr(StepRunner, "_attempt", _attempt_unmarked(StepRunner._attempt))
 
 
 def _attempt_unmarked(original: Any) -> Any:
-    def attempt(self: Steps, step: Any) -> None:
+    def attempt(self: StepRunner, step: Any) -> None:
         self._mark = lambda live, then: then(DONE)  # type: ignore[assignment,method-assign]
         try:
             original(self, step)

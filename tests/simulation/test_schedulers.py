@@ -24,11 +24,11 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.time.calendar import Calendar
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine import scheduler as under_test
-from mainspring.engine.announcing import announcement
-from mainspring.engine.calendars import calendars
-from mainspring.engine.registry import Registry
-from mainspring.engine.scheduler import Scheduler
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.calendars import use_calendars
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker import scheduler as under_test
+from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.reads.status import plans
 from mainspring.testing import FakeClock, VirtualLoop
@@ -60,7 +60,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 def declared(years: int) -> Registry:
     """Return what workers announce; `years` makes the data of the calendar other ones, and no other schedule."""
-    with calendars({"banks": lambda: BANKS.with_dates([], 2026, years)}), Registry() as registry:
+    with use_calendars({"banks": lambda: BANKS.with_dates([], 2026, years)}), Registry() as registry:
         for name, options in SCHEDULES.items():
 
             @ms.task(**({"name": name, "misfire": "all", "overlap": "allow"} | options))
@@ -82,7 +82,7 @@ class SchedulerNode:
         self._queue: deque[tuple[Any, Callable[[Any], object]]] = deque()
         self._busy = self._dies_in_commit = False
         registry = declared(world.dice.randint(2027, 2040))
-        self.submit(announcement(registry, self.clock.now()), lambda _: None)
+        self.submit(build_announcement(registry, self.clock.now()), lambda _: None)
         reads = WorkerReads(world.reader)
         self.scheduler = Scheduler(self.loop, self, reads, self.clock, PLAIN_SEALING, self._off_loop)  # type: ignore[arg-type]
         self.scheduler.start()
@@ -234,7 +234,7 @@ def faults_of(world: Days) -> list[str]:
 def test_two_schedulers_make_each_slot_of_thirty_days_once(store, seed, monkeypatch):
     """No slot is doubled, none is without a row, whatever the two of them and the store go through."""
     monkeypatch.setattr(
-        under_test, "_LONGEST_SLEEP_S", 60.0 if ALL else 1_200.0
+        under_test, "_MAX_SLEEP_S", 60.0 if ALL else 1_200.0
     )  # the fewer idle looks, the sooner it is over
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     world = Days(seed, store, folder)

@@ -8,10 +8,10 @@ from typing import Any
 from mainspring.domain.errors import Permanent, Transient
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.failures.saved_error import StepFailed
-from mainspring.engine.definitions import step, task, workflow
-from mainspring.engine.registry import Registry
-from mainspring.engine.run import Run
-from mainspring.engine.step_context import AttemptClosed, attempt, checkpoint, idempotency_key, last_checkpoint
+from mainspring.engine.attempts.step_context import AttemptClosed, attempt, checkpoint, idempotency_key, last_checkpoint
+from mainspring.engine.body.run import Run
+from mainspring.engine.definitions.decorators import step, task, workflow
+from mainspring.engine.definitions.registry import Registry
 
 NODE: ContextVar[Any] = ContextVar("simulated_node")
 """The simulated process in which a step runs."""

@@ -13,7 +13,7 @@ import msgspec
 
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.journal import FactKind
-from mainspring.engine.starting import StartOptions, start_command
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import Deliver, Publish
 from mainspring.store.commands.results import Refused, Started
@@ -199,7 +199,7 @@ class World:
             data["lane"] = f"lane {len(begun.tree) % 2}"
         definition = REGISTRY.get(begun.automation).definition
         options = StartOptions(key=f"k{begun.id}")
-        command = start_command(
+        command = build_start_command(
             definition,
             msgspec.json.encode(data),
             run=begun.id,

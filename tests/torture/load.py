@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import event, starting
 from mainspring.service.actor import Actor, act_of
 

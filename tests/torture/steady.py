@@ -81,7 +81,7 @@ ROLES = {
     "scheduler": "scheduler_process",
     "web": "mainspring.web.process",
     "watcher": "watcher_process",
-    "child": "mainspring.engine.child",
+    "child": "mainspring.engine.attempts.processes.child",
 }
 KEPT_OF_AN_ORDER = 1_500
 """So many bytes of an order outlive its run: its key, its event and its audit row count for a week at least."""

@@ -17,7 +17,7 @@ from mainspring.app.stores import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queue_access import QueueSource, open_source
+from mainspring.triggers.queues.queue_sources import QueueSource, open_source
 from tests.acceptance.one_project import Project
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker

@@ -36,10 +36,10 @@ from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
-from mainspring.engine.automation import Automation, Script, Task, Workflow
-from mainspring.engine.registry import Registry, current_registry
-from mainspring.engine.transaction import Tx
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.attempts.transaction import Tx
+from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
+from mainspring.engine.definitions.registry import Registry, current_registry
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service import event, run, signal, starting
 from mainspring.service.actor import Act, Actor, act_of
 from mainspring.service.question import answer as answer_question
@@ -77,7 +77,7 @@ class App(RunStarter):
         self.sealing = Sealing(codec, _limit_of(payload_max))
         self.clock = clock or SystemClock()
         self._classifier = classifier
-        self._settings = WorkerSettings(concurrency=concurrency, tags=_tags_of(tags))
+        self._settings = WorkerOptions(concurrency=concurrency, tags=_tags_of(tags))
         self._places: dict[str, Any] = {"databases": databases, "brokers": brokers}
         self._project: Project | None = None
         self._working: Working | None = None

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.off_loop import OffLoop
+from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.store.process_store import ProcessStore
-from mainspring.triggers.desk import Desk
-from mainspring.triggers.intake import Intake
-from mainspring.triggers.known import KnownTrigger, KnownTriggers
+from mainspring.triggers.consumer import Consumer
+from mainspring.triggers.intake import DeliveryIntake
 from mainspring.triggers.router import Router
+from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
 _LOG = logging.getLogger("mainspring.arrivals")
 _LOOK_AT_MOST_EVERY_S = 0.01
@@ -23,7 +23,7 @@ _LOOK_EVERY_S = 1.0
 _AGAIN_S = 5.0
 
 
-MakeDesk = Callable[[KnownTrigger, Intake], Desk]
+MakeDesk = Callable[[CachedTrigger, DeliveryIntake], Consumer]
 FETCHED = ("queue", "files")
 """The kinds of triggers that have a desk; what the others listen to comes by itself."""
 
@@ -37,15 +37,15 @@ class Arrivals:
         store: ProcessStore,
         clock: Clock,
         sealing: Sealing,
-        off_loop: OffLoop,
+        off_loop: BlockingCaller,
         make_desk: MakeDesk,
     ) -> None:
         self._loop = loop
-        self.known = KnownTriggers(store.reader)
-        self.intake = Intake(store, self.known, clock, sealing)
+        self.known = TriggerCache(store.reader)
+        self.intake = DeliveryIntake(store, self.known, clock, sealing)
         self._router = Router(loop, store, store.reader, self.known, clock, sealing, off_loop)
         self._make_desk = make_desk
-        self._desks: dict[str, tuple[KnownTrigger, asyncio.Task[None]]] = {}
+        self._desks: dict[str, tuple[CachedTrigger, asyncio.Task[None]]] = {}
         self._planned = False
         self._next_at = 0.0
         self._keeping: asyncio.Task[None] | None = None
@@ -89,7 +89,7 @@ class Arrivals:
                     self._desks[name] = known, self._loop.create_task(self._run(known))
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _run(self, known: KnownTrigger) -> None:
+    async def _run(self, known: CachedTrigger) -> None:
         """Open the desk of a trigger and run it; one that fails is opened anew."""
         try:
             await self._make_desk(known, self.intake).run()

@@ -11,12 +11,12 @@ from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.store.process_store import ProcessStore
-from mainspring.triggers.alone import Alone
-from mainspring.triggers.desk import Desk
-from mainspring.triggers.ends import Ends
-from mainspring.triggers.intake import Intake
-from mainspring.triggers.known import KnownTrigger
-from mainspring.triggers.queue_state import QueueState
+from mainspring.triggers.consumer import Consumer
+from mainspring.triggers.delivery_outcomes import DeliveryOutcomes
+from mainspring.triggers.intake import DeliveryIntake
+from mainspring.triggers.queues.consumer_state import QueueConsumerState
+from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
+from mainspring.triggers.trigger_cache import CachedTrigger
 
 _LOG = logging.getLogger("mainspring.desks")
 
@@ -31,25 +31,25 @@ class Desks:
         self._told: dict[str, ReportDesk] = {}
         self._logged: dict[str, ReportDesk] = {}
 
-    def __call__(self, known: KnownTrigger, intake: Intake) -> Desk:
+    def __call__(self, known: CachedTrigger, intake: DeliveryIntake) -> Consumer:
         """Return the desk of a trigger of a kind in FETCHED."""
         source = known.trigger.source
         if isinstance(source, BrokerQueue):
             return self._of_queue(known, source, intake)
-        from mainspring.triggers.folder_desk import FolderDesk  # noqa: PLC0415
+        from mainspring.triggers.files.folder_watcher import FolderWatcher  # noqa: PLC0415
 
         assert isinstance(source, WatchedFolder)
-        ends = Ends(self._store.reader, intake)
+        ends = DeliveryOutcomes(self._store.reader, intake)
         return ToldDesk(
-            lambda report: FolderDesk(known.name, source, intake, ends, report, self._clock), self._tell_of_folder
+            lambda report: FolderWatcher(known.name, source, intake, ends, report, self._clock), self._tell_of_folder
         )
 
-    def _of_queue(self, known: KnownTrigger, queue: BrokerQueue, intake: Intake) -> Desk:
+    def _of_queue(self, known: CachedTrigger, queue: BrokerQueue, intake: DeliveryIntake) -> Consumer:
         # Imported late: most projects have no broker.
-        from mainspring.triggers.queue_desk import QueueDesk  # noqa: PLC0415
+        from mainspring.triggers.queues.queue_consumer import QueueConsumer  # noqa: PLC0415
 
-        def make(report: Report) -> Desk:
-            desk = QueueDesk(
+        def make(report: Report) -> Consumer:
+            desk = QueueConsumer(
                 known.name,
                 queue,
                 intake,
@@ -57,7 +57,7 @@ class Desks:
                 report=lambda state: report(_told_of(state)),
                 clock=self._clock,
             )
-            return desk if queue.partition is None else Alone(desk, known.name, intake)
+            return desk if queue.partition is None else ExclusiveConsumer(desk, known.name, intake)
 
         return ToldDesk(make, lambda told: self._tell(told, queue.shown))
 
@@ -83,7 +83,7 @@ class Desks:
             _LOG.info("trigger %s fetches from %s", logged.trigger, what)
 
 
-def _told_of(state: QueueState) -> ReportDesk:
+def _told_of(state: QueueConsumerState) -> ReportDesk:
     """Return what people are told of a queue's desk."""
     why = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
     connected_at, away_since = (state.since_at, None) if state.connected else (None, state.since_at)

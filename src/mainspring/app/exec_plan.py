@@ -11,7 +11,7 @@ from mainspring.app.exec_signals import say
 from mainspring.app.rules import classifier_of
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.classifier import Classifier
-from mainspring.engine.wrapped import WrappedEnd, Wrapping
+from mainspring.engine.commands.exec_run import ExecRunEnd, ExecRunSpec
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
 
@@ -31,7 +31,7 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     `claimed` = a store is known to which what is in `spool` belongs.
     """
 
-    wrapping: Wrapping
+    wrapping: ExecRunSpec
     store: str | Path | None
     spool: Path | None
     spare_spool: Path | None = None
@@ -46,7 +46,7 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Called with the store and the automation's name when the end is on record; None = others watch."""
     told: Callable[[Ledger | None], None] = tell_nobody
     """Called with the store once the end is on record, or in the spool: whoever tells that it is lost, or back."""
-    trace: Callable[[StartRun, WrappedEnd], str | None] | None = None
+    trace: Callable[[StartRun, ExecRunEnd], str | None] | None = None
     """Called with how the run began and ended; it returns what kept it from being told. None = nobody is told."""
     fail_open: bool = True
     verbose: bool = False

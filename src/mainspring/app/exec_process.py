@@ -18,8 +18,8 @@ from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import RunState
-from mainspring.engine import wrapped_record as tell
-from mainspring.engine.wrapped import KILLED, WrappedEnd, WrappedRun
+from mainspring.engine.commands import exec_run_record as tell
+from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, ExecRun, ExecRunEnd
 from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
 from mainspring.service.actor import user_name
 from mainspring.service.spool import LockFile, Spool
@@ -57,10 +57,10 @@ class ExecProcess:
         self._name = plan.wrapping.definition.name
         now_at = self._clock.now()
         self._id = make_id("r", now_at, self._clock.random_bits(80))
-        self._begin: StartRun = tell.start(
+        self._begin: StartRun = tell.build_start(
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
-        self._describe = tell.describe(plan.wrapping.definition)
+        self._describe = tell.build_description(plan.wrapping.definition)
         self._spool = None if plan.spool is None else Spool(plan.spool, plan.spare_spool)
         self._ledger = None if plan.store is None else Ledger(plan.store, self._clock)
         self._locks: list[LockFile] = []
@@ -91,7 +91,7 @@ class ExecProcess:
             if end.is_ours and end.failure is not None:
                 say(f"{self._name}: {end.failure.message}")
             self._tell_withheld(end)
-            self._keep(tell.whole(self._begin, end, self._session), end)
+            self._keep(tell.build_whole_run(self._begin, end, self._session), end)
             self._plan.told(self._ledger)
             self._watch(end)
             self._close()
@@ -180,11 +180,11 @@ class ExecProcess:
             self._signals.wait(_LOOK_EVERY)
             holder = attempt()
         if self._signals.number is not None:
-            raise _StopError(KILLED + self._signals.number)
+            raise _StopError(SIGNAL_EXIT_BASE + self._signals.number)
         if holder is not None:
             why = f"lock {self._plan.lock!r} is held by {holder}"
             say(f"{self._name}: {why}: not run")
-            self._keep(tell.skipped(self._begin, self._clock.now(), why), None)
+            self._keep(tell.build_skipped_run(self._begin, self._clock.now(), why), None)
             raise _StopError(self._plan.lock_exit)
 
     def _start(self) -> None:
@@ -213,7 +213,7 @@ class ExecProcess:
     def _write_start(self, store: ProcessStore) -> Started | Refused:
         store.submit(self._describe, self._warn_of_ignored_schedule)
         store.submit(self._begin, _ignore)
-        begun = tell.begun(self._plan.wrapping, self._id, self._clock.now())
+        begun = tell.build_start_mark(self._plan.wrapping, self._id, self._clock.now())
         store.apply(begun)
         answer: Started | Refused = store.apply(self._begin)
         if isinstance(answer, Started) and answer.run == self._id:
@@ -228,26 +228,26 @@ class ExecProcess:
                 f"{self._name}: --cron and --every are ignored. {answer.text}. Give this command a name of its own: -n NAME"
             )
 
-    def _tell_withheld(self, end: WrappedEnd) -> None:
+    def _tell_withheld(self, end: ExecRunEnd) -> None:
         """Say that a command that failed did not get the password of our database: it may have needed it for its own."""
         if end.failure is not None and PASSWORD_VARIABLE in SECRET_VARIABLES.names_in(os.environ):
             say(f"{self._name}: it did not get {PASSWORD_VARIABLE}; --pass-env {PASSWORD_VARIABLE} hands it on")
 
     # -- the command and after it --------------------------------------------------------------------------------------
 
-    def _attempts(self) -> WrappedEnd:
+    def _attempts(self) -> ExecRunEnd:
         ledger, wrapping = self._ledger, self._plan.wrapping
         files = tuple(lock.descriptor for lock in self._locks)
-        wrapped = WrappedRun(
+        wrapped = ExecRun(
             wrapping,
             run=self._id,
-            key=tell.key_of(wrapping, self._id),
+            key=tell.idempotency_key_of(wrapping, self._id),
             clock=self._clock,
             env=given_environment(),
-            slot_at=tell.slot_of(wrapping.definition, self._clock.now()),
+            slot_at=tell.find_slot(wrapping.definition, self._clock.now()),
             classifier=self._classifier,
             pass_fds=files + (() if ledger is None else ledger.descriptors),
-            on_attempt=lambda record: self._tell(tell.attempt(self._id, self._name, record)),
+            on_attempt=lambda record: self._tell(tell.build_attempt(self._id, self._name, record)),
             on_group=lambda pgid, mark, ended: self._tell(RecordProcess(pgid, mark, self._id, wrapping.ident, ended)),
             on_part=lambda part: self._tell(SaveLines(self._id, (part,))),
         )
@@ -261,7 +261,7 @@ class ExecProcess:
         if self._ledger is not None and self._on_record:
             self._ledger.tell(lambda store: store.apply(command))
 
-    def _keep(self, record: RecordRun, end: WrappedEnd | None) -> None:
+    def _keep(self, record: RecordRun, end: ExecRunEnd | None) -> None:
         """Bring the story to the store; where it does not take it, to the spool; where that fails, to stderr."""
         if end is not None and self._on_record:
             kept = self._do(lambda store: self._write_end(store, end))
@@ -283,8 +283,8 @@ class ExecProcess:
                 return
         say(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {why}")
 
-    def _write_end(self, store: ProcessStore, end: WrappedEnd) -> bool:
-        saved, finish = tell.ending(self._id, self._name, end)
+    def _write_end(self, store: ProcessStore, end: ExecRunEnd) -> bool:
+        saved, finish = tell.build_end(self._id, self._name, end)
         store.submit(saved, _ignore)
         return bool(store.apply(finish) == DONE)
 
@@ -293,7 +293,7 @@ class ExecProcess:
         store.apply(record)
         return True
 
-    def _watch(self, end: WrappedEnd) -> None:
+    def _watch(self, end: ExecRunEnd) -> None:
         """Let people hear of what this end means, if they have to, and a tracing backend: the command is over, nobody waits for it."""
         watch = self._plan.watch
         if watch is not None and self._ledger is not None:

@@ -8,7 +8,7 @@ import os
 import threading
 
 from mainspring.config import Settings
-from mainspring.engine.wrapped import WrappedEnd
+from mainspring.engine.commands.exec_run import ExecRunEnd
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.runs import StartRun
@@ -16,7 +16,7 @@ from mainspring.store.commands.runs import StartRun
 WITHIN_S = 2.0
 
 
-def trace_own(settings: Settings, begin: StartRun, end: WrappedEnd) -> str | None:
+def trace_own(settings: Settings, begin: StartRun, end: ExecRunEnd) -> str | None:
     """Send the trace, if a collector is named; return what kept it from being sent. Never raises."""
     if settings.otel.endpoint is None:
         return None
@@ -29,7 +29,7 @@ def trace_own(settings: Settings, begin: StartRun, end: WrappedEnd) -> str | Non
     return faults[0] if faults else None
 
 
-def _send(settings: Settings, begin: StartRun, end: WrappedEnd, faults: list[str]) -> None:
+def _send(settings: Settings, begin: StartRun, end: ExecRunEnd, faults: list[str]) -> None:
     try:
         # Imported late: a command without a collector needs none of it.
         from mainspring.app.tracing import collector_of, resource_of

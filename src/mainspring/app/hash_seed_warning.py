@@ -3,8 +3,8 @@
 import logging
 
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
-from mainspring.engine.automation import Workflow
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.automation import Workflow
+from mainspring.engine.definitions.registry import Registry
 
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED: set[str] = set()

@@ -6,8 +6,8 @@ from pathlib import Path
 from mainspring.app.backups import back_up
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import format_duration
-from mainspring.engine.definitions import task
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.decorators import task
+from mainspring.engine.definitions.registry import Registry
 
 BACKUP = "mainspring-backup"
 _RUNBOOK = "docs/how-to/backups.md"

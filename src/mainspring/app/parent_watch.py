@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from mainspring.engine.stall import StallWatch
+from mainspring.engine.worker.stall_watch import StallWatch
 
 _LOG = logging.getLogger("mainspring.worker")
 _LOOK_EVERY_S = 0.25

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.app.handover import Handover, ProcessLine
 from mainspring.domain.processes.process_role import ProcessRole
-from mainspring.engine.process_exit import signal_name
+from mainspring.engine.attempts.process_exit import signal_name
 
 PROBATION = "probation"
 GONE = 75

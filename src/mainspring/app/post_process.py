@@ -22,7 +22,7 @@ from mainspring.app.stores import make_store
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine.parentage import set_death_signal
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.store.base import OUTAGES, Changes, StoreBrokenError
 from mainspring.store.usage import Usage
 

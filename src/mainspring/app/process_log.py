@@ -14,7 +14,7 @@ from typing import Any
 from mainspring.config.logs_settings import LogsSettings
 from mainspring.domain.runs.log_line import Level, LogLine, bound_fields, encode_line
 from mainspring.domain.text.escaping import escape
-from mainspring.engine.step_context import STEP
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _LONGEST = 64 * 1024
@@ -99,7 +99,7 @@ def _whose(record: logging.LogRecord) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if record.name in _TOLD_BY:  # what anybody else puts into a record is theirs, and not read
         told = {name: value for name in _NAMES if (value := getattr(record, name, None)) is not None}
-    step = STEP.get()
+    step = CURRENT_STEP.get()
     if "run" not in told and step is not None:
         return {"run": step.run_id, "workflow": step.automation, "step": step.name, "attempt": step.attempt}
     return told if isinstance(told.get("run"), str) else {}

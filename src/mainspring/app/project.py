@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mainspring.app.tracing import Tracing
     from mainspring.app.upkeep import Upkeep
     from mainspring.app.working import Working
-    from mainspring.engine.registry import Registry
+    from mainspring.engine.definitions.registry import Registry
 
 FAILPOINT = "MAINSPRING_FAILPOINT"
 
@@ -86,13 +86,13 @@ class Project:
     def load_registry(self, more: tuple[str, ...] = ()) -> "Registry":
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
         from mainspring.app.calendars import calendars_of
-        from mainspring.engine.calendars import calendars
-        from mainspring.engine.defaults import defaults
-        from mainspring.engine.registry import Registry
+        from mainspring.engine.definitions.calendars import use_calendars
+        from mainspring.engine.definitions.default_options import use_default_options
+        from mainspring.engine.definitions.registry import Registry
 
         targets = [*self.settings.project.automations, *more]
         known = calendars_of(self.settings.calendars, self.clock.now())
-        with defaults(self.settings.default_options), calendars(known):
+        with use_default_options(self.settings.default_options), use_calendars(known):
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:
@@ -135,11 +135,11 @@ class Project:
     ) -> "Working":
         """Return a working engine on this project's store, not yet open. Role "run" = it works on one run only."""
         from mainspring.app.working import Working
-        from mainspring.engine.worker_settings import WorkerSettings
+        from mainspring.engine.worker.worker_options import WorkerOptions
 
         worker = self.settings.worker
         probation = role == "probation"
-        settings = WorkerSettings(
+        settings = WorkerOptions(
             concurrency=worker.concurrency,
             threads=worker.threads,
             park_bytes=worker.park_bytes,

@@ -6,7 +6,7 @@ from mainspring.app.importing import named_object
 from mainspring.domain.errors import ConfigError, DefinitionError
 from mainspring.domain.failures.classifier import Classifier, Rule
 from mainspring.domain.text.escaping import escape
-from mainspring.engine.isolation import importable
+from mainspring.engine.attempts.isolation import import_name_of
 
 
 def classifier_of(names: tuple[str, ...], folder: Path) -> Classifier | None:
@@ -26,7 +26,7 @@ def _rule(name: str, folder: Path) -> Rule:
     if not callable(rule):
         raise _refused(name, "it is no function")
     try:
-        importable(rule)
+        import_name_of(rule)
     except DefinitionError as error:
         raise _refused(name, f"child processes cannot import it: {error.message}") from error
     return rule

@@ -12,8 +12,8 @@ from mainspring.app.post_process import PostProcess, run_post
 from mainspring.app.reserved import Reserved
 from mainspring.app.traffic import Traffic
 from mainspring.app.watching import Watching
-from mainspring.engine.off_loop import in_executor
-from mainspring.engine.scheduler import Scheduler
+from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.resources.error_text import ErrorText
 from mainspring.store.applied import applied
 from mainspring.store.reads.engine import WorkerReads
@@ -28,7 +28,7 @@ async def serve(process: PostProcess) -> int:
     reserved = Reserved(project.settings, ErrorText(project.secrets), store.clock, store.shown, partial(applied, store))
     await process.open(reserved.look)
     if process.is_open:
-        reads, off_loop = WorkerReads(process.store.reader), in_executor(process.loop)
+        reads, off_loop = WorkerReads(process.store.reader), executor_caller(process.loop)
         scheduler = Scheduler(process.loop, process.store, reads, process.store.clock, sealing, off_loop)
         traffic = Traffic(process.loop, store, store.clock, sealing, off_loop, project.brokers, project.secrets)
         process.changed = Hints(process.loop, scheduler, traffic).take

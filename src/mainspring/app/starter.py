@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from mainspring.app.handle import Handle
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.saved_call import roundtrip_call
-from mainspring.engine.automation import Automation, Script, Task, Workflow
-from mainspring.engine.transaction import Tx
+from mainspring.engine.attempts.transaction import Tx
+from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
 from mainspring.service import starting
 
 if TYPE_CHECKING:

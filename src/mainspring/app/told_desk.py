@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from mainspring.store.commands.triggers import ReportDesk
-from mainspring.triggers.desk import Desk
+from mainspring.triggers.consumer import Consumer
 
 _AT_MOST_EVERY_S = 1.0
 
@@ -16,7 +16,7 @@ class ToldDesk:
 
     def __init__(
         self,
-        make: Callable[[Report], Desk],
+        make: Callable[[Report], Consumer],
         tell: Report,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

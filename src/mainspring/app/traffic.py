@@ -7,12 +7,12 @@ from mainspring.app.arrivals import Arrivals
 from mainspring.app.desks import Desks
 from mainspring.domain.clock import Clock
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.off_loop import OffLoop
+from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.process_store import ProcessStore
-from mainspring.triggers.broker_links import BrokerLinks
-from mainspring.triggers.sender import Sender
+from mainspring.triggers.queues.broker_connections import BrokerConnections
+from mainspring.triggers.queues.outbox_sender import OutboxSender
 
 
 class Traffic:
@@ -24,13 +24,15 @@ class Traffic:
         store: ProcessStore,
         clock: Clock,
         sealing: Sealing,
-        off_loop: OffLoop,
+        off_loop: BlockingCaller,
         brokers: Mapping[str, str],
         secrets: SecretStore,
     ) -> None:
         faults = ErrorText(secrets)
         self._arrivals = Arrivals(loop, store, clock, sealing, off_loop, Desks(store, clock, secrets))
-        self._sender = Sender(loop, store, store.reader, clock, sealing, BrokerLinks(brokers, faults.get), faults)
+        self._sender = OutboxSender(
+            loop, store, store.reader, clock, sealing, BrokerConnections(brokers, faults.get), faults
+        )
 
     def start(self) -> None:
         """Begin."""

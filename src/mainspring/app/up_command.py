@@ -4,7 +4,7 @@ from functools import cache
 
 from mainspring.config import Settings
 from mainspring.domain.definitions.definition import Definition
-from mainspring.engine.loading import list_targets
+from mainspring.engine.definitions.module_loader import list_targets
 from mainspring.insight.up_command import UpCommand
 
 

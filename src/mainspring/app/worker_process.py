@@ -25,8 +25,8 @@ from mainspring.app.project import Project
 from mainspring.app.working import StalledError, Working
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.processes.crash_blame import SHUTDOWN_WINDOW_S
-from mainspring.engine.parentage import kill_group, set_death_signal
-from mainspring.engine.problem import Problem
+from mainspring.engine.attempts.processes.process_lifetime import kill_group, set_death_signal
+from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.store.base import OUTAGES
 from mainspring.store.commands.automations import NoteCircumstances
@@ -113,7 +113,7 @@ async def _note_circumstances(project: Project, working: Working) -> None:
         await working.apply(NoteCircumstances(found))
 
 
-def _report(problem: Problem) -> None:
+def _report(problem: LoadProblem) -> None:
     _LOG.error("%s: %s. %s", problem.where, problem.what, problem.how)
 
 

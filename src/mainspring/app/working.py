@@ -22,22 +22,22 @@ from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.triggers.queues.queue_name import check_broker
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.announcing import announcement, problems_as_data
-from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.capture import CAPTURE
-from mainspring.engine.child_limit import child_limit, memory_bytes
-from mainspring.engine.child_process import ChildSettings
-from mainspring.engine.children import Children
-from mainspring.engine.isolation import importable
-from mainspring.engine.problem import PROBLEMS
-from mainspring.engine.registry import Registry
-from mainspring.engine.scheduler import Scheduler
-from mainspring.engine.stall import StallWatch
-from mainspring.engine.stall_record import StallRecord
-from mainspring.engine.transactional import TransactionalCall, database_of, transactional_call
-from mainspring.engine.unloaded import unloaded
-from mainspring.engine.worker import Worker
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.isolation import import_name_of
+from mainspring.engine.attempts.logs.log_capture import OUTPUT_CAPTURE
+from mainspring.engine.attempts.processes.child_limit import compute_child_limit, read_memory_limit
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_process import ChildSettings
+from mainspring.engine.attempts.transactional_call import TransactionalCall, build_transactional_call, find_database
+from mainspring.engine.definitions.announcement import build_announcement, encode_problems
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.unloaded_automations import find_unloaded_automations
+from mainspring.engine.worker.scheduler import Scheduler
+from mainspring.engine.worker.stall_record import StallRecord
+from mainspring.engine.worker.stall_watch import StallWatch
+from mainspring.engine.worker.worker import Worker
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.applied import applied
 from mainspring.store.base import Changes, Database
@@ -45,7 +45,7 @@ from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.reads import status
 from mainspring.store.reads.engine import WorkerReads
-from mainspring.triggers.filtering import Filtering
+from mainspring.triggers.filter_runner import FilterRunner
 
 if TYPE_CHECKING:
     from mainspring.app.tracing import Tracing
@@ -70,7 +70,7 @@ class Working:
         clock: Clock | None = None,
         sealing: Sealing = PLAIN_SEALING,
         classifier: Classifier | None = None,
-        settings: WorkerSettings | None = None,
+        settings: WorkerOptions | None = None,
         role: str = "worker",
         processes: int = 16,
         databases: Mapping[str, str | Path] | None = None,
@@ -86,7 +86,7 @@ class Working:
         self.registry = registry
         self.sealing = sealing
         self._classifier = classifier
-        self._settings = settings or WorkerSettings()
+        self._settings = settings or WorkerOptions()
         self._role = role
         self._processes = processes
         self._databases = {name: effect_database(name, place) for name, place in (databases or {}).items()}
@@ -118,9 +118,9 @@ class Working:
         self.worker: Worker
         self._scheduler: Scheduler | None = None
         self._traffic: Traffic | None = None
-        self._filtering: Filtering | None = None
+        self._filtering: FilterRunner | None = None
         self._stall: StallWatch | None = None
-        self._pool: Children | None = None
+        self._pool: ChildPool | None = None
         self._captures = False
 
     async def open(self) -> None:
@@ -148,7 +148,7 @@ class Working:
         )
         if self._settings.max_lines:
             # A worker is a process of ours; in a program of the user's, or before a person, prints are still seen where they were.
-            CAPTURE.begin(beside=self._role not in ("worker", "probation"))
+            OUTPUT_CAPTURE.begin(beside=self._role not in ("worker", "probation"))
             self._captures = True
         # Before the first commit that can wake the worker: from then on code of users runs in this loop.
         self._watch_loop()
@@ -172,7 +172,9 @@ class Working:
             self._traffic.start()
         if self._role != "run":
             read, off_loop = self.store.reader, self.worker.off_loop
-            self._filtering = Filtering(self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop)
+            self._filtering = FilterRunner(
+                self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop
+            )
             self._filtering.look()
 
     def _obey(self, order: tuple[str, str] | None) -> None:
@@ -191,7 +193,7 @@ class Working:
         self._stall.start()
 
     def _transactional(self, spec: AttemptSpec) -> TransactionalCall:
-        return transactional_call(database_of(spec.fn, self._databases), spec, self.clock, self.sealing)
+        return build_transactional_call(find_database(spec.fn, self._databases), spec, self.clock, self.sealing)
 
     async def apply(self, command: Any) -> Any:
         """Commit a command without holding up the loop."""
@@ -200,24 +202,24 @@ class Working:
     async def _announce(self) -> None:
         for queue in self._queues:
             await self.apply(queue)
-        announced = announcement(self.registry, self.clock.now(), self.sealing)
+        announced = build_announcement(self.registry, self.clock.now(), self.sealing)
         if self._role == "worker":
-            missing = unloaded(self.registry, status.automations(self.store.reader))
+            missing = find_unloaded_automations(self.registry, status.automations(self.store.reader))
             announced = msgspec.structs.replace(announced, automations=announced.automations + missing)
         await self.apply(announced)
-        await self.apply(SetMeta(PROBLEMS, problems_as_data(self.registry)))
+        await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))
 
     def child_pids(self) -> list[int]:
         """Return the children that live."""
         return self._pool.pids if self._pool is not None else []
 
-    def _children(self, on_sign: Any) -> Children:
+    def _children(self, on_sign: Any) -> ChildPool:
         lock = self.store.lock
         fds = (lock.descriptor,) if lock is not None else ()
-        rules = tuple(importable(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
+        rules = tuple(import_name_of(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
         settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
-        size = child_limit(self._processes, self._settings.concurrency, memory_bytes())
-        self._pool = Children(self.loop, size=size, on_sign=on_sign, settings=settings)
+        size = compute_child_limit(self._processes, self._settings.concurrency, read_memory_limit())
+        self._pool = ChildPool(self.loop, size=size, on_sign=on_sign, settings=settings)
         return self._pool
 
     async def drain(self, within: float) -> None:
@@ -265,7 +267,7 @@ class Working:
         """Let what code prints and logs go where it went before."""
         if self._captures:
             self._captures = False
-            CAPTURE.end()
+            OUTPUT_CAPTURE.end()
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 

@@ -42,14 +42,14 @@ def script(
     added to the project's automations.
     """
     from mainspring.domain.definitions.definition import DefinitionKind
-    from mainspring.engine.scripts import command_definition
+    from mainspring.engine.definitions.scripts import build_command_definition
 
     folder = _project_folder(invocation)
     file = folder / _SCRIPTS
     options = {
         key: value for key, value in (("every", every), ("cron", cron), ("tz", tz), ("timeout", timeout)) if value
     }
-    definition = command_definition(DefinitionKind.SCRIPT, name, list(words), options, file=str(file))
+    definition = build_command_definition(DefinitionKind.SCRIPT, name, list(words), options, file=str(file))
     old = _scripts(file, name)
     listed = ", ".join(toml_text(word) for word in words)
     lines = [f"[script.{name if _BARE.fullmatch(name) else toml_text(name)}]", f"cmd = [{listed}]"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mainspring.domain.definitions.definition import Definition
     from mainspring.domain.incidents.incident import Incident
-    from mainspring.engine.problem import Problem
+    from mainspring.engine.definitions.load_problem import LoadProblem
     from mainspring.insight.standings import AutomationHealth
     from mainspring.store.reads.automations import RunMark
     from mainspring.store.views import AutomationView
@@ -73,20 +73,24 @@ def known_automations(
     return [known[name] for name in sorted(known)]
 
 
-def _tell(invocation: Invocation, problems: "Iterable[Problem]") -> None:
+def _tell(invocation: Invocation, problems: "Iterable[LoadProblem]") -> None:
     for problem in problems:
         invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
 
 
 def _problems(
     invocation: Invocation, known: list[Known], modules: tuple[str, ...], *, loads_code: bool
-) -> "list[Problem]":
+) -> "list[LoadProblem]":
     """Return what keeps others out of the list: of the code if that was loaded, and what the last worker reported."""
-    from mainspring.engine.problem import PROBLEMS, problems_of
+    from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
     from mainspring.store.reads.status import meta
 
     is_announced = any(one.view is not None for one in known)
-    told = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None)) if is_announced else []
+    told = (
+        decode_problems(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS_KEY), None))
+        if is_announced
+        else []
+    )
     if is_announced and not loads_code:
         return told
     here = invocation.registry(modules).problems
@@ -265,7 +269,7 @@ def _announced_since(known: Known, since_at: int | None) -> bool:
     return since_at is None or known.view is None or known.view.announced_at >= since_at
 
 
-def _problem_row(problem: "Problem") -> dict[str, Any]:
+def _problem_row(problem: "LoadProblem") -> dict[str, Any]:
     """Return the row of what did not load: it has no name but its place."""
     nothing: dict[str, Any] = {
         "kind": "?",

@@ -21,7 +21,7 @@ _MOST = 200
 
 def loading(invocation: Invocation) -> Iterator[Check]:
     """Every file of the configuration loads, here and in the workers."""
-    from mainspring.engine.problem import PROBLEMS, problems_of
+    from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
     from mainspring.store.reads.status import automations, meta
 
     registry = invocation.registry()
@@ -38,7 +38,7 @@ def loading(invocation: Invocation) -> Iterator[Check]:
         for view in invocation.rows_if_made(automations)
         if view.problem and view.retired_at is None and not any(what in view.problem for what in here)
     ]
-    left_out = problems_of(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS), None))
+    left_out = decode_problems(invocation.read_if_made(lambda reader: meta(reader, PROBLEMS_KEY), None))
     faults += [
         Check("loading", "problem", f"the worker started without this: {one.what}\nat {one.where}", _CHANGED)
         for one in left_out

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mainspring.config.settings import Settings
     from mainspring.domain.clock import Clock
     from mainspring.domain.values.sealing import Sealing
-    from mainspring.engine.registry import Registry
+    from mainspring.engine.definitions.registry import Registry
     from mainspring.insight.up_command import UpCommand
     from mainspring.resources.secret_store import SecretStore
     from mainspring.service.actor import Act

@@ -35,19 +35,19 @@ def print_delivery(invocation: "Invocation", text: str) -> None:
 
 def _told_of(invocation: "Invocation", view: "DeliveryView") -> Any:
     """Return the event of a delivery that stores none itself: it tells of one that was published, or of a run that ended."""
-    from mainspring.triggers.delivered import Delivered, Unreadable, events_in
-    from mainspring.triggers.known import KnownTriggers
+    from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
+    from mainspring.triggers.trigger_cache import TriggerCache
 
     if view.source is None:
         return None
-    known = KnownTriggers(invocation.reader)
+    known = TriggerCache(invocation.reader)
     known.look()
     one = known.get(view.trigger)
     if one is None:
         return view.source
-    row = Delivered(*(getattr(view, name) for name in Delivered._fields))
-    (event,) = events_in(one, [row], invocation.reader, invocation.sealing)
-    if isinstance(event, Unreadable):
+    row = DeliveryRow(*(getattr(view, name) for name in DeliveryRow._fields))
+    (event,) = read_events(one, [row], invocation.reader, invocation.sealing)
+    if isinstance(event, UnreadableDelivery):
         invocation.output.warn(event.why)
         return view.source
     return event or f"{view.source} (gone)"

@@ -28,8 +28,8 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
-from mainspring.engine.scripts import command_definition
-from mainspring.engine.wrapped import Wrapping
+from mainspring.engine.commands.exec_run import ExecRunSpec
+from mainspring.engine.definitions.scripts import build_command_definition
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -274,12 +274,12 @@ def _plan(
         stated["tz"] = given["tz"]
     options |= {name: value for name, value in stated.items() if value is not None}
     shown = [word[:_LONGEST_WORD] for word in command[:_MOST_WORDS]]
-    definition = command_definition(
+    definition = build_command_definition(
         DefinitionKind.EXEC, _name_of(command[0]) if given["name"] is None else given["name"], shown, options
     )
     now_at = SystemClock().now()
     return ExecPlan(
-        wrapping=Wrapping(
+        wrapping=ExecRunSpec(
             definition=definition,
             words=command,
             retry=retry,

@@ -17,7 +17,7 @@ _SHOWN = 5
 
 def find_new_files(invocation: Invocation) -> "list[Path]":
     """Return the files that no process has loaded as they are now; none where the configuration names no automations."""
-    from mainspring.engine.loading import find_targets
+    from mainspring.engine.definitions.module_loader import find_targets
 
     settings = invocation.settings
     if not settings.project.automations:

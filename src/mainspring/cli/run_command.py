@@ -21,8 +21,8 @@ from mainspring.domain.errors import (
 from mainspring.insight.instants import instant_at
 
 if TYPE_CHECKING:
-    from mainspring.engine.automation import Automation
-    from mainspring.engine.registry import Registry
+    from mainspring.engine.definitions.automation import Automation
+    from mainspring.engine.definitions.registry import Registry
     from mainspring.service.starting import StartOptions
     from mainspring.store.commands.results import Started
     from mainspring.store.views import AutomationView

@@ -12,15 +12,14 @@ from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.domain.values.arguments import bind_json
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.automation import Automation
+from mainspring.engine.definitions.automation import Automation
 from mainspring.insight.words import many, moment, one_line
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.reads import triggers as reads
-from mainspring.triggers.asking import asked
-from mainspring.triggers.known import KnownTrigger
-from mainspring.triggers.making import Event as EventData
-from mainspring.triggers.making import event_of, start_of
+from mainspring.triggers.filter_call import call_filter
+from mainspring.triggers.start_from_event import EventData, build_event, build_start
+from mainspring.triggers.trigger_cache import CachedTrigger
 
 GOES_ON = frozenset({DeliveryState.STARTED, DeliveryState.HELD})
 _DELIVERY = "d_test"
@@ -42,7 +41,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 class Bench(msgspec.Struct, frozen=True):
     """What a trial is made with: trigger, automation's code, store (None: there is none yet), instant, zone of clocks, largest value."""
 
-    known: KnownTrigger
+    known: CachedTrigger
     automation: Automation
     reader: Reader | None
     now: int
@@ -75,11 +74,11 @@ def _try_as_new(bench: Bench, door: AtTheDoor) -> Trial:
         return _ends(bench, facts, DeliveryState.REFUSED, f"it is not taken in: {door.turned_away}")
     if door.is_keyed:
         facts["key"] = _key_fact(bench, door.key)
-    event = event_of(
+    event = build_event(
         known, id=_DELIVERY, key=door.key, name=door.name, data=door.data, at=bench.now, headers=door.headers
     )
     if known.trigger.filtered:
-        state, said = asked(bench.automation.filter_of(split_trigger_name(known.name)[1]), event)
+        state, said = call_filter(bench.automation.filter_of(split_trigger_name(known.name)[1]), event)
         facts["filter"] = said
         if state is not None:
             return _ends(bench, facts, state, said)
@@ -118,7 +117,7 @@ def _paced(bench: Bench, facts: dict[str, str], start: StartRun, by: str) -> Tri
     )
 
 
-def _misfit(known: KnownTrigger) -> DeliveryState:
+def _misfit(known: CachedTrigger) -> DeliveryState:
     """Return what becomes of what no run can be made of: a door tells its sender, inside and behind a filter there is none to tell."""
     at_a_door = known.trigger.kind in ("webhook", "queue", "files") and not known.trigger.filtered
     return DeliveryState.REFUSED if at_a_door else DeliveryState.FAILED
@@ -150,7 +149,7 @@ def _ends(bench: Bench, facts: dict[str, str], state: DeliveryState, sentence: s
 
 def _start(bench: Bench, event: EventData, door: AtTheDoor) -> StartRun:
     sealing = Sealing(None, bench.limit)
-    return start_of(bench.known, [event], _DELIVERY, bench.now, sealing, partition=door.partition)
+    return build_start(bench.known, [event], _DELIVERY, bench.now, sealing, partition=door.partition)
 
 
 def _pace(bench: Bench, by: str) -> tuple[DeliveryState, str]:

@@ -22,7 +22,7 @@ from mainspring.domain.triggers.webhooks.webhook_body import RequestError
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
 from mainspring.domain.values.file import File, make_file_key
 from mainspring.insight.words import many, one_line
-from mainspring.triggers.making import data_of
+from mainspring.triggers.start_from_event import decode_body
 
 Lines = Callable[[str], Sequence[str]]
 """The values of a secret by its name; raises ConfigError."""
@@ -141,7 +141,7 @@ def _message(queue: BrokerQueue, sample: Sample) -> AtTheDoor:
         arrival = make_delivery(queue, message)
     except MainspringError as error:
         return AtTheDoor(turned_away=error.message)
-    found = _taken(arrival, data_of(arrival.json), None)
+    found = _taken(arrival, decode_body(arrival.json), None)
     return msgspec.structs.replace(found, is_keyed=queue.key is not None or "message-id" in sample.headers)
 
 

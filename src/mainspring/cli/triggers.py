@@ -17,7 +17,7 @@ from mainspring.insight import words
 if TYPE_CHECKING:
     from mainspring.insight.trigger_lines import TriggerLine
     from mainspring.store.base import Reader
-    from mainspring.triggers.known import KnownTriggers
+    from mainspring.triggers.trigger_cache import TriggerCache
 
 COLOURS = {
     TriggerState.LISTENING: "green",
@@ -55,7 +55,7 @@ def named_trigger(names: Collection[str], name: str) -> str:
     return found[0]
 
 
-def lines_of(invocation: Invocation, known: "KnownTriggers | None" = None) -> "list[TriggerLine]":
+def lines_of(invocation: Invocation, known: "TriggerCache | None" = None) -> "list[TriggerLine]":
     """Return all triggers that the store knows, by name; `known` is where they are read into."""
     from mainspring.app.listen_addresses import settings_in_use
     from mainspring.insight.trigger_lines import trigger_lines

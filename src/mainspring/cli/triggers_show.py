@@ -38,9 +38,9 @@ DELIVERY_COLOURS = {
 def show(invocation: Invocation, name: str, limit: int) -> None:
     """NAME is a trigger (build-bot/webhook), or an automation that has only one. Headers with a secret or a signature are not printed."""
     from mainspring.store.reads.short_ids import IdKind, ids_ending
-    from mainspring.triggers.known import KnownTriggers
+    from mainspring.triggers.trigger_cache import TriggerCache
 
-    known = KnownTriggers(invocation.reader)
+    known = TriggerCache(invocation.reader)
     lines = {line.name: line for line in lines_of(invocation, known)}
     if name.startswith("d_") or (name not in lines and ids_ending(invocation.reader, IdKind.DELIVERY, name)):
         from mainspring.cli.delivery_show import print_delivery

@@ -12,8 +12,8 @@ from mainspring.insight import words
 
 if TYPE_CHECKING:
     from mainspring.cli.trial import Trial
-    from mainspring.engine.automation import Automation
-    from mainspring.engine.registry import Registry
+    from mainspring.engine.definitions.automation import Automation
+    from mainspring.engine.definitions.registry import Registry
 
 
 @command("test", "say what an event would do, without storing it")
@@ -29,13 +29,13 @@ def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...]
     from mainspring.cli.sample_event import read_sample
     from mainspring.cli.trial import GOES_ON, Bench, try_out
     from mainspring.cli.trial_doors import at_the_door
-    from mainspring.triggers.known import KnownTrigger
+    from mainspring.triggers.trigger_cache import CachedTrigger
 
     sample = read_sample(event, headers)
     automation, end = find_trigger(invocation.registry(modules), name)
     definition = automation.definition
     trigger = definition.triggers[end]
-    known = KnownTrigger(f"{definition.name}/{end}", trigger, definition, None, None, None, None)
+    known = CachedTrigger(f"{definition.name}/{end}", trigger, definition, None, None, None, None)
     now = invocation.clock.now()
     door = at_the_door(trigger.source, sample, invocation.secrets.lines, now)
     reader = invocation.read_if_made(lambda reader: reader, None)

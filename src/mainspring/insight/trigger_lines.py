@@ -17,7 +17,7 @@ from mainspring.store.reads import status
 from mainspring.store.reads import triggers as reads
 from mainspring.store.session_view import SessionView
 from mainspring.store.trigger_views import Arrived, DeskView
-from mainspring.triggers.known import KnownTrigger, KnownTriggers
+from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
 DAY_MS = 86_400_000
 _FETCHED = ("queue", "files")
@@ -51,7 +51,7 @@ def trigger_lines(
     now: int,
     base: str,
     *,
-    known: KnownTriggers | None = None,
+    known: TriggerCache | None = None,
     with_last: bool = True,
     sessions: Sequence[SessionView] | None = None,
 ) -> list[TriggerLine]:
@@ -60,7 +60,7 @@ def trigger_lines(
     `base` = where webhooks are taken in, without a slash at its end. `known` is where they are read into, for who needs more of them;
     `sessions` = the live ones, where they are read.
     """
-    known = KnownTriggers(reader) if known is None else known
+    known = TriggerCache(reader) if known is None else known
     known.look()
     arrived = reads.arrived_since(reader, now - DAY_MS)
     desks: dict[str, list[DeskView]] = {}
@@ -104,7 +104,7 @@ def pace_text(line: TriggerLine) -> str:
 
 
 def _state(
-    one: KnownTrigger, unreadable: str | None, desks: list[DeskView], roles: set[str], now: int
+    one: CachedTrigger, unreadable: str | None, desks: list[DeskView], roles: set[str], now: int
 ) -> dict[str, Any]:
     if unreadable is not None:
         return {"state": TriggerState.PROBLEM, "why": f"a newer version of mainspring wrote it: {unreadable}"}
@@ -127,7 +127,7 @@ def _state(
     return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
 
 
-def _curl(one: KnownTrigger, base: str) -> str | None:
+def _curl(one: CachedTrigger, base: str) -> str | None:
     source: object = one.trigger.source
     return curl_line(source, base) if isinstance(source, Webhook) else None
 

@@ -13,7 +13,7 @@ from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.incidents.incident import Incident, IncidentKind
 from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.domain.states import RunState, SessionState
-from mainspring.engine.problem import PROBLEMS, problems_of
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
 from mainspring.insight import standstill
 from mainspring.insight.clock_steps import report_clock
 from mainspring.insight.open_incidents import OpenIncidents
@@ -165,7 +165,7 @@ def _of_store(reader: Reader, told: OpenIncidents) -> Iterator[str]:
 
 def _of_definitions(reader: Reader, views: Sequence[AutomationView], told: OpenIncidents) -> Iterator[str]:
     """Say what failed to load, once: an incident of an automation names its cause, and so does the problem of a file."""
-    problems = problems_of(status.meta(reader, PROBLEMS))
+    problems = decode_problems(status.meta(reader, PROBLEMS_KEY))
     causes = {view.name: (view.problem or "").partition("\n")[0] for view in views if view.problem}
     in_files = {problem.where for problem in problems}
     broken = [name for name, cause in causes.items() if name not in told.lost_definitions and cause not in in_files]

@@ -16,8 +16,8 @@ from mainspring.domain.errors import ConflictError, NotFoundError, OptionError
 from mainspring.domain.ids import make_id
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.slot_plans import line_of
-from mainspring.engine.starting import StartOptions, start_command
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.worker.slot_planner import schedule_partition
 from mainspring.service.actor import Act
 from mainspring.service.bulk import Due, act_on_each
 from mainspring.service.perform import perform
@@ -143,7 +143,7 @@ def _command(line: _Line, slot: PastSlot, clock: Clock, act: Act, sealing: Seali
         raise ConflictError(
             f"{line.schedule!r} was announced by an older version", hint="Let a worker of this version load it once."
         )
-    start = start_command(
+    start = build_start_command(
         line.definition,
         line.given,
         run=make_id("r", now, clock.random_bits(_ID_BITS)),
@@ -154,7 +154,7 @@ def _command(line: _Line, slot: PastSlot, clock: Clock, act: Act, sealing: Seali
         sealing=sealing,
     )
     if start.partition is None and line.definition.option("overlap") != "allow":
-        start = msgspec.structs.replace(start, partition=line_of(line.schedule))
+        start = msgspec.structs.replace(start, partition=schedule_partition(line.schedule))
     late = format_duration(timedelta(seconds=(now - slot.slot_at) // 1000))
     return BackfillSlot(line.schedule, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
 

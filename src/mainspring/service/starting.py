@@ -5,7 +5,7 @@ from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import make_id
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.starting import StartOptions, start_command
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
 from mainspring.service.actor import Act
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -45,7 +45,7 @@ def start(
     if options.key_policy == "replace":
         raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')
     now_at = clock.now()
-    command = start_command(
+    command = build_start_command(
         definition,
         data,
         run=make_id("r", now_at, clock.random_bits(_ID_BITS)),

@@ -11,14 +11,14 @@ from mainspring.store.applied import applied
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.store.commands.triggers import RefuseArrival
-from mainspring.triggers.known import KnownTrigger, KnownTriggers
-from mainspring.triggers.making import data_of
-from mainspring.triggers.prepared import Prepared, prepare, sealed_headers
+from mainspring.triggers.delivery_command import PreparedDelivery, prepare_delivery, seal_headers
+from mainspring.triggers.start_from_event import decode_body
+from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
-_KEPT_OF_REFUSED = 4_096
+_MAX_REJECTED_BODY = 4_096
 
 
-class TakesIn(Protocol):
+class DeliveryAcceptor(Protocol):
     """What a door is given."""
 
     async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
@@ -32,7 +32,7 @@ class TakesIn(Protocol):
         ...
 
 
-class Door(TakesIn, Protocol):
+class DeliveryReceiver(DeliveryAcceptor, Protocol):
     """What a door is given that decides itself what it cannot take in."""
 
     async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
@@ -40,36 +40,36 @@ class Door(TakesIn, Protocol):
         ...
 
 
-class Intake:
+class DeliveryIntake:
     """A Door over a store; used in `loop`'s thread. `known` is kept up by its owner."""
 
-    def __init__(self, store: Store, known: KnownTriggers, clock: Clock, sealing: Sealing) -> None:
+    def __init__(self, store: Store, known: TriggerCache, clock: Clock, sealing: Sealing) -> None:
         self._store = store
         self._known = known
         self._clock = clock
         self._sealing = sealing
 
     async def take_in(self, trigger: str, arrival: IncomingDelivery) -> TakenIn | Refused:
-        """Store what arrived; see TakesIn."""
+        """Store what arrived; see DeliveryAcceptor."""
         known = self._known.get(trigger)
         if known is None:
             return Refused("no_trigger", f"nothing is triggered by {trigger!r}")
-        prepared = self.prepare(known, arrival, data_of(arrival.json))
+        prepared = self.prepare(known, arrival, decode_body(arrival.json))
         return prepared if isinstance(prepared, Refused) else await self.store(prepared)
 
     def prepare(
-        self, known: KnownTrigger, arrival: IncomingDelivery, data: Any, verified: str | None = None
-    ) -> Prepared | Refused:
+        self, known: CachedTrigger, arrival: IncomingDelivery, data: Any, verified: str | None = None
+    ) -> PreparedDelivery | Refused:
         """Return what is to be stored of an arrival of now with this decoded data; any thread may.
 
-        Arguments and errors are those of `prepare`.
+        Arguments and errors are those of `prepare_delivery`.
         """
         now = self._clock.now()
         id = make_id("d", now, secrets.randbits(80))
-        return prepare(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
+        return prepare_delivery(known, arrival, data, id=id, now=now, sealing=self._sealing, verified=verified)
 
-    async def store(self, prepared: Prepared) -> TakenIn | Refused:
-        """Store what was made ready; see TakesIn."""
+    async def store(self, prepared: PreparedDelivery) -> TakenIn | Refused:
+        """Store what was made ready; see DeliveryAcceptor."""
         answer: TakenIn | Refused = await self.submit(prepared.command)
         if isinstance(answer, TakenIn) and prepared.command.refused is not None:
             return Refused("bad_value", prepared.command.refused)
@@ -84,8 +84,8 @@ class Intake:
                 trigger=trigger,
                 why=why,
                 note=note,
-                body=self._sealing.seal(arrival.body[:_KEPT_OF_REFUSED]),
-                headers=sealed_headers(self._sealing, arrival.headers),
+                body=self._sealing.seal(arrival.body[:_MAX_REJECTED_BODY]),
+                headers=seal_headers(self._sealing, arrival.headers),
             )
         )
 

@@ -17,26 +17,26 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.off_loop import OffLoop
+from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.store.base import Reader, Store
 from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.store.commands.triggers import LetGo
-from mainspring.triggers import deciding
-from mainspring.triggers.delivered import Delivered, Unreadable, events_in
-from mainspring.triggers.gathering import Gathering
-from mainspring.triggers.known import KnownTrigger, KnownTriggers
-from mainspring.triggers.making import start_of
-from mainspring.triggers.waiting import Waiting
+from mainspring.triggers import decisions
+from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
+from mainspring.triggers.joined_runs import JoinedRuns
+from mainspring.triggers.start_from_event import build_start
+from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
+from mainspring.triggers.undecided_deliveries import UndecidedDeliveries
 
 _LOG = logging.getLogger("mainspring.router")
-AT_ONCE = 500
+BATCH_SIZE = 500
 """Deliveries that are decided on in one look; the rest follows in the next."""
-_GROUPS_AT_ONCE = 100
-_LONGEST_SLEEP_MS = 5_000
-_AFTER_TROUBLE_MS = 1_000
+_GROUP_BATCH_SIZE = 100
+_MAX_SLEEP_MS = 5_000
+_RETRY_AFTER_MS = 1_000
 
 
-class Look(NamedTuple):
+class RouterPlan(NamedTuple):
     """What one look found to do, when the next held delivery is due, and whether there was more than one look takes."""
 
     commands: list[Any]
@@ -52,10 +52,10 @@ class Router:
         loop: asyncio.AbstractEventLoop,
         store: Store,
         reader: Reader,
-        known: KnownTriggers,
+        known: TriggerCache,
         clock: Clock,
         sealing: Sealing,
-        off_loop: OffLoop,
+        off_loop: BlockingCaller,
     ) -> None:
         self._loop = loop
         self._store = store
@@ -64,7 +64,7 @@ class Router:
         self._clock = clock
         self._sealing = sealing
         self._off_loop = off_loop
-        self._waiting = Waiting(reader, filtered=False)
+        self._waiting = UndecidedDeliveries(reader, filtered=False)
         self._timer: asyncio.TimerHandle | None = None
         self._passed: set[tuple[str, str]] = set()
         """Groups (trigger, key of its pace) that are due and cannot be read here."""
@@ -93,14 +93,14 @@ class Router:
         busy = self._busy = {trigger: until for trigger, until in self._busy.items() if until > now}
         self._off_loop(lambda: self._read(now, busy), self._serve)
 
-    def _read(self, now: int, busy: dict[str, int]) -> Look:
+    def _read(self, now: int, busy: dict[str, int]) -> RouterPlan:
         """Look; off the loop."""
-        waiting = self._waiting.read(now, AT_ONCE, busy=busy)
+        waiting = self._waiting.read(now, BATCH_SIZE, busy=busy)
         skipped = json.dumps([*busy, *self._known.unreadable])
-        groups = self._reader.read("list_due_held_groups", (now, skipped, _GROUPS_AT_ONCE + len(self._passed)))
+        groups = self._reader.read("list_due_held_groups", (now, skipped, _GROUP_BATCH_SIZE + len(self._passed)))
         unreadable = set(self._known.unreadable)
         self._known.look()  # last: whatever was read above is of a trigger that was announced before
-        gathering = Gathering(self._reader, now, self._sealing, self._waiting.tell)
+        gathering = JoinedRuns(self._reader, now, self._sealing, self._waiting.tell)
         commands: list[Any] = []
         for trigger, rows in waiting.items():
             commands += self._received(trigger, rows, gathering, now)
@@ -112,28 +112,33 @@ class Router:
         commands += gathering.complete(self._known, busy)
         ((next_at,),) = self._reader.read("find_next_held_due", (now,))
         more = not unreadable <= self._known.unreadable.keys() or self._waiting.is_full
-        more |= len(groups) >= _GROUPS_AT_ONCE + len(passed)
-        return Look(commands, next_at, more)
+        more |= len(groups) >= _GROUP_BATCH_SIZE + len(passed)
+        return RouterPlan(commands, next_at, more)
 
-    def _received(self, trigger: str, rows: list[Delivered], gathering: Gathering, now: int) -> list[Any]:
+    def _received(self, trigger: str, rows: list[DeliveryRow], gathering: JoinedRuns, now: int) -> list[Any]:
         """Return the commands for deliveries of one trigger; none for what cannot be read here."""
         known = self._known.get(trigger)
         if known is None:
             if trigger not in self._known.unreadable:
-                return [deciding.left(trigger, row.id, DeliveryState.FAILED, "its trigger is gone") for row in rows]
+                return [
+                    decisions.decide_no_start(trigger, row.id, DeliveryState.FAILED, "its trigger is gone")
+                    for row in rows
+                ]
             self._waiting.pass_over(rows[-1], f"its trigger is of another version: {self._known.unreadable[trigger]}")
             return []
         if isinstance(known.trigger.source, JoinedRunsSource):
             return gathering.gathered(known, known.trigger.source, rows)
         commands: list[Any] = []
-        for row, event in zip(rows, events_in(known, rows, self._reader, self._sealing), strict=True):
-            if isinstance(event, Unreadable):
+        for row, event in zip(rows, read_events(known, rows, self._reader, self._sealing), strict=True):
+            if isinstance(event, UnreadableDelivery):
                 self._waiting.pass_over(row, event.why)
             elif event is None:
-                commands.append(deciding.left(trigger, row.id, DeliveryState.FAILED, deciding.GONE))
+                commands.append(
+                    decisions.decide_no_start(trigger, row.id, DeliveryState.FAILED, decisions.SOURCE_IS_GONE)
+                )
             else:
                 try:
-                    commands.append(deciding.started(known, event, row.id, now, self._sealing))
+                    commands.append(decisions.decide_start(known, event, row.id, now, self._sealing))
                 except SealedError as error:
                     self._waiting.pass_over(row, error.message)
         return commands
@@ -144,7 +149,7 @@ class Router:
         if known is None and trigger in self._known.unreadable:
             return None
         most = 1 if known is None else known.trigger.pace.batch or 1
-        rows = [Delivered(*row) for row in self._reader.read("list_held_deliveries", (trigger, by, most))]
+        rows = [DeliveryRow(*row) for row in self._reader.read("list_held_deliveries", (trigger, by, most))]
         if not rows:
             return None
         ids = tuple(row.id for row in rows)
@@ -152,8 +157,8 @@ class Router:
             return LetGo(
                 trigger=trigger, by=by, deliveries=ids, pace=FlowControl(), start=None, note="its trigger is gone"
             )
-        events = events_in(known, rows, self._reader, self._sealing)
-        unreadable = [event for event in events if isinstance(event, Unreadable)]
+        events = read_events(known, rows, self._reader, self._sealing)
+        unreadable = [event for event in events if isinstance(event, UnreadableDelivery)]
         if unreadable:
             self._passed.add((trigger, by))
             self._waiting.pass_over(rows[0], unreadable[0].why)
@@ -167,18 +172,18 @@ class Router:
         return LetGo(trigger=trigger, by=by, deliveries=ids, pace=known.trigger.pace, start=start, note=note)
 
     def _start(
-        self, known: KnownTrigger, events: list[dict[str, Any]], delivery: str, now: int
+        self, known: CachedTrigger, events: list[dict[str, Any]], delivery: str, now: int
     ) -> tuple[Any, str | None]:
         if not events:
-            return None, deciding.GONE
+            return None, decisions.SOURCE_IS_GONE
         try:
-            return start_of(known, events, delivery, now, self._sealing), None
+            return build_start(known, events, delivery, now, self._sealing), None
         except SealedError:
             raise
         except MainspringError as error:
             return None, error.message
         except Exception as error:  # noqa: BLE001 - a fault of ours: it must not keep the others waiting for ever
-            return None, deciding.no_run(error)
+            return None, decisions.no_run_note(error)
 
     def _serve(self, found: Any) -> None:
         self._looking = False
@@ -187,10 +192,10 @@ class Router:
         now = self._clock.now()
         if isinstance(found, Exception):
             _LOG.error("the deliveries cannot be read: %s", found)
-            self._sleep(_AFTER_TROUBLE_MS)
+            self._sleep(_RETRY_AFTER_MS)
             return
         self._again |= found.more
-        self._rest_until = min(found.next_at or now + _LONGEST_SLEEP_MS, now + _LONGEST_SLEEP_MS, *self._busy.values())
+        self._rest_until = min(found.next_at or now + _MAX_SLEEP_MS, now + _MAX_SLEEP_MS, *self._busy.values())
         if not found.commands:
             self._rest()
             return
@@ -199,7 +204,7 @@ class Router:
             self._store.submit(command, partial(self._answered, command))
 
     def _answered(self, command: Any, result: Any) -> None:
-        left = deciding.not_written(command, result)
+        left = decisions.decide_unwritten(command, result)
         if left is not None:
             _LOG.error("delivery %s for %s fails: %s", left.delivery, left.trigger, result)
             self._store.submit(left, partial(self._answered, left))
@@ -208,9 +213,9 @@ class Router:
         trigger, now = command.trigger, self._clock.now()
         if isinstance(result, Exception):
             _LOG.error("a delivery for %s was not decided: %s", trigger, result)
-            self._set_aside(trigger, now + _AFTER_TROUBLE_MS)
+            self._set_aside(trigger, now + _RETRY_AFTER_MS)
         elif isinstance(result, Refused) and result.code == "busy":
-            self._set_aside(trigger, now + (result.retry_after_ms or _AFTER_TROUBLE_MS))
+            self._set_aside(trigger, now + (result.retry_after_ms or _RETRY_AFTER_MS))
         elif isinstance(result, TakenIn):
             self._again |= result.state is DeliveryState.HELD  # when it is due is not known here
         elif not isinstance(result, Refused):
@@ -231,4 +236,4 @@ class Router:
     def _sleep(self, ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(min(max(ms, 1), _LONGEST_SLEEP_MS) / 1000, self.look)
+        self._timer = self._loop.call_later(min(max(ms, 1), _MAX_SLEEP_MS) / 1000, self.look)

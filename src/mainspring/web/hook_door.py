@@ -12,8 +12,8 @@ from mainspring.app.post_process import PostProcess
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
-from mainspring.triggers.intake import Intake
-from mainspring.triggers.known import KnownTriggers
+from mainspring.triggers.intake import DeliveryIntake
+from mainspring.triggers.trigger_cache import TriggerCache
 from mainspring.web.hook_counts import HookCounts
 from mainspring.web.hook_ends import HookEnds
 from mainspring.web.hook_table import HookTable
@@ -36,7 +36,7 @@ class HookDoor:
         """Bytes of JSON that the store keeps as one value."""
         self.table = HookTable()
         self.counts = HookCounts()
-        self._intake: Intake | None = None
+        self._intake: DeliveryIntake | None = None
         self._ends: HookEnds | None = None
         self._changed = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
@@ -57,8 +57,8 @@ class HookDoor:
         while not self._process.is_open:  # noqa: ASYNC110 - a process tells its opening to nobody
             await asyncio.sleep(_OPEN_EVERY_S)
         store = self._process.store
-        known = KnownTriggers(store.reader)
-        self._intake = Intake(store, known, store.clock, self._sealing)
+        known = TriggerCache(store.reader)
+        self._intake = DeliveryIntake(store, known, store.clock, self._sealing)
         self._ends = HookEnds(store.reader, self._sealing)
         self._process.changed = self._changed.set
         while True:
@@ -89,7 +89,7 @@ class HookDoor:
         faults = {hook.trigger: self._values.missing(hook.webhook.verify) for hook in self.table}
         return {trigger: why for trigger, why in faults.items() if why is not None}
 
-    async def _look(self, known: KnownTriggers) -> None:
+    async def _look(self, known: TriggerCache) -> None:
         try:
             self.table.take(known, await asyncio.to_thread(self._read, known))
         except MainspringError:
@@ -103,7 +103,7 @@ class HookDoor:
         self._tell_unreadable(known.unreadable)
         self.counts.forget_others({hook.trigger for hook in self.table})
 
-    def _read(self, known: KnownTriggers) -> set[str]:
+    def _read(self, known: TriggerCache) -> set[str]:
         """Read the triggers; return the paths of those that cannot be read. Blocking."""
         known.look()
         if not known.unreadable:
@@ -129,7 +129,7 @@ class HookDoor:
         return self._process.project.clock.now()
 
     @property
-    def intake(self) -> Intake:
+    def intake(self) -> DeliveryIntake:
         """The way into the store; there as soon as there is a table."""
         assert self._intake is not None
         return self._intake

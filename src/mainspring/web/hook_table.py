@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.triggers.known import KnownTrigger
+from mainspring.triggers.trigger_cache import CachedTrigger
 
 
 class Hook(NamedTuple):
     """One webhook, and the trigger that it is the source of."""
 
-    known: KnownTrigger
+    known: CachedTrigger
     webhook: Webhook
 
     @property
@@ -28,7 +28,7 @@ class HookTable:
         self.is_read = False
         """Whether the store has told them at least once: before that nobody knows which paths there are."""
 
-    def take(self, known: Iterable[KnownTrigger], unreadable: Iterable[str] = ()) -> None:
+    def take(self, known: Iterable[CachedTrigger], unreadable: Iterable[str] = ()) -> None:
         """Take what the store holds now. `unreadable` = paths of webhooks that this process does not understand."""
         self._by_path = {
             one.path: Hook(one, one.trigger.source)

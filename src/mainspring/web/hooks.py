@@ -20,7 +20,7 @@ from mainspring.domain.triggers.webhooks.webhook_body import RequestError
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.results import Refused, TakenIn
-from mainspring.triggers.prepared import Prepared
+from mainspring.triggers.delivery_command import PreparedDelivery
 from mainspring.web.admission import AT_LEAST_BYTES, Admission, Held
 from mainspring.web.allowed_hosts import AllowedHosts
 from mainspring.web.hook_counts import AGAIN, OTHER
@@ -103,7 +103,9 @@ class Hooks:
             storing = asyncio.ensure_future(self._store(found, held.hand_over()))
         return await self._stored(hook, headers, found, storing)
 
-    async def _read(self, hook: Hook, headers: dict[str, str], receive: Receive, held: Held) -> Reply | Prepared:
+    async def _read(
+        self, hook: Hook, headers: dict[str, str], receive: Receive, held: Held
+    ) -> Reply | PreparedDelivery:
         """Return what a genuine sender sent, ready for the store, or what to answer at once."""
         secrets = self._values.of(hook.webhook.verify)
         if secrets is None:
@@ -124,7 +126,9 @@ class Hooks:
         own = hook.webhook.max_body
         return self._limit if own is None else min(self._limit, Limit(own, "max_body of this webhook"))
 
-    def _check(self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]) -> Reply | Prepared:
+    def _check(
+        self, hook: Hook, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
+    ) -> Reply | PreparedDelivery:
         """Judge sender, body and value, and make it ready for the store; any thread may."""
         wrong = self._check_sender(hook, headers, body, secrets)
         if wrong is not None:
@@ -156,7 +160,7 @@ class Hooks:
             self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
         return reply
 
-    async def _store(self, ready: Prepared, held: Held) -> TakenIn | Refused:
+    async def _store(self, ready: PreparedDelivery, held: Held) -> TakenIn | Refused:
         """Take it in; its place is free again when the store has answered, however long its sender waits."""
         try:
             return await self._door.intake.store(ready)
@@ -165,7 +169,7 @@ class Hooks:
             held.free()
 
     async def _stored(
-        self, hook: Hook, headers: dict[str, str], ready: Prepared, storing: asyncio.Future[TakenIn | Refused]
+        self, hook: Hook, headers: dict[str, str], ready: PreparedDelivery, storing: asyncio.Future[TakenIn | Refused]
     ) -> Reply:
         try:
             async with asyncio.timeout(STORED_WITHIN_S):

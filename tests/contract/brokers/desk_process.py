@@ -10,7 +10,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.commands.results import DONE
-from mainspring.triggers.queue_desk import QueueDesk
+from mainspring.triggers.queues.queue_consumer import QueueConsumer
 
 
 class Intake:
@@ -31,7 +31,7 @@ class Intake:
 def main(url: str) -> None:
     intake = Intake()
     queue = BrokerQueue.parse(url, ack_wait="2s", prefetch=10)
-    desk = QueueDesk("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
+    desk = QueueConsumer("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
     asyncio.run(desk.run())
 
 

@@ -11,9 +11,9 @@ from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.triggers.queue_access import QueueSource, open_source
-from mainspring.triggers.queue_desk import QueueDesk
-from mainspring.triggers.queue_state import QueueState
+from mainspring.triggers.queues.consumer_state import QueueConsumerState
+from mainspring.triggers.queues.queue_consumer import QueueConsumer
+from mainspring.triggers.queues.queue_sources import QueueSource, open_source
 from tests.brokers.server import BrokerServer, Sent
 
 WITHIN_S = 40
@@ -58,11 +58,11 @@ class Desk:
 
     def __init__(self, queue: BrokerQueue, intake: Intake, secrets: dict[str, str]) -> None:
         self.intake = intake
-        self.states: list[QueueState] = []
-        self.desk = QueueDesk(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
+        self.states: list[QueueConsumerState] = []
+        self.desk = QueueConsumer(TRIGGER, queue, intake, _Secrets(secrets), report=self._report, clock=SystemClock())
         self.task = asyncio.create_task(self.desk.run())
 
-    def _report(self, state: QueueState) -> None:
+    def _report(self, state: QueueConsumerState) -> None:
         self.states.append(state)
         self.intake.changed.set()
 

@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queue_access import open_source
+from mainspring.triggers.queues.queue_sources import open_source
 from tests.brokers.server import Sent
 from tests.contract.brokers.desks import GROUP, Desks
 

@@ -4,8 +4,8 @@ import pytest
 
 from mainspring.store.commands.sessions import Bury, CloseSession
 from mainspring.store.commands.triggers import NoteAsked
-from mainspring.triggers.delivered import Delivered
-from mainspring.triggers.suspects import BUSY, Suspects
+from mainspring.triggers.delivery_rows import DeliveryRow
+from mainspring.triggers.poison_deliveries import BUSY, PoisonDeliveries
 from tests.contract.store.arrivals import HOOK, announced, hook, taking_in
 
 
@@ -18,8 +18,8 @@ def store(store):
 
 def deaths(store, suspects=None):
     """What a process that starts now is told, by delivery."""
-    rows = [Delivered(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
-    return (suspects or Suspects(store.reader)).deaths(rows)
+    rows = [DeliveryRow(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
+    return (suspects or PoisonDeliveries(store.reader)).deaths(rows)
 
 
 @pytest.mark.parametrize(("end", "count"), [("dies", 1), ("closes", 0), ("lives", BUSY)])
@@ -36,7 +36,7 @@ def test_whoever_died_while_it_asked_is_counted(store, second, end, count):
 
 def test_what_came_since_is_asked_without_a_word(store):
     """Only what was there before a process, and what it has not written down itself, is looked at with care."""
-    suspects = Suspects(store.reader)
+    suspects = PoisonDeliveries(store.reader)
     assert deaths(store, suspects) == {"d1": 0}
     suspects.note(["d1"])
     store.do(taking_in(store, "later", filtered=True, start=None, id="d2"))

@@ -12,8 +12,8 @@ from mainspring.config.settings import CalendarSettings
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
 from mainspring.domain.time.schedule import Schedule
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 
 NOW = round(datetime(2026, 5, 4, 12, tzinfo=UTC).timestamp() * 1000)
 BANKS = (
@@ -77,7 +77,7 @@ def test_schedule_keeps_to_the_calendar_of_the_configuration(load):
         two_toml='[script.sweep]\ncmd = "true"\nevery = "1h"\ncalendar = "banks"\n',
     )
     assert registry.problems == []
-    rows = {row.name: row for row in announcement(registry, NOW).schedules}
+    rows = {row.name: row for row in build_announcement(registry, NOW).schedules}
     pay = registry.get("pay").definition.schedules[0]
     christmas = round(datetime(2026, 12, 24, 8, tzinfo=UTC).timestamp() * 1000)
     assert f"{pay.local(pay.next_after(christmas - 1)):%F %H:%M}" == "2027-01-04 09:00"
@@ -88,7 +88,7 @@ def test_schedule_keeps_to_the_calendar_of_the_configuration(load):
 def test_dates_of_another_year_leave_the_key_as_it_is(load):
     """Next year's announcement is of the same schedule."""
     text = 'import mainspring as ms\n@ms.task(cron="0 9 * * *", calendar="banks")\ndef pay() -> None: ...\n'
-    first = announcement(load(BANKS, one_py=text), NOW).schedules[0]
+    first = build_announcement(load(BANKS, one_py=text), NOW).schedules[0]
     later = calendars_of({"banks": CalendarSettings(holidays=("DE-BY",))}, NOW + 400 * 86_400_000)["banks"]()
     assert later.key == made(holidays=("DE-BY",)).key.replace('"c"', '"banks"')
     assert first.key.startswith("cron 0 9 * * * UTC {")
@@ -152,7 +152,7 @@ def test_calendar_that_was_not_known_is_a_problem_and_starts_nothing():
         @ms.task(cron="0 9 * * *", calendar="banks")
         def pay() -> None: ...
 
-    assert announcement(registry, NOW).schedules == ()
+    assert build_announcement(registry, NOW).schedules == ()
     (problem,) = registry.problems
     assert "keeps to calendar 'banks'" in problem.what
 

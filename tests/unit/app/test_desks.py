@@ -17,7 +17,7 @@ from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.triggers import ReportDesk
-from mainspring.triggers.known import KnownTrigger
+from mainspring.triggers.trigger_cache import CachedTrigger
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,7 +46,7 @@ class Store:
 async def watching(folder: Path, store: Store):
     """Run the desk of a folder."""
     source = WatchedFolder.parse(str(folder), every="100ms", settle="0s", max_size=3)
-    known = KnownTrigger(
+    known = CachedTrigger(
         "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None
     )
     desk = Desks(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]

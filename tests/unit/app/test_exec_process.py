@@ -5,8 +5,8 @@ import pytest
 from mainspring.app.exec_plan import ExecPlan
 from mainspring.app.exec_process import ExecProcess
 from mainspring.domain.definitions.options import DefinitionKind
-from mainspring.engine.scripts import command_definition
-from mainspring.engine.wrapped import Wrapping
+from mainspring.engine.commands.exec_run import ExecRunSpec
+from mainspring.engine.definitions.scripts import build_command_definition
 from mainspring.service.spool import Spool
 
 
@@ -18,7 +18,9 @@ def test_nothing_is_made_beside_what_is_no_store(tmp_path, name):
     (shop / "letter").write_text("Dear customer, " * 200)
     usual = Spool(tmp_path / "usual")
     plan = ExecPlan(
-        wrapping=Wrapping(definition=command_definition(DefinitionKind.EXEC, "x", ["true"], {}), words=["true"]),
+        wrapping=ExecRunSpec(
+            definition=build_command_definition(DefinitionKind.EXEC, "x", ["true"], {}), words=["true"]
+        ),
         store=shop / name,
         spool=shop / f"{name}.spool",
         spare_spool=usual.folder,
@@ -32,7 +34,9 @@ def test_nothing_is_made_beside_what_is_no_store(tmp_path, name):
 def test_record_that_no_store_is_known_for_says_so(tmp_path, capfd):
     """It waits for a person: the configuration could not be read."""
     plan = ExecPlan(
-        wrapping=Wrapping(definition=command_definition(DefinitionKind.EXEC, "x", ["true"], {}), words=["true"]),
+        wrapping=ExecRunSpec(
+            definition=build_command_definition(DefinitionKind.EXEC, "x", ["true"], {}), words=["true"]
+        ),
         store=None,
         spool=tmp_path / "unclaimed-1",
         claimed=False,

@@ -9,8 +9,8 @@ from mainspring.app.exec_trace import trace_own
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.runs.trace_span import trace_id_of
-from mainspring.engine.wrapped import WrappedRun
-from mainspring.engine.wrapped_record import start
+from mainspring.engine.commands.exec_run import ExecRun
+from mainspring.engine.commands.exec_run_record import build_start
 from tests.otlp_collector import OtlpCollector
 from tests.unit.operations.traces.test_wrapped import WRAPPING
 
@@ -25,7 +25,7 @@ def collector():
 @pytest.fixture(scope="module")
 def run():
     clock = SystemClock()
-    return start(WRAPPING, "r_1", clock.now(), "exec"), WrappedRun(WRAPPING, run="r_1", key="k", clock=clock).run()
+    return build_start(WRAPPING, "r_1", clock.now(), "exec"), ExecRun(WRAPPING, run="r_1", key="k", clock=clock).run()
 
 
 def settings(folder, endpoint):

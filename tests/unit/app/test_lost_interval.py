@@ -12,8 +12,8 @@ from mainspring.cli.main import run
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.set_aside import NEXT, undecided_text
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.operations.facts import FactsReader
@@ -59,7 +59,7 @@ class Site:
         self.opened = make_store(self.url, clock=self.clock)
         self.opened.open()
         self.opened.open_session("worker")
-        self.opened.apply(announcement(declared(), self.clock.now()))
+        self.opened.apply(build_announcement(declared(), self.clock.now()))
         return self.opened
 
     def close(self):

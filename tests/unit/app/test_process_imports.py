@@ -6,11 +6,15 @@ import sys
 import pytest
 
 NEEDLESS = {
-    "mainspring.app.supervisor": ("mainspring.app.working", "mainspring.app.upkeep", "mainspring.engine.registry"),
-    "mainspring.app.scheduler_process": ("mainspring.app.working", "mainspring.engine.worker", "http.client"),
-    "mainspring.app.watcher_process": ("mainspring.app.working", "mainspring.engine.worker", "http.client"),
+    "mainspring.app.supervisor": (
+        "mainspring.app.working",
+        "mainspring.app.upkeep",
+        "mainspring.engine.definitions.registry",
+    ),
+    "mainspring.app.scheduler_process": ("mainspring.app.working", "mainspring.engine.worker.worker", "http.client"),
+    "mainspring.app.watcher_process": ("mainspring.app.working", "mainspring.engine.worker.worker", "http.client"),
     "mainspring.app.worker_process": ("mainspring.app.tracing", "mainspring.web", "http.client"),
-    "mainspring.insight.verdict": ("mainspring.engine.registry", "asyncio", "http.client"),
+    "mainspring.insight.verdict": ("mainspring.engine.definitions.registry", "asyncio", "http.client"),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mainspring.app.process_log import begin_log
 from mainspring.config.logs_settings import LogsSettings
-from mainspring.engine.step_context import STEP, StepContext
+from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 
@@ -24,11 +24,11 @@ def log(capsys):
 def test_line_of_json_says_whose_it_is(log):
     """A record of a step carries its run, step and attempt, a control character harms nobody."""
     begin_log(environment="staging")
-    token = STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
+    token = CURRENT_STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
     try:
         logging.getLogger("users").warning("odd \x1b[31m\nline", extra={"fields": {"rows": 3}})
     finally:
-        STEP.reset(token)
+        CURRENT_STEP.reset(token)
     (text,) = log().splitlines()
     line = msgspec.json.decode(text)
     assert (line["run"], line["workflow"], line["step"], line["attempt"]) == ("r_1", "shop", "fetch", 2)

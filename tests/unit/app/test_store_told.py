@@ -15,8 +15,8 @@ from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.engine.scripts import command_definition
-from mainspring.engine.wrapped import Wrapping
+from mainspring.engine.commands.exec_run import ExecRunSpec
+from mainspring.engine.definitions.scripts import build_command_definition
 from mainspring.store.sqlite.store import SqliteStore
 from tests.acceptance.receiver import Receiver
 
@@ -33,7 +33,7 @@ class Crontab:
     def exec(self):
         words = ["true"]
         plan = ExecPlan(
-            wrapping=Wrapping(definition=command_definition(DefinitionKind.EXEC, "x", words, {}), words=words),
+            wrapping=ExecRunSpec(definition=build_command_definition(DefinitionKind.EXEC, "x", words, {}), words=words),
             store=self.store,
             spool=self.settings.exec.spool,
             told=StoreTold(self.settings, SystemClock()).seen,

@@ -15,7 +15,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.monitors.system import process_findings
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.operations.facts import FactsReader
 from mainspring.service.bulk_act import do_piece
 from mainspring.store.commands.bulk import BeginBulk

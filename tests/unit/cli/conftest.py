@@ -12,8 +12,8 @@ import pytest
 from mainspring.cli.main import run
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
-from mainspring.engine.announcing import trigger_row
-from mainspring.engine.starting import StartOptions
+from mainspring.engine.definitions.announcement import build_trigger_row
+from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
@@ -83,7 +83,9 @@ class Stage:
             for one in definitions
             if one.schedules
         )
-        triggers = tuple(trigger_row(one.name, end, it) for one in definitions for end, it in one.triggers.items())
+        triggers = tuple(
+            build_trigger_row(one.name, end, it) for one in definitions for end, it in one.triggers.items()
+        )
         self.do(Announce("code", rows, schedules, triggers))
 
     def start(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> str:

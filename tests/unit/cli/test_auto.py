@@ -12,9 +12,9 @@ from mainspring.domain.definitions.options import list_options, parse_options
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.announcing import problems_as_data
-from mainspring.engine.problem import PROBLEMS, Problem
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import encode_problems
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
+from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.standings import standings
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
 from mainspring.store.commands.incidents import Found, Observe
@@ -109,8 +109,10 @@ def test_list_shows_that_the_last_run_failed(cli, stage):
 def test_list_tells_what_kept_others_out(cli, stage, folder):
     """As the last worker told it: a file that failed as a whole has no name that could be in the list."""
     registry = Registry()
-    registry.problems.append(Problem(where="/srv/bad.py:3", what="failed to load: ValueError: x", how="Mend the file."))
-    stage.do(SetMeta(PROBLEMS, problems_as_data(registry)))
+    registry.problems.append(
+        LoadProblem(where="/srv/bad.py:3", what="failed to load: ValueError: x", how="Mend the file.")
+    )
+    stage.do(SetMeta(PROBLEMS_KEY, encode_problems(registry)))
     said = cli("auto", "list", "--json")
     assert len(said.json) == 2
     assert "/srv/bad.py:3: failed to load: ValueError: x\nMend the file." in said.err

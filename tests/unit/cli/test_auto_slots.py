@@ -4,9 +4,9 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.time.calendar import Calendar
-from mainspring.engine.announcing import announcement
-from mainspring.engine.calendars import calendars
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.calendars import use_calendars
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import MakeSlot
 
 HOUR = 3_600_000
@@ -24,7 +24,7 @@ def declared(**options) -> Registry:
 @pytest.fixture
 def hourly(stage):
     """An hourly task, announced; the full hour before now."""
-    stage.do(announcement(declared(), stage.now))
+    stage.do(build_announcement(declared(), stage.now))
     return stage.now - stage.now % HOUR
 
 
@@ -96,7 +96,7 @@ def checks(cli, name):
 
 def test_cadence_that_slips_is_shown_and_found(cli, stage):
     """Declared each minute, and none of it run, since one run goes on for ever."""
-    stage.do(announcement(declared(every="1m", cron=None), stage.now))
+    stage.do(build_announcement(declared(every="1m", cron=None), stage.now))
     top = stage.now - stage.now % 60_000
     for n in range(12, 0, -1):
         stage.do(MakeSlot("tidy", top - n * 60_000, top - (n - 1) * 60_000, "skipped", None, "goes on"))
@@ -129,8 +129,8 @@ def test_doctor_finds_slots_without_run_or_record(cli, stage, hourly, monkeypatc
 def test_doctor_warns_of_calendars_that_are_not_known_for_long(cli, stage):
     """Dates that were frozen years ago end one day."""
     old = Calendar(name="banks", holidays=("DE",), known_from=2015, known_until=2020)
-    with calendars({"banks": lambda: old}):
-        stage.do(announcement(declared(calendar="banks"), stage.now))
+    with use_calendars({"banks": lambda: old}):
+        stage.do(build_announcement(declared(calendar="banks"), stage.now))
     (found,) = checks(cli, "calendars")
     assert found["state"] == "warning"
     assert "banks" in found["text"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import mainspring
-from mainspring.engine.registry import Registry
-from mainspring.engine.scripts import load_scripts
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.scripts import load_scripts
 
 
 @pytest.mark.parametrize(

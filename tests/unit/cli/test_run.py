@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.runs import Claim
 from mainspring.store.process_store import ProcessStore
 from tests.looking import states_of

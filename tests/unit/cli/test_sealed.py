@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 from tests.acceptance import sealing_codec
 from tests.acceptance.sealing_codec import codec
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.engine.problem import PROBLEMS, Problem
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
 from mainspring.insight.handover import MOST
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, RetireAutomation, SetMeta
@@ -253,10 +253,10 @@ def test_what_is_an_incident_is_told_once(cli, stage, look):
 def test_file_that_fails_to_load_is_named_once(cli, stage, look):
     """By its file until the incident of an automation of it says the same; another file is still named."""
     files = [
-        Problem(where=f"/srv/{name}.py:1", what="failed to load: ValueError: x", how="Mend it.")
+        LoadProblem(where=f"/srv/{name}.py:1", what="failed to load: ValueError: x", how="Mend it.")
         for name in ("nightly", "other")
     ]
-    stage.do(SetMeta(PROBLEMS, msgspec.json.encode(files).decode()))
+    stage.do(SetMeta(PROBLEMS_KEY, msgspec.json.encode(files).decode()))
     stage.announce(BACKUP, problem="/srv/nightly.py:1\nValueError: x")
 
     def about_loading():

@@ -37,10 +37,10 @@ from botocore.exceptions import ClientError
 from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.values.function_signature import read_signature
-from mainspring.engine.attempt_end import child_died, timed_out
-from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.command import CommandEnd
-from mainspring.engine.commands import check_end
+from mainspring.engine.attempts.attempt_end import end_with_child_death, end_with_timeout
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.commands.command import CommandEnd
+from mainspring.engine.commands.command_step import raise_unless_succeeded
 
 Made = Callable[[], Failure]
 
@@ -138,11 +138,18 @@ def module(text: str) -> None:
 
 
 def ended(tail: str, code: int = 1, word: str = "./backup.sh") -> Made:
-    return raised(check_end, [word], CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, took_us=1), None)
+    return raised(
+        raise_unless_succeeded,
+        [word],
+        CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, took_us=1),
+        None,
+    )
 
 
 def late(word: str, span: timedelta) -> Made:
-    return raised(check_end, [word], CommandEnd(code=-15, timed_out=True, stopped=False, tail="x", took_us=1), span)
+    return raised(
+        raise_unless_succeeded, [word], CommandEnd(code=-15, timed_out=True, stopped=False, tail="x", took_us=1), span
+    )
 
 
 def cloud(code: str, operation: str, message: str) -> Made:
@@ -159,11 +166,11 @@ _SPEC = AttemptSpec(
 
 
 def timeout_of(step: str, attempt: int) -> Made:
-    return lambda: timed_out(spec(step, attempt), 1).failure  # type: ignore[return-value]
+    return lambda: end_with_timeout(spec(step, attempt), 1).failure  # type: ignore[return-value]
 
 
 def death_of(step: str, attempt: int, code: int, words: str = "") -> Made:
-    return lambda: child_died(spec(step, attempt), code, words, 1).failure  # type: ignore[return-value]
+    return lambda: end_with_child_death(spec(step, attempt), code, words, 1).failure  # type: ignore[return-value]
 
 
 def pg(name_: str, text: str) -> Made:

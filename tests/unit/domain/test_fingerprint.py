@@ -12,8 +12,8 @@ from mainspring.domain.failures.error_location import locate_function
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.command import CommandEnd
-from mainspring.engine.commands import check_end
+from mainspring.engine.commands.command import CommandEnd
+from mainspring.engine.commands.command_step import raise_unless_succeeded
 from tests.unit.domain.fingerprint_pairs import PAIRS
 
 USER = "/srv/shop/orders.py:41 charge"
@@ -96,8 +96,8 @@ def test_fingerprint_never_raises(type, code, message, frames, hint):
         ([USER, "/v/lib/python3.12/site-packages/httpx/_client.py:9 Client.send"], "orders.py charge"),
         ([USER, "/usr/lib/python3.11/json/decoder.py:9 JSONDecoder.decode"], "orders.py charge"),
         ([USER, "/usr/lib/python3/dist-packages/requests/api.py:9 get"], "orders.py charge"),
-        (["/w/src/mainspring/engine/thread_attempt.py:3 run", USER], "orders.py charge"),
-        ([USER, "/w/src/mainspring/engine/run.py:3 Run.step"], "orders.py charge"),
+        (["/w/src/mainspring/engine/attempts/thread_attempt.py:3 run", USER], "orders.py charge"),
+        ([USER, "/w/src/mainspring/engine/body/run.py:3 Run.step"], "orders.py charge"),
         ([USER, "<frozen importlib._bootstrap>:3 _find"], "orders.py charge"),
         (["C:\\shop\\orders.py:3 charge", "C:\\Python312\\Lib\\json\\decoder.py:9 decode"], "orders.py charge"),
         (["/srv/shop/billing/__init__.py:3 charge"], "billing/__init__.py charge"),
@@ -121,7 +121,7 @@ def test_place_is_the_innermost_function_of_the_user(frames, place):
 def _ended(words: list[str], code: int, tail: str) -> Failure:
     end = CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, took_us=5)
     with pytest.raises(Exception, match="ended") as caught:
-        check_end(words, end, None)
+        raise_unless_succeeded(words, end, None)
     return Failure.of(caught.value, classify(caught.value))
 
 

@@ -12,7 +12,7 @@ from mainspring.domain.triggers.header_template import (
 )
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.engine.trigger_draft import draft_of
+from mainspring.engine.definitions.trigger_draft import build_trigger_draft
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_every_option_takes_either_spelling():
     assert FlowControl.parse(by="{headers.X-Tenant}").by == kept
     verifier = ms.verify.none()
     assert Webhook.parse("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
-    draft = draft_of("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
+    draft = build_trigger_draft("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
     assert draft.partition == kept
 
 

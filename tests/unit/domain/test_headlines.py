@@ -13,11 +13,11 @@ from mainspring.domain.failures.error_location import locate_full_path, locate_l
 from mainspring.domain.failures.failure import Failure, shorten_headline
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.failures.saved_error import RunFailed, SavedError, StepFailed, make_saved_error
-from mainspring.engine.command import CommandEnd
-from mainspring.engine.commands import check_end
+from mainspring.engine.commands.command import CommandEnd
+from mainspring.engine.commands.command_step import raise_unless_succeeded
 
 FRAMES = [
-    "/w/src/mainspring/engine/thread_attempt.py:77 ThreadAttempt._call",
+    "/w/src/mainspring/engine/attempts/thread_attempt.py:77 ThreadAttempt._call",
     "/srv/shop/jobs.py:6 w",
     "/usr/lib/python3.13/json/decoder.py:345 JSONDecoder.decode",
 ]
@@ -49,7 +49,7 @@ def test_headline_of_what_is_no_exception_of_users_is_its_words():
     assert Failure("Drift", "drift", "the code asks for another input").headline == "the code asks for another input"
     end = CommandEnd(code=3, timed_out=False, stopped=False, tail="", took_us=5)
     with pytest.raises(Exception, match="ended") as caught:
-        check_end(["/srv/backup.sh"], end, None)
+        raise_unless_succeeded(["/srv/backup.sh"], end, None)
     assert Failure.of(caught.value, classify(caught.value)).headline == "/srv/backup.sh ended with exit code 3"
 
 

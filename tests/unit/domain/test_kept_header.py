@@ -6,7 +6,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.triggers.webhooks import verify
 from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.engine.trigger_draft import draft_of
+from mainspring.engine.definitions.trigger_draft import build_trigger_draft
 
 PLAIN = {
     "content-type": "application/json",
@@ -57,6 +57,6 @@ def test_templates_over_what_is_stored_name_what_is_kept(option):
     """Otherwise no delivery would ever have a value for it."""
     for header in ("authorization", "x-proof", "stripe-signature"):
         with pytest.raises(OptionError, match=f"{option} names the header {header}, which is not kept"):
-            draft_of("webhook", {"path": "/a", "verify": OWN, option: f"{{headers.{header}}}"})
-    assert draft_of("webhook", {"path": "/a", "verify": OWN, option: "{headers.x-tenant}"})
-    assert draft_of("event", {"name": "a", option: "{headers.authorization}"})
+            build_trigger_draft("webhook", {"path": "/a", "verify": OWN, option: f"{{headers.{header}}}"})
+    assert build_trigger_draft("webhook", {"path": "/a", "verify": OWN, option: "{headers.x-tenant}"})
+    assert build_trigger_draft("event", {"name": "a", option: "{headers.authorization}"})

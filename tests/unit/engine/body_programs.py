@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mainspring.engine.run import Run
+from mainspring.engine.body.run import Run
 
 Node = tuple[Any, ...]
 

@@ -15,10 +15,10 @@ from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import decode, encode
-from mainspring.engine.body import Body
-from mainspring.engine.body_shutdown import run_to_end
-from mainspring.engine.requests import Request, StepCall, TimerCall
-from mainspring.engine.run import Run
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.request import Request, StepCall, TimerCall
+from mainspring.engine.body.run import Run
+from mainspring.engine.body.shutdown import run_to_end
 
 RUN = "r01"
 BEGAN_AT = 1_700_000_000_000

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.body import Body
+from mainspring.engine.body.body import Body
 from tests.unit.engine.body_programs import PROGRAMS, main_of
 from tests.unit.engine.body_world import Life, World, new_body
 

@@ -16,9 +16,9 @@ from mainspring.domain.failures.verdict import permanent
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
-from mainspring.engine.automation import Step
-from mainspring.engine.ending import ending_of
-from mainspring.engine.programs import Program
+from mainspring.engine.body.programs import Program
+from mainspring.engine.definitions.automation import Step
+from mainspring.engine.driver.run_end import build_run_end
 from tests.unit.engine.body_programs import work
 from tests.unit.engine.body_world import Life, World, new_body
 
@@ -230,7 +230,7 @@ def test_a_future_of_another_loop_ends_the_run_with_the_form_to_use():
     life = World(1, stops=False).live(main)
     other.close()
     program = Program(main, encode)
-    failure = ending_of(life.body, program, lambda error: Failure.of(error, permanent("body_error"))).failure
+    failure = build_run_end(life.body, program, lambda error: Failure.of(error, permanent("body_error"))).failure
     assert failure is not None
     assert failure.type.endswith("BodyError")
     assert "run.step(function" in (failure.hint or "")

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from mainspring.engine import capture as capturing
-from mainspring.engine.capture import Capture, StepHandler, StepStream, end_lines
-from mainspring.engine.step_context import STEP, AttemptClosed, StepContext
+from mainspring.engine.attempts.logs import log_capture as capturing
+from mainspring.engine.attempts.logs.log_capture import OutputCapture, StepLogHandler, StepStream, post_last_lines
+from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed, StepContext
 
 LOG = logging.getLogger("users.code")
 
@@ -39,9 +39,9 @@ def heard():
 @pytest.fixture
 def step(heard):
     context = StepContext(heard, run_id="r", name="s", key="k", attempt=1)
-    token = STEP.set(context)
+    token = CURRENT_STEP.set(context)
     yield context
-    STEP.reset(token)
+    CURRENT_STEP.reset(token)
 
 
 @pytest.fixture(params=[True, False], ids=["beside", "instead"])
@@ -53,7 +53,7 @@ def beside(request):
 def alone(monkeypatch):
     """Nothing of an engine that another test of this process left."""
     root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [one for one in root.handlers if not isinstance(one, StepHandler)])
+    monkeypatch.setattr(root, "handlers", [one for one in root.handlers if not isinstance(one, StepLogHandler)])
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         monkeypatch.setattr(sys, name, stream.inner if isinstance(stream, StepStream) else stream)
@@ -65,7 +65,7 @@ def begin(beside):
     captures = []
 
     def start():
-        captures.append(Capture())
+        captures.append(OutputCapture())
         captures[-1].begin(beside=beside)
 
     yield start
@@ -80,7 +80,7 @@ def test_prints_of_a_step_become_its_lines(begin, heard, step, beside, capsys):
     print(" and a half")
     sys.stderr.writelines(["a\n", "b\r\n", "c"])
     assert heard.lines == [("stdout", "info", "one and a half"), ("stderr", "warning", "a"), ("stderr", "warning", "b")]
-    end_lines(step)
+    post_last_lines(step)
     assert heard.lines[-1] == ("stderr", "warning", "c")
     assert capsys.readouterr().out == ("one and a half\n" if beside else "")
     assert {sign.is_out for sign in heard.signs} == {beside}
@@ -142,7 +142,7 @@ def test_step_that_was_given_up_prints_on_in_peace(begin, heard, step):
     heard.is_closed = True
     print("still here")
     LOG.warning("and here")
-    end_lines(step)
+    post_last_lines(step)
     assert heard.signs == []
 
 
@@ -203,7 +203,7 @@ def test_two_users_capture_once(monkeypatch, heard, step):
     """Of two engines in a program each line is handed over once, until the last one has gone."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
-    capture = Capture()
+    capture = OutputCapture()
     capture.begin(beside=False)
     capture.begin(beside=False)
     print("once")
@@ -222,5 +222,5 @@ def test_report_of_a_handler_that_fails_is_no_line_of_the_step(begin, heard, ste
     closed.stream.close()
     monkeypatch.setattr(LOG, "handlers", [closed])
     LOG.warning("three left")
-    end_lines(step)
+    post_last_lines(step)
     assert [text for _, _, text in heard.lines] == ["three left"]

@@ -5,9 +5,9 @@ import errno
 
 import pytest
 
-from mainspring.engine import children as module
-from mainspring.engine.child_process import ChildSettings
-from mainspring.engine.children import Children
+from mainspring.engine.attempts.processes import child_pool as module
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_process import ChildSettings
 
 
 class FakeChild:
@@ -57,7 +57,7 @@ def pool(loop, monkeypatch):
     FakeChild.count = 0
     told = []
     settings = ChildSettings(calls_at_most=3, growth_at_most=100)
-    pool = Children(
+    pool = ChildPool(
         loop, size=2, on_sign=lambda spec, kind, sign: told.append((spec, sign.pgid, sign.ended)), settings=settings
     )
     pool.told = told

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.engine.claims import Claims
-from mainspring.engine.worker_settings import WorkerSettings
+from mainspring.engine.worker.run_claimer import RunClaimer
+from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.runs import Claimed
 
 
@@ -67,9 +67,9 @@ def store(loop):
 @pytest.fixture
 def claims(loop, store):
     worker = SimpleNamespace(
-        loop=loop, store=store, clock=SystemClock(), settings=WorkerSettings(), draining=False, room=8
+        loop=loop, store=store, clock=SystemClock(), settings=WorkerOptions(), draining=False, room=8
     )
-    return Claims(worker)
+    return RunClaimer(worker)
 
 
 def at_each_hundredth(claims, loop, count):

@@ -12,8 +12,8 @@ from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.codec_outage import CodecOutage
-from mainspring.engine.waits import Waits
+from mainspring.engine.driver.waits import RunWaits
+from mainspring.engine.worker.codec_outage import CodecOutage
 from mainspring.store.commands.inbox import ReturnFact
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import Annotate, CancelChild, Halt, ParentLink, Release, StartRun
@@ -221,7 +221,7 @@ def test_signal_that_waited_to_be_put_back_can_be_read_by_the_next_wait(bench):
         accepts=lambda answer: answer is DONE,
         advance=list,
     )
-    waits = Waits(driver)
+    waits = RunWaits(driver)
     bench.service.fault = TimeoutError()
     waits.return_unheard()
     bench.service.fault = None

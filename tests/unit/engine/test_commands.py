@@ -9,13 +9,13 @@ import pytest
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.domain.failures.failure import Failure
-from mainspring.engine.command import CommandFailed
-from mainspring.engine.commands import CommandResult, output_bytes_of, run_command
-from mainspring.engine.expected import ResultNotExpected
-from mainspring.engine.process_exit import signal_name
-from mainspring.engine.products import NotProduced
-from mainspring.engine.signs import LogSign, ProcessSign
-from mainspring.engine.step_context import STEP, NotInStepError, StepContext
+from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
+from mainspring.engine.attempts.process_exit import signal_name
+from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
+from mainspring.engine.commands.command import CommandFailed
+from mainspring.engine.commands.command_step import CommandResult, read_output_bytes, run_command
+from mainspring.engine.commands.output_file_check import NotProduced
+from mainspring.engine.commands.result_schema import ResultNotExpected
 
 
 class Told:
@@ -25,16 +25,18 @@ class Told:
 
     def post(self, sign):
         self.signs.append(sign)
-        if isinstance(sign, ProcessSign) and sign.ack is not None:
+        if isinstance(sign, ProcessReport) and sign.ack is not None:
             sign.ack(self.answer)
 
 
 @pytest.fixture
 def told():
     channel = Told()
-    token = STEP.set(StepContext(channel, run_id="r1", name="s", key="k1", attempt=2, slot_at=1_767_582_000_000))
+    token = CURRENT_STEP.set(
+        StepContext(channel, run_id="r1", name="s", key="k1", attempt=2, slot_at=1_767_582_000_000)
+    )
     yield channel
-    STEP.reset(token)
+    CURRENT_STEP.reset(token)
 
 
 def test_command_step_logs_lines_and_returns_the_tail(told, tmp_path):
@@ -44,12 +46,12 @@ def test_command_step_logs_lines_and_returns_the_tail(told, tmp_path):
     )
     result = run_command(["sh", "-c", script], cwd=str(tmp_path), env={"X": "y"})
     assert result.exit_code == 0
-    lines = [sign for sign in told.signs if isinstance(sign, LogSign)]
+    lines = [sign for sign in told.signs if isinstance(sign, LogReport)]
     out = [sign.text for sign in lines if sign.stream == "stdout"]
     assert out == ["r1 2 k1 2026-01-05T03:00:00Z y", os.path.realpath(tmp_path)]
-    assert LogSign("warning", "oh", stream="stderr") in lines
-    assert [sign.ended for sign in told.signs if isinstance(sign, ProcessSign)] == [False, True]
-    assert STEP.get().stopper is None
+    assert LogReport("warning", "oh", stream="stderr") in lines
+    assert [sign.ended for sign in told.signs if isinstance(sign, ProcessReport)] == [False, True]
+    assert CURRENT_STEP.get().stopper is None
 
 
 def test_command_step_fails_with_code_and_last_line(told):
@@ -77,8 +79,8 @@ def test_command_step_tells_how_much_it_put_out(told, tmp_path):
 
 def test_result_of_an_older_version_has_no_size():
     """What was saved before sizes were known is read as unknown."""
-    assert output_bytes_of(b'{"exit_code":0,"tail":"","took_ms":1}') is None
-    assert output_bytes_of(msgspec.json.encode(CommandResult(0, "", 1, 7))) == 7
+    assert read_output_bytes(b'{"exit_code":0,"tail":"","took_ms":1}') is None
+    assert read_output_bytes(msgspec.json.encode(CommandResult(0, "", 1, 7))) == 7
 
 
 def test_command_step_checks_what_it_produces(told, tmp_path):

@@ -11,12 +11,12 @@ import pytest
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, OutsideStepError, UnknownNameError
 from mainspring.domain.failures.retry import Retry
-from mainspring.engine import on
-from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.defaults import defaults
-from mainspring.engine.definitions import script, step, task, workflow
-from mainspring.engine.registry import Registry
-from mainspring.engine.transaction import Tx
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.transaction import Tx
+from mainspring.engine.definitions import on
+from mainspring.engine.definitions.decorators import script, step, task, workflow
+from mainspring.engine.definitions.default_options import use_default_options
+from mainspring.engine.definitions.registry import Registry
 
 
 @pytest.fixture(autouse=True)
@@ -293,7 +293,7 @@ def test_shared_defaults_stand_under_those_alone_that_can_obey_them(registry):
 
     def note(tx: Tx) -> None: ...
 
-    with defaults({"timeout": "20m", "delivery": "transactional", "owner": "ann"}):
+    with use_default_options({"timeout": "20m", "delivery": "transactional", "owner": "ann"}):
         workflow(order)
         task(note)
         script("backup", "./backup.sh")

@@ -4,8 +4,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 from mainspring.domain.runs.journal import OutcomeKind
-from mainspring.engine.due_times import DueTimes
-from mainspring.engine.requests import Request
+from mainspring.engine.body.request import Request
+from mainspring.engine.driver.wakeups import RunWakeups
 from mainspring.testing import FakeClock, VirtualLoop
 
 HOUR = 3_600_000
@@ -19,7 +19,7 @@ def test_due_times_of_the_old_clock_move_and_those_of_the_new_one_stay():
     """What was written after the step, before the worker heard of it, is right already."""
     clock = FakeClock()
     loop = VirtualLoop(FakeClock())
-    due = DueTimes(SimpleNamespace(clock=clock, loop=loop), lambda: None)
+    due = RunWakeups(SimpleNamespace(clock=clock, loop=loop), lambda: None)
     due.deadline_at = clock.now() + 5 * HOUR
     due.push(clock.now() + HOUR, timer("old"))
     clock.advance(timedelta(hours=-2))

@@ -10,9 +10,9 @@ from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.engine.ending import ending_of
-from mainspring.engine.failures import Failures
-from mainspring.engine.requests import Restarted
+from mainspring.engine.body.failed_outcomes import FailedOutcomes
+from mainspring.engine.body.request import Restarted
+from mainspring.engine.driver.run_end import build_run_end
 from tests.contract.isolated_steps import LyingError
 
 
@@ -40,15 +40,15 @@ def test_stop_beside_a_restart_holds(
     stopping: OutcomeKind | None, state: RunState, reason: FailureReason | None
 ) -> None:
     """A cancel that was taken in while the body asked to begin anew is not lost: nothing begins anew."""
-    ending = ending_of(body_that_restarts(stopping), None, None)  # type: ignore[arg-type]
+    ending = build_run_end(body_that_restarts(stopping), None, None)  # type: ignore[arg-type]
     assert (ending.state, ending.reason, ending.restart) == (state, reason, None if stopping else b"{}")
 
 
 def test_error_that_breaks_when_it_is_asked_ends_the_run_all_the_same() -> None:
     """What stands for it names its class."""
     body = body_that_restarts(None, LyingError())
-    body.failures = Failures()
-    ending = ending_of(body, None, lambda error: Failure.of(error, classify(error)))  # type: ignore[arg-type]
+    body.failures = FailedOutcomes()
+    ending = build_run_end(body, None, lambda error: Failure.of(error, classify(error)))  # type: ignore[arg-type]
     assert (ending.state, ending.reason) == (RunState.FAILED, FailureReason.BODY_ERROR)
     assert ending.failure is not None
     assert "raised LyingError, which breaks" in ending.failure.message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.engine.expected import ResultNotExpected, check_of, check_printed, check_result
+from mainspring.engine.commands.result_schema import ResultNotExpected, build_result_check, check_printed, check_result
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 LONG = {"properties": {"token": {"type": "string", "minLength": 500, "pattern": "^x"}}}
@@ -11,8 +11,8 @@ SECRET = "q9" * 60
 
 def test_nothing_is_asked_where_nothing_is_expected():
     """And a result that fits is let pass."""
-    assert check_of(None) is None
-    check = check_of({"type": "array", "maxItems": 1})
+    assert build_result_check(None) is None
+    check = build_result_check({"type": "array", "maxItems": 1})
     assert check is not None
     check(b"[1]")
     with pytest.raises(ResultNotExpected, match=r"\$: expected at most 1 items, got 2"):

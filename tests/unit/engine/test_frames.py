@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import transient
-from mainspring.engine import frames
-from mainspring.engine.frames import FrameError, FrameReader
+from mainspring.engine.attempts.processes import child_protocol
+from mainspring.engine.attempts.processes.child_protocol import FrameError, FrameReader
 
 MESSAGES = [
-    frames.Began(),
-    frames.Logged("info", "é\\x00", {"n": 1}),
-    frames.Progressed(1, None),
-    frames.Checkpointed(3, msgspec.Raw(b'{"a":[1,null]}')),
-    frames.Ended(ok=True, output=msgspec.Raw(b"null"), took_us=1, memory=2, is_spent=False),
-    frames.Ended(
+    child_protocol.StartMessage(),
+    child_protocol.LogMessage("info", "é\\x00", {"n": 1}),
+    child_protocol.ProgressMessage(1, None),
+    child_protocol.CheckpointMessage(3, msgspec.Raw(b'{"a":[1,null]}')),
+    child_protocol.EndMessage(ok=True, output=msgspec.Raw(b"null"), took_us=1, memory=2, is_spent=False),
+    child_protocol.EndMessage(
         ok=False,
         failure=Failure(type="T", code="c", message="m", data={"x": [1]}),
         verdict=transient("timeout"),
@@ -32,8 +32,8 @@ MESSAGES = [
 @given(st.lists(st.integers(1, 50), max_size=60))
 def test_frames_survive_any_cut_of_the_stream(cuts):
     """However a stream is cut, the same messages come out, each once."""
-    stream = b"".join(map(frames.frame, MESSAGES))
-    reader = FrameReader(frames.FromChild)
+    stream = b"".join(map(child_protocol.encode_frame, MESSAGES))
+    reader = FrameReader(child_protocol.MessageFromChild)
     got = []
     for cut in [*cuts, len(stream)]:
         got += reader.feed(stream[:cut])
@@ -55,11 +55,11 @@ def test_frames_survive_any_cut_of_the_stream(cuts):
 def test_reader_refuses_what_is_no_message(data):
     """Anything but a message of the expected kinds ends the channel."""
     with pytest.raises(FrameError):
-        FrameReader(frames.FromChild).feed(data)
+        FrameReader(child_protocol.MessageFromChild).feed(data)
 
 
 def test_frame_refuses_what_is_too_large(monkeypatch):
     """A message beyond the limit is refused by its sender."""
-    monkeypatch.setattr(frames, "MOST_BYTES", 100)
+    monkeypatch.setattr(child_protocol, "MAX_FRAME_BYTES", 100)
     with pytest.raises(FrameError, match="larger"):
-        frames.frame(frames.Logged("info", "x" * 100, {}))
+        child_protocol.encode_frame(child_protocol.LogMessage("info", "x" * 100, {}))

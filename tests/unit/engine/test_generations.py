@@ -4,7 +4,7 @@ from typing import Any
 
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.generations import Generations
+from mainspring.engine.driver.generations import Generations
 
 
 def outcome(asked: int, generation: int, superseded: int) -> Outcome:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.engine.history_reader import HistoryReader
+from mainspring.engine.worker.history_reader import HistoryReader
 
 
 class World:

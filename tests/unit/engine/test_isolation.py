@@ -10,7 +10,7 @@ import time
 import pytest
 
 from mainspring.domain.errors import DefinitionError
-from mainspring.engine.isolation import choose_isolation, importable, is_async, load_callable
+from mainspring.engine.attempts.isolation import choose_isolation, import_name_of, is_async, load_callable
 
 
 def plain_step() -> None:
@@ -82,7 +82,7 @@ def test_colour_is_seen_through_partials_and_objects():
 def test_what_no_child_can_import_is_refused(fn, why):
     """The error names the function, why, and what to do."""
     with pytest.raises(DefinitionError, match=why) as caught:
-        importable(fn)
+        import_name_of(fn)
     assert "top level" in str(caught.value)
 
 
@@ -91,13 +91,13 @@ def test_function_whose_name_was_taken_is_refused(monkeypatch):
     original = plain_step
     monkeypatch.setattr(sys.modules[__name__], "plain_step", async_step)
     with pytest.raises(DefinitionError, match="not what"):
-        importable(original)
+        import_name_of(original)
 
 
 @pytest.mark.parametrize("fn", [plain_step, Owner.static, Owner.of_class, time.sleep, json.dumps])
 def test_name_leads_back_to_the_function(fn):
     """Functions, static and class methods and builtins are found by the name they are given."""
-    assert load_callable(importable(fn)) == fn
+    assert load_callable(import_name_of(fn)) == fn
 
 
 def test_module_loaded_from_a_file_is_named_with_its_file(tmp_path, monkeypatch):
@@ -108,7 +108,7 @@ def test_module_loaded_from_a_file_is_named_with_its_file(tmp_path, monkeypatch)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "odd_module", module)
     spec.loader.exec_module(module)
-    name = importable(module.step)
+    name = import_name_of(module.step)
     assert name == f"odd_module@{file}:step"
     monkeypatch.delitem(sys.modules, "odd_module")
     assert load_callable(name)() == "odd_module"
@@ -120,10 +120,10 @@ def test_function_of_the_main_file_is_loaded_under_another_name(tmp_path):
     """A program's own file is not run again as the program."""
     file = tmp_path / "program.py"
     file.write_text(
-        "from mainspring.engine.isolation import importable, load_callable\n"
+        "from mainspring.engine.attempts.isolation import import_name_of, load_callable\n"
         "def step():\n    return __name__\n"
         "if __name__ == '__main__':\n"
-        "    name = importable(step)\n"
+        "    name = import_name_of(step)\n"
         "    print(name)\n"
         "    print(load_callable(name)())\n"
     )
@@ -134,9 +134,9 @@ def test_function_of_the_main_file_is_loaded_under_another_name(tmp_path):
 def test_module_started_by_name_keeps_its_name(tmp_path):
     """A program started with -m is imported by its module's name."""
     (tmp_path / "started.py").write_text(
-        "from mainspring.engine.isolation import importable\n"
+        "from mainspring.engine.attempts.isolation import import_name_of\n"
         "def step():\n    return 1\n"
-        "if __name__ == '__main__':\n    print(importable(step))\n"
+        "if __name__ == '__main__':\n    print(import_name_of(step))\n"
     )
     command = [sys.executable, "-m", "started"]
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=_environ(), cwd=tmp_path)

@@ -6,10 +6,10 @@ import pytest
 
 from mainspring.domain.definitions.options import DefinitionKind, is_option_effective, list_options
 from mainspring.domain.errors import DefinitionError
-from mainspring.engine import keywords
-from mainspring.engine.definitions import script, step, task, workflow
-from mainspring.engine.registry import Registry
-from mainspring.engine.scripts import command_definition
+from mainspring.engine.definitions import option_types
+from mainspring.engine.definitions.decorators import script, step, task, workflow
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.scripts import build_command_definition
 
 COMMAND_ONLY = {"cwd", "env"}
 SAMPLES = {
@@ -67,7 +67,9 @@ def test_typed_keywords_are_those_of_the_table():
     assert typed(workflow) == table(DefinitionKind.WORKFLOW)
     assert typed(script) - COMMAND_ONLY == table(DefinitionKind.SCRIPT) - {"name"}
     assert typed(step) == table(DefinitionKind.STEP)
-    assert set(keywords.NamedOptions.__annotations__) == {"name"} | set(keywords.AutomationOptions.__annotations__)
+    assert set(option_types.NamedOptions.__annotations__) == {"name"} | set(
+        option_types.AutomationOptions.__annotations__
+    )
 
 
 def test_each_surface_accepts_each_option_alone():
@@ -86,7 +88,7 @@ def test_each_surface_accepts_each_option_alone():
             (DefinitionKind.SCRIPT, lambda options=options: script("command", "./x", **options)._draft),
             (
                 DefinitionKind.SCRIPT,
-                lambda options=options: command_definition(
+                lambda options=options: build_command_definition(
                     DefinitionKind.SCRIPT, "plain", "./x", options, file="scripts.toml"
                 ),
             ),

@@ -9,8 +9,8 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.line_desk import LineDesk
-from mainspring.engine.signs import EndedSign
+from mainspring.engine.attempts.attempt_reports import EndReport
+from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.testing import FakeClock
@@ -56,7 +56,7 @@ def desk_with():
 
     def made(**more):
         keeper = Keeper()
-        return LineDesk(loop, keeper, FakeClock(), worker="here", **more), keeper.lines
+        return LogProcessor(loop, keeper, FakeClock(), worker="here", **more), keeper.lines
 
     yield made
     loop.close()
@@ -72,7 +72,7 @@ def listening(caplog):
 def test_failed_attempt_tells_cause_and_input(desk_with, caplog):
     """In the kept line and in the process's own; a secret's name is enough to hide it."""
     desk, kept = desk_with()
-    desk.end(CALL, EndedSign(OOPS, 12_000, stopped=False))
+    desk.end(CALL, EndReport(OOPS, 12_000, stopped=False))
     (line,) = kept
     assert (line["code"], line["fingerprint"]) == ("oops", fingerprint_of(OOPS).id)
     assert line["input"] == '{"account":"main","api_key":"***"}'
@@ -85,8 +85,8 @@ def test_values_are_left_out(desk_with, more, listening):
     """Where the setting says so, and where values are sealed; the fingerprint is then that of the sealed failure."""
     desk, kept = desk_with(**more)
     desk.life.attempt_began(CALL)
-    desk.end(CALL, EndedSign(OOPS, 1, stopped=False))
-    desk.end(CALL, EndedSign(None, 1, stopped=False, output=b"[1]"))
+    desk.end(CALL, EndReport(OOPS, 1, stopped=False))
+    desk.end(CALL, EndReport(None, 1, stopped=False, output=b"[1]"))
     desk.life.run_began(run_of(FakeClock()))
     desk.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"[1]")
     assert len(kept) == 5
@@ -101,7 +101,7 @@ def test_beginnings_and_good_ends_are_told_to_who_listens(desk_with, listening):
     run = run_of(FakeClock())
     desk.life.run_began(run)
     desk.life.attempt_began(CALL)
-    desk.end(CALL, EndedSign(None, 3_000, stopped=False, output=b'{"rows":3}'))
+    desk.end(CALL, EndReport(None, 3_000, stopped=False, output=b'{"rows":3}'))
     desk.life.run_ended(run, RunState.SUCCEEDED, b'{"rows":3}')
     assert [(line["text"], line["state"], line["level"]) for line in kept] == [
         ("run started", "running", "debug"),
@@ -118,7 +118,7 @@ def test_nothing_is_said_where_nobody_listens(desk_with):
     """Of what begins and goes well; and a run that goes on does not begin."""
     desk, kept = desk_with()
     desk.life.run_began(run_of(FakeClock()))
-    desk.end(CALL, EndedSign(None, 1, stopped=False, output=b"1"))
+    desk.end(CALL, EndReport(None, 1, stopped=False, output=b"1"))
     desk.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"1")
     assert kept == []
 

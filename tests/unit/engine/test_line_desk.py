@@ -5,9 +5,9 @@ import pytest
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.values.function_signature import read_signature
-from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.line_desk import LineDesk
-from mainspring.engine.signs import EndedSign, LogSign
+from mainspring.engine.attempts.attempt_reports import EndReport, LogReport
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.testing import FakeClock
 from mainspring.testing.virtual_loop import VirtualLoop
@@ -56,11 +56,11 @@ def loop():
 @pytest.fixture
 def desk(loop, keeper):
     KNOWN_SECRETS.add(["zq-correct-horse"])
-    return LineDesk(loop, keeper, FakeClock(), environment="test", worker="here")
+    return LogProcessor(loop, keeper, FakeClock(), environment="test", worker="here")
 
 
 def printed(text):
-    return LogSign("info", text, stream="stdout")
+    return LogReport("info", text, stream="stdout")
 
 
 def wait(loop, seconds):
@@ -86,7 +86,7 @@ def test_end_lets_out_what_is_held_and_tells_the_failure(desk, keeper):
     """The last line, then how it ended; and its lines are handed over."""
     desk.take(SPEC, printed("ends in z"))
     failure = Failure(type="a.b.Oops", code="oops", message="with zq-correct-horse")
-    desk.end(SPEC, EndedSign(failure, 12_345, stopped=False))
+    desk.end(SPEC, EndReport(failure, 12_345, stopped=False))
     assert keeper.texts == ["ends in z", "attempt 2 failed: Oops: with ***"]
     last = keeper.lines[-1]
     assert (last["state"], last["code"], last["duration_ms"], last["level"]) == ("failed", "oops", 12, "error")
@@ -97,7 +97,7 @@ def test_end_lets_out_what_is_held_and_tells_the_failure(desk, keeper):
 def test_attempt_that_was_stopped_is_no_error(desk, keeper):
     """That we ended it is worth a warning."""
     failure = Failure(type="CancelledError", code="cancelled", message="the worker stops")
-    desk.end(SPEC, EndedSign(failure, 1, stopped=True))
+    desk.end(SPEC, EndReport(failure, 1, stopped=True))
     assert (keeper.lines[0]["level"], keeper.texts) == (
         "warning",
         ["attempt 2 was stopped: the worker stops"],

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.runs.log_chunk import CHUNK_BYTES, MAX_RUN_BYTES
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.line_keeper import LineKeeper
+from mainspring.engine.attempts.logs.log_writer import LogWriter
 from mainspring.store.commands.results import DONE
 from mainspring.testing import FakeClock
 from mainspring.testing.virtual_loop import VirtualLoop
@@ -42,7 +42,7 @@ class Kept:
         self.loop = VirtualLoop(FakeClock())
         self.sent = []
         self.answers = []
-        self.keeper = LineKeeper(self.loop, self, sealing, **how)
+        self.keeper = LogWriter(self.loop, self, sealing, **how)
 
     def submit(self, command, on_done):
         self.sent.append(command)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import mainspring
-from mainspring.engine.body import Body
+from mainspring.engine.body.body import Body
 
 
 async def _waits(body: Body) -> None:
@@ -40,13 +40,13 @@ def test_sets_of_one_body_iterate_by_creation_number():
 
 
 LATE = """
-import mainspring.engine.loop as loop
+import mainspring.engine.body.deterministic_loop as loop
 loop._refuse_effects()
 
 class Late:
     def __init__(self, *kept): self.kept = kept
     def __del__(self, open=open, print=print):
-        print(self.kept[0]._EFFECTS)
+        print(self.kept[0]._FORBIDDEN_EFFECTS)
         open("/dev/null").close()
 
 loop.__dict__["late"] = Late(loop)

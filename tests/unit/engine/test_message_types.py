@@ -6,9 +6,9 @@ import msgspec
 
 import mainspring as ms
 from mainspring.domain.definitions.definition import read_message_schemas
-from mainspring.engine.announcing import announcement
-from mainspring.engine.message_types import message_schemas
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.message_types import find_message_schemas
+from mainspring.engine.definitions.registry import Registry
 
 BOOL, TEXT, WHOLE = {"type": "boolean"}, {"type": "string"}, {"type": "integer"}
 
@@ -36,7 +36,7 @@ def test_types_of_signals_and_events_are_found_by_name():
 
         await inside()
 
-    found = message_schemas(work)
+    found = find_message_schemas(work)
     assert found["signal"] == {
         "a": [BOOL, {"anyOf": [TEXT, {"type": "null"}]}],
         "b": [{"type": "array", "items": {"enum": ["x", "y"]}}],
@@ -53,7 +53,7 @@ def test_name_that_is_waited_for_without_a_type_is_left_out():
         await run.receive("b", int)
         await run.event("e")
 
-    assert message_schemas(work) == {"signal": {"b": [WHOLE]}}
+    assert find_message_schemas(work) == {"signal": {"b": [WHOLE]}}
 
 
 def test_nothing_is_said_of_what_the_text_does_not_tell():
@@ -79,7 +79,7 @@ def test_nothing_is_said_of_what_the_text_does_not_tell():
         await run.receive("a", "int")
 
     for fn in (handed_on, kept, computed, unknown, quoted, help_with.__code__):
-        assert message_schemas(fn) == {}
+        assert find_message_schemas(fn) == {}
 
 
 def test_announced_definition_holds_them():
@@ -90,6 +90,6 @@ def test_announced_definition_holds_them():
         async def work(run: ms.Run) -> int:
             return await run.receive("n", int)
 
-    (row,) = announcement(registry, 0).automations
+    (row,) = build_announcement(registry, 0).automations
     assert read_message_schemas(row.definition, "signal") == {"n": [WHOLE]}
     assert read_message_schemas(b"{}", "signal") == read_message_schemas(b"no JSON", "signal") == {}

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from mainspring.engine.parking import EMPTY_BYTES, Parking
+from mainspring.engine.worker.suspended_run_cache import BASE_BYTES, SuspendedRunCache
 
 
 class Parked:
@@ -24,7 +24,7 @@ def claimed(name: str, rank: int = 3, generation: int = 0, claim: int = 6) -> Si
 
 def test_parking_lets_the_longest_parked_go_by_number():
     """The third of two places pushes the first one out."""
-    parking, drivers = Parking(2, 1 << 30), [Parked(name) for name in "abc"]
+    parking, drivers = SuspendedRunCache(2, 1 << 30), [Parked(name) for name in "abc"]
     for driver in drivers:
         parking.park(driver)
     assert [driver.gone for driver in drivers] == [True, False, False]
@@ -32,7 +32,7 @@ def test_parking_lets_the_longest_parked_go_by_number():
 
 def test_parking_is_bounded_by_size():
     """A run with large values pushes others out although there are places; what was taken out makes room again."""
-    parking, small, large = Parking(100, 10 * EMPTY_BYTES), Parked("small"), Parked("large", 4 * EMPTY_BYTES)
+    parking, small, large = SuspendedRunCache(100, 10 * BASE_BYTES), Parked("small"), Parked("large", 4 * BASE_BYTES)
     parking.park(small)
     parking.park(large)
     assert not small.gone
@@ -49,7 +49,7 @@ def test_parking_is_bounded_by_size():
 def test_parked_run_that_went_on_elsewhere_is_not_used():
     """Another rank, generation or owner meanwhile means that the body misses something: it is let go and the run is replayed."""
     for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
-        parking, driver = Parking(10, 1 << 30), Parked("a")
+        parking, driver = SuspendedRunCache(10, 1 << 30), Parked("a")
         parking.park(driver)
         assert parking.take(other) is None
         assert driver.gone
@@ -57,7 +57,7 @@ def test_parked_run_that_went_on_elsewhere_is_not_used():
 
 def test_nothing_is_kept_without_a_place():
     """With no places each run is let go at once, so that every wake replays."""
-    parking, driver = Parking(0, 1 << 30), Parked("a")
+    parking, driver = SuspendedRunCache(0, 1 << 30), Parked("a")
     parking.park(driver)
     assert driver.gone
     parking.clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.engine.process_tree import MOST_PROCESSES, tree_of
+from mainspring.engine.attempts.processes.process_tree import MAX_PROCESSES, describe_process_tree
 
 
 class Proc:
@@ -35,7 +35,7 @@ def test_tree_tells_names_and_states(proc: Proc) -> None:
     proc.add(11, b"pg_dump", b"T", 10)
     proc.add(13, b"ssh", b"R", 11, group=13)
     proc.add(20, b"other", group=20)
-    assert tree_of(10, proc.path) == [
+    assert describe_process_tree(10, proc.path) == [
         "backup.sh (pid 10): sleeping",
         " pg_dump (pid 11): stopped by a signal",
         "  ssh (pid 13): running",
@@ -47,13 +47,13 @@ def test_what_lost_its_parent_is_found_by_its_group(proc: Proc) -> None:
     """It was begun by something that is over."""
     proc.add(10)
     proc.add(15, b"left", parent=1)
-    assert tree_of(10, proc.path) == ["sh (pid 10): sleeping", " left (pid 15): sleeping"]
+    assert describe_process_tree(10, proc.path) == ["sh (pid 10): sleeping", " left (pid 15): sleeping"]
 
 
 def test_name_may_be_anything(proc: Proc) -> None:
     """A process chooses its own, brackets and colours included."""
     proc.add(10, b") S (\x1b[31m\xff\n", b"Q")
-    (line,) = tree_of(10, proc.path)
+    (line,) = describe_process_tree(10, proc.path)
     assert line.isprintable()
     assert line.endswith("(pid 10): Q")
 
@@ -61,18 +61,18 @@ def test_name_may_be_anything(proc: Proc) -> None:
 def test_tree_is_bounded(proc: Proc) -> None:
     """Also of who forks without end."""
     proc.add(10)
-    for pid in range(11, 11 + 2 * MOST_PROCESSES):
+    for pid in range(11, 11 + 2 * MAX_PROCESSES):
         proc.add(pid, parent=pid - 1)
-    assert len(tree_of(10, proc.path)) == MOST_PROCESSES
+    assert len(describe_process_tree(10, proc.path)) == MAX_PROCESSES
 
 
 def test_process_that_is_gone_has_no_tree(proc: Proc) -> None:
     """Nor has one of which nothing can be read."""
     (proc.path / "10").mkdir()
-    assert tree_of(10, proc.path) == tree_of(99, proc.path) == []
+    assert describe_process_tree(10, proc.path) == describe_process_tree(99, proc.path) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
 def test_own_process_is_told_by_the_real_files() -> None:
     """As the system has them."""
-    assert f"(pid {os.getpid()}): " in tree_of(os.getpid())[0]
+    assert f"(pid {os.getpid()}): " in describe_process_tree(os.getpid())[0]

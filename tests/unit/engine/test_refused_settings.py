@@ -4,7 +4,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import OptionError
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
 
 
 def loaded(tmp_path, text):

@@ -9,15 +9,15 @@ import pytest
 
 from mainspring.domain.errors import DefinitionError, OptionError, UnknownNameError
 from mainspring.domain.text.escaping import is_plain_line
-from mainspring.engine import loading
-from mainspring.engine.definitions import script, step, task
-from mainspring.engine.isolation import load_callable
-from mainspring.engine.loading import load_module, module_name
-from mainspring.engine.registry import Registry
+from mainspring.engine.attempts.isolation import load_callable
+from mainspring.engine.definitions import module_loader
+from mainspring.engine.definitions.decorators import script, step, task
+from mainspring.engine.definitions.module_loader import build_module_name, load_module
+from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.known_secrets import KnownSecrets
 from tests.secret_encodings import CANARY, leaks
 
-HEAD = "from mainspring.engine.definitions import script, step, task, workflow\nfrom mainspring.engine import on\n"
+HEAD = "from mainspring.engine.definitions.decorators import script, step, task, workflow\nfrom mainspring.engine.definitions import on\n"
 
 
 FORKS = """
@@ -63,7 +63,7 @@ def test_file_that_is_executed_again_declares_only_its_new_text(write, tmp_path)
     """What it declared before, at other lines or wrongly, is gone."""
     path = write("a.py", "@task(timout='1s')\ndef old() -> None: ...\n@task\ndef removed() -> None: ...\n")
     assert len(Registry.load(["a.py"], tmp_path).problems) == 1
-    sys.modules.pop(module_name(path))
+    sys.modules.pop(build_module_name(path))
     write("a.py", "\n\n\n@task\ndef new() -> None: ...\n")
     registry = Registry.load(["a.py"], tmp_path)
     assert (sorted(registry.automations), registry.problems) == (["new"], [])
@@ -121,7 +121,7 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
 )
 def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, shown):
     """What a file raises while it loads is stored and told to people: it is as clean as the failure of a run."""
-    monkeypatch.setattr(loading, "KNOWN_SECRETS", hidden := KnownSecrets())
+    monkeypatch.setattr(module_loader, "KNOWN_SECRETS", hidden := KnownSecrets())
     hidden.add([CANARY])
     write(
         "a.py",
@@ -222,7 +222,7 @@ def test_file_module_has_a_stable_name_and_is_never_main(write):
     path = write("a-b.py", GOOD)
     with Registry():
         module = load_module(str(path))
-    assert module.__name__ == module_name(path.resolve())
+    assert module.__name__ == build_module_name(path.resolve())
     assert module.__name__.startswith("mainspring_file_a_b_")
     assert load_module(str(path)) is module
 

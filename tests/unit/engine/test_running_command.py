@@ -15,11 +15,11 @@ from queue import Queue
 import pytest
 
 from mainspring.domain.failures.classifier import FailureKind, classify
-from mainspring.engine.command import Command, CommandEnd, CommandFailed, command_environment
-from mainspring.engine.commands import check_end
-from mainspring.engine.outlet import Outlet
-from mainspring.engine.output_tail import TAIL_BYTES
-from mainspring.engine.running_command import RunningCommand
+from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_environment
+from mainspring.engine.commands.command_process import CommandProcess
+from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.output_tail import TAIL_BYTES
+from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
 SHELL = ["sh", "-c"]
 
@@ -27,8 +27,8 @@ SHELL = ["sh", "-c"]
 def run(*words, **options):
     """Run a command; return its end, its lines and what was told of its group."""
     lines, groups = [], []
-    running = RunningCommand(
-        Command(words=list(words), **options),
+    running = CommandProcess(
+        CommandSpec(words=list(words), **options),
         on_line=lambda stream, text: lines.append((stream, text)),
         on_group=lambda pgid, mark, ended: groups.append((pgid, mark, ended)),
     )
@@ -106,13 +106,13 @@ def test_command_that_ends_on_term_is_not_killed():
 
 def test_stop_ends_the_command_from_another_thread():
     """`stop` wakes the reader, before or after the start."""
-    running = RunningCommand(Command(words=["sleep", "60"]))
+    running = CommandProcess(CommandSpec(words=["sleep", "60"]))
     running.stop()
     end = running.run()
     assert (end.code, end.stopped, end.timed_out) == (-signal.SIGTERM, True, False)
     running.stop()
     up = threading.Event()
-    running = RunningCommand(Command(words=[*SHELL, "echo up; sleep 60"]), on_line=lambda *line: up.set())
+    running = CommandProcess(CommandSpec(words=[*SHELL, "echo up; sleep 60"]), on_line=lambda *line: up.set())
     stopper = threading.Thread(target=lambda: (up.wait(10), running.stop()))
     stopper.start()
     assert running.run().stopped
@@ -121,8 +121,8 @@ def test_stop_ends_the_command_from_another_thread():
 
 def test_forwarded_signal_reaches_the_command():
     """Signals that `exec` gets are handed on."""
-    running = RunningCommand(
-        Command(words=[*SHELL, "trap 'exit 9' HUP; echo up; while :; do sleep 0.01; done"]),
+    running = CommandProcess(
+        CommandSpec(words=[*SHELL, "trap 'exit 9' HUP; echo up; while :; do sleep 0.01; done"]),
         on_line=lambda *line: running.forward(signal.SIGHUP),
     )
     assert running.run().code == 9
@@ -140,8 +140,8 @@ def test_what_a_command_leaves_running_does_not_hold_it_up():
 
 def test_outlets_pass_output_on(capfd):
     """The output appears on our own streams as it is."""
-    command = Command(words=[*SHELL, "printf 'raw \\377'; echo err >&2"])
-    RunningCommand(command, outlets={"stdout": Outlet(1), "stderr": Outlet(2)}).run()
+    command = CommandSpec(words=[*SHELL, "printf 'raw \\377'; echo err >&2"])
+    CommandProcess(command, outlets={"stdout": StreamForwarder(1), "stderr": StreamForwarder(2)}).run()
     out = capfd.readouterr()
     assert out.err == "err\n"
     assert out.out.startswith("raw ")
@@ -163,15 +163,15 @@ def unread():
 
 def test_reader_that_reads_nothing_holds_up_no_time_out(unread):
     """The command is ended in time, and so are we."""
-    command = Command(words=["yes"], timeout=timedelta(milliseconds=200), kill_after=0.2)
-    end = RunningCommand(command, outlets={"stdout": Outlet(unread)}).run()
+    command = CommandSpec(words=["yes"], timeout=timedelta(milliseconds=200), kill_after=0.2)
+    end = CommandProcess(command, outlets={"stdout": StreamForwarder(unread)}).run()
     assert end.timed_out
 
 
 def test_reader_that_reads_nothing_holds_up_no_signal(unread):
     """Neither while the command runs nor when all that is left is to pass on what it printed."""
     for words, codes in ((["yes"], {-signal.SIGTERM}), (["seq", "10"], {-signal.SIGTERM, 0})):
-        running = RunningCommand(Command(words=words), outlets={"stdout": Outlet(unread)})
+        running = CommandProcess(CommandSpec(words=words), outlets={"stdout": StreamForwarder(unread)})
         ends: Queue[CommandEnd] = Queue()
         thread = threading.Thread(target=lambda running=running, ends=ends: ends.put(running.run()))
         thread.start()
@@ -184,8 +184,8 @@ def test_reader_that_reads_nothing_holds_up_no_signal(unread):
 def test_slow_reader_gets_everything():
     """However long after the command's own end."""
     read, write = os.pipe()
-    outlet, got = Outlet(write), bytearray()
-    running = RunningCommand(Command(words=["seq", "200000"]), outlets={"stdout": outlet})
+    outlet, got = StreamForwarder(write), bytearray()
+    running = CommandProcess(CommandSpec(words=["seq", "200000"]), outlets={"stdout": outlet})
     thread = threading.Thread(target=running.run)
     thread.start()
     expected = b"".join(b"%d\n" % n for n in range(1, 200001))
@@ -202,7 +202,7 @@ def test_command_whose_reader_has_gone_gets_a_broken_pipe(words):
     """It would print for ever if its output were thrown away in silence."""
     read, write = os.pipe()
     os.close(read)
-    end = RunningCommand(Command(words=words), outlets={"stdout": Outlet(write)}).run()
+    end = CommandProcess(CommandSpec(words=words), outlets={"stdout": StreamForwarder(write)}).run()
     os.close(write)
     assert end.code == -signal.SIGPIPE
     assert isinstance(end.lost, BrokenPipeError)
@@ -212,12 +212,14 @@ def test_output_that_cannot_be_written_is_lost_output(tmp_path):
     """The command goes on, as one that looks at no error of its output; that it was lost is known."""
     full = os.open("/dev/full", os.O_WRONLY)
     words = [*SHELL, "echo lost; echo done > $0", str(tmp_path / "after")]
-    end = RunningCommand(Command(words=words), outlets={"stdout": Outlet(full), "stderr": Outlet(full)}).run()
+    end = CommandProcess(
+        CommandSpec(words=words), outlets={"stdout": StreamForwarder(full), "stderr": StreamForwarder(full)}
+    ).run()
     os.close(full)
     assert (end.code, end.lost.errno) == (0, errno.ENOSPC)
     assert (tmp_path / "after").read_text() == "done\n"
     with pytest.raises(CommandFailed, match="the output of sh was lost: No space left on device") as failed:
-        check_end(words, end, None)
+        raise_unless_succeeded(words, end, None)
     assert failed.value.returncode == 74
 
 
@@ -232,9 +234,9 @@ def test_command_dies_with_its_parent(tmp_path):
     file = tmp_path / "pid"
     program = (
         "import sys; sys.path[:] = sys.argv[2:]\n"
-        "from mainspring.engine.command import Command\n"
-        "from mainspring.engine.running_command import RunningCommand\n"
-        "RunningCommand(Command(words=['sh', '-c', 'echo $$ > $0; exec sleep 60', sys.argv[1]])).run()\n"
+        "from mainspring.engine.commands.command import CommandSpec\n"
+        "from mainspring.engine.commands.command_process import CommandProcess\n"
+        "CommandProcess(CommandSpec(words=['sh', '-c', 'echo $$ > $0; exec sleep 60', sys.argv[1]])).run()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(file), *filter(None, sys.path)])
     try:
@@ -266,7 +268,7 @@ def test_failed_command_is_classified_by_its_exit_code(code, kind):
 def test_environment_names_the_attempt_and_holds_no_secret():
     """Secrets and what an outer run left are not passed on; the attempt is named; additions win over what we have."""
     base = {"PATH": "/bin", "MAINSPRING_SECRET_DB": "x", "MAINSPRING_SLOT": "old", "MAINSPRING_CONFIG": "c", "A": "1"}
-    environ = command_environment(base, {"A": "2"}, run_id="r", attempt=3, key="k")
+    environ = build_environment(base, {"A": "2"}, run_id="r", attempt=3, key="k")
     assert environ == {
         "PATH": "/bin",
         "MAINSPRING_CONFIG": "c",
@@ -275,7 +277,7 @@ def test_environment_names_the_attempt_and_holds_no_secret():
         "MAINSPRING_ATTEMPT": "3",
         "MAINSPRING_IDEMPOTENCY_KEY": "k",
     }
-    slot = command_environment({}, {}, run_id="r", attempt=1, key="k", slot_at=1_767_582_000_000)["MAINSPRING_SLOT"]
+    slot = build_environment({}, {}, run_id="r", attempt=1, key="k", slot_at=1_767_582_000_000)["MAINSPRING_SLOT"]
     assert slot == "2026-01-05T03:00:00Z"
 
 

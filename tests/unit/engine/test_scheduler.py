@@ -13,11 +13,11 @@ import pytest
 import mainspring as ms
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.announcing import announcement
-from mainspring.engine.off_loop import in_executor
-from mainspring.engine.registry import Registry
-from mainspring.engine.scheduler import Scheduler
-from mainspring.engine.slot_plans import MOST_AT_ONCE
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.blocking_calls import executor_caller
+from mainspring.engine.worker.scheduler import Scheduler
+from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.reads.engine import WorkerReads
 from mainspring.store.reads.runs import list_runs
@@ -65,7 +65,7 @@ async def scheduling(store, sealing=PLAIN_SEALING):
     store.committer._answers._deliver = lambda answers: [
         loop.call_soon_threadsafe(done, result) for done, result in answers if result is not None
     ]
-    scheduler = Scheduler(loop, store, WorkerReads(store.reader), store.clock, sealing, in_executor(loop))
+    scheduler = Scheduler(loop, store, WorkerReads(store.reader), store.clock, sealing, executor_caller(loop))
     scheduler.start()
     yield scheduler
     scheduler.close()
@@ -82,7 +82,7 @@ def announce(store, registry, sealing=PLAIN_SEALING, *, without: int = 0, then: 
 
     The first `without` schedules are written as a version did that gave them no input.
     """
-    said = announcement(registry, store.clock.now(), sealing)
+    said = build_announcement(registry, store.clock.now(), sealing)
     rows = [
         msgspec.structs.replace(row, input=None) if number < without else row
         for number, row in enumerate(said.schedules)
@@ -108,14 +108,14 @@ async def test_slot_is_made_without_any_code_from_what_was_announced_sealed(stor
 @pytest.mark.asyncio
 async def test_schedules_that_cannot_be_served_do_not_hide_the_others(store, caplog):
     """Those of an older version wait for a worker of this one, are told of once each, and later ones are served."""
-    announce(store, declared(MOST_AT_ONCE + 5), without=MOST_AT_ONCE + 1)
+    announce(store, declared(MAX_SLOTS_PER_PASS + 5), without=MAX_SLOTS_PER_PASS + 1)
     with caplog.at_level(logging.ERROR, "mainspring.scheduler"):
         async with scheduling(store) as scheduler:
             await until(lambda: len(list_runs(store.reader, limit=200).runs) == 4)
             scheduler.look()
             await until(lambda: not scheduler._looking)
     told = [record.getMessage() for record in caplog.records]
-    assert len(told) == MOST_AT_ONCE + 1
+    assert len(told) == MAX_SLOTS_PER_PASS + 1
     assert "an older version announced it" in told[0]
 
 

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from mainspring.engine.programs import program_of
-from mainspring.engine.registry import Registry
-from mainspring.engine.scripts import load_scripts
+from mainspring.engine.body.programs import build_program
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.scripts import load_scripts
 from mainspring.store.commands.runs import ClaimedRun
 
 
@@ -102,7 +102,7 @@ def test_folder_of_a_script_is_no_part_of_its_input(load, tmp_path):
             0,
             None,
         )
-        call = program_of(ClaimedRun(*values), registry, b"{}").single()
+        call = build_program(ClaimedRun(*values), registry, b"{}").single()
         given.append(call.input)
         assert str(tmp_path / place) not in call.input.decode()
     assert given[0] == given[1]

@@ -6,9 +6,9 @@ import pytest
 
 from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.runs.outbox import outbox_entry_id
-from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.sending import publish, send
-from mainspring.engine.step_context import STEP, NotInStepError, StepContext
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.outbox_api import publish, send
+from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
 
 
 class Recorded(list):
@@ -18,9 +18,9 @@ class Recorded(list):
 @pytest.fixture
 def recorded():
     channel = Recorded()
-    token = STEP.set(StepContext(channel, run_id="r", name="s", key="k", attempt=1))
+    token = CURRENT_STEP.set(StepContext(channel, run_id="r", name="s", key="k", attempt=1))
     yield channel
-    STEP.reset(token)
+    CURRENT_STEP.reset(token)
 
 
 def test_what_is_sent_has_an_id_of_its_number(recorded):
@@ -41,7 +41,7 @@ def test_what_is_refused_takes_no_number(recorded):
 
 def test_all_together_is_bounded(recorded):
     """Messages that are each small enough are refused where together they take more than 16 MiB."""
-    STEP.get().payload_max = 6 * 1024 * 1024
+    CURRENT_STEP.get().payload_max = 6 * 1024 * 1024
     for _ in range(2):
         send("orders/eu", "x" * 6_000_000)
     with pytest.raises(ValueRefusedError, match="the limit is 16,777,216"):

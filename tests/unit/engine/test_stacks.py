@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engine.stacks import LONGEST_LINE, MOST_FRAMES, stack_of, stack_of_task
+from mainspring.engine.attempts.stacks import MAX_FRAMES, MAX_LINE_LENGTH, read_task_stack, read_thread_stack
 
 
 def functions(lines):
@@ -22,7 +22,7 @@ def standing(make, turns=3):
         task = asyncio.ensure_future(make())
         for _ in range(turns):
             await asyncio.sleep(0)
-        lines = stack_of_task(task)
+        lines = read_task_stack(task)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return lines
@@ -42,7 +42,7 @@ async def down(depth):
 def test_coroutines_are_told_outermost_first(depth):
     """Each that waits for the next one, down to what never comes, and never more than forty."""
     found = functions(standing(lambda: down(depth)))
-    assert found == (["down"] * (depth + 1) + ["forever", "wait"])[:MOST_FRAMES]
+    assert found == (["down"] * (depth + 1) + ["forever", "wait"])[:MAX_FRAMES]
 
 
 def test_tasks_that_are_waited_for_are_told_too():
@@ -96,7 +96,7 @@ def test_stack_of_a_thread_is_what_it_does():
     thread = threading.Thread(target=waits_here)
     thread.start()
     told.wait(10)
-    lines = stack_of(thread.ident)
+    lines = read_thread_stack(thread.ident)
     go_on.set()
     thread.join()
     (mine,) = [line for line in lines if line.endswith("waits_here")]
@@ -119,7 +119,7 @@ def in_a_thread(step, *stands_in):
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     for _ in range(5_000):
-        found = functions(stack_of(thread.ident))
+        found = functions(read_thread_stack(thread.ident))
         if len(made) == 2 and found[-len(stands_in) :] == list(stands_in):
             break
         ended.wait(0.001)
@@ -153,7 +153,7 @@ def test_loop_of_a_thread_that_is_blocked_is_told_by_what_blocks_it():
 
 def test_stack_of_unknown_thread_is_empty():
     """A thread that is gone has no stack."""
-    assert stack_of(0) == []
+    assert read_thread_stack(0) == []
 
 
 def test_line_is_bounded_and_harmless():
@@ -164,5 +164,5 @@ def test_line_is_bounded_and_harmless():
 
     f.__code__ = f.__code__.replace(co_filename="a\x1b[31m\n" + "x" * 2_000)
     line = standing(f)[0]
-    assert len(line) <= LONGEST_LINE
+    assert len(line) <= MAX_LINE_LENGTH
     assert line.isprintable()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mainspring.engine.stall import StallWatch
+from mainspring.engine.worker.stall_watch import StallWatch
 
 
 class World:

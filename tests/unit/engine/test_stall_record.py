@@ -2,7 +2,7 @@
 
 import logging
 
-from mainspring.engine.stall_record import StallRecord
+from mainspring.engine.worker.stall_record import StallRecord
 from mainspring.store.commands.sessions import NoteBlocked
 
 

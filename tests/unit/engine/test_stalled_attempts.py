@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind, parse_options
-from mainspring.engine.stalled_attempts import StalledAttempts
-from mainspring.engine.step_plan import StepPlan
+from mainspring.engine.definitions.step_plan import StepPlan
+from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.journal import ClearStall, RecordStall
 from mainspring.testing import FakeClock

@@ -9,7 +9,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.text.escaping import unescape
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.starting import StartOptions, start_command
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
 from mainspring.store.commands.runs import SlotLink
 
 NOW = 1_800_000_000_000  # 2027-01-15 08:00:00 UTC
@@ -29,7 +29,7 @@ def definition(**options):
 def command(made=None, data=b'{"account": "main", "n": 3}', **given):
     slot = given.pop("slot", None)
     sealing = given.pop("sealing", PLAIN_SEALING)
-    return start_command(
+    return build_start_command(
         made or definition(),
         data,
         run="r_1",

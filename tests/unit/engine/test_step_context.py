@@ -2,11 +2,11 @@
 
 import pytest
 
-import mainspring.engine.sending as sending
-import mainspring.engine.step_context as ms
-from mainspring.engine.ambient import IN_BODY
-from mainspring.engine.step_context import STEP, NotInStepError, StepContext
-from mainspring.engine.step_lock import lock
+import mainspring.engine.attempts.outbox_api as sending
+import mainspring.engine.attempts.step_context as ms
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
+from mainspring.engine.attempts.step_lock import lock
 
 CALLS = {
     "idempotency_key()": ms.idempotency_key,
@@ -30,15 +30,15 @@ class Told:
 
     def save(self, data):
         self.signs.append(data)
-        return ms.SAVED
+        return ms.SAVED_CHECKPOINT
 
 
 @pytest.fixture
 def told():
     channel = Told()
-    token = STEP.set(StepContext(channel, run_id="r", name="s", key="k", attempt=1))
+    token = CURRENT_STEP.set(StepContext(channel, run_id="r", name="s", key="k", attempt=1))
     yield channel
-    STEP.reset(token)
+    CURRENT_STEP.reset(token)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -3,10 +3,10 @@
 import pytest
 
 from mainspring.domain.errors import ArgumentError, ConflictError, OptionError
-from mainspring.engine.grant import Grant
-from mainspring.engine.signs import UnlockSign
-from mainspring.engine.step_context import STEP, NotInStepError, StepContext
-from mainspring.engine.step_lock import lock
+from mainspring.engine.attempts.attempt_reports import UnlockReport
+from mainspring.engine.attempts.lock_request import LockRequest
+from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
+from mainspring.engine.attempts.step_lock import lock
 
 
 class Granting:
@@ -18,7 +18,7 @@ class Granting:
 
     def lock(self, name, within_s):
         self.asked.append((name, within_s))
-        grant = Grant(len(self.asked))
+        grant = LockRequest(len(self.asked))
         grant.answer(5)
         return grant
 
@@ -29,9 +29,9 @@ class Granting:
 @pytest.fixture
 def channel():
     made = Granting()
-    token = STEP.set(StepContext(made, run_id="r", name="s", key="k", attempt=1))
+    token = CURRENT_STEP.set(StepContext(made, run_id="r", name="s", key="k", attempt=1))
     yield made
-    STEP.reset(token)
+    CURRENT_STEP.reset(token)
 
 
 def test_lock_has_its_token_inside_and_none_outside(channel):
@@ -43,7 +43,7 @@ def test_lock_has_its_token_inside_and_none_outside(channel):
         with held as same:
             assert (same is held, held.token, "token 5" in repr(held)) == (True, 5, True)
     assert channel.asked == [("l", 120.0)] * 2
-    assert channel.signs == [UnlockSign(1), UnlockSign(2)]
+    assert channel.signs == [UnlockReport(1), UnlockReport(2)]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 501, "two\nlines", 7])

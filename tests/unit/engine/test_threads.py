@@ -3,12 +3,12 @@
 import threading
 from queue import SimpleQueue
 
-from mainspring.engine.threads import Threads
+from mainspring.engine.attempts.thread_pool import DaemonThreadPool
 
 
 def test_pool_uses_threads_again_and_no_more_than_it_may():
     """Work goes to an idle thread before a new one is started, and never to more than the size."""
-    pool, done = Threads(2), SimpleQueue()
+    pool, done = DaemonThreadPool(2), SimpleQueue()
 
     def work():
         done.put(threading.get_ident())
@@ -24,7 +24,7 @@ def test_pool_uses_threads_again_and_no_more_than_it_may():
 
 def test_pool_starts_no_thread_that_waits_for_another():
     """With every thread busy, work waits its turn and loses none."""
-    pool, go, done = Threads(2), threading.Event(), SimpleQueue()
+    pool, go, done = DaemonThreadPool(2), threading.Event(), SimpleQueue()
 
     def work():
         go.wait(10)
@@ -40,7 +40,7 @@ def test_pool_starts_no_thread_that_waits_for_another():
 
 def test_given_up_thread_is_made_up_for_and_ends_when_it_returns():
     """A hung thread costs no place; when it comes back after all, it ends and the size is as before."""
-    pool, hang, done = Threads(1), threading.Event(), SimpleQueue()
+    pool, hang, done = DaemonThreadPool(1), threading.Event(), SimpleQueue()
     hung = []
 
     def hangs():

@@ -6,9 +6,9 @@ import threading
 import apsw
 import pytest
 
-from mainspring.engine.step_context import AttemptClosed
-from mainspring.engine.transaction import Tx
-from mainspring.engine.transactional import transactional_call
+from mainspring.engine.attempts.step_context import AttemptClosed
+from mainspring.engine.attempts.transaction import Tx
+from mainspring.engine.attempts.transactional_call import build_transactional_call
 from mainspring.store.effects import TransactionError
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
 from tests.unit.engine.transactional_steps import call, make, paid, pay, spec_of
@@ -105,7 +105,7 @@ def test_giving_up_frees_the_database_while_the_step_hangs(path, database, busy)
         go.wait(20)
         pay(tx, amount)
 
-    zombie = transactional_call(database, spec_of(step))
+    zombie = build_transactional_call(database, spec_of(step))
 
     def serve():
         try:
@@ -134,7 +134,7 @@ def test_giving_up_stops_a_statement_on_the_connection_below(path, database):
         holds.set()
         raw.execute(ENDLESS)
 
-    zombie = transactional_call(database, spec_of(step))
+    zombie = build_transactional_call(database, spec_of(step))
 
     def serve():
         try:

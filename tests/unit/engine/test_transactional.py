@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from mainspring.domain.errors import ConfigError, DefinitionError, ValueRefusedError
 from mainspring.domain.failures.classifier import FailureKind, classify
-from mainspring.engine.attempt import Attempts
-from mainspring.engine.step_context import AttemptClosed, idempotency_key
-from mainspring.engine.transaction import Tx
-from mainspring.engine.transactional import database_of, transactional_call
+from mainspring.engine.attempts.executor import AttemptExecutor
+from mainspring.engine.attempts.step_context import AttemptClosed, idempotency_key
+from mainspring.engine.attempts.transaction import Tx
+from mainspring.engine.attempts.transactional_call import build_transactional_call, find_database
 from mainspring.store import failpoints
 from mainspring.store.effects import UnknownCommitError
 from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
@@ -124,12 +124,12 @@ def test_unknown_commit_is_told_by_the_next_attempt(path, database, at_place):
 
 def test_given_up_attempt_does_not_commit(path, database, at_place):
     """Whenever it is given up before its commit: nothing of it stays, the key is free."""
-    first = transactional_call(database, spec_of(pay))
+    first = build_transactional_call(database, spec_of(pay))
     at_place("effect_commit.before", first.give_up)
     with pytest.raises(AttemptClosed):
         first(5)
     assert paid(path) == []
-    unused = transactional_call(database, spec_of(pay))
+    unused = build_transactional_call(database, spec_of(pay))
     unused.give_up()
     with pytest.raises(AttemptClosed):
         unused(5)
@@ -164,10 +164,10 @@ def test_attempt_in_a_thread_takes_it_as_its_function(path, database):
         return idempotency_key()
 
     async def run():
-        attempts = Attempts(asyncio.get_running_loop(), on_sign=lambda *_: None)
+        attempts = AttemptExecutor(asyncio.get_running_loop(), on_sign=lambda *_: None)
         end = asyncio.get_running_loop().create_future()
         spec = spec_of(step, args=(5,))
-        spec.fn = transactional_call(database, spec)
+        spec.fn = build_transactional_call(database, spec)
         attempts.start(spec, end.set_result)
         got = await end
         attempts.close()
@@ -188,10 +188,10 @@ def test_attempt_that_timed_out_does_not_commit(path, database):
         go.wait(20)
 
     async def run():
-        attempts = Attempts(asyncio.get_running_loop(), on_sign=lambda *_: None)
+        attempts = AttemptExecutor(asyncio.get_running_loop(), on_sign=lambda *_: None)
         end = asyncio.get_running_loop().create_future()
         spec = spec_of(step, args=(5,), timeout=timedelta(milliseconds=20))
-        inner = transactional_call(database, spec)
+        inner = build_transactional_call(database, spec)
 
         def watched(*args):
             try:
@@ -219,9 +219,9 @@ def test_database_is_chosen_by_the_annotation(database):
 
     def typed(tx: "OnlyForCheckers") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    assert database_of(pay, databases) is database
-    assert database_of(named, databases) is other
-    assert database_of(typed, databases) is database
+    assert find_database(pay, databases) is database
+    assert find_database(named, databases) is other
+    assert find_database(typed, databases) is database
 
 
 def test_database_that_nobody_named_is_refused(database):
@@ -230,9 +230,9 @@ def test_database_that_nobody_named_is_refused(database):
     def near(tx: Annotated[Tx, "order"]) -> None: ...
 
     with pytest.raises(ConfigError, match="Did you mean 'orders'"):
-        database_of(near, {"orders": database})
+        find_database(near, {"orders": database})
     with pytest.raises(ConfigError, match=r'\[databases\], then default = "sqlite:///app.db"'):
-        database_of(pay, {})
+        find_database(pay, {})
 
 
 def test_transactional_step_without_a_tx_is_refused():
@@ -244,7 +244,7 @@ def test_transactional_step_without_a_tx_is_refused():
 
     for fn in (without, nothing):
         with pytest.raises(DefinitionError, match=r"first parameter is no ms.Tx"):
-            database_of(fn, {})
+            find_database(fn, {})
 
 
 json = st.recursive(

@@ -11,14 +11,20 @@ from mainspring.domain.errors import DefinitionError, MainspringError, OptionErr
 from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.engine.registry import Registry
-from mainspring.engine.scripts import load_scripts
-from mainspring.engine.trigger_draft import PACE, SOURCES, draft_of, drafts_in, named
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.scripts import load_scripts
+from mainspring.engine.definitions.trigger_draft import (
+    FLOW_CONTROL_OPTIONS,
+    TRIGGER_KINDS,
+    build_trigger_draft,
+    name_drafts,
+    read_trigger_drafts,
+)
 
 
 def options_of_kind(kind: str) -> list[str]:
-    _, needed, optional = SOURCES[kind]
-    return [*needed, *optional, *(() if kind == "runs" else (*PACE, "partition"))]
+    _, needed, optional = TRIGGER_KINDS[kind]
+    return [*needed, *optional, *(() if kind == "runs" else (*FLOW_CONTROL_OPTIONS, "partition"))]
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def test_runs_are_gathered_without_a_pace(registry):
         automations=("a", "b"), per="key", within=7_200_000
     )
     with pytest.raises(UnknownNameError, match="'debounce'"):
-        draft_of("runs", {"automations": ["a", "b"], "debounce": "1s"})
+        build_trigger_draft("runs", {"automations": ["a", "b"], "debounce": "1s"})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,7 @@ def test_runs_are_gathered_without_a_pace(registry):
 def test_what_cannot_be_used_is_refused(kind, options, said):
     """An option that is none shows the nearest."""
     with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
-        draft_of(kind, options)
+        build_trigger_draft(kind, options)
     assert refused.value.hint or "Did you mean" in str(refused.value)
 
 
@@ -126,7 +132,7 @@ def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
     refusals: list[MainspringError] = []
     for value in ODD:
         try:
-            draft = draft_of(kind, {**GOOD[kind], option: value})
+            draft = build_trigger_draft(kind, {**GOOD[kind], option: value})
         except MainspringError as error:
             refusals.append(error)
             continue
@@ -158,7 +164,7 @@ def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
 def test_value_of_the_wrong_type_is_named_with_its_option(kind, options, said):
     """And how to write it."""
     with pytest.raises(OptionError, match=said) as refused:
-        draft_of(kind, {**GOOD[kind], **options})
+        build_trigger_draft(kind, {**GOOD[kind], **options})
     assert refused.value.hint
 
 
@@ -168,9 +174,9 @@ def test_what_a_parser_did_not_expect_becomes_a_problem_of_its_option_table(monk
     def parse(name):
         raise AttributeError("no such thing")
 
-    monkeypatch.setitem(SOURCES, "event", (parse, ("name",), ()))
+    monkeypatch.setitem(TRIGGER_KINDS, "event", (parse, ("name",), ()))
     with pytest.raises(OptionError, match="kind 'event' cannot be made: no such thing") as refused:
-        draft_of("event", {"name": "e"})
+        build_trigger_draft("event", {"name": "e"})
     assert refused.value.hint
 
 
@@ -193,22 +199,22 @@ def test_step_takes_no_trigger():
 
 def test_tables_of_toml_are_the_same_triggers():
     """One table, or several of a kind; dashes stand for underscores; none and off are left out."""
-    found = drafts_in(
+    found = read_trigger_drafts(
         {
             "event": {"name": "paid", "where": {"a": 1}, "rate": "5/m"},
             "run": [{"automation": "a"}, {"automation": "b", "state": "any"}],
             "runs": {"automations": ["a", "b"], "within": "2h"},
         }
     )
-    assert [end for end, _ in named(found)] == ["event", "run", "run#2", "runs"]
-    assert found[0] == draft_of("event", {"name": "paid", "where": {"a": 1}, "rate": "5/m"})
+    assert [end for end, _ in name_drafts(found)] == ["event", "run", "run#2", "runs"]
+    assert found[0] == build_trigger_draft("event", {"name": "paid", "where": {"a": 1}, "rate": "5/m"})
     with pytest.raises(OptionError, match="event is not a table"):
-        drafts_in({"event": "paid"})
+        read_trigger_drafts({"event": "paid"})
 
 
 def test_every_kind_is_a_decorator_and_a_table():
     """The same words in both."""
-    assert set(SOURCES) <= set(dir(ms.on))
+    assert set(TRIGGER_KINDS) <= set(dir(ms.on))
 
 
 def loaded(tmp_path, text: str) -> Any:

@@ -9,8 +9,8 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.engine.requests import Request
-from mainspring.engine.undoing import may_have_happened, not_callable, takes_result
+from mainspring.engine.body.request import Request
+from mainspring.engine.body.undo import fail_not_callable, may_have_happened, takes_result
 
 CALL: Any = None
 
@@ -71,5 +71,5 @@ def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, takes):
 def test_undo_that_cannot_be_called_any_more_says_what_to_do():
     """It stands for the effect of an earlier generation that today's code does not know."""
     with pytest.raises(Permanent, match=r"pay.*shop:refund.*gone") as refused:
-        not_callable("pay", "shop:refund", "gone")
+        fail_not_callable("pay", "shop:refund", "gone")
     assert "give-result" in refused.value.hint

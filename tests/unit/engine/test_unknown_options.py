@@ -6,10 +6,10 @@ import pytest
 
 import mainspring
 from mainspring.domain.errors import UnknownNameError, UnknownOptionError
-from mainspring.engine.asking import Asker
+from mainspring.engine.body.step_calls import StepCaller
 
 ms: Any = mainspring  # a checker of types refuses these calls, too
-ASKER: Any = Asker(None)  # type: ignore[arg-type]  # the option is refused before anything is asked for
+ASKER: Any = StepCaller(None)  # type: ignore[arg-type]  # the option is refused before anything is asked for
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mainspring.engine.registry import Registry
-from mainspring.engine.unloaded import unloaded
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.unloaded_automations import find_unloaded_automations
 from mainspring.store.views import AutomationView
 
 NOW = 1_767_225_600_000
@@ -49,14 +49,14 @@ def registry(project):
 def test_file_that_fails_tells_of_what_was_announced_from_it(project, registry):
     """Each with the reason as the last line, and without a definition: the last good one stays."""
     first, other = known("first", file=project / "bad.py"), known("other", file=project / "elsewhere.py")
-    (row,) = unloaded(registry, [first, other, known("kept", file=project / "bad.py")])
+    (row,) = find_unloaded_automations(registry, [first, other, known("kept", file=project / "bad.py")])
     assert (row.name, row.kind, row.version, row.fingerprint, row.definition) == ("first", "task", 3, "code", None)
     assert row.problem == f"{project / 'bad.py'}:1\nModuleNotFoundError: No module named 'gone_with_the_deploy'"
 
 
 def test_module_that_fails_tells_of_its_parts_too(registry):
     """Of what it and what is below it declared, not of what is called alike."""
-    rows = unloaded(
+    rows = find_unloaded_automations(
         registry,
         [known(name, module=name) for name in ("shop_of_the_test", "shop_of_the_test.orders", "shop_of_the_testers")],
     )
@@ -66,7 +66,7 @@ def test_module_that_fails_tells_of_its_parts_too(registry):
 def test_script_that_is_wrong_tells_of_itself_alone(project, registry):
     """The others of its file are there."""
     scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
-    (row,) = unloaded(registry, scripts)
+    (row,) = find_unloaded_automations(registry, scripts)
     assert row.name == "sweep"
     assert "frequency" in row.problem
 
@@ -75,19 +75,24 @@ def test_file_of_scripts_that_cannot_be_read_tells_of_all(project):
     """A slip in one line keeps every script of the file out."""
     (project / "scripts.toml").write_text("[script.copy\n")
     scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
-    rows = unloaded(Registry.load(["scripts.toml"], project), scripts)
+    rows = find_unloaded_automations(Registry.load(["scripts.toml"], project), scripts)
     assert [row.name for row in rows] == ["copy", "sweep"]
 
 
 def test_what_was_retired_is_not_missed(project, registry):
     """Somebody said that it is over."""
-    assert unloaded(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
+    assert find_unloaded_automations(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
 
 
 def test_nothing_is_missing_where_all_is_well(project):
     """What is gone from the code without a problem is told by its absence."""
     registry = Registry.load(["good.py"], project)
-    assert unloaded(registry, [known("kept", file=project / "good.py"), known("gone", file=project / "good.py")]) == ()
+    assert (
+        find_unloaded_automations(
+            registry, [known("kept", file=project / "good.py"), known("gone", file=project / "good.py")]
+        )
+        == ()
+    )
 
 
 def test_problem_is_over_once_its_place_loads_without_it(project, registry):
@@ -95,7 +100,7 @@ def test_problem_is_over_once_its_place_loads_without_it(project, registry):
     gone = known("gone", file=project / "good.py", problem="ModuleNotFoundError: x")
     deleted = known("deleted", file=project / "was_here.py", problem="ModuleNotFoundError: x")
     script = known("removed", file=project / "scripts.toml", problem="no such option", kind="script")
-    rows = unloaded(registry, [gone, deleted, script, known("well", file=project / "good.py")])
+    rows = find_unloaded_automations(registry, [gone, deleted, script, known("well", file=project / "good.py")])
     assert [(row.name, row.problem, row.definition) for row in rows] == [
         ("gone", None, None),
         ("deleted", None, None),
@@ -109,4 +114,4 @@ def test_problem_of_what_is_loaded_elsewhere_stays(tmp_path, registry):
         known("module", module="billing.orders", problem="ModuleNotFoundError: x"),
         known("folder", file=tmp_path / "other" / "file.py", problem="ModuleNotFoundError: x"),
     ]
-    assert unloaded(registry, kept) == ()
+    assert find_unloaded_automations(registry, kept) == ()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import mainspring as ms
 from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.engine.registry import Registry
-from mainspring.engine.upstream import cycle_in, refused_triggers, upstream_of
+from mainspring.engine.definitions.automation_graph import drop_impossible_triggers, find_cycle, find_upstream
+from mainspring.engine.definitions.registry import Registry
 
 NAMES = "abcdef"
 
@@ -40,7 +40,7 @@ def reaches_itself(graph: dict[str, list[str]], name: str) -> bool:
 @given(graphs())
 def test_cycle_is_found_if_there_is_one(graph):
     """And what is found is one: each starts the next, from the first to the first."""
-    cycle = cycle_in(graph)
+    cycle = find_cycle(graph)
     assert (cycle is not None) == any(reaches_itself(graph, name) for name in graph)
     if cycle is not None:
         assert cycle[0] == cycle[-1]
@@ -56,7 +56,7 @@ def test_upstream_is_each_once_in_its_order():
         JoinedRunsSource(automations=("a", "b", "c")),
         RunEndSource(automation="d"),
     ]
-    assert upstream_of(Trigger(source=source) for source in sources) == ["b", "a", "c", "d"]
+    assert find_upstream(Trigger(source=source) for source in sources) == ["b", "a", "c", "d"]
 
 
 def chained(graph: dict[str, list[str]]) -> Registry:
@@ -75,9 +75,9 @@ def chained(graph: dict[str, list[str]]) -> Registry:
 def test_what_is_left_has_no_cycle(graph):
     """Who is in one starts by no run's end any more; everybody else keeps what he had."""
     registry = chained(graph)
-    problems = list(refused_triggers(registry))
-    left = {one.name: upstream_of(one.definition.triggers.values()) for one in registry}
-    assert cycle_in(left) is None
+    problems = list(drop_impossible_triggers(registry))
+    left = {one.name: find_upstream(one.definition.triggers.values()) for one in registry}
+    assert find_cycle(left) is None
     in_cycles = {name for name in graph if reaches_itself(graph, name)}
     assert bool(problems) == bool(in_cycles)
     for name, others in graph.items():
@@ -87,10 +87,10 @@ def test_what_is_left_has_no_cycle(graph):
 
 def test_cycle_is_told_with_its_place():
     """All of its names, and the place of one of them."""
-    (problem,) = refused_triggers(chained({"a": ["b"], "b": ["a"]}))
+    (problem,) = drop_impossible_triggers(chained({"a": ["b"], "b": ["a"]}))
     assert problem.what == "these start each other for ever: a -> b -> a"
     assert "test_upstream.py" in problem.where
-    (own,) = refused_triggers(chained({"a": ["a"]}))
+    (own,) = drop_impossible_triggers(chained({"a": ["a"]}))
     assert own.what.endswith("a -> a")
 
 
@@ -99,7 +99,7 @@ def test_path_belongs_to_the_first():
     with Registry() as registry:
         for name, path in (("a", "/in"), ("b", "/in"), ("c", "/other")):
             ms.on.webhook(path, verify="none")(ms.task(name=name)(lambda: None))
-    (problem,) = refused_triggers(registry)
+    (problem,) = drop_impossible_triggers(registry)
     assert "/in is that of 'a'" in problem.what
     assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
 
@@ -108,7 +108,7 @@ def test_path_twice_in_one_automation_is_told():
     """The first keeps it."""
     with Registry() as registry:
         ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))
-    (problem,) = refused_triggers(registry)
+    (problem,) = drop_impossible_triggers(registry)
     assert "/in is that of 'a'" in problem.what
     assert list(registry.get("a").definition.triggers) == ["webhook"]
 
@@ -131,4 +131,4 @@ def test_problems_are_found_when_a_project_is_loaded(tmp_path):
 @pytest.mark.parametrize("graph", [{}, {"a": []}, {"a": ["elsewhere"]}])
 def test_no_dependencies_are_no_problem(graph):
     """What is not known here may be announced by another worker."""
-    assert list(refused_triggers(chained(graph))) == []
+    assert list(drop_impossible_triggers(chained(graph))) == []

@@ -15,25 +15,25 @@ from mainspring.domain.runs.journal import AttemptRecord
 from mainspring.domain.runs.log_chunk import LogChunk, unpack_lines
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.time.schedule import Schedule
-from mainspring.engine import wrapped_record as tell
-from mainspring.engine.command import CommandEnd, CommandFailed
-from mainspring.engine.commands import CommandResult
-from mainspring.engine.products import NotProduced
-from mainspring.engine.wrapped import MOST_KEPT, WrappedRun, Wrapping, exit_code_of
+from mainspring.engine.commands import exec_run_record as tell
+from mainspring.engine.commands.command import CommandEnd, CommandFailed
+from mainspring.engine.commands.command_step import CommandResult
+from mainspring.engine.commands.exec_run import MAX_KEPT_ATTEMPTS, ExecRun, ExecRunSpec, exit_code_of
+from mainspring.engine.commands.output_file_check import NotProduced
 
 
 def at_once(attempts: int) -> Retry:
     return Retry(attempts, initial="0ms", max="0ms")
 
 
-def wrapping(script: str, **more) -> Wrapping:
+def wrapping(script: str, **more) -> ExecRunSpec:
     definition = Definition(kind=DefinitionKind.EXEC, name="x", command=["sh"], fingerprint="f")
-    return Wrapping(definition=definition, words=["sh", "-c", script], **more)
+    return ExecRunSpec(definition=definition, words=["sh", "-c", script], **more)
 
 
-def run(script: str, **more) -> tuple[WrappedRun, list[AttemptRecord]]:
+def run(script: str, **more) -> tuple[ExecRun, list[AttemptRecord]]:
     told: list[AttemptRecord] = []
-    return WrappedRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_attempt=told.append), told
+    return ExecRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_attempt=told.append), told
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_result_is_that_of_a_script() -> None:
 def test_signal_while_waiting_ends_the_attempts() -> None:
     """Between two attempts a signal is no failure of the command: the run is cancelled at once."""
     definition = wrapping("exit 1", retry=Retry(5, initial="1h", max="1h", jitter=False))
-    made: list[WrappedRun] = []
-    wrapped = WrappedRun(
+    made: list[ExecRun] = []
+    wrapped = ExecRun(
         definition,
         run="r",
         key="k",
@@ -125,10 +125,10 @@ def test_signal_before_the_start_runs_nothing() -> None:
 
 def test_attempts_that_are_kept_are_bounded() -> None:
     """However often it is tried, the story stays small: the newest attempts."""
-    wrapped, _ = run("exit 1", retry=at_once(MOST_KEPT + 5))
+    wrapped, _ = run("exit 1", retry=at_once(MAX_KEPT_ATTEMPTS + 5))
     end = wrapped.run()
-    assert len(end.attempts) == MOST_KEPT
-    assert end.attempts[-1].attempt == end.outcome.attempt - 1 == MOST_KEPT + 4
+    assert len(end.attempts) == MAX_KEPT_ATTEMPTS
+    assert end.attempts[-1].attempt == end.outcome.attempt - 1 == MAX_KEPT_ATTEMPTS + 4
     assert end.started_at < end.attempts[0].started_at
 
 
@@ -136,7 +136,7 @@ def test_environment_names_the_attempt_and_hides_secrets() -> None:
     """The command knows its run and key, and not our secrets."""
     env = {**os.environ, "MAINSPRING_SECRET_X": "hidden", "MAINSPRING_RUN_ID": "outer", "KEPT": "yes"}
     script = 'echo "$MAINSPRING_RUN_ID $MAINSPRING_IDEMPOTENCY_KEY $MAINSPRING_SLOT $KEPT $MAINSPRING_SECRET_X"'
-    end = WrappedRun(wrapping(script), run="r", key="k", clock=SystemClock(), env=env, slot_at=0).run()
+    end = ExecRun(wrapping(script), run="r", key="k", clock=SystemClock(), env=env, slot_at=0).run()
     assert b"r k 1970-01-01T00:00:00Z yes \\n" in (end.result or b"")
 
 
@@ -152,25 +152,25 @@ def test_time_out_is_per_attempt() -> None:
 def test_key_of_one_key_is_one_for_all_runs() -> None:
     """Runs under one --key share the idempotency key, for only one of them may succeed; others have their own."""
     keyed, plain = wrapping("", key="k"), wrapping("")
-    assert tell.key_of(keyed, "r_1") == tell.key_of(keyed, "r_2")
-    assert tell.key_of(plain, "r_1") != tell.key_of(plain, "r_2")
-    assert tell.key_of(plain, "r_1") != tell.key_of(keyed, "r_1")
+    assert tell.idempotency_key_of(keyed, "r_1") == tell.idempotency_key_of(keyed, "r_2")
+    assert tell.idempotency_key_of(plain, "r_1") != tell.idempotency_key_of(plain, "r_2")
+    assert tell.idempotency_key_of(plain, "r_1") != tell.idempotency_key_of(keyed, "r_1")
 
 
 def test_slot_is_the_minute_just_begun() -> None:
     """Near a time of --cron the run serves that slot; a call by hand at another time serves none."""
     definition = Definition(kind=DefinitionKind.EXEC, name="x", schedules=(Schedule.parse(cron="0 3 * * *"),))
     three = 3 * 3_600_000
-    assert tell.slot_of(definition, three + 900) == three
-    assert tell.slot_of(definition, three - 1) is None
-    assert tell.slot_of(definition, three + 3_600_000) is None
+    assert tell.find_slot(definition, three + 900) == three
+    assert tell.find_slot(definition, three - 1) is None
+    assert tell.find_slot(definition, three + 3_600_000) is None
 
 
 def test_description_is_data_of_any_words() -> None:
     """Words that are no text are escaped in what is kept, and a cadence is marked as only expected."""
     schedules = (Schedule.parse(every="1h"), Schedule.parse(cron="0 3 * * *"))
     definition = Definition(kind=DefinitionKind.EXEC, name="x", command=["a\udcff"], schedules=schedules)
-    command = tell.describe(definition)
+    command = tell.build_description(definition)
     assert b"a\\\\udcff" in (command.automation.definition or b"")
     assert [(row.name, row.next_slot_at, b'"expected":true' in row.spec) for row in command.schedules] == [
         ("x#1", None, True),
@@ -180,7 +180,7 @@ def test_description_is_data_of_any_words() -> None:
 
 def lines_of(script: str, **more) -> list[tuple[int, int, str]]:
     parts: list[LogChunk] = []
-    WrappedRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_part=parts.append).run()
+    ExecRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_part=parts.append).run()
     return [(part.attempt, part.skipped, line.text) for part in parts for line in unpack_lines(part.body)]
 
 
@@ -207,7 +207,7 @@ def test_secret_that_a_command_prints_is_hidden(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("MAINSPRING_SECRET_KEY", "correct-horse")
     parts: list[LogChunk] = []
     script = "echo correct-horse; printf correct- >&2; printf 'horse\\n' >&2; exit 7"
-    wrapped = WrappedRun(wrapping(script), run="r", key="k", clock=SystemClock(), on_part=parts.append)
+    wrapped = ExecRun(wrapping(script), run="r", key="k", clock=SystemClock(), on_part=parts.append)
     end = wrapped.run()
     assert "correct-horse" not in repr(end)
     assert [line.text for part in parts for line in unpack_lines(part.body)] == ["***", "***"]

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, MAX_RUN_BYTES, LogChunk, unpack_lines
-from mainspring.engine.wrapped_lines import WrappedLines
+from mainspring.engine.commands.exec_run_lines import ExecRunLines
 
 LINES = [f"{number:099}" for number in range(30_000)]
 
@@ -13,7 +13,7 @@ LINES = [f"{number:099}" for number in range(30_000)]
 def test_halves_on_both_sides_of_a_gap_are_not_told_as_one_line(size: int) -> None:
     """However the output is cut into pieces, each line told is one that was printed, and those missing are counted."""
     parts: list[LogChunk] = []
-    lines = WrappedLines("x#1", "x", SystemClock(), parts.append)
+    lines = ExecRunLines("x#1", "x", SystemClock(), parts.append)
     printed = "".join(f"{line}\n" for line in LINES).encode()
     assert len(printed) > MAX_RUN_BYTES // 2
     for start in range(0, len(printed), size):
@@ -28,7 +28,7 @@ def test_halves_on_both_sides_of_a_gap_are_not_told_as_one_line(size: int) -> No
 def test_of_very_many_short_lines_no_more_are_made_than_a_run_keeps() -> None:
     """A million of them are two megabytes: only the first and last ones are looked at, for the rest would be dropped again."""
     parts: list[LogChunk] = []
-    lines = WrappedLines("x#1", "x", SystemClock(), parts.append)
+    lines = ExecRunLines("x#1", "x", SystemClock(), parts.append)
     for _ in range(100):
         lines.take(1, "stdout", b"y\n" * 10_000)
     lines.end(1)

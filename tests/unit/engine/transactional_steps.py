@@ -5,9 +5,9 @@ import contextlib
 import apsw
 
 from mainspring.domain.values.function_signature import read_signature
-from mainspring.engine.attempt_spec import AttemptSpec
-from mainspring.engine.transaction import Tx
-from mainspring.engine.transactional import transactional_call
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.transaction import Tx
+from mainspring.engine.attempts.transactional_call import build_transactional_call
 
 
 def make(file):
@@ -36,7 +36,7 @@ def spec_of(fn, key="key-1", **more):
 
 
 def call(database, fn, *args, key="key-1"):
-    return transactional_call(database, spec_of(fn, key))(*args)
+    return build_transactional_call(database, spec_of(fn, key))(*args)
 
 
 def pay(tx: Tx, amount: int) -> dict[str, int]:

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.app.here import look_here
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
-from mainspring.engine.problem import PROBLEMS, Problem
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
 from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
 from mainspring.insight.verdict import judge, unresolved
 from mainspring.store.commands.automations import PauseQueue, SetMeta
@@ -25,8 +25,8 @@ def problems(stage, later: int = 0) -> list[str]:
 
 def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
     """A worker left it out: a problem, not a line of its log."""
-    problem = Problem(where="auto/pay.py:3", what="failed to load: NameError: x", how="Mend the file.")
-    stage.do(SetMeta(PROBLEMS, msgspec.json.encode([problem]).decode()))
+    problem = LoadProblem(where="auto/pay.py:3", what="failed to load: NameError: x", how="Mend the file.")
+    stage.do(SetMeta(PROBLEMS_KEY, msgspec.json.encode([problem]).decode()))
     said = cli("status")
     assert said.code == 9
     assert "auto/pay.py:3: failed to load: NameError: x. Mend the file. See: mainspring doctor" in said.out

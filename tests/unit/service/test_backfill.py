@@ -7,8 +7,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import NotFoundError, OptionError
 from mainspring.domain.time.rate import parse_rate
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.service import backfill as service
 from mainspring.service.bulk import Due
 from mainspring.service.slot_check import unaccounted
@@ -33,7 +33,7 @@ def announced(store, clock):
     """Announce an hourly task; return the full hour before now."""
 
     def announce(**options):
-        store.apply(announcement(declared(**options), clock.now()))
+        store.apply(build_announcement(declared(**options), clock.now()))
         return clock.now() - clock.now() % HOUR
 
     return announce

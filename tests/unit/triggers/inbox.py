@@ -16,7 +16,7 @@ from mainspring.domain.values.file import File
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import ReportDesk
 from mainspring.testing.clock import FakeClock
-from mainspring.triggers.folder_desk import FolderDesk
+from mainspring.triggers.files.folder_watcher import FolderWatcher
 
 
 class Shop:
@@ -79,16 +79,16 @@ class Inbox:
         self.runner = asyncio.Runner()
         self.desk = self.other_desk()
 
-    def other_desk(self) -> FolderDesk:
+    def other_desk(self) -> FolderWatcher:
         """Return one more desk at the same folder and store: another scheduler, or the same one after a restart."""
-        return FolderDesk("in/files", self.files, self.shop, self.shop, self.reports.append, self.clock)
+        return FolderWatcher("in/files", self.files, self.shop, self.shop, self.reports.append, self.clock)
 
     def restart(self) -> None:
         """Forget all that the desk has in memory."""
         self.desk.close()
         self.desk = self.other_desk()
 
-    def look(self, *desks: FolderDesk) -> None:
+    def look(self, *desks: FolderWatcher) -> None:
         """Let the desk look once."""
         for desk in desks or (self.desk,):
             self.runner.run(desk.look())

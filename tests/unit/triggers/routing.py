@@ -17,8 +17,8 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.triggers import Topic, TriggerRow
 from mainspring.store.reads import triggers as reads
-from mainspring.triggers.known import KnownTriggers
 from mainspring.triggers.router import Router
+from mainspring.triggers.trigger_cache import TriggerCache
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, event
 
@@ -70,7 +70,7 @@ class Bench:
         self.looks = 0
         self.trouble: Exception | None = None
         self._pending: list[tuple[Any, Callable[[Any], None]]] = []
-        self.known = KnownTriggers(self.reader)
+        self.known = TriggerCache(self.reader)
         self.router = Router(self.loop, self, self.reader, self.known, self.clock, sealing, self._off_loop)  # type: ignore[arg-type]
 
     def _off_loop(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from mainspring.store.commands.automations import ReleaseLock, TakeLock
 from mainspring.store.commands.results import DONE, Numbered, Refused
-from mainspring.triggers import alone
-from mainspring.triggers.alone import Alone
+from mainspring.triggers.queues import exclusive_consumer
+from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 
 
 class Store:
@@ -37,7 +37,7 @@ class Desk:
 
 
 async def ended(store, desk):
-    task = asyncio.create_task(Alone(desk, "a/queue", store).run())
+    task = asyncio.create_task(ExclusiveConsumer(desk, "a/queue", store).run())
     async with asyncio.timeout(60):
         await desk.runs.wait()
         task.cancel()
@@ -48,7 +48,7 @@ async def ended(store, desk):
 @pytest.mark.asyncio
 async def test_desk_waits_for_its_turn_and_gives_it_back(monkeypatch):
     """Another scheduler has it first."""
-    monkeypatch.setattr(alone, "_AGAIN_S", 0.0)
+    monkeypatch.setattr(exclusive_consumer, "_RETRY_AFTER_S", 0.0)
     store = Store(Refused("held"), Numbered(7), DONE)
     await ended(store, Desk())
     assert store.sent == [TakeLock, TakeLock, ReleaseLock]
@@ -57,7 +57,7 @@ async def test_desk_waits_for_its_turn_and_gives_it_back(monkeypatch):
 @pytest.mark.asyncio
 async def test_desk_ends_although_the_store_is_away(monkeypatch):
     """Nobody waits for an answer that does not come: the end of the session frees the lock."""
-    monkeypatch.setattr(alone, "_LET_GO_WITHIN_S", 0.01)
+    monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
     store = Store(Numbered(7), None)
     await ended(store, Desk())
     assert store.sent == [TakeLock, ReleaseLock]

@@ -6,8 +6,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import DeliveryState
-from mainspring.triggers.asking import asked
-from mainspring.triggers.deciding import LONGEST_NOTE
+from mainspring.triggers.decisions import MAX_NOTE
+from mainspring.triggers.filter_call import call_filter
 
 EVENT = {
     "id": "d_1",
@@ -62,22 +62,22 @@ async def later(event):
 )
 def test_answer_of_a_filter(fn, state, said):
     """Each has its sentence."""
-    assert asked(fn, EVENT) == (state, said)
+    assert call_filter(fn, EVENT) == (state, said)
 
 
 def test_what_a_filter_raises_is_cut():
     """A note is for people."""
-    _, said = asked(raising(ValueError("x" * 10_000)), EVENT)
-    assert len(said) <= LONGEST_NOTE
+    _, said = call_filter(raising(ValueError("x" * 10_000)), EVENT)
+    assert len(said) <= MAX_NOTE
 
 
 def test_interrupt_of_a_person_passes():
     """Whoever tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
     interrupt = raising(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        asked(interrupt, EVENT)
+        call_filter(interrupt, EVENT)
     found = []
-    thread = threading.Thread(target=lambda: found.append(asked(interrupt, EVENT)))
+    thread = threading.Thread(target=lambda: found.append(call_filter(interrupt, EVENT)))
     thread.start()
     thread.join()
     assert found == [(DeliveryState.FAILED, "its filter raised KeyboardInterrupt: ")]

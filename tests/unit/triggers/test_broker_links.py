@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mainspring.triggers import broker_links
-from mainspring.triggers.broker_links import BrokerLinks
+from mainspring.triggers.queues import broker_connections
+from mainspring.triggers.queues.broker_connections import BrokerConnections
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,7 +28,7 @@ class Link:
 
 
 @contextlib.asynccontextmanager
-async def links(many: int) -> AsyncIterator[tuple[BrokerLinks, list[Link], asyncio.Event]]:
+async def links(many: int) -> AsyncIterator[tuple[BrokerConnections, list[Link], asyncio.Event]]:
     """Give so many links that were used and given back, and what lets them be closed."""
     may_close, opened = asyncio.Event(), list[Link]()
 
@@ -36,7 +36,7 @@ async def links(many: int) -> AsyncIterator[tuple[BrokerLinks, list[Link], async
         opened.append(Link(may_close))
         return opened[-1]
 
-    found = BrokerLinks({"b": "redis://h/0"}, lambda name: name, opens=opens)  # type: ignore[arg-type]
+    found = BrokerConnections({"b": "redis://h/0"}, lambda name: name, opens=opens)  # type: ignore[arg-type]
     for name, link in [(f"b/q{number}", await found.take(f"b/q{number}")) for number in range(many)]:
         found.give_back(name, link)
     try:
@@ -57,8 +57,8 @@ async def test_giving_back_waits_for_no_other_link() -> None:
 
 async def test_links_that_hang_are_let_go_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound of one is the bound of all."""
-    monkeypatch.setattr(broker_links, "_ENDS_WITHIN_S", 0.5)
-    monkeypatch.setattr(broker_links, "_IDLE_S", -1.0)
+    monkeypatch.setattr(broker_connections, "_CLOSE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(broker_connections, "_IDLE_S", -1.0)
     async with links(60) as (found, opened, _):
         async with asyncio.timeout(60):  # one after the other they would take longer
             await found.tidy()

@@ -9,7 +9,7 @@ import pytest
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
-from mainspring.triggers.folder import Listing
+from mainspring.triggers.files.folder import FolderListing
 from tests.unit.triggers.inbox import Inbox, Opens
 
 OTHER_DISK = Path("/dev/shm")
@@ -127,7 +127,7 @@ def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -
     inbox.shop.end(RunState.SUCCEEDED)
     listing = inbox.desk._folder.listing
 
-    def write() -> Listing:
+    def write() -> FolderListing:
         found, times = listing(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
         path.write_bytes(b"new")
         os.utime(path, ns=times)
@@ -381,7 +381,7 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
 
 def test_many_files_are_moved_over_several_looks(opens: Opens, monkeypatch) -> None:
     """What came meanwhile is taken in between; ends are asked for again at once."""
-    monkeypatch.setattr("mainspring.triggers.file_moves._MOST_MOVED", 100)
+    monkeypatch.setattr("mainspring.triggers.files.file_archiver._MAX_MOVED", 100)
     inbox = opens(after_success="delete")
     for number in range(250):
         inbox.write(f"{number}", b"%d" % number)

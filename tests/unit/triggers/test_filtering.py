@@ -9,13 +9,13 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.off_loop import in_executor
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.worker.blocking_calls import executor_caller
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.triggers import Decide
-from mainspring.triggers import filtering
-from mainspring.triggers.filtering import Filtering
+from mainspring.triggers import filter_runner
+from mainspring.triggers.filter_runner import FilterRunner
 from tests import looking
 from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
@@ -45,13 +45,13 @@ class Worker:
 
         bench.announce((f"{name}/event", on_event(filtered=True)))
         loop = asyncio.get_running_loop()
-        off_loop = in_executor(loop)
+        off_loop = executor_caller(loop)
 
         def counted(read: Any, then: Any) -> None:
             self.looks += 1
             off_loop(read, then)
 
-        self.filtering = Filtering(loop, self, bench.reader, registry, bench.clock, sealing, counted)  # type: ignore[arg-type]
+        self.filtering = FilterRunner(loop, self, bench.reader, registry, bench.clock, sealing, counted)  # type: ignore[arg-type]
 
     def _ask(self, event: ms.Event) -> bool:
         self.asked.append(event.n)
@@ -71,8 +71,8 @@ class Worker:
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    monkeypatch.setattr(filtering, "_AGAIN_S", 0.01)
-    monkeypatch.setattr(filtering, "_UNREADABLE_AGAIN_S", 0.01)
+    monkeypatch.setattr(filter_runner, "_RETRY_AFTER_S", 0.01)
+    monkeypatch.setattr(filter_runner, "_UNREADABLE_RETRY_S", 0.01)
     made = Bench(tmp_path)
     yield made
     made.close()
@@ -141,7 +141,7 @@ async def test_filter_is_not_asked_twice_where_its_verdict_cannot_be_sealed_duri
 
 async def test_looks_of_many_commits_plan_one_later_look(bench, monkeypatch):
     """While something waits for its codec; else each commit would add a look every five seconds, for as long as that lasts."""
-    monkeypatch.setattr(filtering, "_UNREADABLE_AGAIN_S", 1_000.0)
+    monkeypatch.setattr(filter_runner, "_UNREADABLE_RETRY_S", 1_000.0)
     loop, planned = asyncio.get_running_loop(), []
     call_at = loop.call_at
 

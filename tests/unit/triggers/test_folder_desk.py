@@ -13,8 +13,8 @@ from mainspring.domain.states import RunState
 from mainspring.store import failpoints
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import Refused
-from mainspring.triggers import file_intake
-from mainspring.triggers.folder import Listing
+from mainspring.triggers.files import file_intake
+from mainspring.triggers.files.folder import FolderListing
 from tests.unit.triggers.inbox import Opens
 
 
@@ -64,7 +64,7 @@ def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Ope
     path = inbox.write("a.csv", b"x" * 3_000_000)
     inbox.look()
     inbox.pass_time()
-    monkeypatch.setattr(file_intake, "_MOST_BYTES", 1024 * 1024)
+    monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
     inbox.look()
     assert inbox.shop.runs == []
     path.write_bytes(b"y" * 3_000_000)
@@ -75,8 +75,8 @@ def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Ope
 
 def test_large_file_is_hashed_over_several_looks_behind_small_ones(opens: Opens, monkeypatch) -> None:
     """A file of any size keeps nobody waiting, and is taken in whole."""
-    monkeypatch.setattr(file_intake, "_MOST_BYTES", 1024 * 1024)
-    monkeypatch.setattr("mainspring.triggers.seen_files._LARGE", 1_000_000)
+    monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
+    monkeypatch.setattr("mainspring.triggers.files.seen_files._LARGE_BYTES", 1_000_000)
     inbox = opens()
     inbox.write("large", b"x" * 3_500_000)
     inbox.write("small")
@@ -205,7 +205,7 @@ def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
 
     listing = inbox.desk._folder.listing
 
-    def swap() -> Listing:
+    def swap() -> FolderListing:
         found = listing()
         path.unlink()
         os.mkfifo(path)
@@ -244,7 +244,7 @@ def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path
     inbox.pass_time()
     listing = inbox.desk._folder.listing
 
-    def swap() -> Listing:
+    def swap() -> FolderListing:
         found = listing()
         (inbox.folder / "sub").rename(tmp_path / "was")
         (inbox.folder / "sub").symlink_to(tmp_path / "others")
@@ -444,7 +444,7 @@ def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
 
 def test_many_files_are_taken_in_over_several_looks(opens: Opens, monkeypatch) -> None:
     """More than one look takes in follow at the next, without a wait."""
-    monkeypatch.setattr(file_intake, "_MOST_FILES", 100)
+    monkeypatch.setattr(file_intake, "_MAX_FILES", 100)
     inbox = opens()
     for number in range(250):
         inbox.write(f"{number}", b"%d" % number)

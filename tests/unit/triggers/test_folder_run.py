@@ -14,10 +14,10 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.store.commands.triggers import ReportDesk
-from mainspring.triggers.aside import Staged
-from mainspring.triggers.folder import Mark
-from mainspring.triggers.folder_desk import FolderDesk
-from mainspring.triggers.folder_hint import counts
+from mainspring.triggers.files.change_hints import is_change_hint
+from mainspring.triggers.files.file_archive import StagedFile
+from mainspring.triggers.files.folder import FileStamp
+from mainspring.triggers.files.folder_watcher import FolderWatcher
 from tests.unit.triggers.inbox import Shop
 
 PATIENCE = 60
@@ -31,7 +31,7 @@ class Running:
         self.reports: list[ReportDesk] = []
         self.reported = asyncio.Event()
         files = WatchedFolder.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
-        self.desk = FolderDesk("in/files", files, self.shop, self.shop, self._report, SystemClock())
+        self.desk = FolderWatcher("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
     def _report(self, state: ReportDesk) -> None:
         self.reports.append(state)
@@ -101,7 +101,7 @@ def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
     The end of a watcher is a hint too; since none begins again here, it would be one for all three files.
     """
     pytest.importorskip("watchfiles")
-    monkeypatch.setattr("mainspring.triggers.folder_hint._FIRST_PAUSE_S", 3600.0)
+    monkeypatch.setattr("mainspring.triggers.files.change_hints._FIRST_PAUSE_S", 3600.0)
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
@@ -115,7 +115,7 @@ def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
 def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are of any bytes."""
     pytest.importorskip("watchfiles")
-    monkeypatch.setattr("mainspring.triggers.folder_hint._FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr("mainspring.triggers.files.change_hints._FIRST_PAUSE_S", 0.1)
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
@@ -141,7 +141,7 @@ def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
 
 def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: None, monkeypatch) -> None:
     """A file does not wait for the next look to be moved when its run has ended."""
-    monkeypatch.setattr("mainspring.triggers.file_moves._EVERY_MS", 50)
+    monkeypatch.setattr("mainspring.triggers.files.file_archiver._QUERY_EVERY_MS", 50)
     (tmp_path / "a").write_bytes(b"1")
 
     async def act(running: Running) -> None:
@@ -207,7 +207,7 @@ def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:
 
 def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mount that does not answer is away since then; the loop goes on, the end of the process does not wait for it."""
-    monkeypatch.setattr("mainspring.triggers.folder_desk._SILENT_S", 0.01)
+    monkeypatch.setattr("mainspring.triggers.files.folder_watcher._SILENCE_TIMEOUT_S", 0.01)
 
     async def main() -> None:
         import threading
@@ -234,7 +234,7 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that takes no writes answers a listing: the folder is away as soon as the move of a file does not return."""
-    monkeypatch.setattr("mainspring.triggers.folder_desk._SILENT_S", 0.01)
+    monkeypatch.setattr("mainspring.triggers.files.folder_watcher._SILENCE_TIMEOUT_S", 0.01)
     (tmp_path / "a").write_bytes(b"1")
 
     async def main() -> None:
@@ -245,7 +245,7 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
         aside = running.desk._moves._aside
         stage = aside.stage
 
-        def hang(staged: Staged, mark: Mark) -> None:
+        def hang(staged: StagedFile, mark: FileStamp) -> None:
             begun.set()
             answers.wait()
             stage(staged, mark)
@@ -284,4 +284,4 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
 )
 def test_desk_does_not_wake_itself_by_its_own_moves(path: str, is_hint: bool) -> None:
     """What happens below the folders of what was moved is no hint."""
-    assert counts(path, ["/in/done", "/in/.mainspring"]) is is_hint
+    assert is_change_hint(path, ["/in/done", "/in/.mainspring"]) is is_hint

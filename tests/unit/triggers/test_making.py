@@ -13,8 +13,8 @@ from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.triggers.webhooks.verify import github
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.triggers.known import KnownTrigger
-from mainspring.triggers.making import event_of, start_of
+from mainspring.triggers.start_from_event import build_event, build_start
+from mainspring.triggers.trigger_cache import CachedTrigger
 
 T0 = 1_800_000_000_000
 WEBHOOK = Webhook.parse("/hooks/orders", verify=github("ORDERS"))
@@ -24,7 +24,7 @@ EVENT = EventSource(name="order.paid")
 
 def known_trigger(
     source: TriggerSource, *others: TriggerSource, pace: FlowControl | None = None, **options: str
-) -> KnownTrigger:
+) -> CachedTrigger:
     reading = (
         EventBinding(how="event", parameter="event")
         if pace is None
@@ -36,12 +36,14 @@ def known_trigger(
     }
     trigger = next(iter(triggers.values()))
     definition = Definition(kind=DefinitionKind.TASK, name="ship", options=options, triggers=triggers)
-    return KnownTrigger(f"ship/{trigger.kind}", trigger, definition, None, None, None, None)
+    return CachedTrigger(f"ship/{trigger.kind}", trigger, definition, None, None, None, None)
 
 
-def item_of(known: KnownTrigger, *keys: str, data: object = None) -> tuple[HealthRule, str | None]:
-    events = [event_of(known, id=f"d_{key}", key=key, name="order.paid", data=data or {"id": 7}, at=T0) for key in keys]
-    start = start_of(known, events, f"d_{keys[0]}", T0, PLAIN_SEALING)
+def item_of(known: CachedTrigger, *keys: str, data: object = None) -> tuple[HealthRule, str | None]:
+    events = [
+        build_event(known, id=f"d_{key}", key=key, name="order.paid", data=data or {"id": 7}, at=T0) for key in keys
+    ]
+    start = build_start(known, events, f"d_{keys[0]}", T0, PLAIN_SEALING)
     return start.healthy, start.item
 
 

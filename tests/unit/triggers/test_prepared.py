@@ -9,16 +9,16 @@ from mainspring.domain.errors import SealedError
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.results import Refused
-from mainspring.triggers.known import KnownTrigger
-from mainspring.triggers.prepared import Prepared, prepare
+from mainspring.triggers.delivery_command import PreparedDelivery, prepare_delivery
+from mainspring.triggers.trigger_cache import CachedTrigger
 from tests.unit.triggers.webhooks import event, fields, known, nothing, several, short, whole
 
 ID = "d_01kb00000000000000000000aa"
 
 
-def prepared(trigger: KnownTrigger, data: Any, sealing: Sealing = PLAIN_SEALING, key: str = "k") -> Any:
+def prepared(trigger: CachedTrigger, data: Any, sealing: Sealing = PLAIN_SEALING, key: str = "k") -> Any:
     arrival = IncomingDelivery(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
-    return prepare(trigger, arrival, data, id=ID, now=0, sealing=sealing, verified="none")
+    return prepare_delivery(trigger, arrival, data, id=ID, now=0, sealing=sealing, verified="none")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_arrives_is_checked_as_its_function_reads_it(fn, options, data, pat
 def test_what_is_ready_has_all_that_the_store_keeps():
     """Body, headers, who checked it, and the run with its arguments."""
     found = prepared(known(whole), {"n": 1})
-    assert isinstance(found, Prepared)
+    assert isinstance(found, PreparedDelivery)
     command = found.command
     assert (command.id, command.trigger, command.key, command.verified) == (ID, "whole/webhook", "k", "none")
     assert (command.body, command.headers) == (b'{"n":1}', b'{"x-tenant":"t"}')

@@ -8,7 +8,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
 from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queue_access import open_source
+from mainspring.triggers.queues.queue_sources import open_source
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from mainspring.triggers.queue_access import open_source
 def test_missing_library_is_told_with_the_line_that_installs_it(url, library, extra, monkeypatch):
     """Nothing is imported before a queue names its broker, and then the extra is named."""
     for name in list(sys.modules):
-        if name.split(".")[0] == library or name.startswith("mainspring.triggers.sources."):
+        if name.split(".")[0] == library or name.startswith("mainspring.triggers.queues.brokers."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     queue = BrokerQueue.parse(url)

@@ -15,8 +15,8 @@ from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.store.base import NotWrittenError
 from mainspring.store.commands.results import DONE, Refused
-from mainspring.triggers.queue_desk import QueueDesk
-from mainspring.triggers.queue_state import QueueState
+from mainspring.triggers.queues.consumer_state import QueueConsumerState
+from mainspring.triggers.queues.queue_consumer import QueueConsumer
 
 pytestmark = pytest.mark.asyncio
 _URL = "redis://:{secret:CACHE}@h/0?stream=orders"
@@ -93,10 +93,10 @@ class World:
         self.taken: list[IncomingDelivery] = []
         self.shown: list[tuple[str, str, IncomingDelivery]] = []
         self.shows: Callable[[], None] = lambda: None
-        self.states: list[QueueState] = []
+        self.states: list[QueueConsumerState] = []
         self.slept: list[float] = []
         self.secrets = {"CACHE": "s3cr/t"}
-        self.desk: QueueDesk = None  # type: ignore[assignment]
+        self.desk: QueueConsumer = None  # type: ignore[assignment]
         self.task: asyncio.Task[Any] = None  # type: ignore[assignment]
 
     async def take_in(self, trigger: str, arrival: IncomingDelivery) -> object:
@@ -123,7 +123,7 @@ class World:
 
     def start(self, *batches: list[str], **options: Any) -> None:
         self.source.batches = [[QueueMessage(id=name, body=b'{"p": 1}') for name in batch] for batch in batches]
-        self.desk = QueueDesk(
+        self.desk = QueueConsumer(
             "orders/queue",
             BrokerQueue.parse(_URL, **options),
             self,
@@ -466,7 +466,7 @@ async def test_broker_knows_the_whole_name_of_the_automation(world: World, end: 
         return world.source
 
     queue = BrokerQueue.parse(_URL)
-    world.desk = QueueDesk(
+    world.desk = QueueConsumer(
         f"shop/orders/{end}", queue, world, world, report=world.states.append, clock=world.clock, opens=opens
     )
     world.task = asyncio.create_task(world.desk.run())

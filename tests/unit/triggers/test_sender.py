@@ -17,10 +17,10 @@ from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.outbox import SendAgain, SettleQueue
 from mainspring.store.commands.runs import Claim, Complete, StartRun
 from mainspring.store.reads.outbox import list_outbox_queues, list_refused_messages
-from mainspring.triggers import broker_links
-from mainspring.triggers import sender as sending
-from mainspring.triggers.broker_links import BrokerLinks
-from mainspring.triggers.sender import Sender
+from mainspring.triggers.queues import broker_connections
+from mainspring.triggers.queues import outbox_sender as sending
+from mainspring.triggers.queues.broker_connections import BrokerConnections
+from mainspring.triggers.queues.outbox_sender import OutboxSender
 from tests.acceptance.sealing_codec import Keystream
 
 pytestmark = pytest.mark.asyncio
@@ -131,10 +131,10 @@ class Outbox:
 
     def sender(self, brokers=BROKERS, sealing=None, store=None):
         faults = ErrorText(NoSecrets())
-        links = BrokerLinks(brokers, faults.get, opens=self.broker.opens)
+        links = BrokerConnections(brokers, faults.get, opens=self.broker.opens)
         loop = asyncio.get_running_loop()
         store = store or self.store
-        found = Sender(loop, store, self.store.reader, self.clock, sealing or self.sealing, links, faults)
+        found = OutboxSender(loop, store, self.store.reader, self.clock, sealing or self.sealing, links, faults)
         self._senders.append(found)
         found.start()
         return found
@@ -237,7 +237,7 @@ async def test_refused_message_stands_aside(tmp_path):
 
 async def test_broker_that_is_away_is_tried_for_ever(tmp_path, monkeypatch):
     """Nothing is lost while a broker is away; since when and why is told, without its secrets; other queues go on."""
-    monkeypatch.setattr(sending, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(sending, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:
         box.broker.away = "nobody at redis://u:hush@h"
         box.post(("m1", "b/q", 1), ("m2", "b/q", 2))
@@ -276,8 +276,8 @@ async def test_address_that_leads_nowhere_is_refused(tmp_path):
 
 async def test_broker_that_hangs_is_left(tmp_path, monkeypatch):
     """A broker that acknowledges nothing is given up after a while, and the message sent again by another link."""
-    monkeypatch.setattr(sending, "_ACKNOWLEDGED_WITHIN_S", 0.3)
-    monkeypatch.setattr(sending, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(sending, "_ACK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(sending, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:
         box.broker.hangs = True
         box.post(("m1", "b/q", 1))
@@ -305,8 +305,8 @@ async def test_sealed_messages_are_opened_when_they_are_sent(tmp_path):
 
 async def test_link_that_hangs_when_it_is_closed_keeps_no_lease(tmp_path, monkeypatch):
     """What was sent is settled before idle links are closed, or another Sender would send it again meanwhile."""
-    monkeypatch.setattr(broker_links, "_IDLE_S", -1.0)
-    monkeypatch.setattr(broker_links, "_ENDS_WITHIN_S", 3600)
+    monkeypatch.setattr(broker_connections, "_IDLE_S", -1.0)
+    monkeypatch.setattr(broker_connections, "_CLOSE_TIMEOUT_S", 3600)
     async with outbox(tmp_path) as box:
         box.broker.may_close.clear()
         box.post(("m1", "b/q", 1))
@@ -333,7 +333,7 @@ async def test_fault_of_one_message_refuses_no_other(tmp_path):
 
 async def test_closing_waits_for_no_broker(tmp_path, monkeypatch):
     """A Sender that ends while its broker hangs ends within its bound; the message stays."""
-    monkeypatch.setattr(sending, "_ENDS_WITHIN_S", 0.1)
+    monkeypatch.setattr(sending, "_CLOSE_TIMEOUT_S", 0.1)
     async with outbox(tmp_path) as box:
         box.broker.hangs = True
         box.post(("m1", "b/q", 1))
@@ -353,9 +353,9 @@ async def test_secret_that_is_not_set_makes_its_queue_wait(tmp_path):
             raise ConfigError(f"the secret {name!r} is not set")
 
         faults = ErrorText(NoSecrets())
-        links = BrokerLinks(BROKERS, nobody, opens=box.broker.opens)
+        links = BrokerConnections(BROKERS, nobody, opens=box.broker.opens)
         loop = asyncio.get_running_loop()
-        sender = Sender(loop, box.store, box.store.reader, box.clock, PLAIN_SEALING, links, faults)
+        sender = OutboxSender(loop, box.store, box.store.reader, box.clock, PLAIN_SEALING, links, faults)
         sender.start()
         await box.until(lambda: box.queues["b/q"].failures >= 1)
         assert box.queues["b/q"].fault == "the secret 'PASS' is not set"

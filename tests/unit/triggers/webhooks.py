@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 import mainspring as ms
-from mainspring.engine.registry import Registry
-from mainspring.triggers.known import KnownTrigger
+from mainspring.engine.definitions.registry import Registry
+from mainspring.triggers.trigger_cache import CachedTrigger
 
 OPEN = ms.verify.none()
 
@@ -15,12 +15,12 @@ class Item(msgspec.Struct):
     n: int
 
 
-def known(fn: Any, path: str | None = "/x", **options: Any) -> KnownTrigger:
+def known(fn: Any, path: str | None = "/x", **options: Any) -> CachedTrigger:
     """Return the trigger of a task as the store gives it."""
     with Registry():
         made = ms.task(ms.on.webhook("/x", verify=OPEN, **options)(fn))
     ((_, trigger),) = made.definition.triggers.items()
-    return KnownTrigger(f"{made.definition.name}/webhook", trigger, made.definition, path, None, None, None)
+    return CachedTrigger(f"{made.definition.name}/webhook", trigger, made.definition, path, None, None, None)
 
 
 def event(event: ms.Event) -> None: ...

@@ -15,11 +15,11 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import SealedError, StoreUnavailableError
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine.announcing import announcement
+from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.store.commands.results import Refused
 from mainspring.triggers import intake
-from mainspring.triggers.known import KnownTriggers
-from mainspring.triggers.prepared import prepare
+from mainspring.triggers.delivery_command import prepare_delivery
+from mainspring.triggers.trigger_cache import TriggerCache
 from mainspring.web import hooks
 from mainspring.web.hook_ends import MOST_WAITING, HookEnds
 from tests.hook_samples import SECRET, Request, signed, signed_sample
@@ -255,7 +255,7 @@ async def test_new_webhook_is_there_within_a_moment_and_one_that_ended_is_gone(t
 
 
 def _renamed_path(w, old, new):
-    command = announcement(REGISTRY, w.clock.now())
+    command = build_announcement(REGISTRY, w.clock.now())
     rows = [
         msgspec.structs.replace(row, path=new, definition=row.definition.replace(old.encode(), new.encode()))
         if row.path == old
@@ -274,7 +274,7 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
             looked.append(known)
             raise ValueError("a row of another form")
 
-        monkeypatch.setattr(KnownTriggers, "look", look)
+        monkeypatch.setattr(TriggerCache, "look", look)
         async with asyncio.timeout(60):
             while len(looked) < 3:
                 w.process.changed()
@@ -498,10 +498,12 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
     async with world(tmp_path) as w:
 
         def broken(path, name):
-            row = next(one for one in announcement(REGISTRY, w.clock.now()).triggers if one.name == "order/webhook")
+            row = next(
+                one for one in build_announcement(REGISTRY, w.clock.now()).triggers if one.name == "order/webhook"
+            )
             return msgspec.structs.replace(row, path=path, name=name, definition=b'{"source": 5}')
 
-        command = announcement(REGISTRY, w.clock.now())
+        command = build_announcement(REGISTRY, w.clock.now())
         rows = [one for one in command.triggers if one.name != "order/webhook"]
         rows += [broken("/orders", "order/webhook"), broken("/newer", "order/webhook#2")]
         await asyncio.to_thread(w.store.apply, msgspec.structs.replace(command, triggers=tuple(rows)))
@@ -512,8 +514,8 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
         told = await w.ask("/newer", ORDER)
         assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "unreadable", "60")
         assert (await w.ask("/orders", ORDER)).status == 202
-        looked, real = [], KnownTriggers.look
-        monkeypatch.setattr(KnownTriggers, "look", lambda known: looked.append(real(known)))
+        looked, real = [], TriggerCache.look
+        monkeypatch.setattr(TriggerCache, "look", lambda known: looked.append(real(known)))
         async with asyncio.timeout(60):
             while len(looked) < 3:
                 w.process.changed()
@@ -525,7 +527,7 @@ async def test_webhook_that_this_process_cannot_read_is_told_once_and_answered_5
 async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monkeypatch, caplog):
     """The same fault on another day is another fault."""
     async with world(tmp_path) as w:
-        real, looked = KnownTriggers.look, []
+        real, looked = TriggerCache.look, []
 
         def look(known):
             looked.append(known)
@@ -533,7 +535,7 @@ async def test_table_that_could_be_read_in_between_is_told_again(tmp_path, monke
                 raise ValueError("a row of another form")
             real(known)
 
-        monkeypatch.setattr(KnownTriggers, "look", look)
+        monkeypatch.setattr(TriggerCache, "look", look)
         async with asyncio.timeout(60):
             while len(looked) < 4:
                 w.process.changed()
@@ -548,11 +550,11 @@ async def test_large_body_alone_is_made_ready_in_a_thread(tmp_path, monkeypatch,
 
     def spy(*of, **how):
         made.append(threading.current_thread() is not threading.main_thread())
-        return prepare(*of, **how)
+        return prepare_delivery(*of, **how)
 
-    monkeypatch.setattr(intake, "prepare", spy)
+    monkeypatch.setattr(intake, "prepare_delivery", spy)
     async with world(tmp_path) as w:
-        monkeypatch.setattr(intake, "data_of", None)
+        monkeypatch.setattr(intake, "decode_body", None)
         body = json.dumps({"id": "o-1", "lines": [], "note": "x" * padding}).encode()
         assert (await w.ask("/orders", Request(body, TOKEN))).status == 202
     assert made == [in_thread]
@@ -565,7 +567,7 @@ async def test_codec_that_fails_refuses_nobody(tmp_path, monkeypatch, caplog):
         def broken(*of, **how):
             raise SealedError("the key server is away")
 
-        monkeypatch.setattr(intake, "prepare", broken)
+        monkeypatch.setattr(intake, "prepare_delivery", broken)
         told = await w.ask("/orders", ORDER)
         assert (told.status, told.json["code"], told.headers["retry-after"]) == (503, "store_away", "5")
         assert "key server" not in told.body.decode()

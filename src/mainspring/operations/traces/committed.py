@@ -22,7 +22,7 @@ from mainspring.domain.runs.trace_span import (
     work_span_id,
 )
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.engine.child_runs import child_id
+from mainspring.engine.body.child_runs import choose_child_id
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import Done
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, Release, Suspend
@@ -87,7 +87,7 @@ class SpanMaker:
         if done.kind in _WAITS:
             links = (SpanLink(trace_id_of(done.run), work_span_id(done.run, done.claim)),)
         elif done.kind is OutcomeKind.CHILD and (owned := self._owned.get(done.run)) is not None:
-            links = (link_to_run(child_id(owned.run, done.ident)),)
+            links = (link_to_run(choose_child_id(owned.run, done.ident)),)
         what = self._named(done.run, done.automation, kind=str(done.kind), state=str(done.state))
         first_at = done.started_at if done.first_at is None else min(done.first_at, done.started_at)
         is_error = done.state in _WRONG

@@ -1,25 +1,25 @@
 """The spans of a wrapped command: those that a worker would tell of a run of one step."""
 
 from mainspring.domain.runs.trace_span import TraceSpan
-from mainspring.engine.wrapped import WrappedEnd
-from mainspring.engine.wrapped_record import CLAIM, attempt, ending
+from mainspring.engine.commands.exec_run import ExecRunEnd
+from mainspring.engine.commands.exec_run_record import CLAIM, build_attempt, build_end
 from mainspring.operations.traces.committed import SpanMaker
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, StartRun
 
 
-def wrapped_spans(begin: StartRun, end: WrappedEnd) -> list[TraceSpan]:
+def wrapped_spans(begin: StartRun, end: ExecRunEnd) -> list[TraceSpan]:
     """Return the spans of a run that has ended; the run's own is the last."""
     maker = SpanMaker()
-    tried = [attempt(begin.id, begin.automation, record) for record in end.attempts]
+    tried = [build_attempt(begin.id, begin.automation, record) for record in end.attempts]
     told = [
         (Claim("", 1), Claimed((_claimed(begin, end),), None), end.started_at),
-        *((command, DONE, end.finished_at) for command in (*tried, *ending(begin.id, begin.automation, end))),
+        *((command, DONE, end.finished_at) for command in (*tried, *build_end(begin.id, begin.automation, end))),
     ]
     return [span for command, result, now in told for span in maker.spans(command, result, now)]
 
 
-def _claimed(begin: StartRun, end: WrappedEnd) -> ClaimedRun:
+def _claimed(begin: StartRun, end: ExecRunEnd) -> ClaimedRun:
     """Return the run as its worker would have it: `exec` is its own."""
     return ClaimedRun(
         id=begin.id,

@@ -18,7 +18,7 @@ from mainspring.store.reads.triggers import deliveries as stored_deliveries
 from mainspring.store.reads.triggers import delivery as stored_delivery
 from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
 from mainspring.store.trigger_views import DeliveryRow, DeliveryView, HeldGroup
-from mainspring.triggers.known import KnownTriggers
+from mainspring.triggers.trigger_cache import TriggerCache
 from mainspring.web.api.bodies import Because, Numbered, Slice, Word, slice_of
 from mainspring.web.api.call import AnyCall, Call, ms
 from mainspring.web.api.route import acts, reads
@@ -159,13 +159,13 @@ def replay(call: Call[None, Because]) -> Replayed:
     return Replayed(command=act.command, delivery=taken.delivery, state=taken.state, run=taken.run)
 
 
-def _known(call: AnyCall) -> KnownTriggers:
-    known = KnownTriggers(call.site.reader)
+def _known(call: AnyCall) -> TriggerCache:
+    known = TriggerCache(call.site.reader)
     known.look()
     return known
 
 
-def _lines(call: AnyCall, known: KnownTriggers) -> list[TriggerShown]:
+def _lines(call: AnyCall, known: TriggerCache) -> list[TriggerShown]:
     """Return the triggers that the visitor sees."""
     site = call.site
     lines = trigger_lines(

@@ -9,7 +9,7 @@ from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, found, loo
 
 STALLED = IncidentKind.STALLED
 STACK = (
-    "/opt/src/mainspring/engine/loop_attempt.py:40 LoopAttempt._drive",
+    "/opt/src/mainspring/engine/attempts/loop_attempt.py:40 LoopAttempt._drive",
     "/srv/shop.py:7 charge",
     "/usr/lib/python3.13/socket.py:719 SocketIO.readinto",
 )

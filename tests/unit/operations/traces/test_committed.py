@@ -6,7 +6,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.runs.trace_span import link_to_run, run_span_id, step_span_id, trace_id_of, work_span_id
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.engine.child_runs import child_id
+from mainspring.engine.body.child_runs import choose_child_id
 from mainspring.operations.traces.committed import SpanMaker
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE
@@ -108,7 +108,7 @@ def test_child_and_parent_link_to_each_other():
     parent = claimed(kind="workflow")
     list(maker.spans(Claim("1:1", 5), Claimed((parent,), None), NOW))
     (asked,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
-    assert asked.links == (link_to_run(child_id(parent, "charge:key=canary")),)
+    assert asked.links == (link_to_run(choose_child_id(parent, "charge:key=canary")),)
     list(maker.spans(Claim("1:2", 5), Claimed((claimed(parent="r_2", parent_ident=CANARY),), None), NOW))
     *_, child = of(maker, Finish(RUN, 2, RunState.SUCCEEDED, 1))
     assert child.links == (link_to_run("r_2"),)

@@ -6,11 +6,11 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.trace_span import run_span_id, step_span_id, trace_id_of
-from mainspring.engine.wrapped import WrappedRun, Wrapping
-from mainspring.engine.wrapped_record import start
+from mainspring.engine.commands.exec_run import ExecRun, ExecRunSpec
+from mainspring.engine.commands.exec_run_record import build_start
 from mainspring.operations.traces.wrapped import wrapped_spans
 
-WRAPPING = Wrapping(
+WRAPPING = ExecRunSpec(
     definition=Definition(kind=DefinitionKind.EXEC, name="backup", command=["sh"], fingerprint="f"),
     words=["sh", "-c", "echo canary; exit $((2 - MAINSPRING_ATTEMPT))"],
     retry=Retry(3, initial="0ms", max="0ms"),
@@ -20,8 +20,8 @@ WRAPPING = Wrapping(
 @pytest.fixture(scope="module")
 def spans():
     clock = SystemClock()
-    begin = start(WRAPPING, "r_1", clock.now(), "exec:canary@host")
-    return wrapped_spans(begin, WrappedRun(WRAPPING, run="r_1", key="k", clock=clock).run())
+    begin = build_start(WRAPPING, "r_1", clock.now(), "exec:canary@host")
+    return wrapped_spans(begin, ExecRun(WRAPPING, run="r_1", key="k", clock=clock).run())
 
 
 def test_run_is_a_trace_with_its_attempts(spans):

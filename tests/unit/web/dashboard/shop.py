@@ -18,7 +18,7 @@ from mainspring.domain.triggers.webhooks.verifier import GitHub
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine.announcing import trigger_row
+from mainspring.engine.definitions.announcement import build_trigger_row
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.event import publish
 from mainspring.store.commands.outbox import Refusal, SettleQueue
@@ -60,7 +60,7 @@ class Shop:
         self.world, self.store, self.clock = world, world.store, world.clock
         definitions = (PAY, BACKUP, SHOP, LABELS)
         triggers = tuple(
-            trigger_row(one.name, end, found) for one in definitions for end, found in one.triggers.items()
+            build_trigger_row(one.name, end, found) for one in definitions for end, found in one.triggers.items()
         )
         announce(self.store, *definitions, triggers=triggers)
 

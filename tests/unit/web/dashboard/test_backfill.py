@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 import mainspring as ms
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.reads.runs import list_runs
 from tests.unit.web.dashboard.page_world import said
 
@@ -25,7 +25,7 @@ def hours(world):
         @ms.task
         def by_hand() -> None: ...
 
-    world.store.apply(announcement(registry, world.clock.now()))
+    world.store.apply(build_announcement(registry, world.clock.now()))
     top = world.clock.now() - world.clock.now() % HOUR
     return lambda ago: datetime.fromtimestamp((top - ago * HOUR) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 import mainspring as ms
-from mainspring.engine.announcing import announcement
-from mainspring.engine.registry import Registry
+from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation
 from mainspring.web.dashboard.schedule import SHOWN
 from tests.unit.web.dashboard.page_world import said
@@ -20,7 +20,7 @@ def announce(world, **schedules):
             def work() -> None: ...
 
             ms.task(name=name, **options)(work)
-    world.store.apply(announcement(registry, world.clock.now()))
+    world.store.apply(build_announcement(registry, world.clock.now()))
 
 
 def far_off(world):

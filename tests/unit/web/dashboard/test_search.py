@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.engine.starting import StartOptions
+from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.actor import Actor, act_of
 from mainspring.service.starting import start
 from mainspring.store.commands.inbox import Publish

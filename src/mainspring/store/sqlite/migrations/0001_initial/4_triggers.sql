@@ -70,7 +70,7 @@ create table deliveries (
     state       text not null,                      -- states.DeliveryState
     note        text,                               -- the reason of its state, to show to people
     filtered    integer not null default 0,         -- 1 while a worker has to run the filter
-    asked       text,                               -- sessions (ids with commas) that began to run its filter; see triggers/suspects.py
+    asked       text,                               -- sessions (ids with commas) that began to run its filter; see triggers/poison_deliveries.py
     name        text not null default '',
     body_hash   text,
     body        blob,                               -- as it came, sealed

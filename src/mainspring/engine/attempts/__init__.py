@@ -1,0 +1,1 @@
+"""Attempts of steps: how their code is started, what it may use, and how it ends."""

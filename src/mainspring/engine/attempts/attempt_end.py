@@ -1,0 +1,116 @@
+"""How an attempt ended, as the driver is told.
+
+Invariant: exactly one of these holds: `ok`; `refused` is set (the effect was done, its value cannot be saved: never to be
+repeated); `failure` is set. A time-out and a cancellation are failures too, with their flag.
+"""
+
+import signal
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.duration import format_duration
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import Verdict, permanent, transient, unknown
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.values.saved_call import roundtrip_result
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.process_exit import signal_name
+from mainspring.store.effects import EarlierAttemptError
+
+
+class AttemptEnd(msgspec.Struct, kw_only=True):
+    """`value` is what decoding `output` gives, so that live and replay see the same. `took_us` counts from the call.
+
+    `lost` says that nothing was done, for an earlier attempt that was lost or given up has not ended where it works: it never counts.
+    """
+
+    ok: bool = False
+    output: bytes | None = None
+    value: Any = None
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+    refused: Failure | None = None
+    took_us: int = 0
+    timed_out: bool = False
+    cancelled: bool = False
+    lost: bool = False
+    error: BaseException | None = None
+    """What was raised, without its traceback, for retry policies that look at it; one of a child process is rebuilt here."""
+    outgoing: tuple[OutboxEntry, ...] = ()
+    """What the step sends; only of one that did its work."""
+
+
+def end_with_result(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose function returned `value`."""
+    try:
+        output, same = roundtrip_result(spec.signature, value, f"result of step {spec.name!r}", limit=spec.payload_max)
+    except Exception as error:  # noqa: BLE001 - whatever it was: the effect is done, so it must not look like a failed attempt
+        return AttemptEnd(refused=Failure.of(error, classifier.classify(error)), took_us=took_us)
+    return AttemptEnd(ok=True, output=output, value=same, took_us=took_us)
+
+
+def end_with_error(error: BaseException, classifier: Classifier, clock: Clock, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose function raised `error`."""
+    # Seconds are enough: the time is for a `Retry-After` that holds a date.
+    verdict = classifier.classify(error, datetime.fromtimestamp(clock.now() // 1000, UTC))
+    lost = issubclass(type(error), EarlierAttemptError)  # an error may lie about its class
+    failure = Failure.of(error, verdict)
+    bare = error.with_traceback(None)  # its frames hold the attempt, which holds this
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, lost=lost, error=bare)
+
+
+def end_with_timeout(spec: AttemptSpec, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+    """Return the end of an attempt that took longer than its time-out."""
+    span = format_duration(spec.timeout) if spec.timeout is not None else "?"
+    verdict = transient("timeout")
+    failure = Failure(
+        type="TimeoutError",
+        code=verdict.code,
+        message=f"attempt {spec.attempt} of step {spec.name!r} took longer than its time-out of {span}",
+        kind=verdict.kind,
+        cause=cause,
+    )
+    error = TimeoutError(failure.message)
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, timed_out=True, error=error)
+
+
+def end_with_cancellation(spec: AttemptSpec, why: str, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+    """Return the end of an attempt that was told to stop."""
+    verdict = permanent("cancelled")
+    failure = Failure(
+        type="CancelledError",
+        code=verdict.code,
+        message=f"attempt {spec.attempt} of step {spec.name!r} was cancelled: {why}",
+        kind=verdict.kind,
+        cause=cause,
+    )
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, cancelled=True)
+
+
+def end_with_child_death(spec: AttemptSpec, code: int, last_words: str, took_us: int) -> AttemptEnd:
+    """Return the end of an attempt whose child process ended without an answer.
+
+    `code` is negative for a signal; `last_words` is the last line that it printed to stderr, printable.
+    """
+    verdict = unknown("child_died")
+    by_signal = code < 0
+    how = f"killed by {signal_name(-code)}" if by_signal else f"it ended with exit code {code}"
+    failure = Failure(
+        type="ChildDied",
+        code=verdict.code,
+        message=f"the child process of step {spec.name!r} died in attempt {spec.attempt}: {how}",
+        kind=verdict.kind,
+        hint=_SIGNAL_HINTS.get(-code) or (f"Its last line on stderr: {last_words}" if last_words else None),
+        data={"signal": signal_name(-code)} if by_signal else {"exit_code": code},
+    )
+    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us)
+
+
+_SIGNAL_HINTS: dict[int, str] = {
+    signal.SIGKILL: "Most often the system killed it because memory ran out.",
+    signal.SIGSEGV: "A library written in C failed; its own output may say where.",
+}

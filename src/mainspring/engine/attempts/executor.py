@@ -1,0 +1,98 @@
+"""The attempts of one worker: starts each where it belongs and closes what is left.
+
+Role: the only way from the driver to running user code. Invariants: see `live_attempt`.
+"""
+
+import asyncio
+from typing import Protocol
+
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.processes.child_queue import ChildQueue
+from mainspring.engine.attempts.attempt_reports import ReportKind, StartReport
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.isolation import LOOP, PROCESS, THREAD
+from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, ReportCallback, StackCallback
+from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
+from mainspring.engine.attempts.loop_attempt import LoopAttempt
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.process_attempt import ProcessAttempt
+from mainspring.engine.attempts.thread_attempt import ThreadAttempt
+from mainspring.engine.attempts.thread_pool import DaemonThreadPool
+
+_GRACE_PERIOD_S = 5.0
+
+
+class AttemptHandle(Protocol):
+    """An attempt that was started."""
+
+    def cancel(self, why: str) -> None:
+        """Stop it. Its end is still reported: cancelled, unless it was already on its way."""
+        ...
+
+    def ask_where(self, told: StackCallback) -> None:
+        """Have `told` called in the loop, at once or soon, with where its code stands; never, if the attempt ends before."""
+        ...
+
+
+class AttemptExecutor:
+    """All attempts that run now; made and used in the thread of `loop`.
+
+    `threads` is the most plain functions in threads at a time; `children` serve those in processes, and are closed with
+    this. A coroutine that ignores its cancellation is abandoned after `grace_after` seconds.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_sign: ReportCallback,
+        classifier: Classifier | None = None,
+        threads: int = 16,
+        children: ChildPool | None = None,
+        clock: Clock | None = None,
+        grace_after: float = _GRACE_PERIOD_S,
+    ) -> None:
+        self._host = AttemptHost(loop, classifier or Classifier(), clock or SystemClock(), on_sign, grace_after)
+        self._threads = DaemonThreadPool(threads)
+        self._children = children
+
+    @property
+    def child_queue(self) -> ChildQueue | None:
+        """The attempts that wait for a child process; None if none does."""
+        return None if self._children is None else self._children.queue
+
+    @property
+    def live_count(self) -> int:
+        """How many attempts have not ended."""
+        return len(self._host.live)
+
+    @property
+    def abandoned_count(self) -> int:
+        """How many attempts were given up while their code still runs here: a reason to recycle this process."""
+        return len(self._host.abandoned)
+
+    def start(self, spec: AttemptSpec, on_end: EndCallback) -> AttemptHandle:
+        """Start an attempt. `on_end` is called once, in the loop, never before this returns.
+
+        Raises:
+            DefinitionError: the step cannot run in a child and was to.
+        """
+        if is_step_debug_enabled():
+            self._host.on_sign(spec, ReportKind.BEGAN, StartReport())
+        if spec.isolate == LOOP:
+            return LoopAttempt(self._host, spec, on_end)
+        if spec.isolate == THREAD:
+            return ThreadAttempt(self._host, spec, on_end, self._threads)
+        if spec.isolate == PROCESS and self._children is not None:
+            return ProcessAttempt(self._host, spec, on_end, self._children)
+        raise DefinitionError(f"step {spec.name!r} cannot run here: isolate={spec.isolate!r}")
+
+    def close(self) -> None:
+        """Give up what still runs, without a word to its `on_end`."""
+        for attempt in tuple(self._host.live):
+            attempt.close()
+        self._threads.close()
+        if self._children is not None:
+            self._children.close()

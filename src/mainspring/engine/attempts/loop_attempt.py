@@ -1,0 +1,84 @@
+"""An `async def` step in the engine's own loop: one task, one copy of the context, nothing else.
+
+A coroutine that swallows its cancellation is abandoned after a grace; one that returns a value instead of ending is taken at
+its word: the value is known, so the attempt succeeded.
+"""
+
+import asyncio
+from typing import Any
+
+from mainspring.engine.attempts import attempt_end
+from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.logs.log_capture import post_last_lines
+from mainspring.engine.attempts.stacks import read_task_stack
+from mainspring.engine.attempts.step_context import CURRENT_STEP
+
+
+class LoopAttempt(LiveAttempt):
+    """Drives one coroutine."""
+
+    __slots__ = ("_end", "_task")
+
+    def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback) -> None:
+        super().__init__(host, spec, on_end)
+        self._end: AttemptEnd | None = None
+        task = host.loop.create_task(self._drive(), context=host.context.copy())
+        # The end is told from a callback: on_end drives bodies, and a task may not be entered inside a task.
+        task.add_done_callback(self._done, context=host.context)
+        self._task: asyncio.Task[Any] | None = task
+        if spec.timeout is not None:
+            self.after(spec.timeout.total_seconds(), self._time_out)
+
+    async def _drive(self) -> None:
+        step = self.step_context()
+        CURRENT_STEP.set(step)
+        spec = self.spec
+        try:
+            value = await spec.fn(*spec.args, **spec.kwargs)
+        except GeneratorExit:  # the loop is being taken down
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit of one step must not stop the loop
+            self._end = self._failed(error)
+        else:
+            self._end = attempt_end.end_with_result(spec, value, self.host.classifier, self.took_us)
+        if step.printed:
+            post_last_lines(step)
+
+    def _failed(self, error: BaseException) -> AttemptEnd:
+        if self.is_stopped and issubclass(type(error), asyncio.CancelledError):
+            return self.stopped()
+        end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us)
+        return self.stopped(end.failure) if self.is_stopped else end
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._task = None  # it holds this attempt through its context: no cycle is left for the collector
+        self.host.abandoned.discard(self)
+        self.finish(self._end or self.stopped())  # without an end it was cancelled before its first turn
+
+    def _time_out(self) -> None:
+        self.is_late = True
+        self._stop(f"timed out and ignored its cancellation for {self.host.grace_after:g} s")
+
+    def ask_where(self, told: StackCallback) -> None:
+        """Tell the frames of the coroutine, and of what it waits for."""
+        if self._task is not None:
+            told(read_task_stack(self._task))
+
+    def cancel(self, why: str) -> None:
+        """Cancel the coroutine, and abandon it if it does not end."""
+        if not self.closed and self.why_cancelled is None:
+            self.why_cancelled = why
+            self._stop(f"ignored its cancellation for {self.host.grace_after:g} s")
+
+    def _stop(self, why: str) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self.after(self.host.grace_after, lambda: self.abandon(f"step {self.spec.name!r} {why}"))
+
+    def close(self) -> None:
+        """Let nothing through, and stop the coroutine if it still runs."""
+        super().close()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()

@@ -1,0 +1,85 @@
+"""`ms.publish(name, data)` and `ms.send(queue, data)`: what a step wants sent, committed with its outcome or not at all.
+
+Nothing is sent by these calls: they check, encode and record. If the step succeeds, what it recorded is part of the very commit that saves
+its outcome; an attempt that fails leaves nothing. What is sent has an id that is the same on every resend.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mainspring.domain.errors import ArgumentError, ValueRefusedError
+from mainspring.domain.runs.outbox import (
+    MAX_ENTRIES,
+    MAX_ENTRY_BYTES,
+    OutboxEntry,
+    PublishedEvent,
+    QueuedMessage,
+    check_event_name,
+    check_message,
+    entry_size,
+    outbox_entry_id,
+)
+from mainspring.domain.values.codec import encode
+from mainspring.engine.attempts.step_context import StepContext, current_step
+
+_NUMBER_LOCK = threading.Lock()
+
+
+def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
+    """Publish an event when this step is committed; return its id. The same (name, key) counts once.
+
+    It wakes the runs that wait for it and starts what listens to it, in the commit of the step's outcome.
+
+    Raises:
+        NotInStepError: no step is running here.
+        ValueRefusedError: the data cannot be saved, or the step sends too much.
+        ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    step = current_step("publish()")
+    check_event_name(name, key)
+    body = encode(data, what=f"event {name}", limit=step.payload_max)
+    return _record_outgoing(step, lambda known_as: PublishedEvent(known_as, name, body, key))
+
+
+def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None) -> str:
+    """Send a message to a broker's queue once this step is committed; return its id. It is sent at least once.
+
+    `queue` is "NAME/QUEUE" with NAME from `[brokers]`, or a whole address. `bytes` are sent as they are, all else as JSON. The broker is
+    told `key`, or the id, as what the message counts once by; it is the same on every resend.
+
+    Raises:
+        NotInStepError: no step is running here.
+        ValueRefusedError: data or headers cannot be saved, or the step sends too much.
+        ArgumentError: the queue is no address, or holds a password; the key or a header is no plain text.
+    """
+    step = current_step("send()")
+    said = None if headers is None else dict(headers)
+    check_message(queue, key, said)
+    body = encode(data, what=f"message to {queue}", limit=step.payload_max)
+    head = encode(said, what=f"headers of a message to {queue}", limit=step.payload_max) if said else None
+    is_raw = isinstance(data, bytes | bytearray | memoryview)
+    return _record_outgoing(step, lambda known_as: QueuedMessage(known_as, queue, body, is_raw, key, head))
+
+
+def _record_outgoing(step: StepContext, make: Callable[[str], OutboxEntry]) -> str:
+    with _NUMBER_LOCK:  # threads of one step may send at the same time
+        number = len(step.recorded) + 1
+        if number > MAX_ENTRIES:
+            raise ArgumentError(
+                f"step {step.name!r} sends more than {MAX_ENTRIES:,} messages",
+                hint="Send one message with many items, or split the work over more steps.",
+            )
+        outgoing = make(outbox_entry_id(step.key, number))
+        size = entry_size(outgoing) + step.recorded_bytes
+        if size > MAX_ENTRY_BYTES:
+            raise ValueRefusedError(
+                f"what step {step.name!r} sends",
+                "$",
+                f"it takes {size:,} bytes of JSON together, the limit is {MAX_ENTRY_BYTES:,}",
+                hint="Save it elsewhere (a file, an object store, a table) and send references to it.",
+            )
+        step.channel.record(outgoing)
+        step.recorded.append(outgoing)
+        step.recorded_bytes = size
+    return outgoing.id

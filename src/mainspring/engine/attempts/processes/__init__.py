@@ -1,0 +1,1 @@
+"""Child processes that run steps, and the channel to them."""

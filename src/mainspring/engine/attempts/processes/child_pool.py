@@ -1,0 +1,152 @@
+"""The pool of warm children: each serves one attempt at a time, is used again, and is replaced before it grows old.
+
+Invariant: of each child the engine hears when it began and when it ended, so that a takeover can kill what is left of it.
+"""
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from mainspring.domain.processes.child_queue import MAX_LISTED_ATTEMPTS, ChildQueue, WaitingAttempt
+from mainspring.engine.attempts.attempt_reports import ProcessReport, ReportKind
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.live_attempt import ReportCallback
+from mainspring.engine.attempts.processes.child_process import ChildProcess, ChildSettings
+
+_MAX_WARM_CHILDREN = 4
+"""Idle children that stay warm."""
+
+
+class ChildRequester(Protocol):
+    """An attempt that waits for a child."""
+
+    closed: bool
+    spec: AttemptSpec
+
+    def take(self, child: ChildProcess) -> None:
+        """Use this child; give it back after its end was heard."""
+        ...
+
+    def miss(self, error: OSError) -> None:
+        """Take the news that no child could be started."""
+        ...
+
+
+class ChildPool:
+    """At most `size` children of one worker, started as calls need them.
+
+    Made and used in the loop's thread, which must live as long as they do.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        size: int,
+        on_sign: ReportCallback,
+        settings: ChildSettings | None = None,
+    ) -> None:
+        self.settings = settings or ChildSettings()
+        self._loop = loop
+        self._size = size
+        self._on_sign = on_sign
+        self._all: set[ChildProcess] = set()
+        self._idle: list[ChildProcess] = []
+        self._waiting: deque[ChildRequester] = deque()
+        self._is_closed = False
+        self._trimming: asyncio.TimerHandle | None = None
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the children that live."""
+        return sorted(child.pid for child in self._all)
+
+    @property
+    def queue(self) -> ChildQueue | None:
+        """The attempts that wait for a child; None if none does."""
+        waiting = [one.spec for one in self._waiting if not one.closed]
+        if not waiting:
+            return None
+        listed = [WaitingAttempt(spec.run_id, spec.name) for spec in waiting[:MAX_LISTED_ATTEMPTS]]
+        return ChildQueue(len(self._all), len(waiting), listed)
+
+    def warm(self, count: int) -> None:
+        """Start children until so many are there, so that the first calls need not wait for them.
+
+        Raises:
+            OSError: the system could not start one.
+        """
+        while len(self._all) < min(count, self._size):
+            self._idle.append(self._start())
+
+    def lend(self, borrower: ChildRequester) -> None:
+        """Have `borrower.take` called with a child as soon as one is free; the first to come is the first served."""
+        self._waiting.append(borrower)
+        self._serve()
+
+    def give_back(self, child: ChildProcess, memory: int, *, is_spent: bool) -> None:
+        """Take a child back after a call, with the bytes of memory that it uses; replace it if it is old."""
+        child.tenant = None
+        child.calls += 1
+        if child.first_memory is None:
+            child.first_memory = memory
+        has_grown = memory - child.first_memory > self.settings.growth_at_most
+        if is_spent or has_grown or child.calls >= self.settings.calls_at_most:
+            child.terminate()
+        elif not child.is_ending:
+            self._idle.append(child)
+        self._serve()
+        if len(self._idle) > _MAX_WARM_CHILDREN and self._trimming is None:
+            self._trimming = self._loop.call_later(self.settings.idle_after, self._trim)
+
+    def _trim(self) -> None:
+        """End the children that were idle the longest, but for a few: the pool grew for a load that is over."""
+        self._trimming = None
+        for child in self._idle[:-_MAX_WARM_CHILDREN]:
+            child.terminate()
+        del self._idle[:-_MAX_WARM_CHILDREN]
+
+    def close(self) -> None:
+        """Kill all children and what they started."""
+        self._is_closed = True
+        if self._trimming is not None:
+            self._trimming.cancel()
+        self._waiting.clear()
+        for child in tuple(self._all):
+            child.kill()
+
+    def _serve(self) -> None:
+        """Bring together who waits and what is free."""
+        while self._waiting and not self._is_closed:
+            if self._waiting[0].closed:
+                self._waiting.popleft()
+            elif self._idle:
+                child = self._idle.pop()  # the one used last has the warmest caches
+                if not child.is_ending:
+                    self._waiting.popleft().take(child)
+            elif len(self._all) < self._size:
+                self._start_for(self._waiting.popleft())
+            else:
+                return
+
+    def _start_for(self, borrower: ChildRequester) -> None:
+        try:
+            child = self._start()
+        except OSError as error:  # no memory, too many processes: this attempt fails, later ones may not
+            self._loop.call_soon(borrower.miss, error)
+        else:
+            borrower.take(child)
+
+    def _start(self) -> ChildProcess:
+        child = ChildProcess(self._loop, self.settings, self._on_exit)
+        self._all.add(child)
+        self._on_sign(None, ReportKind.PROCESS, ProcessReport(child.pid, child.started, ended=False))
+        return child
+
+    def _on_exit(self, child: ChildProcess) -> None:
+        self._all.discard(child)
+        if child in self._idle:
+            self._idle.remove(child)
+        self._on_sign(None, ReportKind.PROCESS, ProcessReport(child.pid, child.started, ended=True))
+        if not self._is_closed:
+            self._loop.call_soon(self._serve)

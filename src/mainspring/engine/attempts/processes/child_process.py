@@ -1,0 +1,297 @@
+"""One child process as its worker sees it: started, spoken to, listened to, ended with all that it started itself.
+
+Invariants: a child is exec'd, never forked from this process's memory; it leads a session and group of its own, and the group
+is killed before the leader is reaped, so that its number cannot mean another group by then. All runs in the loop's
+thread: the kernel's death signal is bound to the thread that started the child.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mainspring.engine.attempts.logs.line_splitter import LineSplitter
+from mainspring.engine.attempts.processes import child_protocol
+from mainspring.engine.attempts.processes.child_protocol import FrameReader
+from mainspring.engine.attempts.processes.process_lifetime import kill_group, read_start_mark
+from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+_CHUNK = 64 * 1024
+_POLL_EVERY_S = 0.02
+_MAX_PIECES = 8
+
+
+class ChildSettings(msgspec.Struct, kw_only=True, frozen=True):
+    """How children are started and ended.
+
+    `pass_fds`: descriptors they inherit (the session's lock file). `rules`: names of the user's classifier rules. `log_level`: of records
+    of logging. `kill_after`: seconds between asking a child to end and killing it. A child is replaced after `calls_at_most` calls, or
+    when it grew by more than `growth_at_most` bytes since its first call.
+    """
+
+    pass_fds: tuple[int, ...] = ()
+    rules: tuple[str, ...] = ()
+    kill_after: float = 0.3
+    calls_at_most: int = 1000
+    growth_at_most: int = 256 * 1024 * 1024
+    idle_after: float = 60.0
+    log_level: int = logging.INFO
+
+
+class ChildUser(Protocol):
+    """Who uses a child at present."""
+
+    def hear(self, message: child_protocol.MessageFromChild) -> None:
+        """Take a message."""
+        ...
+
+    def read_line(self, stream: str, text: str) -> None:
+        """Take a line that was printed."""
+        ...
+
+    def bury(self, code: int) -> None:
+        """Take the news that the child ended; negative = by that signal."""
+        ...
+
+
+class ChildProcess:
+    """A started child. `tenant` is set while it serves a call."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, settings: ChildSettings, on_exit: Callable[["ChildProcess"], None]
+    ) -> None:
+        self._loop = loop
+        self._settings = settings
+        self._on_exit = on_exit
+        self.tenant: ChildUser | None = None
+        self.calls = 0
+        self.first_memory: int | None = None
+        self.is_ending = False
+        self._reader: FrameReader[child_protocol.MessageFromChild] = FrameReader(child_protocol.MessageFromChild)
+        self._unsent = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
+        self._socket, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = self._spawn(theirs.fileno())
+        except OSError:
+            self._socket.close()
+            raise
+        self.pid = self._process.pid
+        self.started = read_start_mark(self.pid)
+        self._outputs = self._open_outputs()
+        self._socket.setblocking(False)
+        loop.add_reader(self._socket, self._on_readable)
+        self._watch_exit()
+        path = [entry or str(Path.cwd()) for entry in sys.path]
+        self.send(
+            child_protocol.HelloMessage(
+                path,
+                {"PYTHONPATH": os.environ.get("PYTHONPATH")},
+                list(settings.rules),
+                settings.log_level,
+                sorted(SECRET_VARIABLES.allowed),
+            )
+        )
+
+    def send(self, message: child_protocol.MessageToChild) -> None:
+        """Send a message; to a child that is gone it goes nowhere."""
+        was_empty = not self._unsent
+        self._unsent += child_protocol.encode_frame(message)
+        if was_empty:
+            self._on_writable()
+
+    def terminate(self) -> None:
+        """End the child and what it started: ask, then kill."""
+        if not self.is_ending:
+            self.is_ending = True
+            kill_group(self.pid, signal.SIGTERM)
+            self._timer = self._loop.call_later(self._settings.kill_after, kill_group, self.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill the child and what it started, and wait for it."""
+        self.is_ending = True
+        self.tenant = None
+        if self._process.returncode is None:
+            kill_group(self.pid, signal.SIGKILL)
+            self._bury()
+
+    def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
+        # PYTHONPATH only lets the child find this package; Hello gives the environment back what it had.
+        environ = {
+            "PYTHONHASHSEED": "0",
+            **SECRET_VARIABLES.without(os.environ),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "mainspring.engine.attempts.processes.child",
+                str(descriptor),
+                str(os.getpid()),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+            pass_fds=(descriptor, *self._settings.pass_fds),
+            start_new_session=True,
+        )
+
+    def _open_outputs(self) -> list["_OutputPipe"]:
+        outputs = []
+        for name, pipe in (("stdout", self._process.stdout), ("stderr", self._process.stderr)):
+            if pipe is not None:
+                outputs.append(_OutputPipe(self._loop, name, pipe.fileno(), self._on_line))
+        return outputs
+
+    def _watch_exit(self) -> None:
+        """Have `_bury` called when the process has ended."""
+        self._pidfd: int | None = None
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):  # an old kernel
+                self._pidfd = os.pidfd_open(self.pid)
+                self._loop.add_reader(self._pidfd, self._bury)
+                return
+        self._poll()
+
+    def _poll(self) -> None:
+        if self._process.returncode is None:
+            # Looked at without reaping: the group must be killed first.
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                self._bury()
+            else:
+                self._loop.call_later(_POLL_EVERY_S, self._poll)
+
+    def _bury(self) -> None:
+        """Take leave of a process that has ended: kill its group, hear its last words, report."""
+        kill_group(self.pid, signal.SIGKILL)
+        code = self._process.wait()
+        self.is_ending = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.drain_outputs()
+        self._on_readable()
+        self._close()
+        tenant, self.tenant = self.tenant, None
+        self._on_exit(self)
+        if tenant is not None:
+            tenant.bury(code)
+
+    def _close(self) -> None:
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+        for output in self._outputs:
+            output.close()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+
+    def drain_outputs(self) -> None:
+        """Read what was printed so far."""
+        for output in self._outputs:
+            output.drain()
+
+    def _on_line(self, stream: str, text: str) -> None:
+        if self.tenant is not None:
+            self.tenant.read_line(stream, text)
+
+    def _on_readable(self) -> None:
+        """Hear all that was sent."""
+        while True:
+            try:
+                data = self._socket.recv(_CHUNK)
+                messages = self._reader.feed(data)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # told once; what was sent before is still there
+            except child_protocol.FrameError as error:  # its end is told as a failure of the attempt; here is why
+                self._on_line("stderr", str(error))
+                data, messages = b"", []
+            for message in messages:
+                if isinstance(message, child_protocol.EndMessage):
+                    self.drain_outputs()  # it flushed before it told its end
+                if self.tenant is not None:
+                    self.tenant.hear(message)
+            if not data:
+                self._loop.remove_reader(self._socket)
+                self.terminate()  # a child without a channel is of no use
+                return
+
+    def _on_writable(self) -> None:
+        """Send what waits, as far as it goes."""
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # it is gone, as we shall hear soon
+            sent = len(self._unsent)
+        del self._unsent[:sent]
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._on_writable)
+        else:
+            self._loop.remove_writer(self._socket)
+
+
+class _OutputPipe:
+    """One pipe that a child prints to, read by line; a line without an end is cut."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str, descriptor: int, on_line: Callable[[str, str], None]
+    ) -> None:
+        self._loop = loop
+        self._name = name
+        self._descriptor = descriptor
+        self._on_line = on_line
+        self._cutter = LineSplitter()
+        os.set_blocking(descriptor, False)
+        loop.add_reader(descriptor, self._on_readable)
+
+    def _on_readable(self) -> None:
+        self._read()
+
+    def _read(self) -> bool:
+        """Read one piece; return whether there may be more."""
+        try:
+            data = os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._loop.remove_reader(self._descriptor)
+            self._end_line()
+            return False
+        for line in self._cutter.feed(data):
+            self._on_line(self._name, line)
+        return True
+
+    def drain(self) -> None:
+        """Read all that is there, a line without its end included."""
+        for _ in range(_MAX_PIECES):  # more than a pipe holds, and an end to it where something keeps writing
+            if not self._read():
+                break
+        self._end_line()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._loop.remove_reader(self._descriptor)
+
+    def _end_line(self) -> None:
+        for line in self._cutter.end():
+            self._on_line(self._name, line)

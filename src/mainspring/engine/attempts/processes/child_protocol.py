@@ -1,0 +1,213 @@
+"""What the engine and a child say to each other: JSON messages, each behind four bytes of length.
+
+Role: the messages, and how they become bytes and come back from a stream that cuts them anywhere. Values of users travel
+as the JSON they already are (`msgspec.Raw`). No message makes the reader run anything but a function that it imports by name.
+Invariant: a length beyond the limit, or a message that does not fit, ends the channel; nothing is guessed.
+"""
+
+import struct
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import Verdict
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.engine.attempts.processes.remote_error import RemoteError
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+_encode = msgspec.json.Encoder().encode
+M = TypeVar("M")
+JSON_NULL = msgspec.Raw(b"null")  # stands where there is no value; a field cannot be "Raw or None"
+
+
+class FrameError(MainspringError):
+    """The other side of a channel sent what is no message."""
+
+    code = "bad_frame"
+
+
+class HelloMessage(msgspec.Struct, tag="hello"):
+    """First message to a child: where to import from, the environment as meant, the user's classifier rules, the level of logging.
+
+    `passed` = names of variables that commands get although they hold secrets.
+    """
+
+    path: list[str]
+    environ: dict[str, str | None]
+    rules: list[str]
+    log_level: int
+    passed: list[str] = []
+
+
+class CallMessage(msgspec.Struct, tag="call", kw_only=True):
+    """Run this attempt; the fields are those of AttemptSpec, `fn` the name to import."""
+
+    fn: str
+    skip: int
+    run_id: str
+    ident: str
+    name: str
+    key: str
+    attempt: int
+    input: msgspec.Raw
+    checkpoint: msgspec.Raw
+    has_checkpoint: bool
+    slot_at: int | None
+    automation: str
+    payload_max: int
+
+
+class CheckpointAnswer(msgspec.Struct, tag="acked"):
+    """Checkpoint number `n` is committed, or (`error`) never will be."""
+
+    n: int
+    error: str | None
+
+
+class LockAnswer(msgspec.Struct, tag="locked"):
+    """Lock request number `n` has this fencing token, or (`error`) was in vain; `code` is that of the error's class."""
+
+    n: int
+    token: int = 0
+    error: str | None = None
+    code: str = ""
+
+
+class StackRequest(msgspec.Struct, tag="place_asked"):
+    """Answer with Place of the same number."""
+
+    n: int
+
+
+class StartMessage(msgspec.Struct, tag="began"):
+    """The function was imported and is being called now."""
+
+
+class LogMessage(msgspec.Struct, tag="logged"):
+    """One line of `ms.log`, or of a logger."""
+
+    level: str
+    text: str
+    fields: dict[str, Any]
+    logger: str = ""
+
+
+class ProgressMessage(msgspec.Struct, tag="progressed"):
+    """How much is done."""
+
+    done: int
+    total: int | None
+
+
+class CheckpointMessage(msgspec.Struct, tag="checkpointed"):
+    """Save this value and answer with Acked."""
+
+    n: int
+    data: msgspec.Raw
+
+
+class OutgoingMessage(msgspec.Struct, tag="recorded"):
+    """Send this if the attempt succeeds."""
+
+    outgoing: OutboxEntry
+
+
+class LockMessage(msgspec.Struct, tag="lock_asked"):
+    """Take this lock, waiting so many seconds at most, and answer with Locked."""
+
+    n: int
+    name: str
+    within_s: float
+
+
+class UnlockMessage(msgspec.Struct, tag="unlocked"):
+    """Let go of what lock request number `n` gave, or wait for it no longer."""
+
+    n: int
+
+
+class StackAnswer(msgspec.Struct, tag="place"):
+    """Where the code of the call stands, as lines."""
+
+    n: int
+    lines: list[str]
+
+
+class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
+    """The attempt ended; the fields are those of AttemptEnd. `is_spent`: this child should serve no other call."""
+
+    ok: bool
+    output: msgspec.Raw = JSON_NULL
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+    refused: Failure | None = None
+    error: RemoteError | None = None
+    took_us: int
+    memory: int
+    is_spent: bool
+
+
+MessageToChild = HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | StackRequest
+MessageFromChild = (
+    StartMessage
+    | LogMessage
+    | ProgressMessage
+    | CheckpointMessage
+    | OutgoingMessage
+    | LockMessage
+    | UnlockMessage
+    | StackAnswer
+    | EndMessage
+)
+
+
+def encode_frame(message: MessageToChild | MessageFromChild) -> bytes:
+    """Return the bytes of a message.
+
+    Raises:
+        FrameError: it is larger than any frame may be.
+    """
+    data = _encode(message)
+    if len(data) > MAX_FRAME_BYTES:
+        raise FrameError(f"a message of {len(data):,} bytes is larger than a frame may be ({MAX_FRAME_BYTES:,})")
+    return _LENGTH.pack(len(data)) + data
+
+
+class FrameReader(Generic[M]):
+    """Collects bytes as they come and gives whole messages."""
+
+    def __init__(self, message_type: Any, most_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._decode = msgspec.json.Decoder(message_type).decode
+        self._most_bytes = most_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[M]:
+        """Take bytes, return the messages that are whole now.
+
+        Raises:
+            FrameError: what came is no message.
+        """
+        self._buffer += data
+        messages: list[M] = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer, start)
+            if length > self._most_bytes:
+                raise FrameError(f"a frame of {length:,} bytes was announced, {self._most_bytes:,} are allowed")
+            end = start + _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            messages.append(self._message(bytes(self._buffer[start + _LENGTH.size : end])))
+            start = end
+        del self._buffer[:start]
+        return messages
+
+    def _message(self, data: bytes) -> M:
+        try:
+            message: M = self._decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise FrameError(f"a frame holds no message: {error}") from None
+        return message

@@ -1,0 +1,217 @@
+"""A step in a child process: the one kind whose time-out really stops plain code, with all that it started.
+
+The time-out counts from when the function is called; until then (a child is started, modules are imported) it is given
+`_START_ALLOWANCE_S` more. Whatever ends the child without an answer is a failure of this attempt, not of the worker.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+
+from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.log_line import STREAM_LEVELS
+from mainspring.domain.values.saved_call import decode_result
+from mainspring.engine.attempts import attempt_end
+from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_reports import (
+    AckCallback,
+    CheckpointReport,
+    LockReport,
+    LogReport,
+    ProgressReport,
+    UnlockReport,
+)
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.isolation import import_name_of
+from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.processes import child_protocol
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_process import ChildProcess
+from mainspring.engine.attempts.processes.process_tree import describe_process_tree
+from mainspring.engine.attempts.processes.remote_error import rebuild_error
+
+_START_ALLOWANCE_S = 60.0
+_ANSWER_TIMEOUT_S = 2.0
+_NO_ANSWER_TEXT = (
+    f"its child process did not answer within {_ANSWER_TIMEOUT_S:g} s: "
+    "it is stopped, or in code that lets no other thread run"
+)
+
+
+class ProcessAttempt(LiveAttempt):
+    """Speaks with the child that serves this attempt."""
+
+    __slots__ = ("_asked", "_child", "_children", "_last_words", "_ref")
+
+    def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, children: ChildPool) -> None:
+        self._ref = import_name_of(spec.fn)
+        super().__init__(host, spec, on_end)
+        self._child: ChildProcess | None = None
+        self._last_words = ""
+        self._asked: tuple[int, StackCallback] | None = None
+        """The question where its code stands, by number, and whom to tell."""
+        self._children = children
+        children.lend(self)
+
+    def take(self, child: ChildProcess) -> None:
+        """Send the call to this child."""
+        spec = self.spec
+        self._child = child
+        child.tenant = self
+        self.begin()
+        if spec.timeout is not None:
+            self.after(spec.timeout.total_seconds() + _START_ALLOWANCE_S, self._time_out)
+        child.send(
+            child_protocol.CallMessage(
+                fn=self._ref,
+                skip=spec.signature.skip,
+                run_id=spec.run_id,
+                ident=spec.ident,
+                name=spec.name,
+                key=spec.key,
+                attempt=spec.attempt,
+                input=msgspec.Raw(spec.input),
+                checkpoint=child_protocol.JSON_NULL if spec.checkpoint is None else msgspec.Raw(spec.checkpoint),
+                has_checkpoint=spec.checkpoint is not None,
+                slot_at=spec.slot_at,
+                automation=spec.automation,
+                payload_max=spec.payload_max,
+            )
+        )
+
+    def miss(self, error: OSError) -> None:
+        """Fail: there is no child to be had."""
+        self.finish(attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us))
+
+    def hear(self, message: child_protocol.MessageFromChild) -> None:
+        """Take what the child says."""
+        match message:
+            case child_protocol.StartMessage():
+                self.begin()
+                if self.spec.timeout is not None and not self.is_stopped:
+                    self.stop_timers()
+                    self.after(self.spec.timeout.total_seconds(), self._time_out)
+            case child_protocol.LogMessage(level, text, fields, logger):
+                self.sign(LogReport(level, text, fields, logger=logger))
+            case child_protocol.ProgressMessage(done, total):
+                self.sign(ProgressReport(done, total))
+            case child_protocol.CheckpointMessage(number, data):
+                self.sign(CheckpointReport(bytes(data), self._ack_of(number)))
+            case child_protocol.OutgoingMessage(outgoing):
+                self.outgoing.append(outgoing)
+            case child_protocol.LockMessage(number, name, within_s):
+                self.has_locks = True
+                self.sign(LockReport(number, name, within_s, self._answer_of(number)))
+            case child_protocol.UnlockMessage(number):
+                self.sign(UnlockReport(number))
+            case child_protocol.StackAnswer(number, lines):
+                began = describe_process_tree(self._child.pid)[1:] if self._child is not None else []
+                self._tell_place(number, lines + began)
+            case child_protocol.EndMessage():
+                self._release(message)
+                self.finish(self._end_of(message))
+
+    def read_line(self, stream: str, text: str) -> None:
+        """Keep a line that the step printed."""
+        if stream == "stderr":
+            self._last_words = text
+        self.sign(LogReport(STREAM_LEVELS[stream], text, stream=stream))
+
+    def bury(self, code: int) -> None:
+        """The child ended without an answer."""
+        self._child = None
+        died = attempt_end.end_with_child_death(self.spec, code, self._last_words, self.took_us)
+        self.finish(self.stopped() if self.is_stopped else died)
+
+    def cancel(self, why: str) -> None:
+        """End the child, or give up waiting for one."""
+        if self.closed or self.why_cancelled is not None:
+            return
+        self.why_cancelled = why
+        if self._child is None:
+            self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
+        else:
+            self._stop()
+
+    def ask_where(self, told: StackCallback) -> None:
+        """Ask the child, and tell what is seen of it from here if it does not answer."""
+        child, number = self._child, next(self.host.numbers)
+        if child is None:
+            told(["it waits for a free child process: worker.processes is how many there are"])
+            return
+        self._asked = number, told
+        child.send(child_protocol.StackRequest(number))
+        self.after(
+            _ANSWER_TIMEOUT_S, lambda: self._tell_place(number, [*describe_process_tree(child.pid), _NO_ANSWER_TEXT])
+        )
+
+    def _tell_place(self, number: int, lines: list[str]) -> None:
+        if self._asked is not None and self._asked[0] == number:
+            (_, told), self._asked = self._asked, None
+            told(lines)
+
+    def _time_out(self) -> None:
+        self.is_late = True
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._child is None:
+            return
+        self._child.terminate()
+        limit = self._children.settings.kill_after + self.host.grace_after
+        self.after(limit, lambda: self.abandon(f"the child of step {self.spec.name!r} cannot be killed"))
+
+    def _release(self, message: child_protocol.EndMessage) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            self._children.give_back(child, message.memory, is_spent=message.is_spent)
+
+    def _end_of(self, message: child_protocol.EndMessage) -> AttemptEnd:
+        if message.failure is not None:
+            if self.is_stopped:
+                return self.stopped(message.failure)
+            error = rebuild_error(message.error)
+            return AttemptEnd(failure=message.failure, verdict=message.verdict, took_us=message.took_us, error=error)
+        if not message.ok:
+            return AttemptEnd(refused=message.refused, took_us=message.took_us)
+        output = bytes(message.output)
+        try:
+            value = decode_result(self.spec.signature, output, f"result of step {self.spec.name!r}")
+        except ValueRefusedError as error:  # the child imported another version of the code than is loaded here
+            return AttemptEnd(refused=Failure.of(error, self.host.classifier.classify(error)), took_us=message.took_us)
+        return AttemptEnd(ok=True, output=output, value=value, took_us=message.took_us)
+
+    def _ack_of(self, number: int) -> AckCallback:
+        """Return what answers this checkpoint; from any thread."""
+        send = self._send_to(self._child)
+        return lambda error: send(
+            child_protocol.CheckpointAnswer(number, None if error is None else _error_text(error))
+        )
+
+    def _answer_of(self, number: int) -> Callable[[int | BaseException], None]:
+        """Return what answers this request for a lock; from any thread."""
+        send = self._send_to(self._child)
+
+        def answer(result: int | BaseException) -> None:
+            if isinstance(result, int):
+                send(child_protocol.LockAnswer(number, result))
+            else:
+                send(child_protocol.LockAnswer(number, code=getattr(result, "code", ""), error=_error_text(result)))
+
+        return answer
+
+    def _send_to(self, child: ChildProcess | None) -> Callable[[child_protocol.MessageToChild], None]:
+        loop = self.host.loop
+
+        def send(message: child_protocol.MessageToChild) -> None:
+            if child is not None:
+                with contextlib.suppress(RuntimeError):  # the loop is closed, and the child killed
+                    loop.call_soon_threadsafe(child.send, message)
+
+        return send
+
+
+def _error_text(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,46 @@
+"""Processes that belong to us: they die with their parent, and a number that was used again is not mistaken for one of them."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent` is gone; at once if it already is. Linux only; others see the end of the channel."""
+    if sys.platform != "linux":
+        return
+    set_death_signal(signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+def set_death_signal(number: int) -> None:
+    """Ask the kernel for a signal to this process when the thread that started it ends."""
+    _prctl()(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def read_start_mark(pid: int) -> str:
+    """Return what tells this process from a later one with its number; "" where the system does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[19]  # field 22: start, in clock ticks since the boot
+
+
+def kill_group(pgid: int, number: int) -> None:
+    """Send a signal to a whole process group, if anything of it is left."""
+    try:
+        os.killpg(pgid, number)
+    except (ProcessLookupError, PermissionError):  # macOS answers EPERM when only zombies are left
+        return
+
+
+def _prctl() -> Callable[..., int]:
+    function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    return function

@@ -1,0 +1,242 @@
+"""What a running step may ask: `ms.idempotency_key()`, `ms.checkpoint(value)`, `ms.log` and the rest, alike in loop, thread and child.
+
+Role: a context variable holds the attempt that the current code belongs to; the functions here read it. How a sign travels
+is the affair of the `AttemptChannel` that the attempt was given.
+Invariants: once an attempt is closed nothing of it gets through: each `ms.*` call of a zombie raises `AttemptClosed`, which
+is no `Exception`, so that user code does not swallow it. A value is checked and encoded before it is handed over.
+"""
+
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import ContextVar
+from typing import Any, NoReturn, Protocol, TypeVar, overload
+
+from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.runs.log_line import bound_fields, format_value
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
+from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport, UnlockReport
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.lock_request import LockRequest
+
+T = TypeVar("T")
+_MAX_TEXT = 16 * 1024
+
+
+class NotInStepError(MainspringError):
+    """`name` is for the code of a step, and no step is running here."""
+
+    code = "not_in_step"
+
+    def __init__(self, name: str) -> None:
+        where = "the body of a workflow" if IN_BODY.get() else "code that no step is running"
+        hint = "Call it in a function that `run.step` runs; test it through a run: ms.App(path).run(automation)."
+        if IN_BODY.get() and name in _METHODS_OF_RUN:
+            hint = f"In a body, write run.{name.partition('.')[0]} in its place."
+        elif name in _SENDING_CALLS:
+            hint = "Call it in a function that `run.step` runs, or in a task: what it sends is committed with the step's outcome."
+            if name == "publish()" and not IN_BODY.get():
+                hint += " Outside of a run, publish with `await app.publish(name, data)`."
+        super().__init__(f"ms.{name} was called outside a step\nin {where}", hint=hint)
+
+
+_SENDING_CALLS = ("publish()", "send()")
+_METHODS_OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.error")
+
+
+class AttemptClosed(BaseException):
+    """This attempt was given up: nothing it says or returns counts any more. Ends the zombie's code."""
+
+
+class AttemptChannel(Protocol):
+    """How the signs of one attempt reach the engine."""
+
+    def post(self, sign: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
+        """Hand a sign over; raises AttemptClosed if the attempt is closed."""
+        ...
+
+    def save(self, data: bytes) -> Awaitable[None]:
+        """Hand a checkpoint over. Off the engine's loop this blocks until it is committed."""
+        ...
+
+    def record(self, outgoing: OutboxEntry) -> None:
+        """Hand over what is to be sent if the attempt succeeds; raises AttemptClosed if it is closed."""
+
+    def lock(self, name: str, within_s: float) -> LockRequest:
+        """Ask for a lock."""
+        ...
+
+
+class StepContext:
+    """One attempt as its own code sees it."""
+
+    __slots__ = (
+        "attempt",
+        "automation",
+        "channel",
+        "key",
+        "name",
+        "payload_max",
+        "printed",
+        "processes",
+        "recorded",
+        "recorded_bytes",
+        "run_id",
+        "saved",
+        "slot_at",
+        "stopper",
+    )
+
+    def __init__(
+        self,
+        channel: AttemptChannel,
+        *,
+        run_id: str,
+        name: str,
+        key: str,
+        attempt: int,
+        automation: str = "",
+        slot_at: int | None = None,
+        saved: bytes | None = None,
+        payload_max: int = DEFAULT_LIMIT,
+    ) -> None:
+        self.channel = channel
+        self.run_id = run_id
+        self.name = name
+        self.key = key
+        self.attempt = attempt
+        self.automation = automation
+        self.slot_at = slot_at
+        self.saved = saved
+        self.payload_max = payload_max
+        self.printed: dict[tuple[str, bool], str] = {}
+        """The line that has no end yet, of each stream and whether it was written there as well."""
+        self.recorded: list[OutboxEntry] = []
+        self.recorded_bytes = 0
+        """What this attempt has recorded to be sent, and its size."""
+        self.stopper: Callable[[], None] | None = None
+        """Set by code that can be told to end although its thread cannot be stopped; called from any thread."""
+        self.processes: Callable[[], list[str]] | None = None
+        """Set by code that waits for processes of its own: tells what they do; called from any thread."""
+
+    def checkpoint(self, value: object) -> Awaitable[None]:
+        """Encode and hand over."""
+        data = encode(value, what=f"checkpoint of step {self.name!r}", limit=self.payload_max)
+        saving = self.channel.save(data)
+        self.saved = data
+        return saving
+
+
+CURRENT_STEP: ContextVar[StepContext | None] = ContextVar("mainspring_step", default=None)
+
+
+class SavedCheckpoint:
+    """What `checkpoint` returns where there is nothing left to wait for."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Return at once."""
+        return
+        yield
+
+
+SAVED_CHECKPOINT = SavedCheckpoint()
+
+
+def current_step(name: str) -> StepContext:
+    """Return the attempt that the calling code belongs to.
+
+    Raises:
+        NotInStepError: it belongs to none.
+    """
+    step = CURRENT_STEP.get()
+    if step is None or IN_BODY.get():
+        raise NotInStepError(name)
+    return step
+
+
+def idempotency_key() -> str:
+    """Return the key of this step: the same over all its attempts and restarts, and of no other step."""
+    return current_step("idempotency_key()").key
+
+
+def attempt() -> int:
+    """Return the number of this attempt, from 1."""
+    return current_step("attempt()").attempt
+
+
+def checkpoint(value: object) -> Awaitable[None]:
+    """Save how far this step has come, so that the next attempt can go on from `last_checkpoint()`.
+
+    In a `def` step it returns when the value is committed. In an `async def` step it returns at once; await what
+    it returns to wait for the commit. Either way it is committed before the step's result.
+
+    Raises:
+        ValueRefusedError: the value cannot be saved; the error names the path inside it.
+    """
+    return current_step("checkpoint()").checkpoint(value)
+
+
+@overload
+def last_checkpoint() -> Any: ...
+@overload
+def last_checkpoint(type: type[T]) -> T | None: ...
+def last_checkpoint(type: Any = None) -> Any:
+    """Return the newest value that this step saved, in this attempt or an earlier one; None if there is none.
+
+    `type` restores it as an annotation would (a data class, `set[str]`, ...); without it plain JSON data is returned.
+
+    Raises:
+        ValueRefusedError: what was saved does not fit `type`.
+    """
+    step = current_step("last_checkpoint()")
+    if step.saved is None:
+        return None
+    return decode(step.saved, Any if type is None else type, what=f"checkpoint of step {step.name!r}")
+
+
+def progress(done: int, total: int | None = None) -> None:
+    """Tell how much of this step is done, in units of your own; it is shown, and is a sign of life.
+
+    Raises:
+        ArgumentError: not whole numbers of at least 0.
+    """
+    step = current_step("progress()")
+    for number in (done, total):
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63):
+            raise ArgumentError(
+                f"ms.progress({escape(repr(done), 60)}, {escape(repr(total), 60)}): these are not whole numbers >= 0",
+                hint="Write ms.progress(done, total), for example ms.progress(20, 100).",
+            )
+    step.channel.post(ProgressReport(done, total))
+
+
+class StepLog:
+    """`ms.log`: lines that are kept with the step. Bad text is escaped, never refused."""
+
+    def debug(self, text: object, **fields: Any) -> None:
+        """Write a line that is shown only on request."""
+        self._write("debug", text, fields)
+
+    def info(self, text: object, **fields: Any) -> None:
+        """Write a line."""
+        self._write("info", text, fields)
+
+    def warning(self, text: object, **fields: Any) -> None:
+        """Write a line about something that may need a look."""
+        self._write("warning", text, fields)
+
+    def error(self, text: object, **fields: Any) -> None:
+        """Write a line about something that went wrong. The step goes on: raise to make it fail."""
+        self._write("error", text, fields)
+
+    def _write(self, level: str, text: object, fields: dict[str, Any]) -> None:
+        step = current_step(f"log.{level}")
+        step.channel.post(LogReport(level, escape(format_value(text), _MAX_TEXT), bound_fields(fields)))
+
+
+log = StepLog()
+
+
+def raise_attempt_closed(name: str) -> NoReturn:
+    """Raise what ends the code of an attempt that was given up."""
+    raise AttemptClosed(f"this attempt of step {name!r} was given up: what it does no longer counts")

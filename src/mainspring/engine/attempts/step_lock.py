@@ -1,0 +1,105 @@
+"""`ms.lock(name)`: a named lock that one attempt of all has at a time, in loop, thread and child alike.
+
+Invariant: it is let go when the `with` ends, when the attempt ends in whatever way, and when the process dies. None of these can stop
+code that goes on as a zombie: for that each holder has a fencing token, higher than all before it.
+"""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import ArgumentError, ConflictError, DefinitionError
+from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
+from mainspring.engine.attempts.attempt_reports import UnlockReport
+from mainspring.engine.attempts.step_context import AttemptChannel, AttemptClosed, current_step
+
+
+class StepLock:
+    """Taken by `with` in a `def` step and by `async with` in an `async def` one; each of these takes it anew."""
+
+    def __init__(self, name: str, within: timedelta) -> None:
+        self.name = name
+        self._within_s = within.total_seconds()
+        self._token: int | None = None
+        self._number = 0
+        self._channel: AttemptChannel | None = None
+
+    def __repr__(self) -> str:
+        return f"<lock {self.name!r}, {'not held' if self._token is None else f'token {self._token}'}>"
+
+    @property
+    def token(self) -> int:
+        """The fencing token: give it along, so that the target can refuse whoever comes with a lower one than it has seen.
+
+        Raises:
+            ConflictError: the lock is not held.
+        """
+        if self._token is None:
+            raise ConflictError(f"lock {self.name!r} is not held here", hint="Read its token inside of the `with`.")
+        return self._token
+
+    def __enter__(self) -> Self:
+        """Wait for the lock.
+
+        Raises:
+            LockHeldError: somebody else held it for all of `within`.
+            ConflictError: this attempt holds it already.
+            DefinitionError: in an event loop, which must not be blocked.
+        """
+        channel = current_step("lock()").channel
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise DefinitionError(
+                f"lock {self.name!r} would block the event loop", hint=f"Write: async with ms.lock({self.name!r})"
+            )
+        grant = channel.lock(self.name, self._within_s)
+        self._token, self._number = grant.wait(), grant.number
+        self._channel = channel
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Let it go."""
+        channel, self._channel, self._token = self._channel, None, None
+        if channel is not None:
+            channel.post(UnlockReport(self._number))
+
+    async def __aenter__(self) -> Self:
+        """Wait for the lock; raises LockHeldError and ConflictError as `with` does."""
+        channel = current_step("lock()").channel
+        grant = channel.lock(self.name, self._within_s)
+        try:
+            self._token, self._number = await grant, grant.number
+        except asyncio.CancelledError:
+            with contextlib.suppress(AttemptClosed):
+                channel.post(UnlockReport(grant.number))
+            raise
+        self._channel = channel
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Let it go."""
+        self.__exit__(kind, error, at)
+
+
+def lock(name: str, within: str | timedelta = "10m") -> StepLock:
+    """Return the lock of this name, for a `with` (in an `async def` step: an `async with`) around what one only may do at a time.
+
+    It is one lock for everybody on the same store: for steps on all machines, and for `mainspring exec --lock`. `within` is how long it is
+    waited for; then LockHeldError is raised, which the step's retry policy takes for passing. The attempt's own time-out goes on meanwhile.
+
+    Raises:
+        ArgumentError: it cannot be the name of a lock.
+        NotInStepError: no step is running here.
+    """
+    current_step("lock()")
+    if not isinstance(name, str) or not is_valid_name(name):
+        raise ArgumentError(
+            f"ms.lock({escape(repr(name), 60)}): this cannot be the name of a lock",
+            hint=f"Give a text of 1 to {MAX_NAME_LENGTH} printable characters in one line, not all of them blank.",
+        )
+    return StepLock(name, parse_duration(within))

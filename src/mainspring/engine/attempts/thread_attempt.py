@@ -1,0 +1,122 @@
+"""A `def` step in a thread. A thread cannot be stopped: on a time-out or cancellation its attempt is abandoned at once."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from mainspring.engine.attempts import attempt_end
+from mainspring.engine.attempts.attempt_end import AttemptEnd
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.isolation import is_async
+from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, LiveAttempt, StackCallback
+from mainspring.engine.attempts.logs.log_capture import post_last_lines
+from mainspring.engine.attempts.stacks import read_thread_stack
+from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed
+from mainspring.engine.attempts.thread_pool import DaemonThreadPool
+
+
+class _Phase(Enum):
+    QUEUED = 1
+    RUNNING = 2
+    ENDED = 3
+    GIVEN_UP = 4
+
+
+class ThreadAttempt(LiveAttempt):
+    """Runs one function in a thread of the pool; its time-out counts from when a thread took it."""
+
+    __slots__ = ("_ident", "_lock", "_phase", "_step", "_threads")
+
+    def __init__(self, host: AttemptHost, spec: AttemptSpec, on_end: EndCallback, threads: DaemonThreadPool) -> None:
+        super().__init__(host, spec, on_end)
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._step = self.step_context()
+        self._ident: int | None = None
+        self._phase = _Phase.QUEUED
+        threads.submit(self._serve)
+
+    def ask_where(self, told: StackCallback) -> None:
+        """Tell the frames of the thread, or the processes of the command that it waits for."""
+        processes = self._step.processes
+        if self._ident is None:
+            told(["it waits for a free thread: worker.threads is how many there are"])
+        else:
+            told((processes() if processes is not None else []) or read_thread_stack(self._ident))
+
+    def _serve(self) -> bool:
+        """Work of the pool; returns whether the thread was given up meanwhile."""
+        with self._lock:
+            if self.closed or self._phase is not _Phase.QUEUED:
+                return False
+            self._phase = _Phase.RUNNING
+            self._ident = threading.get_ident()
+        self.begin()
+        try:
+            if self.spec.timeout is not None:
+                self.call_soon(self.after, self.spec.timeout.total_seconds(), self._time_out)
+            end = self.host.context.copy().run(self._call)
+        except AttemptClosed:  # only from call_soon: the loop is gone
+            return False
+        with self._lock:
+            is_given_up = self._phase is _Phase.GIVEN_UP
+            self._phase = _Phase.ENDED
+        if is_given_up:
+            self._tell(self.host.abandoned.discard, self)
+        else:
+            self._tell(self.finish, end)
+        return is_given_up
+
+    def _call(self) -> AttemptEnd:
+        CURRENT_STEP.set(self._step)
+        spec = self.spec
+        try:
+            value = call_to_end(spec.fn, spec.args, spec.kwargs)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
+            end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us)
+            return self.stopped(end.failure) if self.is_stopped else end
+        finally:
+            if self._step.printed:
+                post_last_lines(self._step)
+        return attempt_end.end_with_result(spec, value, self.host.classifier, self.took_us)
+
+    def _tell(self, callback: Callable[[Any], None], argument: object) -> None:
+        with contextlib.suppress(AttemptClosed):  # the loop is gone: nobody is left to be told
+            self.call_soon(callback, argument)
+
+    def _time_out(self) -> None:
+        self.is_late = True
+        self._give_up("timed out")
+
+    def cancel(self, why: str) -> None:
+        """Report the cancellation at once; a function that runs is abandoned."""
+        if not self.closed and self.why_cancelled is None:
+            self.why_cancelled = why
+            self._give_up("was cancelled")
+
+    def _give_up(self, how: str) -> None:
+        """Report from a later turn of the loop. An end that is on its way already comes first."""
+        stopper = self._step.stopper
+        if stopper is not None and self._phase is _Phase.RUNNING:
+            self._step.stopper = None
+            stopper()
+            self.after(self.host.grace_after, lambda: self._give_up(how))
+            return
+        with self._lock:
+            was, self._phase = self._phase, _Phase.GIVEN_UP
+            if was is _Phase.RUNNING:
+                self._threads.give_up_one()
+                why = f"step {self.spec.name!r} {how}; its thread cannot be stopped"
+                self.host.loop.call_soon(self.abandon, why, context=self.host.context)
+            elif was is _Phase.QUEUED:
+                self.host.loop.call_soon(lambda: self.finish(self.stopped()), context=self.host.context)
+
+
+def call_to_end(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function off the engine's loop; a coroutine is run to its end in a loop of its own."""
+    if is_async(fn):
+        return asyncio.run(fn(*args, **kwargs))
+    return fn(*args, **kwargs)

@@ -1,0 +1,115 @@
+"""Transactional delivery: a step's effect and the row that names it are one commit in the user's own database.
+
+Invariants: whoever finds the row returns its result and calls nothing, be it a repeat after a crash or a zombie; the
+result is encoded before the commit, so what cannot be saved is not done either; an attempt that was given up does not
+commit (if it is too late to stop it, the row makes it the one effect that the next attempt finds).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.errors import ConfigError, UnknownNameError
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.values.saved_call import decode_result, roundtrip_result
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.step_context import CURRENT_STEP, raise_attempt_closed
+from mainspring.engine.attempts.thread_attempt import call_to_end
+from mainspring.engine.attempts.transaction import OpenTransaction, Tx, database_name
+from mainspring.store import failpoints
+from mainspring.store.effects import Effect, EffectDatabase
+
+_OUTBOX_SUFFIX = ".sends"
+"""Behind the key of an effect: the row that keeps what its step sends, in the same commit."""
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(list[OutboxEntry]).decode
+
+
+class TransactionalCall:
+    """What the thread of one attempt calls in place of the step's function; called once."""
+
+    def __init__(self, database: EffectDatabase, spec: AttemptSpec, clock: Clock, sealing: Sealing) -> None:
+        self._spec = spec
+        self._function = spec.fn  # now: the caller may put this very object in its place
+        self._clock = clock
+        self._sealing = sealing
+        self._transaction = OpenTransaction(database, spec.name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the function's result, or the one that was saved when it ran before.
+
+        Raises:
+            ValueRefusedError: the result cannot be saved; the effect was rolled back. And whatever the function or the database raises.
+        """
+        try:
+            self._transaction.begin()
+            return self._serve(args, kwargs)
+        finally:
+            self._transaction.end()
+
+    def _serve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        spec, transaction = self._spec, self._transaction
+        what = f"result of step {spec.name!r}"
+        saved = transaction.find(spec.key)
+        if saved is not None:
+            self._record_again()
+            return decode_result(spec.signature, self._sealing.open(saved), what)
+        value = call_to_end(self._function, (Tx(transaction), *args), kwargs)
+        output, same = roundtrip_result(spec.signature, value, what, limit=spec.payload_max)
+        effects = [self._effect(spec.key, output)]
+        step = CURRENT_STEP.get()
+        if step is not None and step.recorded:
+            effects.append(self._effect(spec.key + _OUTBOX_SUFFIX, _ENCODE(step.recorded)))
+        failpoints.hit("effect_commit.before")
+        self._refuse_closed()
+        transaction.commit(*effects)
+        failpoints.hit("effect_commit.after")
+        return same
+
+    def _effect(self, key: str, data: bytes) -> Effect:
+        sealed = self._sealing.seal(data)
+        return Effect(key=key, result=sealed, run=self._spec.run_id, step=self._spec.name, at=self._clock.now())
+
+    def _record_again(self) -> None:
+        """Record what the function had recorded when it ran: it is not called again."""
+        saved, step = self._transaction.find(self._spec.key + _OUTBOX_SUFFIX), CURRENT_STEP.get()
+        if saved is not None and step is not None:
+            for outgoing in _DECODE(self._sealing.open(saved)):
+                step.channel.record(outgoing)
+
+    def _refuse_closed(self) -> None:
+        """End a zombie whose `give_up` is still on its way; the channel of a thread's attempt says so first."""
+        step = CURRENT_STEP.get()
+        if step is not None and getattr(step.channel, "closed", False):
+            raise_attempt_closed(self._spec.name)
+
+    def give_up(self) -> None:
+        """Roll back what the attempt holds open, for it no longer counts; from any thread, at any time, without waiting."""
+        self._transaction.give_up()
+
+
+def build_transactional_call(
+    database: EffectDatabase, spec: AttemptSpec, clock: Clock | None = None, sealing: Sealing = PLAIN_SEALING
+) -> TransactionalCall:
+    """Return what to call in place of `spec.fn`, in a thread. `spec.signature` leaves the `tx` out."""
+    return TransactionalCall(database, spec, clock or SystemClock(), sealing)
+
+
+def find_database(fn: Callable[..., Any], databases: Mapping[str, EffectDatabase]) -> EffectDatabase:
+    """Return the database that a transactional step writes to: "default", or what `tx: Annotated[ms.Tx, "name"]` names.
+
+    Raises:
+        DefinitionError: the first parameter is no `ms.Tx`.
+        ConfigError: no database has the name.
+    """
+    name = database_name(fn, f"step {getattr(fn, '__qualname__', type(fn).__qualname__)!r}")
+    if name in databases:
+        return databases[name]
+    unknown = UnknownNameError("database", name, databases)
+    raise ConfigError(
+        unknown.message,
+        hint=unknown.hint or f'Name its file in mainspring.toml: [databases], then {name} = "sqlite:///app.db".',
+    )

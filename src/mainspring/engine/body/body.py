@@ -1,0 +1,388 @@
+"""One run's code on its own deterministic loop: asks, takes outcomes in rank order, knows no store and no wall clock.
+
+Invariants. Outcomes are handed over one at a time, each when the ready queue is empty, live exactly as in replay.
+Until the saved history is used up no request is shown to the driver. A request's identity is fixed at the call. What
+was saved but is not (or not yet) asked for waits in `unclaimed`; what stays there is listed on the run. Nothing here
+blocks, and nothing is random but by the run's id.
+"""
+
+import asyncio
+import contextvars
+import hashlib
+import heapq
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from mainspring.domain.errors import BodyError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.plain_json import LATEST_INSTANT
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.body.deterministic_loop import BodyTask, DeterministicLoop, Timer
+from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
+from mainspring.engine.body.failed_outcomes import FailedOutcomes
+from mainspring.engine.body.refusal_limit import RefusalLimit
+from mainspring.engine.body.request import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.body.run_annotations import RunAnnotations
+from mainspring.engine.body.step_names import StepNames
+from mainspring.engine.body.unawaited_calls import UnawaitedCalls
+
+_UNSET: Any = object()
+_MAX_CLOSED = 64
+_OUTSIDE_TEXT = "a run can be asked only from its own workflow body, not from a callback or from outside"
+_STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+_MESSAGE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
+_RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT})
+_DOUBTFUL_STATES = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
+_STATES_WITHOUT_VALUE = _DOUBTFUL_STATES | {OutcomeState.CANCELLED}
+
+
+class Body:
+    """Drives one coroutine. `main(body)` makes it; `outcomes` is the counted history in rank order; `now_at` the run's first instant."""
+
+    def __init__(
+        self,
+        run_id: str,
+        generation: int,
+        main: Callable[["Body"], Coroutine[Any, Any, Any]],
+        outcomes: Sequence[Outcome],
+        now_at: int,
+        payload_max: int = DEFAULT_LIMIT,
+        after: tuple[int, int] = (0, 0),  # what was asked and handed over before
+    ) -> None:
+        self.run_id, self.generation, self.payload_max = run_id, generation, payload_max
+        self.now_at = self.base_at = now_at
+        self.loop = DeterministicLoop(self, run_id)  # type: ignore[abstract]  # the rest is set by `_refuse`
+        self.waiting: dict[str, Request] = {}
+        self.new: list[Request] = []
+        self.given_up: list[Request] = []
+        self.undoable: list[Request] = []
+        self.superseded: Sequence[Outcome] = ()
+        self.unclaimed: dict[str, Outcome] = {}
+        self.doubts: dict[str, Outcome] = {}
+        self.notes = RunAnnotations()
+        self.drift: Drift | None = None
+        self.failures, self.refusals = FailedOutcomes(), RefusalLimit()
+        self.unheard: list[Outcome] = []  # signals and events that were taken in for a wait which was given up by then
+        self.stopping: OutcomeKind | None = None
+        self.undoes: bool | None = None
+        self.rolling_back, self.live = False, not outcomes
+        self.calls = UnawaitedCalls()
+        self.names = StepNames()
+        self._requests_done: asyncio.Future[Any] | None = None
+        self._main = main
+        self._history = outcomes
+        self._saved = {o.ident: o for o in outcomes if o.kind not in _STOP_KINDS}
+        self._early: list[tuple[int, Outcome]] = []
+        self._registered: list[Request] = []
+        self._asked, self._handed = after
+        self._pending_stop: str | None = None
+        self.task: BodyTask | None = None
+
+    # -- driving -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start the coroutine and hand over the whole history; afterwards `new` holds what is to be started."""
+        context = contextvars.copy_context()
+        context.run(IN_BODY.set, True)
+        self.task = context.run(self.loop.create_task, self._main(self), context=context)
+        self._drive()
+        position = 0
+        while self.drift is None and not self.task.done():
+            if self._early:
+                self._hand(heapq.heappop(self._early)[1], _UNSET)
+                continue
+            if self._requests_done is not None and self._tell_requests_done():
+                continue
+            if position >= len(self._history):
+                break
+            outcome = self._history[position]
+            position += 1
+            # Also of what nobody waits for now: live it was handed over and ignored.
+            self._advance(outcome)
+            if outcome.kind in _STOP_KINDS or outcome.state in _STATES_WITHOUT_VALUE or outcome.ident in self.waiting:
+                self._hand(outcome, _UNSET)
+            elif outcome.ident in self._saved:  # else it was asked for and given up
+                self.unclaimed[outcome.ident] = outcome
+            else:
+                self._note_unheard(outcome)
+        rest = self._history[position:] if self.done else ()
+        self.unclaimed |= {o.ident: o for o in rest if o.state is not OutcomeState.CANCELLED and o.ident in self._saved}
+        for outcome in rest:
+            if outcome.kind in _RETURNABLE_KINDS:
+                self._note_unheard(outcome)
+        self._history, self.live = (), True
+
+    def hand(self, outcome: Outcome, value: Any = _UNSET) -> None:
+        """Hand over one outcome (`value` = its value, if already decoded) and whatever older ones the code then asks for."""
+        self._hand(outcome, value)
+        while self.drift is None and not self.done:
+            if self._early:
+                self._hand(heapq.heappop(self._early)[1], _UNSET)
+            elif self._requests_done is None or not self._tell_requests_done():
+                break
+
+    def _hand(self, outcome: Outcome, value: Any) -> None:
+        self._advance(outcome)
+        if outcome.state is OutcomeState.CANCELLED:  # given up: whoever asks for it anew gets an outcome of his own
+            return
+        if outcome.kind in _STOP_KINDS:
+            self._stop(outcome)
+        elif outcome.state in _DOUBTFUL_STATES:
+            self.doubts[outcome.ident] = outcome
+            return
+        else:
+            request = self.waiting.pop(outcome.ident, None)
+            self.doubts.pop(outcome.ident, None)
+            if request is None or not request.open or (self.done and outcome.kind in _MESSAGE_KINDS):
+                self._note_unheard(outcome)
+                return
+            self._give(request, outcome, value)
+        self._drive()
+
+    def _advance(self, outcome: Outcome) -> None:
+        """Let the run's time go on to an outcome. It never goes back; `base_at` does when the clock was put back."""
+        if outcome.rank >= self._handed:
+            self.base_at, self._handed = outcome.at, outcome.rank
+        self.now_at = max(self.now_at, outcome.at)
+
+    @property
+    def handed(self) -> int:
+        """The rank of the newest outcome that was handed over."""
+        return self._handed
+
+    def _note_unheard(self, outcome: Outcome) -> None:
+        self.failures.untold(outcome)
+        if outcome.kind in _RETURNABLE_KINDS and outcome.state is OutcomeState.SUCCEEDED:
+            self.unheard.append(outcome)
+
+    def _give(self, request: Request, outcome: Outcome, value: Any) -> None:
+        request.open, request.outcome = False, outcome
+        if outcome.state is OutcomeState.FAILED:
+            self.failures.told(outcome, request.task)
+            request.take(None, outcome.failure)
+        elif isinstance(request.call, TimerCall):
+            self.loop.fire(request.call.timer)
+        elif value is not _UNSET:
+            request.take(value, None)
+        elif outcome.output is None or request.decode is None:
+            request.take(None, None)
+        elif request.kind not in _MESSAGE_KINDS:
+            request.take(request.decode(outcome.output), None)
+        else:
+            try:
+                read = request.decode(outcome.output)
+            except Exception as error:  # noqa: BLE001 - whatever the user's type raises: the code has changed since
+                self.drift = self.drift or build_unread_drift(request, outcome, error)
+                return
+            request.take(read, None)
+
+    def _drive(self) -> None:
+        self.loop.drive()
+        registered = self._registered
+        if registered:
+            for request in registered:
+                if request.open:
+                    request.offered = True
+                    self.new.append(request)
+            registered.clear()
+            # In a replay what was answered meanwhile is not kept.
+            if len(self.new) > 2 * len(self.waiting) + _MAX_CLOSED:
+                self.new = [request for request in self.new if request.open]
+
+    async def requests_done(self) -> None:
+        """Wait until the body is at rest and none of its tasks waits for a step or for a child that is to be waited for."""
+        self._requests_done = self.future()
+        await self._requests_done
+
+    def _tell_requests_done(self) -> bool:
+        """End that wait if its condition holds; the body is at rest. Return whether it was ended."""
+        waiter = self._requests_done
+        if waiter is None or any(request.open and _must_complete(request) for request in self.waiting.values()):
+            return False
+        self._requests_done = None
+        if waiter.done():
+            return False
+        waiter.set_result(None)
+        self._drive()
+        return True
+
+    def detach_kept_children(self) -> None:
+        """Let the children that go on alone start although no task will wait for them."""
+        for request in self.waiting.values():
+            request.detached = isinstance(request.call, ChildCall) and request.call.plan.close == "keep"
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the coroutine has ended."""
+        return self.task is not None and self.task.done()
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the coroutine has ended to begin anew."""
+        task = self.task
+        return task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), Restarted)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the body waits for something that nobody can give it."""
+        return not self.done and not self.waiting
+
+    def _stop(self, outcome: Outcome) -> None:
+        kind = self.stopping = outcome.kind
+        self.undoes = None if outcome.output is None else outcome.output == b"true"
+        assert self.task is not None
+        if self.task.shields:
+            self._pending_stop = str(kind)
+        elif not self.task.done() and not self.rolling_back:  # an undoing that has begun is brought to its end
+            self.task.cancel(str(kind))
+
+    def close(self) -> bool:
+        """Unload: every further call is refused and records nothing. False if the code fought it, and had to be left standing."""
+        self.refusals.renew()
+        ended = self.loop.unload()
+        self.calls.close()
+        self.waiting.clear()
+        return ended
+
+    # -- what the loop asks (LoopOwner) --------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return the run's time in seconds."""
+        return self.now_at / 1000
+
+    def timer_set(self, handle: Timer) -> None:
+        """Make a timer of the body a request."""
+        ident = handle.request if isinstance(handle.request, str) else self.ident_for("timer", None, handle.task)
+        due_at = int(-(-min(handle.when() * 1000, LATEST_INSTANT) // 1))
+        request = Request(OutcomeKind.TIMER, ident, "timer", TimerCall(due_at, handle), None, _ignore_value)
+        handle.request = request
+        self.register(request)
+
+    def timer_cancelled(self, handle: Timer) -> None:
+        """The body gave a timer up."""
+        if isinstance(handle.request, Request):
+            self.give_up(handle.request)
+
+    def task_made(self, task: BodyTask, coro: Coroutine[Any, Any, Any]) -> None:
+        """Name a branch: its coroutine's qualified name and its nth use in the parent."""
+        parent = self.loop.current()
+        if parent is None:
+            return
+        task.shields = parent.shields
+        if getattr(coro, "__name__", "") == "_outcome":  # a request wrapped as a task: asks for nothing by itself
+            task.branch = parent.branch
+            return
+        name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
+        count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
+        task.branch = f"{parent.branch}{name}#{count}/"
+        if self.names.former:
+            task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
+
+    # -- what the run's API asks ---------------------------------------------------------------------------------------
+
+    def ident_for(self, name: str, key: str | None, task: BodyTask | None = None, was: Sequence[str] = ()) -> str:
+        """Fix the identity of a request: branch + name + key, or nth use of the name in the branch.
+
+        What the history has under a name that it had before (`was`) keeps that identity.
+        """
+        task = task or self.loop.current()
+        if task is None:
+            if self.loop.closed:
+                raise Unloaded
+            if key is None:
+                raise BodyError(_OUTSIDE_TEXT)
+            return f"{name}[{key}]"
+        if key is not None:
+            ident = f"{task.branch}{name}[{key}]"
+        else:
+            count = task.uses[name] = task.uses.get(name, 0) + 1
+            if count == 2 and name != "timer":
+                self.notes.hints.add(f"{task.branch}{name}")
+            ident = f"{task.branch}{name}#{count}"
+        if was or self.names.former:
+            return self.names.saved_ident(ident, task.branch, name, was) or ident
+        return ident
+
+    def set_timer(self, ident: str, due_at: int, callback: Callable[[], None]) -> Timer:
+        """Set a timer with an identity of its own."""
+        timer = Timer(due_at / 1000, callback, (), self.loop)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        timer.request = ident
+        self.timer_set(timer)
+        return timer
+
+    def register(self, request: Request) -> None:
+        """Take up a request; it is shown to the driver when the body has come to rest."""
+        self.refuse_if_stopped()
+        if self.refusals.are_over:
+            return
+        if request.ident in self.waiting:
+            how = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
+            raise BodyError(f"{request.ident} is asked for twice at the same time: {how}")
+        self._asked += 1
+        request.asked, request.asked_after, request.asked_at = self._asked, self._handed, self.now_at
+        request.base_at = self.base_at
+        request.task = self.loop.current()
+        self.waiting[request.ident] = request
+        if self._saved and (saved := self._saved.pop(request.ident, None)) is not None:
+            self.drift = self.drift or detect_drift(request, saved)
+        if self.names.marked:
+            self.names.marked.pop(request.ident, None)
+        if self.unclaimed and (outcome := self.unclaimed.pop(request.ident, None)) is not None:
+            heapq.heappush(self._early, (outcome.rank, outcome))
+        self._registered.append(request)
+
+    def refuse_if_stopped(self) -> None:
+        """Refuse whoever asks while the body is unloaded, or after a cancel outside `run.shield()`."""
+        if self.loop.closed or self.stopping is not None:
+            self.refusals.refuse(self)
+
+    def give_up(self, request: Request) -> None:
+        """The body no longer waits for this."""
+        if request.open:
+            request.open = False
+            if self.waiting.get(request.ident) is request:
+                del self.waiting[request.ident]
+            if request.offered or request.detached:
+                self.given_up.append(request)
+
+    def future(self) -> "asyncio.Future[Any]":
+        """Make a future of the body's loop that user code never sees, so that its hash does not matter."""
+        return asyncio.Future(loop=self.loop)
+
+    def shield_entered(self) -> BodyTask:
+        """Protect the current task from a cancel that is taken in meanwhile."""
+        task = self.loop.current()
+        if task is None:
+            raise BodyError("run.shield() is for the workflow body")
+        task.shields += 1
+        return task
+
+    def shield_left(self, task: BodyTask) -> None:
+        """End the protection; a cancel that came meanwhile takes effect now."""
+        task.shields -= 1
+        if self._pending_stop is not None and task is self.task and not task.shields:
+            message, self._pending_stop = self._pending_stop, None
+            task.cancel(message)
+
+    def draw(self, what: str) -> bytes:
+        """Return 32 bytes that are the same in each replay; `what` keeps kinds of draws apart."""
+        task, branch, count = self.loop.current(), "", 0
+        if task is not None:
+            branch, count = task.branch, task.uses.get(f"?{what}", 0) + 1
+            task.uses[f"?{what}"] = count
+        return hashlib.sha256(f"{self.run_id}\x1f{branch}\x1f{what}\x1f{count}".encode()).digest()
+
+
+def _must_complete(request: Request) -> bool:
+    """Whether what was asked for is to happen although the body's function has returned."""
+    if request.kind is OutcomeKind.CHILD:
+        return isinstance(request.call, ChildCall) and request.call.plan.close != "keep"
+    return isinstance(request.call, StepCall)
+
+
+def _ignore_value(_value: Any, _failure: Failure | None) -> None:
+    """Timers are fired by the loop itself."""

@@ -1,0 +1,59 @@
+"""Which options of `run.options(...)` apply to which call: one that would do nothing is an error that names what does."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NoReturn
+
+from mainspring.domain.errors import OptionError
+
+if TYPE_CHECKING:
+    from mainspring.engine.definitions.automation import Automation
+    from mainspring.engine.definitions.step_plan import StepPlan
+
+_CHILD_HINTS = {
+    "timeout": 'deadline= limits a whole run, waiting included: @ms.workflow(deadline="1h") where {0} is defined. '
+    "Or asyncio.timeout(...) around the await: it cancels the child.",
+    "retry": "A child decides for itself: retry= where {0} is defined, or on its steps.",
+    "undo": 'A child undoes its own steps: undo= on the steps of {0}, and on_cancel="undo" where it is defined.',
+    "delivery": "A child decides for itself: delivery= where {0} is defined, or on its steps.",
+    "isolate": "A child decides for itself: isolate= where {0} is defined, or on its steps.",
+}
+_STEP_HINTS = {
+    "close": "A step ends with the run that asked for it. close= is for run.child(...).",
+    "run_key": "A step is known by key=: run.options(key=...).step({0}, ...). run_key= is for run.child(...).",
+}
+_SPREAD_STEP_HINTS = {
+    "undo": "The step runs as a run of its own, by queue=, tag= or spread=True, which a rollback does not undo. "
+    "Leave queue=, tag= and spread= out.",
+    "run_key": _STEP_HINTS["run_key"],
+}
+
+
+def refuse_options_of_child(given: Collection[str], automation: "Automation | str") -> None:
+    """Refuse what a child does not obey.
+
+    Raises:
+        OptionError: it names the option, and where the child takes it.
+    """
+    for option, fix in _CHILD_HINTS.items():
+        if option in given:
+            name = str(getattr(automation, "name", automation))
+            _refuse(option, f"run.child({name}, ...)", fix.format(name))
+
+
+def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, *, spread: bool = False) -> None:
+    """Refuse what a step does not obey.
+
+    Raises:
+        OptionError: it names the option, and what to write instead.
+    """
+    is_spread = spread or plan.queue is not None or plan.tag is not None
+    if is_spread and "retry" in given and plan.retry is not None and (plan.retry.wait or plan.retry.stop):
+        fix = f"Give the function its policy instead: @ms.step(retry=...) above {name}. Or use attempts=, initial= and max=."
+        _refuse("retry", f"run.step({name}, ...), a run of its own, with objects as wait= or stop=", fix)
+    for option, fix in (_SPREAD_STEP_HINTS if is_spread else _STEP_HINTS).items():
+        if option in given or (option == "undo" and plan.undo is not None):
+            _refuse(option, f"run.step({name}, ...)", fix.format(name))
+
+
+def _refuse(option: str, call: str, hint: str) -> NoReturn:
+    raise OptionError(f"run.options({option}=...) would do nothing for {call}", hint=hint)

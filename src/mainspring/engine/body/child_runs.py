@@ -1,0 +1,157 @@
+"""How a body's child becomes the data of a run: another automation, or one step that any worker may take.
+
+A spread step is a run of kind "step" under its parent's automation and version; its input names the function as
+`module:qualname`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import DefinitionError, OptionError
+from mainspring.domain.ids import derive_id
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import decode_call, decode_result, roundtrip_call
+from mainspring.domain.values.sealing import Sealing
+from mainspring.engine.attempts.isolation import import_name_of, load_decorated, load_in_engine
+from mainspring.engine.body.request import ChildCall, Request
+from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.definitions.registry import current_registry
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.step_plan import StepPlan
+from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartRun
+
+STEP_RUN = "step"
+
+
+class StepInput(msgspec.Struct, frozen=True):
+    """The input of a run of one step."""
+
+    function: str
+    call: msgspec.Raw
+    timeout_s: float | None = None
+    isolate: str | None = None
+    delivery: str = "at_least_once"
+
+
+class RetriedStepInput(StepInput, frozen=True):
+    """The same with a policy that was given for the call: `Retry.to_data`. Without one the input is a StepInput, as it ever was."""
+
+    retry: dict[str, Any] | None = None
+
+
+def parse_close_policy(value: Any) -> str:
+    """Return `close=` of a child: what becomes of it when whoever asked for it ends or no longer waits.
+
+    Raises:
+        OptionError: it is neither "cancel" nor "keep".
+    """
+    if value not in ("cancel", "keep"):
+        hint = (
+            'close="cancel" (default) stops the child with the run that asked for it, close="keep" lets it go on alone.'
+        )
+        raise OptionError(f"close={value!r} is none of the choices", hint=hint)
+    return str(value)
+
+
+def build_child_call(
+    automation: Automation | str, args: tuple[Any, ...], kwargs: dict[str, Any], plan: StepPlan, payload_max: int
+) -> tuple[ChildCall, Callable[[bytes], Any]]:
+    """Return the call of a child and how its result is read.
+
+    Raises:
+        UnknownNameError: no automation of that name is loaded.
+        DefinitionError: it is something that cannot be a child.
+        ArgumentError, ValueRefusedError: the arguments do not fit or cannot be saved.
+    """
+    if isinstance(automation, str):
+        automation = current_registry().get(automation)
+    if not isinstance(automation, Automation):
+        raise DefinitionError(
+            f"run.child wants an automation, got {type(automation).__name__}: decorate it with @ms.workflow or @ms.task, "
+            "or write run.step(function, ...)"
+        )
+    definition = automation.definition
+    signature = automation.signature
+    if signature is None:
+        data, read = encode({}), decode
+    else:
+        data, *_ = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
+        read = functools.partial(decode_result, signature, what=f"result of {definition.name}")
+    return ChildCall(data, plan, definition), read
+
+
+def build_spread_call(fn: Callable[..., Any], signature: Signature, data: bytes, plan: StepPlan) -> ChildCall:
+    """Return the call of one step as a run of its own.
+
+    Raises:
+        DefinitionError: the function cannot be imported by another worker.
+    """
+    del signature
+    timeout_s = plan.timeout.total_seconds() if plan.timeout is not None else None
+    name = import_name_of(fn)
+    value = StepInput(name, msgspec.Raw(data), timeout_s, plan.isolate, plan.delivery)
+    if plan.retry is not None and plan.retry is not getattr(load_decorated(name), "retry", None):
+        call, retry = msgspec.Raw(data), plan.retry.to_data()
+        value = RetriedStepInput(name, call, timeout_s, plan.isolate, plan.delivery, retry)
+    return ChildCall(msgspec.json.encode(value), plan, step=fn.__name__)
+
+
+def choose_child_id(run: ClaimedRun, ident: str) -> str:
+    """Return the id of a new child. The store knows which child a request has already: the id only must not be a superseded one's."""
+    return derive_id("r", run.created_at, run.id, ident, str(run.generation))
+
+
+def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at: int, sealing: Sealing) -> StartRun:
+    """Return the command that starts a child.
+
+    Raises:
+        OptionError: its key or partition cannot be made of its input.
+    """
+    link = ParentLink(run.id, request.ident, run.claim, call.plan.close, request.asked)
+    new = choose_child_id(run, request.ident)
+    plan = call.plan
+    if call.definition is not None:
+        options = StartOptions(key=plan.run_key, queue=plan.queue, tag=plan.tag)
+        return build_start_command(
+            call.definition,
+            call.input,
+            run=new,
+            now_at=now_at,
+            trigger=f"child of {run.id}",
+            options=options,
+            parent=link,
+            sealing=sealing,
+        )
+    return StartRun(
+        id=new,
+        automation=run.automation,
+        kind=STEP_RUN,
+        version=run.version,
+        input=sealing.seal(call.input),
+        codec=sealing.id,
+        trigger=f"child of {run.id}",
+        queue=plan.queue or run.queue,
+        priority=run.priority,
+        tag=plan.tag,
+        title=f"{run.automation}: {request.ident}",
+        parent=link,
+    )
+
+
+def read_step_run(
+    data: bytes,
+) -> tuple[Callable[..., Any], Signature, tuple[Any, ...], dict[str, Any], RetriedStepInput]:
+    """Return the function of a run of one step, its arguments and the input itself.
+
+    Raises:
+        DefinitionError: this worker cannot import the function.
+    """
+    value = msgspec.json.decode(data, type=RetriedStepInput)
+    fn = load_in_engine(value.function)
+    signature = read_signature(fn, 1 if value.delivery == "transactional" else 0)
+    args, kwargs = decode_call(signature, bytes(value.call), value.function)
+    return fn, signature, args, kwargs, value

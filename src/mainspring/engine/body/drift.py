@@ -1,0 +1,55 @@
+"""Drift: the code asks for a saved step with another input. Compared after decoding the saved one with today's type and encoding both."""
+
+from dataclasses import dataclass
+
+from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.saved_call import CallDifference, compare_calls, is_same_call
+from mainspring.engine.body.request import ChildCall, Request, StepCall
+
+_WITH_INPUT = (StepCall, ChildCall)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Which step drifted, what differs, and the input it is asked for with today.
+
+    `unread` = why today's type cannot read the saved value of a signal, event or answer; there is no input to accept then.
+    """
+
+    ident: str
+    name: str
+    changes: list[CallDifference]
+    input: bytes
+    unread: str | None = None
+
+
+def detect_drift(request: Request, saved: Outcome) -> Drift | None:
+    """Return how a request differs from what was saved under its identity; None if it is the same."""
+    call = request.call
+    if saved.kind is not request.kind:
+        return Drift(request.ident, request.name, [CallDifference("$", str(saved.kind), str(request.kind))], b"")
+    if saved.state is not OutcomeState.SUCCEEDED or saved.input is None or not isinstance(call, _WITH_INPUT):
+        return None
+    if saved.input == call.input:
+        return None
+    if isinstance(call, StepCall):
+        if is_same_call(call.signature, saved.input, call.input):
+            return None
+        return Drift(request.ident, request.name, compare_calls(call.signature, saved.input, call.input), call.input)
+    return Drift(
+        request.ident, request.name, [CallDifference("$", saved.input.decode(), call.input.decode())], call.input
+    )
+
+
+def build_unread_drift(request: Request, saved: Outcome, error: Exception) -> Drift:
+    """Return the drift of a signal, event or answer that the run took in and that today's type cannot read."""
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    value = (saved.output or b"").decode(errors="replace")
+    return Drift(
+        request.ident,
+        request.name,
+        [CallDifference("$", value, why)],
+        b"",
+        unread=f"the saved {saved.kind} {saved.name!r}: {why}",
+    )

@@ -1,0 +1,226 @@
+"""What a run runs: the coroutine its body drives, made of a workflow, a task, a script or one spread step.
+
+A task, a script and a spread step are bodies of one step, so that all four live by the same rules.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.runs.output_size import measure_result
+from mainspring.domain.triggers.trigger import EVENT_ARGUMENT
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import decode_call, encode_result, roundtrip_call
+from mainspring.engine.attempts.isolation import load_decorated
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.child_runs import STEP_RUN, read_step_run
+from mainspring.engine.body.request import Restarted, RolledBack, StepCall, Unloaded
+from mainspring.engine.body.run import Run
+from mainspring.engine.body.shutdown import run_to_end
+from mainspring.engine.body.undo import undo_all
+from mainspring.engine.commands.command_step import bind_folder, read_output_bytes, run_command
+from mainspring.engine.commands.output_file_check import expand_output_patterns, request_output_check
+from mainspring.engine.commands.result_schema import ResultCheck, ResultNotExpected, build_result_check
+from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.step_plan import StepPlan
+from mainspring.store.commands.runs import ClaimedRun
+
+_ENGINE_EXCEPTIONS = (RolledBack, Restarted, Unloaded, GeneratorExit)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`main(body)` is the coroutine; `retry` the policy of steps that have none of their own.
+
+    `measure` tells how many bytes a result says that the run put out (None = unknown), where nothing that it was to make tells that.
+    `check` = what the definition expects of a result, looked at by `main` at the end; None = nothing.
+    `single()` returns the only step that a body of one step asks for, as it would ask for it; None for any other body.
+    """
+
+    main: Callable[[Body], Coroutine[Any, Any, Any]]
+    encode_result: Callable[[Any], bytes]
+    retry: Retry | None = None
+    on_blocked: str = "hold"
+    automation: Automation | None = None
+    single: Callable[[], StepCall] | None = None
+    measure: Callable[[bytes], int | None] = measure_result
+    check: ResultCheck | None = None
+
+    def fits(self, encoded: bytes | None) -> bool:
+        """Whether a result is what the definition expects."""
+        try:
+            if self.check is not None:
+                self.check(encoded or b"null")
+        except ResultNotExpected:
+            return False
+        return True
+
+
+def build_program(run: ClaimedRun, registry: Registry, data: bytes, payload_max: int = DEFAULT_LIMIT) -> Program:
+    """Return the program of a claimed run; `data` is its input as JSON bytes, `payload_max` the largest result in bytes.
+
+    Raises:
+        UnknownNameError: no automation of that name is loaded here.
+        DefinitionError: a spread step's function cannot be imported here.
+        ValueRefusedError: the input does not fit today's annotations.
+    """
+    if run.kind == STEP_RUN:
+        return _step_program(run, data, payload_max)
+    automation = registry.get(run.automation)
+    options = automation.definition.options
+    if automation.definition.kind is DefinitionKind.WORKFLOW:
+        return _workflow_program(run, registry, automation, data, payload_max)
+    if automation.definition.kind is DefinitionKind.TASK:
+        return _task_program(run, automation, options, data, payload_max)
+    return _script_program(run, automation, options, data, payload_max)
+
+
+def _workflow_program(
+    run: ClaimedRun, registry: Registry, automation: Automation, data: bytes, payload_max: int
+) -> Program:
+    fn, signature, options = automation.fn, automation.signature, automation.definition.options
+    assert fn is not None and signature is not None
+    args, kwargs = decode_call(signature, data, f"input of {run.automation}")
+    facts = _run_facts(run)
+    promised = expand_output_patterns(automation.definition, run, data)
+    check = build_result_check(options.get("expect"))
+
+    async def main(body: Body) -> Any:
+        registry.take_over()  # a child that is named by its name is one of those that were loaded together
+        try:
+            result = await run_to_end(fn(Run(body, facts, signature), *args, **kwargs), body)
+            if check is not None:
+                check(encode_it(result))
+            body.notes.made = await request_output_check(
+                Run(body, facts, signature).step_with, promised, run.started_at
+            )
+            return result
+        except _ENGINE_EXCEPTIONS:
+            raise
+        except asyncio.CancelledError:
+            which = "on_deadline" if body.stopping is OutcomeKind.DEADLINE else "on_cancel"
+            undoes = options.get(which) == "undo" if body.undoes is None else body.undoes
+            if body.stopping is not None and undoes:
+                await undo_all(body)
+            raise
+        except Exception:
+            if options.get("on_failure") == "undo":
+                await undo_all(body)
+            raise
+
+    def encode_it(value: Any) -> bytes:
+        return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
+
+    return Program(main, encode_it, automation.retry, options.get("on_blocked", "hold"), automation, check=check)
+
+
+def _task_program(
+    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+) -> Program:
+    fn, signature = automation.fn, automation.signature
+    assert fn is not None and signature is not None
+    args, kwargs = decode_call(signature, data, f"input of {run.automation}")
+    promised = expand_output_patterns(automation.definition, run, data)
+    on_blocked = options.get("on_blocked", "hold")
+    check = build_result_check(options.get("expect"))
+    return _single_step_program(
+        run, fn, signature, args, kwargs, automation.plan, automation, on_blocked, payload_max, promised, check
+    )
+
+
+def _script_program(
+    run: ClaimedRun, automation: Automation, options: Mapping[str, Any], data: bytes, payload_max: int
+) -> Program:
+    definition = automation.definition
+    timeout = options.get("timeout")
+    kwargs: dict[str, Any] = {
+        "command": list(definition.command or ()),
+        "env": dict(definition.env or {}),
+        "timeout_s": parse_duration(timeout).total_seconds() if timeout is not None else None,
+        "produces": expand_output_patterns(definition, run, data),
+    }
+    plan = StepPlan(
+        retry=automation.retry,
+        delivery=options.get("delivery", "at_least_once"),
+        isolate="thread",
+        name=run.automation,
+        has_end=timeout is not None,
+    )
+    if "expect" in options:
+        kwargs["expect"] = options["expect"]
+    event = msgspec.json.decode(data).get(EVENT_ARGUMENT) if definition.triggers else None
+    if event is not None:
+        kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"
+    signature = read_signature(run_command)
+    on_blocked = options.get("on_blocked", "hold")
+    program = _single_step_program(
+        run, bind_folder(definition.cwd), signature, (), kwargs, plan, automation, on_blocked, payload_max
+    )
+    return replace(program, measure=read_output_bytes)
+
+
+def _step_program(run: ClaimedRun, data: bytes, payload_max: int) -> Program:
+    fn, signature, args, kwargs, value = read_step_run(data)
+    plan = StepPlan(
+        timeout=parse_duration(value.timeout_s) if value.timeout_s is not None else None,
+        isolate=value.isolate,
+        delivery=value.delivery,
+        retry=getattr(load_decorated(value.function), "retry", None)
+        if value.retry is None
+        else Retry.from_data(value.retry),
+    )
+    return _single_step_program(run, fn, signature, args, kwargs, plan, None, "hold", payload_max)
+
+
+def _single_step_program(
+    run: ClaimedRun,
+    fn: Callable[..., Any],
+    signature: Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    plan: StepPlan,
+    automation: Automation | None,
+    on_blocked: str,
+    payload_max: int,
+    promised: Sequence[str] = (),
+    check: ResultCheck | None = None,
+) -> Program:
+    """Return a program of one step, and of the look at what a function promised (`promised`)."""
+
+    async def main(body: Body) -> Any:
+        ask = Run(body, _run_facts(run), signature).step_with
+        result = await ask(fn, signature, plan, args, kwargs)
+        if check is not None:
+            check(encode_it(result))
+        body.notes.made = await request_output_check(ask, promised, run.started_at)
+        return result
+
+    def encode_it(value: Any) -> bytes:
+        return encode_result(signature, value, f"result of {run.automation}", limit=payload_max)
+
+    def call() -> StepCall:
+        # Copies: what the step does to its arguments must not reach a body that asks for it later.
+        what = plan.name or fn.__name__
+        data, own, own_kw = roundtrip_call(signature, args, kwargs, what, limit=payload_max)
+        return StepCall(fn, signature, own, own_kw, data, plan)
+
+    single = None if promised else call
+    return Program(main, encode_it, plan.retry, on_blocked, automation, single, check=check)
+
+
+def _run_facts(run: ClaimedRun) -> dict[str, Any]:
+    return {
+        "automation": run.automation,
+        "key": run.run_key,
+        "slot_at": run.slot_at,
+        "deadline_at": run.deadline_at,
+    }

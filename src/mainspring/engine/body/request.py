@@ -1,0 +1,159 @@
+"""What a body asks for. A request has its identity from the call on and waits until its outcome is handed over or it is given up.
+
+Identity = branch + name + explicit key, or nth use of that name in that branch; never a position.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.values.function_signature import Signature
+from mainspring.engine.body.deterministic_loop import Timer
+from mainspring.engine.definitions.step_plan import StepPlan
+
+WAIT_TIMER_SUFFIX = "!within"
+"""What the timer that ends a wait is called by, behind the identity of the wait."""
+
+
+class StepCall(msgspec.Struct, frozen=True):  # made for each step: a frozen data class takes longer to make
+    """One call of a step: the live function, its arguments as a replay would read them, and their bytes."""
+
+    fn: Callable[..., Any]
+    signature: Signature
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    input: bytes
+    plan: StepPlan
+
+
+@dataclass(frozen=True, slots=True)
+class TimerCall:
+    """An instant of run time (ms UTC) to wait for."""
+
+    due_at: int
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCall:
+    """The next message of this name to this run; `schema` = the JSON schema of the type that the code states."""
+
+    until_at: int
+    schema: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventCall:
+    """The next event of this name whose data has these values at these dotted paths; `since_at` None = from the run's beginning on."""
+
+    where: Mapping[str, Any]
+    since_at: int | None
+    until_at: int
+    schema: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskCall:
+    """A question to people."""
+
+    question: bytes
+    until_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCall:
+    """Another automation as a child, or (`step` set) one step as a run that any worker may take."""
+
+    input: bytes
+    plan: StepPlan
+    definition: Definition | None = None
+    step: str | None = None
+
+    @property
+    def automation(self) -> str:
+        """The child's name, for people."""
+        return self.definition.name if self.definition is not None else self.step or ""
+
+
+RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall
+
+
+class Request:
+    """One thing a body waits for.
+
+    `take(value, failure)` gives the outcome to the body; `decode` reads a saved value with today's type. `offered` turns true when the body
+    first came to rest with the request open: from then on its effect may have begun. `asked_at` is the run time of the asking, `base_at`
+    the instant of the newest outcome then: behind it where the clock was put back.
+    `detached`: a child that is to be started although the body no longer waits for it.
+    """
+
+    __slots__ = (
+        "asked",
+        "asked_after",
+        "asked_at",
+        "base_at",
+        "call",
+        "decode",
+        "detached",
+        "ident",
+        "kind",
+        "name",
+        "offered",
+        "open",
+        "outcome",
+        "take",
+        "task",
+    )
+
+    def __init__(
+        self,
+        kind: OutcomeKind,
+        ident: str,
+        name: str,
+        call: RequestCall,
+        decode: Callable[[bytes], Any] | None,
+        take: Callable[[Any, Failure | None], None],
+    ) -> None:
+        self.kind = kind
+        self.ident = ident
+        self.name = name
+        self.call = call
+        self.decode = decode
+        self.take = take
+        self.asked = 0
+        self.asked_after = 0
+        self.asked_at = self.base_at = 0
+        self.open = True
+        self.offered = False
+        self.detached = False
+        self.outcome: Any = None
+        self.task: asyncio.Task[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.ident} {'open' if self.open else 'closed'}>"
+
+
+class Unloaded(BaseException):
+    """Thrown at whatever asks while a body is being unloaded; records nothing."""
+
+
+class RolledBack(BaseException):
+    """The body undid what it had done and ends; not for user code to catch."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Restarted(BaseException):
+    """The body ends and begins anew with another input under the same key."""
+
+    def __init__(self, input: bytes) -> None:
+        super().__init__("restarted")
+        self.input = input

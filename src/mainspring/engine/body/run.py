@@ -1,0 +1,343 @@
+"""`ms.Run`: what a workflow body can ask of its run. Steps, children and maps are in `asking.py`; this adds everything else.
+
+All of it is deterministic: the same history gives the same answers. Nothing here blocks; each await ends by an
+outcome of the journal.
+"""
+
+import asyncio
+import functools
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
+
+from mainspring.domain.duration import parse_duration, to_milliseconds
+from mainspring.domain.errors import OptionError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import OutcomeKind, origin_of
+from mainspring.domain.values.arguments import make_value_schema
+from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.event import AwaitedEvent
+from mainspring.domain.values.function_signature import Signature
+from mainspring.domain.values.saved_call import encode_call
+from mainspring.engine.body.body import Body
+from mainspring.engine.body.request import (
+    WAIT_TIMER_SUFFIX,
+    AskCall,
+    EventCall,
+    Request,
+    Restarted,
+    RolledBack,
+    SignalCall,
+)
+from mainspring.engine.body.run_log import RunLog
+from mainspring.engine.body.step_calls import StepCaller
+from mainspring.engine.body.unawaited_calls import track_calls
+from mainspring.engine.body.undo import undo_all
+
+T = TypeVar("T")
+Choice = TypeVar("Choice", bound=str)
+Otherwise = TypeVar("Otherwise", bound=str | None)
+DEFAULT_WAIT = timedelta(days=7)
+"""How long a wait lasts that says nothing else."""
+
+_NO_DEFAULT: Any = object()
+
+
+class Shield:
+    """`async with run.shield():` clean-up in it goes on although the run is cancelled."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    async def __aenter__(self) -> Self:
+        self._task = self._body.shield_entered()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._body.shield_left(self._task)
+
+
+class Run(StepCaller):
+    """The run of a workflow, as its body sees it."""
+
+    def __init__(self, body: Body, facts: Mapping[str, Any], restart_signature: Signature | None) -> None:
+        super().__init__(body)
+        self._facts = facts
+        self._restart_signature = restart_signature
+        self.log = RunLog(body)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._body.run_id
+
+    @property
+    def automation(self) -> str:
+        """The name of what is run."""
+        return str(self._facts["automation"])
+
+    @property
+    def key(self) -> str | None:
+        """The run key, if it was started with one."""
+        key: str | None = self._facts.get("key")
+        return key
+
+    @property
+    def slot(self) -> datetime | None:
+        """The due time of the schedule that this run serves."""
+        slot_at = self._facts.get("slot_at")
+        return None if slot_at is None else _instant(slot_at)
+
+    @property
+    def deadline(self) -> datetime | None:
+        """The instant at which the run ends by itself."""
+        deadline_at = self._facts.get("deadline_at")
+        return None if deadline_at is None else _instant(deadline_at)
+
+    def now(self) -> datetime:
+        """Return the run's time: the instant of the last outcome (UTC)."""
+        return _instant(self._body.now_at)
+
+    def uuid(self) -> uuid.UUID:
+        """Return a UUID that is the same in each replay."""
+        return uuid.UUID(bytes=self._body.draw("uuid")[:16], version=4)
+
+    def random(self) -> float:
+        """Return a number in [0, 1) that is the same in each replay."""
+        return int.from_bytes(self._body.draw("random")[:7], "big") / 2.0**56
+
+    # -- waits ---------------------------------------------------------------------------------------------------------
+
+    @track_calls
+    async def receive(self, signal: str, type: Any = Any, *, within: Any = DEFAULT_WAIT) -> Any:
+        """Wait for the next message of this name; return its value.
+
+        Raises:
+            TimeoutError: none came within the time.
+        """
+        until_at = self._until(within)
+        read = functools.partial(decode, annotation=type, what=f"signal {signal}")
+        return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at, _schema_of(type)), read, until_at)
+
+    @track_calls
+    async def event(
+        self,
+        name: str,
+        *,
+        where: Mapping[str, Any] | None = None,
+        within: Any = DEFAULT_WAIT,
+        since: datetime | None = None,
+        type: Any = None,
+    ) -> Any:
+        """Wait for an event with these values in its data; `where` maps dotted paths to values. Each event counts once per run.
+
+        Returns an `Event` (fields as attributes), or the data as `type`.
+
+        Raises:
+            TimeoutError: none came within the time.
+        """
+        until_at = self._until(within)
+        since_at = None if since is None else int(since.timestamp() * 1000)
+
+        def read(data: bytes) -> Any:
+            return (
+                AwaitedEvent(name, decode(data))
+                if type is None
+                else decode(data, annotation=type, what=f"event {name}")
+            )
+
+        call = EventCall(
+            decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
+            since_at,
+            until_at,
+            _schema_of(type),
+        )
+        return await self._wait(OutcomeKind.EVENT, name, call, read, until_at)
+
+    @overload
+    async def ask(
+        self, question: str, *, within: Any = ..., who: str | None = ..., evidence: Any = ..., key: str | None = ...
+    ) -> Literal["yes", "no"]: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Literal["yes", "no"] | Otherwise: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice: ...
+    @overload
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[Choice],
+        within: Any = ...,
+        otherwise: Otherwise,
+        who: str | None = ...,
+        evidence: Any = ...,
+        key: str | None = ...,
+    ) -> Choice | Otherwise: ...
+    @track_calls
+    async def ask(
+        self,
+        question: str,
+        *,
+        choices: Iterable[str] = ("yes", "no"),
+        within: Any = DEFAULT_WAIT,
+        otherwise: str | None = _NO_DEFAULT,
+        who: str | None = None,
+        evidence: Any = None,
+        key: str | None = None,
+    ) -> str | None:
+        """Ask people and wait for one of `choices`; without an answer in time return `otherwise`.
+
+        The choices may be the members of a `StrEnum`: the answer is then one of them.
+
+        Raises:
+            TimeoutError: no answer came and `otherwise` was not given.
+        """
+        listed = list(choices)
+        if not listed:
+            raise OptionError(f"run.ask({question!r}) offers no choices")
+        until_at = self._until(within)
+        default = None if otherwise is _NO_DEFAULT else otherwise
+        text = encode(
+            {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence},
+            what="question",
+            limit=self._body.payload_max,
+        )
+        try:
+            answer = await self._wait(OutcomeKind.ANSWER, "ask", AskCall(text, until_at), decode, until_at, key)
+            return next((choice for choice in listed if choice == answer), str(answer))
+        except TimeoutError:
+            if otherwise is _NO_DEFAULT:
+                raise TimeoutError(f"nobody answered {question!r} in time") from None
+            return otherwise
+
+    def _until(self, within: Any) -> int:
+        return self._body.now_at + to_milliseconds(parse_duration(within))
+
+    async def _wait(
+        self,
+        kind: OutcomeKind,
+        name: str,
+        call: Any,
+        read: Callable[[bytes], Any],
+        until_at: int,
+        key: str | None = None,
+    ) -> Any:
+        body = self._body
+        body.refuse_if_stopped()
+        ident = body.ident_for(name, key or self._plan.key)
+        future = body.future()
+
+        def take(value: Any, failure: Failure | None) -> None:
+            del failure
+            if not future.done():
+                future.set_result(value)
+
+        def late() -> None:
+            if not future.done():
+                future.set_exception(TimeoutError(f"{name} did not come in time"))
+
+        request = Request(kind, ident, name, call, read, take)
+        body.register(request)
+        timer = body.set_timer(f"{ident}{WAIT_TIMER_SUFFIX}", until_at, late)
+        try:
+            found = await future
+            if isinstance(found, AwaitedEvent):
+                happened_at, _ = origin_of(request.outcome)
+                return AwaitedEvent(found.name, found.data, _instant(happened_at))
+            return found
+        finally:
+            timer.cancel()
+            if request.open:
+                body.give_up(request)
+
+    # -- ends ----------------------------------------------------------------------------------------------------------
+
+    @track_calls
+    async def rollback(self, reason: str) -> NoReturn:
+        """Undo each finished or in-doubt step that has an undo, newest first, and end the run as failed (rolled_back)."""
+        await undo_all(self._body)
+        raise RolledBack(reason)
+
+    def restart(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """End this run and begin it anew with another input under the same key: for endless runs.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the input does not fit the workflow.
+        """
+        signature = self._restart_signature
+        what = f"restart of {self.automation}"
+        limit = self._body.payload_max
+        raise Restarted(encode({}) if signature is None else encode_call(signature, args, kwargs, what, limit=limit))
+
+    def shield(self) -> Shield:
+        """Return a context in which clean-up goes on although the run is cancelled."""
+        return Shield(self._body)
+
+    async def as_completed(self, awaitables: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
+        """Yield results in the order in which they are there; an error is raised at its turn."""
+        loop = self._body.loop
+        tasks = [asyncio.ensure_future(a, loop=loop) for a in awaitables]
+        queue: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
+        for task in tasks:
+            task.add_done_callback(queue.put_nowait)
+        try:
+            for _ in tasks:
+                yield (await queue.get()).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    # -- notes ---------------------------------------------------------------------------------------------------------
+
+    def tag(self, **tags: object) -> None:
+        """Set words to find this run by."""
+        notes = self._body.notes
+        notes.tags.update({k: str(v) for k, v in tags.items()})
+        notes.changed = True
+
+    def publish_state(self, value: Any) -> None:
+        """Publish a value that others can read while the run waits, even unloaded.
+
+        Raises:
+            ValueRefusedError: the value cannot be saved.
+        """
+        self._body.notes.published = encode(value, what="published state", limit=self._body.payload_max)
+        self._body.notes.changed = True
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Say how far the run is."""
+        self._body.notes.note_progress(done, total, of_run=True)
+
+
+def _schema_of(annotation: Any) -> bytes | None:
+    try:
+        return make_value_schema(annotation)
+    except TypeError:  # a type that cannot be hashed
+        return None
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)

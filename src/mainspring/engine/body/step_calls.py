@@ -1,0 +1,329 @@
+"""How a body asks for steps and children: options first, then the function and its own arguments.
+
+`run.step(fn, ...)` fixes the request's identity at the call and returns a real coroutine; the request is made when
+that coroutine is first awaited. What it returns is what a replay would read: decode(encode(value)).
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, overload
+
+from mainspring.domain.definitions.options import DefinitionKind, parse_options
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.failures.saved_error import StepFailed
+from mainspring.domain.option_errors import reject_unknown_options
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.values.function_signature import Signature, read_signature
+from mainspring.domain.values.saved_call import decode_result, roundtrip_call
+from mainspring.engine.body.call_options import refuse_options_of_child, refuse_options_of_step
+from mainspring.engine.body.child_runs import build_child_call, build_spread_call, parse_close_policy
+from mainspring.engine.body.fan_out import Fan, ItemFailed
+from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.body.unawaited_calls import caller_frame
+from mainspring.engine.definitions.automation import Automation, Step, Task, Workflow
+from mainspring.engine.definitions.step_plan import StepPlan
+
+if TYPE_CHECKING:
+    from mainspring.engine.attempts.transaction import Tx
+    from mainspring.engine.body.body import Body
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+_DEFAULT_PLAN = StepPlan()
+
+
+class StepCaller:
+    """Asks on behalf of a body with a fixed plan."""
+
+    def __init__(self, body: "Body", plan: StepPlan = _DEFAULT_PLAN, given: Collection[str] = ()) -> None:
+        self._body = body
+        self._plan = plan
+        self._given = given
+        """Names of the options that were given, whatever their values."""
+
+    def options(
+        self,
+        *,
+        key: str | None = None,
+        timeout: Any = None,
+        retry: Retry | int | Mapping[str, Any] | None = None,
+        undo: Callable[..., Any] | None = None,
+        name: str | None = None,
+        delivery: Literal["at_least_once", "at_most_once", "transactional"] | None = None,
+        isolate: Literal["thread", "process"] | None = None,
+        queue: str | None = None,
+        tag: str | None = None,
+        run_key: str | None = None,
+        close: Literal["cancel", "keep"] | None = None,
+        was: str | Sequence[str] | None = None,
+        **unknown: Never,
+    ) -> "StepCaller":
+        """Return the same asker with these options for what is asked through it.
+
+        Raises:
+            OptionError: a value cannot be used. What is asked for raises it if an option does not apply to that.
+            UnknownOptionError: there is no such option.
+        """
+        reject_unknown_options("run.options", StepCaller.options, unknown)
+        said = {"key": key, "timeout": timeout, "name": name, "delivery": delivery}
+        said |= {"isolate": isolate, "queue": queue, "tag": tag, "was": was}
+        said = {k: v for k, v in said.items() if v is not None}
+        read = parse_options(DefinitionKind.STEP, said, "run.options(...)")
+        others = {"retry": retry, "undo": undo, "run_key": run_key, "close": close}
+        given = {*self._given, *said, *(k for k, v in others.items() if v is not None)}
+        plan = _build_plan(
+            read, retry if isinstance(retry, Retry) else Retry.parse(retry) if retry is not None else None, undo
+        )
+        plan = replace(plan, run_key=run_key, close=plan.close if close is None else parse_close_policy(close))
+        return StepCaller(self._body, self._plan.but(plan), given)
+
+    @overload
+    def step(
+        self, fn: "Callable[Concatenate[Tx, P], Coroutine[Any, Any, T]]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self, fn: "Callable[Concatenate[Tx, P], T]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self, fn: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
+    def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Ask for one durable step; await it for the function's result.
+
+        Raises (at the call): ArgumentError, ValueRefusedError. Raises (when awaited): StepFailed once the policy gives up.
+        """
+        live, signature, own = _resolve_step(fn)
+        plan = own
+        if self._plan is not _DEFAULT_PLAN:
+            plan = own.but(self._plan)
+            refuse_options_of_step(self._given, plan, live.__name__)
+        return self.step_with(live, signature, plan, args, kwargs)
+
+    def step_with(
+        self,
+        live: Callable[..., Any],
+        signature: Signature,
+        plan: StepPlan,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask for a step whose function, signature and plan are known."""
+        body = self._body
+        body.refuse_if_stopped()
+        if plan.delivery == "transactional":
+            signature = read_signature(live, 1)
+        name = plan.name or live.__name__
+        ident = body.ident_for(name, plan.key, was=plan.was)
+        data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
+        if plan.queue is not None or plan.tag is not None:
+            call: Any = build_spread_call(live, signature, data, plan)
+            kind = OutcomeKind.CHILD
+        else:
+            call = StepCall(live, signature, args, kwargs, data, plan)
+            kind = OutcomeKind.STEP
+        decode = functools.partial(decode_result, signature, what=f"result of {name}")
+        number = body.calls.next_number()
+        coroutine = _outcome(body, number, kind, ident, name, call, decode)
+        return body.calls.add(number, coroutine, "step", name, caller_frame(2))
+
+    @overload
+    def child(
+        self, automation: "Task[Concatenate[Tx, P], T]", *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def child(
+        self, automation: Workflow[P, T] | Task[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def child(self, automation: str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
+    def child(self, automation: Automation | str, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Ask for another automation as a child of this run; await it for its result.
+
+        Raises (when awaited): StepFailed if the child ends without success.
+        """
+        body = self._body
+        body.refuse_if_stopped()
+        refuse_options_of_child(self._given, automation)
+        call, decode = build_child_call(automation, args, kwargs, self._plan, body.payload_max)
+        name = self._plan.name or call.automation
+        was = call.definition.options.get("was", ()) if call.definition is not None else ()
+        ident = body.ident_for(name, self._plan.key, was=(*self._plan.was, *was))
+        number = body.calls.next_number()
+        coroutine = _outcome(body, number, OutcomeKind.CHILD, ident, name, call, decode)
+        return body.calls.add(number, coroutine, "child", name, caller_frame(1))
+
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], Coroutine[Any, Any, T]],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["stop"] = ...,
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], T],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["stop"] = ...,
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], Coroutine[Any, Any, T]],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["collect"],
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], T],
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["collect"],
+        spread: bool = ...,
+    ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
+    @overload
+    def map(
+        self,
+        fn: "Callable[[Tx, Item], T]",
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["stop"] = ...,
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def map(
+        self,
+        fn: "Callable[[Tx, Item], T]",
+        items: Iterable[Item],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["collect"],
+    ) -> Coroutine[Any, Any, list[T | ItemFailed]]: ...
+    def map(
+        self,
+        fn: Callable[..., Any],
+        items: Iterable[Any],
+        *,
+        concurrency: int = 20,
+        on_error: Literal["stop", "collect"] = "stop",
+        spread: bool = False,
+        **unknown: Any,
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask for one step an item, at most `concurrency` at a time; await it for the results in the order of the items.
+
+        on_error "stop": the first failure gives up the rest and is raised. "collect": a failed item's place holds an `ItemFailed`.
+        `spread`: each item is a child run that any worker may take.
+        """
+        reject_unknown_options("run.map", StepCaller.map, unknown)
+        body = self._body
+        body.refuse_if_stopped()
+        live, signature, own = _resolve_step(fn)
+        plan = own.but(self._plan)
+        refuse_options_of_step(self._given, plan, live.__name__, spread=spread)
+        if plan.delivery == "transactional":
+            signature = read_signature(live, 1)
+        name = plan.name or live.__name__
+        fan = Fan(
+            body,
+            body.ident_for(name, plan.key, was=plan.was),
+            name,
+            live,
+            signature,
+            plan,
+            items,
+            concurrency,
+            collect=on_error == "collect",
+            spread=spread,
+        )
+        number = body.calls.next_number()
+        return body.calls.add(number, fan.run(number), "map", name, caller_frame(1))
+
+    def __copy__(self) -> Self:
+        raise DefinitionError("a run cannot be copied: pass values to steps instead")
+
+
+async def _outcome(
+    body: "Body",
+    number: int,
+    kind: OutcomeKind,
+    ident: str,
+    name: str,
+    call: Any,
+    decode: Callable[[bytes], Any] | None,
+) -> Any:
+    """Make a request with this identity and wait for its outcome; `number` is that of the call."""
+    body.calls.started(number)
+    future = body.future()
+    request = Request(kind, ident, name, call, decode, functools.partial(_settle, future, name))
+    body.register(request)
+    if isinstance(call, StepCall) and call.plan.undo is not None:
+        body.undoable.append(request)
+    try:
+        return await future
+    finally:
+        if request.open:
+            body.give_up(request)
+
+
+def _settle(future: "asyncio.Future[Any]", name: str, value: Any, failure: Failure | None) -> None:
+    if not future.done():
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(StepFailed(name, failure))
+
+
+def _build_plan(read: Mapping[str, Any], retry: Retry | None, undo: Callable[..., Any] | None) -> StepPlan:
+    timeout = read.get("timeout")
+    return StepPlan(
+        key=read.get("key"),
+        timeout=parse_duration(timeout) if timeout is not None else None,
+        retry=retry,
+        undo=undo,
+        name=read.get("name"),
+        delivery=read.get("delivery", "at_least_once"),
+        isolate=read.get("isolate"),
+        queue=read.get("queue"),
+        tag=read.get("tag"),
+        was=tuple(read.get("was", ())),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolve_step(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
+    """Return the live function, its signature and the plan it carries."""
+    if isinstance(fn, Automation | Step) and fn.error is not None:
+        raise fn.error
+    if isinstance(fn, Workflow):
+        raise DefinitionError(f"{fn.name} is a workflow, not a step: write await run.child({fn.name}, ...)")
+    if isinstance(fn, Step):
+        return fn.fn, read_signature(fn.fn), _build_plan(fn.options, fn.retry, fn.undo)
+    if isinstance(fn, Task):
+        return fn.fn, read_signature(fn.fn), _build_plan(fn.definition.options, fn.retry, None)
+    if not callable(fn):
+        raise DefinitionError(
+            f"run.step wants a function, got {type(fn).__name__}: write run.step(function, arguments), without calling it"
+        )
+    return fn, read_signature(fn), _DEFAULT_PLAN

@@ -1,0 +1,161 @@
+"""The names of a run's saved steps beside those of today's code: a renamed step must not run a second time.
+
+A renamed, an inserted and a removed step look alike when a step is asked for. So before the first step or child of a new name starts,
+each saved step that the code has not asked for must be one that it still can ask for: its name, and the names of its branch, are
+reachable from the code, or `was=`, `gone=` or a person named it. Under `was=` and a person's word the new name keeps the identity,
+and with it the idempotency key, of the old one.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.runs.journal import FactKind, History, Outcome, OutcomeKind
+from mainspring.domain.runs.superseded_outcomes import read_branch
+from mainspring.domain.states import OutcomeState
+from mainspring.engine.body.reachable_names import find_reachable_names
+from mainspring.engine.body.request import Request, StepCall
+
+if TYPE_CHECKING:
+    from mainspring.engine.body.body import Body
+    from mainspring.engine.body.programs import Program
+
+_REPEATABLE = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
+_DONE = frozenset({OutcomeState.SUCCEEDED, OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
+_UNSETTLED = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
+_OWN_BRANCHES = ("Fan.", "Run.")
+"""Branches of coroutines that the engine itself makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingStep:
+    """A saved step whose name `old` the code cannot ask for, and the new name that it asks for instead."""
+
+    ident: str
+    old: str
+    new: str
+
+
+@dataclass(slots=True)
+class StepNames:
+    """Of one loaded run. `renames` = what a person decided: old name -> new name, or None for a step that is gone.
+
+    `marked` = name by identity of what has begun and has no outcome, as far as the code has not asked for it: steps with a start mark,
+    children, and steps whose result a person gave or that a person told to run again.
+    """
+
+    renames: Mapping[str, str | None] = field(default_factory=dict)
+    former: dict[str, list[str]] = field(default_factory=dict)
+    marked: dict[str, str] = field(default_factory=dict)
+    _saved: dict[str, str] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    _is_settled: bool = False
+
+    @classmethod
+    def of(cls, history: History | None) -> "StepNames":
+        """Return the names of a history."""
+        if history is None:
+            return cls(_is_settled=True)
+        saved = {outcome.ident: outcome.name for outcome in history.outcomes}
+        marked = {record.ident: record.name for record in history.attempts if record.ident not in saved}
+        ended = [fact.ident for fact in history.facts if fact.kind is FactKind.CHILD and fact.ident is not None]
+        marked |= {ident: _name_of(ident) for ident in (*history.children, *ended) if ident not in saved}
+        marked |= {
+            ident: name for ident, name in (*_given_results(history), *_ordered_repeats(history)) if ident not in saved
+        }
+        former: dict[str, list[str]] = {}
+        for old, new in history.renames.items():
+            if new is not None:
+                former.setdefault(new, []).append(old)
+        return cls(history.renames, former, marked, saved | marked)
+
+    def saved_ident(self, new: str, branch: str, name: str, was: Sequence[str]) -> str | None:
+        """Return the identity that a step has in the history under a name it had before, if it is there; `new` = that of today."""
+        if new in self._saved:
+            return None
+        suffix = new.removeprefix(f"{branch}{name}")
+        for old in (*was, *self.former.get(name, ())):
+            ident = f"{branch}{old}{suffix}"
+            if ident in self._saved or any(known.startswith(f"{ident}[") for known in self._saved):
+                return ident
+        return None
+
+    def saved_branch(self, parent: str, name: str, suffix: str) -> str:
+        """Return a branch as the history has it, under a name it had before if a person said so."""
+        head, dot, last = name.rpartition(".")
+        for old in self.former.get(last, ()):
+            branch = f"{parent}{head}{dot}{old}{suffix}"
+            if any(known.startswith(branch) for known in self._saved):
+                return branch
+        return f"{parent}{name}{suffix}"
+
+    def missing_step(self, body: "Body", program: "Program", request: Request) -> MissingStep | None:
+        """Return a saved step that the code cannot ask for any more, if this request is the first of a new name."""
+        if self._is_settled or request.kind not in _REPEATABLE or request.ident in self._saved:
+            return None
+        if next(self._unasked(body), None) is None:
+            self._is_settled = True
+            return None
+        call, automation = request.call, program.automation
+        if automation is None or automation.fn is None or automation.definition.kind is not DefinitionKind.WORKFLOW:
+            return None
+        if isinstance(call, StepCall) and call.fn.__module__.startswith("mainspring."):
+            return None
+        if not self._known:
+            self._known = {name for ident, step in self._saved.items() for name in _names_in(ident, step)}
+        new = [name for name in _names_in(request.ident, request.name) if name not in self._known]
+        if not new:
+            return None
+        reachable, decided = find_reachable_names(automation.fn), {*automation.definition.option("gone"), *self.renames}
+        for ident, step in self._unasked(body):
+            for name in _names_in(ident, step):
+                if name not in reachable and name not in decided:
+                    return MissingStep(ident, name, new[0])
+        self._is_settled = True
+        return None
+
+    def _unasked(self, body: "Body") -> Iterator[tuple[str, str]]:
+        """Yield identity and name of what has, or may have, had its effect, and that the code has not asked for."""
+        done: list[Outcome] = [outcome for outcome in body.unclaimed.values() if outcome.state in _DONE]
+        done += [outcome for outcome in body.doubts.values() if outcome.ident not in body.waiting]
+        for outcome in sorted(done, key=lambda outcome: outcome.rank):
+            if outcome.kind in _REPEATABLE:
+                yield outcome.ident, outcome.name
+        yield from self.marked.items()
+
+
+def _given_results(history: History) -> Iterator[tuple[str, str]]:
+    """Yield identity and name of each step or child whose result a person gave and no one has taken in."""
+    replaced = {outcome.ident: outcome for outcome in history.superseded}
+    for fact in history.facts:
+        if fact.kind is FactKind.RESULT and fact.ident is not None and not fact.ident.startswith("undo:"):
+            outcome = replaced.get(fact.ident)
+            if outcome is None or outcome.kind in _REPEATABLE:
+                yield fact.ident, _name_of(fact.ident) if outcome is None else outcome.name
+
+
+def _ordered_repeats(history: History) -> Iterator[tuple[str, str]]:
+    """Yield identity and name of each step that a person told to run again, under the same idempotency key, though it may be done."""
+    for outcome in history.superseded:
+        if outcome.kind in _REPEATABLE and outcome.state in _UNSETTLED and outcome.superseded == outcome.generation:
+            yield outcome.ident, outcome.name
+    for attempt in history.ordered:
+        if not attempt.ident.startswith("undo:"):
+            yield attempt.ident, attempt.name
+
+
+def _name_of(ident: str) -> str:
+    """Return the name in an identity."""
+    return re.split(r"#\d|\[", ident.removeprefix(read_branch(ident)), maxsplit=1)[0]
+
+
+def _names_in(ident: str, step: str) -> list[str]:
+    """Return the name of a step and those of the coroutines in which it was asked for."""
+    names = [step]
+    for part in filter(None, read_branch(ident).split("/")):
+        name = part.rpartition("#")[0].removesuffix(".aclose")
+        if not name.startswith(_OWN_BRANCHES):
+            names.append(name.rpartition(".")[2])
+    return names

@@ -1,0 +1,208 @@
+"""Undo: each finished or in-doubt step of a run is taken back, newest first, by saved steps of their own.
+
+A step counts as in doubt if the body once came to rest while it was open: from then on its effect may have begun. A
+step that failed for good did not do its work, unless the failure leaves that open (a time-out or a broken connection
+that is not proven unsent). What superseded generations did under keys of their own is taken back after that; it is
+known by its saved input and the name of its undo, for the code may no longer ask for it.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.domain.errors import Permanent
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.domain.values.codec import decode
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import decode_call, roundtrip_call
+from mainspring.engine.attempts.isolation import load_in_engine
+from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.definitions.step_plan import StepPlan
+
+if TYPE_CHECKING:
+    from mainspring.engine.body.body import Body
+
+_NO_PLAN = StepPlan()
+
+
+def may_have_happened(request: Request) -> bool:
+    """Tell whether the effect of a request is, or may be, in the world."""
+    outcome = request.outcome
+    return request.offered if outcome is None else _may_have(outcome)
+
+
+def _may_have(outcome: Outcome) -> bool:
+    if outcome.state is OutcomeState.FAILED:
+        failure: Failure | None = outcome.failure
+        return failure is not None and failure.kind is not FailureKind.PERMANENT and not failure.not_sent
+    return True
+
+
+class StepEffect(msgspec.Struct, frozen=True):
+    """What may be in the world by a saved step: the identity of its undo, the step's outcome, and the same step as the code asks for it."""
+
+    ident: str
+    outcome: Outcome
+    request: Request | None = None
+
+
+async def undo_all(body: "Body") -> None:
+    """Call the undo of each step that may have happened, newest first; open steps are given up before."""
+    body.rolling_back = True
+    for request in [r for r in body.undoable if r.open]:
+        body.give_up(request)
+    asked = sorted(body.undoable, key=lambda r: r.asked, reverse=True)
+    counted = [request.outcome for request in asked if request.outcome is not None]
+    now = {(request.ident, body.generation) for request in asked if request.outcome is None}
+    now |= {(outcome.ident, outcome.generation) for outcome in counted}
+    known = [*counted, *body.superseded]
+    earlier = _of_earlier_generations(body.superseded, known, now, {request.ident: request for request in asked})
+    for request in asked:
+        if may_have_happened(request):
+            call = request.call
+            assert isinstance(call, StepCall) and call.plan.undo is not None
+            undo = getattr(call.plan.undo, "fn", call.plan.undo)
+            kwargs = dict(call.kwargs) | ({"result": _result_of(request)} if takes_result(undo) else {})
+            await _undo(body, f"undo:{request.ident}", request.name, undo, call.args, kwargs, call.plan)
+    await undo_each(body, earlier)
+    body.undoable.clear()
+
+
+async def undo_each(body: "Body", effects: Sequence[StepEffect]) -> None:
+    """Call the undo of each saved step, in this order."""
+    body.rolling_back = True
+    for effect in effects:
+        undo, args, kwargs, plan = _build_saved_undo(effect.outcome, effect.request)
+        await _undo(body, effect.ident, effect.outcome.name, undo, args, kwargs, plan)
+
+
+async def _undo(
+    body: "Body",
+    ident: str,
+    step: str,
+    undo: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    plan: StepPlan,
+) -> None:
+    name = f"undo {step}"
+    signature = read_signature(undo)
+    data, args, kwargs = roundtrip_call(signature, args, kwargs, name, limit=body.payload_max)
+    future = body.future()
+
+    def take(_value: Any, _failure: Failure | None) -> None:
+        if not future.done():
+            future.set_result(None)
+
+    call = StepCall(undo, signature, args, kwargs, data, StepPlan(timeout=plan.timeout, isolate=plan.isolate))
+    body.register(Request(OutcomeKind.UNDO, ident, name, call, None, take))
+    await future
+
+
+def find_effects(
+    counted: Sequence[Outcome],
+    superseded: Sequence[Outcome],
+    known: Sequence[Outcome],
+    requests: Mapping[str, Request],
+) -> list[StepEffect]:
+    """Return what the steps of a run may have left in the world and no undo took back, newest first; superseded ones after the counted."""
+    done = _undone_effects(known)
+    found: list[StepEffect] = []
+    for outcome in sorted(counted, key=lambda o: o.asked, reverse=True):
+        request = requests.get(outcome.ident)
+        if (outcome.undo is not None or request is not None) and _may_have(outcome):
+            if (outcome.ident, outcome.generation) not in done:
+                found.append(StepEffect(f"undo:{outcome.ident}", outcome, request))
+            done.add((outcome.ident, outcome.generation))
+    return found + _of_earlier_generations(superseded, known, done, requests)
+
+
+def _of_earlier_generations(
+    superseded: Sequence[Outcome],
+    known: Sequence[Outcome],
+    now: AbstractSet[tuple[str, int]],
+    requests: Mapping[str, Request],
+) -> list[StepEffect]:
+    """Return what superseded outcomes may have left in the world, newest first, each effect once; `now` = those of this generation."""
+    done = set(now) | _undone_effects(known)
+    found: list[StepEffect] = []
+    for outcome in sorted(superseded, key=lambda o: (o.generation, o.asked, o.rank), reverse=True):
+        effect = (outcome.ident, outcome.generation)
+        if outcome.undo is not None and outcome.kind is OutcomeKind.STEP and effect not in done and _may_have(outcome):
+            done.add(effect)
+            found.append(StepEffect(f"undo:{outcome.ident}@{outcome.generation}", outcome, requests.get(outcome.ident)))
+    return found
+
+
+def _undone_effects(known: Sequence[Outcome]) -> set[tuple[str, int]]:
+    """Return which effects (identity, generation) saved undos took back.
+
+    An undo that names no generation took back what then counted: the newest that was not made after it.
+    """
+    made: dict[str, set[int]] = {}
+    for outcome in known:
+        if outcome.kind is OutcomeKind.STEP:
+            made.setdefault(outcome.ident, set()).add(outcome.generation)
+    done: set[tuple[str, int]] = set()
+    for outcome in known:
+        if outcome.kind is OutcomeKind.UNDO and outcome.state is OutcomeState.SUCCEEDED:
+            ident, _, generation = outcome.ident.removeprefix("undo:").rpartition("@")
+            if ident in made and generation.isdecimal():
+                done.add((ident, int(generation)))
+            else:
+                ident = outcome.ident.removeprefix("undo:")
+                before = [g for g in made.get(ident, ()) if g <= outcome.generation]
+                done.add((ident, max(before, default=outcome.generation)))
+    return done
+
+
+def _build_saved_undo(outcome: Outcome, twin: Request | None) -> tuple[Any, tuple[Any, ...], dict[str, Any], StepPlan]:
+    """Return the undo of a saved step with its arguments: by the same step as today's code asks for it, else by names alone."""
+    data, result = outcome.input or b"{}", outcome.output if outcome.state is OutcomeState.SUCCEEDED else None
+    plan, args = _NO_PLAN, ()
+    undo: Any
+    try:
+        if twin is not None and isinstance(twin.call, StepCall) and twin.call.plan.undo is not None:
+            plan = twin.call.plan
+            undo = getattr(plan.undo, "fn", plan.undo)
+            args, kwargs = decode_call(twin.call.signature, data, f"input of {outcome.name}")
+            value = twin.decode(result) if result is not None and twin.decode is not None else None
+        else:
+            undo = load_in_engine(outcome.undo or "")
+            kwargs = msgspec.json.decode(data)
+            value = decode(result) if result is not None else None
+        kwargs = dict(kwargs) | ({"result": value} if takes_result(undo) else {})
+        read_signature(undo).bind(args, kwargs, outcome.name)
+    except Exception as error:  # noqa: BLE001 - what cannot be called any more is a person's matter
+        return fail_not_callable, (outcome.name, outcome.undo or "its undo", str(error)), {}, _NO_PLAN
+    return undo, args, kwargs, plan
+
+
+def fail_not_callable(step: str, undo: str, why: str) -> None:
+    """Stand for the undo of a saved step that today's code does not have, or calls otherwise."""
+    hint = "Take the step back by hand, then give the undo's result: runs give-result RUN null."
+    raise Permanent(f"step {step!r} cannot be taken back by {undo}: {why}", hint=hint)
+
+
+def takes_result(undo: Any) -> bool:
+    """Tell whether an undo has a parameter for the step's result."""
+    parameters = inspect.signature(undo).parameters.values()
+    return any(p.name == "result" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _result_of(request: Request) -> Any:
+    outcome = request.outcome
+    if (
+        outcome is None
+        or outcome.state is not OutcomeState.SUCCEEDED
+        or outcome.output is None
+        or request.decode is None
+    ):
+        return None
+    return request.decode(outcome.output)

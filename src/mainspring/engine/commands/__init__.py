@@ -1,0 +1,1 @@
+"""Commands as child processes: the step of a script, and runs of `mainspring exec`."""

@@ -1,0 +1,77 @@
+"""A command to run, how it ended, and the environment that it gets: values only."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.resources.secret_variables import SECRET_VARIABLES, STORE_URL_VARIABLE, STORE_WITHHELD_VARIABLE
+
+TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
+OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
+_OWN_VARIABLES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
+
+
+class CommandFailed(MainspringError):
+    """The command did not end well; `returncode` is its exit code, negative for the signal that ended it."""
+
+    code = "command_failed"
+
+    def __init__(self, message: str, returncode: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.returncode = returncode
+
+
+class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
+    """What to run. `env` is the whole environment (see `build_environment`); `kill_after` = seconds from TERM to KILL.
+
+    `has_stdin` lets the command read our stdin; `stdin` is what it reads instead.
+    """
+
+    words: list[str]
+    cwd: str | None = None
+    env: dict[str, str] | None = None
+    timeout: timedelta | None = None
+    kill_after: float = 5.0
+    has_stdin: bool = False
+    stdin: bytes | None = None
+    pass_fds: tuple[int, ...] = ()
+
+
+class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
+    """How it ended: exit code (negative = by that signal), the end of its output as printable text, the time it took.
+
+    `printed` = bytes on its standard output. `lost` = why some of that could not be passed on, None if all was.
+    """
+
+    code: int
+    timed_out: bool
+    stopped: bool
+    tail: str
+    took_us: int
+    printed: int = 0
+    lost: OSError | None = None
+
+
+def build_environment(
+    base: Mapping[str, str],
+    additions: Mapping[str, str],
+    *,
+    run_id: str,
+    attempt: int,
+    key: str,
+    slot_at: int | None = None,
+) -> dict[str, str]:
+    """Return the environment of a command: ours without what is withheld, then `additions`, then what names this attempt.
+
+    `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
+    """
+    environ = {name: value for name, value in SECRET_VARIABLES.without(base).items() if name not in _OWN_VARIABLES}
+    environ |= additions
+    if STORE_URL_VARIABLE in additions:
+        environ.pop(STORE_WITHHELD_VARIABLE, None)
+    environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
+    if slot_at is not None:
+        environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")
+    return environ

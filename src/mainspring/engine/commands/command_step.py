@@ -1,0 +1,148 @@
+"""The step that runs a script's command: its output becomes log lines, its exit code a failure that can be classified.
+
+It runs in a thread and can be told to end: the attempt's cancellation ends the command's whole group.
+"""
+
+import functools
+import inspect
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.duration import format_duration
+from mainspring.domain.runs.log_line import STREAM_LEVELS
+from mainspring.domain.text.escaping import unescape
+from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
+from mainspring.engine.attempts.step_context import AttemptChannel, current_step
+from mainspring.engine.commands.command import (
+    OUTPUT_LOST,
+    TIMED_OUT,
+    CommandEnd,
+    CommandFailed,
+    CommandSpec,
+    build_environment,
+)
+from mainspring.engine.commands.command_process import CommandProcess
+from mainspring.engine.commands.output_file_check import check_output_files
+from mainspring.engine.commands.result_schema import MAX_PRINTED_BYTES, check_printed
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+
+class CommandResult(msgspec.Struct, frozen=True):
+    """What is saved of a command that ended well; `tail` is the end of its output, printable.
+
+    `output_bytes` = of the files that it was to make, else of its standard output; None = saved by an older version.
+    """
+
+    exit_code: int
+    tail: str
+    took_ms: int
+    output_bytes: int | None = None
+
+
+def read_output_bytes(encoded: bytes) -> int | None:
+    """Return how much a command put out, of its result as it is saved."""
+    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
+
+
+def run_command(
+    command: list[str],
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+    timeout_s: float | None = None,
+    produces: list[str] | None = None,
+    stdin: str | None = None,
+    expect: dict[str, Any] | None = None,
+) -> CommandResult:
+    """Run the command in this step; `stdin` is what it can read.
+
+    Raises:
+        CommandFailed: it ended with another exit code than 0, by a signal, or took longer than `timeout_s`.
+        ResultNotExpected: what it printed is not what the schema `expect` says.
+        NotProduced: a pattern of `produces` (relative to `cwd`) matches nothing new and filled.
+        NotInStepError: no step is running.
+    """
+    step = current_step("run_command()")
+    environ = build_environment(
+        os.environ, env or {}, run_id=step.run_id, attempt=step.attempt, key=step.key, slot_at=step.slot_at
+    )
+    timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
+    printed = bytearray()
+
+    def keep(stream: str, data: bytes) -> None:
+        if stream == "stdout":
+            printed.extend(data[: MAX_PRINTED_BYTES + 1 - len(printed)])
+
+    running = CommandProcess(
+        CommandSpec(
+            words=command, cwd=cwd, env=environ, timeout=timeout, stdin=None if stdin is None else stdin.encode()
+        ),
+        on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
+        on_data=None if expect is None else keep,
+        on_group=lambda pgid, mark, ended: _report_group(step.channel, pgid, mark, ended=ended),
+    )
+    step.stopper, step.processes = running.stop, running.processes
+    started_at = time.time_ns() // 1_000_000  # compared with what the file system says, so it is the machine's clock
+    try:
+        end = running.run()
+    finally:
+        step.stopper = step.processes = None
+    raise_unless_succeeded(command, end, timeout)
+    if expect is not None:
+        check_printed(expect, bytes(printed))
+    made = check_output_files(produces or [], cwd, started_at)
+    size = made if produces else end.printed
+    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.took_us // 1000, size)
+
+
+def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
+    """Return `run_command` for a folder that is no part of its input: a project may move while its runs go on."""
+    signature = inspect.signature(run_command)
+
+    @functools.wraps(run_command)
+    def run(*args: Any, **kwargs: Any) -> CommandResult:
+        given = signature.bind(*args, **kwargs)
+        given.arguments["cwd"] = given.arguments.get("cwd") or folder
+        return run_command(*given.args, **given.kwargs)
+
+    return run
+
+
+def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
+    """Tell of the command's group; when it begins, return once that is on record, so that a takeover knows whom to kill.
+
+    Raises:
+        AttemptClosed, StoreError: it never will be.
+    """
+    answers: SimpleQueue[BaseException | None] = SimpleQueue()
+    channel.post(ProcessReport(pgid, mark, ended, None if ended else answers.put))
+    error = None if ended else answers.get()
+    if error is not None:
+        raise error
+
+
+def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
+    """Raise CommandFailed unless the command ended well and all it printed was passed on; the error tells its last line."""
+    last = end.tail.rstrip("\n").rpartition("\n")[2]
+    said = f"Its last line: {unescape(last)}" if last else None  # a failure escapes what it keeps
+    if end.timed_out and timeout is not None:
+        raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=said)
+    if end.stopped:
+        raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=said)
+    if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
+        raise CommandFailed(
+            f"{words[0]} was ended by SIGPIPE: the reader of its output closed it before the end",
+            -signal.SIGPIPE,
+            hint=said,
+        )
+    if end.lost is not None and end.code == 0:
+        raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=said)
+    if end.code != 0:
+        how = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
+        raise CommandFailed(f"{words[0]} {how}", end.code, hint=said)

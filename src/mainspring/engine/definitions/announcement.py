@@ -1,0 +1,123 @@
+"""What a process can run, as data: its definitions, their schedules and the problems that kept others out."""
+
+import msgspec
+
+from mainspring.domain.definitions.definition import DefinitionKind
+from mainspring.domain.errors import CodecUnavailableError, MainspringError
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.saved_call import encode_call
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.definitions.load_problem import LoadProblem
+from mainspring.engine.definitions.message_types import find_message_schemas
+from mainspring.engine.definitions.registry import Registry
+from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
+from mainspring.store.commands.triggers import Topic, TriggerRow
+
+
+def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> Announce:
+    """Return the command that writes all definitions; what cannot start by itself becomes a problem of the registry.
+
+    With each schedule goes what its runs are given, sealed, so that a scheduler needs nobody's code.
+    """
+    rows: list[AutomationRow] = []
+    schedules: list[ScheduleRow] = []
+    triggers: list[TriggerRow] = []
+    for automation in registry:
+        definition = automation.definition
+        if definition.kind is DefinitionKind.WORKFLOW and automation.fn is not None:
+            definition = msgspec.structs.replace(definition, message_schemas=find_message_schemas(automation.fn))
+        names = automation.was
+        rows.append(
+            AutomationRow(
+                definition.name,
+                str(definition.kind),
+                definition.version,
+                definition.fingerprint,
+                msgspec.json.encode(definition.to_data()),
+                names[0] if names else None,
+            )
+        )
+        triggers.extend(
+            build_trigger_row(definition.name, end, trigger) for end, trigger in definition.triggers.items()
+        )
+        if definition.schedules:
+            schedules.extend(_build_schedule_rows(automation, registry, now_at, sealing))
+    parts = [f"{row.name}\x1f{row.version}\x1f{row.fingerprint}".encode() for row in sorted(rows, key=lambda r: r.name)]
+    return Announce(hash_parts(*parts), tuple(rows), tuple(schedules), tuple(triggers))
+
+
+def build_trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
+    """Return what the store keeps of a trigger; `end` = its name after that of the automation."""
+    source = trigger.source
+    topics: tuple[Topic, ...] = ()
+    match source:
+        case EventSource(name=name, where=where):
+            topics = (Topic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
+        case RunEndSource(automation=other, states=states):
+            topics = (Topic("run", other, msgspec.json.encode(states).decode()),)
+        case JoinedRunsSource(automations=others):
+            topics = tuple(Topic("run", other, "[]") for other in others)
+    written = msgspec.json.encode(trigger, order="deterministic")
+    path = getattr(source, "path", None)
+    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, written, path, topics)
+
+
+def _build_schedule_rows(
+    automation: Automation, registry: Registry, now_at: int, sealing: Sealing
+) -> list[ScheduleRow]:
+    definition, signature = automation.definition, automation.signature
+    days = definition.option("calendar")
+    if days is not None and any(schedule.calendar is None for schedule in definition.schedules):
+        _add_problem(
+            registry,
+            definition.where,
+            f"{definition.name!r} keeps to calendar {days!r}, which was not known when it was declared",
+            "Calendars stand in the configuration: name its module under [project] automations, or use business-days.",
+        )
+        return []
+    try:
+        data = encode({}) if signature is None else encode_call(signature, (), {}, definition.name, limit=sealing.limit)
+        given = sealing.seal(data)
+    except CodecUnavailableError:
+        raise
+    except MainspringError as error:
+        what = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
+        _add_problem(registry, definition.where, what, "Give each parameter a default that can be saved.")
+        return []
+    several = len(definition.schedules) > 1
+    return [
+        ScheduleRow(
+            f"{definition.name}#{number}" if several else definition.name,
+            definition.name,
+            msgspec.json.encode(schedule.to_data(), order="deterministic"),
+            schedule.next_after(now_at),
+            schedule.key,
+            given,
+            _current_slot(schedule, now_at) if definition.option("misfire") != "none" else None,
+        )
+        for number, schedule in enumerate(definition.schedules, start=1)
+    ]
+
+
+def _add_problem(registry: Registry, where: str, what: str, how: str) -> None:
+    problem = LoadProblem(where=where, what=what, how=how)
+    if problem not in registry.problems:
+        registry.problems.append(problem)
+
+
+def _current_slot(schedule: Schedule, now_at: int) -> int | None:
+    """Return the slot of an interval that is under way now."""
+    if schedule.every is None:
+        return None
+    under_way = now_at - (now_at - schedule.offset) % schedule.every
+    return under_way if schedule.next_after(under_way - 1) == under_way else None
+
+
+def encode_problems(registry: Registry) -> str:
+    """Return the registry's problems as JSON text."""
+    return msgspec.json.encode(registry.problems).decode()

@@ -1,0 +1,84 @@
+"""Which automations start which: the graph of dependencies, and what in it cannot be (a cycle, one path twice)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger import Trigger
+from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.definitions.load_problem import LoadProblem
+
+
+def find_upstream(triggers: Iterable[Trigger]) -> list[str]:
+    """Return the automations whose ends start the one with these triggers, in order, each once."""
+    names: dict[str, None] = {}
+    for trigger in triggers:
+        match trigger.source:
+            case RunEndSource(automation=name):
+                names[name] = None
+            case JoinedRunsSource(automations=several):
+                names |= dict.fromkeys(several)
+    return list(names)
+
+
+def find_cycle(upstream: Mapping[str, list[str]]) -> list[str] | None:
+    """Return one cycle of the graph as names from first to first; None if there is none."""
+    done: set[str] = set()
+    for first in sorted(upstream):
+        path: list[str] = []
+        stack: list[tuple[str, Iterator[str]]] = [] if first in done else [(first, iter(upstream[first]))]
+        path += [first] if stack else []
+        while stack:
+            name, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                done.add(name)
+                stack.pop()
+                path.pop()
+            elif following in path:
+                return [*path[path.index(following) :], following][::-1]
+            elif following not in done:
+                stack.append((following, iter(upstream.get(following, ()))))
+                path.append(following)
+    return None
+
+
+def drop_impossible_triggers(automations: Iterable[Automation]) -> Iterator[LoadProblem]:
+    """Take the triggers off automations that cannot keep them, and yield why: they would start each other for ever, or share a path."""
+    known = {one.name: one for one in automations}
+    while (cycle := find_cycle({name: find_upstream(_triggers(one)) for name, one in known.items()})) is not None:
+        culprit = known[cycle[-1]]
+        yield LoadProblem(
+            where=culprit.where,
+            what=f"these start each other for ever: {' -> '.join(cycle)}",
+            how="Take one of the @ms.on.run / @ms.on.runs off; none of them starts by a run's end now.",
+        )
+        for name in set(cycle):
+            known[name].drop_triggers(lambda source: isinstance(source, RunEndSource | JoinedRunsSource))
+    yield from _drop_duplicate_paths(known.values())
+
+
+def _drop_duplicate_paths(automations: Iterable[Automation]) -> Iterator[LoadProblem]:
+    first: dict[str, Automation] = {}
+    for one in automations:
+        for trigger in _triggers(one):
+            path = getattr(trigger.source, "path", None)
+            if path is None:
+                continue
+            if path not in first:
+                first[path] = one
+                continue
+            yield LoadProblem(
+                where=one.where,
+                what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
+                how=f"Give this webhook of {one.name!r} another path.",
+            )
+            one.drop_triggers(_is_same(trigger.source))
+
+
+def _is_same(meant: Any) -> Callable[[Any], bool]:
+    return lambda source: source is meant
+
+
+def _triggers(automation: Automation) -> list[Any]:
+    return list(automation.definition.triggers.values())

@@ -1,0 +1,217 @@
+"""Loading users' files and modules.
+
+A file is imported under a name that follows from its path alone, never as `__main__`, so that a child process or the
+next start finds the same functions. A file inside a package is imported as part of it, so relative imports work.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, get_ident, main_thread
+from types import FrameType, ModuleType
+from typing import NamedTuple, NoReturn
+
+from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.text.escaping import escape
+from mainspring.engine.definitions.load_problem import LoadProblem
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+FILE_ATTRIBUTE = "__mainspring_file__"
+"""A module loaded from a file carries this name: it can be loaded again from there and not by its module name."""
+
+_MAX_MESSAGE = 2_000
+_SUFFIXES = (".py", ".toml")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+
+class LoadTarget(NamedTuple):
+    """One thing to load: what `load_module` takes, and the file if it is one."""
+
+    text: str
+    file: Path | None
+
+
+def find_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[LoadTarget], list[LoadProblem]]:
+    """Return what `list_targets` does, and let modules be found in `base_dir`."""
+    if str(base_dir) not in sys.path:
+        sys.path.insert(0, str(base_dir))
+    return list_targets(targets, base_dir)
+
+
+def list_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[LoadTarget], list[LoadProblem]]:
+    """Return what files, globs, folders and module names stand for, each once, in the order given."""
+    found: dict[str, LoadTarget] = {}
+    problems: list[LoadProblem] = []
+    for target in map(str, targets):
+        files = list(_files_of(target, base_dir))
+        if files:
+            found.update({str(file): LoadTarget(str(file), file) for file in files})
+        elif _DOTTED.fullmatch(target) and not target.endswith(_SUFFIXES):
+            found[target] = LoadTarget(target, None)
+        else:
+            problems.append(
+                LoadProblem(
+                    where=str(base_dir / target),
+                    what=f"{target!r} is no file with automations, and matches none",
+                    how="Name a .py or .toml file, a folder or pattern with such files, or a module such as jobs.daily.",
+                )
+            )
+    return list(found.values()), problems
+
+
+def load_module(target: str, *, before_executing: Callable[[str], object] = lambda file: None) -> ModuleType:
+    """Return the module of a dotted name or a file; one that is already loaded is not loaded again.
+
+    `before_executing` is called with the path of a file outside packages that is about to be executed.
+    """
+    path = Path(target)
+    if path.suffix != ".py" and not path.is_file():
+        return importlib.import_module(target)
+    path = path.resolve()
+    if (path.parent / "__init__.py").is_file():
+        return _load_in_package(path)
+    name = build_module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise DefinitionError(f"{path} cannot be loaded", hint="Name a file that exists and ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, FILE_ATTRIBUTE, str(path))
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[name] = module
+    before_executing(str(path))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def build_module_name(path: Path) -> str:
+    """Return the stable name of a file outside packages: the same in each process, different for each path."""
+    stem = re.sub(r"\W", "_", path.stem)
+    return f"mainspring_file_{stem}_{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+@contextmanager
+def distinguish_interrupts() -> Iterator[Callable[[BaseException], bool]]:
+    """Give what tells whether an exception is for us, a Ctrl-C of the person at the keyboard, or one that the user's code raised itself."""
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.default_int_handler(number, frame)
+
+    watches = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if watches:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda error: pressed and isinstance(error, KeyboardInterrupt)
+    finally:
+        if watches and signal.getsignal(signal.SIGINT) is note:  # else the user's code wants it otherwise
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def trap_os_exit() -> Iterator[None]:
+    """Let `os._exit` raise while users' code is loaded: it would end this process without a word of where. Forked processes keep it."""
+    real, loading = os._exit, (os.getpid(), get_ident())
+
+    def refuse(status: int) -> NoReturn:
+        if (os.getpid(), get_ident()) == loading:
+            raise SystemExit(f"os._exit({status}) would end the process that loads it")
+        real(status)
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        if os._exit is refuse:
+            os._exit = real
+
+
+def describe_import_error(target: LoadTarget, error: BaseException) -> LoadProblem:
+    """Return what a person needs to mend a file or module that failed to import."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if target.file is not None and frame.filename == str(target.file)]
+    where = f"{own[-1].filename}:{own[-1].lineno}" if own else target.text
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{error.filename}:{error.lineno}"
+    if isinstance(error, MainspringError):
+        how = f"{error.hint or 'Fix this line.'} Until then no automation of the file loads."
+        return LoadProblem(where=where, what=_printable(error.message), how=how, target=target.text)
+    how = "Mend the file; its other automations are left out until it loads."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        how = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        how = "Put what ends the program under: if __name__ == '__main__'."
+    message = _message_of(error)
+    what = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
+    return LoadProblem(where=where, what=what, how=how, target=target.text)
+
+
+def describe_declaration_error(where: str, name: str, error: MainspringError) -> LoadProblem:
+    """Return what a person needs to fix one declaration."""
+    return LoadProblem(
+        where=where, what=_printable(error.message), how=error.hint or "Fix this declaration.", automation=name
+    )
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return _printable(str(error))
+    except Exception:  # noqa: BLE001 - an exception of users' code may fail to say what it is
+        return "it cannot be printed"
+
+
+def _printable(text: str) -> str:
+    """Return text as it may be stored and told to people: what a module raises may hold what it was to log in with."""
+    return escape(KNOWN_SECRETS.redact(text), _MAX_MESSAGE)
+
+
+def _files_of(target: str, base_dir: Path) -> Iterator[Path]:
+    """Yield the files that a path or pattern means."""
+    path = base_dir / Path(target).expanduser()
+    if path.is_file():
+        yield path.resolve()
+    elif path.is_dir() and not _is_package(path):
+        yield from _list_loadable(path.iterdir())
+    elif any(sign in target for sign in "*?["):
+        anchor = Path(path.anchor)
+        yield from _list_loadable(anchor.glob(str(path.relative_to(anchor))))
+
+
+def _list_loadable(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files with automations in a fixed order; names that begin with "_" or "." are private."""
+    for path in sorted(paths):
+        if path.suffix in _SUFFIXES and path.is_file() and not path.name.startswith(("_", ".")):
+            yield path.resolve()
+
+
+def _is_package(folder: Path) -> bool:
+    """Whether a folder is imported, not searched."""
+    return (folder / "__init__.py").is_file()
+
+
+def _load_in_package(path: Path) -> ModuleType:
+    """Import a file by its place in the package it lies in."""
+    parts = [path.stem] if path.stem != "__init__" else []
+    folder = path.parent
+    while _is_package(folder):
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return importlib.import_module(".".join(parts))

@@ -1,0 +1,270 @@
+"""The registry: the automations of this process by name, and the problems that kept others out.
+
+Declaring an automation adds it to the current registry: the one of the enclosing `with`, else that of the process.
+Invariant: one name, one automation. While files are loaded a second one becomes a problem and the first stays;
+elsewhere it is an error. Declaring the same place again (a module loaded twice) replaces.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
+from mainspring.domain.option_errors import collect_setting_errors
+from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
+from mainspring.engine.definitions.automation import Automation, Step, Workflow
+from mainspring.engine.definitions.automation_graph import drop_impossible_triggers
+from mainspring.engine.definitions.broken_declarations import find_broken_declarations
+from mainspring.engine.definitions.load_problem import LoadProblem
+from mainspring.engine.definitions.module_loader import (
+    LoadTarget,
+    describe_declaration_error,
+    describe_import_error,
+    distinguish_interrupts,
+    find_targets,
+    load_module,
+    trap_os_exit,
+)
+from mainspring.engine.definitions.on import has_unclaimed_starts
+from mainspring.engine.definitions.scripts import load_scripts
+
+A = TypeVar("A", bound=Automation)
+
+
+class Registry:
+    """Use it as `with Registry() as registry:` to collect what is declared inside."""
+
+    def __init__(self) -> None:
+        self.automations: dict[str, Automation] = {}
+        self.problems: list[LoadProblem] = []
+        self.hints: list[str] = []
+        """What is right, but may surprise whoever wrote it; told once by whoever works with it."""
+        self.loaded: list[str] = []
+        """The files and modules that loaded as they are named: what is not declared there any more is gone."""
+        self._loading = False
+        self._tokens: list[Token[Registry | None]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _current.reset(self._tokens.pop())
+
+    def take_over(self) -> None:
+        """Be the current registry of this context from here on; for a task of its own, whose context ends with it."""
+        _current.set(self)
+
+    def __iter__(self) -> Iterator[Automation]:
+        return iter(list(self.automations.values()))
+
+    def add(self, automation: A) -> A:
+        """Add an automation and return it; of a broken one add its problem. Interactive code replaces what it declared before.
+
+        Raises:
+            DefinitionError: another one has its name; names both places.
+        """
+        _record_declaration(automation)
+        if automation.error is not None:
+            self._report(describe_declaration_error(automation.where, automation.name, automation.error))
+            return automation
+        known = self.automations.get(automation.name)
+        is_redefined = known is not None and not self.is_loading and known.is_typed_in and automation.is_typed_in
+        if known is None or is_redefined or known.is_again(automation):
+            self.automations[automation.name] = automation
+        elif known is not automation:
+            self._refuse(
+                automation.where,
+                f"two automations are called {automation.name!r}: at {known.where} and at {automation.where}",
+                "Give one of them another name with name=..., or remove it.",
+            )
+        return automation
+
+    def get(self, name: str) -> Automation:
+        """Return the automation of this name.
+
+        Raises:
+            UnknownNameError: there is none; shows the nearest.
+        """
+        if name not in self.automations:
+            raise UnknownNameError("automation", name, self.automations)
+        return self.automations[name]
+
+    @classmethod
+    def load(cls, targets: Iterable[str | Path], base_dir: str | Path = ".") -> Self:
+        """Return a registry with the automations of files, globs, folders and modules; never raises for one of them."""
+        registry = cls()
+        found, problems = find_targets(targets, Path(base_dir).resolve())
+        registry.problems.extend(problems)
+        with registry, registry._while_loading():
+            for target in found:
+                registry._load_one(target)
+        registry.complete()
+        return registry
+
+    def complete(self) -> None:
+        """Finish each definition and check renames; what is wrong becomes a problem, and that automation is left out."""
+        for automation in self:
+            try:
+                _ = automation.definition
+            except MainspringError as error:
+                del self.automations[automation.name]
+                how = error.hint or "Mend this declaration."
+                self.problems.append(
+                    LoadProblem(where=automation.where, what=error.message, how=how, automation=automation.name)
+                )
+        self._leave_out_what_names_broken_declarations()
+        self.problems.extend(self._rename_problems())
+        self.problems.extend(drop_impossible_triggers(self))
+
+    def _leave_out_what_names_broken_declarations(self) -> None:
+        """Leave out each workflow whose code asks for a step, task or workflow that cannot be used: it would fail half-way."""
+        for automation in self:
+            if not isinstance(automation, Workflow):
+                continue
+            for broken in find_broken_declarations(automation.fn):
+                if broken.error is None:
+                    continue
+                own = describe_declaration_error(broken.where, "", broken.error)
+                # Of a step this says all that the step's own problem does.
+                self.problems = [problem for problem in self.problems if problem != own]
+                what = f"{own.what}\nworkflow {automation.name!r} at {automation.where} asks for it"
+                self._report(msgspec.structs.replace(own, what=what, automation=automation.name))
+                self.automations.pop(automation.name, None)
+
+    def _load_one(self, target: LoadTarget) -> None:
+        """Load one file or module; if it fails, nothing of it stays."""
+        before = dict(self.automations)
+        if target.file is not None and target.file.suffix == ".toml":
+            scripts, problems = load_scripts(target.file)
+            self.problems.extend(problems)
+            for script in scripts:
+                self.add(script)
+            self.loaded.append(target.text)
+            return
+        try:
+            with distinguish_interrupts() as is_ours, trap_os_exit(), collect_setting_errors() as refused:
+                module = load_module(target.text, before_executing=lambda file: _declarations_by_file.pop(file, None))
+        except BaseException as error:
+            if is_ours(error):
+                raise
+            # Whatever users' code raises, the others still load.
+            self.automations = before
+            _declarations_by_file.pop(target.text, None)
+            self.problems.append(describe_import_error(target, error))
+            return
+        self.loaded.append(target.text)
+        self._adopt(module)
+        self._report_waiting(module)
+        for setting in refused:
+            if not setting.is_used:
+                self._report(describe_declaration_error(setting.where, "", setting.error))
+
+    def _adopt(self, module: ModuleType) -> None:
+        """Add what the module and its parts declared when they were first imported: a second import declares nothing."""
+        for name, part in list(sys.modules.items()):
+            if part is module or name.startswith(f"{module.__name__}."):
+                for automation in list(_declarations_by_file.get(getattr(part, "__file__", None) or "", ())):
+                    self.add(automation)
+        for value in list(vars(module).values()):
+            # By type: a user's lazy proxy may raise when it is asked what it is.
+            if issubclass(type(value), Automation):
+                self.add(value)
+            elif issubclass(type(value), Step):
+                self.report_step(value)
+
+    def _report_waiting(self, module: ModuleType) -> None:
+        """Report schedules on a function that is no automation: they would be lost in silence."""
+        for name, value in list(vars(module).items()):
+            if has_unclaimed_starts(value) and getattr(value, "__module__", None) == module.__name__:
+                self.problems.append(
+                    LoadProblem(
+                        where=f"{value.__code__.co_filename}:{value.__code__.co_firstlineno}",
+                        what=f"{name!r} has a schedule or trigger but is no automation",
+                        how="Add @ms.task or @ms.workflow.",
+                    )
+                )
+
+    def _rename_problems(self) -> Iterator[LoadProblem]:
+        """Yield what is wrong with `was`: a name that still lives, or that two automations say they had."""
+        heirs: dict[str, Automation] = {}
+        for automation in self:
+            for old in automation.was:
+                what = ""
+                if old == automation.name:
+                    what = f"{old!r} says that it was called {old!r}"
+                elif old in self.automations:
+                    what = f"{automation.name!r} says that it was {old!r}, which is at {self.automations[old].where}"
+                elif heirs.setdefault(old, automation) is not automation:
+                    what = f"{automation.name!r} and {heirs[old].name!r} both say that they were {old!r}"
+                if what:
+                    yield LoadProblem(
+                        where=automation.where, what=what, how="Take this name out of was=, or rename the other."
+                    )
+
+    def _refuse(self, where: str, what: str, how: str) -> None:
+        """Record a problem while files are loaded, raise elsewhere."""
+        if not self.is_loading:
+            raise DefinitionError(what, hint=how)
+        self._report(LoadProblem(where=where, what=what, how=how))
+
+    def _report(self, problem: LoadProblem) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def report_step(self, step: Step[..., Any]) -> None:
+        """Record why the declaration of a step cannot be used."""
+        if step.error is not None:
+            self._report(describe_declaration_error(step.where, "", step.error))
+
+    def withdraw(self, automation: Automation, error: MainspringError) -> None:
+        """Take out an automation whose declaration turned out to be wrong, and keep the problem."""
+        if self.automations.get(automation.name) is automation:
+            del self.automations[automation.name]
+        automation.error = automation.error or error
+        self.add(automation)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether files are being loaded: problems are then collected instead of raised."""
+        return self._loading or IMPORTING_FOR_RUN.get()
+
+    @contextmanager
+    def _while_loading(self) -> Iterator[None]:
+        """Collect problems instead of raising them."""
+        self._loading = True
+        try:
+            yield
+        finally:
+            self._loading = False
+
+
+_current: ContextVar[Registry | None] = ContextVar("mainspring_registry", default=None)
+_process_registry = Registry()
+# What each file declared, for registries that are made after the file was imported.
+_declarations_by_file: dict[str, list[Automation]] = {}
+
+
+def current_registry() -> Registry:
+    """Return the registry of the enclosing `with`, else the one of the process."""
+    return _current.get() or _process_registry
+
+
+def _record_declaration(automation: Automation) -> None:
+    """Remember what a Python file declared; what was read again replaces."""
+    file, _, line = automation.where.rpartition(":")
+    if line and not file.startswith("<"):
+        others = [
+            known
+            for known in _declarations_by_file.get(file, [])
+            if known is not automation and not known.is_again(automation)
+        ]
+        _declarations_by_file[file] = [*others, automation]

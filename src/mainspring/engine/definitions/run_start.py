@@ -1,0 +1,213 @@
+"""How a definition, an input and an instant become the command that stages a run.
+
+Role: the one place where options (queue, priority, partition, key, deadline, version, tag, title, tags, healthy, item) are applied
+to a start, whoever starts: a person (through the service, audited), the scheduler for a slot, a body for its child.
+Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so that a codec that encrypts differently
+each time keeps keys usable.
+"""
+
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, HealthRule
+from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, make_printable_key
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
+
+KeyPolicy = Literal["reuse", "restart", "replace"]
+_POLICIES = get_args(KeyPolicy)
+
+_MAX_TITLE = 500
+
+
+class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one start says beside its input; None = as the definition says.
+
+    `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart");
+    "replace" is for a run that begins anew as its own successor, and never for people. `due_at` = the
+    earliest instant (ms UTC). `tags` are added to the definition's. `item` = what the run is about, where its definition does not say it;
+    `awaited` = the caller waits for the result.
+    """
+
+    key: str | None = None
+    key_policy: KeyPolicy = "reuse"
+    key_expires_at: int | None = None
+    due_at: int | None = None
+    queue: str | None = None
+    priority: int | None = None
+    tag: str | None = None
+    tags: dict[str, str] | None = None
+    title: str | None = None
+    item: str | None = None
+    awaited: bool = False
+
+
+_DEFAULT_OPTIONS = StartOptions()
+
+
+def build_start_command(
+    definition: Definition,
+    data: bytes,
+    *,
+    run: str,
+    now_at: int,
+    trigger: str,
+    options: StartOptions = _DEFAULT_OPTIONS,
+    slot: SlotLink | None = None,
+    parent: ParentLink | None = None,
+    sealing: Sealing = PLAIN_SEALING,
+    here: bool = False,
+) -> StartRun:
+    """Return the command that stages run `run` of a definition with the plain JSON `data` as its input.
+
+    `now_at` (ms) stands for `{slot}` where no schedule started it. `trigger` is what started it, for people.
+
+    Raises:
+        OptionError: a value of `options` cannot be used, or a template (key, partition, produces) has no value for a name.
+    """
+    chosen = _choose_routing(definition, options)
+    arguments = _arguments(data)
+    at = now_at if slot is None else slot.slot_at
+    key = _fill_template(definition, "key", arguments, at) if options.key is None else _explicit_key(options)
+    for pattern in definition.option("produces"):
+        _expand_template(definition, "produces", pattern, arguments, at)
+    deadline_ms = None if (span := definition.span("deadline")) is None else to_milliseconds(span)
+    due_at = options.due_at
+    is_later = due_at is not None and due_at > now_at
+    rule, item = _choose_health_rule(definition, arguments, at, options, slot, key)
+    title = _title(definition, arguments, at, options)
+    tags = {**definition.option("tags"), **chosen["tags"]}
+    return StartRun(
+        id=run,
+        automation=definition.name,
+        kind=str(definition.kind),
+        version=definition.version,
+        input=sealing.seal(data),
+        codec=sealing.id,
+        trigger=trigger,
+        queue=chosen["queue"],
+        priority=chosen["priority"],
+        tag=chosen["tag"],
+        partition=_fill_template(definition, "partition", arguments, at),
+        due_at=due_at,
+        # A run that is meant to start later has its whole deadline from then on.
+        deadline_at=due_at + deadline_ms if due_at is not None and is_later and deadline_ms is not None else None,
+        deadline_after_ms=None if is_later else deadline_ms,
+        title=None if title is None else sealing.seal_text(escape(title, _MAX_TITLE)),
+        tags=sealing.seal(msgspec.json.encode(tags)) if tags else None,
+        run_key=None if key is None else _run_key(key, data, options),
+        parent=parent,
+        slot=slot,
+        here=here,
+        awaited=options.awaited,
+        healthy=rule,
+        item=item,
+    )
+
+
+def _title(definition: Definition, arguments: Any, at: int, options: StartOptions) -> str | None:
+    """Return the run's title. One that is blank is none: the run is called by its automation's name, which may change."""
+    own = "" if definition.option("title") is None else definition.title_for(arguments, at)
+    return next((text for text in (options.title, own) if text and text.strip()), None)
+
+
+def _choose_health_rule(
+    definition: Definition,
+    arguments: dict[str, Any],
+    at: int,
+    options: StartOptions,
+    slot: SlotLink | None,
+    key: str | None,
+) -> tuple[HealthRule, str | None]:
+    """Return when a failure of this run counts as healthy again, and what the run is about (None = itself)."""
+    item = _fill_template(definition, "item", arguments, at)
+    said = definition.option("healthy")
+    if said is not None:
+        rule = HealthRule(said)
+    elif item is not None:
+        rule = HealthRule.ITEM
+    elif _is_of_schedule(slot) or definition.kind is DefinitionKind.EXEC or _is_as_scheduled(definition, arguments):
+        rule = HealthRule.AUTOMATION
+    else:
+        rule = HealthRule.RATE if options.awaited and key is None else HealthRule.ITEM
+    if rule is not HealthRule.ITEM:
+        return rule, WHOLE_AUTOMATION
+    return rule, item or make_printable_key(options.item or "") or key
+
+
+def _is_of_schedule(slot: SlotLink | None) -> bool:
+    """Tell whether a schedule makes this run, and not a run that it follows: then each run has the work of another one to continue."""
+    return slot is not None and slot.schedule is not None
+
+
+def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
+    """Tell whether a start has the arguments that the automation's own schedules give it: its defaults."""
+    known = definition.parameters.get("properties", {})
+    return bool(definition.schedules) and all(
+        name in known and "default" in known[name] and known[name]["default"] == value
+        for name, value in arguments.items()
+    )
+
+
+def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, Any]:
+    """Return queue, priority and tag of this start, and the tags that it adds."""
+    if options.key_policy not in _POLICIES:
+        raise OptionError(f"key policy {options.key_policy!r} is none", hint='Choose "reuse" or "restart".')
+    given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
+    chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}
+    return chosen | parse_options(definition.kind, given, f"the start of {definition.name!r}")
+
+
+def _arguments(data: bytes) -> dict[str, Any]:
+    """Return the arguments that templates may name."""
+    decoded = msgspec.json.decode(data)
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _fill_template(definition: Definition, name: str, arguments: dict[str, Any], at: int) -> str | None:
+    """Return the expanded template of an option; None where there is none or where it is empty for these arguments."""
+    template = definition.option(name)
+    if template is None:
+        return None
+    text = _expand_template(definition, name, template, arguments, at)
+    return _checked_key(text, name) if text else None
+
+
+def _expand_template(definition: Definition, name: str, template: str, arguments: dict[str, Any], at: int) -> str:
+    try:
+        return definition.expand(template, arguments, at)
+    except MainspringError as error:
+        raise OptionError(
+            f"option {name!r} of {definition.name!r}: {error.message}\nin {definition.where}", hint=error.hint
+        ) from None
+
+
+def _explicit_key(options: StartOptions) -> str:
+    """Return the key that somebody chose: a program or a person, who can choose another, so nothing in it is escaped."""
+    key = options.key or ""
+    if options.key_policy != "replace" and not is_plain_line(key):
+        raise OptionError(
+            f"key {escape(key, 80)!r} holds characters that cannot be printed",
+            hint="Use printable characters in one line, for example a hash of the text.",
+        )
+    return _checked_key(key)
+
+
+def _checked_key(key: str, what: str = "key") -> str:
+    """Return a key that can be compared and shown; bad text in it is escaped, so that two keys stay two."""
+    shown = escape(key)
+    if not is_key_size(shown):
+        hint = f"Use a text of 1 to {MAX_KEY_LENGTH} characters and 2,000 bytes, for example a hash of the longer one."
+        raise OptionError(f"{what} {escape(key, 80)!r} has {len(shown)} characters", hint=hint)
+    return shown
+
+
+def _run_key(key: str, data: bytes, options: StartOptions) -> RunKey:
+    return RunKey(key, hash_parts(data), options.key_policy, options.key_expires_at)

@@ -1,0 +1,45 @@
+"""The plan of a step: how it is to be done, by the options of its definition and of its call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from mainspring.domain.failures.retry import Retry
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """How one step is to be done; None = not said."""
+
+    key: str | None = None
+    timeout: timedelta | None = None
+    retry: Retry | None = None
+    undo: Callable[..., Any] | None = None
+    name: str | None = None
+    delivery: str = "at_least_once"
+    isolate: str | None = None
+    queue: str | None = None
+    tag: str | None = None
+    run_key: str | None = None
+    close: str = "cancel"
+    was: tuple[str, ...] = ()
+    has_end: bool = False
+    """Its code keeps a time-out itself."""
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether no time-out ends an attempt."""
+        return self.timeout is None and not self.has_end
+
+    def but(self, over: "StepPlan") -> "StepPlan":
+        """Return this plan with whatever `over` says."""
+        said = {
+            name: value
+            for name in self.__slots__
+            if (value := getattr(over, name)) is not None and value != getattr(_EMPTY_PLAN, name)
+        }
+        return replace(self, **said) if said else self
+
+
+_EMPTY_PLAN = StepPlan()

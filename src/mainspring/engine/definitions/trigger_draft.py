@@ -1,0 +1,141 @@
+"""A trigger as it is declared, before the signature of its automation is known; from a decorator or from a table of TOML."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
+from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.flow_control import TEMPLATE_FIELDS, FlowControl
+from mainspring.domain.triggers.header_template import normalize_template
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
+from mainspring.domain.triggers.watched_folder import WatchedFolder
+from mainspring.domain.triggers.webhooks.stored_headers import check_headers_are_stored
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.values.event import Event
+from mainspring.domain.values.function_signature import Signature
+
+EventFilter = Callable[[Event], Any]
+FLOW_CONTROL_OPTIONS = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
+"""The options of flow control, which every kind of trigger takes but `runs`, which starts once by itself."""
+
+TRIGGER_KINDS: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...], tuple[str, ...]]] = {
+    "event": (EventSource.parse, ("name",), ("where",)),
+    "run": (RunEndSource.parse, ("automation",), ("state",)),
+    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
+    "queue": (
+        BrokerQueue.parse,
+        ("url",),
+        ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition"),
+    ),
+    "files": (
+        WatchedFolder.parse,
+        ("folder",),
+        ("pattern", "recursive", "settle", "every", "after_success", "after_failure", "max_size", "ignore"),
+    ),
+    "runs": (JoinedRunsSource.parse, ("automations",), ("state", "per", "within")),
+}
+"""Kind -> what reads its options, those that must be given, and those that may be."""
+_KIND_WITHOUT_FLOW_CONTROL = "runs"
+
+
+class TriggerDraft(NamedTuple):
+    """A trigger without the way in which its automation reads an event."""
+
+    source: TriggerSource
+    pace: FlowControl
+    filter: EventFilter | None = None
+    partition: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it listens to."""
+        return str(self.source.__struct_config__.tag)
+
+    def complete(self, signature: Signature | None, base: str) -> Trigger:
+        """Return the trigger of an automation with this signature (None for a command); folders count from `base`."""
+        source = self.source
+        return Trigger(
+            source=source.counted_from(base) if isinstance(source, WatchedFolder) else source,
+            pace=self.pace,
+            filtered=self.filter is not None,
+            partition=self.partition,
+            reading=EventBinding.of(signature, Event, many=self.pace.takes_many),
+        )
+
+
+def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilter | None = None) -> TriggerDraft:
+    """Return the trigger that options of a kind describe; None = left out.
+
+    Raises:
+        UnknownNameError: an option is none of this kind; shows the nearest.
+        OptionError: one is missing, or its value cannot be used.
+    """
+    parse, needed, optional = TRIGGER_KINDS[kind]
+    paced = () if kind == _KIND_WITHOUT_FLOW_CONTROL else FLOW_CONTROL_OPTIONS
+    known = dict.fromkeys((*needed, *optional, *paced, *(() if kind == _KIND_WITHOUT_FLOW_CONTROL else ("partition",))))
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(f"option of a trigger of kind {kind!r}:", name, known)
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in needed:
+        if name not in given:
+            raise OptionError(f"a trigger of kind {kind!r} needs {name}", hint=f"Write {name}=...")
+    try:
+        source = parse(**{name: given[name] for name in (*needed, *optional) if name in given})
+        pace = FlowControl.parse(**{name: given[name] for name in paced if name in given})
+    except MainspringError:
+        raise
+    except Exception as error:
+        # A value that no parser thought of must not take the other triggers of a file with it.
+        raise OptionError(
+            f"a trigger of kind {kind!r} cannot be made: {error}",
+            hint="One of its options is of a type that is not taken: see docs/reference/triggers.md.",
+        ) from error
+    partition = None if "partition" in optional else given.get("partition")
+    if partition is not None:
+        partition = normalize_template(partition, TEMPLATE_FIELDS, option="partition")
+    if isinstance(source, Webhook):
+        for option, template in (("by", pace.by), ("partition", partition)):
+            if template is not None:
+                check_headers_are_stored(source.verify, template, option=option)
+    if "partition" in given and "concurrency" in given:
+        raise OptionError(
+            "partition and concurrency exclude each other: each says which runs go one after the other",
+            hint="Keep partition, or concurrency with by.",
+        )
+    return TriggerDraft(source, pace, filter, partition)
+
+
+def read_trigger_drafts(table: Mapping[str, Any]) -> list[TriggerDraft]:
+    """Return the triggers of a script's table of TOML: each kind is one table, or several.
+
+    Raises:
+        OptionError, UnknownNameError: one cannot be used.
+    """
+    found: list[TriggerDraft] = []
+    for kind in TRIGGER_KINDS:
+        if kind not in table:
+            continue
+        several = table[kind] if isinstance(table[kind], list) else [table[kind]]
+        for options in several:
+            if not isinstance(options, Mapping):
+                raise OptionError(
+                    f"{kind} is not a table", hint=f"Write [script.NAME.{kind}] and its options below it."
+                )
+            found.append(build_trigger_draft(kind, _with_dashes(options)))
+    return found
+
+
+def _with_dashes(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name).replace("-", "_"): value for name, value in options.items()}
+
+
+def name_drafts(drafts: Iterable[TriggerDraft]) -> list[tuple[str, TriggerDraft]]:
+    """Return each draft with the end of its name: its kind, with #2 for the second of a kind."""
+    numbers: dict[str, int] = {}
+    pairs: list[tuple[str, TriggerDraft]] = []
+    for draft in drafts:
+        number = numbers[draft.kind] = numbers.get(draft.kind, 0) + 1
+        pairs.append((draft.kind if number == 1 else f"{draft.kind}#{number}", draft))
+    return pairs

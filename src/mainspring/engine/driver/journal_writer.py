@@ -1,0 +1,142 @@
+"""Appends outcomes to the journal of one loaded run: gives ranks in the order of submission and hands over what was committed."""
+
+from typing import TYPE_CHECKING, Any
+
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import History, Outcome, OutcomeKind
+from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.states import OutcomeState
+from mainspring.engine.body.request import Request
+from mainspring.engine.driver.outbox_encoding import encode_outbox
+from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.results import Refused
+
+if TYPE_CHECKING:
+    from mainspring.engine.driver.driver import Driver
+
+
+class JournalWriter:
+    """`rank` is the last one given; `saving` counts what is on its way to the store; `value_bytes` is the size of all outputs."""
+
+    def __init__(self, driver: "Driver", history: History | None) -> None:
+        self._driver = driver
+        self.saving = 0
+        self.rank = 0
+        self.value_bytes = 0
+        if history is not None:
+            self.rank = max((o.rank for o in (*history.outcomes[-1:], *history.superseded)), default=0)
+            self.value_bytes = sum(len(o.output) for o in history.outcomes if o.output is not None)
+
+    def save(
+        self,
+        request: Request,
+        state: OutcomeState,
+        *,
+        value: Any = None,
+        has_value: bool = False,
+        output: bytes | None = None,
+        failure: Failure | None = None,
+        attempt: int = 1,
+        started_at: int | None = None,
+        took_us: int = 0,
+        inbox: int | None = None,
+        marked: bool = False,
+        input: bytes | None = None,
+        undo: str | None = None,
+        at: int | None = None,
+        outgoing: tuple[OutboxEntry, ...] = (),
+        first_at: int | None = None,
+    ) -> None:
+        """Submit the outcome of a request; once committed it is handed to the body."""
+        now = self._driver.hosting.clock.now() if at is None else at
+        outcome = Outcome(
+            self.rank + 1,
+            request.ident,
+            request.name,
+            request.kind,
+            state,
+            request.asked,
+            attempt,
+            self._driver.run.generation,
+            _started_at_of(request, now) if started_at is None else started_at,
+            now,
+            took_us,
+            input,
+            output,
+            failure,
+            undo,
+        )
+        self.append(
+            outcome,
+            inbox=inbox,
+            marked=marked,
+            value=value,
+            has_value=has_value,
+            asked_after=request.asked_after,
+            outgoing=outgoing,
+            first_at=first_at,
+        )
+
+    def append(
+        self,
+        outcome: Outcome,
+        *,
+        inbox: int | None = None,
+        marked: bool = False,
+        value: Any = None,
+        has_value: bool = False,
+        asked_after: int = 0,
+        outgoing: tuple[OutboxEntry, ...] = (),
+        first_at: int | None = None,
+    ) -> None:
+        """Submit an outcome that carries the next rank."""
+        driver = self._driver
+        self.rank = outcome.rank
+        self.saving += 1
+        if outcome.output is not None:
+            self.value_bytes += len(outcome.output)
+        seal = driver.hosting.seal
+        command = SaveOutcome(
+            driver.run.id,
+            driver.claim,
+            outcome.rank,
+            outcome.ident,
+            outcome.name,
+            outcome.kind,
+            outcome.state,
+            outcome.asked,
+            outcome.attempt,
+            outcome.generation,
+            outcome.started_at,
+            outcome.at,
+            outcome.took_us,
+            driver.run.automation,
+            seal(outcome.input),
+            seal(outcome.output),
+            driver.hosting.seal_failure(outcome.failure),
+            outcome.undo,
+            inbox,
+            marked,
+            asked_after,
+            *encode_outbox(driver.hosting, outgoing),
+            first_at,
+            driver.spent.get(outcome.ident, 0),
+        )
+
+        def saved(result: Any) -> None:
+            self.saving -= 1
+            if driver.gone:
+                return
+            if isinstance(result, Refused):
+                driver.let_go()
+            elif isinstance(result, Exception):
+                driver.hosting.broken(driver, result)
+            else:
+                driver.committed(outcome, value, has_value=has_value)
+
+        driver.hosting.store.submit(command, saved)
+
+
+def _started_at_of(request: Request, now: int) -> int:
+    """Return when a wait began; of what was never attempted that is its end."""
+    return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.asked_at, now)

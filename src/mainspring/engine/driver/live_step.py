@@ -1,0 +1,195 @@
+"""A step whose attempt is in flight or has a time, and how it is written down."""
+
+import contextlib
+from typing import Any
+
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint
+from mainspring.domain.states import AttemptState
+from mainspring.domain.values.saved_call import decode_call
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.executor import AttemptHandle
+from mainspring.engine.attempts.isolation import choose_isolation, import_name_of
+from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.driver.driver_host import DriverHost
+from mainspring.store.commands.journal import SaveAttempt
+from mainspring.store.commands.runs import ClaimedRun
+
+_MAX_WAIT_FOR_EARLIER_MS = 60_000
+
+
+class LiveStep:
+    """One step under way. `failures` counts what the retry policy counts; `attempt` counts all."""
+
+    __slots__ = (
+        "attempt",
+        "call",
+        "failures",
+        "first_at",
+        "handle",
+        "marked",
+        "request",
+        "signed_at",
+        "started_at",
+        "stopped",
+        "transaction",
+    )
+
+    def __init__(self, request: Request, call: StepCall) -> None:
+        self.request = request
+        self.call = call
+        self.attempt = 1
+        self.failures = 0
+        self.first_at = 0
+        self.started_at = 0
+        self.handle: AttemptHandle | None = None
+        self.marked = False
+        self.signed_at = 0
+        self.stopped = False
+        self.transaction: Any = None
+
+    @property
+    def undo_name(self) -> str | None:
+        """The name of its undo, by which a later generation finds it again; of a local function only its name for people."""
+        undo = self.call.plan.undo
+        if undo is None:
+            return None
+        with contextlib.suppress(DefinitionError):
+            return import_name_of(getattr(undo, "fn", undo))
+        return f"{getattr(undo, '__module__', '?')}:{getattr(undo, '__qualname__', repr(undo))}"
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what this attempt is called with: what an earlier one did to its arguments is not what was asked for."""
+        call = self.call
+        if self.attempt == 1:
+            return call.args, call.kwargs
+        return decode_call(call.signature, call.input, f"input of step {self.request.name!r}")
+
+    def spec(self, run: ClaimedRun, key: str, checkpoint: Checkpoint | None, payload_max: int) -> AttemptSpec:
+        """Return what this attempt is.
+
+        Raises:
+            DefinitionError: it cannot run where it was told to.
+        """
+        call, request = self.call, self.request
+        isolate = choose_step_isolation(call)
+        args, kwargs = self.arguments()
+        return AttemptSpec(
+            run_id=run.id,
+            ident=request.ident,
+            name=request.name,
+            key=key,
+            attempt=self.attempt,
+            fn=call.fn,
+            signature=call.signature,
+            input=call.input,
+            args=args,
+            kwargs=kwargs,
+            isolate=isolate,
+            timeout=call.plan.timeout,
+            checkpoint=checkpoint.value if checkpoint is not None else None,
+            slot_at=run.slot_at,
+            automation=run.automation,
+            payload_max=payload_max,
+        )
+
+    def wait_for_earlier_ms(self) -> int:
+        """Return how long to leave an earlier attempt alone that is still being ended elsewhere: the longer, the oftener it was."""
+        return min(1000 << min(self.attempt - self.failures - 1, 10), _MAX_WAIT_FOR_EARLIER_MS)
+
+    def stop(self, why: str) -> None:
+        """Stop the attempt, and free what it holds in the user's database."""
+        if self.handle is not None:
+            self.handle.cancel(why)
+        if self.transaction is not None:
+            self.transaction.give_up()
+
+    def move(self, by_ms: int, new_from: int, now: int) -> None:
+        """Move its instants by as much as the clock was set; those from `new_from` to `now` are of the new clock."""
+        for name in ("first_at", "started_at", "signed_at"):
+            at = getattr(self, name)
+            if at and not new_from <= at <= now:
+                setattr(self, name, at + by_ms)
+
+    def take_up(self, records: list[AttemptRecord]) -> AttemptRecord:
+        """Go on after the attempts on record; returns the last of them."""
+        last = max(records, key=lambda r: r.attempt)
+        self.attempt = last.attempt + 1
+        self.failures = sum(1 for r in records if r.state is AttemptState.FAILED)
+        self.first_at = min(r.started_at for r in records)
+        self.marked = True
+        return last
+
+    def record(
+        self,
+        generation: int,
+        state: AttemptState,
+        failure: Failure | None = None,
+        ended_at: int | None = None,
+        next_at: int | None = None,
+    ) -> AttemptRecord:
+        """Return this attempt as a row of `attempts`."""
+        request = self.request
+        return AttemptRecord(
+            request.ident,
+            request.name,
+            generation,
+            self.attempt,
+            state,
+            request.asked,
+            self.started_at,
+            ended_at,
+            next_at,
+            failure,
+            self.call.input,
+            self.undo_name,
+        )
+
+
+def build_attempt_command(hosting: DriverHost, run: ClaimedRun, claim: int, record: AttemptRecord) -> SaveAttempt:
+    """Return the command that writes an attempt down."""
+    return SaveAttempt(
+        *(run.id, claim, record.ident, record.name),
+        record.generation,
+        record.attempt,
+        record.state,
+        record.asked,
+        record.started_at,
+        run.automation,
+        record.ended_at,
+        record.next_at,
+        hosting.seal_failure(record.failure),
+        hosting.seal(record.input),
+        record.undo,
+    )
+
+
+def choose_step_isolation(call: StepCall) -> str:
+    """Return where a step runs.
+
+    Raises:
+        DefinitionError: it cannot run where it was told to.
+    """
+    plan = call.plan
+    if plan.delivery != "transactional":
+        return choose_isolation(call.fn, {"isolate": plan.isolate, "timeout": plan.timeout})
+    if plan.isolate == "process":
+        raise DefinitionError(
+            f"step {call.signature.name!r} is transactional and cannot run in a child process",
+            hint="Leave isolate= out: its time-out rolls the transaction back.",
+        )
+    return "thread"
+
+
+def build_in_doubt_failure(name: str, last: AttemptState) -> Failure:
+    """Return why an at-most-once step is in doubt whose last attempt was lost with its worker, or given up by the workflow."""
+    what = f"the worker died while {name!r} was under way"
+    if last is AttemptState.IN_DOUBT:
+        what = f"the workflow gave {name!r} up while it was under way, and asks for it again"
+    return Failure(
+        type="InDoubt",
+        code="in_doubt",
+        message=f"{what}; it may or may not have had its effect",
+        hint="Look at the target, then: runs give-result RUN JSON, or runs retry RUN --again STEP to do it again under the same key.",
+    )

@@ -1,0 +1,261 @@
+"""How a body's end becomes the end of its run: pure functions over the finished body."""
+
+import asyncio
+import logging
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.domain.errors import BodyError, MainspringError, Permanent
+from mainspring.domain.failures.error_location import locate_line
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.saved_error import StepFailed
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, hash_seed_fingerprint
+from mainspring.domain.runs.journal import Outcome, OutcomeKind
+from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.body.request import Restarted, RolledBack
+from mainspring.engine.commands.output_file_check import NOT_PRODUCED
+from mainspring.engine.commands.result_schema import NOT_EXPECTED, ResultNotExpected
+from mainspring.store.commands.runs import ClaimedRun
+
+if TYPE_CHECKING:
+    from mainspring.engine.body.body import Body
+    from mainspring.engine.body.drift import Drift
+    from mainspring.engine.body.programs import Program
+    from mainspring.engine.body.step_names import MissingStep
+
+_LOG = logging.getLogger("mainspring.worker")
+FailureBuilder = Callable[[BaseException], Failure]
+
+_MAY_AWAIT = (
+    "A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunHalt:
+    """Why a run needs a person."""
+
+    reason: FailureReason
+    failure: Failure | None
+    ident: str | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ends. `restart` = the input with which it starts again; `size` = bytes of what it put out.
+
+    `unheard` = requests of children that failed and that nothing awaited.
+    """
+
+    state: RunState
+    result: bytes | None = None
+    failure: Failure | None = None
+    reason: FailureReason | None = None
+    failed_ident: str | None = None
+    restart: bytes | None = None
+    size: int | None = None
+    unheard: tuple[str, ...] = ()
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None]) -> RunHalt:
+    """Return why a run with drift needs a person: which step, and what differs."""
+    if drift.unread is not None:
+        return _build_unread_halt(drift)
+    changes = [{"path": c.path, "was": c.was, "now": c.now} for c in drift.changes]
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"the code asks for the saved step {drift.name!r} ({drift.ident}) with another input",
+        kind=FailureKind.PERMANENT,
+        hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from-step STEP.",
+        data=changes,
+    )
+    return RunHalt(
+        FailureReason.DRIFT,
+        failure,
+        drift.ident,
+        {"drift": {drift.ident: b64encode(seal(drift.input) or b"").decode()}},
+    )
+
+
+def _build_unread_halt(drift: "Drift") -> RunHalt:
+    """Return why a run needs a person whose code cannot read what the run took in before."""
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot read {drift.unread} (taken in as {drift.ident})",
+        kind=FailureKind.PERMANENT,
+        hint="Let its type read the saved value again, start the worker anew, then: runs retry RUN. "
+        "Or wait for another one from there: runs retry RUN --from-step STEP.",
+    )
+    return RunHalt(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
+
+
+def add_seed_hint(halted: RunHalt, began_under: str | None) -> RunHalt:
+    """Name the hash seed as the likely cause of a drift, if the run began in a process with another one."""
+    if halted.failure is None or began_under in (None, hash_seed_fingerprint()):
+        return halted
+    cause = (
+        "The run began in a process with another hash seed, and so with another order of sets: that is the likely cause. "
+        f"To fix it, {HASH_SEED_FIX}; `mainspring up` does. Then: runs retry RUN --from-step STEP."
+    )
+    hint = f"{cause}\n{halted.failure.hint}" if halted.failure.hint else cause
+    return replace(halted, failure=msgspec.structs.replace(halted.failure, hint=hint))
+
+
+def build_renamed_step_halt(missing: "MissingStep") -> RunHalt:
+    """Return why a run needs a person that has a saved step which today's code cannot ask for, and asks for a new one."""
+    old, new = missing.old, missing.new
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
+        kind=FailureKind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
+        f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
+        data=[{"path": "name of a step", "was": old, "now": new}],
+    )
+    return RunHalt(
+        FailureReason.DRIFT, failure, missing.ident, {"renamed": {"ident": missing.ident, "old": old, "new": new}}
+    )
+
+
+_UNSTOPPABLE_HINT = (
+    "It swallows what is to end it. A bare `except:` and `except BaseException:` must end with `raise`; "
+    "`except Exception:` lets it pass."
+)
+
+
+def build_unstoppable_halt() -> RunHalt:
+    """Return why a run whose body goes on after its cancel needs a person."""
+    failure = Failure(
+        type="BodyError",
+        code=BodyError.code,
+        message="the workflow goes on after it was told to stop",
+        kind=FailureKind.PERMANENT,
+        hint=f"{_UNSTOPPABLE_HINT} Mend it, start the worker anew, then: runs retry RUN, or runs cancel RUN.",
+    )
+    return RunHalt(FailureReason.BODY_ERROR, failure, None, {})
+
+
+def warn_of_unstoppable(run: ClaimedRun) -> None:
+    """Warn of a body that was unloaded and went on: the run is not harmed, but its code stays in memory."""
+    _LOG.warning(
+        "run %s: the code of %s goes on although it is being unloaded. %s", run.id, run.automation, _UNSTOPPABLE_HINT
+    )
+
+
+def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) -> RunEnd:
+    """Return how the run ends, from how its coroutine ended."""
+    unasked = sorted(body.unclaimed)
+    detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
+    if not body.done:
+        error = BodyError("the workflow waits for something that nobody can give it", hint=_MAY_AWAIT)
+        return RunEnd(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
+    task = body.task
+    assert task is not None
+    if task.cancelled():
+        return _cancelled_end(body, detail, failure_of)
+    error_raised = _safe_error(task.exception())
+    if error_raised is None:
+        try:
+            result = program.encode_result(task.result())
+            size = program.measure(result) if body.notes.made is None else body.notes.made
+            unawaited = body.failures.unawaited()
+            if unawaited:
+                detail["unawaited"] = [_unawaited_failure(outcome) for outcome in unawaited[:100]]
+            unheard = tuple(outcome.ident for outcome in unawaited if outcome.kind is OutcomeKind.CHILD)
+            return RunEnd(RunState.SUCCEEDED, result=result, detail=detail, size=size, unheard=unheard)
+        except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
+            return RunEnd(
+                RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail
+            )
+    if isinstance(error_raised, Restarted):
+        if body.stopping is not None:  # a stop that was taken in beside the restart holds for what would have gone on
+            return _cancelled_end(body, detail, failure_of)
+        return RunEnd(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
+    return _failed_end(body, error_raised, detail, failure_of)
+
+
+def _unawaited_failure(outcome: Outcome) -> str:
+    place = locate_line(outcome.failure.frames) if outcome.failure is not None else ""
+    return f"{outcome.kind} {outcome.name} failed, and nothing awaited it" + (f" ({place})" if place else "")
+
+
+def warn_of_unawaited(run: ClaimedRun, detail: dict[str, Any]) -> None:
+    """Warn of failures that the run succeeded without: a task that no code awaits ends in silence."""
+    for failure in detail.get("unawaited", ()):
+        _LOG.warning("run %s of %s succeeded, but %s", run.id, run.automation, failure)
+
+
+def _safe_error(error: BaseException | None) -> BaseException | None:
+    """Return the error, or one that stands for it if asking for its class breaks: users' classes may."""
+    try:
+        _ = error.__class__
+    except BaseException as fault:  # noqa: BLE001 - whatever it raises
+        told = f"the workflow raised {type(error).__name__}, which breaks when it is asked for its class: {type(fault).__name__}"
+        return BodyError(told, hint="Raise an ordinary exception.")
+    return error
+
+
+def _cancelled_end(body: "Body", detail: dict[str, Any], failure_of: FailureBuilder) -> RunEnd:
+    if body.stopping is OutcomeKind.CANCEL:
+        return RunEnd(RunState.CANCELLED, detail=detail)
+    if body.stopping is OutcomeKind.DEADLINE:
+        failure = Failure(
+            type="DeadlineExceeded",
+            code="deadline",
+            message="the run's deadline passed before it ended",
+            kind=FailureKind.PERMANENT,
+            hint="Continue it with a new deadline: runs retry RUN; or raise deadline= of the automation.",
+        )
+        return RunEnd(RunState.FAILED, failure=failure, reason=FailureReason.DEADLINE, detail=detail)
+    error = asyncio.CancelledError("the workflow cancelled itself")
+    return RunEnd(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
+
+
+def _failed_end(body: "Body", error: BaseException, detail: dict[str, Any], failure_of: FailureBuilder) -> RunEnd:
+    if isinstance(error, RolledBack):
+        failure = Failure(type="RolledBack", code="rolled_back", message=error.reason, kind=FailureKind.PERMANENT)
+        return RunEnd(RunState.FAILED, failure=failure, reason=FailureReason.ROLLED_BACK, detail=detail)
+    failed = _step_failure(error)
+    failing = body.failures.led_to(error)
+    if failing:
+        detail["failing"] = failing
+    if isinstance(error, RuntimeError) and "attached to a different loop" in str(error):  # asyncio's own words
+        error = BodyError(f"the workflow awaits something of another event loop: {error}", hint=_MAY_AWAIT)
+    if failed is None:
+        reason = FailureReason.PERMANENT_ERROR if isinstance(error, Permanent) else FailureReason.BODY_ERROR
+        if isinstance(error, MainspringError) and error.code == "value_refused":
+            reason = FailureReason.VALUE_REFUSED
+        if isinstance(error, ResultNotExpected):
+            reason = FailureReason.NO_OUTPUT
+        return RunEnd(RunState.FAILED, failure=failure_of(error), reason=reason, detail=detail)
+    reason = (
+        FailureReason.PERMANENT_ERROR
+        if failed.failure.kind is FailureKind.PERMANENT
+        else FailureReason.RETRIES_EXHAUSTED
+    )
+    if failed.failure.code in (NOT_PRODUCED, NOT_EXPECTED):
+        reason = FailureReason.NO_OUTPUT
+    ident = body.failures.ident_of(failed.failure)
+    return RunEnd(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=ident, detail=detail)
+
+
+def _step_failure(error: BaseException) -> StepFailed | None:
+    """Return the failed step behind an error: itself, or the first in a group."""
+    if isinstance(error, StepFailed):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            found = _step_failure(inner)
+            if found is not None:
+                return found
+    return None

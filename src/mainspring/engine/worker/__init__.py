@@ -1,0 +1,1 @@
+"""The worker: it claims runs, holds their drivers, watches them, and schedules slots."""

@@ -1,0 +1,258 @@
+"""A codec outage: what a worker keeps sealed values waiting for while the service behind its codec does not answer.
+
+Role: between the engine, which makes commands with sealed values, and the store. A value that cannot be sealed now stands in its command
+as an `UnsealedValue`. The command waits here, in memory, with those that follow it for the same run, until the codec answers.
+A run that cannot be opened waits to be loaded. Invariants: the codec is called once in each pause and not for each value; nothing
+unsealed reaches the store; commands of one run keep their order. Used in the loop's thread.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import CodecUnavailableError, SealedError
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.domain.values.sealing import Sealing, drop_failure_text
+from mainspring.store.base import Store
+from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.sessions import NoteFindings
+
+_LOG = logging.getLogger("mainspring.worker")
+_FIRST_PAUSE_S: Final = 0.5
+_MAX_PAUSE_S: Final = 30.0
+_PROBE = b"null"
+
+AnswerCallback = Callable[[Any], object]
+
+
+class UnsealedValue:
+    """A value that waits for the codec, in the place of its sealed form. No database takes it."""
+
+    __slots__ = ("data", "is_text")
+
+    def __init__(self, data: bytes, *, is_text: bool = False) -> None:
+        self.data = data
+        self.is_text = is_text
+
+
+class DeferringSealing(Sealing):
+    """The sealing of a worker: what cannot be sealed now becomes an `UnsealedValue`.
+
+    Only the deferring store may take a command that holds one.
+    """
+
+    def __init__(self, sealing: Sealing, outage: "CodecOutage") -> None:
+        super().__init__(sealing.codec, sealing.limit, sealing.classifier)
+        self._outage = outage
+
+    def seal(self, data: bytes) -> bytes:
+        """Seal a value, or let it wait. Raises SealedError where waiting cannot help."""
+        if self._outage.is_open:
+            return cast("bytes", UnsealedValue(data))
+        try:
+            return super().seal(data)
+        except CodecUnavailableError as error:
+            self._outage.begin(error)
+            return cast("bytes", UnsealedValue(data))
+
+    def seal_now(self, data: bytes) -> bytes:
+        """Seal a value that cannot wait. Raises SealedError."""
+        sealed: Any = self.seal(data)
+        if isinstance(sealed, UnsealedValue):
+            raise self._outage.error
+        return cast("bytes", sealed)
+
+    def _as_text(self, sealed: Any) -> str:
+        if isinstance(sealed, UnsealedValue):
+            return cast("str", UnsealedValue(sealed.data, is_text=True))
+        return super()._as_text(sealed)
+
+    def open(self, data: bytes) -> bytes:
+        """Open a value; during an outage the codec is not called. Raises SealedError."""
+        if self._outage.is_open and self.is_own(data):
+            raise self._outage.error
+        try:
+            return super().open(data)
+        except CodecUnavailableError as error:
+            self._outage.begin(error)
+            raise
+
+
+class DeferringStore:
+    """A store whose commands may hold an `UnsealedValue`: they wait, and are given to the real store once they are sealed."""
+
+    def __init__(self, store: Store, outage: "CodecOutage") -> None:
+        self._store = store
+        self._outage = outage
+
+    def submit(self, command: Any, on_done: AnswerCallback) -> None:
+        """Let the next group commit the command; see base.Store.submit."""
+        if self._outage.is_open and self._outage.keeps(command, on_done):
+            return
+        self._store.submit(command, on_done)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class CodecOutage:
+    """Whether the codec answers, and what waits until it does. `on_end` is called when it answers again."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, on_end: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._sealing = sealing
+        self._real_store = store
+        self._on_end = on_end
+        self.is_open = False
+        self.error = CodecUnavailableError(f"codec {sealing.id!r} does not answer")
+        self._commands: deque[tuple[Any, AnswerCallback]] = deque()
+        self._runs: set[str] = set()
+        """Runs of which a command waits: what follows it waits too."""
+        self._loads: dict[str, Callable[[], None]] = {}
+        self._pause_s = _FIRST_PAUSE_S
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_told = False
+        self.sealing = sealing if sealing.is_plain else DeferringSealing(sealing, self)
+        self.store = store if sealing.is_plain else cast("Store", DeferringStore(store, self))
+
+    @property
+    def loads(self) -> frozenset[str]:
+        """The runs that wait to be loaded, or to take in what came for them."""
+        return frozenset(self._loads)
+
+    def begin(self, error: CodecUnavailableError) -> None:
+        """Note that the codec does not answer."""
+        self.error = error
+        if self.is_open:
+            return
+        self.is_open = True
+        self._arm()
+        if not self._is_told:
+            self._is_told = True
+            _LOG.warning("%s\nRuns wait for it and continue by themselves.", error.message)
+            self._tell((ProcessFinding(ProcessFindingKind.CODEC, self._sealing.id, error.message, self._clock.now()),))
+
+    def keeps(self, command: Any, on_done: AnswerCallback) -> bool:
+        """Keep a command if it holds something unsealed, or follows one of its run that does."""
+        run = _run_of(command)
+        if run not in self._runs and not _holds_unsealed(command):
+            return False
+        if run is not None:
+            self._runs.add(run)
+        self._commands.append((command, on_done))
+        return True
+
+    def load_later(self, run: str, load: Callable[[], None]) -> None:
+        """Call this when the codec answers: it begins, or continues, a run."""
+        self._loads[run] = load
+
+    def drop_load(self, run: str) -> bool:
+        """Forget to load a run; tell whether it waited."""
+        return self._loads.pop(run, None) is not None
+
+    def close(self) -> None:
+        """Forget everything; nothing is written."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._commands.clear()
+        self._loads.clear()
+
+    def _arm(self) -> None:
+        self._timer = self._loop.call_later(self._pause_s, self._try)
+        self._pause_s = min(2 * self._pause_s, _MAX_PAUSE_S)
+
+    def _try(self) -> None:
+        """Seal what waits, in order; whatever fails for a while leaves the rest waiting."""
+        try:
+            if not self._commands:
+                self._seal_or_explain(UnsealedValue(_PROBE))
+            while self._commands:
+                command, on_done = self._commands[0]
+                sealed = self._seal_or_explain(command)
+                self._commands.popleft()
+                if isinstance(sealed, SealedError):
+                    on_done(sealed)
+                else:
+                    self._real_store.submit(sealed, on_done)
+        except CodecUnavailableError as error:
+            self.error = error
+            self._arm()
+            return
+        self._runs.clear()
+        self.is_open = False
+        loads, self._loads = self._loads, {}
+        for load in loads.values():
+            load()
+        if self.is_open:  # what was sealed before cannot be opened yet
+            return
+        self._pause_s, self._is_told = _FIRST_PAUSE_S, False
+        _LOG.warning("codec %r answers again", self._sealing.id)
+        self._tell(())
+        self._on_end()
+
+    def _seal_or_explain(self, value: Any) -> Any:
+        """Return the value sealed, or why no waiting helps it: a person must see that. Raises CodecUnavailableError."""
+        try:
+            return _seal_waiting(value, self._sealing)
+        except CodecUnavailableError:
+            raise
+        except SealedError as error:
+            return error
+
+    def _tell(self, findings: tuple[ProcessFinding, ...]) -> None:
+        if self._real_store.session is not None:
+            self._real_store.submit(NoteFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
+
+
+def _run_of(command: Any) -> str | None:
+    """Return the run among whose commands this one keeps its place: the start of a child is a command of its parent."""
+    if isinstance(command, StartRun):
+        return None if command.parent is None else command.parent.run
+    return getattr(command, "run", None)
+
+
+def _holds_unsealed(value: Any) -> bool:
+    if isinstance(value, UnsealedValue):
+        return True
+    if isinstance(value, msgspec.Struct):
+        return any(_holds_unsealed(getattr(value, name)) for name in value.__struct_fields__)
+    return isinstance(value, tuple) and any(_holds_unsealed(item) for item in value)
+
+
+def _seal_waiting(value: Any, sealing: Sealing) -> Any:
+    """Return the value with all that waits in it sealed. Raises SealedError."""
+    if isinstance(value, UnsealedValue):
+        return (
+            sealing.seal_text(value.data.decode("utf-8", "surrogatepass"))
+            if value.is_text
+            else sealing.seal(value.data)
+        )
+    if isinstance(value, Failure) and isinstance(value.sealed, UnsealedValue):
+        return _seal_failure(value, sealing)
+    if isinstance(value, msgspec.Struct):
+        found = {name: getattr(value, name) for name in value.__struct_fields__}
+        new = {name: _seal_waiting(one, sealing) for name, one in found.items()}
+        return replace(value, **{name: one for name, one in new.items() if one is not found[name]})
+    if isinstance(value, tuple) and _holds_unsealed(value):
+        return tuple(_seal_waiting(item, sealing) for item in value)
+    return value
+
+
+def _seal_failure(failure: Failure, sealing: Sealing) -> Failure:
+    """Return the failure sealed, or without its words where no waiting helps: what it is about is written all the same."""
+    try:
+        return replace(failure, sealed=_seal_waiting(failure.sealed, sealing))
+    except CodecUnavailableError:
+        raise
+    except SealedError as error:
+        return drop_failure_text(failure, error)

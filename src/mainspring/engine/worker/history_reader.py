@@ -1,0 +1,108 @@
+"""Reads the histories of claimed runs in bulk, in the order of their claims, and gives each to the worker.
+
+After an outage thousands of runs are claimed at once: one read brings many. Invariants. One read is under way at a time, and the next one
+begins before the runs of the last are loaded, so that at most two reads' worth of histories is in memory. Between the runs of two
+reads the loop is free for everything else. A history that cannot be read keeps only its own run from being loaded.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from mainspring.domain.errors import StoreUnavailableError
+from mainspring.domain.runs.journal import History
+from mainspring.domain.time.clock_step import ClockStep, RunClockSteps
+from mainspring.engine.worker.blocking_calls import BlockingCaller
+from mainspring.engine.worker.inbox_reader import CallLater
+from mainspring.store.base import EngineReads
+from mainspring.store.commands.runs import ClaimedRun
+
+_BATCH_SIZE = 100
+
+HistoryCallback = Callable[[ClaimedRun, History | Exception], None]
+
+
+class HistoryReader:
+    """Made and used in the loop's thread. `on_read` is called once for each run, with its history or what keeps it from being read."""
+
+    def __init__(
+        self, reads: EngineReads, off_loop: BlockingCaller, later: CallLater, on_read: HistoryCallback
+    ) -> None:
+        self._reads = reads
+        self._off_loop = off_loop
+        self._later = later
+        self._on_read = on_read
+        self._waiting: deque[ClaimedRun] = deque()
+        self._alone: deque[ClaimedRun] = deque()
+        self._reading = self._closed = False
+        self._steps: list[ClockStep] = []
+        """Steps of the clock since the read that is under way began."""
+        self.count = 0
+        """How many runs wait for their history."""
+
+    def read(self, run: ClaimedRun) -> None:
+        """Read the history of a run, with those of others that wait."""
+        self.count += 1
+        self._waiting.append(run)
+        self._next()
+
+    def read_again(self, step: ClockStep) -> None:
+        """Read again what is being read: the clock was set since its runs were claimed, and their rows have moved."""
+        self._waiting = deque(_apply_clock_step(run, step) for run in self._waiting)
+        self._alone = deque(_apply_clock_step(run, step) for run in self._alone)
+        self._steps += [step] if self._reading else []
+
+    def close(self) -> None:
+        """Give nothing to anybody any more."""
+        self._closed = True
+
+    def _next(self) -> None:
+        if self._reading or self._closed:
+            return
+        if self._alone:
+            runs = [self._alone.popleft()]
+        elif self._waiting:
+            runs = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH_SIZE))]
+        else:
+            return
+        self._reading = True
+        self._begin(runs)
+
+    def _begin(self, runs: list[ClaimedRun]) -> None:
+        ids = [run.id for run in runs]
+        self._off_loop(lambda: self._reads.histories(ids), lambda read: self._ended(runs, read))
+
+    def _ended(self, runs: list[ClaimedRun], read: Any) -> None:
+        if self._closed:
+            return
+        if isinstance(read, StoreUnavailableError):  # the runs are ours: they wait until the store is back
+            self._later(lambda: self._begin(runs))
+            return
+        self._reading = False
+        if self._steps:
+            for step in self._steps:
+                runs = [_apply_clock_step(run, step) for run in runs]
+            self._steps.clear()
+            self._waiting.extendleft(reversed(runs))
+            read = []
+        elif not isinstance(read, Exception):
+            self._waiting.extendleft(reversed(runs[len(read) :]))
+        elif len(runs) == 1:
+            read = [read]
+        else:  # one of them is to blame: each by itself
+            self._alone.extend(runs)
+            read = []
+        self._next()
+        for run, history in zip(runs, read, strict=False):
+            self.count -= 1
+            self._on_read(run, history)
+
+
+def _apply_clock_step(run: ClaimedRun, step: ClockStep) -> ClaimedRun:
+    """Return a claimed run whose rows have moved with a step."""
+    steps = RunClockSteps(run.clock_steps)
+    steps.add(run.rank, step.by_ms, step.at)
+    deadline_at = None if run.deadline_at is None else run.deadline_at + step.by_ms
+    return replace(run, clock_steps=steps.write(), deadline_at=deadline_at)

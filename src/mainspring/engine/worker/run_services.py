@@ -1,0 +1,118 @@
+"""What every driver of a worker shares and that needs no state of the worker: values in and out, failures as data, starts of other runs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import DefinitionError
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.ids import derive_id
+from mainspring.domain.runs.journal import Fact, History
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.body.child_runs import build_child_start
+from mainspring.engine.body.programs import Program
+from mainspring.engine.body.request import ChildCall, Request
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.store.base import Store
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.runs import CancelChild, ClaimedRun, StartRun
+
+TransactionalCallBuilder = Callable[[AttemptSpec], Callable[..., Any]]
+
+
+class RunServices:
+    """The part of `Hosting` that only looks things up and makes commands."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        sealing: Sealing | None,
+        classifier: Classifier | None,
+        transactional: TransactionalCallBuilder | None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.sealing = sealing or PLAIN_SEALING
+        self.payload_max = self.sealing.limit
+        self._opening = RowUnsealer(self.sealing)
+        self.classifier = classifier or Classifier()
+        self._transactional = transactional
+
+    def seal(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps."""
+        return self.sealing.seal_if(data)
+
+    def seal_now(self, data: bytes | None) -> bytes | None:
+        """Make a value's bytes what the store keeps; see Hosting. Raises SealedError."""
+        return None if data is None else self.sealing.seal_now(data)
+
+    def seal_failure(self, failure: Failure | None) -> Failure | None:
+        """Make a failure what the store keeps."""
+        return self.sealing.seal_failure(failure)
+
+    def open_fact(self, fact: Fact) -> Fact:
+        """Make a fact of the inbox readable."""
+        return self._opening.fact(fact)
+
+    def opened(self, history: History | None) -> History | None:
+        """Return a history with its values readable."""
+        return None if history is None else self._opening.history(history)
+
+    def failure_of(self, error: BaseException) -> Failure:
+        """Return an exception as data."""
+        verdict = self.classifier.classify(error, datetime.fromtimestamp(self.clock.now() // 1000, UTC))
+        return KNOWN_SECRETS.redactor.redact_failure(Failure.of(error, verdict))
+
+    def refusal_of(self, name: str, refused: Refused) -> Failure:
+        """Return a refused start of a child as data."""
+        message = f"child {name!r} was not started: {refused.text or refused.code}"
+        return Failure(type="Refused", code=refused.code, message=message, kind=FailureKind.PERMANENT)
+
+    def child_of(self, run: ClaimedRun, request: Request, call: ChildCall) -> StartRun:
+        """Return the command that starts a child."""
+        return build_child_start(run, request, call, self.clock.now(), self.sealing)
+
+    def cancel_child(self, run: ClaimedRun, request: Request) -> None:
+        """Ask a child that nobody waits for any more to stop."""
+        self.store.submit(CancelChild(run.id, run.claim, request.ident), ignore_answer)
+
+    def restart_of(self, run: ClaimedRun, program: Program, data: bytes) -> StartRun:
+        """Return the run that continues `run` with a new input."""
+        assert program.automation is not None
+        options = StartOptions(
+            key=run.run_key, key_policy="replace", queue=run.queue, priority=run.priority, tag=run.tag
+        )
+        now_at = self.clock.now()
+        return build_start_command(
+            program.automation.definition,
+            data,
+            run=derive_id("r", now_at, run.id, "restart"),
+            now_at=now_at,
+            trigger=f"restart of {run.id}",
+            options=options,
+            sealing=self.sealing,
+        )
+
+    def transactional(self, spec: AttemptSpec) -> Callable[..., Any]:
+        """Return what to call for a step in the user's own database.
+
+        Raises:
+            DefinitionError: this worker was given no databases.
+        """
+        if self._transactional is None:
+            raise DefinitionError(
+                f"step {spec.name!r} is transactional, but no database is configured",
+                hint='Add to mainspring.toml: [databases] default = "sqlite:///app.db"',
+            )
+        return self._transactional(spec)
+
+
+def ignore_answer(_result: Any) -> None:
+    """Take an answer that changes nothing."""

@@ -1,0 +1,95 @@
+"""Watches a loop from outside: a loop that does not turn is reported with the code that holds it.
+
+Role: a thread sets a mark in the loop and looks whether it was taken. After `report_after` without a turn `on_stall` gets the
+guilty stack, once a stall; after `limit_after` `on_limit` is called, once, so that no wedged worker keeps its runs for ever.
+Invariant: nothing here needs the loop to move; a test drives `check_once` with a clock of its own.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+from mainspring.engine.attempts.stacks import read_thread_stack
+
+
+class StallWatch:
+    """Watches the loop that runs in `thread` (its `threading.get_ident()`); spans are seconds of `now`.
+
+    `on_stall(frames, since)`, `on_limit(since)` and, when a loop turns of which a stall was reported, `on_turn()` are called from the
+    watching thread, in that order; `since` = seconds without a turn, `frames` = lines "file:line function", outermost first.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        thread: int,
+        *,
+        on_stall: Callable[[list[str], float], None],
+        on_limit: Callable[[float], None],
+        on_turn: Callable[[], None] = lambda: None,
+        report_after: float = 4.0,
+        limit_after: float = 300.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loop = loop
+        self._thread = thread
+        self._on_stall = on_stall
+        self._on_limit = on_limit
+        self._on_turn = on_turn
+        self._report_after = report_after
+        self._limit_after = limit_after
+        self._now = now
+        self._marked_at: float | None = None
+        self._is_reported = False
+        self._is_over = False
+        self._is_told = False
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Watch from a daemon thread."""
+        self._watcher = threading.Thread(target=self._watch, name="mainspring-stall", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closing.set()
+        if self._watcher is not None and self._watcher.ident != threading.get_ident():
+            self._watcher.join()
+
+    def check_once(self) -> bool:
+        """Look once; return whether the loop stalls."""
+        # Counted from our own mark, so that a machine that slept is no stall.
+        marked_at = self._marked_at
+        if marked_at is None:
+            if self._is_told:
+                self._is_told = False
+                self._on_turn()
+            self._marked_at = marked_at = self._now()
+            try:
+                self._loop.call_soon_threadsafe(self._turned)
+            except RuntimeError:  # the loop is closed, which is no stall
+                self._closing.set()
+                return False
+        since = self._now() - marked_at
+        if since < self._report_after:
+            return False
+        if not self._is_reported:
+            self._is_reported = self._is_told = True
+            self._on_stall(read_thread_stack(self._thread), since)
+        if since >= self._limit_after and not self._is_over:
+            self._is_over = True
+            self._on_limit(since)
+        return True
+
+    def _turned(self) -> None:
+        """Runs in the loop: it turns."""
+        self._marked_at = None
+        self._is_reported = False
+        self._is_over = False
+
+    def _watch(self) -> None:
+        # A tenth of the span: the report comes in time, and an idle loop is woken twice a second at most.
+        while not self._closing.wait(self._report_after / 10):
+            self.check_once()

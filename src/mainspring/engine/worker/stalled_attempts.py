@@ -1,0 +1,117 @@
+"""Attempts without a time-out that give no sign of life: each is put on record with where its code stands, until it gives one or ends.
+
+Role: one look at all live attempts every few seconds; a sign costs nothing but the instant that is stored anyway. Invariants: the row is
+this session's and of this claim, so whatever happens to the worker it outlives neither. A look that comes very late (the machine slept, the
+process was stopped) starts all spans anew: nothing could be heard meanwhile.
+"""
+
+import functools
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.duration import parse_duration, to_milliseconds
+from mainspring.engine.attempts.stacks import MAX_FRAMES
+from mainspring.engine.definitions.automation import Automation
+from mainspring.engine.driver.driver import Driver
+from mainspring.engine.driver.live_step import LiveStep
+from mainspring.engine.worker.run_services import ignore_answer
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.store.base import Store
+from mainspring.store.commands.journal import ClearStall, RecordStall
+
+_LOG = logging.getLogger("mainspring.worker")
+_MAX_CHECK_DELAY_MS = 300_000
+_MAX_STACK_QUERIES = 4
+"""So many are asked in one look where they stand: each may take some milliseconds of the loop."""
+
+_AttemptKey = tuple[str, int, str, int]
+"""Run, claim, identity of the step, attempt."""
+
+
+class StalledAttempts:
+    """Those of one worker; used in the loop's thread. `drivers` = its loaded runs, as they are at each look.
+
+    `stalled_ms` holds for all whose automation says nothing else.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        drivers: Mapping[str, Driver],
+        automations: Mapping[str, Automation],
+        stalled_ms: int,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._drivers = drivers
+        self._automations = automations
+        self._stalled_ms = stalled_ms
+        self._looked_at = self._hears_since_at = clock.now()
+        self._known: dict[_AttemptKey, bool] = {}
+        """Whether each is on record, or only asked where it stands."""
+
+    def look(self) -> None:
+        """Record who became silent, and take back who gave a sign or ended."""
+        now = self._clock.now()
+        if not 0 <= now - self._looked_at < _MAX_CHECK_DELAY_MS:
+            self._hears_since_at = now
+        self._looked_at = now
+        silent = self._silent(now)
+        for key in [key for key in self._known if key not in silent]:
+            self._clear(key)
+        new = [key for key in silent if key not in self._known]
+        for key in new[:_MAX_STACK_QUERIES]:
+            step = silent[key]
+            if step.handle is not None:
+                self._known[key] = False
+                step.handle.ask_where(functools.partial(self._record, key, step))
+
+    def _silent(self, now: int) -> dict[_AttemptKey, LiveStep]:
+        found: dict[_AttemptKey, LiveStep] = {}
+        for run, driver in self._drivers.items():
+            steps = driver.steps.endless()
+            limit_ms = self._limit_ms(driver.run.automation) if steps else None
+            if limit_ms is not None:
+                for step in steps:
+                    if now - self._since_at(step) >= limit_ms:
+                        found[run, driver.claim, step.request.ident, step.attempt] = step
+        return found
+
+    def _limit_ms(self, name: str) -> int | None:
+        """Return how long attempts of an automation may be silent; None = for ever."""
+        automation = self._automations.get(name)
+        stated = None if automation is None else automation.definition.option("stalled")
+        if stated is None:
+            return self._stalled_ms
+        return None if stated is False else to_milliseconds(parse_duration(stated))
+
+    def _since_at(self, step: LiveStep) -> int:
+        return max(step.started_at, step.signed_at, self._hears_since_at)
+
+    def _record(self, key: _AttemptKey, step: LiveStep, lines: list[str]) -> None:
+        if self._known.get(key) is not False:
+            return  # it gave a sign before it could tell where it stands
+        run, claim, ident, attempt = key
+        silent_ms = self._clock.now() - self._since_at(step)
+        where = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or (
+            "nobody can tell where it stands",
+        )
+        _LOG.error(
+            "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
+            *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(where)),
+        )
+        self._known[key] = True
+        command = RecordStall(run, claim, ident, step.request.name, attempt, silent_ms, where)
+        self._store.submit(command, functools.partial(self._recorded, key))
+
+    def _recorded(self, key: _AttemptKey, result: Any) -> None:
+        if isinstance(result, Exception):
+            self._known.pop(key, None)  # the next look tries again
+
+    def _clear(self, key: _AttemptKey) -> None:
+        run, claim, ident, attempt = key
+        if self._known.pop(key):
+            self._store.submit(ClearStall(run, claim, ident, attempt), ignore_answer)

@@ -1,0 +1,408 @@
+"""The worker: claims runs while it has room, holds their drivers, keeps suspended ones in a bounded memory, drains.
+
+Invariants. All state here is touched in the loop's thread only; the store's thread passes things on with `call_soon_threadsafe`. A run is
+loaded once: a claimed run that is still parked here goes on without replay. Each beat looks for what is ready or due, with or without news.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import CodecUnavailableError
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.runs.journal import History
+from mainspring.domain.states import FailureReason
+from mainspring.domain.time.clock_step import ClockStep, describe_step
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.attempts.attempt_reports import AttemptReport, ReportKind
+from mainspring.engine.attempts.executor import AttemptExecutor
+from mainspring.engine.attempts.logs.log_processor import LogProcessor
+from mainspring.engine.attempts.logs.log_writer import LogWriter
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.body.undo_program import choose_program
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.driver.driver import Driver
+from mainspring.engine.driver.fast_path_run import FastPathRun, FastPathRuns
+from mainspring.engine.worker.attempt_report_router import AttemptReportRouter
+from mainspring.engine.worker.blocking_calls import BlockingCaller, executor_caller
+from mainspring.engine.worker.codec_outage import CodecOutage
+from mainspring.engine.worker.history_reader import HistoryReader
+from mainspring.engine.worker.inbox_reader import InboxReader
+from mainspring.engine.worker.run_claimer import RunClaimer
+from mainspring.engine.worker.run_services import RunServices, TransactionalCallBuilder, ignore_answer
+from mainspring.engine.worker.stalled_attempts import StalledAttempts
+from mainspring.engine.worker.suspended_run_cache import SuspendedRunCache
+from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.resources.locks import AttemptLocks
+from mainspring.store.base import Changes, EngineReads, Store
+from mainspring.store.commands.runs import ClaimedRun, Halt, Release
+from mainspring.store.commands.sessions import Beat, ClearSuspect, MeetClockStep, WakeWorkers
+from mainspring.store.store_clock import StoreClock
+from mainspring.store.usage import Usage
+
+_LOG = logging.getLogger("mainspring.worker")
+_ROUND_S = 0.5
+_ROUNDS_PER_BEAT = 4
+
+
+class Worker(RunServices):
+    """One process's share of the work; made and used in `loop`'s thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        reads: EngineReads,
+        registry: Registry,
+        clock: Clock,
+        *,
+        settings: WorkerOptions | None = None,
+        sealing: Sealing | None = None,
+        classifier: Classifier | None = None,
+        children: Callable[[Callable[[Any, ReportKind, AttemptReport], None]], ChildPool] | None = None,
+        transactional: TransactionalCallBuilder | None = None,
+        off_loop: BlockingCaller | None = None,
+        on_crash_point: Callable[[], None] = lambda: None,
+    ) -> None:
+        sealing = (sealing or PLAIN_SEALING).judged_by(classifier)
+        self.codec = CodecOutage(loop, store, sealing, clock, self.want)
+        super().__init__(self.codec.store, clock, self.codec.sealing, classifier, transactional)
+        store = self.store
+        if isinstance(clock, StoreClock):
+            clock.holds_steps = True
+        self.loop = loop
+        self.settings = settings or WorkerOptions()
+        self.suspend_after_ms = self.settings.suspend_after_ms
+        self._registry = registry
+        self.off_loop = off_loop or executor_caller(loop)
+        self.drivers: dict[str, Driver] = {}
+        self._locks = AttemptLocks(store, loop)
+        self.lines = _create_log_processor(loop, store, self.sealing, clock, self.settings)
+        on_sign = AttemptReportRouter(store, self, self._locks, self.lines).take
+        self.attempts = AttemptExecutor(
+            loop,
+            on_sign=on_sign,
+            classifier=self.classifier,
+            threads=self.settings.threads,
+            children=children(on_sign) if children is not None else None,
+            clock=clock,
+        )
+        self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
+        self._parking = SuspendedRunCache(self.settings.parked, self.settings.park_bytes)
+        self.claims = RunClaimer(self)
+        self._round: asyncio.TimerHandle | None = None
+        self._inboxes = InboxReader(store, reads, self, self.off_loop, self._later)
+        self._straights = FastPathRuns(self)
+        self._histories = HistoryReader(reads, self.off_loop, self._later, self._history_read)
+        self._unopened: dict[str, ClaimedRun] = {}
+        """Claimed runs that wait for the codec, to be loaded."""
+        self._cleared: set[str] = set()
+        self._rounds = 0
+        self._usage = Usage()
+        self._child_queue = ""
+        self._on_crash_point = on_crash_point
+        self.crash_after: tuple[str, str] | None = None
+        """(automation, step): after its commit `on_crash_point` is called, once."""
+        self.draining = False
+        self._stopped = False
+        self.on_idle: Callable[[], None] | None = None
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._round = self.loop.call_later(_ROUND_S, self._make_round)
+        self.want()
+
+    def serve_only(self, run: str) -> None:
+        """Take this run and what it asks for, and no other."""
+        self.claims.want(only=run)
+
+    def drain(self) -> None:
+        """Claim nothing more, give runs back as soon as what is in flight is saved; `on_idle` is called at the end."""
+        self.draining = True
+        self._parking.clear()
+        self._straights.take_up_all()
+        for driver in list(self.drivers.values()):
+            driver.drain()
+        for run in list(self._unopened.values()):
+            self.codec.drop_load(run.id)
+            self.store.submit(Release(run.id, run.claim, run.rank), ignore_answer)
+        self._unopened.clear()
+        self._tell_idle()
+
+    def hurry(self) -> None:
+        """The time to drain is over: stop the attempts; their runs go on elsewhere."""
+        for driver in list(self.drivers.values()):
+            driver.steps.stop_all("the worker stops")
+
+    def stop(self) -> None:
+        """Forget everything; writes nothing. For the end of the process."""
+        self.draining = self._stopped = True
+        self._histories.close()
+        self.claims.close()
+        if self._round is not None:
+            self._round.cancel()
+        self._straights.let_go()
+        self.codec.close()
+        for driver in list(self.drivers.values()):
+            driver.let_go()
+        self._parking.clear()
+        self._locks.close()
+        self.attempts.close()
+        self.lines.close()
+
+    @property
+    def active(self) -> int:
+        """How many runs this worker works on now."""
+        return len(self.drivers) + self._histories.count + len(self._straights) + len(self._unopened)
+
+    @property
+    def aboard(self) -> dict[str, int]:
+        """The claims of the runs whose code may be at work here now, by run."""
+        return {run_id: driver.claim for run_id, driver in self.drivers.items()} | self._straights.claims
+
+    @property
+    def goes_straight(self) -> bool:
+        """Whether nobody has to see an outcome before the end of its run."""
+        return self.crash_after is None and not self.draining and not self.settings.suspects
+
+    def changed(self, changes: Changes) -> None:
+        """The store says that something may have come, or that its clock was set."""
+        self._meet_clock_step(changes.clock_step)
+        if changes.ready and self._round is not None:  # before `start` it has announced nothing that it could take
+            self.want()
+        if changes.facts:
+            self.look_for_facts()
+
+    def _meet_clock_step(self, step: ClockStep | None) -> None:
+        """Let what waits here be due when its time has passed, whatever the clock shows. What is parked is loaded again."""
+        if isinstance(self.clock, StoreClock):
+            step = self.clock.take_step()
+            if step is not None:
+                self.store.submit(MeetClockStep(self.clock.met_ms), ignore_answer)
+        if step is None:
+            return
+        _LOG.warning("%s: waits, retries and deadlines move with it", describe_step(step.by_ms))
+        self._histories.read_again(step)
+        self._parking.clear()
+        self._straights.take_up_all()
+        for driver in list(self.drivers.values()):
+            driver.meet_clock_step(step)
+        self.want()
+
+    def _make_round(self) -> None:
+        self._round = self.loop.call_later(_ROUND_S, self._make_round)
+        self._meet_clock_step(None)
+        now = self.clock.now()
+        self._rounds += 1
+        if self._rounds % _ROUNDS_PER_BEAT == 0 and self.store.session is not None:
+            self.store.submit(self._usage.beat(), ignore_answer)
+            self.want()  # the truth is what a scan finds; news and the timer only make it come sooner
+        self._tell_child_queue(is_beat=self._rounds % _ROUNDS_PER_BEAT == 0)
+        self._straights.take_up_all(now)
+        for driver in list(self.drivers.values()):
+            driver.look_after(now)
+            # While it drains, it may be this very run that made it drain: what it is to blame for is not known yet.
+            if self.settings.suspects and not self.draining and now - driver.loaded_at >= self.settings.survive_ms:
+                self._clear(driver.run, progressed=False)
+        if self._rounds % _ROUNDS_PER_BEAT == 0:
+            self.stalled.look()
+
+    def _tell_child_queue(self, *, is_beat: bool) -> None:
+        """Record which attempts wait for a child: at once when the first does or none does any more, else with each beat."""
+        queue = self.attempts.child_queue
+        told = "" if queue is None else msgspec.json.encode(queue).decode()
+        is_turn = bool(told) != bool(self._child_queue)
+        if told != self._child_queue and (is_turn or is_beat) and self.store.session is not None:
+            self._child_queue = told
+            self.store.submit(Beat(child_queue=told), ignore_answer)
+
+    def _later(self, call: Callable[[], None]) -> None:
+        self.loop.call_later(_ROUND_S, call)
+
+    def _tell_idle(self) -> None:
+        if self.draining and not self.active and self.on_idle is not None:
+            self.on_idle()
+
+    # -- claiming ------------------------------------------------------------------------------------------------------
+
+    def want(self) -> None:
+        """Claim as soon as there is room."""
+        self.claims.want()
+
+    @property
+    def room(self) -> int:
+        """How many runs it could take now: none while the codec does not answer, another worker may reach it.
+
+        A run whose work is done takes no room while its end is on its way.
+        """
+        if self.codec.is_open:
+            return 0
+        if not self.settings.suspects:
+            return self.settings.concurrency - self.active + self._straights.over_count
+        return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
+
+    def progressed(self, driver: Driver, name: str = "") -> None:
+        """An outcome of a run was committed; a run on probation is ordinary again."""
+        run = driver.run
+        if self.crash_after is not None and self.crash_after == (run.automation, name):
+            self.crash_after = None
+            self._on_crash_point()
+        self._clear(run, progressed=True)
+
+    def _clear(self, run: ClaimedRun, *, progressed: bool) -> None:
+        """Take a run off probation, once."""
+        if self.settings.suspects and run.id not in self._cleared:
+            self._cleared.add(run.id)
+            self.store.submit(ClearSuspect(run.id, run.claim, progressed), ignore_answer)
+            self.want()
+
+    def take(self, run: ClaimedRun) -> None:
+        """Begin to work on a claimed run, or go on with it."""
+        parked = self._parking.take(run)
+        if run.losses:
+            self.lines.life.run_continued(run)
+        if parked is not None:
+            self.drivers[run.id] = parked
+            parked.resume(run)
+        elif run.fresh:
+            self._load(run, None)
+        else:
+            self._histories.read(run)
+
+    def _history_read(self, run: ClaimedRun, read: History | Exception) -> None:
+        if isinstance(read, Exception):
+            _LOG.error("run %s cannot be loaded: %s", run.id, read)
+            self.unsaved(run, read)
+        else:
+            self._load_after_wait(run, read)
+
+    def _load_after_wait(self, run: ClaimedRun, history: History | None) -> None:
+        """Load a run that was claimed a while ago, and see to it that it hears of what came meanwhile."""
+        self._load(run, history)
+        self._inboxes.run_loaded(run.id)
+
+    def _load(self, run: ClaimedRun, history: History | None) -> None:
+        try:
+            opened, data = self.opened(history), self.sealing.open(run.input)
+            self.lines.life.run_began(run)
+            program = choose_program(run, self._registry, data, self.payload_max, opened)
+            if opened is None and self._straights.start(run, program):
+                return
+            driver = Driver(self, run, program, opened)
+            driver.draining = self.draining
+        except CodecUnavailableError:
+            self._load_when_codec_answers(run, history)
+            return
+        except Exception as error:  # noqa: BLE001  whatever keeps one run from loading must not keep the others
+            self.unsaved(run, error)
+            return
+        self._begin(driver)
+
+    def _load_when_codec_answers(self, run: ClaimedRun, history: History | None) -> None:
+        def load() -> None:
+            del self._unopened[run.id]
+            self._load_after_wait(run, history)
+
+        if self.draining:
+            self.store.submit(Release(run.id, run.claim, run.rank), ignore_answer)
+            self._tell_idle()
+        else:
+            self._unopened[run.id] = run
+            self.codec.load_later(run.id, load)
+
+    def await_codec(self, driver: Driver) -> None:
+        """Let a driver look again when the codec answers."""
+        self.codec.load_later(driver.run.id, driver.codec_answered)
+
+    def load_adopted(self, straight: FastPathRun) -> Driver | None:
+        """Load a straight run as an ordinary one that adopts the attempt; None if it cannot be loaded."""
+        try:
+            driver = Driver(self, straight.run, straight.program, None)
+        except Exception as error:  # noqa: BLE001
+            self.unsaved(straight.run, error)
+            return None
+        driver.steps.adopt(straight.ident, straight.handle, straight.started_at)
+        return driver if self._begin(driver) else None
+
+    def _begin(self, driver: Driver) -> bool:
+        self.drivers[driver.run.id] = driver
+        try:
+            driver.begin()
+        except Exception as error:  # noqa: BLE001
+            driver.let_go()
+            self.unsaved(driver.run, error)
+            return False
+        return True
+
+    def unsaved(self, run: ClaimedRun, error: Exception) -> None:
+        """Halt a run that cannot be loaded, or of which a command cannot be executed."""
+        halt = Halt(run.id, run.claim, FailureReason.BODY_ERROR, run.rank, self.seal_failure(self.failure_of(error)))
+        self.store.submit(halt, ignore_answer)
+
+    # -- what drivers ask (Hosting; the rest is in RunServices) ------------------------------------------------------------
+
+    def park(self, driver: Driver) -> None:
+        """Keep a suspended driver in memory; the longest parked goes when there are too many."""
+        run_id = driver.run.id
+        if self.drivers.get(run_id) is driver:
+            del self.drivers[run_id]
+        if self.draining:
+            driver.let_go()
+        else:
+            self.claims.plan_also(driver.waits.due.next())
+            self._parking.park(driver)
+        self.freed()
+
+    def gone(self, driver: Driver) -> None:
+        """Forget a driver."""
+        run_id = driver.run.id
+        if self.drivers.get(run_id) is driver:
+            del self.drivers[run_id]
+        self._parking.forget(driver)
+        self.freed()
+
+    def freed(self) -> None:
+        """There is room for another run."""
+        if self.draining:
+            if not self._stopped:
+                self.store.submit(WakeWorkers(), ignore_answer)
+            self._tell_idle()
+        else:
+            self.claims.claim_after_end()
+
+    def broken(self, driver: Driver, error: Exception) -> None:
+        """A command that cannot be executed: the run is let go, and halted so that a person sees it."""
+        _LOG.error("run %s was let go: a command of it cannot be executed: %s", driver.run.id, error)
+        driver.let_go()
+        self.unsaved(driver.run, error)
+
+    def driver_of(self, run: str) -> Driver | None:
+        """Return the driver of a run that is aboard and to which something happened."""
+        self._straights.take_up_run(run)
+        return self.drivers.get(run)
+
+    def look_for_facts(self) -> None:
+        """Read what came into the inboxes of loaded runs."""
+        self._inboxes.look()
+
+
+def _create_log_processor(
+    loop: asyncio.AbstractEventLoop, store: Store, sealing: Sealing, clock: Clock, settings: WorkerOptions
+) -> LogProcessor:
+    """Return the desk of a worker."""
+    keeper = LogWriter(loop, store, sealing, settings.max_lines)
+    return LogProcessor(
+        loop,
+        keeper,
+        clock,
+        environment=settings.environment,
+        worker=settings.name,
+        sealing=sealing,
+        values=settings.values,
+    )

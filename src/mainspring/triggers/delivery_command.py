@@ -1,0 +1,94 @@
+"""An arrival made ready for the store: the command that stores it with the run that it starts. Pure, so that any thread may do it."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError, SealedError
+from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.sealing import Sealing
+from mainspring.store.commands.results import Refused
+from mainspring.store.commands.triggers import TakeIn
+from mainspring.triggers.start_from_event import EventData, build_event, build_start
+from mainspring.triggers.trigger_cache import CachedTrigger
+
+
+class PreparedDelivery(msgspec.Struct, frozen=True):
+    """What is to be stored of an arrival.
+
+    `command.refused` = why no run can be made of it; `at` = the place in its data (JSON path) where that is why.
+    """
+
+    arrival: IncomingDelivery
+    command: TakeIn
+    at: str | None = None
+
+
+def prepare_delivery(
+    known: CachedTrigger,
+    arrival: IncomingDelivery,
+    data: Any,
+    *,
+    id: str,
+    now: int,
+    sealing: Sealing,
+    verified: str | None = None,
+) -> PreparedDelivery | Refused:
+    """Return what is to be stored, or that its key can never be.
+
+    `data` = the decoded JSON of the arrival, `id` = of its delivery, `now` in ms UTC, `verified` = what its verifier said, for people.
+
+    Raises:
+        SealedError: the codec failed, which says nothing of what arrived.
+    """
+    if not fits_key(arrival.key):
+        size = f"{len(arrival.key)} characters, {len(arrival.key.encode('utf-8', 'replace'))} bytes"
+        said = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
+        return Refused("bad_value", said)
+    trigger = known.trigger
+    command = TakeIn(
+        id=id,
+        trigger=known.name,
+        key=arrival.key,
+        body_hash=arrival.body_hash,
+        body=sealing.seal(arrival.body),
+        data=sealing.seal_if(arrival.data),
+        headers=seal_headers(sealing, arrival.headers),
+        name=arrival.name,
+        pace=trigger.pace,
+        filtered=trigger.filtered,
+        verified=verified,
+        redelivered=arrival.redelivered,
+        was_kept=arrival.was_kept,
+        stays=arrival.stays,
+        happened_at=arrival.happened_at,
+    )
+    if trigger.filtered:  # what the filter leaves out need not fit
+        return PreparedDelivery(arrival, command)
+    event = build_event(known, id=id, key=arrival.key, name=arrival.name, data=data, at=now, headers=arrival.headers)
+    return _decide_start(known, arrival, command, event, now, sealing)
+
+
+def seal_headers(sealing: Sealing, headers: dict[str, str]) -> bytes | None:
+    """Return headers as the store keeps them, None of none."""
+    return sealing.seal(msgspec.json.encode(headers)) if headers else None
+
+
+def _decide_start(
+    known: CachedTrigger, arrival: IncomingDelivery, command: TakeIn, event: EventData, now: int, sealing: Sealing
+) -> PreparedDelivery:
+    """Return the command with its key of the pace and its run; one that no run can be made of says so."""
+    trigger = known.trigger
+    try:
+        # Also where it is not started at once: what can never be a run is told to whoever sent it.
+        start = build_start(known, [event], command.id, now, sealing, partition=arrival.partition)
+        by = trigger.by_of(event)
+    except SealedError:
+        raise
+    except MainspringError as error:
+        at = error.at if isinstance(error, MisfitError) else None
+        return PreparedDelivery(arrival, msgspec.structs.replace(command, refused=error.message), at)
+    waits = trigger.pace.batch is not None or trigger.pace.debounce is not None
+    return PreparedDelivery(arrival, msgspec.structs.replace(command, by=by, start=None if waits else start))

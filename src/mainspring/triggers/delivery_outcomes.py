@@ -1,0 +1,27 @@
+"""What became of what was taken in, asked by the keys under which it came: for whoever tidies up behind a run."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+
+from mainspring.domain.states import RunState
+from mainspring.store.base import Reader
+from mainspring.store.commands.triggers import ForgetSource
+from mainspring.triggers.intake import DeliveryIntake
+
+
+class DeliveryOutcomes:
+    """Reads beside the loop; lets keys count anew by commits."""
+
+    def __init__(self, reader: Reader, intake: DeliveryIntake) -> None:
+        self._reader = reader
+        self._intake = intake
+
+    async def ended(self, trigger: str, keys: Sequence[str]) -> Mapping[str, RunState]:
+        """Return the states of those runs that ended, by the keys of the deliveries that started them. Raises StoreError."""
+        rows = await asyncio.to_thread(self._reader.read, "list_ended_runs_for_keys", (trigger, json.dumps(list(keys))))
+        return {str(key): RunState(state) for key, state in rows}
+
+    async def forget(self, trigger: str, key: str) -> None:
+        """Let a key count anew; one that is not there is no error. Raises StoreError."""
+        await self._intake.submit(ForgetSource(trigger, key))

@@ -1,0 +1,110 @@
+"""Deliveries as they are read back: their rows, and the events that stand in them or that they point to."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.values.sealing import Sealing
+from mainspring.store.base import Reader
+from mainspring.triggers.start_from_event import EventData, build_event, decode_body
+from mainspring.triggers.trigger_cache import CachedTrigger
+
+
+class DeliveryRow(NamedTuple):
+    """A row of a delivery that waits: body, data and headers are sealed; `source` = the event, or the run whose end it is."""
+
+    seq: int
+    id: str
+    trigger: str
+    key: str
+    name: str
+    body: bytes | None
+    data: bytes | None
+    headers: bytes | None
+    source: str | None
+    received_at: int
+
+
+class UnreadableDelivery(NamedTuple):
+    """A delivery whose event cannot be read here, and why: it waits for somebody who can."""
+
+    why: str
+
+
+class RunEndRow(NamedTuple):
+    """How a run ended; result sealed."""
+
+    run: str
+    automation: str
+    state: str
+    reason: str | None
+    slot_at: int | None
+    key: str | None
+    result: bytes | None
+    at: int | None
+
+
+def read_run_ends(reader: Reader, rows: Sequence[DeliveryRow]) -> dict[str, RunEndRow]:
+    """Return how the runs ended that these deliveries tell of; one that is gone is not there."""
+    return {row[0]: RunEndRow(*row) for row in _read_sources(reader, "list_run_results_of", rows)}
+
+
+def read_events(
+    known: CachedTrigger, rows: Sequence[DeliveryRow], reader: Reader, sealing: Sealing
+) -> list[EventData | UnreadableDelivery | None]:
+    """Return the event of each delivery of one trigger; None if what it points to is gone. Blocking; raises StoreError."""
+    if known.trigger.kind == "event":
+        told = {row[0]: row for row in _read_sources(reader, "list_events_of", rows)}
+    else:
+        told = {run: tuple(end) for run, end in read_run_ends(reader, rows).items()}
+    return [_read_event(known, row, told, sealing) for row in rows]
+
+
+def _read_sources(reader: Reader, query: str, rows: Sequence[DeliveryRow]) -> list[tuple[Any, ...]]:
+    sources = sorted({row.source for row in rows if row.source is not None})
+    return reader.read(query, (json.dumps(sources),)) if sources else []
+
+
+def _read_event(
+    known: CachedTrigger, row: DeliveryRow, told: dict[str, tuple[Any, ...]], sealing: Sealing
+) -> EventData | UnreadableDelivery | None:
+    source = None if row.source is None else told.get(row.source)
+    if row.source is not None and source is None:
+        return None
+    try:
+        if source is None:
+            return _event_of_delivery(known, row, sealing)
+        if known.trigger.kind == "event":
+            event, name, key, data, at = source
+            opened = msgspec.json.decode(sealing.open(data))
+            return build_event(known, id=event, key=key or event, name=name, data=opened, at=at)
+        return _event_of_run_end(known, row, RunEndRow(*source), sealing)
+    except MainspringError as error:
+        return UnreadableDelivery(f"{error.message}\n{error.hint}" if error.hint else error.message)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return UnreadableDelivery(f"what is stored of it cannot be read: {error}")
+
+
+def _event_of_delivery(known: CachedTrigger, row: DeliveryRow, sealing: Sealing) -> EventData:
+    given = row.data if row.data is not None else row.body
+    headers = {} if row.headers is None else msgspec.json.decode(sealing.open(row.headers))
+    data = None if given is None else decode_body(sealing.open(given))
+    return build_event(known, id=row.id, key=row.key, name=row.name, data=data, at=row.received_at, headers=headers)
+
+
+def _event_of_run_end(known: CachedTrigger, row: DeliveryRow, end: RunEndRow, sealing: Sealing) -> EventData:
+    result = None if end.result is None else msgspec.json.decode(sealing.open(end.result))
+    data = {
+        "run": end.run,
+        "automation": end.automation,
+        "state": end.state,
+        "reason": end.reason,
+        "slot_at": end.slot_at,
+        "key": end.key,
+        "result": result,
+    }
+    at = row.received_at if end.at is None else end.at
+    return build_event(known, id=row.id, key=row.key, name=f"{end.automation}.{end.state}", data=data, at=at)

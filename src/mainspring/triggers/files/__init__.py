@@ -1,0 +1,1 @@
+"""Watched folders: finding files, accepting them, and moving them after their runs."""

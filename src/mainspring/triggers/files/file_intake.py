@@ -1,0 +1,152 @@
+"""Hashing files and giving them to the intake: the part of a folder's desk that begins when files have settled."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.domain.values.file import File, make_file_key
+from mainspring.store import failpoints
+from mainspring.store.base import NotWrittenError
+from mainspring.store.commands.results import Refused
+from mainspring.triggers.files.blocking_thread import BlockingThread
+from mainspring.triggers.files.folder import FileChangedError, FileHash, FolderReader, error_reason, printable_path
+from mainspring.triggers.files.seen_files import RETRY_AFTER_MS, SeenFile, SeenFiles
+from mainspring.triggers.intake import DeliveryAcceptor
+
+_LOG = logging.getLogger("mainspring.files")
+_BATCH_SIZE = 100
+_MAX_FILES = 10_000
+_MAX_BYTES = 256 * 1024 * 1024
+"""Files that are taken in at once and at one look; bytes that are hashed at once. The rest follows at the next look."""
+_STORE_RETRY_MS, _BUSY_RETRY_MS, _NO_TRIGGER_RETRY_MS = 1_000, 1_000, 10_000
+
+
+class FileIntake:
+    """Takes in the files of one desk.
+
+    `trouble` = why nothing is taken in, until `held_until_at`; `has_more` = not all that is ripe was taken in by the last look.
+    """
+
+    def __init__(
+        self,
+        trigger: str,
+        folder: FolderReader,
+        seen: SeenFiles,
+        intake: DeliveryAcceptor,
+        clock: Clock,
+        thread: BlockingThread,
+    ) -> None:
+        self._trigger = trigger
+        self._folder = folder
+        self._seen = seen
+        self._intake = intake
+        self._clock = clock
+        self._thread = thread
+        self.trouble: str | None = None
+        self.held_until_at = 0
+        self.has_more = False
+
+    async def look(self, now: int) -> None:
+        """Hash and take in what is ripe; `now` = when the folder was looked at.
+
+        Raises:
+            FencedError: this process may write nothing more.
+        """
+        self.has_more = False
+        if self.held_until_at - RETRY_AFTER_MS <= now < self.held_until_at:  # unless the clock was set back
+            return
+        self.trouble = None
+        ripe = self._seen.ripe(now)
+        self.has_more = len(ripe) > _MAX_FILES
+        for first in range(0, min(len(ripe), _MAX_FILES), _BATCH_SIZE):
+            paths = ripe[first : first + _BATCH_SIZE]
+            hashed = await self._hash(paths)
+            failpoints.hit("files.hashed")
+            await asyncio.gather(*(self._take_in_one(path, self._seen[path]) for path in hashed))
+            if self.held_until_at > now:
+                return
+
+    async def _hash(self, paths: Sequence[str]) -> list[str]:
+        """Hash files, and return those that are ready to be taken in."""
+        files = [(path, self._seen[path]) for path in paths]
+        outcomes = await self._thread.do(lambda: self._hash_now(files))
+        ready = []
+        for (path, seen), outcome in zip(files, outcomes, strict=True):
+            match outcome:
+                case FileChangedError():
+                    self._seen.forget(path)
+                case OSError():
+                    seen.put_off(f"it cannot be read: {error_reason(outcome)}", self._clock.now() + RETRY_AFTER_MS)
+                case None:
+                    self.has_more = True
+                case str():
+                    seen.key, seen.hashing, seen.why = outcome, None, None
+                    ready.append(path)
+        return ready
+
+    def _hash_now(self, files: Sequence[tuple[str, SeenFile]]) -> list[str | OSError | FileChangedError | None]:
+        """Return for each file its key, what kept it from being read, or None: it is too much for once. In the thread."""
+        left, outcomes = _MAX_BYTES, list[str | OSError | FileChangedError | None]()
+        for path, seen in files:
+            if seen.key is not None or left <= 0:
+                outcomes.append(seen.key)
+                continue
+            seen.hashing = seen.hashing or FileHash(seen.mark)
+            left += seen.hashing.at
+            try:
+                sha256 = self._folder.hash(path, seen.hashing, left - seen.hashing.at)
+                outcomes.append(None if sha256 is None else make_file_key(path, sha256))
+            except (OSError, FileChangedError) as error:
+                outcomes.append(error)
+            left -= seen.hashing.at
+        return outcomes
+
+    async def _take_in_one(self, path: str, seen: SeenFile) -> None:
+        file = File.at(
+            os.fsencode(self._folder.absolute(path)),
+            size=seen.mark.size,
+            sha256=seen.sha256,
+            modified_ns=seen.mark.modified_ns,
+        )
+        arrival = IncomingDelivery(
+            key=make_file_key(path, seen.sha256),
+            body=seen.sha256.encode(),
+            data=msgspec.json.encode(file),
+            was_kept=True,
+            stays=True,
+            happened_at=seen.mark.changed_ns // 1_000_000,
+        )
+        try:
+            answer = await self._intake.take_in(self._trigger, arrival)
+        except FencedError:
+            raise
+        except NotWrittenError as error:
+            seen.put_off(f"it cannot be taken in: {error.message}", self._clock.now() + RETRY_AFTER_MS)
+            return
+        except MainspringError as error:
+            self._hold(f"the store: {error.message}", _STORE_RETRY_MS)
+            return
+        except Exception as error:  # noqa: BLE001  a fault of ours with one file must not keep the others out
+            _LOG.exception("trigger %s: %s was not taken in", self._trigger, printable_path(path))
+            seen.put_off(f"it cannot be taken in: {error}", self._clock.now() + RETRY_AFTER_MS)
+            return
+        failpoints.hit("files.taken")
+        if not isinstance(answer, Refused):
+            seen.taken_at = self._clock.now()
+        elif answer.code == "busy":
+            self._hold(answer.text or "the store takes in no more for now", answer.retry_after_ms or _BUSY_RETRY_MS)
+        elif answer.code == "no_trigger":
+            self._hold(answer.text or f"no trigger is called {self._trigger}", _NO_TRIGGER_RETRY_MS)
+        else:
+            seen.put_off(f"{answer.code}: {answer.text}", self._clock.now() + RETRY_AFTER_MS)
+
+    def _hold(self, why: str, for_ms: int) -> None:
+        """Take nothing in for a while."""
+        self.trouble = why
+        self.held_until_at = self._clock.now() + min(for_ms, RETRY_AFTER_MS)

@@ -1,0 +1,139 @@
+"""Giving a file a name in another folder, never over what is there; by hard link, by copy, or by rename where there are no links.
+
+Everything here blocks; folders are open descriptors. The old name stays beside the new one, but after a rename, so that whoever is killed
+in between and does it again finds what it has done.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from itertools import chain, count
+from pathlib import PurePosixPath
+
+from mainspring.store import failpoints
+from mainspring.triggers.files.folder import CHUNK_BYTES
+
+_NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
+"""What `link` says where there are no hard links, or none to files of another user."""
+_MAX_NAME_BYTES = 255
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def place_file(name: str, source: int, into: int, names: Iterator[str]) -> None:
+    """Give the file `name` of `source` the first free of these names of `into`; where it has one of them already, that is it.
+
+    Raises:
+        OSError: EXDEV, where `into` is on another file system; whatever else keeps it out.
+    """
+    mine = os.stat(name, dir_fd=source, follow_symlinks=False)
+    for new in names:
+        try:
+            os.link(name, new, src_dir_fd=source, dst_dir_fd=into, follow_symlinks=False)
+        except FileExistsError:
+            if not _is_same(new, into, mine):
+                continue
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if has_entry(new, into):  # only somebody who writes into this folder by hand can come between
+                continue
+            os.rename(name, new, src_dir_fd=source, dst_dir_fd=into)
+        return
+
+
+def copy_file(name: str, source: int, into: int, sha256: str, part: str, progress: Callable[[], None]) -> None:
+    """Put a copy into `into`: under the name `part` until it is whole and on the disk; `progress` is called after each part of it.
+
+    Raises:
+        OSError: it cannot be written, or what was read has another hash.
+    """
+    old = os.open(name, _READ_FLAGS, dir_fd=source)
+    try:
+        size = os.fstat(old).st_size
+        taken = _taken_names(yield_free_names(name, sha256), into)
+        if not any(
+            has_content(there, into, sha256, size) for there in taken
+        ):  # else it was done by one who was killed since
+            read = _copy_content(old, part, into, progress)
+            failpoints.hit("files.copied")
+            if read != sha256:
+                raise OSError(errno.EBUSY, "somebody still writes to it")
+            place_file(part, into, into, yield_free_names(name, sha256))
+    finally:
+        os.close(old)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=into)
+    os.fsync(into)
+
+
+def yield_free_names(name: str, sha256: str) -> Iterator[str]:
+    """Yield the name, then others that are like it: name-2.csv to name-99.csv, then with the hash of what it holds."""
+    yield name
+    short = sha256[:12]
+    for end in chain((f"-{n}" for n in range(2, 100)), (f"-{short}",), (f"-{short}-{n}" for n in count(2))):
+        suffix = PurePosixPath(name).suffix
+        stem = name.removesuffix(suffix)
+        while len(os.fsencode(stem + end + suffix)) > _MAX_NAME_BYTES:
+            stem, suffix = (stem[:-1], suffix) if len(stem) > 1 else (stem, suffix[:-1])
+        yield stem + end + suffix
+
+
+def has_content(name: str, folder: int, sha256: str, size: int | None = None) -> bool:
+    """Tell whether a regular file of this content, and size if it is known, has the name."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode) or size not in (None, found.st_size):
+            return False
+        descriptor = os.open(name, _READ_FLAGS, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def has_entry(name: str, folder: int) -> bool:
+    """Tell whether anything has the name."""
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _copy_content(old: int, part: str, into: int, progress: Callable[[], None]) -> str:
+    """Copy content, mode and time, on to the disk; return the hash of what was copied."""
+    found, digest = os.fstat(old), hashlib.sha256()
+    new = os.open(part, _WRITE_FLAGS, 0o600, dir_fd=into)
+    try:
+        while chunk := os.read(old, CHUNK_BYTES):
+            digest.update(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(new, rest) :]
+            progress()
+        os.fchmod(new, stat.S_IMODE(found.st_mode) & 0o777)
+        os.utime(new, ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fsync(new)
+    finally:
+        os.close(new)
+    return digest.hexdigest()
+
+
+def _is_same(name: str, folder: int, mine: os.stat_result) -> bool:
+    try:
+        there = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+def _taken_names(names: Iterator[str], folder: int) -> Iterator[str]:
+    """Yield those of the names that are taken, up to the first free one."""
+    for name in names:
+        if not has_entry(name, folder):
+            return
+        yield name

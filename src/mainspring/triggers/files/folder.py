@@ -1,0 +1,234 @@
+"""A watched folder as it lies on the disk: what is in it, and what its files hold.
+
+Everything here blocks. Below the folder no link is followed, not even one that is put in the place of a folder meanwhile: each folder is
+opened from the one above it. What is no regular file is not opened.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.triggers.watched_folder import DELETE, KEEP, WatchedFolder
+
+STAGING = ".mainspring"
+"""Below the watched folder: files that are on their way out of it."""
+CHUNK_BYTES = 1024 * 1024
+_MAX_DEPTH = 100
+_MAX_PATH_BYTES = 4_095
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE_FLAGS = (
+    os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+)  # a FIFO that took the file's place does not block
+_MAX_SHOWN_PATH = 200
+
+
+class FileStamp(NamedTuple):
+    """What tells one state of a file from another without reading it. Two states with one mark hold the same, as far as anybody can see."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "FileStamp":
+        """Return the mark of what was found."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+class FolderListing(msgspec.Struct):
+    """What one look found: files by path below the folder, why others are left out, and which folder it was (device, inode)."""
+
+    folder: tuple[int, int]
+    files: dict[str, FileStamp] = msgspec.field(default_factory=dict)
+    left_out: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class FileHash:
+    """The hash of one file, made bit by bit; valid as long as the file has the mark."""
+
+    def __init__(self, mark: FileStamp) -> None:
+        self.mark = mark
+        self.at = 0
+        self.sha256 = hashlib.sha256()
+
+
+class FileChangedError(Exception):
+    """The file is not, or not any more, what was seen."""
+
+
+class FolderReader:
+    """One watched folder; `files.folder` is absolute."""
+
+    def __init__(self, files: WatchedFolder) -> None:
+        self.files = files
+        self.path = files.folder
+        self._asides = [
+            os.path.normpath(Path(self.path, target))
+            for target in (files.after_success, files.after_failure)
+            if target not in (KEEP, DELETE)
+        ]
+
+    def listing(self) -> FolderListing:
+        """Look through the folder.
+
+        Raises:
+            OSError: the folder itself cannot be read.
+        """
+        with open_folder(self.path) as root:
+            found = os.fstat(root)
+            listing = FolderListing((found.st_dev, found.st_ino))
+            asides = self._identities()
+            waiting: list[tuple[str, ...]] = [()]
+            while waiting:
+                parts = waiting.pop()
+                try:
+                    with open_folder(self.path, parts) as folder:
+                        waiting += self._list(folder, parts, listing, asides)
+                except OSError as error:
+                    if not parts:
+                        raise
+                    if not isinstance(error, FileNotFoundError):
+                        listing.left_out["/".join(parts)] = error_reason(error)
+        return listing
+
+    def _list(
+        self, folder: int, parts: tuple[str, ...], listing: FolderListing, asides: set[tuple[int, int]]
+    ) -> list[tuple[str, ...]]:
+        """Add what lies in one folder, and return the folders to look through next."""
+        below = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if self.files.ignores(name) or (not parts and name == STAGING):
+                    continue
+                here = (*parts, name)
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(found.st_mode):
+                    if self.files.recursive and not self._is_aside(here, found, asides):
+                        below.append(here)
+                elif self.files.matches(here):
+                    self._add("/".join(here), found, listing)
+        if below and len(parts) >= _MAX_DEPTH:
+            listing.left_out["/".join(parts)] = f"it holds folders more than {_MAX_DEPTH} deep"
+            return []
+        return below
+
+    def _add(self, path: str, found: os.stat_result, listing: FolderListing) -> None:
+        """Add one file, or why it is left out. FIFOs, sockets, devices and links to what lies in the folder itself are nothing to tell."""
+        limit = self.files.max_size
+        if stat.S_ISLNK(found.st_mode):
+            if self._leads_out(path):
+                listing.left_out[path] = "it is a link that leads out of the folder"
+        elif not stat.S_ISREG(found.st_mode):
+            pass
+        elif limit is not None and found.st_size > limit:
+            listing.left_out[path] = f"it has {found.st_size} bytes, max_size is {limit}"
+        elif (length := len(os.fsencode(self.absolute(path)))) > _MAX_PATH_BYTES:
+            listing.left_out[path] = f"its path has {length} bytes, so that no program can open it"
+        else:
+            listing.files[path] = FileStamp.of(found)
+
+    def hash(self, path: str, hashing: FileHash, most: int) -> str | None:
+        """Go on hashing by at most so many bytes; return the SHA-256 in hex once it is complete.
+
+        Raises:
+            FileChangedError: the file changed since the mark was taken, or is gone.
+            OSError: it cannot be read.
+        """
+        *parts, name = path.split("/")
+        try:
+            with open_folder(self.path, parts) as folder:
+                descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileChangedError from None
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if FileStamp.of(os.fstat(descriptor)) != hashing.mark:
+                raise FileChangedError
+            file.seek(hashing.at)
+            until, is_end = hashing.at + most, False
+            while hashing.at < until and not is_end:
+                chunk = file.read(min(CHUNK_BYTES, until - hashing.at))
+                hashing.sha256.update(chunk)
+                hashing.at += len(chunk)
+                is_end = not chunk
+            if FileStamp.of(os.fstat(descriptor)) != hashing.mark or hashing.at > hashing.mark.size:
+                raise FileChangedError
+        if hashing.at < hashing.mark.size:
+            if is_end:
+                raise FileChangedError
+            return None
+        return hashing.sha256.hexdigest()
+
+    def mark(self, path: str) -> FileStamp | None:
+        """Return the mark of what has the path; None if nothing has it."""
+        *parts, name = path.split("/")
+        try:
+            with open_folder(self.path, parts) as folder:
+                return FileStamp.of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        except OSError:
+            return None
+
+    def absolute(self, path: str) -> str:
+        """Return the absolute path of what lies below the folder."""
+        return f"{self.path}/{path}"
+
+    def _leads_out(self, path: str) -> bool:
+        root = os.path.realpath(self.path)
+        return os.path.commonpath([root, os.path.realpath(self.absolute(path))]) != root
+
+    def _identities(self) -> set[tuple[int, int]]:
+        """Return which folders hold what was moved aside, whatever name they are met under."""
+        found = set()
+        for path in self._asides:
+            try:
+                status = Path(path).stat()
+            except OSError:
+                continue
+            found.add((status.st_dev, status.st_ino))
+        return found
+
+    def _is_aside(self, here: Sequence[str], found: os.stat_result, asides: set[tuple[int, int]]) -> bool:
+        return (found.st_dev, found.st_ino) in asides or os.path.normpath(self.absolute("/".join(here))) in self._asides
+
+
+@contextmanager
+def open_folder(root: str, parts: Sequence[str] = (), *, make: int | None = None) -> Iterator[int]:
+    """Give the descriptor of a folder below `root`, no part of which may be a link; `make` = mode of folders that are not there yet.
+
+    Raises:
+        OSError: it is not there, is a link, or cannot be opened.
+    """
+    folder = os.open(root, _FOLDER_FLAGS)
+    try:
+        for part in parts:
+            if make is not None:
+                with suppress(FileExistsError):
+                    os.mkdir(part, make, dir_fd=folder)
+            below = os.open(part, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def error_reason(error: OSError) -> str:
+    """Return why, without the path that stands beside it anyway."""
+    return error.strerror or type(error).__name__
+
+
+def printable_path(path: str) -> str:
+    """Return a path as printable text in one line."""
+    return escape(path, _MAX_SHOWN_PATH).replace("\n", "\\n").replace("\t", "\\t")

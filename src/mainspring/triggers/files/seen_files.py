@@ -1,0 +1,117 @@
+"""What a desk remembers of the files in its folder, so that one that does not change is read once. Nothing here reads a clock or a disk."""
+
+from collections.abc import Iterator, Mapping
+
+from mainspring.triggers.files.folder import FileHash, FileStamp
+
+RETRY_AFTER_MS = 60_000
+"""What failed for one file is tried again after this."""
+REPEAT_AFTER_MS = 86_400_000
+"""A file that stays is taken in again so often: the store counts a key for a bounded time from when it last arrived."""
+_LARGE_BYTES = 64 * 1024 * 1024
+
+
+class SeenFile:
+    """One state of one file. `since_at` = since when it was seen to have the mark; `key` is known once it was hashed."""
+
+    __slots__ = ("again_at", "hashing", "is_over", "key", "mark", "since_at", "taken_at", "why")
+
+    def __init__(self, mark: FileStamp, since_at: int) -> None:
+        self.mark = mark
+        self.since_at = since_at
+        self.hashing: FileHash | None = None
+        self.key: str | None = None
+        self.taken_at: int | None = None
+        self.again_at = 0
+        self.is_over = False
+        """Its run ended, and nothing more is to be done about it."""
+        self.why: str | None = None
+        """Why it is left out."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its content; `key` is known."""
+        assert self.key is not None
+        return self.key[-64:]
+
+    def put_off(self, why: str, until_at: int) -> None:
+        """Leave it out until an instant."""
+        self.why = why
+        self.again_at = until_at
+
+
+class SeenFiles:
+    """The files by their paths below the folder. `settle_ms` = how long one must not change before it counts."""
+
+    def __init__(self, settle_ms: int) -> None:
+        self._settle_ms = settle_ms
+        self._files: dict[str, SeenFile] = {}
+        self._last_at = 0
+
+    def __getitem__(self, path: str) -> SeenFile:
+        return self._files[path]
+
+    def forget(self, path: str) -> None:
+        """Whatever has this path next is new."""
+        self._files.pop(path, None)
+
+    def stays(self, path: str, mark: FileStamp, why: str, until_at: int) -> None:
+        """The file is what it was, but for its mark, and is left alone until an instant."""
+        if (seen := self._files.get(path)) is not None:
+            seen.mark = mark
+            seen.put_off(why, until_at)
+
+    def forget_all(self) -> None:
+        """Another folder is there now."""
+        self._files.clear()
+
+    def compare(self, found: Mapping[str, FileStamp], now: int) -> None:
+        """Take note of what a look found; `now` = when it was over."""
+        if now < self._last_at:
+            self._clock_went_back(now)
+        self._last_at = now
+        for path in self._files.keys() - found.keys():
+            del self._files[path]
+        for path, mark in found.items():
+            seen = self._files.get(path)
+            if seen is None or seen.mark != mark:
+                self._files[path] = SeenFile(mark, now)
+
+    def ripe(self, now: int) -> list[str]:
+        """Return what is to be taken in, in order of change; `now` = when the look began.
+
+        Large ones come last, so that nobody waits for them.
+        """
+        found = [path for path, seen in self._files.items() if self._ripe_at(seen) <= now]
+        return sorted(found, key=self._order)
+
+    def next_at(self) -> int | None:
+        """Return when the next file may be ripe."""
+        return min(map(self._ripe_at, self._files.values()), default=None)
+
+    def awaited(self) -> dict[str, str]:
+        """Return key -> path of the files whose runs may end."""
+        return {
+            seen.key: path
+            for path, seen in self._files.items()
+            if seen.key is not None and seen.taken_at is not None and not seen.is_over
+        }
+
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        """Yield the files that are left out, and why."""
+        return ((path, seen.why) for path, seen in self._files.items() if seen.why is not None)
+
+    def _ripe_at(self, seen: SeenFile) -> int:
+        due_at = seen.since_at + self._settle_ms if seen.taken_at is None else seen.taken_at + REPEAT_AFTER_MS
+        return max(due_at, seen.again_at)
+
+    def _order(self, path: str) -> tuple[bool, int, str]:
+        mark = self._files[path].mark
+        return (mark.size > _LARGE_BYTES, mark.modified_ns, path)
+
+    def _clock_went_back(self, now: int) -> None:
+        """No file waits for the time that was lost."""
+        for seen in self._files.values():
+            seen.since_at = min(seen.since_at, now)
+            seen.again_at = min(seen.again_at, now + RETRY_AFTER_MS)
+            seen.taken_at = None if seen.taken_at is None else min(seen.taken_at, now)

@@ -1,0 +1,42 @@
+"""The asking of one filter: in a worker on a delivery that is stored, at the command line on an event that is tried."""
+
+import asyncio
+import inspect
+import threading
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.event import Event
+from mainspring.engine.definitions.trigger_draft import EventFilter
+from mainspring.triggers.decisions import MAX_NOTE
+from mainspring.triggers.start_from_event import EventData
+
+
+def call_filter(fn: EventFilter | None, event: EventData) -> tuple[DeliveryState | None, str]:
+    """Ask a filter in this thread, which has no running loop. Return what becomes of its delivery, None = it goes on, and a sentence on it.
+
+    Whatever a filter raises is its answer, an end of the process too; only a person's interrupt passes.
+    """
+    if fn is None:
+        return DeliveryState.FAILED, "its filter is not in the code any more"
+    try:
+        verdict = fn(msgspec.convert(event, Event))
+        if inspect.iscoroutine(verdict):
+            verdict = asyncio.run(verdict)
+        return (None, "its filter says yes") if verdict else (DeliveryState.FILTERED, "its filter says no")
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        return DeliveryState.FAILED, escape(f"its filter raised{_error_text(error)}", MAX_NOTE)
+
+
+def _error_text(error: BaseException) -> str:
+    if isinstance(error, MainspringError):
+        return f": {error.message}"
+    try:
+        return f" {type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001  an error of the user's that cannot even be shown
+        return f" {type(error).__name__}: its text cannot be read"

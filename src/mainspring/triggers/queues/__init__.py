@@ -1,0 +1,1 @@
+"""Queues of brokers: consuming messages, and sending those of the outbox."""

@@ -1,0 +1,193 @@
+"""RabbitMQ, and other brokers of AMQP 0-9-1: a queue that is there already, read by a consumer with a prefetch.
+
+What is not acknowledged when the connection ends goes back to its place in the queue at once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.text.escaping import decode_bytes
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+
+_ANSWER_TIMEOUT_S = 5.0
+_FETCH_WAIT_S = 5.0
+_HEARTBEAT_S = 10
+_COALESCE_S = 0.002
+"""What the broker sends together arrives one by one: so long is waited for the others."""
+_BROKER_HEADER_PREFIX = "x-"
+
+
+class AmqpSource:
+    """One queue."""
+
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
+        self._queue = queue
+        self._server = server
+        self._group = group
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | str] = asyncio.Queue()
+        self._returning: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        self._connection = await self._reach()
+        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._channel.close_callbacks.add(self._ended)
+        if self._group is None:
+            return
+        try:
+            found = await self._channel.get_queue(self._queue.name)
+        except ChannelNotFoundEntity:
+            raise ConfigError(
+                f"the broker has no queue {self._queue.name!r} in the virtual host {self._vhost!r}",
+                hint="Declare it there as a durable queue, best with x-queue-type=quorum, before its messages are waited for.",
+            ) from None
+        await self._channel.set_qos(prefetch_count=self._queue.prefetch)
+        await found.consume(self._take, timeout=_ANSWER_TIMEOUT_S)
+
+    @property
+    def _vhost(self) -> str:
+        return self._server.path or "/"
+
+    async def _reach(self) -> AbstractConnection:
+        """Connect to the first of the hosts that answers."""
+        server, is_tls = self._server, self._server.scheme == "amqps"
+        for number, (host, port) in enumerate(server.hosts, 1):
+            try:
+                return await aio_pika.connect(
+                    host=host,
+                    port=port or (5671 if is_tls else 5672),
+                    login=server.user or "guest",
+                    password=server.password or "guest",
+                    virtualhost=self._vhost,
+                    ssl=is_tls,
+                    timeout=_ANSWER_TIMEOUT_S,
+                    heartbeat=_HEARTBEAT_S,
+                )
+            except OSError:
+                if number == len(server.hosts):
+                    raise
+        raise ConnectionError("no host was named")
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        self._arrived.put_nowait(message)
+
+    def _ended(self, _channel: object, why: BaseException | None) -> None:
+        self._arrived.put_nowait(f"the broker closed the channel: {why}" if why else "the connection ended")
+
+    async def fetch(self, limit: int) -> list[QueueMessage]:
+        found: list[AbstractIncomingMessage] = []
+        try:
+            async with asyncio.timeout(_FETCH_WAIT_S):
+                found.append(_build_message(await self._arrived.get()))
+        except TimeoutError:
+            await self._look_for_queue()
+            return []
+        if self._arrived.qsize() + 1 < limit:
+            await asyncio.sleep(_COALESCE_S)
+        while len(found) < limit and not self._arrived.empty():
+            found.append(_build_message(self._arrived.get_nowait()))
+        return [self._message(one) for one in found]
+
+    async def _look_for_queue(self) -> None:
+        """See that the queue and its reader are still there: not every broker tells that a queue was deleted."""
+        assert self._channel is not None
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            found = await self._channel.get_queue(self._queue.name)
+        if not found.declaration_result.consumer_count:
+            raise ConnectionError(f"the broker took the queue {self._queue.name!r} away from its reader")
+
+    def _message(self, one: AbstractIncomingMessage) -> QueueMessage:
+        headers = {name: _header_text(value) for name, value in one.headers.items()}
+        counted = one.headers.get("x-delivery-count")
+        subject = one.type or one.routing_key or ""
+        return QueueMessage(
+            id=one.message_id or self._hash(one, headers),
+            body=one.body,
+            headers={**headers, **_properties(one)},
+            subject=subject,
+            published_at=None if one.timestamp is None else int(one.timestamp.timestamp() * 1000),
+            redelivered=counted if isinstance(counted, int) else int(bool(one.redelivered)),
+            receipt=one,
+        )
+
+    @staticmethod
+    def _hash(one: AbstractIncomingMessage, headers: dict[str, str]) -> str:
+        """Return what tells a message without an id of its sender from others: everything that its sender said."""
+        said = [
+            f"{name}={value}" for name, value in sorted(headers.items()) if not name.startswith(_BROKER_HEADER_PREFIX)
+        ]
+        words = [one.exchange, one.routing_key, one.type, one.correlation_id, one.timestamp, *said]
+        return hash_parts(one.body, *(str(word or "").encode("utf-8", "surrogatepass") for word in words))
+
+    async def keep(self, messages: Sequence[QueueMessage]) -> None:
+        """Nothing to do: a message is held as long as the connection lives."""
+
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        for message in messages:
+            await message.receipt.ack()
+
+    async def give_back(self, message: QueueMessage, after_s: float) -> None:
+        """The broker would give it out again at once: it is held here meanwhile."""
+        if not after_s:
+            await message.receipt.nack(requeue=True)
+            return
+        task = asyncio.create_task(self._return(message, after_s))
+        self._returning.add(task)
+        task.add_done_callback(self._returning.discard)
+
+    async def _return(self, message: QueueMessage, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        if self._channel is not None and not self._channel.is_closed:
+            await message.receipt.nack(requeue=True)
+
+    async def set_aside(self, message: QueueMessage, why: str) -> None:
+        """Refuse it for good: it goes to the queue's dead letter exchange, if it has one."""
+        await message.receipt.reject(requeue=False)
+
+    async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
+        assert self._channel is not None
+        message = aio_pika.Message(
+            body, headers=dict(headers), message_id=key, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+        )
+        try:
+            await self._channel.default_exchange.publish(message, self._queue.name, timeout=2 * _ANSWER_TIMEOUT_S)
+        except DeliveryError as error:
+            raise ConnectionError(f"the broker has no queue {self._queue.name!r} for the message") from error
+
+    async def close(self) -> None:
+        for task in self._returning:
+            task.cancel()
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def _build_message(found: AbstractIncomingMessage | str) -> AbstractIncomingMessage:
+    if isinstance(found, str):
+        raise ConnectionError(found)
+    return found
+
+
+def _header_text(value: Any) -> str:
+    """Return the value of a header as text; bytes that are no text are escaped."""
+    return decode_bytes(bytes(value)) if isinstance(value, bytes | bytearray) else str(value)
+
+
+def _properties(one: AbstractIncomingMessage) -> dict[str, str]:
+    """Return the properties that stand beside the headers, under names of headers."""
+    found = {
+        "content-type": one.content_type,
+        "correlation-id": one.correlation_id,
+        "routing-key": one.routing_key,
+        "message-id": one.message_id,
+    }
+    return {name: str(value) for name, value in found.items() if value}

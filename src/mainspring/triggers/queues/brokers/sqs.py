@@ -1,0 +1,204 @@
+"""Amazon SQS: a queue that is there already, polled through boto3 in threads of its own.
+
+Bodies of SQS are text that is not empty. What is none travels as base64 and says so in the attribute `mainspring-encoding`.
+"""
+
+import asyncio
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from mainspring.domain.errors import ConfigError, ValueRefusedError
+from mainspring.domain.ids import hash_parts
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
+from mainspring.domain.triggers.queues.queue_message import QueueMessage
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+
+_FETCH_WAIT_S = 5
+_ANSWER_TIMEOUT_S = 10
+_MAX_PER_CALL = 10
+"""So many messages at most are received, deleted or held by one call."""
+_MESSAGE_ID, _ENCODING, _GROUP = "message_id", "mainspring-encoding", "message-group-id"
+_SYSTEM_ATTRIBUTES = ["ApproximateReceiveCount", "MessageGroupId", "MessageDeduplicationId", "SentTimestamp"]
+_SQS_TEXT = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+_ATTRIBUTE = re.compile(r"(?!AWS\.|Amazon\.)[A-Za-z0-9_-][A-Za-z0-9_.-]{0,255}", re.ASCII)
+_MAX_ATTRIBUTES = 10
+_DEDUPLICATION_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+
+
+class SqsSource:
+    """One queue. Only one whose name ends in `.fifo` keeps an order, within each message group."""
+
+    def __init__(self, queue: BrokerQueue, server: BrokerServer, group: str | None) -> None:
+        self._queue = queue
+        self._server = server
+        self._reads = group is not None
+        self._client: Any = None
+        self._url = ""
+        self._hold_s = int(queue.ack_wait.total_seconds())
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="mainspring-sqs")
+
+    async def connect(self) -> None:
+        self._client = await self._in_thread(self._make_client)
+        account, _, name = self._queue.name.rpartition("/")
+        owner = {"QueueOwnerAWSAccountId": account} if account else {}
+        try:
+            self._url = (await self._call("get_queue_url", QueueName=name, **owner))["QueueUrl"]
+        except ClientError as error:
+            if "NonExistentQueue" not in error.response.get("Error", {}).get("Code", ""):
+                raise
+            raise ConfigError(
+                f"SQS has no queue {self._queue.name!r} in {self._server.hosts[0][0]}",
+                hint="Make it, or write the number of the account that owns it: sqs://REGION/ACCOUNT/QUEUE",
+            ) from None
+
+    def _make_client(self) -> Any:
+        """Return a client; what it cannot be told in the address it finds as every program of AWS does: variables, profile, role."""
+        keys = {"aws_access_key_id": self._server.user, "aws_secret_access_key": self._server.password}
+        config = Config(
+            connect_timeout=5,
+            read_timeout=_FETCH_WAIT_S + _ANSWER_TIMEOUT_S,
+            retries={"total_max_attempts": 1},
+            tcp_keepalive=True,
+        )
+        return boto3.session.Session().client(
+            "sqs",
+            region_name=self._server.hosts[0][0],
+            endpoint_url=self._queue.detail or None,
+            config=config,
+            **{name: value for name, value in keys.items() if value},
+        )
+
+    async def fetch(self, limit: int) -> list[QueueMessage]:
+        found: list[QueueMessage] = []
+        while len(found) < limit:
+            few = min(_MAX_PER_CALL, limit - len(found))
+            answer = await self._call(
+                "receive_message",
+                QueueUrl=self._url,
+                MaxNumberOfMessages=few,
+                WaitTimeSeconds=0 if found else _FETCH_WAIT_S,
+                VisibilityTimeout=self._hold_s,
+                MessageAttributeNames=["All"],
+                AttributeNames=_SYSTEM_ATTRIBUTES,
+            )
+            messages = [_build_message(one) for one in answer.get("Messages", ())]
+            found += messages
+            if len(messages) < few:
+                break
+        return found
+
+    async def keep(self, messages: Sequence[QueueMessage]) -> None:
+        await self._in_batches("change_message_visibility_batch", messages, VisibilityTimeout=self._hold_s)
+
+    async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        await self._in_batches("delete_message_batch", messages)
+
+    async def _in_batches(self, act: str, messages: Sequence[QueueMessage], **said: Any) -> None:
+        """Ask for the same of many; one that SQS does not do is given out again, and known by its id."""
+        for start in range(0, len(messages), _MAX_PER_CALL):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message.receipt, **said}
+                for number, message in enumerate(messages[start : start + _MAX_PER_CALL])
+            ]
+            await self._call(act, QueueUrl=self._url, Entries=entries)
+
+    async def give_back(self, message: QueueMessage, after_s: float) -> None:
+        await self._call(
+            "change_message_visibility",
+            QueueUrl=self._url,
+            ReceiptHandle=message.receipt,
+            VisibilityTimeout=min(round(after_s), 43_200),
+        )
+
+    async def set_aside(self, message: QueueMessage, why: str) -> None:
+        """Send a copy to the queue's dead letter queue, if it has one, and delete it here."""
+        policy = (await self._call("get_queue_attributes", QueueUrl=self._url, AttributeNames=["RedrivePolicy"])).get(
+            "Attributes", {}
+        )
+        if "RedrivePolicy" in policy:
+            target = msgspec.json.decode(policy["RedrivePolicy"])["deadLetterTargetArn"].split(":")
+            found = await self._call("get_queue_url", QueueName=target[-1], QueueOwnerAWSAccountId=target[-2])
+            headers = {**message.headers, _GROUP: message.group}
+            await self._send(found["QueueUrl"], message.id, message.body, headers, is_fifo=target[-1].endswith(".fifo"))
+        await self.acknowledge([message])
+
+    async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
+        await self._send(self._url, key, body, headers, is_fifo=self._queue.name.endswith(".fifo"))
+
+    async def _send(self, url: str, key: str, body: bytes, headers: dict[str, str], *, is_fifo: bool) -> None:
+        group = headers.get(_GROUP) or "mainspring"
+        said = {name: value for name, value in headers.items() if name not in (_GROUP, _ENCODING) and value}
+        said[_MESSAGE_ID] = key
+        text = _encode_body(body)
+        if text is None:
+            text = b64encode(body).decode()
+            said[_ENCODING] = "base64"
+        what = f"a message for the queue {self._queue.name!r}"
+        if len(said) > _MAX_ATTRIBUTES:
+            raise ValueRefusedError(what, "$.headers", f"SQS takes {_MAX_ATTRIBUTES - 2} headers", hint="Send fewer.")
+        for name, value in said.items():
+            if not _ATTRIBUTE.fullmatch(name) or not _SQS_TEXT.fullmatch(value):
+                raise ValueRefusedError(what, f"$.headers.{name}", "SQS takes no such header", hint="Use plain text.")
+        plain = key if _DEDUPLICATION_ID.fullmatch(key) else hash_parts(key.encode())
+        order = {"MessageGroupId": group, "MessageDeduplicationId": plain} if is_fifo else {}
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+        try:
+            await self._call("send_message", QueueUrl=url, MessageBody=text, MessageAttributes=attributes, **order)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in ("InvalidParameterValue", "InvalidMessageContents"):
+                raise
+            raise ValueRefusedError(what, "$", error.response["Error"].get("Message", "SQS refuses it")) from None
+
+    async def _call(self, act: str, **said: Any) -> Any:
+        return await self._in_thread(partial(getattr(self._client, act), **said))
+
+    async def _in_thread(self, act: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+
+
+def _build_message(one: dict[str, Any]) -> QueueMessage:
+    system = one.get("Attributes", {})
+    headers = {name: _read_header(found) for name, found in one.get("MessageAttributes", {}).items()}
+    body = one["Body"].encode("utf-8", "surrogatepass")
+    if headers.pop(_ENCODING, "") == "base64":
+        body = b64decode(body)
+    group, dedup = system.get("MessageGroupId", ""), system.get("MessageDeduplicationId", "")
+    order = {"message-deduplication-id": dedup, _GROUP: group} if group else {}
+    return QueueMessage(
+        id=headers.get(_MESSAGE_ID) or one["MessageId"],
+        body=body,
+        headers={**headers, **order},
+        group=group,
+        redelivered=max(int(system.get("ApproximateReceiveCount", 1)) - 1, 0),
+        published_at=int(system["SentTimestamp"]) if "SentTimestamp" in system else None,
+        receipt=one["ReceiptHandle"],
+    )
+
+
+def _read_header(found: dict[str, Any]) -> str:
+    """Return the value of an attribute; a binary one as base64."""
+    text = found.get("StringValue")
+    return str(text) if text is not None else b64encode(found.get("BinaryValue", b"")).decode()
+
+
+def _encode_body(body: bytes) -> str | None:
+    """Return the body as SQS takes it, None where it takes no such text."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if _SQS_TEXT.fullmatch(text) else None
