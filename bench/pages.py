@@ -17,7 +17,7 @@ from bench.process import ROOT, Failed
 from bench.sides.server import new_database, server
 from bench.streams import stream_figures
 from bench.web_process import Asker, WebProcess, web_process
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES

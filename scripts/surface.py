@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 import mainspring
-import mainspring.app.told_error  # their errors belong to the list
+import mainspring.app.api_errors  # their errors belong to the list
 import mainspring.store.base
 from mainspring.cli import exits
-from mainspring.cli.checks import lookers
-from mainspring.cli.flags import global_options
+from mainspring.cli.doctor.checks import checks_by_name
+from mainspring.cli.flags import make_global_options
 from mainspring.cli.main import root
 from mainspring.config.known_keys import KNOWN_VALUES
 from mainspring.domain.definitions.options import OPTIONS
@@ -43,14 +43,14 @@ STATES = (
     *(RunState, FailureReason, OutcomeState, AttemptState, MessageState, DeliveryState, SessionState, BulkState),
     *(IncidentKind, IncidentState, AlertState, ProcessFindingKind),
 )
-EVERYWHERE = {option.name for option in global_options(hidden=True)}
+EVERYWHERE = {option.name for option in make_global_options(hidden=True)}
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "surface.txt"
 
 
 def surface() -> Iterator[str]:
     """Yield each name after the kind of thing that it names."""
     yield from (f"public {name}" for name in mainspring.__all__)
-    yield from (f"global {' '.join(option.opts)}" for option in global_options(hidden=True))
+    yield from (f"global {' '.join(option.opts)}" for option in make_global_options(hidden=True))
     yield from commands(root)
     yield from (f"exit {code} {meaning}" for code, meaning in sorted(exits.MEANINGS.items()))
     yield from (f"error {code}" for code in sorted({kind.code for kind in subclasses(MainspringError)}))
@@ -59,7 +59,7 @@ def surface() -> Iterator[str]:
     for states in STATES:
         yield from (f"{states.__name__} {state.value}" for state in states)
     yield from (f"monitor {monitor.kind.value}{settings(monitor.tuning)}" for monitor in MONITORS.values())
-    yield from (f"check {name}" for name in lookers())
+    yield from (f"check {name}" for name in checks_by_name())
     yield from (f"metric {name}" for name in HELP)
     yield from api(document(ROUTES, "0"))
 

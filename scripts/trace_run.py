@@ -27,7 +27,7 @@ from typing import Any
 import apsw
 
 import mainspring as ms
-from mainspring.app.watching import look_and_tell
+from mainspring.app.alerting.watcher import evaluate_and_notify
 from mainspring.config import load
 from mainspring.engine.definitions.registry import Registry
 
@@ -260,7 +260,7 @@ async def trace_failures(tracer: Tracer, folder: Path) -> None:
 
     def look() -> None:
         notices.append(tracer.begin())
-        look_and_tell(settings, app.open_store(), within_s=20.0)
+        evaluate_and_notify(settings, app.open_store(), within_s=20.0)
 
     def arrived() -> None:
         tracer.mark(MESSAGE)

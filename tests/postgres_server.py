@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from mainspring.app.stores import anchor
+from mainspring.app.stores.store_factory import lock_anchor
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.store.liveness import process_started
 from tests.free_port import free_port
@@ -238,7 +238,7 @@ class PostgresServer:
         """End it, and delete its data and what the processes of its stores left on this machine."""
         self.kill()
         for url in self._stores:
-            shutil.rmtree(anchor(url).parent, ignore_errors=True)
+            shutil.rmtree(lock_anchor(url).parent, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

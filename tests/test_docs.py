@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-import mainspring.app.told_error
+import mainspring.app.api_errors
 import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
 from mainspring.cli import exits
-from mainspring.cli.checks import lookers
-from mainspring.cli.flags import global_options
+from mainspring.cli.doctor.checks import checks_by_name
+from mainspring.cli.flags import make_global_options
 from mainspring.cli.main import root
 from mainspring.config import Settings
 from mainspring.config.known_keys import KNOWN_VALUES
@@ -93,7 +93,7 @@ def test_cli_page_lists_every_command_with_its_line():
 
 def test_cli_page_lists_every_global_flag():
     """A flag that every command takes stands on the page."""
-    flags = {name for option in global_options(hidden=False) for name in option.opts if name.startswith("--")}
+    flags = {name for option in make_global_options(hidden=False) for name in option.opts if name.startswith("--")}
     assert flags == set(re.findall(r"`(?:-\w, )?(--[a-z-]+)[^`]*` \|", page_of("cli"))) | {"--environment"}
 
 
@@ -121,12 +121,12 @@ SPOKEN = (
         "mainspring.domain.values.sealing",
         "mainspring.cli.exits",
     ),
-    *("mainspring.store.base", "mainspring.store.moved", "mainspring.app.told_error"),
+    *("mainspring.store.base", "mainspring.store.moved", "mainspring.app.api_errors"),
 )
 
 
 def code_of(kind: type[BaseException]) -> int:
-    return next((code for row, code in exits.TABLE if issubclass(kind, row)), exits.UNEXPECTED)
+    return next((code for row, code in exits.EXIT_CODES if issubclass(kind, row)), exits.UNEXPECTED)
 
 
 def subclasses(kind: type[MainspringError]) -> set[type[MainspringError]]:
@@ -135,7 +135,7 @@ def subclasses(kind: type[MainspringError]) -> set[type[MainspringError]]:
 
 def test_doctor_page_explains_every_check():
     """In the order in which they are made."""
-    assert re.findall(r"^## ([a-z-]+)$", page_of("doctor"), re.MULTILINE) == list(lookers())
+    assert re.findall(r"^## ([a-z-]+)$", page_of("doctor"), re.MULTILINE) == list(checks_by_name())
 
 
 def test_trigger_page_lists_every_option_of_every_kind():

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from bench.sides.engine import CLOCK, start, store_place
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 
 _PARTS = 20
 """Of a second: in each of them its share is started at once."""

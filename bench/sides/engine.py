@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bench.sides.automations  # noqa: F401  the registry knows them from here on
-from mainspring.app.working import Working
+from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
@@ -34,10 +34,10 @@ def store_place() -> str | Path:
 
 
 @contextlib.asynccontextmanager
-async def working(concurrency: int = 64, max_lines: int = DEFAULT_MAX_LINES) -> AsyncIterator[Working]:
+async def working(concurrency: int = 64, max_lines: int = DEFAULT_MAX_LINES) -> AsyncIterator[WorkerRuntime]:
     """A worker in this loop."""
     settings = WorkerOptions(concurrency=concurrency, max_lines=max_lines)
-    engine = Working(store_place(), current_registry(), settings=settings, schedules=False)
+    engine = WorkerRuntime(store_place(), current_registry(), settings=settings, schedules=False)
     await engine.open()
     try:
         yield engine

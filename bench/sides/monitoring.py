@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from mainspring.app.watching import make_watch
+from mainspring.app.alerting.watcher import make_evaluation
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
@@ -35,7 +35,7 @@ def memory(automations: int) -> None:
     store = SqliteStore(folder / "state.db", clock=SystemClock())
     store.open()
     store.open_session("watcher")
-    watch, looks = make_watch(settings, store), automations // AT_ONCE + 2
+    watch, looks = make_evaluation(settings, store), automations // AT_ONCE + 2
     for _ in range(looks):
         watch.look()
     store.close()

@@ -15,7 +15,7 @@ from typing import Any
 from bench.sides.bare import Bare
 from bench.sides.engine import CLOCK, start, start_all, store_path, until_finished, working
 from bench.sides.scraping import scraped
-from mainspring.app.working import Working
+from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
@@ -122,7 +122,7 @@ async def replay(count: int) -> dict[str, Any]:
     return {"read_s": read_s, "replay_s": replay_s, "us": (read_s + replay_s) / count * 1e6}
 
 
-async def _claim_elsewhere(engine: Working, command: StartRun) -> ClaimedRun:
+async def _claim_elsewhere(engine: WorkerRuntime, command: StartRun) -> ClaimedRun:
     """Own a run without running it."""
     engine.worker.draining = True
     await start_all(engine.store, [command])

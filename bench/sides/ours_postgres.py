@@ -11,7 +11,7 @@ from typing import Any
 from bench.sides.automations import STAMPS
 from bench.sides.engine import CLOCK, start, start_all, until_ended, until_finished, working
 from bench.sides.server import Spent
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.store.process_store import ProcessStore
 
 URL = os.environ["BENCH_STORE"]

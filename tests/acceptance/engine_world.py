@@ -1,6 +1,6 @@
 """A store file, and engines that work on it one after the other or side by side: what the tests of the engine's behaviour stand on.
 
-Each engine is a real `Working` with a real `ms.App` before it; it is only made here by hand so that its bounds can be chosen.
+Each engine is a real `WorkerRuntime` with a real `ms.App` before it; it is only made here by hand so that its bounds can be chosen.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import mainspring as ms
-from mainspring.app.working import Working
+from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.definitions.registry import Registry
@@ -32,7 +32,7 @@ REPLAYING = WorkerOptions(suspend_after_ms=0, parked=0)
 class Engine:
     """One working engine and the app before it."""
 
-    def __init__(self, app: ms.App, working: Working) -> None:
+    def __init__(self, app: ms.App, working: WorkerRuntime) -> None:
         self.app = app
         self.working = working
 
@@ -121,7 +121,9 @@ class World:
         """Let an engine work until the block ends (drained) or it died."""
         app = ms.App(self.path, registry=registry, clock=self.clock, codec=codec, payload_max=payload_max)
         chosen = settings or WorkerOptions()
-        working = Working(self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how)
+        working = WorkerRuntime(
+            self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how
+        )
         await working.open()
         app._working = working
         engine = Engine(app, working)

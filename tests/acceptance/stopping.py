@@ -55,7 +55,7 @@ def book(id: str) -> str:
 """
 NO_WATCHER = """
 import os, sys
-if "mainspring.app.watcher_process" in sys.orig_argv:
+if "mainspring.app.processes.watcher_process" in sys.orig_argv:
     os._exit(3)
 """
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.operations.metrics.figures_reader import FiguresReader
 from mainspring.web.exposition import exposition

@@ -10,7 +10,7 @@ import pytest
 import tenacity
 
 import mainspring as ms
-from mainspring.app.process_log import JsonFormatter, TextFormatter
+from mainspring.app.setup.process_log import JsonFormatter, TextFormatter
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.registry import Registry

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import mainspring as ms
-from mainspring.app.tracing import tracing_of
+from mainspring.app.setup.tracing import make_tracing
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.extras import install_command
@@ -27,7 +27,7 @@ NOBODY = "http://127.0.0.1:9"
 def tracing(tmp_path):
     def make(endpoint):
         settings = load(env={"HOME": "/home/u"}, cwd=tmp_path, uid=1, flags={"otel.endpoint": endpoint})
-        return tracing_of(settings, SecretStore(None, {}), SystemClock())
+        return make_tracing(settings, SecretStore(None, {}), SystemClock())
 
     return make
 

@@ -254,7 +254,7 @@ def test_taking_in_survives_being_killed(place: Place, point: str) -> None:
             place.sh("exit 1")
     program = (
         "import os; from pathlib import Path; from mainspring.config import load; from mainspring.store import failpoints;"
-        "from mainspring.app.watch_process import watch_once; from mainspring.domain.clock import SystemClock;"
+        "from mainspring.app.exec.watch_round import watch_once; from mainspring.domain.clock import SystemClock;"
         f"failpoints.install(failpoints.parse('{point}:kill@2'));"
         "watch_once(load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags={}), SystemClock())"
     )

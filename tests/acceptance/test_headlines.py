@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.cli.main import run as cli
+from mainspring.cli.main import run_command_line as cli
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry

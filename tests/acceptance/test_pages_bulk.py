@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from mainspring.app.upkeep import Upkeep
+from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.states import BulkState, RunState
 from mainspring.service.chosen import RunFilter, choose
 from mainspring.store.commands.runs import Claim, StartRun

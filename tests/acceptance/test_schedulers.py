@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 import mainspring as ms
-from mainspring.app.handover import Handover
+from mainspring.app.processes.launch_spec import LaunchSpec
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
@@ -52,8 +52,8 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
     store.open()
     store.apply(build_announcement(declared(), store.clock.now()))
     store.close()
-    handover = Handover({}, str(tmp_path / "mainspring.toml"), (), role="scheduler", parent=os.getpid())
-    words = [sys.executable, "-m", "mainspring.app.scheduler_process"]
+    handover = LaunchSpec({}, str(tmp_path / "mainspring.toml"), (), role="scheduler", parent=os.getpid())
+    words = [sys.executable, "-m", "mainspring.app.processes.scheduler_process"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
 
     lines = []

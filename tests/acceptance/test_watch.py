@@ -4,7 +4,7 @@ import json
 import os
 import random
 
-from mainspring.app.watch_process import WatchReport, watch_once
+from mainspring.app.exec.watch_round import WatchReport, watch_once
 from mainspring.config import load
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.wrapping import Place

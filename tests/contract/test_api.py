@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.store.reads.marks import marks_of
 from mainspring.store.reads.part_marks import marks_of_part
 from mainspring.web.api.changes import OF_AUTOMATIONS

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 import mainspring as ms
-from mainspring.app.stores import make_store
-from mainspring.app.upkeep import Upkeep
+from mainspring.app.stores.store_factory import make_store
+from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS

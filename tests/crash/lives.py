@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
-from mainspring.app.post import GONE
-from mainspring.app.upkeep import Upkeep
-from mainspring.app.worker_process import _end_at_once
+from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
+from mainspring.app.processes.worker_process import _exit_at_once
+from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.engine.definitions.registry import Registry
@@ -106,10 +106,10 @@ def live(life: Life, registry: Registry) -> None:
 
         Lease.is_over = property(lambda _lease: False)  # type: ignore[method-assign, assignment]
     if life.beat_fast:
-        from mainspring.app import upkeep
+        from mainspring.app.workers import upkeep
         from mainspring.engine.worker import worker
 
-        worker._ROUND_S = upkeep._EVERY_S = 0.01
+        worker._ROUND_S = upkeep._ROUND_INTERVAL_S = 0.01
     if life.freeze_groups:
         HANDLERS[RecordProcess] = _freeze(life)
     if life.act:
@@ -154,7 +154,7 @@ async def _work(life: Life, registry: Registry) -> None:
         upkeep=Upkeep(),
         lease_ms=life.lease_ms,
     )
-    working.on_fatal = lambda _error: _end_at_once(working, GONE)
+    working.on_fatal = lambda _error: _exit_at_once(working, STORE_LOST_EXIT_CODE)
     await working.open()
     await asyncio.Event().wait()
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal

@@ -14,8 +14,8 @@ import apsw
 import psycopg
 import pytest
 
-from mainspring.app.stores import anchor, make_store
-from mainspring.app.working import Working
+from mainspring.app.stores.store_factory import lock_anchor, make_store
+from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config.locations import is_server_url, store_url
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.engine.definitions.registry import Registry
@@ -124,7 +124,7 @@ class PostgresStores:
         self._admin.execute(
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = %s", (folder.name,)
         )
-        shutil.rmtree(anchor(self._url(folder)).parent, ignore_errors=True)
+        shutil.rmtree(lock_anchor(self._url(folder)).parent, ignore_errors=True)
         self._lent.take_back(self._urls.pop(folder.name))
 
     def close(self) -> None:
@@ -143,9 +143,9 @@ def open_store(url: str, clock: Clock) -> ProcessStore:
     return make_store(url, clock=clock)
 
 
-def working_on(url: str, registry: Registry, **how: Any) -> Working:
+def working_on(url: str, registry: Registry, **how: Any) -> WorkerRuntime:
     """Return a working engine on the store of this URL; not yet open."""
-    return Working(url, registry, **how)
+    return WorkerRuntime(url, registry, **how)
 
 
 def busy(url: str) -> Exception:

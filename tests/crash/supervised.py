@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mainspring.app.handover import Handover
+from mainspring.app.processes.launch_spec import LaunchSpec
+from mainspring.app.processes.supervisor import Supervisor
 from mainspring.app.project import Project
-from mainspring.app.supervisor import Supervisor
 from mainspring.engine.definitions.registry import Registry
 from tests.crash.clients import Client
 from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
@@ -182,7 +182,7 @@ class Supervised:
 
 def main(config: str) -> int:
     """Be the supervisor."""
-    supervisor = Supervisor(Project.find(config=Path(config)), Handover({}, config, ()))
+    supervisor = Supervisor(Project.find(config=Path(config)), LaunchSpec({}, config, ()))
     signal.signal(signal.SIGTERM, lambda _number, _frame: supervisor.stop())
     return supervisor.run()
 

@@ -96,9 +96,9 @@ class Sleepers:
 
     def _bury(self, session: int) -> bool:
         """Nobody is left who looks after the dead: do it as they do."""
-        from mainspring.app.dead_sessions import bury_silent
+        from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead
 
-        bury_silent(self._bench.client.store)
+        declare_expired_sessions_dead(self._bench.client.store)
         return not self._bench.client.rows("select id from sessions where id = ? and state = 'alive'", session)
 
     def _written(self) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from mainspring.app.reserved import Reserved
+from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.config import load
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.notifications.notification import NotificationEvent
@@ -77,7 +77,7 @@ def reserved(world, receiver, tmp_path, monkeypatch):
     with asyncio.Runner() as runner:
 
         async def make():
-            return Reserved(settings, ErrorText(SecretStore(None, os.environ)), world.clock, "state.db")
+            return FallbackAlerter(settings, ErrorText(SecretStore(None, os.environ)), world.clock, "state.db")
 
         made = runner.run(make())
         world.on_lost = lambda error: runner.run(made.look(f"{type(error).__name__}: {error}"))

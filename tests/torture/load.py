@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service import event, starting

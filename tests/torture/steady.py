@@ -14,7 +14,7 @@ from typing import NamedTuple
 import apsw
 import psycopg
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
 from mainspring.service import people

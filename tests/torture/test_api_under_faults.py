@@ -12,7 +12,7 @@ import httpx2
 import psycopg
 import pytest
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock

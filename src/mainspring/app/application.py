@@ -26,9 +26,9 @@ import msgspec
 from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
 from mainspring.app.starter import RunStarter, Starter
-from mainspring.app.stores import make_store, require_made
-from mainspring.app.upkeep import Upkeep
-from mainspring.app.working import Working
+from mainspring.app.stores.store_factory import make_store, require_store
+from mainspring.app.workers.upkeep import Upkeep
+from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config.locations import is_server_url
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
@@ -49,7 +49,7 @@ from mainspring.store.reads.acts import StoredActs
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE_WHEN_FULL_S = 5.0
+FULL_DISK_TIMEOUT_S = 5.0
 """Whoever awaits an act hears after so long that the disk is full and nothing was done. Runs wait for room all the same."""
 
 
@@ -72,15 +72,15 @@ class App(RunStarter):
         **unknown: Never,
     ) -> None:
         reject_unknown_options("ms.App", App.__init__, unknown)
-        self.place = _place_of(store)
+        self.place = _store_location(store)
         self.registry = registry or current_registry()
-        self.sealing = Sealing(codec, _limit_of(payload_max))
+        self.sealing = Sealing(codec, _read_payload_limit(payload_max))
         self.clock = clock or SystemClock()
         self._classifier = classifier
-        self._settings = WorkerOptions(concurrency=concurrency, tags=_tags_of(tags))
+        self._settings = WorkerOptions(concurrency=concurrency, tags=_read_tags(tags))
         self._places: dict[str, Any] = {"databases": databases, "brokers": brokers}
         self._project: Project | None = None
-        self._working: Working | None = None
+        self._working: WorkerRuntime | None = None
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
         self._options = starting.StartOptions()
@@ -122,7 +122,7 @@ class App(RunStarter):
             )
         warn_of_random_hash_seed(self.registry)
         working = self._made("run" if one_run else "app", schedules=schedules)
-        working.store.patience_when_full = PATIENCE_WHEN_FULL_S
+        working.store.patience_when_full = FULL_DISK_TIMEOUT_S
         await working.open()
         self._working = working
         try:
@@ -131,10 +131,10 @@ class App(RunStarter):
             self._working = None
             await working.close()
 
-    def _made(self, role: str, *, schedules: bool) -> Working:
+    def _made(self, role: str, *, schedules: bool) -> WorkerRuntime:
         if self._project is not None:
             return self._project.working(self.registry, role=role, schedules=schedules)
-        return Working(
+        return WorkerRuntime(
             self.place,
             self.registry,
             clock=self.clock,
@@ -293,9 +293,9 @@ class App(RunStarter):
         with self._opening:
             if self._store is None:
                 if not creates_store:
-                    require_made(self.place)
+                    require_store(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
-                store.patience_when_full = PATIENCE_WHEN_FULL_S
+                store.patience_when_full = FULL_DISK_TIMEOUT_S
                 store.open()
                 self._store = store
             return self._store
@@ -331,20 +331,20 @@ class App(RunStarter):
         return automation
 
 
-def _limit_of(payload_max: int | str) -> int:
+def _read_payload_limit(payload_max: int | str) -> int:
     try:
         return read_payload_limit(payload_max)
     except OptionError as error:
         raise OptionError(f"App(payload_max=...): {error.message}", hint=error.hint) from None
 
 
-def _tags_of(tags: Sequence[str]) -> tuple[str, ...]:
+def _read_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
         raise OptionError(f"App(tags=...): expected a list of words, got {tags!r}", hint='Write tags=["gpu"].')
     return tuple(tags)
 
 
-def _place_of(store: str | Path) -> str | Path:
+def _store_location(store: str | Path) -> str | Path:
     """Return the file, or the URL of a server."""
     text = str(store)
     return text if is_server_url(text) else Path(text.removeprefix("sqlite:///")).absolute()

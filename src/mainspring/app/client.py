@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import msgspec
 
-from mainspring.app.told_error import error_of
+from mainspring.app.api_errors import make_api_error
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import RunFailed
@@ -27,14 +27,14 @@ from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode, encode
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
-WITHIN_S = 90.0
+REQUEST_TIMEOUT_S = 90.0
 """The longest one request may take: an act on many runs is answered within a minute."""
 _TRIES = 4
 _FIRST_PAUSE_S = 0.2
-_LOOK_FIRST_S, _LOOK_LATER_S = 0.02, 2.0
-WAIT_S = 25.0
+_FIRST_POLL_INTERVAL_S, _LONGEST_POLL_INTERVAL_S = 0.02, 2.0
+SERVER_WAIT_S = 25.0
 """Seconds that the server may wait for the end of a run before it answers."""
-_AWAY = frozenset({502, 503, 504})
+_RETRYABLE_STATUSES = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -81,17 +81,17 @@ class RemoteHandle:
             ValueRefusedError: the result does not fit `type`.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        run_id, pause = self.id, _LOOK_FIRST_S
+        run_id, pause = self.id, _FIRST_POLL_INTERVAL_S
         while True:
             sent_at = time.monotonic()
-            wait = WAIT_S if until is None else min(WAIT_S, max(0.0, until - sent_at))
+            wait = SERVER_WAIT_S if until is None else min(SERVER_WAIT_S, max(0.0, until - sent_at))
             view = await self._client.look(run_id, newest=True, wait=wait)
             heir = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
             if view.state is RunState.SUCCEEDED and isinstance(heir, str):
-                run_id, pause = heir, _LOOK_FIRST_S
+                run_id, pause = heir, _FIRST_POLL_INTERVAL_S
                 continue
             if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
-                return _ended(view, type)
+                return _unwrap_result(view, type)
             left = pause if until is None else min(pause, until - time.monotonic())
             if left <= 0:
                 why = f"To see why: mainspring explain {run_id}"
@@ -99,10 +99,10 @@ class RemoteHandle:
             if wait and time.monotonic() - sent_at >= wait / 2:  # the server has waited
                 continue
             await self._client.sleep(left)  # the server has no room for one more that waits
-            pause = min(pause * 1.5, _LOOK_LATER_S)
+            pause = min(pause * 1.5, _LONGEST_POLL_INTERVAL_S)
 
 
-def _ended(view: RemoteRun, kind: Any) -> Any:
+def _unwrap_result(view: RemoteRun, kind: Any) -> Any:
     if view.state is not RunState.SUCCEEDED:
         raise RunFailed(view.id, view.state, view.failure)
     return decode(msgspec.json.encode(view.result), kind, what=f"result of run {view.id}")
@@ -119,13 +119,13 @@ class Client:
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: _Sleep = asyncio.sleep,
     ) -> None:
-        self.url = _checked(url)
+        self.url = _check_url(url)
         self.sleep = sleep
         headers = {"Accept": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
         # A redirect could lead the token elsewhere.
         self._http = httpx2.AsyncClient(
             headers=headers,
-            timeout=WITHIN_S,
+            timeout=REQUEST_TIMEOUT_S,
             transport=transport,
             follow_redirects=False,
         )
@@ -184,20 +184,22 @@ class Client:
 
     async def publish(self, name: str, data: Any = None, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
-        body = {"name": name, "data": _plain(data, f"event {name}"), "key": key}
+        body = {"name": name, "data": _encode_value(data, f"event {name}"), "key": key}
         return int((await self.act("events", body))["woken"])
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
-        await self.act(f"runs/{_part(run_id)}/signal", {"name": name, "value": _plain(value, f"signal {name}")})
+        await self.act(
+            f"runs/{_quote_path_part(run_id)}/signal", {"name": name, "value": _encode_value(value, f"signal {name}")}
+        )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Ask a run to stop."""
-        await self.act(f"runs/{_part(run_id)}/cancel", {"reason": reason, "undo": undo})
+        await self.act(f"runs/{_quote_path_part(run_id)}/cancel", {"reason": reason, "undo": undo})
 
     async def retry(self, run_id: str, reason: str | None = None, *, from_step: str | None = None) -> None:
         """Continue a failed or halted run from where it failed, or from a step."""
-        await self.act(f"runs/{_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
+        await self.act(f"runs/{_quote_path_part(run_id)}/retry", {"reason": reason, "from_step": from_step})
 
     async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
         """Answer the open question of a run; `question` = its identity, where several are open.
@@ -206,7 +208,9 @@ class Client:
             NotFoundError: there is no such open question.
             ConflictError: several are open and none is named; lists them.
         """
-        await self.act(f"runs/{_part(run_id)}/answer", {"choice": choice, "note": note, "question": question})
+        await self.act(
+            f"runs/{_quote_path_part(run_id)}/answer", {"choice": choice, "note": note, "question": question}
+        )
 
     async def act(self, path: str, body: Mapping[str, Any], *, command: str | None = None) -> Any:
         """Do any act of the API: POST a path below /api/v1; return its answer. `command` = a command id of your own."""
@@ -223,8 +227,8 @@ class Client:
         `wait` = seconds (30 at most) that the server waits for its end before it answers.
         """
         query = ({"newest": "true"} if newest else {}) | ({"wait": f"{wait:.3f}"} if wait else {})
-        told = await self.read(f"runs/{_part(run_id)}", **query)
-        return msgspec.convert(told | {"failure": _unsealed(told["failure"])}, RemoteRun)
+        told = await self.read(f"runs/{_quote_path_part(run_id)}", **query)
+        return msgspec.convert(told | {"failure": _drop_sealed(told["failure"])}, RemoteRun)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         """Ask until there is an answer; what is away for now is asked again, a few times."""
@@ -239,7 +243,7 @@ class Client:
                         f"{self.url} does not answer: {type(error).__name__}", hint="Is `mainspring up` running there?"
                     ) from error
             else:
-                if answer.status_code not in _AWAY or not left:
+                if answer.status_code not in _RETRYABLE_STATUSES or not left:
                     return self._told(answer)
             await self.sleep(pause)
             pause *= 2
@@ -249,7 +253,7 @@ class Client:
         if answer.status_code == 200:
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a page of something in between
                 return msgspec.json.decode(answer.content)
-        raise error_of(answer.status_code, answer.content, self.url)
+        raise make_api_error(answer.status_code, answer.content, self.url)
 
 
 class RemoteStarter:
@@ -261,27 +265,27 @@ class RemoteStarter:
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
         """Start a run; see `Client.start`."""
-        given = {"input": _plain(arguments, "arguments"), **self._options}
-        made = await self._client.act(f"automations/{_part(automation)}/runs", given)
+        given = {"input": _encode_value(arguments, "arguments"), **self._options}
+        made = await self._client.act(f"automations/{_quote_path_part(automation)}/runs", given)
         return RemoteHandle(self._client, made["run"], created=made["created"])
 
 
-def _unsealed(failure: dict[str, Any] | None) -> dict[str, Any] | None:
+def _drop_sealed(failure: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return what is told of a failure without what a codec sealed of it: that is for who has the codec."""
-    return None if failure is None else failure | {"sealed": None, "cause": _unsealed(failure["cause"])}
+    return None if failure is None else failure | {"sealed": None, "cause": _drop_sealed(failure["cause"])}
 
 
-def _part(name: str) -> str:
+def _quote_path_part(name: str) -> str:
     """Return a name as a part of a path: it may hold a slash."""
     return quote(name, safe="")
 
 
-def _plain(value: Any, what: str) -> msgspec.Raw:
+def _encode_value(value: Any, what: str) -> msgspec.Raw:
     """Return a value as canonical JSON. Raises ValueRefusedError."""
     return msgspec.Raw(encode(value, what=what, limit=MAX_PAYLOAD_BYTES))
 
 
-def _checked(url: str) -> str:
+def _check_url(url: str) -> str:
     """Return the address without a slash at its end. Raises ConfigError; what stands there is not repeated, for it may hold a password."""
     try:
         parts = urlsplit(url)

@@ -77,7 +77,7 @@ class Handle(Generic[T_co]):
             if view is None:
                 why = f"To see why: mainspring explain {run_id}"
                 raise TimeoutError(f"run {run_id} has not ended in {timeout} s; it is {await self.status()}. {why}")
-            heir = heir_of(view)
+            heir = find_continuation(view)
             if heir is None:
                 return cast("T_co", self._result_of(view))
             run_id = heir
@@ -122,7 +122,7 @@ class Handle(Generic[T_co]):
         )
 
 
-def heir_of(view: RunView) -> str | None:
+def find_continuation(view: RunView) -> str | None:
     """Return the run that continues a run which began again."""
     if view.detail is None:
         return None

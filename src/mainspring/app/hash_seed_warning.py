@@ -7,16 +7,16 @@ from mainspring.engine.definitions.automation import Workflow
 from mainspring.engine.definitions.registry import Registry
 
 _LOG = logging.getLogger("mainspring.worker")
-_WARNED: set[str] = set()
+_WARNED_WORKFLOWS: set[str] = set()
 
 
 def warn_of_random_hash_seed(registry: Registry) -> None:
     """Warn if a workflow of the registry may drift because the next process has another hash seed."""
-    if _WARNED or not has_random_hash_seed():
+    if _WARNED_WORKFLOWS or not has_random_hash_seed():
         return
     name = next((one.name for one in registry.automations.values() if isinstance(one, Workflow)), None)
     if name is not None:
-        _WARNED.add(name)
+        _WARNED_WORKFLOWS.add(name)
         _LOG.warning(
             "the hash seed of this process is random: if a run of %s is continued by another process, sets of text may have "
             "another order there, and the run stops as drift. To fix it, %s",

@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.app.codec import sealing_of
-from mainspring.app.process_log import process_name
-from mainspring.app.process_policy import apply_policy
-from mainspring.app.rules import classifier_of
-from mainspring.app.stores import make_store
+from mainspring.app.setup.codec import make_sealing
+from mainspring.app.setup.failure_rules import make_classifier
+from mainspring.app.setup.process_log import process_name
+from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.app.stores.store_factory import make_store
 from mainspring.config import Settings, load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import to_milliseconds
@@ -26,9 +26,9 @@ from mainspring.store.commands.automations import SetQueue
 from mainspring.store.process_store import ProcessStore
 
 if TYPE_CHECKING:
-    from mainspring.app.tracing import Tracing
-    from mainspring.app.upkeep import Upkeep
-    from mainspring.app.working import Working
+    from mainspring.app.setup.tracing import Tracing
+    from mainspring.app.workers.upkeep import Upkeep
+    from mainspring.app.workers.worker_runtime import WorkerRuntime
     from mainspring.engine.definitions.registry import Registry
 
 FAILPOINT = "MAINSPRING_FAILPOINT"
@@ -39,7 +39,7 @@ class Project:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        apply_policy(settings)
+        apply_process_policy(settings)
         self.clock = SystemClock()
 
     @classmethod
@@ -85,18 +85,18 @@ class Project:
 
     def load_registry(self, more: tuple[str, ...] = ()) -> "Registry":
         """Load the automations of the project, and of `more` modules or files; what fails is in `problems`."""
-        from mainspring.app.calendars import calendars_of
+        from mainspring.app.setup.calendars import make_calendars
         from mainspring.engine.definitions.calendars import use_calendars
         from mainspring.engine.definitions.default_options import use_default_options
         from mainspring.engine.definitions.registry import Registry
 
         targets = [*self.settings.project.automations, *more]
-        known = calendars_of(self.settings.calendars, self.clock.now())
+        known = make_calendars(self.settings.calendars, self.clock.now())
         with use_default_options(self.settings.default_options), use_calendars(known):
             registry = Registry.load(targets, self.settings.folder)
         backup = self.settings.store.backup
         if backup.to is not None:
-            from mainspring.app.own_automations import declare_backup
+            from mainspring.app.setup.builtin_automations import declare_backup
 
             url = self.settings.store.url
             declare_backup(registry, url, self.clock, to=backup.to, every=backup.every, keep=backup.keep)
@@ -109,7 +109,7 @@ class Project:
         Raises:
             ConfigError: the codec cannot be imported, or is none.
         """
-        return sealing_of(self.settings.store, self.settings.folder)
+        return make_sealing(self.settings.store, self.settings.folder)
 
     @cached_property
     def classifier(self) -> Classifier | None:
@@ -118,7 +118,7 @@ class Project:
         Raises:
             ConfigError: one cannot be imported.
         """
-        return classifier_of(self.settings.project.classify, self.settings.folder)
+        return make_classifier(self.settings.project.classify, self.settings.folder)
 
     @property
     def secrets(self) -> SecretStore:
@@ -132,9 +132,9 @@ class Project:
 
     def working(
         self, registry: "Registry", *, role: str = "worker", survive_ms: int = 2_000, schedules: bool = True
-    ) -> "Working":
+    ) -> "WorkerRuntime":
         """Return a working engine on this project's store, not yet open. Role "run" = it works on one run only."""
-        from mainspring.app.working import Working
+        from mainspring.app.workers.worker_runtime import WorkerRuntime
         from mainspring.engine.worker.worker_options import WorkerOptions
 
         worker = self.settings.worker
@@ -155,7 +155,7 @@ class Project:
             values=self.settings.logs.values,
             log_level=Level(self.settings.logs.level).number,
         )
-        return Working(
+        return WorkerRuntime(
             self.settings.store.url,
             registry,
             clock=self.clock,
@@ -178,14 +178,14 @@ class Project:
     def _tracing(self) -> "Tracing | None":
         if self.settings.otel.endpoint is None:
             return None
-        from mainspring.app.tracing import tracing_of
+        from mainspring.app.setup.tracing import make_tracing
 
-        return tracing_of(self.settings, self.secrets, self.clock)
+        return make_tracing(self.settings, self.secrets, self.clock)
 
     def upkeep(self) -> "Upkeep":
         """Return the upkeep of this project, not yet begun."""
-        from mainspring.app.spool_intake import spool_intake
-        from mainspring.app.upkeep import Retention, Upkeep
+        from mainspring.app.workers.spool_import import make_spool_importer
+        from mainspring.app.workers.upkeep import Retention, Upkeep
 
         retention = self.settings.store.retention
         return Upkeep(
@@ -196,7 +196,7 @@ class Project:
                 retention.events,
                 logs=self.settings.logs.retention,
             ),
-            extra={"spool": spool_intake(self.settings.exec.spool, self.settings.spare_spool)},
+            extra={"spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool)},
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:

@@ -2,139 +2,188 @@
 
 from typing import Final
 
-from mainspring.cli.lazy import Leaf, Noun, Tree
+from mainspring.cli.lazy_group import CommandEntry, CommandTree, GroupEntry
 
 _RUNS: Final = {
-    "list": Leaf("mainspring.cli.runs_list:list_command", "list runs, newest first"),
-    "show": Leaf("mainspring.cli.runs_show:show", "show a run: its steps, every attempt, what happens next"),
-    "watch": Leaf("mainspring.cli.runs_watch:watch", "follow a run until it ends or needs a person"),
-    "logs": Leaf("mainspring.cli.runs_logs:logs", "print what a run logged and printed"),
-    "diff": Leaf("mainspring.cli.runs_diff:diff", "compare a run with another one, or with the last good one"),
-    "export": Leaf("mainspring.cli.runs_export:export", "print all that is known of a run, as JSON"),
-    "retry": Leaf("mainspring.cli.runs_mend:retry", "continue failed runs, from where they failed or from a step"),
-    "cancel": Leaf("mainspring.cli.runs_acts:cancel", "ask runs to stop"),
-    "signal": Leaf("mainspring.cli.runs_acts:signal", "send a message to a run"),
-    "answer": Leaf("mainspring.cli.runs_acts:answer", "answer what a run asks"),
-    "give-result": Leaf("mainspring.cli.runs_mend:give_result", "give the result of a step by hand"),
+    "list": CommandEntry("mainspring.cli.runs.run_list:list_command", "list runs, newest first"),
+    "show": CommandEntry("mainspring.cli.runs.show:show", "show a run: its steps, every attempt, what happens next"),
+    "watch": CommandEntry("mainspring.cli.runs.watch:watch", "follow a run until it ends or needs a person"),
+    "logs": CommandEntry("mainspring.cli.runs.logs:logs", "print what a run logged and printed"),
+    "diff": CommandEntry("mainspring.cli.runs.diff:diff", "compare a run with another one, or with the last good one"),
+    "export": CommandEntry("mainspring.cli.runs.export:export", "print all that is known of a run, as JSON"),
+    "retry": CommandEntry(
+        "mainspring.cli.runs.recovery:retry", "continue failed runs, from where they failed or from a step"
+    ),
+    "cancel": CommandEntry("mainspring.cli.runs.operations:cancel", "ask runs to stop"),
+    "signal": CommandEntry("mainspring.cli.runs.operations:signal", "send a message to a run"),
+    "answer": CommandEntry("mainspring.cli.runs.operations:answer", "answer what a run asks"),
+    "give-result": CommandEntry("mainspring.cli.runs.recovery:give_result", "give the result of a step by hand"),
 }
 _AUTO: Final = {
-    "list": Leaf("mainspring.cli.auto:list_command", "list automations"),
-    "show": Leaf("mainspring.cli.auto:show", "show an automation with all its options"),
-    "pause": Leaf("mainspring.cli.auto_acts:pause", "start nothing of it for a while"),
-    "resume": Leaf("mainspring.cli.auto_acts:resume", "take a pause or a retirement back"),
-    "retire": Leaf("mainspring.cli.auto_acts:retire", "declare it gone for good, so that nobody misses it"),
-    "next": Leaf("mainspring.cli.auto_next:next_command", "show when it starts next, or would between two times"),
-    "backfill": Leaf("mainspring.cli.auto_backfill:backfill_command", "make the runs of due times of the past"),
-    "graph": Leaf("mainspring.cli.auto_graph:graph", "show what starts what"),
-    "paths": Leaf("mainspring.cli.auto_paths:paths", "show which way its runs go, and which failures end them"),
+    "list": CommandEntry("mainspring.cli.automations.automation_list:list_command", "list automations"),
+    "show": CommandEntry("mainspring.cli.automations.automation_list:show", "show an automation with all its options"),
+    "pause": CommandEntry("mainspring.cli.automations.operations:pause", "start nothing of it for a while"),
+    "resume": CommandEntry("mainspring.cli.automations.operations:resume", "take a pause or a retirement back"),
+    "retire": CommandEntry(
+        "mainspring.cli.automations.operations:retire", "declare it gone for good, so that nobody misses it"
+    ),
+    "next": CommandEntry(
+        "mainspring.cli.automations.next_times:next_command", "show when it starts next, or would between two times"
+    ),
+    "backfill": CommandEntry(
+        "mainspring.cli.automations.backfill:backfill_command", "make the runs of due times of the past"
+    ),
+    "graph": CommandEntry("mainspring.cli.automations.graph:graph", "show what starts what"),
+    "paths": CommandEntry(
+        "mainspring.cli.automations.paths:paths", "show which way its runs go, and which failures end them"
+    ),
 }
 _FAILED: Final = {
-    "list": Leaf(
-        "mainspring.cli.failed:list_command", "list runs that failed or need a person, and that no one has decided on"
+    "list": CommandEntry(
+        "mainspring.cli.bulk.failed:list_command",
+        "list runs that failed or need a person, and that no one has decided on",
     ),
-    "retry": Leaf("mainspring.cli.failed:retry", "continue all of them that a filter means"),
-    "discard": Leaf("mainspring.cli.failed:discard", "decide that no one will continue them"),
+    "retry": CommandEntry("mainspring.cli.bulk.failed:retry", "continue all of them that a filter means"),
+    "discard": CommandEntry("mainspring.cli.bulk.failed:discard", "decide that no one will continue them"),
 }
 _BULK: Final = {
-    "list": Leaf("mainspring.cli.bulk_acts:list_command", "list acts on many, newest first"),
-    "show": Leaf("mainspring.cli.bulk_acts:show", "show an act on many: how far it is, what was refused"),
-    "pause": Leaf("mainspring.cli.bulk_acts:pause", "do nothing more of it for now"),
-    "resume": Leaf("mainspring.cli.bulk_acts:resume", "go on with it"),
-    "stop": Leaf("mainspring.cli.bulk_acts:stop", "end it: the rest is left as it is"),
+    "list": CommandEntry("mainspring.cli.bulk.background_operations:list_command", "list acts on many, newest first"),
+    "show": CommandEntry(
+        "mainspring.cli.bulk.background_operations:show", "show an act on many: how far it is, what was refused"
+    ),
+    "pause": CommandEntry("mainspring.cli.bulk.background_operations:pause", "do nothing more of it for now"),
+    "resume": CommandEntry("mainspring.cli.bulk.background_operations:resume", "go on with it"),
+    "stop": CommandEntry("mainspring.cli.bulk.background_operations:stop", "end it: the rest is left as it is"),
 }
 _TRIGGERS: Final = {
-    "list": Leaf("mainspring.cli.triggers:list_command", "list triggers: what they listen to, and what arrived"),
-    "show": Leaf("mainspring.cli.triggers_show:show", "show a trigger with what it holds, or a delivery as it came"),
-    "test": Leaf("mainspring.cli.triggers_try:test", "say what an event would do, without storing it"),
-    "replay": Leaf("mainspring.cli.triggers:replay", "let deliveries arrive once more"),
+    "list": CommandEntry(
+        "mainspring.cli.triggers.trigger_list:list_command", "list triggers: what they listen to, and what arrived"
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.triggers.show:show", "show a trigger with what it holds, or a delivery as it came"
+    ),
+    "test": CommandEntry(
+        "mainspring.cli.triggers.dry_run_command:test", "say what an event would do, without storing it"
+    ),
+    "replay": CommandEntry("mainspring.cli.triggers.trigger_list:replay", "let deliveries arrive once more"),
 }
 _QUEUES: Final = {
-    "list": Leaf("mainspring.cli.queues:list_command", "list queues with their limits and load"),
-    "show": Leaf("mainspring.cli.queues:show", "show a queue"),
-    "pause": Leaf("mainspring.cli.queues:pause", "claim nothing from a queue"),
-    "resume": Leaf("mainspring.cli.queues:resume", "go on with a queue"),
+    "list": CommandEntry("mainspring.cli.fleet.queues:list_command", "list queues with their limits and load"),
+    "show": CommandEntry("mainspring.cli.fleet.queues:show", "show a queue"),
+    "pause": CommandEntry("mainspring.cli.fleet.queues:pause", "claim nothing from a queue"),
+    "resume": CommandEntry("mainspring.cli.fleet.queues:resume", "go on with a queue"),
 }
 _WORKERS: Final = {
-    "list": Leaf("mainspring.cli.workers:list_command", "list processes that use the store"),
-    "drain": Leaf("mainspring.cli.workers:drain", "let a worker finish and take nothing new"),
-    "quarantine": Leaf("mainspring.cli.workers:quarantine", "take everything away from a worker at once"),
+    "list": CommandEntry("mainspring.cli.fleet.workers:list_command", "list processes that use the store"),
+    "drain": CommandEntry("mainspring.cli.fleet.workers:drain", "let a worker finish and take nothing new"),
+    "quarantine": CommandEntry("mainspring.cli.fleet.workers:quarantine", "take everything away from a worker at once"),
 }
 _INCIDENTS: Final = {
-    "list": Leaf("mainspring.cli.incidents:list_command", "list what is wrong now"),
-    "show": Leaf(
-        "mainspring.cli.incidents_show:show", "show an incident: what, since when, what was done, who was told"
+    "list": CommandEntry("mainspring.cli.incidents.incident_list:list_command", "list what is wrong now"),
+    "show": CommandEntry(
+        "mainspring.cli.incidents.show:show", "show an incident: what, since when, what was done, who was told"
     ),
-    "ack": Leaf("mainspring.cli.incidents:ack", "say that you look after it"),
-    "snooze": Leaf("mainspring.cli.incidents:snooze", "say no more of it for a while"),
-    "resolve": Leaf("mainspring.cli.incidents:resolve", "say that it is over"),
+    "ack": CommandEntry("mainspring.cli.incidents.incident_list:ack", "say that you look after it"),
+    "snooze": CommandEntry("mainspring.cli.incidents.incident_list:snooze", "say no more of it for a while"),
+    "resolve": CommandEntry("mainspring.cli.incidents.incident_list:resolve", "say that it is over"),
 }
 _LOCKS: Final = {
-    "list": Leaf("mainspring.cli.locks:list_command", "list locks that are held"),
-    "break": Leaf("mainspring.cli.locks:break_command", "take a lock away from its holder"),
+    "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list locks that are held"),
+    "break": CommandEntry("mainspring.cli.fleet.locks:break_command", "take a lock away from its holder"),
 }
 _NOTIFY: Final = {
-    "test": Leaf("mainspring.cli.notify_try:test", "tell a channel, or each of them, that this is a test"),
-    "routes": Leaf(
-        "mainspring.cli.notify_routes:routes", "show who would be told, and when, if something went wrong now"
+    "test": CommandEntry(
+        "mainspring.cli.incidents.channel_probe:test", "tell a channel, or each of them, that this is a test"
     ),
-    "log": Leaf("mainspring.cli.notify_log:log", "list what was told to whom, and what waits to be told"),
+    "routes": CommandEntry(
+        "mainspring.cli.incidents.notification_routes:routes",
+        "show who would be told, and when, if something went wrong now",
+    ),
+    "log": CommandEntry(
+        "mainspring.cli.incidents.notification_log:log", "list what was told to whom, and what waits to be told"
+    ),
 }
 _MONITORS: Final = {
-    "list": Leaf("mainspring.cli.monitors:list_command", "list monitors: what each judges, and what it finds now"),
-    "show": Leaf("mainspring.cli.monitors:show", "show a monitor: each figure, and how the verdict follows"),
+    "list": CommandEntry(
+        "mainspring.cli.incidents.monitors:list_command", "list monitors: what each judges, and what it finds now"
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.incidents.monitors:show", "show a monitor: each figure, and how the verdict follows"
+    ),
 }
 _AUDIT: Final = {
-    "list": Leaf("mainspring.cli.audit_log:list_command", "list acts of people and programs, newest first"),
-    "verify": Leaf("mainspring.cli.audit_log:verify", "check that nothing in the log was changed"),
+    "list": CommandEntry(
+        "mainspring.cli.store.audit_log:list_command", "list acts of people and programs, newest first"
+    ),
+    "verify": CommandEntry("mainspring.cli.store.audit_log:verify", "check that nothing in the log was changed"),
 }
 _DB: Final = {
-    "migrate": Leaf("mainspring.cli.db:migrate", "bring the store to this version's form, or create it"),
-    "check": Leaf("mainspring.cli.db:check", "read the whole store and say what is wrong"),
-    "backup": Leaf("mainspring.cli.db_backup:backup", "write a checked copy"),
-    "restore": Leaf("mainspring.cli.db_restore:restore", "put a backup in its place, decide its runs, release it"),
-    "shell": Leaf("mainspring.cli.db:shell", "look into the store with SQL, read-only"),
-    "prune": Leaf("mainspring.cli.db_prune:prune", "delete what has outlived its retention and shrink the file"),
-    "move": Leaf("mainspring.cli.db_move:move", "move the store to another place, with its whole history"),
+    "migrate": CommandEntry(
+        "mainspring.cli.store.maintenance:migrate", "bring the store to this version's form, or create it"
+    ),
+    "check": CommandEntry("mainspring.cli.store.maintenance:check", "read the whole store and say what is wrong"),
+    "backup": CommandEntry("mainspring.cli.store.backup:backup", "write a checked copy"),
+    "restore": CommandEntry(
+        "mainspring.cli.store.restore:restore", "put a backup in its place, decide its runs, release it"
+    ),
+    "shell": CommandEntry("mainspring.cli.store.maintenance:shell", "look into the store with SQL, read-only"),
+    "prune": CommandEntry(
+        "mainspring.cli.store.prune:prune", "delete what has outlived its retention and shrink the file"
+    ),
+    "move": CommandEntry("mainspring.cli.store.move:move", "move the store to another place, with its whole history"),
 }
 
-TREE: Final[Tree] = {
-    "init": Leaf("mainspring.cli.init:init", "make a project: configuration, an example, tests"),
-    "add": Noun(
+COMMAND_TREE: Final[CommandTree] = {
+    "init": CommandEntry("mainspring.cli.project.init:init", "make a project: configuration, an example, tests"),
+    "add": GroupEntry(
         "add an automation to a project",
         {
-            "script": Leaf("mainspring.cli.add:script", "add a script to scripts.toml"),
-            "workflow": Leaf("mainspring.cli.add:workflow", "write a file with a workflow to begin from"),
+            "script": CommandEntry("mainspring.cli.project.add:script", "add a script to scripts.toml"),
+            "workflow": CommandEntry(
+                "mainspring.cli.project.add:workflow", "write a file with a workflow to begin from"
+            ),
         },
     ),
-    "dev": Leaf("mainspring.cli.dev_command:dev", "run everything, and reload on changes"),
-    "up": Leaf("mainspring.cli.up_command:up", "run workers, scheduler, watcher and web"),
-    "down": Leaf("mainspring.cli.down_command:down", "stop what `up` started"),
-    "drain": Leaf("mainspring.cli.drain_command:drain", "let workers finish their runs and take no new ones"),
-    "exec": Leaf("mainspring.cli.exec_command:exec_command", "wrap any command: record, lock, retry, time out"),
-    "watch": Leaf(
-        "mainspring.cli.watch_command:watch_command", "check once what is late, and notify: the one extra crontab line"
+    "dev": CommandEntry("mainspring.cli.fleet.dev_command:dev", "run everything, and reload on changes"),
+    "up": CommandEntry("mainspring.cli.fleet.up_command:up", "run workers, scheduler, watcher and web"),
+    "down": CommandEntry("mainspring.cli.fleet.down_command:down", "stop what `up` started"),
+    "drain": CommandEntry(
+        "mainspring.cli.fleet.drain_command:drain", "let workers finish their runs and take no new ones"
     ),
-    "run": Leaf("mainspring.cli.run_command:run_command", "start a run and wait for its result"),
-    "crash": Leaf("mainspring.cli.crash_command:crash", "kill -9 the worker at a chosen commit, to see it resume"),
-    "runs": Noun("runs: list, look into, continue, stop", _RUNS),
-    "auto": Noun("automations: list, look into, pause, retire", _AUTO),
-    "failed": Noun("runs that failed or need a person", _FAILED),
-    "bulk": Noun("background operations on many runs or deliveries", _BULK),
-    "incidents": Noun("incidents: list, show, acknowledge, snooze, resolve", _INCIDENTS),
-    "monitors": Noun("monitors: what is watched, and what was found", _MONITORS),
-    "triggers": Noun("triggers: what they listen to, and what arrived", _TRIGGERS),
-    "queues": Noun("queues: limits, load, pause", _QUEUES),
-    "workers": Noun("processes that use the store", _WORKERS),
-    "locks": Noun("locks that are held", _LOCKS),
-    "notify": Noun("notifications: channels, routes, what was sent", _NOTIFY),
-    "audit-log": Noun("who did what, when and why", _AUDIT),
-    "db": Noun("the store: schema, check, backup, retention", _DB),
-    "logs": Leaf("mainspring.cli.logs_command:logs_command", "print the log of all runs, newest last"),
-    "status": Leaf("mainspring.cli.status:status", "show the state of the project in one sentence"),
-    "top": Leaf("mainspring.cli.top_command:top", "show the state live, redrawn every second"),
-    "explain": Leaf("mainspring.cli.explain:explain_command", "explain what a run is doing, why, and what you can do"),
-    "doctor": Leaf("mainspring.cli.doctor:doctor", "check the whole installation"),
-    "open": Leaf("mainspring.cli.open_command:open_command", "print a link that opens the pages once"),
-    "completion": Leaf("mainspring.cli.completion:completion", "print the completion script of a shell"),
-    "version": Leaf("mainspring.cli.version:version", "print the version"),
+    "exec": CommandEntry(
+        "mainspring.cli.exec.exec_command:exec_command", "wrap any command: record, lock, retry, time out"
+    ),
+    "watch": CommandEntry(
+        "mainspring.cli.exec.watch_command:watch_command",
+        "check once what is late, and notify: the one extra crontab line",
+    ),
+    "run": CommandEntry("mainspring.cli.runs.run_command:run_command", "start a run and wait for its result"),
+    "crash": CommandEntry(
+        "mainspring.cli.fleet.crash_command:crash", "kill -9 the worker at a chosen commit, to see it resume"
+    ),
+    "runs": GroupEntry("runs: list, look into, continue, stop", _RUNS),
+    "auto": GroupEntry("automations: list, look into, pause, retire", _AUTO),
+    "failed": GroupEntry("runs that failed or need a person", _FAILED),
+    "bulk": GroupEntry("background operations on many runs or deliveries", _BULK),
+    "incidents": GroupEntry("incidents: list, show, acknowledge, snooze, resolve", _INCIDENTS),
+    "monitors": GroupEntry("monitors: what is watched, and what was found", _MONITORS),
+    "triggers": GroupEntry("triggers: what they listen to, and what arrived", _TRIGGERS),
+    "queues": GroupEntry("queues: limits, load, pause", _QUEUES),
+    "workers": GroupEntry("processes that use the store", _WORKERS),
+    "locks": GroupEntry("locks that are held", _LOCKS),
+    "notify": GroupEntry("notifications: channels, routes, what was sent", _NOTIFY),
+    "audit-log": GroupEntry("who did what, when and why", _AUDIT),
+    "db": GroupEntry("the store: schema, check, backup, retention", _DB),
+    "logs": CommandEntry("mainspring.cli.runs.project_logs:logs_command", "print the log of all runs, newest last"),
+    "status": CommandEntry(
+        "mainspring.cli.status.status_command:status", "show the state of the project in one sentence"
+    ),
+    "top": CommandEntry("mainspring.cli.status.top_command:top", "show the state live, redrawn every second"),
+    "explain": CommandEntry(
+        "mainspring.cli.runs.explain:explain_command", "explain what a run is doing, why, and what you can do"
+    ),
+    "doctor": CommandEntry("mainspring.cli.doctor.doctor_command:doctor", "check the whole installation"),
+    "open": CommandEntry("mainspring.cli.fleet.open_command:open_command", "print a link that opens the pages once"),
+    "completion": CommandEntry("mainspring.cli.completion:completion", "print the completion script of a shell"),
+    "version": CommandEntry("mainspring.cli.version:version", "print the version"),
 }

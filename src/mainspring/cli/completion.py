@@ -5,16 +5,16 @@ from typing import Any
 import click
 
 from mainspring.cli.context import Invocation, pass_invocation
-from mainspring.cli.lazy import command
+from mainspring.cli.lazy_group import command
 
-_VARIABLE = "_MAINSPRING_COMPLETE"
+_COMPLETION_VARIABLE = "_MAINSPRING_COMPLETE"
 # The short name of the program gets the same function.
-_SHORT = {
+_SHORT_NAME_LINES = {
     "bash": "complete -o nosort -F _mainspring_completion ms",
     "zsh": "compdef _mainspring_completion ms",
     "fish": 'complete --no-files --command ms --arguments "(_mainspring_completion)"',
 }
-_USE = {
+_USAGE_LINES = {
     "bash": 'eval "$(mainspring completion bash)"      # in ~/.bashrc',
     "zsh": 'eval "$(mainspring completion zsh)"       # in ~/.zshrc',
     "fish": "mainspring completion fish | source       # in ~/.config/fish/config.fish",
@@ -32,7 +32,7 @@ def completion(invocation: Invocation, shell: str) -> None:
 
     kind: Any = get_completion_class(shell)
     # source() would first start the shell to ask for its version.
-    made = kind(root, {}, PROGRAM, _VARIABLE)
+    made = kind(root, {}, PROGRAM, _COMPLETION_VARIABLE)
     invocation.output.line((made.source_template % made.source_vars()).strip())
-    invocation.output.line(_SHORT[shell])
-    invocation.output.hint(_USE[shell])
+    invocation.output.line(_SHORT_NAME_LINES[shell])
+    invocation.output.hint(_USAGE_LINES[shell])

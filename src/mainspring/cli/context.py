@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
-from mainspring.cli.flags import Flags
+from mainspring.cli.flags import GlobalFlags
 from mainspring.cli.output import Output
 from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, NotFoundError, StoreError
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 4.0
+STORE_TIMEOUT_S = 4.0
 """Seconds of trouble with the store after which an act is given up: somebody waits for its answer."""
 
 
@@ -43,7 +43,7 @@ class Invocation:
     """One call; handed to each command by `pass_invocation`."""
 
     def __init__(self) -> None:
-        self.flags = Flags()
+        self.flags = GlobalFlags()
         self._store: ProcessStore | None = None
         self._reader: Reader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}
@@ -67,7 +67,7 @@ class Invocation:
         """The clock that the store's instants are compared with: the server's, or this machine's beside a file. Raises ConfigError."""
         if not self.settings.store.is_remote:
             return self.machine_clock
-        from mainspring.app.server_clock import ServerClock
+        from mainspring.app.stores.server_clock import ServerClock
 
         return ServerClock(self.machine_clock, self._server_now)
 
@@ -80,15 +80,15 @@ class Invocation:
     @cached_property
     def settings(self) -> "Settings":
         """The settings in force. Raises ConfigError."""
-        from mainspring.app.process_policy import apply_policy
+        from mainspring.app.setup.process_policy import apply_process_policy
         from mainspring.config import load, misspelt_variables
 
         for name, meant in misspelt_variables(os.environ):
             self.output.warn(f"nothing reads the variable {name}\nDid you mean {meant}?")
         named = {"store.url": self.flags.store, "project.environment": self.flags.environment}
         config = Path(self.flags.config) if self.flags.config else None
-        found = load(env=os.environ, cwd=_here(), uid=os.getuid(), flags=named, config=config)
-        apply_policy(found)
+        found = load(env=os.environ, cwd=_current_folder(), uid=os.getuid(), flags=named, config=config)
+        apply_process_policy(found)
         return found
 
     @property
@@ -99,9 +99,9 @@ class Invocation:
     @cached_property
     def up_command(self) -> "UpCommand":
         """How `mainspring up` is called from here, on the store of this command. Raises ConfigError."""
-        from mainspring.app.up_command import up_command
+        from mainspring.app.setup.up_command import make_up_command
 
-        return up_command(self.settings, store=self.flags.store, folder=str(_here()))
+        return make_up_command(self.settings, store=self.flags.store, folder=str(_current_folder()))
 
     @property
     def path(self) -> Path:
@@ -124,7 +124,7 @@ class Invocation:
         if self._store is not None:
             return self._store.reader
         if self._reader is None:
-            from mainspring.app.stores import make_reader
+            from mainspring.app.stores.store_factory import make_reader
 
             self.require_store()
             self._reader = make_reader(self.settings.store.url)
@@ -160,9 +160,9 @@ class Invocation:
     @cached_property
     def sealing(self) -> "Sealing":
         """What the configuration does with values; for acts. Raises ConfigError where its codec cannot be had."""
-        from mainspring.app.codec import sealing_of
+        from mainspring.app.setup.codec import make_sealing
 
-        return sealing_of(self.settings.store, self.settings.folder)
+        return make_sealing(self.settings.store, self.settings.folder)
 
     def opened(self, look: "Callable[[ViewOpening], T]") -> T:
         """Let `look` open what was read as far as the codec is at hand; of the rest say how it can be read."""
@@ -202,10 +202,10 @@ class Invocation:
     def make_store(self, *, anew: bool = False) -> "ProcessStore":
         """The open store, made where there is none yet; with `anew` also where there was one that is gone. Raises StoreError."""
         if self._store is None:
-            from mainspring.app.stores import make_store
+            from mainspring.app.stores.store_factory import make_store
 
             options = {"anew": True} if anew and not self.settings.store.is_remote else {}
-            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=PATIENCE, **options)
+            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=STORE_TIMEOUT_S, **options)
             store.open()
             self._store = store
             with suppress(StoreError):
@@ -214,10 +214,10 @@ class Invocation:
 
     def bring_to_form(self) -> None:
         """Bring the store that is there to this version's form, as each process does that opens it to write. Raises StoreError."""
-        from mainspring.app.stores import is_made, make_store
+        from mainspring.app.stores.store_factory import make_store, store_exists
 
-        if is_made(self.settings.store.url):
-            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=PATIENCE)
+        if store_exists(self.settings.store.url):
+            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=STORE_TIMEOUT_S)
             store.open()
             store.close()
 
@@ -336,9 +336,9 @@ class Invocation:
     def require_store(self) -> None:
         """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, NotAStoreError."""
         if not self.is_there():
-            from mainspring.app.stores import no_store
+            from mainspring.app.stores.store_factory import no_store_error
 
-            raise no_store(self.path, self._usual_store())
+            raise no_store_error(self.path, self._usual_store())
         if not self.settings.store.is_remote:
             from mainspring.store.sqlite.connection import refuse_foreign
 
@@ -358,7 +358,7 @@ class Invocation:
         except StoreGoneError:  # what opens it says so
             return
         if not is_there:
-            from mainspring.app.stores import refuse_mistyped
+            from mainspring.app.stores.store_factory import refuse_mistyped
 
             refuse_mistyped(self.path)
 
@@ -368,13 +368,13 @@ class Invocation:
 
         env = {name: value for name, value in os.environ.items() if name != "MAINSPRING_STORE_URL"}
         try:
-            settings = load(env=env, cwd=_here(), uid=os.getuid(), flags={}, config=None)
+            settings = load(env=env, cwd=_current_folder(), uid=os.getuid(), flags={}, config=None)
         except ConfigError:
             return None
         return None if settings.store.is_remote else settings.store.path
 
 
-def _here() -> Path:
+def _current_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:

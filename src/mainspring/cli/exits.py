@@ -60,7 +60,7 @@ class OutputLostError(e.MainspringError):
     code = "output_lost"
 
 
-def output_lost(why: OSError) -> OutputLostError:
+def make_output_lost_error(why: OSError) -> OutputLostError:
     """Return the error for output that could not be written; what the command did is done."""
     return OutputLostError(
         f"what was printed could not be written: {why.strerror}",
@@ -75,7 +75,7 @@ class WaitTimedOutError(e.MainspringError):
 
 
 # The first row that fits counts, so the narrower error stands above the wider one.
-TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
+EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (WaitTimedOutError, TIMED_OUT),
     (ConfirmationNeededError, USAGE),
     (DeclinedError, USAGE),
@@ -107,7 +107,7 @@ TABLE: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (KeyboardInterrupt, INTERRUPTED),
 )
 
-_RETRYABLE: Final = (
+_RETRYABLE_ERRORS: Final = (
     e.StoreFullError,
     e.StoreUnavailableError,
     e.BusyError,
@@ -117,13 +117,13 @@ _RETRYABLE: Final = (
 )
 
 
-def exit_code(error: BaseException) -> int:
+def find_exit_code(error: BaseException) -> int:
     """Return the exit code that tells of this error."""
-    return next((code for kind, code in TABLE if isinstance(error, kind)), UNEXPECTED)
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
 
 
 def is_retryable(kind: type[BaseException]) -> bool:
     """Tell whether the same command may succeed when it is given again."""
-    return issubclass(kind, _RETRYABLE) and not issubclass(
+    return issubclass(kind, _RETRYABLE_ERRORS) and not issubclass(
         kind, StoreDamagedError | StoreGoneError | e.StoreReadOnlyError
     )

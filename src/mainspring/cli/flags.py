@@ -7,7 +7,7 @@ import click
 
 
 @dataclass(slots=True)
-class Flags:
+class GlobalFlags:
     """What was given on the command line; None or False = not given."""
 
     config: str | None = None
@@ -25,7 +25,7 @@ class Flags:
     actor: str | None = None
 
 
-_TEXTS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+_TEXT_OPTIONS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("--config",), "config", "FILE", "read this configuration file"),
     (("--store",), "store", "URL", "use this store instead of the configured one"),
     (("--env", "--environment"), "environment", "NAME", "act in this environment (production, development, ...)"),
@@ -34,7 +34,7 @@ _TEXTS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("--command-id",), "command_id", "ID", "the same id twice acts once"),
     (("--actor",), "actor", "NAME", "who acts (default: user@host)"),
 )
-_SWITCHES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+_SWITCH_OPTIONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--json",), "json", "print JSON: a list for lists, an object for one thing"),
     (("-v", "--verbose"), "verbose", "tell more on stderr"),
     (("--quiet",), "quiet", "no hints and no progress"),
@@ -44,7 +44,7 @@ _SWITCHES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _record_flag(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Note a flag that was given; one that was given before the command is not taken back behind it."""
     if value == "" and param.name != "global_reason":
         raise click.BadParameter("it is empty; leave it out, or say what is meant", ctx=ctx, param=param)
@@ -52,10 +52,10 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         setattr(ctx.obj.flags, param.name.removeprefix("global_"), value)
 
 
-def global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) -> list[click.Parameter]:
+def make_global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) -> list[click.Parameter]:
     """Return the options, anew for each command; names that the command itself has are left out."""
     found: list[click.Parameter] = []
-    for names, name, metavar, text in _TEXTS:
+    for names, name, metavar, text in _TEXT_OPTIONS:
         if not taken & set(names):
             found.append(
                 click.Option(
@@ -64,10 +64,10 @@ def global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) -> list
                     help=text,
                     hidden=hidden,
                     expose_value=False,
-                    callback=_keep,
+                    callback=_record_flag,
                 )
             )
-    for names, name, text in _SWITCHES:
+    for names, name, text in _SWITCH_OPTIONS:
         if not taken & set(names):
             found.append(
                 click.Option(
@@ -76,7 +76,7 @@ def global_options(*, hidden: bool, taken: frozenset[str] = frozenset()) -> list
                     help=text,
                     hidden=hidden,
                     expose_value=False,
-                    callback=_keep,
+                    callback=_record_flag,
                 )
             )
     return found

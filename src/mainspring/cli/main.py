@@ -12,10 +12,10 @@ import click
 
 from mainspring import __version__
 from mainspring.cli import exits
-from mainspring.cli.commands import TREE
+from mainspring.cli.commands import COMMAND_TREE
 from mainspring.cli.context import Invocation
-from mainspring.cli.lazy import LazyGroup
-from mainspring.cli.report import report
+from mainspring.cli.error_report import report_error
+from mainspring.cli.lazy_group import LazyGroup
 from mainspring.domain.errors import MainspringError
 
 PROGRAM = "mainspring"
@@ -23,7 +23,7 @@ PROGRAM = "mainspring"
 
 @click.group(
     cls=LazyGroup,
-    tree=TREE,
+    tree=COMMAND_TREE,
     top=True,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -35,17 +35,17 @@ def root(ctx: click.Context) -> int | None:
     """Without a command: how things stand, or how to begin."""
     if ctx.invoked_subcommand is not None:
         return None
-    from mainspring.cli.status import welcome
+    from mainspring.cli.status.status_command import print_welcome
 
-    return welcome(ctx.obj)
+    return print_welcome(ctx.obj)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process."""
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    sys.exit(run_command_line(sys.argv[1:] if args is None else args))
 
 
-def run(args: Sequence[str]) -> int:
+def run_command_line(args: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it: nobody reads what we say
@@ -54,10 +54,10 @@ def run(args: Sequence[str]) -> int:
     if "--json" in args:  # an error while parsing must be JSON too
         invocation.flags.json = True
     try:
-        code = _call(list(args), invocation)
+        code = _call_command(list(args), invocation)
         invocation.output.data.flush()
         if code == exits.OK and (fault := invocation.store_fault()) is not None:
-            return _report_suspect(fault, None, invocation)
+            return _report_store_fault(fault, None, invocation)
     except BrokenPipeError:
         invocation.output.silence()
         return exits.OK
@@ -65,25 +65,25 @@ def run(args: Sequence[str]) -> int:
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is becomes a message and a code
         if isinstance(error, OSError) and invocation.output.is_lost(error):
-            error = exits.output_lost(error)
+            error = exits.make_output_lost_error(error)
         if (fault := invocation.store_fault()) is not None:
-            return _report_suspect(fault, error, invocation)
-        return report(error, invocation)
+            return _report_store_fault(fault, error, invocation)
+        return report_error(error, invocation)
     finally:
         invocation.close()
     return code
 
 
-def _report_suspect(fault: MainspringError, error: Exception | None, invocation: Invocation) -> int:
+def _report_store_fault(fault: MainspringError, error: Exception | None, invocation: Invocation) -> int:
     """Report the error, if any, that a suspect store answered; return the exit code of its fault, which only --json prints here."""
     if invocation.output.is_json:
-        return report(fault, invocation)
+        return report_error(fault, invocation)
     if error is not None:
-        report(error, invocation)
-    return exits.exit_code(fault)
+        report_error(error, invocation)
+    return exits.find_exit_code(fault)
 
 
-def _call(args: list[str], invocation: Invocation) -> int:
+def _call_command(args: list[str], invocation: Invocation) -> int:
     try:
         answer: Any = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=invocation)
     except (

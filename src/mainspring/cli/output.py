@@ -13,18 +13,18 @@ from typing import Any, TextIO
 
 import click
 
-from mainspring.cli.exits import output_lost
-from mainspring.cli.flags import Flags
-from mainspring.cli.table import Column, cells_of, lay_out
+from mainspring.cli.exits import make_output_lost_error
+from mainspring.cli.flags import GlobalFlags
+from mainspring.cli.table import TableColumn, format_cells, lay_out
 from mainspring.insight.words import shown
 
-_WIDTH = 80
+_DEFAULT_WIDTH = 80
 
 
 class Output:
     """The two streams of one call."""
 
-    def __init__(self, flags: Flags, env: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, flags: GlobalFlags, env: Mapping[str, str] = os.environ) -> None:
         self._flags = flags
         self._env = env
         self._kept: TextIO | None = None
@@ -59,7 +59,7 @@ class Output:
         try:
             os.dup2(sys.stderr.fileno(), number)
         except (OSError, ValueError):
-            _to_nowhere(number)
+            _discard_output(number)
         if isinstance(stdout, TextIOWrapper):
             stdout.reconfigure(line_buffering=True)
 
@@ -79,7 +79,7 @@ class Output:
 
     def silence(self) -> None:
         """Let what is still in the buffer go nowhere: nobody reads it."""
-        _to_nowhere(self.data.fileno())
+        _discard_output(self.data.fileno())
 
     @property
     def is_json(self) -> bool:
@@ -100,11 +100,11 @@ class Output:
     def width(self) -> int:
         """Characters in a line: of the terminal, else 80."""
         if not self.data.isatty():
-            return _WIDTH
+            return _DEFAULT_WIDTH
         try:
-            return os.get_terminal_size(self.data.fileno()).columns or _WIDTH
+            return os.get_terminal_size(self.data.fileno()).columns or _DEFAULT_WIDTH
         except (OSError, ValueError):
-            return _WIDTH
+            return _DEFAULT_WIDTH
 
     def paint(self, text: str, colour: str | None, *, bold: bool = False) -> str:
         """Return text in a colour, where colours are wanted."""
@@ -144,7 +144,7 @@ class Output:
         else:
             text()
 
-    def rows(self, rows: Sequence[Any], columns: Sequence[Column], *, empty: str) -> None:
+    def rows(self, rows: Sequence[Any], columns: Sequence[TableColumn], *, empty: str) -> None:
         """Print a list: a JSON array of all fields, or a table of these columns."""
         if self.is_json:
             self.json(list(rows))
@@ -155,21 +155,25 @@ class Output:
 
     def json(self, data: Any) -> None:
         """Print data as JSON, the fields of --fields only if they were given."""
-        from mainspring.cli.plain import chosen, json_text
+        from mainspring.cli.json_output import format_json, select_fields
         from mainspring.domain.values.plain_json import to_plain_json
 
         found = to_plain_json(data)
         if self._flags.fields is not None:
             fields = [field.strip() for field in self._flags.fields.split(",") if field.strip()]
-            found = [chosen(item, fields) for item in found] if isinstance(found, list) else chosen(found, fields)
-        self.line(json_text(found))
+            found = (
+                [select_fields(item, fields) for item in found]
+                if isinstance(found, list)
+                else select_fields(found, fields)
+            )
+        self.line(format_json(found))
 
-    def _table(self, rows: Sequence[Any], columns: Sequence[Column]) -> None:
+    def _table(self, rows: Sequence[Any], columns: Sequence[TableColumn]) -> None:
         """Print a table: on a terminal it fits, elsewhere each row is one whole line."""
         layout = lay_out(rows, columns, self.width if self.is_terminal else None)
-        self.line(self.paint("  ".join(cells_of(None, layout)).rstrip(), None, bold=True))
+        self.line(self.paint("  ".join(format_cells(None, layout)).rstrip(), None, bold=True))
         for row in rows:
-            cells = zip(cells_of(row, layout), layout.columns, strict=True)
+            cells = zip(format_cells(row, layout), layout.columns, strict=True)
             self.line("  ".join(self._painted(cell, column.colour(row)) for cell, column in cells).rstrip())
         if layout.left_out:
             self.hint(
@@ -190,11 +194,13 @@ class Output:
         except OSError as error:
             if stream is not sys.stderr:
                 self.silence()
-                raise output_lost(error) from error
-            _to_nowhere(stream.fileno())  # what is wrong with it cannot be told to anybody, and is no reason to fail
+                raise make_output_lost_error(error) from error
+            _discard_output(
+                stream.fileno()
+            )  # what is wrong with it cannot be told to anybody, and is no reason to fail
 
 
-def _to_nowhere(number: int) -> None:
+def _discard_output(number: int) -> None:
     """Let what is written to a descriptor be lost."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_COMPLETED = 50
+_MAX_COMPLETIONS = 50
 
 
-class RunId(StringParamType):
+class RunIdType(StringParamType):
     """A run id, its beginning or its end, @last or @failed."""
 
     name = "run"
@@ -31,7 +31,7 @@ class RunId(StringParamType):
         with suppress(Exception):  # a shell that completes must never show an error
             from mainspring.store.reads.runs import list_runs
 
-            page = ctx.obj.read_if_made(lambda reader: list_runs(reader, limit=_COMPLETED), None)
+            page = ctx.obj.read_if_made(lambda reader: list_runs(reader, limit=_MAX_COMPLETIONS), None)
             rows = page.runs if page else []
             found += [
                 CompletionItem(row.id, help=f"{row.state} {row.automation}")
@@ -41,7 +41,7 @@ class RunId(StringParamType):
         return found
 
 
-class Name(StringParamType):
+class StoredNameType(StringParamType):
     """The name of something the store knows: an automation, a queue, a lock, a worker."""
 
     name = "name"
@@ -58,21 +58,21 @@ class Name(StringParamType):
         return []
 
 
-def automation_names(reader: Any) -> list[str]:
+def read_automation_names(reader: Any) -> list[str]:
     """Return the names of all automations."""
     from mainspring.store.reads.status import automations
 
     return [view.name for view in automations(reader)]
 
 
-def queue_names(reader: Any) -> list[str]:
+def read_queue_names(reader: Any) -> list[str]:
     """Return the names of all queues."""
     from mainspring.store.reads.status import queue_views
 
     return [view.name for view in queue_views(reader)]
 
 
-class OfRun(StringParamType):
+class RunPartType(StringParamType):
     """Something of the run that stands before it on the line: a step, a choice of its question."""
 
     def __init__(self, names_in: "Callable[[Any, str], list[str]]", kind: str) -> None:
@@ -90,14 +90,14 @@ class OfRun(StringParamType):
         return []
 
 
-def _steps_of(reader: Any, run: str) -> list[str]:
+def _read_step_names(reader: Any, run: str) -> list[str]:
     from mainspring.insight.steps import lines_of
     from mainspring.store.reads.runs import story
 
     return [line.name for line in lines_of(story(reader, run)) if line.kind == "step"]
 
 
-def _choices_of(reader: Any, run: str) -> list[str]:
+def _read_choices(reader: Any, run: str) -> list[str]:
     from mainspring.domain.clock import SystemClock
     from mainspring.insight.waits import choices, open_questions
     from mainspring.store.reads.runs import waits_of
@@ -106,14 +106,14 @@ def _choices_of(reader: Any, run: str) -> list[str]:
     return [choice for question in questions for choice in choices(question)]
 
 
-STEP = OfRun(_steps_of, "step")
-CHOICE = OfRun(_choices_of, "choice")
-AUTOMATION = Name(automation_names, "automation")
-QUEUE = Name(queue_names, "queue")
-RUN = RunId()
+STEP = RunPartType(_read_step_names, "step")
+CHOICE = RunPartType(_read_choices, "choice")
+AUTOMATION = StoredNameType(read_automation_names, "automation")
+QUEUE = StoredNameType(read_queue_names, "queue")
+RUN = RunIdType()
 
 
-def once(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+def read_single_value(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
     """Return the value of an option that looks as if it could be repeated, and is declared `multiple`: none is dropped in silence."""
     if len(values) > 1:
         shown = ", ".join(map(repr, values))
@@ -121,8 +121,8 @@ def once(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) ->
     return values[0] if values else None
 
 
-def _fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
-    text = once(ctx, param, values)
+def _read_fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    text = read_single_value(ctx, param, values)
     if text is not None and not re.fullmatch("[0-9a-f]{4,12}", text.lower()):
         raise click.BadParameter(
             "write the 12 digits that `failed list --by error` shows, or at least the first four", ctx=ctx, param=param
@@ -130,38 +130,44 @@ def _fingerprint(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return text.lower() if text is not None else None
 
 
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 
 
-def at_most(default: int) -> Callable[[F], F]:
+def make_limit_option(default: int) -> Callable[[F], F]:
     """Add --limit with this default."""
     return click.option(
-        "--limit", type=click.IntRange(1, MOST_LISTED), default=default, show_default=True, help="at most so many"
+        "--limit", type=click.IntRange(1, MAX_LISTED), default=default, show_default=True, help="at most so many"
     )
 
 
-limit = at_most(20)
-name = click.option("--name", type=AUTOMATION, multiple=True, callback=once, help="only of this automation")
-since = click.option(
+limit_option = make_limit_option(20)
+name_option = click.option(
+    "--name", type=AUTOMATION, multiple=True, callback=read_single_value, help="only of this automation"
+)
+since_option = click.option(
     "--since",
     metavar="TIME",
     multiple=True,
-    callback=once,
+    callback=read_single_value,
     help="only from then on: 2h, 3d, 2026-01-05, 2026-01-05T03:00",
 )
 
 
-def _moment(flag: str, told: str) -> Callable[[F], F]:
-    return click.option(flag, metavar="TIME", multiple=True, callback=once, help=told)
+def _make_time_option(flag: str, told: str) -> Callable[[F], F]:
+    return click.option(flag, metavar="TIME", multiple=True, callback=read_single_value, help=told)
 
 
-until = _moment("--until", "only before then")
-ended_since = _moment("--ended-since", "only what ended, or stood still for a person, from then on")
-ended_until = _moment("--ended-until", "only what ended, or stood still for a person, before then")
-error = click.option(
-    "--error", metavar="FINGERPRINT", multiple=True, callback=_fingerprint, help="only those that failed by this error"
+until_option = _make_time_option("--until", "only before then")
+ended_since_option = _make_time_option("--ended-since", "only what ended, or stood still for a person, from then on")
+ended_until_option = _make_time_option("--ended-until", "only what ended, or stood still for a person, before then")
+error_option = click.option(
+    "--error",
+    metavar="FINGERPRINT",
+    multiple=True,
+    callback=_read_fingerprint,
+    help="only those that failed by this error",
 )
-state = click.option(
+state_option = click.option(
     "--state",
     "states",
     type=click.Choice([state.value for state in RunState]),
@@ -170,17 +176,17 @@ state = click.option(
 )
 
 
-def filters(function: F) -> F:
+def add_filter_options(function: F) -> F:
     """Add the options by which runs are selected: --state --name --since --limit."""
-    return state(name(since(limit(function))))
+    return state_option(name_option(since_option(limit_option(function))))
 
 
-def states_of(given: tuple[str, ...]) -> tuple[RunState, ...]:
+def read_states(given: tuple[str, ...]) -> tuple[RunState, ...]:
     """Return the states of --state."""
     return tuple(RunState(state) for state in given)
 
 
-def since_at(invocation: "Invocation", text: str | None) -> int | None:
+def read_instant(invocation: "Invocation", text: str | None) -> int | None:
     """Return the instant (ms UTC) that --since, --at or --until means: a span before now, or a date and time.
 
     Raises:

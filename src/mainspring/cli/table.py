@@ -5,16 +5,16 @@ from typing import Any, Final, NamedTuple
 
 from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
 
-_GAP: Final = 2
-_READABLE: Final = 16
+_GAP_CELLS: Final = 2
+_READABLE_WIDTH: Final = 16
 """So wide a column stays that may be cut, while there is one to be left out instead, ..."""
-_LEAST: Final = 6
+_MIN_WIDTH: Final = 6
 """... and so wide for good."""
-_WHOLE: Final = 1_000
+_MAX_CELL_WIDTH: Final = 1_000
 """Cells of a text where there is no terminal: nothing that people write is cut, and a megabyte from outside takes no more."""
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column of a table: its title, the text of a row's cell, and the colour of that text (None = plain).
 
     `cut` = its text may be cut in a narrow terminal, by `fit`; `most` = so many cells it takes at a terminal however wide that is;
@@ -31,35 +31,37 @@ class Column(NamedTuple):
     fit: Callable[[str, int], str] = cut_to_width
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """Columns that are shown, how wide each is, and the titles of those that were left out."""
 
-    columns: list[Column]
+    columns: list[TableColumn]
     widths: list[int]
     left_out: list[str]
 
 
-def lay_out(rows: Sequence[Any], columns: Sequence[Column], width: int | None) -> Layout:
+def lay_out(rows: Sequence[Any], columns: Sequence[TableColumn], width: int | None) -> TableLayout:
     """Return how a table fits into `width` cells (None = no terminal: up to 1,000 a text). State, severity, ids and ages are never cut."""
     kept = {
         place: max(text_width(column.title), *(text_width(column.text(row)) for row in rows))
         for place, column in enumerate(columns)
     }
-    most = {place: _WHOLE if width is None else column.most for place, column in enumerate(columns) if column.cut}
+    most = {
+        place: _MAX_CELL_WIDTH if width is None else column.most for place, column in enumerate(columns) if column.cut
+    }
     kept = {place: min(natural, most.get(place) or natural) for place, natural in kept.items()}
     left_out: list[int] = []
     if width is not None:
         spare = [place for place, column in enumerate(columns) if column.spare]
-        while _least(kept, columns, _READABLE) > width and spare:
+        while _least_width(kept, columns, _READABLE_WIDTH) > width and spare:
             place = spare.pop()
             del kept[place]
             left_out.insert(0, place)
-        _narrow(kept, columns, width)
+        _narrow_columns(kept, columns, width)
     shown = sorted(kept)
-    return Layout([columns[n] for n in shown], [kept[n] for n in shown], [columns[n].title for n in left_out])
+    return TableLayout([columns[n] for n in shown], [kept[n] for n in shown], [columns[n].title for n in left_out])
 
 
-def cells_of(row: Any, layout: Layout) -> list[str]:
+def format_cells(row: Any, layout: TableLayout) -> list[str]:
     """Return the cells of a row (None = the titles), cut and padded."""
     texts = [column.title if row is None else column.text(row) for column in layout.columns]
     return [
@@ -68,17 +70,17 @@ def cells_of(row: Any, layout: Layout) -> list[str]:
     ]
 
 
-def _least(widths: dict[int, int], columns: Sequence[Column], readable: int) -> int:
+def _least_width(widths: dict[int, int], columns: Sequence[TableColumn], readable: int) -> int:
     """Return how narrow a table can be in which each column that may be cut is still so wide."""
     cells = (min(width, readable) if columns[place].cut else width for place, width in widths.items())
-    return sum(cells) + _GAP * (len(widths) - 1)
+    return sum(cells) + _GAP_CELLS * (len(widths) - 1)
 
 
-def _narrow(widths: dict[int, int], columns: Sequence[Column], width: int) -> None:
+def _narrow_columns(widths: dict[int, int], columns: Sequence[TableColumn], width: int) -> None:
     """Take what is too much from the widest column that may be cut, cell by cell."""
-    over = sum(widths.values()) + _GAP * (len(widths) - 1) - width
+    over = sum(widths.values()) + _GAP_CELLS * (len(widths) - 1) - width
     while over > 0:
-        flexible = [place for place in widths if columns[place].cut and widths[place] > _LEAST]
+        flexible = [place for place in widths if columns[place].cut and widths[place] > _MIN_WIDTH]
         if not flexible:
             return
         widest = max(flexible, key=lambda place: widths[place])

@@ -2,7 +2,7 @@
 
 from mainspring import __version__
 from mainspring.cli.context import Invocation, pass_invocation
-from mainspring.cli.lazy import command
+from mainspring.cli.lazy_group import command
 
 
 @command("version", "print the version")

@@ -7,8 +7,8 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from mainspring.app.own_findings import OwnFindings
-from mainspring.app.post_process import PostProcess
+from mainspring.app.processes.background_process import BackgroundProcess
+from mainspring.app.processes.finding_reporter import FindingReporter
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
@@ -29,7 +29,7 @@ _CHECK_EVERY_S = 10.0
 class HookDoor:
     """Kept up by `keep()` in the loop's thread; it is open once the store was."""
 
-    def __init__(self, process: PostProcess) -> None:
+    def __init__(self, process: BackgroundProcess) -> None:
         self._process = process
         self._sealing = process.project.sealing
         self.largest_value = self._sealing.limit
@@ -48,7 +48,7 @@ class HookDoor:
         """Why webhooks are taken in at another address than senders expect, for people; of no concern before there are webhooks."""
         self.pages_trouble: str | None = None
         """Why no pages are served, for people."""
-        self._findings = OwnFindings(process)
+        self._findings = FindingReporter(process)
         self._values = SecretValues(process.project.secrets)
         self._checked_at = -_CHECK_EVERY_S
 

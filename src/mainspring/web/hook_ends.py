@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.app.handle import heir_of
+from mainspring.app.handle import find_continuation
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.states import TERMINAL_STATES, UNDECIDED_STATES, DeliveryState, RunState
 from mainspring.domain.values.sealing import Sealing
@@ -107,7 +107,7 @@ class HookEnds:
     def _end_of(self, run: str) -> RunEnd | None:
         """Return how a run ended, or the one that it began anew as; None while it goes on, or waits for a person."""
         view = run_view(self._reader, run)
-        while view.state in TERMINAL_STATES and (heir := heir_of(view)) is not None:
+        while view.state in TERMINAL_STATES and (heir := find_continuation(view)) is not None:
             view = run_view(self._reader, heir)
         if view.state not in TERMINAL_STATES:
             return None

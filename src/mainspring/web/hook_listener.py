@@ -4,8 +4,8 @@ import asyncio
 import logging
 import socket
 
-from mainspring.app.listen_addresses import is_default, note_address
-from mainspring.app.post_process import PostProcess
+from mainspring.app.processes.background_process import BackgroundProcess
+from mainspring.app.processes.listen_addresses import is_default, record_address
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.text.ip_networks import IpNetworks
 from mainspring.web.allowed_hosts import AllowedHosts
@@ -27,7 +27,7 @@ _LOG = logging.getLogger("mainspring.web.hooks")
 class HookListener:
     """Listens until it is told to end. An address that cannot be had is tried again: probes and figures are answered all the same."""
 
-    def __init__(self, process: PostProcess, door: HookDoor) -> None:
+    def __init__(self, process: BackgroundProcess, door: HookDoor) -> None:
         self._process = process
         self._door = door
         web, self._settings = process.project.settings.web, process.project.settings.hooks
@@ -79,7 +79,7 @@ class HookListener:
             if self._process.is_open and self._door.table.is_read:
                 break
             await asyncio.sleep(_NOTE_AGAIN_S)
-        note_address(self._process.store, "hooks.bind", bind)
+        record_address(self._process.store, "hooks.bind", bind)
         settings, taken = self._process.project.settings, self._settings.bind
         if bind == taken or not is_default(settings, "hooks.bind"):
             return

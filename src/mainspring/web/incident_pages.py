@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mainspring import __version__
-from mainspring.app.runbooks import Runbooks
+from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.config import Settings
 from mainspring.domain.access.incident_link import LINK_SECRET_NAME, IncidentLinkToken, verify_link_token
 from mainspring.domain.clock import Clock
@@ -138,7 +138,7 @@ class IncidentPages:
         self._site = OwnSite(settings.web)
         self._forms = strangers_forms()
         self._assets = Assets()
-        self._runbooks = Runbooks(settings)
+        self._runbooks = RunbookFinder(settings)
         self._pages = templates(self._zone, clock)
 
     def routes(self) -> list[Route]:

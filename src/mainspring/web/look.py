@@ -5,8 +5,8 @@ import time
 
 import msgspec
 
-from mainspring.app.here import Here, look_here
-from mainspring.app.post_process import PostProcess
+from mainspring.app.processes.background_process import BackgroundProcess
+from mainspring.app.processes.host_status import HostStatus, read_host_status
 from mainspring.domain.errors import MainspringError
 
 _EVERY_S = 1.0
@@ -17,14 +17,14 @@ STALE_S = 5.0
 class Seen(msgspec.Struct, frozen=True):
     """The last look that was answered, and when it was (monotonic seconds)."""
 
-    here: Here
+    here: HostStatus
     at: float
 
 
 class Look:
     """Kept up by `keep()` in the loop's thread."""
 
-    def __init__(self, process: PostProcess) -> None:
+    def __init__(self, process: BackgroundProcess) -> None:
         self._process = process
         self._seen: Seen | None = None
         self._trouble = "the store has not answered yet"
@@ -34,7 +34,9 @@ class Look:
         await self._process.open()
         while True:
             try:
-                here = await asyncio.to_thread(look_here, self._process.store.reader, self._process.store.clock.now())
+                here = await asyncio.to_thread(
+                    read_host_status, self._process.store.reader, self._process.store.clock.now()
+                )
             except MainspringError as error:
                 self._trouble = error.message.splitlines()[0]
             else:

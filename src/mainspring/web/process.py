@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mainspring.app.listen_addresses import is_default, note_address, with_address
-from mainspring.app.post_process import PostProcess, run_post
+from mainspring.app.processes.background_process import BackgroundProcess, run_background_process
+from mainspring.app.processes.listen_addresses import is_default, record_address, with_address
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.resources.secret_store import SecretStore
 from mainspring.web.api.call import Site
@@ -40,7 +40,7 @@ _COLLECT_AFTER = 20_000
 """New objects between two looks for cycles. A page makes as many, and leaves few in cycles."""
 
 
-async def serve(process: PostProcess) -> int:
+async def serve(process: BackgroundProcess) -> int:
     """Answer until the process is told to end."""
     look, door = Look(process), HookDoor(process)
     keeping = (look.keep(), door.keep(), hide_secrets(process.project.secrets))
@@ -91,7 +91,9 @@ async def serve(process: PostProcess) -> int:
     return await _close(process, looking)
 
 
-async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.Task[Any]]) -> socket.socket | None:
+async def _listen(
+    process: BackgroundProcess, door: HookDoor, ends: Sequence[asyncio.Task[Any]]
+) -> socket.socket | None:
     """Return the socket of the pages; None if one of `ends` comes first.
 
     Where another process has the default port, the settings of this one get the next that is free. Any other address that is taken is
@@ -117,7 +119,7 @@ async def _listen(process: PostProcess, door: HookDoor, ends: Sequence[asyncio.T
             return None
 
 
-async def _close(process: PostProcess, looking: Sequence[asyncio.Task[Any]]) -> int:
+async def _close(process: BackgroundProcess, looking: Sequence[asyncio.Task[Any]]) -> int:
     """End what looks at the store, and close it; return the exit code. Raises what ended one of them."""
     for one in looking:
         if one.done() and not one.cancelled():
@@ -134,13 +136,13 @@ async def hide_secrets(secrets: SecretStore) -> None:
         await asyncio.sleep(_SECRETS_EVERY_S)
 
 
-async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
+async def tell_ways_in(process: BackgroundProcess, ways: WaysIn) -> None:
     """Say, once the store is open, how to come in; it lasts as long as the process."""
     while True:
         if process.is_open:
             break
         await asyncio.sleep(_AGAIN_S)
-    note_address(process.store, "web.bind", process.project.settings.web.bind)
+    record_address(process.store, "web.bind", process.project.settings.web.bind)
     try:
         said = await ways.invitation(again=sys.stderr.isatty())
     except MainspringError as error:
@@ -154,4 +156,4 @@ async def tell_ways_in(process: PostProcess, ways: WaysIn) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_post(serve))
+    sys.exit(run_background_process(serve))

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mainspring.app.post_process import PostProcess
+from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.domain.errors import MainspringError
 from mainspring.operations.metrics.figures_reader import FiguresReader
 from mainspring.web.allowed_hosts import is_local
@@ -33,7 +33,7 @@ class Routes:
 
     def __init__(
         self,
-        process: PostProcess,
+        process: BackgroundProcess,
         look: Look,
         token: Token | None,
         *,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.calendars import calendars_of
 from mainspring.app.project import Project
+from mainspring.app.setup.calendars import make_calendars
 from mainspring.config.settings import CalendarSettings
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
@@ -38,7 +38,7 @@ def load(tmp_path, monkeypatch):
 
 
 def made(**settings):
-    return calendars_of({"c": CalendarSettings(**settings)}, NOW)["c"]()
+    return make_calendars({"c": CalendarSettings(**settings)}, NOW)["c"]()
 
 
 def test_holidays_become_dates_for_years_ahead():
@@ -89,7 +89,7 @@ def test_dates_of_another_year_leave_the_key_as_it_is(load):
     """Next year's announcement is of the same schedule."""
     text = 'import mainspring as ms\n@ms.task(cron="0 9 * * *", calendar="banks")\ndef pay() -> None: ...\n'
     first = build_announcement(load(BANKS, one_py=text), NOW).schedules[0]
-    later = calendars_of({"banks": CalendarSettings(holidays=("DE-BY",))}, NOW + 400 * 86_400_000)["banks"]()
+    later = make_calendars({"banks": CalendarSettings(holidays=("DE-BY",))}, NOW + 400 * 86_400_000)["banks"]()
     assert later.key == made(holidays=("DE-BY",)).key.replace('"c"', '"banks"')
     assert first.key.startswith("cron 0 9 * * * UTC {")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.channels import addresses_of, circumstances_of, open_links, routing_of
+from mainspring.app.alerting.channels import channel_addresses, make_routing, notice_context, open_links
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
@@ -32,7 +32,7 @@ def test_examples_of_the_page_are_a_configuration(read):
     blocks = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 5
     settings = read("".join(blocks))
-    routing = routing_of(settings)
+    routing = make_routing(settings)
 
     def told(severity, **more):
         what = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
@@ -52,14 +52,14 @@ def test_examples_of_the_page_are_a_configuration(read):
 def test_times_and_zone_are_those_of_the_configuration(read):
     """Spans become milliseconds; the zone is the project's."""
     settings = read('[project]\nname = "ops"\ntimezone = "Europe/Berlin"\n[notify]\ngroup_wait = "5s"\nrepeat = "1h"\n')
-    routing = routing_of(settings)
+    routing = make_routing(settings)
     assert (routing.group_wait_ms, routing.repeat_ms, routing.escalate_after_ms) == (5_000, 3_600_000, 900_000)
-    assert routing.zone.key == circumstances_of(settings).zone.key == "Europe/Berlin"
+    assert routing.zone.key == notice_context(settings).zone.key == "Europe/Berlin"
 
 
 def test_terminal_is_always_a_channel(read):
     """Where nothing is configured it is the one that is told; a channel may have its name."""
-    assert addresses_of(read("")) == {"terminal": "terminal"}
-    assert addresses_of(read('[notify.channels]\nterminal = "pagerduty://secret:x"\n')) == {
+    assert channel_addresses(read("")) == {"terminal": "terminal"}
+    assert channel_addresses(read('[notify.channels]\nterminal = "pagerduty://secret:x"\n')) == {
         "terminal": "pagerduty://secret:x"
     }

@@ -5,7 +5,7 @@ import platform
 import msgspec
 import pytest
 
-from mainspring.app.circumstances import circumstances_of, marks_of, versions
+from mainspring.app.setup.run_conditions import digest_settings, read_run_conditions, read_versions
 from mainspring.config import load
 from mainspring.domain.runs.run_conditions import ConditionKind
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -22,8 +22,8 @@ def settings(tmp_path):
 
 def test_setting_that_is_changed_has_another_mark(settings):
     """And all others the same; what is not set has none."""
-    was = marks_of(settings("[worker]\nthreads = 3\nconcurrency = 7"))
-    now = marks_of(settings("[worker]\nthreads = 4\nconcurrency = 7"))
+    was = digest_settings(settings("[worker]\nthreads = 3\nconcurrency = 7"))
+    now = digest_settings(settings("[worker]\nthreads = 4\nconcurrency = 7"))
     assert was.keys() == now.keys() == {"worker.threads", "worker.concurrency"}
     assert was["worker.threads"] != now["worker.threads"]
     assert was["worker.concurrency"] == now["worker.concurrency"]
@@ -31,7 +31,9 @@ def test_setting_that_is_changed_has_another_mark(settings):
 
 def test_secret_is_not_in_a_mark(settings):
     """Two passwords of one address give one mark, and no value can be read from it."""
-    marks = [marks_of(settings(f'[store]\nurl = "postgresql://u:{word}@h/db"')) for word in ("hunter2", "other-one")]
+    marks = [
+        digest_settings(settings(f'[store]\nurl = "postgresql://u:{word}@h/db"')) for word in ("hunter2", "other-one")
+    ]
     assert marks[0] == marks[1]
     assert "hunter2" not in str(marks)
 
@@ -40,26 +42,27 @@ def test_known_secret_is_not_in_a_mark_wherever_it_stands(settings):
     """Also under a key that does not look like one: nobody can try words until a mark fits."""
     KNOWN_SECRETS.add(["zq-marked-one", "zq-marked-two"])
     marks = [
-        marks_of(settings(f'[project]\nname = "shop of {word}"')) for word in ("zq-marked-one", "zq-marked-two", "me")
+        digest_settings(settings(f'[project]\nname = "shop of {word}"'))
+        for word in ("zq-marked-one", "zq-marked-two", "me")
     ]
     assert marks[0] == marks[1] != marks[2]
 
 
 def test_flags_of_one_process_are_no_configuration(settings):
     """Several may run on a host with different ones."""
-    assert marks_of(settings("[up]\nprocesses = 2\n[worker]\ntags = ['gpu']")) == {}
+    assert digest_settings(settings("[up]\nprocesses = 2\n[worker]\ntags = ['gpu']")) == {}
 
 
 def test_runtime_tells_python_and_packages():
     """Those that can be imported here."""
-    found = versions()
+    found = read_versions()
     assert found["Python"] == platform.python_version()
     assert found["msgspec"] == msgspec.__version__
 
 
 def test_both_are_of_this_host(settings):
     """By its name, as people know it."""
-    configuration, runtime = circumstances_of(settings(""))
+    configuration, runtime = read_run_conditions(settings(""))
     assert (configuration.kind, runtime.kind) == (ConditionKind.CONFIGURATION, ConditionKind.RUNTIME)
     assert configuration.subject == runtime.subject
     assert configuration.subject.startswith("host:")

@@ -12,8 +12,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.app import client as client_module
+from mainspring.app.api_errors import DeniedError, make_api_error
 from mainspring.app.client import Client
-from mainspring.app.told_error import DeniedError, error_of
 from mainspring.domain import errors
 from mainspring.domain.errors import (
     ArgumentError,
@@ -60,7 +60,7 @@ class Unsure(httpx2.AsyncBaseTransport):
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
-    monkeypatch.setattr(client_module, "WAIT_S", 0.0)  # a wait at the server is tested beside the API
+    monkeypatch.setattr(client_module, "SERVER_WAIT_S", 0.0)  # a wait at the server is tested beside the API
     found = sqlite_world(tmp_path)
     yield found
     found.api.close()
@@ -216,18 +216,18 @@ def test_every_error_of_the_service_comes_back_as_itself():
         *(kind("said", hint="do") for kind in (errors.KeyConflictError, errors.OptionError, errors.StoreFullError)),
     ):
         told = problem_of(error)
-        found = error_of(told.status, msgspec.json.encode(told), "http://here")
+        found = make_api_error(told.status, msgspec.json.encode(told), "http://here")
         assert (type(found), found.message, found.hint) == (type(error), error.message, error.hint)
-    assert error_of(429, msgspec.json.encode(problem_of(BusyError(timedelta(seconds=3)))), "").retry_after == timedelta(
-        seconds=3
-    )
+    assert make_api_error(
+        429, msgspec.json.encode(problem_of(BusyError(timedelta(seconds=3)))), ""
+    ).retry_after == timedelta(seconds=3)
     assert (
-        found := error_of(422, msgspec.json.encode(problem_of(ValueRefusedError("x", "$.a", "large"))), "")
+        found := make_api_error(422, msgspec.json.encode(problem_of(ValueRefusedError("x", "$.a", "large"))), "")
     ).path == "$.a"
     assert (found.what, found.why) == ("x", "large")
-    assert type(error_of(500, b"<html>", "http://here")) is StoreUnavailableError
-    assert type(error_of(418, b"<html>", "http://here")) is MainspringError
-    assert type(error_of(404, b'{"code": "no_path", "detail": "x"}', "http://here")) is NotFoundError
+    assert type(make_api_error(500, b"<html>", "http://here")) is StoreUnavailableError
+    assert type(make_api_error(418, b"<html>", "http://here")) is MainspringError
+    assert type(make_api_error(404, b'{"code": "no_path", "detail": "x"}', "http://here")) is NotFoundError
 
 
 @pytest.mark.parametrize("url", ["here", "ftp://here", "http://", "https://ann:secret@here", "http://[::1"])

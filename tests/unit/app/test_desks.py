@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.app.desks import Desks
+from mainspring.app.workers.consumers import ConsumerFactory
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
@@ -49,7 +49,7 @@ async def watching(folder: Path, store: Store):
     known = CachedTrigger(
         "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None
     )
-    desk = Desks(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
+    desk = ConsumerFactory(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
     running = asyncio.create_task(desk.run())
     try:
         yield

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from mainspring.app.watching import look_and_tell
+from mainspring.app.alerting.watcher import evaluate_and_notify
 from mainspring.config import load
 from mainspring.store.commands.automations import Announce, AutomationRow, PauseAutomation
 from mainspring.store.sqlite.store import SqliteStore
@@ -24,11 +24,11 @@ def test_digest_is_told_once_at_its_time(tmp_path, capsys):
             Announce("code", (AutomationRow("backup", "task", 1, "f", b'{"kind":"task","name":"backup"}'),), ())
         )
         store.apply(PauseAutomation("backup", None, "ann", None))
-        look_and_tell(settings, store, within_s=5.0)
+        evaluate_and_notify(settings, store, within_s=5.0)
         assert capsys.readouterr().err == ""
         clock.advance(timedelta(days=2))
         for _ in range(2):
-            look_and_tell(settings, store, within_s=5.0)
+            evaluate_and_notify(settings, store, within_s=5.0)
         said = capsys.readouterr().err
     finally:
         store.close()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mainspring.app.exec_plan import ExecPlan
-from mainspring.app.exec_process import ExecProcess
+from mainspring.app.exec.plan import ExecPlan
+from mainspring.app.exec.process import ExecProcess
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.engine.commands.exec_run import ExecRunSpec
 from mainspring.engine.definitions.scripts import build_command_definition

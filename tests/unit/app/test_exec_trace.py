@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mainspring.app import exec_trace
-from mainspring.app.exec_trace import trace_own
+from mainspring.app.exec import trace_export
+from mainspring.app.exec.trace_export import export_own_trace
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.runs.trace_span import trace_id_of
@@ -35,7 +35,7 @@ def settings(folder, endpoint):
 
 def test_run_reaches_the_collector(tmp_path, collector, run):
     """With all its spans."""
-    assert trace_own(settings(tmp_path, collector.endpoint), *run) is None
+    assert export_own_trace(settings(tmp_path, collector.endpoint), *run) is None
     assert {one.trace for one in collector.spans} == {trace_id_of("r_1").hex()}
     assert collector.names()["backup attempt"] == 2
 
@@ -43,13 +43,13 @@ def test_run_reaches_the_collector(tmp_path, collector, run):
 def test_what_kept_it_from_being_sent_is_returned(tmp_path, collector, run):
     """Whatever it is, nothing is raised."""
     collector.status = 400
-    assert trace_own(settings(tmp_path, collector.endpoint), *run) == "it answers 400"
-    assert trace_own(settings(tmp_path, "http://127.0.0.1:9"), *run)
-    assert trace_own(settings(tmp_path, None), *run) is None
+    assert export_own_trace(settings(tmp_path, collector.endpoint), *run) == "it answers 400"
+    assert export_own_trace(settings(tmp_path, "http://127.0.0.1:9"), *run)
+    assert export_own_trace(settings(tmp_path, None), *run) is None
 
 
 def test_slow_collector_is_not_waited_for(tmp_path, collector, run, monkeypatch):
     """But for as long as is said, whether the sending gives up first or who waits for it."""
-    monkeypatch.setattr(exec_trace, "WITHIN_S", 0.01)
+    monkeypatch.setattr(trace_export, "EXPORT_TIMEOUT_S", 0.01)
     collector.slow_s = 30.0
-    assert trace_own(settings(tmp_path, collector.endpoint), *run) is not None
+    assert export_own_trace(settings(tmp_path, collector.endpoint), *run) is not None

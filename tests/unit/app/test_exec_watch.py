@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mainspring.app import watching
-from mainspring.app.exec_watch import watch_own
+from mainspring.app.alerting import watcher
+from mainspring.app.exec.self_watch import watch_own_automation
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failures.failure import Failure
@@ -32,7 +32,7 @@ def store(tmp_path):
 def looks(monkeypatch):
     """The looks that were made."""
     made = []
-    monkeypatch.setattr(watching, "look_and_tell", lambda _settings, _store, **how: made.append(how))
+    monkeypatch.setattr(watcher, "evaluate_and_notify", lambda _settings, _store, **how: made.append(how))
     return made
 
 
@@ -59,7 +59,7 @@ def observe(store, *, well=()):
 
 def test_success_of_what_is_well_costs_no_look(store, tmp_path, looks):
     """It is what happens a thousand times a day."""
-    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert looks == []
 
 
@@ -67,14 +67,14 @@ def test_success_of_what_is_well_costs_no_look(store, tmp_path, looks):
 def test_untold_failure_is_looked_at_by_whoever_comes(store, tmp_path, looks, automation):
     """Its own process may have died before it could tell."""
     fail(store)
-    watch_own(settings(tmp_path, **CHANNEL), store, automation)
+    watch_own_automation(settings(tmp_path, **CHANNEL), store, automation)
     assert len(looks) == 1
 
 
 def test_open_incident_is_looked_at_by_its_own(store, tmp_path, looks):
     """A success may be its end; another command has no part in what is wrong and was told."""
     observe(store)
-    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert len(looks) == 1
 
 
@@ -83,14 +83,14 @@ def test_what_could_not_be_told_is_told_by_the_next_call(store, tmp_path, looks)
     observe(store)
     store.clock.forward(1_000)
     observe(store, well=("backup",))
-    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert len(looks) == 1
 
 
 def test_without_channels_nobody_is_told(store, tmp_path, looks):
     """Whoever called the command has its exit code and its words."""
     fail(store)
-    watch_own(settings(tmp_path), store, "backup")
+    watch_own_automation(settings(tmp_path), store, "backup")
     assert looks == []
 
 
@@ -101,6 +101,6 @@ def test_fault_of_the_watch_is_no_fault_of_the_command(store, tmp_path, monkeypa
     def away(*_args, **_how):
         raise StoreUnavailableError("the server is away")
 
-    monkeypatch.setattr(watching, "look_and_tell", away)
-    watch_own(settings(tmp_path, **CHANNEL), store, "backup")
+    monkeypatch.setattr(watcher, "evaluate_and_notify", away)
+    watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert "backup: nobody could be told how it ended" in capfd.readouterr().err

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 import mainspring as ms
-from mainspring.app.backups import back_up, restore
-from mainspring.app.stores import make_store
-from mainspring.cli.main import run
+from mainspring.app.stores.backups import back_up, restore_backup
+from mainspring.app.stores.store_factory import make_store
+from mainspring.cli.main import run_command_line
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
@@ -120,7 +120,7 @@ def restored(site):
     copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path
     automation.pause(store, "report", act=site.act())
     site.close()
-    done = restore(copy, site.url, clock=site.clock)
+    done = restore_backup(copy, site.url, clock=site.clock)
     site.open()
     site.top = top
     return site, done
@@ -221,7 +221,7 @@ def test_one_lost_due_time_is_told_in_the_singular(restored, capsys):
     but_one = msgspec.structs.replace(found, slots=found.slots[1:])
     catch_up.dismiss(site.opened, catch_up.choose_to_dismiss(but_one, ()), act=site.act("d"))
     assert undecided_text(site.opened.reader) == "1 due time of the lost interval is undecided"
-    assert run(["--store", site.url, "db", "restore", "--lost"]) == 0
+    assert run_command_line(["--store", site.url, "db", "restore", "--lost"]) == 0
     assert "1 due time:\n" in capsys.readouterr().out
 
 
@@ -260,6 +260,6 @@ def test_store_that_was_lost_altogether_says_that_changes_are_not_known(site):
     else:
         schema = site.url.partition("?schema=")[2]
         site.change(f"drop schema {schema} cascade")
-    restore(copy, site.url, clock=site.clock)
+    restore_backup(copy, site.url, clock=site.clock)
     site.open()
     assert site.reads.lost_interval(100).changes is None

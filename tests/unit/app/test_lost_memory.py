@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.lost_memory import Lost, LostMemory
+from mainspring.app.alerting.outage_log import Outage, OutageLog
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def shm(tmp_path, monkeypatch):
     folder = tmp_path / "shm"
     folder.mkdir()
     folder.chmod(0o1777)
-    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", (folder,))
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", (folder,))
     return folder
 
 
@@ -27,17 +27,17 @@ def full(tmp_path, shm):
 
 def test_spare_place_is_known_to_others_and_to_its_project_alone(full):
     """Another process reads it; another spool has nothing to do with it."""
-    LostMemory(full).remember(Lost(1_000, {"ops": None}))
-    assert LostMemory(full).recall() == Lost(1_000, {"ops": None})
-    assert not LostMemory(full.with_name("other")).exists()
+    OutageLog(full).remember(Outage(1_000, {"ops": None}))
+    assert OutageLog(full).recall() == Outage(1_000, {"ops": None})
+    assert not OutageLog(full.with_name("other")).exists()
 
 
 def test_file_is_for_its_user_alone(tmp_path, full, shm):
     """Whatever the umask is, wherever it lies: the fault in it may name what nobody else is to know."""
     before = os.umask(0)
     try:
-        LostMemory(tmp_path / "spool").remember(Lost(1_000, fault="password of ann refused"))
-        LostMemory(full).remember(Lost(1_000))
+        OutageLog(tmp_path / "spool").remember(Outage(1_000, fault="password of ann refused"))
+        OutageLog(full).remember(Outage(1_000))
     finally:
         os.umask(before)
     written = [*tmp_path.glob("*.store-lost.json"), *shm.rglob("*.json")]
@@ -47,13 +47,13 @@ def test_file_is_for_its_user_alone(tmp_path, full, shm):
 
 def test_file_beside_the_spool_takes_the_word_back(full, shm):
     """Once there is room the spare one goes, which is read before it."""
-    memory = LostMemory(full)
-    memory.remember(Lost(1_000))
+    memory = OutageLog(full)
+    memory.remember(Outage(1_000))
     full.parent.unlink()
     full.parent.mkdir()
-    memory.remember(Lost(1_000, {"ops": None}))
+    memory.remember(Outage(1_000, {"ops": None}))
     assert list(shm.rglob("*.json")) == []
-    assert LostMemory(full).recall() == Lost(1_000, {"ops": None})
+    assert OutageLog(full).recall() == Outage(1_000, {"ops": None})
 
 
 def _of_somebody_else(own: Path) -> None:
@@ -70,19 +70,19 @@ def _link(own: Path) -> None:
 def test_spare_place_of_others_is_not_used(full, shm, prepare):
     """Who can write there could make us believe that everybody was told."""
     prepare(shm / f"mainspring-{os.geteuid()}")
-    memory = LostMemory(full)
+    memory = OutageLog(full)
     with pytest.raises(OSError, match="taken"):
-        memory.remember(Lost(1_000))
-    assert (memory.is_private, memory.recall()) == (True, Lost(1_000))
+        memory.remember(Outage(1_000))
+    assert (memory.is_private, memory.recall()) == (True, Outage(1_000))
     assert list(shm.rglob("*.json*")) == []
 
 
 def test_what_cannot_be_written_any_more_is_not_forgotten(tmp_path, shm, monkeypatch):
     """An older word on the disk says less than this process knows."""
-    memory = LostMemory(tmp_path / "spool")
-    memory.remember(Lost(1_000))
-    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", ())
+    memory = OutageLog(tmp_path / "spool")
+    memory.remember(Outage(1_000))
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
     (tmp_path / f"spool.store-lost.json.{os.getpid()}.part").mkdir()
     with pytest.raises(OSError, match="part"):
-        memory.remember(Lost(1_000, {"ops": None}))
-    assert memory.recall() == Lost(1_000, {"ops": None})
+        memory.remember(Outage(1_000, {"ops": None}))
+    assert memory.recall() == Outage(1_000, {"ops": None})

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mainspring.app import post_process
-from mainspring.app.post_process import PostProcess
+from mainspring.app.processes import background_process
+from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.app.project import Project
 from mainspring.domain.errors import ConfigError
 
@@ -17,20 +17,20 @@ async def test_web_process_can_match_events_that_it_publishes(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     project = Project.find(flags={"store.url": str(tmp_path / "s.db"), "store.codec": "none:there"})
-    PostProcess(project, "watcher")
+    BackgroundProcess(project, "watcher")
     with pytest.raises(ConfigError, match="none"):
-        PostProcess(project, "web")
+        BackgroundProcess(project, "web")
 
 
 async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
     """Though it names no trouble; what it names says more. Before it is open somebody else waits for it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
-    process = PostProcess(Project.find(flags={"store.url": str(tmp_path / "s.db")}), "watcher")
+    process = BackgroundProcess(Project.find(flags={"store.url": str(tmp_path / "s.db")}), "watcher")
     assert process.fault is None
     process.is_open = True
     assert process.fault is None
-    monkeypatch.setattr(post_process, "_SILENT_S", 0.0)
+    monkeypatch.setattr(background_process, "_STORE_LOST_AFTER_S", 0.0)
     told = process.fault
     assert "answered no commit" in str(told)
     process._answered_at -= 100

@@ -6,14 +6,22 @@ import sys
 import pytest
 
 NEEDLESS = {
-    "mainspring.app.supervisor": (
-        "mainspring.app.working",
-        "mainspring.app.upkeep",
+    "mainspring.app.processes.supervisor": (
+        "mainspring.app.workers.worker_runtime",
+        "mainspring.app.workers.upkeep",
         "mainspring.engine.definitions.registry",
     ),
-    "mainspring.app.scheduler_process": ("mainspring.app.working", "mainspring.engine.worker.worker", "http.client"),
-    "mainspring.app.watcher_process": ("mainspring.app.working", "mainspring.engine.worker.worker", "http.client"),
-    "mainspring.app.worker_process": ("mainspring.app.tracing", "mainspring.web", "http.client"),
+    "mainspring.app.processes.scheduler_process": (
+        "mainspring.app.workers.worker_runtime",
+        "mainspring.engine.worker.worker",
+        "http.client",
+    ),
+    "mainspring.app.processes.watcher_process": (
+        "mainspring.app.workers.worker_runtime",
+        "mainspring.engine.worker.worker",
+        "http.client",
+    ),
+    "mainspring.app.processes.worker_process": ("mainspring.app.setup.tracing", "mainspring.web", "http.client"),
     "mainspring.insight.verdict": ("mainspring.engine.definitions.registry", "asyncio", "http.client"),
 }
 

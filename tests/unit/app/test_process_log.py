@@ -5,7 +5,7 @@ import logging
 import msgspec
 import pytest
 
-from mainspring.app.process_log import begin_log
+from mainspring.app.setup.process_log import configure_log
 from mainspring.config.logs_settings import LogsSettings
 from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -23,7 +23,7 @@ def log(capsys):
 
 def test_line_of_json_says_whose_it_is(log):
     """A record of a step carries its run, step and attempt, a control character harms nobody."""
-    begin_log(environment="staging")
+    configure_log(environment="staging")
     token = CURRENT_STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
     try:
         logging.getLogger("users").warning("odd \x1b[31m\nline", extra={"fields": {"rows": 3}})
@@ -44,7 +44,7 @@ def test_line_of_json_says_whose_it_is(log):
 
 def test_text_is_for_people(log):
     """On a terminal, or by the setting, a line is text with whose it is at its end."""
-    begin_log(LogsSettings(format="text"))
+    configure_log(LogsSettings(format="text"))
     logging.getLogger("mainspring.step").info(
         "hello", extra={"run": "r_1", "workflow": "shop", "step": "fetch", "attempt": 2}
     )
@@ -55,7 +55,7 @@ def test_text_is_for_people(log):
 def test_no_secret_is_written(log, monkeypatch, form):
     """Neither in a message, nor in a field, nor in a traceback; nor what looks like one."""
     monkeypatch.setenv("MAINSPRING_SECRET_KEY", "correct-horse")
-    begin_log(LogsSettings(format=form))
+    configure_log(LogsSettings(format=form))
     try:
         raise ValueError("got correct-horse")
     except ValueError:
@@ -70,10 +70,10 @@ def test_no_secret_is_written(log, monkeypatch, form):
 
 def test_level_leaves_lines_out(log):
     """What is below the level is not written; -v writes all."""
-    begin_log(LogsSettings(level="warning"))
+    configure_log(LogsSettings(level="warning"))
     logging.getLogger("users").info("unheard")
     assert log() == ""
-    begin_log(verbose=True)
+    configure_log(verbose=True)
     logging.getLogger("users").debug("heard")
     assert "heard" in log()
 
@@ -81,7 +81,7 @@ def test_level_leaves_lines_out(log):
 def test_what_others_put_into_a_record_is_not_believed(log):
     """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
     KNOWN_SECRETS.add(["hush-hush-hush"])
-    begin_log()
+    configure_log()
     said = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
     logging.getLogger("users").warning("password is hush-hush-hush", extra=said)
     line = msgspec.json.decode(log())

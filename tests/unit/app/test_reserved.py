@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from mainspring.app.reserved import Reserved, tell_lost
+from mainspring.app.alerting.fallback_alerting import FallbackAlerter, notify_store_lost
 from mainspring.config import load
 from mainspring.domain.errors import StoreFullError, StoreReadOnlyError, StoreUnavailableError
 from mainspring.store.base import StoreGoneError
@@ -65,18 +65,18 @@ class Site:
         self.settings = load(env=env, cwd=self.folder, uid=os.getuid(), flags={})
 
     def process(self, commit=None):
-        self.made.append(Reserved(self.settings, self.faults, self.clock, "sqlite /srv/state.db", commit))
+        self.made.append(FallbackAlerter(self.settings, self.faults, self.clock, "sqlite /srv/state.db", commit))
         return self.made[-1]
 
     async def lost(self, error):
-        await tell_lost(self.settings, self.faults, self.clock, "sqlite /srv/state.db", error)
+        await notify_store_lost(self.settings, self.faults, self.clock, "sqlite /srv/state.db", error)
 
 
 @pytest_asyncio.fixture
 async def site(tmp_path, monkeypatch):
     async with serving(Hook()) as peer:
         made = Site(tmp_path, peer)
-        monkeypatch.setattr("mainspring.app.lost_memory.SPARES", (made.spare,))
+        monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", (made.spare,))
         yield made
         for process in made.made:
             await process.close()
@@ -198,7 +198,7 @@ async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(si
 async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkeypatch):
     """The next one would not know how long it has lasted: better told too often than never."""
     site.fill()
-    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", ())
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
     await site.lost(StoreFullError("its disk is full"))
     assert site.peer.abouts == ["opened"]
 
@@ -206,7 +206,7 @@ async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkey
 async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
     """By this process once."""
     site.fill()
-    monkeypatch.setattr("mainspring.app.lost_memory.SPARES", ())
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
     one = site.process()
     await one.look(FAULT)
     site.clock.forward(TELL_AFTER_MS)

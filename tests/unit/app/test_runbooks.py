@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.app.runbooks import Runbooks
+from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.config import load
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from tests.unit.domain.test_runbook import PAGE, incident
@@ -12,7 +12,7 @@ from tests.unit.domain.test_runbook import PAGE, incident
 def runbooks(tmp_path):
     (tmp_path / "mainspring.toml").write_text("")
     (tmp_path / "runbooks").mkdir()
-    return Runbooks(load(env={"HOME": str(tmp_path)}, cwd=tmp_path, uid=1000))
+    return RunbookFinder(load(env={"HOME": str(tmp_path)}, cwd=tmp_path, uid=1000))
 
 
 def task(**more):

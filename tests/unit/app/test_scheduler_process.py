@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.post_process import PostProcess
+from mainspring.app.processes.background_process import BackgroundProcess
+from mainspring.app.processes.scheduler_process import serve
 from mainspring.app.project import Project
-from mainspring.app.scheduler_process import serve
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.store.reads.incidents import incidents
 
@@ -24,7 +24,7 @@ async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
     memory = Path(f"{project.settings.exec.spool}.store-lost.json")
     memory.parent.mkdir()
     memory.write_text(json.dumps({"since_at": 1_000, "fault": "the disk is full"}))
-    process = PostProcess(project, "scheduler")
+    process = BackgroundProcess(project, "scheduler")
     serving = asyncio.create_task(serve(process))
     try:
         async with asyncio.timeout(30):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.spool_intake import spool_intake
+from mainspring.app.workers.spool_import import make_spool_importer
 from mainspring.domain.states import RunState
 from mainspring.service.spool import Spool
 from mainspring.store.commands.wrapped import RecordRun
@@ -17,7 +17,7 @@ def test_worker_takes_the_spool_in(tmp_path: Path, caplog: pytest.LogCaptureFixt
     """Records become runs, bad ones are told of, and an empty spool costs nothing."""
     store = SqliteStore(tmp_path / "s.db", clock=StandingClock())
     store.open()
-    take = spool_intake(tmp_path / "spool")
+    take = make_spool_importer(tmp_path / "spool")
     take(store)
     spool = Spool(tmp_path / "spool")
     spool.write(RecordRun("r_1", "a", "exec", 1, None, "exec", "json", b"{}", RunState.SUCCEEDED, 1, 2), None)

@@ -6,11 +6,11 @@ import sqlite3
 
 import pytest
 
-from mainspring.app.exec_ledger import Ledger
-from mainspring.app.exec_plan import ExecPlan
-from mainspring.app.exec_process import ExecProcess
-from mainspring.app.store_told import StoreTold
-from mainspring.app.watch_process import watch_once
+from mainspring.app.exec.best_effort_store import BestEffortStore
+from mainspring.app.exec.plan import ExecPlan
+from mainspring.app.exec.process import ExecProcess
+from mainspring.app.exec.store_outage import StoreOutageReporter
+from mainspring.app.exec.watch_round import watch_once
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.options import DefinitionKind
@@ -36,7 +36,7 @@ class Crontab:
             wrapping=ExecRunSpec(definition=build_command_definition(DefinitionKind.EXEC, "x", words, {}), words=words),
             store=self.store,
             spool=self.settings.exec.spool,
-            told=StoreTold(self.settings, SystemClock()).seen,
+            told=StoreOutageReporter(self.settings, SystemClock()).seen,
         )
         assert ExecProcess(plan).run() == 0
 
@@ -85,11 +85,11 @@ def test_end_is_told_only_when_it_is_on_record(crontab):
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     crontab.exec()
     crontab.store.unlink()
-    ledger = Ledger(crontab.store, SystemClock())
+    ledger = BestEffortStore(crontab.store, SystemClock())
     ledger.open()
     with contextlib.closing(sqlite3.connect(crontab.store)) as other:
         other.execute("alter table incident_moves rename to away")
-        StoreTold(crontab.settings, SystemClock()).seen(ledger)
+        StoreOutageReporter(crontab.settings, SystemClock()).seen(ledger)
         assert ledger.lost is not None
         assert crontab.told == ["opened"]
         other.execute("alter table away rename to incident_moves")

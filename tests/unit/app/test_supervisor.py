@@ -2,10 +2,10 @@
 
 import logging
 
-from mainspring.app import post as posts
-from mainspring.app.handover import Handover
+from mainspring.app.processes import managed_process as posts
+from mainspring.app.processes.launch_spec import LaunchSpec
+from mainspring.app.processes.supervisor import Supervisor
 from mainspring.app.project import Project
-from mainspring.app.supervisor import Supervisor
 
 ENDS = """
 import ctypes
@@ -15,13 +15,13 @@ ctypes.CDLL(None)._exit(0)  # as a library in C does: nothing in Python can see 
 
 def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp_path, caplog, monkeypatch):
     """It looks like an end in order, but it comes at once: it is no secret, and does not keep a core busy for ever."""
-    monkeypatch.setattr(posts, "AT_ONCE", 60.0)  # a busy machine needs seconds for what is done at once
+    monkeypatch.setattr(posts, "SHORT_LIFE_S", 60.0)  # a busy machine needs seconds for what is done at once
     (tmp_path / "ends.py").write_text(ENDS)
     config = tmp_path / "mainspring.toml"
     config.write_text('[project]\nautomations = ["ends.py"]\n[store]\nurl = "s.db"\n[up]\nroles = ["worker"]\n')
     pids: list[int] = []
     supervisor = Supervisor(
-        Project.find(config=config), Handover({}, str(config), ()), on_start=lambda role, pid: pids.append(pid)
+        Project.find(config=config), LaunchSpec({}, str(config), ()), on_start=lambda role, pid: pids.append(pid)
     )
     (post,) = supervisor.posts
     post.pause = 5.0  # so long that a busy machine starts no third one meanwhile

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app import supervisor_record
+from mainspring.app.processes import supervisor_session
+from mainspring.app.processes.supervisor_session import SupervisorSession
 from mainspring.app.project import Project
-from mainspring.app.supervisor_record import SupervisorRecord
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import Claim, StartRun
 from mainspring.store.commands.sessions import Bury
@@ -23,7 +23,7 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{postgres.new_store()}"\n[worker]\nlease = "2s"\n')
     project = Project.find(config=config)
-    record = SupervisorRecord(project, ("worker", "web"))
+    record = SupervisorSession(project, ("worker", "web"))
     other = project.open_store()
     record.open()
     try:
@@ -45,10 +45,10 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
 
 def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file too, where the kernel tells of its death, but not that it was stopped."""
-    monkeypatch.setattr(supervisor_record, "_BEAT_S", 0.01)
+    monkeypatch.setattr(supervisor_session, "_HEARTBEAT_INTERVAL_S", 0.01)
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
-    record = SupervisorRecord(Project.find(config=config), ("worker",))
+    record = SupervisorSession(Project.find(config=config), ("worker",))
     record.open()
     try:
         assert record._store is not None
@@ -67,7 +67,7 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
     project = Project.find(config=config)
-    record, worker = SupervisorRecord(project, ("worker",)), project.open_store()
+    record, worker = SupervisorSession(project, ("worker",)), project.open_store()
     record.open()
     try:
         worker.open_session("worker")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mainspring.app.told_desk import ToldDesk
+from mainspring.app.workers.reporting_consumer import ReportingConsumer
 from mainspring.store.commands.triggers import ReportDesk
 
 pytestmark = pytest.mark.asyncio
@@ -38,7 +38,7 @@ async def test_newest_is_told_and_not_each():
             second_is_over.set()
             await ends.wait()
 
-    running = asyncio.create_task(ToldDesk(Busy, told.append, sleep=sleep).run())
+    running = asyncio.create_task(ReportingConsumer(Busy, told.append, sleep=sleep).run())
     assert await seconds.get() == 1
     assert await seconds.get() == 1
     ends.set()
@@ -57,6 +57,6 @@ async def test_desk_that_fails_takes_the_telling_with_it():
             raise RuntimeError("oops")
 
     with pytest.raises(RuntimeError, match="oops"):
-        await ToldDesk(Broken, lambda told: None).run()
+        await ReportingConsumer(Broken, lambda told: None).run()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}

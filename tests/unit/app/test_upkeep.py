@@ -8,9 +8,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from mainspring.app import upkeep as upkeep_module
-from mainspring.app.upkeep import Upkeep
-from mainspring.app.working import Working
+from mainspring.app.workers import upkeep as upkeep_module
+from mainspring.app.workers.upkeep import Upkeep
+from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.monitors.system import process_findings
 from mainspring.domain.runs.bulk_operation import BulkVerb
@@ -98,11 +98,11 @@ class Counted(Upkeep):
 @pytest.mark.asyncio
 async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
     """What goes wrong each second is one line, without the traceback of a disk's fault; then a line when it is over."""
-    monkeypatch.setattr(upkeep_module, "_EVERY_S", 0.01)
+    monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
     session(store, tmp_path, "worker", dead=True)
     upkeep = Counted()
     upkeep.fault = OSError(errno.EIO, "Input/output error")
-    working = Working(store.path, Registry(), role="app", upkeep=upkeep)
+    working = WorkerRuntime(store.path, Registry(), role="app", upkeep=upkeep)
 
     async def until(fact):
         async with asyncio.timeout(60):
@@ -127,9 +127,9 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
 def test_upkeep_of_one_kind_that_fails_does_not_stop_the_others(store, monkeypatch):
     """Expired leases, retention and the spool have their turn although dead processes cannot be found."""
     done = []
-    monkeypatch.setattr(upkeep_module, "bury_silent", lambda _store: done.append("leases") or False)
+    monkeypatch.setattr(upkeep_module, "declare_expired_sessions_dead", lambda _store: done.append("leases") or False)
     monkeypatch.setattr(Upkeep, "_prune", lambda *_: done.append("retention") or False)
-    monkeypatch.setattr(upkeep_module, "do_pieces", lambda *_: done.append("bulk") or False)
+    monkeypatch.setattr(upkeep_module, "run_bulk_pieces", lambda *_: done.append("bulk") or False)
     upkeep = Counted(extra={"spool": lambda _store: done.append("spool")})
     upkeep.fault = PermissionError(errno.EACCES, "Permission denied")
     assert upkeep.run_once(store, store.clock.now())
@@ -167,16 +167,16 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
 @pytest.mark.asyncio
 async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
     """A traceback helps only where the code is at fault."""
-    monkeypatch.setattr(upkeep_module, "_EVERY_S", 0.01)
+    monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
     calls = []
 
     def broken(_store):
         calls.append(1)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(upkeep_module, "_ROUNDS_A_PRUNE", 1)
+    monkeypatch.setattr(upkeep_module, "_ROUNDS_PER_PRUNE", 1)
     monkeypatch.setattr(Upkeep, "bury_dead", lambda self, store: broken(store))
-    working = Working(store.path, Registry(), upkeep=Upkeep())
+    working = WorkerRuntime(store.path, Registry(), upkeep=Upkeep())
     await working.open()
     async with asyncio.timeout(60):
         while len(calls) < 5:
@@ -218,7 +218,7 @@ def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
 def test_round_does_a_few_pieces_of_bulk_acts(store):
     """Not all at once, so that nothing else of the round waits long; without any it writes nothing."""
     store.open_session("worker")
-    assert not upkeep_module.do_pieces(store, store.clock.now())
+    assert not upkeep_module.run_bulk_pieces(store, store.clock.now())
     runs = tuple(f"r_{n:04}" for n in range(5))
     begin = BeginBulk(
         id="c_1",
@@ -236,7 +236,7 @@ def test_round_does_a_few_pieces_of_bulk_acts(store):
     Upkeep().run_once(store, store.clock.now())
     view = bulk_act(store.reader, "c_1")
     assert (view.state, view.refused, view.left) == (BulkState.RUNNING, 3, 2)
-    assert upkeep_module.do_pieces(store, store.clock.now())
+    assert upkeep_module.run_bulk_pieces(store, store.clock.now())
     assert bulk_act(store.reader, "c_1").state is BulkState.DONE
 
 
@@ -259,5 +259,5 @@ def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
     )
     store.apply(begin)
     for _ in range(3):
-        upkeep_module.do_pieces(store, store.clock.now())
+        upkeep_module.run_bulk_pieces(store, store.clock.now())
     assert len(pieces) == 1

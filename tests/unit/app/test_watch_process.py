@@ -6,7 +6,7 @@ import os
 import msgspec
 import pytest
 
-from mainspring.app.watch_process import judge, watch_once
+from mainspring.app.exec.watch_round import find_overdue, watch_once
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition
@@ -29,7 +29,7 @@ OFF_FOR_IT = TuningOverrides({"back*": {IncidentKind.SILENCE: {"on": False}}})
 
 
 def silent(tunings=DEFAULT_TUNINGS, own=NO_OVERRIDES):
-    judged, found = judge(FACTS, T0 + DAY, tunings, own)
+    judged, found = find_overdue(FACTS, T0 + DAY, tunings, own)
     return judged, [one.name for one in found]
 
 

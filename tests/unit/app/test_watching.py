@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from mainspring.app import watching
-from mainspring.app.reserved import Reserved
-from mainspring.app.stores import make_store
-from mainspring.app.watching import STANDS_BY_MS, Watching, make_watch
+from mainspring.app.alerting import watcher
+from mainspring.app.alerting.fallback_alerting import FallbackAlerter
+from mainspring.app.alerting.watcher import STANDBY_TAKES_OVER_MS, Watcher, make_evaluation
+from mainspring.app.stores.store_factory import make_store
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.incidents.incident import IncidentKind
@@ -72,8 +72,8 @@ class Site:
         return store
 
     def watching(self, store, **how):
-        reserved = Reserved(self.settings, ErrorText(self.secrets), self.clock, "sqlite s.db")
-        made = Watching(self.settings, self.secrets, store, reserved, lambda: self.trouble, **how)
+        reserved = FallbackAlerter(self.settings, ErrorText(self.secrets), self.clock, "sqlite s.db")
+        made = Watcher(self.settings, self.secrets, store, reserved, lambda: self.trouble, **how)
         look = made._watch.look
 
         def counted():
@@ -110,7 +110,7 @@ class Site:
 
 @pytest_asyncio.fixture
 async def site(tmp_path, monkeypatch):
-    monkeypatch.setattr(watching, "EVERY_S", 0.01)
+    monkeypatch.setattr(watcher, "ROUND_INTERVAL_S", 0.01)
     monkeypatch.setattr(pulse_module, "EVERY_S", 0.0)
     async with serving(Outside()) as peer:
         made = Site(tmp_path, peer)
@@ -122,19 +122,19 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
     """Not while it beats, and not before: of two who tell one is enough."""
     watcher_store, scheduler = site.process("watcher"), site.process("scheduler")
     asked = 0
-    sessions = watching.status.sessions
+    sessions = watcher.status.sessions
 
     def counted(*args, **how):
         nonlocal asked
         asked += 1
         return sessions(*args, **how)
 
-    monkeypatch.setattr(watching.status, "sessions", counted)
+    monkeypatch.setattr(watcher.status, "sessions", counted)
     life = site.watching(scheduler, stands_by=True)
     life.start()
-    site.clock.forward(STANDS_BY_MS - 1)
+    site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
     watcher_store.apply(Beat())
-    site.clock.forward(STANDS_BY_MS - 1)
+    site.clock.forward(STANDBY_TAKES_OVER_MS - 1)
     before = asked
     await site.until(lambda: asked > before + 2)
     assert (site.looks, site.peer.requests) == (0, [])
@@ -202,7 +202,7 @@ async def test_look_that_does_not_end_is_told_without_the_store(site):
     memory = Path(f"{site.settings.exec.spool}.store-lost.json")
     await site.until(lambda: site.looks)
     assert life._hanging() is None
-    site.clock.forward(watching.LOOKS_AT_MOST_MS - 1)
+    site.clock.forward(watcher.LONGEST_ROUND_MS - 1)
     assert life._hanging() is None
     site.clock.forward(1)
     await site.until(memory.exists)
@@ -248,7 +248,7 @@ async def test_secret_that_is_due_is_watched(site):
     }
     settings = load(env=env, cwd=site.settings.folder, uid=os.getuid(), flags={})
     store = site.process("watcher")
-    await asyncio.to_thread(make_watch(settings, store).look)
+    await asyncio.to_thread(make_evaluation(settings, store).look)
     (one,) = incidents(store.reader, limit=10)
     assert (one.subject.kind, one.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
 
@@ -262,7 +262,7 @@ async def test_whoever_slept_waits_for_signs_of_life_before_it_looks(site, monke
         rests.append(seconds)
         site.clock.forward(naps.pop(0))
 
-    monkeypatch.setattr(watching.asyncio, "sleep", slept)
+    monkeypatch.setattr(watcher.asyncio, "sleep", slept)
     for naps, expected in (([5_000], 1), ([600_000, 5_000], 2), ([600_000, 600_000], 2)):
         rests.clear()
         await life._rest()

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 
-from mainspring.app.handover import Handover
-from mainspring.app.post import GONE
-from mainspring.app.stores import make_reader, make_store
+from mainspring.app.processes.launch_spec import LaunchSpec
+from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
+from mainspring.app.stores.store_factory import make_reader, make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.runs.run_conditions import ConditionKind
 
@@ -18,12 +18,12 @@ def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
     """Its end tells its supervisor to try again, and says why; it is no death that anybody's code is blamed for."""
     config = tmp_path / "mainspring.toml"
     config.write_text('[store]\nurl = "postgresql://nobody:secret@127.0.0.1:1/none"\n')
-    handover = Handover({}, str(config), (), role="worker", parent=os.getpid())
-    command = [sys.executable, "-m", "mainspring.app.worker_process"]
+    handover = LaunchSpec({}, str(config), (), role="worker", parent=os.getpid())
+    command = [sys.executable, "-m", "mainspring.app.processes.worker_process"]
     process, line = handover.start(command, stderr=subprocess.PIPE)
     said = process.communicate(timeout=60)[1]
     assert not line.close()
-    assert process.returncode == GONE
+    assert process.returncode == STORE_LOST_EXIT_CODE
     assert b"out of reach" in said
     assert b"secret" not in said
 
@@ -36,8 +36,8 @@ def test_worker_keeps_what_it_runs_under(tmp_path):
     made = make_store(store, clock=SystemClock())
     made.open()
     made.close()
-    handover = Handover({}, str(config), (), role="worker", parent=os.getpid())
-    command = [sys.executable, "-m", "mainspring.app.worker_process"]
+    handover = LaunchSpec({}, str(config), (), role="worker", parent=os.getpid())
+    command = [sys.executable, "-m", "mainspring.app.processes.worker_process"]
     subject = f"host:{socket.gethostname()}"
     process, line = handover.start(command, stderr=subprocess.PIPE, cwd=tmp_path)
     with process:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from mainspring.cli.main import run
+from mainspring.cli.main import run_command_line
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.engine.definitions.announcement import build_trigger_row
@@ -135,7 +135,7 @@ def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
 
     def call(*args: str) -> Said:
         capsys.readouterr()
-        code = run(args)
+        code = run_command_line(args)
         out, err = capsys.readouterr()
         return Said(code, out, err)
 

@@ -3,14 +3,14 @@
 import click
 import pytest
 
-from mainspring.cli.commands import TREE
-from mainspring.cli.lazy import Noun
+from mainspring.cli.commands import COMMAND_TREE
+from mainspring.cli.lazy_group import GroupEntry
 from mainspring.cli.main import root
 
 
 def leaves():
-    for name, entry in TREE.items():
-        if isinstance(entry, Noun):
+    for name, entry in COMMAND_TREE.items():
+        if isinstance(entry, GroupEntry):
             yield from ((f"{name} {verb}", leaf) for verb, leaf in entry.verbs.items())
         else:
             yield name, entry
@@ -36,11 +36,13 @@ def test_command_is_what_the_table_says(words, leaf):
     assert "--json" in {name for param in command.params for name in getattr(param, "opts", ())}
 
 
-@pytest.mark.parametrize("words", ["", *(name for name, entry in TREE.items() if isinstance(entry, Noun))])
+@pytest.mark.parametrize(
+    "words", ["", *(name for name, entry in COMMAND_TREE.items() if isinstance(entry, GroupEntry))]
+)
 def test_help_lists_every_command(cli, words):
     """--help of a group prints the lines of the table."""
     said = cli(*words.split(), "--help")
-    entries = TREE if not words else TREE[words].verbs
+    entries = COMMAND_TREE if not words else COMMAND_TREE[words].verbs
     assert said.code == 0
     for name in entries:
         assert f"\n  {name} " in said.out

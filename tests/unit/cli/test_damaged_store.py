@@ -9,13 +9,18 @@ import apsw
 import msgspec
 import pytest
 
-from mainspring.cli.commands import TREE
-from mainspring.cli.lazy import Noun
+from mainspring.cli.commands import COMMAND_TREE
+from mainspring.cli.lazy_group import GroupEntry
 from mainspring.store.sqlite.damage import note_damage
 
 COMMANDS = [
-    *(name for name, entry in TREE.items() if not isinstance(entry, Noun)),
-    *(f"{name} {verb}" for name, entry in TREE.items() if isinstance(entry, Noun) for verb in entry.verbs),
+    *(name for name, entry in COMMAND_TREE.items() if not isinstance(entry, GroupEntry)),
+    *(
+        f"{name} {verb}"
+        for name, entry in COMMAND_TREE.items()
+        if isinstance(entry, GroupEntry)
+        for verb in entry.verbs
+    ),
 ]
 NOT_READING = {
     *("init", "add script", "add workflow", "dev", "up", "down", "drain", "exec", "watch", "run", "crash", "open"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.app.supervisor import Supervisor
+from mainspring.app.processes.supervisor import Supervisor
 from mainspring.domain.states import RunState
 from mainspring.store.postgres import connection as of_server
 from mainspring.store.postgres import migrate as of_server_migrate
@@ -168,7 +168,7 @@ def test_check_finds_nothing_in_a_good_store_and_tells_what_is_wrong(cli, stage,
     assert cli("db", "check").code == 0
     from mainspring.store.finding import Finding
 
-    monkeypatch.setattr("mainspring.app.backups.check", lambda path: [Finding("a gap", ("r_1",))])
+    monkeypatch.setattr("mainspring.app.stores.backups.check_store", lambda path: [Finding("a gap", ("r_1",))])
     said = cli("db", "check", "--json")
     assert said.code == 9
     assert said.json[0]["what"] == "a gap"

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.cli.checks import lookers
+from mainspring.cli.doctor.checks import checks_by_name
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow, SetQueue
@@ -29,7 +29,7 @@ def test_installation_in_order_ends_with_0(cli, folder):
     )
     cli("db", "migrate", "--create")
     said = cli("doctor", "--json")
-    assert {check["name"] for check in said.json} == set(lookers())
+    assert {check["name"] for check in said.json} == set(checks_by_name())
     assert {check["state"] for check in said.json} == {"ok"}
     assert said.code == 0
 

@@ -16,13 +16,13 @@ def every(kind):
 
 def test_every_code_has_a_meaning():
     """What the table gives is written down."""
-    assert {code for _, code in exits.TABLE} <= set(exits.MEANINGS)
+    assert {code for _, code in exits.EXIT_CODES} <= set(exits.MEANINGS)
 
 
 def test_every_error_of_ours_is_told_apart():
     """Only what users raise inside steps, and a store that is damaged, end as an unexpected failure."""
     unexpected = {
-        kind.__name__ for kind in every(e.MainspringError) if not any(issubclass(kind, k) for k, _ in exits.TABLE)
+        kind.__name__ for kind in every(e.MainspringError) if not any(issubclass(kind, k) for k, _ in exits.EXIT_CODES)
     }
     ours = {name for name in unexpected if hasattr(e, name) or hasattr(saved_error, name)}
     assert ours == {"Transient", "NotSent", "Permanent", "StoreError", "OutsideStepError", "BodyError", "StepFailed"}
@@ -30,8 +30,8 @@ def test_every_error_of_ours_is_told_apart():
 
 def test_narrow_rows_stand_above_wide_ones():
     """No row is hidden by one before it."""
-    for place, (kind, _) in enumerate(exits.TABLE):
-        assert not any(issubclass(kind, before) for before, _ in exits.TABLE[:place]), kind
+    for place, (kind, _) in enumerate(exits.EXIT_CODES):
+        assert not any(issubclass(kind, before) for before, _ in exits.EXIT_CODES[:place]), kind
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_narrow_rows_stand_above_wide_ones():
 )
 def test_error_has_its_exit_code(error, code):
     """The codes that scripts rely on."""
-    assert exits.exit_code(error) == code
+    assert exits.find_exit_code(error) == code

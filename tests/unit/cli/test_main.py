@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from mainspring import __version__
-from mainspring.cli.main import run
+from mainspring.cli.main import run_command_line
 from tests.unit.cli.conftest import BACKUP
 
 
@@ -124,7 +124,7 @@ def test_unexpected_error_is_code_1_and_shows_its_place_with_v(cli, monkeypatch)
     def broken(*args, **kwargs):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("mainspring.cli.status.judge", broken)
+    monkeypatch.setattr("mainspring.cli.status.status_command.judge", broken)
     monkeypatch.setattr("mainspring.cli.context.Invocation.read", broken)
     assert cli("status").code == 1
     said = cli("status", "-v")
@@ -173,7 +173,7 @@ def test_store_of_another_kind_is_refused_and_left_alone(tmp_path, kind, capsys)
         place.write_text("not a database, but somebody's notes " * 40)
     before = sorted(str(p) for p in place.parent.rglob("*"))
     for words in (["runs", "list"], ["db", "migrate"]):
-        assert run([*words, "--store", str(place)]) == 2
+        assert run_command_line([*words, "--store", str(place)]) == 2
         assert "the store is" in capsys.readouterr().err
     assert sorted(str(p) for p in place.parent.rglob("*")) == before
 
@@ -183,7 +183,7 @@ def test_store_that_is_only_being_made_is_no_store_yet(tmp_path, capsys):
     place = tmp_path / "s.db"
     place.touch()
     for words in (["workers", "list", "--json"], ["runs", "show", "@last"]):
-        assert run([*words, "--store", str(place)]) == 2
+        assert run_command_line([*words, "--store", str(place)]) == 2
         assert "only an empty file" in capsys.readouterr().err
 
 

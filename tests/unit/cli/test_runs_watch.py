@@ -130,7 +130,7 @@ def test_watch_of_a_run_whose_worker_died_says_to_start_one(cli, stage, monkeypa
 def test_run_that_waits_says_once_that_its_worker_is_gone(cli, stage, folder, monkeypatch):
     """`mainspring run` found a worker, and nothing takes the run."""
     (folder / "jobs.py").write_text(JOBS)
-    monkeypatch.setattr("mainspring.cli.run_command._somebody_works", lambda *_: True)
+    monkeypatch.setattr("mainspring.cli.runs.run_command._has_live_worker", lambda *_: True)
     said = cli("run", "nap", "-m", "jobs.py", "--timeout", "1.5s")
     assert said.code == 7
     assert said.err.count("does not continue. No live worker has nap") == 1
@@ -146,7 +146,7 @@ def test_watch_says_nothing_while_a_supervisor_starts_a_worker_again(cli, stage,
     supervisor.open_session("supervisor", posts=("scheduler", "worker"))
     try:
         assert halted(cli("runs", "watch", run, "--timeout", "1.2s"), run) == []
-        monkeypatch.setattr("mainspring.cli.halt_notice._RESTART_S", 0.0)
+        monkeypatch.setattr("mainspring.cli.runs.halt_notice._RESTART_S", 0.0)
         said = cli("runs", "watch", run, "--timeout", "0s")
     finally:
         supervisor.close()

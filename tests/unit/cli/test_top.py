@@ -13,8 +13,8 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from mainspring.cli.top_detail import look_into
-from mainspring.cli.top_frame import Place, lines_of, look
+from mainspring.cli.status.top_detail import read_detail
+from mainspring.cli.status.top_overview import ScreenTarget, format_overview, read_overview
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.insight.verdict import judge, unresolved
@@ -37,7 +37,7 @@ def busy(stage):
 
 def frame(stage):
     reader = stage.store.reader
-    return look(reader, judge(reader, stage.now, unresolved(reader), store="here", environment="production"))
+    return read_overview(reader, judge(reader, stage.now, unresolved(reader), store="here", environment="production"))
 
 
 def test_without_a_terminal_it_is_said_once(cli, busy):
@@ -61,7 +61,7 @@ def test_json_has_all_of_it(cli, busy):
 
 def test_what_no_incident_says_is_said(cli, stage):
     """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
-    lines = [line.text for line in lines_of(frame(stage), stage.now)]
+    lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[0].startswith("✓ All is well")
     assert not any("Incidents" in line for line in lines)
 
@@ -73,7 +73,7 @@ def test_process_says_what_it_holds(busy):
 
     def said(**told):
         shown = replace(found, workers=[replace(one, **told)])
-        return next(line.text for line in lines_of(shown, one.opened_at + 60_000) if " pid " in line.text)
+        return next(line.text for line in format_overview(shown, one.opened_at + 60_000) if " pid " in line.text)
 
     assert said(beat_at=one.opened_at).endswith("alive, 1 run, since 1m ago")
     beaten = said(memory=84 * 1024**2, beat_at=one.opened_at + 50_000)
@@ -88,7 +88,7 @@ def test_what_is_beside_incidents_is_said_once(stage, number):
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
         stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{one}", finding=finding),)))
     stage.do(fail(stage.begin()))
-    lines = [line.text for line in lines_of(frame(stage), stage.now)]
+    lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[2] == "  1 failed run still needs a decision: mainspring failed list"
     assert sum("silent" in line for line in lines) == number
 
@@ -100,7 +100,7 @@ def test_frame_fits_its_screen(stage, height):
         subject = Subject(f"a{number}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
         stage.do(Observe(looked_at=stage.now, found=(Found(id=f"i_{number}", finding=finding),)))
-    lines = [line.text for line in lines_of(frame(stage), stage.now, height)]
+    lines = [line.text for line in format_overview(frame(stage), stage.now, height)]
     assert len(lines) <= height
     if height >= 20:
         assert any(re.match(r"Incidents \(30, \d+ more\)", line) for line in lines)
@@ -112,7 +112,9 @@ def test_failed_runs_are_shown(stage):
     first, other, good = (stage.begin() for _ in range(3))
     for command in (fail(first), halt(other, "pay"), finish(good)):
         stage.do(command)
-    lines = [line for line in lines_of(frame(stage), stage.now) if line.to is not None and line.to.run is not None]
+    lines = [
+        line for line in format_overview(frame(stage), stage.now) if line.to is not None and line.to.run is not None
+    ]
     assert [line.to.run for line in lines] == [other.id, first.id]
     assert "backup: in doubt" in lines[0].text
     assert "backup: permanent error" in lines[1].text
@@ -135,13 +137,13 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
 
     def text(place):
         return "\n".join(
-            line.text for line in look_into(stage.store.reader, place, stage.now, ViewOpening(PLAIN_SEALING))
+            line.text for line in read_detail(stage.store.reader, place, stage.now, ViewOpening(PLAIN_SEALING))
         )
 
-    of_run = text(Place("backup", run=run.id))
+    of_run = text(ScreenTarget("backup", run=run.id))
     for part in ("backup", "✗ failed (permanent error)", "ValueError: it broke", f"explain {run.id}", "Incidents (2)"):
         assert part in of_run, part
-    of_incident = text(Place("backup", incident="i_backup_silence"))
+    of_incident = text(ScreenTarget("backup", incident="i_backup_silence"))
     for part in (
         "[page] open since",
         "silence it is",
@@ -151,11 +153,11 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
         "Last failures (1)",
     ):
         assert part in of_incident, part
-    for shown in (of_run, of_incident, text(Place("backup"))):
+    for shown in (of_run, of_incident, text(ScreenTarget("backup"))):
         assert other.id not in shown
         assert "i_order" not in shown
-    assert "not kept any more" in text(Place("backup", incident="i_gone"))
-    assert "nothing is wrong with it" in text(Place("report"))
+    assert "not kept any more" in text(ScreenTarget("backup", incident="i_gone"))
+    assert "nothing is wrong with it" in text(ScreenTarget("report"))
 
 
 class Screen60x15:

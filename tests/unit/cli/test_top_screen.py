@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.cli.top_frame import Line, Place
-from mainspring.cli.top_keys import Key
-from mainspring.cli.top_screen import Screen
+from mainspring.cli.status.top_keys import KeyCommand
+from mainspring.cli.status.top_overview import ScreenLine, ScreenTarget
+from mainspring.cli.status.top_screen import Screen
 
-A, B, C = Place("a"), Place("b"), Place("c", run="r_1")
-LINES = [Line("head"), Line("a", to=A), Line(""), Line("b", to=B), Line("c", to=C)]
+A, B, C = ScreenTarget("a"), ScreenTarget("b"), ScreenTarget("c", run="r_1")
+LINES = [ScreenLine("head"), ScreenLine("a", to=A), ScreenLine(""), ScreenLine("b", to=B), ScreenLine("c", to=C)]
 
 
 def chosen(screen, lines=LINES, height=20):
@@ -27,24 +27,24 @@ def test_nothing_is_chosen_before_a_key():
     """Whoever only looks sees no mark; enter opens nothing then."""
     screen = Screen()
     assert chosen(screen) is None
-    assert press(screen, Key.OPEN) is None
+    assert press(screen, KeyCommand.OPEN) is None
     assert screen.place is None
 
 
 def test_choice_goes_up_and_down_and_stays_within():
     """Only by lines that lead somewhere."""
     screen = Screen()
-    assert press(screen, Key.DOWN) == A
-    assert press(screen, Key.DOWN) == B
-    assert press(screen, Key.DOWN, Key.DOWN) == C
-    assert press(screen, Key.UP, Key.UP, Key.UP) == A
+    assert press(screen, KeyCommand.DOWN) == A
+    assert press(screen, KeyCommand.DOWN) == B
+    assert press(screen, KeyCommand.DOWN, KeyCommand.DOWN) == C
+    assert press(screen, KeyCommand.UP, KeyCommand.UP, KeyCommand.UP) == A
 
 
 def test_choice_stays_with_its_thing():
     """Lines come and go around it; where it is gone itself, what came into its place is chosen."""
     screen = Screen()
-    press(screen, Key.DOWN, Key.DOWN)
-    assert chosen(screen, [Line("new", to=Place("new")), *LINES]) == B
+    press(screen, KeyCommand.DOWN, KeyCommand.DOWN)
+    assert chosen(screen, [ScreenLine("new", to=ScreenTarget("new")), *LINES]) == B
     assert chosen(screen, [LINES[1], LINES[4]]) == C
     assert chosen(screen, [LINES[0]]) is None
 
@@ -52,32 +52,34 @@ def test_choice_stays_with_its_thing():
 def test_open_and_back_are_a_way():
     """Each place keeps what was chosen there."""
     screen = Screen()
-    press(screen, Key.DOWN, Key.DOWN, Key.OPEN)
+    press(screen, KeyCommand.DOWN, KeyCommand.DOWN, KeyCommand.OPEN)
     assert screen.place == B
-    press(screen, Key.DOWN, Key.OPEN)
+    press(screen, KeyCommand.DOWN, KeyCommand.OPEN)
     assert screen.places == [B, A]
-    press(screen, Key.BACK, Key.BACK)
+    press(screen, KeyCommand.BACK, KeyCommand.BACK)
     assert screen.place is None
     assert chosen(screen) == B
-    assert press(screen, Key.BACK) is None
+    assert press(screen, KeyCommand.BACK) is None
     assert (screen.place, screen.is_choosing) == (None, False)
 
 
 def test_help_is_over_with_the_next_key():
     """Which does nothing else."""
     screen = Screen()
-    press(screen, Key.DOWN, Key.HELP)
+    press(screen, KeyCommand.DOWN, KeyCommand.HELP)
     assert any("these keys" in line.text for line, _ in screen.shown(LINES, 20))
-    assert press(screen, Key.OPEN) == A
+    assert press(screen, KeyCommand.OPEN) == A
     assert screen.place is None
 
 
 @given(
-    st.lists(st.sampled_from([Key.UP, Key.DOWN, Key.OPEN, Key.BACK, Key.HELP])), st.integers(5, 40), st.integers(0, 60)
+    st.lists(st.sampled_from([KeyCommand.UP, KeyCommand.DOWN, KeyCommand.OPEN, KeyCommand.BACK, KeyCommand.HELP])),
+    st.integers(5, 40),
+    st.integers(0, 60),
 )
 def test_screen_always_fits_and_shows_what_is_chosen(keys, height, number):
     """Whatever is pressed, on any screen: no line too many, and the choice is seen."""
-    lines = [Line(f"{n}", to=Place(f"{n}") if n % 3 else None) for n in range(number)]
+    lines = [ScreenLine(f"{n}", to=ScreenTarget(f"{n}") if n % 3 else None) for n in range(number)]
     screen = Screen()
     for key in keys:
         screen.press(key, lines)

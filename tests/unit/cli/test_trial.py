@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.cli.sample_event import read_sample
+from mainspring.cli.triggers.sample_event import read_sample
 from mainspring.domain.errors import OptionError
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.file import make_file_key

@@ -4,7 +4,7 @@ import os
 
 import msgspec
 
-from mainspring.app.here import look_here
+from mainspring.app.processes.host_status import read_host_status
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
 from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
@@ -126,8 +126,12 @@ def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path)
         assert silent(29_000) == []
         (said,) = silent(40_000)
         assert f"kill -CONT {os.getpid()}" in said
-        assert [one for one in look_here(stage.store.reader, stage.now + 29_000).missing if "supervisor" in one] == []
-        (missing,) = [one for one in look_here(stage.store.reader, stage.now + 40_000).missing if "supervisor" in one]
+        assert [
+            one for one in read_host_status(stage.store.reader, stage.now + 29_000).missing if "supervisor" in one
+        ] == []
+        (missing,) = [
+            one for one in read_host_status(stage.store.reader, stage.now + 40_000).missing if "supervisor" in one
+        ]
         assert missing == f"the supervisor process {os.getpid()} gives no sign of life"
     finally:
         supervisor.close()

@@ -48,7 +48,7 @@ def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
         reads.append(args)
         return faults_of_triggers(*args)
 
-    monkeypatch.setattr("mainspring.cli.checks_triggers.faults_of_triggers", counted)
+    monkeypatch.setattr("mainspring.cli.doctor.trigger_checks.faults_of_triggers", counted)
     take_in(shop)
     checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "problem")

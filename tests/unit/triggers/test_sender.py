@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, OptionError, ValueRefusedError
 from mainspring.domain.runs.outbox import QueuedMessage

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.app.process_log import JsonFormatter
+from mainspring.app.setup.process_log import JsonFormatter
 from mainspring.domain.access.permissions import API, Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.redaction.secret_url import read_secret_url

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from mainspring.app.channels import link_of
+from mainspring.app.alerting.channels import sign_incident_link
 from mainspring.config import Settings
 from mainspring.config.web_settings import WebSettings
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
@@ -50,7 +50,7 @@ class Failed(Site):
         )  # fmt: skip
         self.stage.do(Observe(looked_at=self.clock.now(), found=(Found(id="i_01", finding=finding),)))
         incident = reads.incident(self.store.reader, "i_01")
-        around = NotificationContext(link=link_of(self.settings, secrets(KEY), self.clock, incident))
+        around = NotificationContext(link=sign_incident_link(self.settings, secrets(KEY), self.clock, incident))
         self.notice = render_notification("a_1", NotificationEvent.OPENED, 1, incident, around)
         self.links = [link.url.removeprefix("https://ops.example.com/ms") for link in self.notice.links]
         self.token = self.links[0].removeprefix("/i/")

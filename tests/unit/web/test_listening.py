@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from mainspring.app.listen_addresses import note_address, settings_in_use, with_address
+from mainspring.app.processes.listen_addresses import read_settings_in_use, record_address, with_address
 from mainspring.config import Settings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
@@ -67,16 +67,16 @@ def test_address_in_use_is_found_by_other_processes(tmp_path):
     store = SqliteStore(tmp_path / "state.db", clock=SystemClock())
     store.open()
     try:
-        assert settings_in_use(Settings(), store.reader) == Settings()
-        note_address(store, "web.bind", "127.0.0.1:7173")
-        note_address(store, "hooks.bind", "127.0.0.1:7174")
+        assert read_settings_in_use(Settings(), store.reader) == Settings()
+        record_address(store, "web.bind", "127.0.0.1:7173")
+        record_address(store, "hooks.bind", "127.0.0.1:7174")
         store.apply(SetMeta("other", "after them"))
-        found = settings_in_use(Settings(), store.reader)
+        found = read_settings_in_use(Settings(), store.reader)
         assert (found.web.seen_as, found.hooks.seen_as) == ("http://127.0.0.1:7173", "http://127.0.0.1:7174")
         chosen = Settings(sources={"web.bind": "flag", "hooks.bind": "env"})
-        assert settings_in_use(chosen, store.reader) == chosen
+        assert read_settings_in_use(chosen, store.reader) == chosen
         late = with_address(chosen, "web.bind", "127.0.0.1:0")
-        assert settings_in_use(late, store.reader).web.seen_as == "http://127.0.0.1:7173"
+        assert read_settings_in_use(late, store.reader).web.seen_as == "http://127.0.0.1:7173"
     finally:
         store.close()
 

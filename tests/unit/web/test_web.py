@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.app.here import Here
+from mainspring.app.processes.host_status import HostStatus
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.operations.metrics.series import Figures, RunFigures
 from mainspring.store.load import QueueLoad, TagLoad
@@ -25,7 +25,7 @@ class Looked:
     """A look that was answered once; `missing` as it was found then."""
 
     def __init__(self, *missing: str, is_open: bool = True) -> None:
-        self._here = Here({}, {}, list(missing))
+        self._here = HostStatus({}, {}, list(missing))
         self.is_open = is_open
 
     def missing(self) -> list[str]:

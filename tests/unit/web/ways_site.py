@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import httpx2
 from msgspec.structs import replace
 
-from mainspring.app.here import Here
+from mainspring.app.processes.host_status import HostStatus
 from mainspring.config import Settings
 from mainspring.config.web_settings import OidcSettings, WebSettings
 from mainspring.domain.access.passwords import ScryptCost
@@ -38,7 +38,7 @@ class Site:
         secrets = SecretStore(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
         self.ways = WaysIn(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)
-        look = SimpleNamespace(missing=lambda: Here({}, {}, []).missing, is_open=True)
+        look = SimpleNamespace(missing=lambda: HostStatus({}, {}, []).missing, is_open=True)
         door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
         self.routes = Routes(
             SimpleNamespace(store=self.store),

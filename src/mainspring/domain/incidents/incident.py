@@ -54,7 +54,7 @@ class IncidentKind(StrEnum):
     WORKER_LOST = "worker_lost"
     """A process that is needed is dead, blocked or missing."""
     STORE_LOST = "store_lost"
-    """The store cannot be read or written; told without it, see app/reserved.py."""
+    """The store cannot be read or written; told without it, see app/alerting/fallback_alerting.py."""
     COMMITS_LOST = "commits_lost"
     """The store went back in time: it lacks commits that were acknowledged."""
     STORE_DAMAGED = "store_damaged"

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from mainspring.app.channel_try import channels_to_try, try_channels
-from mainspring.app.channels import addresses_of, routing_of
+from mainspring.app.alerting.channel_probe import probe_channels, select_channels
+from mainspring.app.alerting.channels import channel_addresses, make_routing
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.insight.announced import definition_of
 from mainspring.insight.channel_lines import ChannelLine, channel_lines
@@ -44,18 +44,18 @@ class RoutesQuery(Slice, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def listed(call: AnyCall) -> Page[ChannelShown]:
     """List channels: those of the configuration, and those that still have something to tell."""
-    lines = channel_lines(call.site.reader, addresses_of(call.site.settings))
+    lines = channel_lines(call.site.reader, channel_addresses(call.site.settings))
     return Page([_shown(call, one) for one in lines])
 
 
 def test(call: Call[None, Because]) -> ChannelTried:
     """Tell a channel that this is a test, and say what it answered; nothing stays open there."""
     site, act = call.site, call.act()
-    (name,) = channels_to_try(site.settings, call.names["channel"])
+    (name,) = select_channels(site.settings, call.names["channel"])
     if channel.was_tried(site.reads, name, act=act):
         before = channel.last_trial(site.reads, name)
         return ChannelTried(command=act.command, channel=name, fault=None if before is None else before.fault)
-    (tried,) = try_channels(site.settings, [name], by=str(act.actor), clock=site.clock, within_s=_TRIED_WITHIN_S)
+    (tried,) = probe_channels(site.settings, [name], by=str(act.actor), clock=site.clock, within_s=_TRIED_WITHIN_S)
     channel.note_trial(site.store, name, channel.Trial(site.clock.now(), tried.fault), act=act)
     return ChannelTried(command=act.command, channel=name, fault=tried.fault)
 
@@ -63,7 +63,7 @@ def test(call: Call[None, Because]) -> ChannelTried:
 def routes(call: Call[RoutesQuery, None]) -> Page[RouteLine]:
     """List who would be told, and when, if something went wrong with each automation now."""
     site, query = call.site, call.query
-    now, routing = site.clock.now(), routing_of(site.settings)
+    now, routing = site.clock.now(), make_routing(site.settings)
     found: list[RouteLine] = []
     levels = list(Severity) if query.automation is not None else [None]
     views = [view for view in automations(site.reader, query.automation) if view.retired_at is None]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.app.runbooks import Runbooks
+from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity
@@ -191,7 +191,7 @@ def _definition(call: AnyCall, name: str) -> Definition | None:
 
 def _runbook(call: AnyCall, incident: Incident, definition: Definition | None) -> RunbookShown | None:
     name = incident.subject.automation
-    runbooks = Runbooks(call.site.settings)
+    runbooks = RunbookFinder(call.site.settings)
     found = runbooks.of(name, definition, incident) if name else None
     return None if found is None else RunbookShown(found.where, runbooks.words(found))
 

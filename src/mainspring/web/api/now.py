@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.app.channels import addresses_of
+from mainspring.app.alerting.channels import channel_addresses
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import RunState
 from mainspring.insight import health, soon
@@ -99,7 +99,7 @@ def _health(call: AnyCall, free: int | None) -> list[Organ]:
     return [
         *health.processes(sessions(reader, limit=_SESSIONS), now),
         health.store(call.site.settings.store.shown, free),
-        *health.channels(channel_lines(reader, addresses_of(call.site.settings)), now),
+        *health.channels(channel_lines(reader, channel_addresses(call.site.settings)), now),
     ]
 
 

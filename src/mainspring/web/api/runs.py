@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from mainspring.app.up_command import up_command
+from mainspring.app.setup.up_command import make_up_command
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.explained import explained
@@ -131,7 +131,7 @@ def explanation(call: AnyCall) -> Explanation:
 def explanation_of(call: AnyCall, story: RunStory) -> Explanation:
     """Explain a run of which the outline was read already."""
     site = call.site
-    zone, up = site.settings.project.timezone, up_command(site.settings)
+    zone, up = site.settings.project.timezone, make_up_command(site.settings)
     return explained(site.reader, story, site.clock.now(), zone, call.visitor.may_see, up)
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.app.listen_addresses import settings_in_use
+from mainspring.app.processes.listen_addresses import read_settings_in_use
 from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.event_sources import JoinedRunsSource
@@ -169,7 +169,7 @@ def _lines(call: AnyCall, known: TriggerCache) -> list[TriggerShown]:
     """Return the triggers that the visitor sees."""
     site = call.site
     lines = trigger_lines(
-        site.reader, site.clock.now(), settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
+        site.reader, site.clock.now(), read_settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
     )
     waiting = waiting_since(site.reader, filtered=False)
     for name, at in waiting_since(site.reader, filtered=True).items():

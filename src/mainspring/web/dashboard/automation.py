@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import Any, Final
 
-from mainspring.app.runbooks import Runbooks
+from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.derived_states import AutomationState
@@ -144,7 +144,7 @@ def _of_surroundings(
         "options": [(row, row.effect or option_text(row.value)) for row in option_rows(definition)]
         if definition is not None
         else [],
-        "runbook": Runbooks(call.site.settings).of(view.name, definition),
+        "runbook": RunbookFinder(call.site.settings).of(view.name, definition),
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from mainspring.app.dead_sessions import bury_silent
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
+from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead
 from mainspring.domain.clock import SystemClock
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury
@@ -94,10 +94,10 @@ def test_session_with_a_longer_lease_is_not_buried_early(
     monkeypatch.setitem(TEXTS, "list_expired_sessions", TEXTS.worded(text))  # the server of the tests has just begun
     silence(postgres, long, SHORT_MS * 2)
     assert short.expired() == []
-    assert not bury_silent(short)
+    assert not declare_expired_sessions_dead(short)
     silence(postgres, long, LONG_MS)
     assert short.expired() == [(long.session, LONG_MS)]
-    assert bury_silent(short)
+    assert declare_expired_sessions_dead(short)
     assert short.reader.read_text("select state from sessions where id = ?", (long.session,)) == [("dead",)]
 
 

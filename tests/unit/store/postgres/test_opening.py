@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mainspring.cli.exits import NOT_ALLOWED, exit_code
+from mainspring.cli.exits import NOT_ALLOWED, find_exit_code
 from mainspring.domain.errors import (
     ConfigError,
     StoreError,
@@ -397,5 +397,5 @@ def test_server_that_does_not_let_us_in_is_an_error_of_the_address(postgres, cha
     url = postgres.url(database or "postgres").replace("mainspring@", f"{user}@")
     with pytest.raises(ServerRefusesError, match="refuses us") as refused:
         open_database(url)
-    assert exit_code(refused.value) == NOT_ALLOWED
+    assert find_exit_code(refused.value) == NOT_ALLOWED
     assert "store.url" in (refused.value.hint or "")

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mainspring.app.stores import make_store
+from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands import automations as acts

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from mainspring.app.background_check import BackgroundCheck
+from mainspring.app.processes.integrity_scan import IntegrityScan
 from mainspring.domain.errors import StoreError
 from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreDamagedError
@@ -125,7 +125,7 @@ def test_a_file_that_was_never_a_store_gets_no_note(tmp_path):
 def test_the_background_check_finds_damage_that_no_one_reads(path):
     """One table after the other, each in its turn; afterwards it begins again."""
     spoil(path, "runs")
-    checking = BackgroundCheck(path)
+    checking = IntegrityScan(path)
     tables = list_tables(path)
     found = dict(one for one in (checking.check_next() for _ in tables) if one is not None)
     assert found.keys() == set(tables)
@@ -137,8 +137,8 @@ def test_the_background_check_finds_damage_that_no_one_reads(path):
 def test_a_table_that_takes_too_long_is_broken_off_and_named(path, monkeypatch, caplog):
     """It is no finding; the log says once what checks it instead."""
     monkeypatch.setattr("mainspring.store.sqlite.check._STEPS_BETWEEN_LOOKS", 1)
-    monkeypatch.setattr("mainspring.app.background_check.WITHIN_S", -1.0)
-    checking = BackgroundCheck(path)
+    monkeypatch.setattr("mainspring.app.processes.integrity_scan.TABLE_TIMEOUT_S", -1.0)
+    checking = IntegrityScan(path)
     for _ in range(2 * len(list_tables(path))):
         checking.check_next()
     assert sum("table runs is too large" in one and "mainspring db check" in one for one in caplog.messages) == 1

@@ -162,7 +162,7 @@ async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
     client = Client("http://here/", token="ann", transport=httpx2.ASGITransport(world.api), sleep=sleep)
     assert await client.run(handle.id).result() == {"paid": True}
     assert pauses == sorted(pauses)
-    assert pauses[0] == client_module._LOOK_FIRST_S
+    assert pauses[0] == client_module._FIRST_POLL_INTERVAL_S
 
 
 async def test_client_that_goes_leaves_its_room(world):

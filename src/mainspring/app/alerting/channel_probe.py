@@ -1,0 +1,98 @@
+"""Whether channels take what they are told, now: what `notify test` and the button beside a channel do. Nothing of it is stored here."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.app.alerting.channels import channel_addresses, open_links
+from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
+from mainspring.config.settings import Settings
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import UnknownNameError
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.channel_address import TERMINAL
+from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
+from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import SecretStore
+
+PROBE_TIMEOUT_S = 30.0
+
+
+class ChannelProbeResult(msgspec.Struct, frozen=True):
+    """What a channel answered; `fault` None = it took what it was told."""
+
+    channel: str
+    fault: str | None
+    took_ms: int
+    address: str
+
+
+def select_channels(settings: Settings, channel: str | None = None) -> list[str]:
+    """Return the channels that are meant: this one, or all that are configured; where none is, the terminal.
+
+    Raises:
+        UnknownNameError: there is none of this name; tells the nearest.
+    """
+    known = channel_addresses(settings)
+    if channel is None:
+        return list(settings.notify.channels) or [TERMINAL]
+    if channel not in known:
+        raise UnknownNameError("channel", channel, known)
+    return [channel]
+
+
+def probe_channels(
+    settings: Settings, channels: Sequence[str], *, by: str, clock: Clock, within_s: float = PROBE_TIMEOUT_S
+) -> list[ChannelProbeResult]:
+    """Tell each of these channels that this is a test by somebody, all at once, and return what they answered. Blocking."""
+    faults = ErrorText(SecretStore(settings.secrets.dir, os.environ))
+    links, addresses = open_links(settings, faults, clock), channel_addresses(settings)
+    notice = _make_test_notice(settings, by, clock)
+
+    async def each() -> list[ChannelProbeResult]:
+        tries = (_probe_channel(one, links[one], notice, faults, within_s) for one in channels)
+        return list(await asyncio.gather(*tries))
+
+    return [msgspec.structs.replace(one, address=addresses[one.channel]) for one in run_in_short_lived_loop(each())]
+
+
+async def _probe_channel(
+    name: str, link: ChannelLink, notice: Notification, faults: ErrorText, within_s: float
+) -> ChannelProbeResult:
+    since = time.monotonic()
+    fault = None
+    try:
+        async with asyncio.timeout(within_s):
+            await link.send(notice, None)
+    except ChannelFault as error:
+        fault = error.text
+    except Exception as error:  # noqa: BLE001 - what a library raises is the answer
+        fault = faults.of(error) or type(error).__name__
+    finally:
+        await link.close()
+    return ChannelProbeResult(name, fault, round((time.monotonic() - since) * 1000), "")
+
+
+def _make_test_notice(settings: Settings, by: str, clock: Clock) -> Notification:
+    project, now = settings.project, clock.now()
+    made = make_id("t", now, clock.random_bits(80))
+    return Notification(
+        id=made,
+        key=f"mainspring:test:{made}",
+        about=NotificationEvent.TEST,
+        severity=Severity.NOTIFY,
+        headline=f"[test] {project.name or 'mainspring'}: this channel works, nothing is wrong",
+        fields=(
+            NotificationField("What", "somebody tries this channel"),
+            NotificationField("By", by),
+            NotificationField("Do", "nothing"),
+        ),
+        environment=project.environment,
+        project=project.name,
+        at=now,
+    )

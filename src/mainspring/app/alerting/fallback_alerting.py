@@ -1,0 +1,209 @@
+"""The way to people that needs no store: that it is lost is told straight to the channels, and remembered without it.
+
+Told once for each channel, however many processes of this machine see it and however often they start again meanwhile; its end is told to
+those who heard of it.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mainspring.app.alerting.channels import make_routing, notice_context, open_links
+from mainspring.app.alerting.outage_log import Outage, OutageLog
+from mainspring.config import Settings
+from mainspring.domain.clock import Clock
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.ids import make_id
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.incidents.incident_filter import IncidentAttributes
+from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
+from mainspring.domain.notifications.rendering import fit_line, format_moment
+from mainspring.operations.notifiers.base import ChannelFault, ChannelLink
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.store.base import StoreBrokenError
+from mainspring.store.commands.incidents import RecordLost
+
+_LOG = logging.getLogger("mainspring.watching")
+_TIMEOUT_S = 10.0
+CommitOutage = Callable[[RecordLost], Awaitable[Any]]
+_SUBJECT = Subject("", IncidentKind.STORE_LOST)
+
+
+class FallbackAlerter:
+    """`where` = the store, for people; `commit` writes to it, once it is back. Made and used in one event loop."""
+
+    def __init__(
+        self, settings: Settings, faults: ErrorText, clock: Clock, where: str, commit: CommitOutage | None = None
+    ) -> None:
+        self._settings = settings
+        self._faults = faults
+        self._clock = clock
+        self._where = where
+        self._commit = commit
+        self._tell_after_ms = to_milliseconds(settings.notify.store_lost_after)
+        self._memory = OutageLog(settings.exec.spool)
+        self._links: dict[str, ChannelLink] = {}
+        self._logged: dict[str, str] = {}
+
+    async def look(self, fault: str, *, at_once: bool = False) -> None:
+        """The store could not be read or written just now: tell it to those who were not told, once it has lasted (or `at_once`)."""
+        now = self._clock.now()
+        with self._memory.alone() as is_alone:
+            if not is_alone:
+                return
+            lost = self._memory.recall() or Outage(now)
+            if (shown := fit_line(KNOWN_SECRETS.redact(_first_line(fault)), 200)) != lost.fault or lost.is_recorded:
+                lost.fault, lost.is_recorded = shown, False
+                self._remember(lost)
+            if now - lost.since_at < self._tell_after_ms and not at_once:
+                return
+            told = IncidentAttributes(subject=_SUBJECT, severity=Severity.PAGE)
+            targets = make_routing(self._settings).targets(told, NotificationEvent.OPENED, now)
+            due = {one.channel for one in targets if one.due_at <= now} - lost.told.keys()
+            notice = self._notice(NotificationEvent.OPENED, lost, fault)
+            # Together: one that hangs must not use up the time in which the others could be told.
+            await asyncio.gather(*(self._tell(lost, channel, notice, None) for channel in sorted(due)))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no other process will know what this one saw."""
+        return self._memory.is_private
+
+    async def over(self) -> None:
+        """The store takes commits: write down that it was lost, and tell that it is over to those who were told."""
+        if not self._memory.exists():
+            return
+        with self._memory.alone() as is_alone:
+            lost = self._memory.recall() if is_alone else None
+            if lost is None or not await self._is_recorded(lost):
+                return
+            notice = self._notice(NotificationEvent.RESOLVED, lost, "")
+            await asyncio.gather(*(self._tell_end(lost, channel, notice) for channel in list(lost.told)))
+            if not lost.told:
+                self._memory.forget()
+
+    async def _tell_end(self, lost: Outage, channel: str, notice: Notification) -> None:
+        if await self._tell(lost, channel, notice, lost.told[channel]):
+            del lost.told[channel]
+            self._remember(lost)
+
+    async def _is_recorded(self, lost: Outage) -> bool:
+        """Write down in the store that it was lost, if that was told or is to be; False = it is away again."""
+        now = self._clock.now()
+        has_lasted = bool(lost.told) or now - lost.since_at >= self._tell_after_ms
+        if self._commit is None or lost.is_recorded or not has_lasted:
+            return True
+        record = RecordLost(
+            id=make_id("i", now, self._clock.random_bits(80)),
+            since_at=lost.since_at,
+            over_at=now,
+            text=f"the store could not be read or written: {lost.fault or 'nobody knows why'}",
+            facts={"where": self._where, "host": socket.gethostname(), "told": sorted(lost.told)},
+        )
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self._commit(record)
+        except (TimeoutError, StoreUnavailableError, StoreFullError):
+            return False
+        except Exception as error:  # noqa: BLE001 - its end is told all the same
+            self._log("", f"it cannot be written down that the store was lost: {self._faults.of(error)}")
+            return True
+        lost.is_recorded = True
+        self._remember(lost)
+        return True
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        for link in self._links.values():
+            await link.close()
+        self._links = {}
+
+    async def _tell(self, lost: Outage, channel: str, notice: Notification, ref: str | None) -> bool:
+        if not self._links:
+            self._links = open_links(self._settings, self._faults, self._clock)
+        link = self._links.get(channel)
+        if link is None:  # a channel that is configured no more
+            return True
+        try:
+            found = await link.send(notice, ref)
+        except Exception as error:  # noqa: BLE001 - the others are told all the same, and this one in the next round
+            fault = error.text if isinstance(error, ChannelFault) else self._faults.of(error)
+            self._log(channel, f"channel {channel} cannot be told of the store: {fault}")
+            return False
+        if notice.about is NotificationEvent.OPENED:
+            lost.told[channel] = found
+            self._remember(lost)
+        return True
+
+    def _notice(self, about: NotificationEvent, lost: Outage, fault: str) -> Notification:
+        around = notice_context(self._settings)
+        is_over = about is NotificationEvent.RESOLVED
+        state = "resolved" if is_over else Severity.PAGE.value
+        what = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
+        host = socket.gethostname()
+        key = f"mainspring:store-lost:{host}:{lost.since_at}"
+        fields = [
+            NotificationField("Since", format_moment(lost.since_at, around.zone)),
+            NotificationField("Where", f"{self._where} on {host}"),
+        ]
+        if not is_over:
+            fields.append(NotificationField("Cause", fit_line(fault, 500)))
+            fields.append(
+                NotificationField(
+                    "Impact", "nothing is started or recorded; wrapped commands run and keep their records in the spool"
+                )
+            )
+            fields.append(NotificationField("Do", "mainspring doctor"))
+        return Notification(
+            id=f"{key}:{about.value}",
+            key=key,
+            about=about,
+            severity=Severity.PAGE,
+            headline=fit_line(f"[{state}] mainspring: the store {what}", 200),
+            fields=tuple(fields),
+            environment=around.environment,
+            project=around.project,
+            at=lost.since_at,
+        )
+
+    def _remember(self, lost: Outage) -> None:
+        """Write it down; where that is not possible, a process that starts again tells it again."""
+        try:
+            self._memory.remember(lost)
+        except OSError as error:
+            self._log("", f"it cannot be written down who was told of the store: {error}")
+
+    def _log(self, channel: str, text: str) -> None:
+        """Log what is wrong when that changes."""
+        if self._logged.get(channel) != text:
+            self._logged[channel] = text
+            _LOG.error("%s", text)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+async def notify_store_lost(settings: Settings, faults: ErrorText, clock: Clock, where: str, error: StoreError) -> None:
+    """Tell that the store is lost and all that worked on it has ended, for at most ten seconds.
+
+    At once, unless it may be a matter of waiting: then once a process that starts again and again has met it for long enough, if the next
+    one can know that of this one. Where no channel is configured whoever started it is told by its exit alone.
+    """
+    passes = isinstance(error, StoreUnavailableError | StoreFullError) and not isinstance(error, StoreBrokenError)
+    if not settings.notify.channels:
+        return
+    reserved = FallbackAlerter(settings, faults, clock, where)
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            await reserved.look(error.message, at_once=not passes)
+            if reserved.is_private:
+                await reserved.look(error.message, at_once=True)
+    except Exception as fault:  # noqa: BLE001 - the store's own error is what the caller goes on with
+        _LOG.error("not everybody could be told that the store is lost: %s", faults.of(fault))
+    finally:
+        await reserved.close()

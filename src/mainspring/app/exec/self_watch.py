@@ -1,0 +1,32 @@
+"""What follows from the end of a wrapped command, where no process of ours stays: it looks and tells by itself.
+
+Invariant: it changes nothing of the command's own story, which is on record before, and takes no longer than it may.
+"""
+
+from mainspring.app.exec.signal_forwarding import print_notice
+from mainspring.config import Settings
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads.incidents import is_alert_due
+
+WATCH_TIMEOUT_S = 10.0
+
+
+def watch_own_automation(settings: Settings, store: ProcessStore, automation: str) -> None:
+    """Look, if a failure is untold, an alert is due or something is wrong with this automation, and tell what is due; never raises.
+
+    Where no channel is configured the command itself has had the word: whoever called it knows. What cannot be told within ten seconds
+    stays in the store, for the next call or `mainspring watch`.
+    """
+    try:
+        if settings.notify.channels and (
+            store.reader.read("has_incident_concern", (automation,)) or is_alert_due(store.reader, store.clock.now())
+        ):
+            # Imported late: a command that succeeds needs none of it.
+            from mainspring.app.alerting.watcher import evaluate_and_notify  # noqa: PLC0415
+
+            evaluate_and_notify(settings, store, within_s=WATCH_TIMEOUT_S)
+    except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
+        print_notice(
+            f"{automation}: nobody could be told how it ended: {KNOWN_SECRETS.redact(f'{type(error).__name__}: {error}')}"
+        )

@@ -1,0 +1,48 @@
+"""The trace of a wrapped command, sent after its end by the process that wrapped it, for there is no other.
+
+Invariant: the command's end is on record before, and waits for nothing here; this process waits two seconds at most, and says nothing on
+stderr that would become a mail of cron unless it was asked to say all.
+"""
+
+import os
+import threading
+
+from mainspring.config import Settings
+from mainspring.engine.commands.exec_run import ExecRunEnd
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.commands.runs import StartRun
+
+EXPORT_TIMEOUT_S = 2.0
+
+
+def export_own_trace(settings: Settings, begin: StartRun, end: ExecRunEnd) -> str | None:
+    """Send the trace, if a collector is named; return what kept it from being sent. Never raises."""
+    if settings.otel.endpoint is None:
+        return None
+    faults: list[str] = []
+    thread = threading.Thread(target=_send_trace, args=(settings, begin, end, faults), daemon=True)
+    thread.start()
+    thread.join(EXPORT_TIMEOUT_S)
+    if thread.is_alive():
+        return f"the collector did not answer within {EXPORT_TIMEOUT_S:g} s"
+    return faults[0] if faults else None
+
+
+def _send_trace(settings: Settings, begin: StartRun, end: ExecRunEnd, faults: list[str]) -> None:
+    try:
+        # Imported late: a command without a collector needs none of it.
+        from mainspring.app.setup.tracing import make_collector, resource_attributes
+        from mainspring.operations.otlp.collector import TRACES
+        from mainspring.operations.otlp.words import check_installed
+        from mainspring.operations.traces.otlp import encoded
+        from mainspring.operations.traces.wrapped import wrapped_spans
+
+        check_installed()
+        collector = make_collector(settings, SecretStore(settings.secrets.dir, os.environ), TRACES, EXPORT_TIMEOUT_S)
+        try:
+            collector.send(encoded(wrapped_spans(begin, end), resource_attributes(settings), KNOWN_SECRETS.redact))
+        finally:
+            collector.close()
+    except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
+        faults.append(" ".join(KNOWN_SECRETS.redact(f"{error}").splitlines()) or type(error).__name__)

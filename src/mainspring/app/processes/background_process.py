@@ -1,0 +1,195 @@
+"""What the processes without user code have alike: scheduler, watcher, web.
+
+Each has a session, so that it is seen from everywhere, and says every two seconds that it moves. It owns no run: while the store is away it
+waits, and when its session was buried meanwhile it ends and is started again. It ends on SIGTERM, and with its supervisor.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mainspring.app.processes.launch_spec import LaunchSpec, receive_launch_spec
+from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
+from mainspring.app.processes.parent_watch import ParentWatch
+from mainspring.app.project import Project
+from mainspring.app.setup.process_log import configure_log
+from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
+from mainspring.store.base import OUTAGES, Changes, StoreBrokenError
+from mainspring.store.usage import Usage
+
+HEARTBEAT_INTERVAL_S = 2.0
+_REOPEN_DELAY_S = 1.0
+_SHUTDOWN_TIMEOUT_S = 3.0
+_STORE_LOST_AFTER_S = 30.0
+"""A store that has answered no sign of life for so long is lost: a disk or a line can be silent without an error."""
+
+
+class BackgroundProcess:
+    """One such process, in its event loop. `changed` is called, in the loop, when the store may hold something new."""
+
+    def __init__(self, project: Project, role: str) -> None:
+        self.project = project
+        self.role = role
+        self.log = logging.getLogger(f"mainspring.{role}")
+        self.loop = asyncio.get_running_loop()
+        self.stopped = asyncio.Event()
+        self.is_open = False
+        self.trouble: str | None = None
+        """Why commits do not succeed at present."""
+        self.changed: Callable[[], None] = lambda: None
+        self.store = make_store(
+            project.settings.store.url,
+            lease_ms=project.lease_ms,
+            clock=project.clock,
+            # The web process publishes events in the name of programs: they are matched by their data.
+            sealing=project.sealing if role == ProcessRole.WEB else PLAIN_SEALING,
+            deliver=self._deliver,
+            on_change=self._on_change,
+            on_trouble=self._on_trouble,
+            on_fatal=self._on_fatal,
+        )
+        self._beats: asyncio.Task[None] | None = None
+        self._answered_at = time.monotonic()
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps commits from succeeding at present; that none is answered is a fault too, though nobody says why."""
+        is_silent = self.is_open and time.monotonic() - self._answered_at >= _STORE_LOST_AFTER_S
+        if self.trouble is None and is_silent:
+            return f"the store has answered no commit for {_STORE_LOST_AFTER_S:g} s or longer"
+        return self.trouble
+
+    async def open(self, still_waits: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """Open the store and the session; where the store is out of reach, wait for it. `still_waits` is told why, again and again.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        told = None
+        while not self.stopped.is_set():
+            opening = self.loop.create_task(asyncio.to_thread(self._try_to_open))
+            while not (await asyncio.wait([opening], timeout=_REOPEN_DELAY_S))[0]:
+                # Where nothing can be written the session is tried for as long as that lasts.
+                if still_waits is not None and self.trouble is not None:
+                    await still_waits(self.trouble)
+            why = await opening
+            if why is None:
+                self.is_open, self._answered_at = True, time.monotonic()
+                self._beats = self.loop.create_task(self._beat())
+                return
+            if why != told:
+                told = why
+                self.log.error("the store does not answer, it is tried again: %s", why)
+            if still_waits is not None:
+                await still_waits(why)
+            await asyncio.sleep(_REOPEN_DELAY_S)
+
+    def _try_to_open(self) -> str | None:
+        """Return why the store is out of reach, None once it is open."""
+        try:
+            self._open_now()
+        except StoreBrokenError:
+            raise
+        except OUTAGES as error:
+            return error.message
+        return None
+
+    def _open_now(self) -> None:
+        self.store.open()
+        try:
+            self.store.open_session(self.role)
+        except BaseException:
+            self.store.close(drain=False)
+            raise
+
+    def stop(self) -> None:
+        """End in order; at once where the store was not opened yet: there is nothing to close, and nobody knows when it answers."""
+        self.stopped.set()
+        if not self.is_open:
+            os._exit(0)
+
+    async def close(self) -> None:
+        """End the session, close the store."""
+        if self._beats is not None:
+            self._beats.cancel()
+        if self.is_open:
+            await asyncio.to_thread(self.store.close)
+
+    async def _beat(self) -> None:
+        usage = Usage()
+        while True:
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
+            self.store.submit(usage.beat(), self._answered)
+
+    def _answered(self, _result: Any) -> None:
+        self._answered_at = time.monotonic()
+
+    # -- from the committing thread ------------------------------------------------------------------------------------
+
+    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+        self.loop.call_soon_threadsafe(_run_callbacks, answers)
+
+    def _on_change(self, changes: Changes) -> None:
+        if changes.ready and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._tell_change)
+
+    def _tell_change(self) -> None:
+        self.changed()
+
+    def _on_trouble(self, text: str | None) -> None:
+        self.trouble = text
+        if text is not None:
+            self.log.error("the store does not take commits: %s", text)
+        else:
+            self.log.warning("the store takes commits again")
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self.log.critical("this process stops: %s", error)
+        os._exit(STORE_LOST_EXIT_CODE)
+
+
+def _run_callbacks(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    for on_done, result in answers:
+        on_done(result)
+
+
+def run_background_process(serve: Callable[[BackgroundProcess], Awaitable[int]]) -> int:
+    """Be the process that a supervisor ordered by its handover; return the exit code that `serve` returns.
+
+    `serve` opens what it is given, works until `stopped` is set, and closes it.
+    """
+    handover, _line = receive_launch_spec()
+    configure_log()
+    set_death_signal(signal.SIGTERM)
+    if os.getppid() != handover.parent:  # it died before we asked
+        return STORE_LOST_EXIT_CODE
+    try:
+        return asyncio.run(_serve_process(handover, serve))
+    except MainspringError as error:
+        sys.stderr.write(f"mainspring {handover.role}: {error}\n")
+        return 2
+
+
+async def _serve_process(handover: LaunchSpec, serve: Callable[[BackgroundProcess], Awaitable[int]]) -> int:
+    project = handover.project()
+    configure_log(project.settings.logs, environment=project.settings.project.environment)
+    process = BackgroundProcess(project, handover.role)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process.loop.add_signal_handler(number, process.stop)
+    ParentWatch(
+        handover.parent,
+        process.loop,
+        drain=process.stop,
+        end=lambda: os._exit(STORE_LOST_EXIT_CODE),
+        within=_SHUTDOWN_TIMEOUT_S,
+    ).start()
+    return await serve(process)

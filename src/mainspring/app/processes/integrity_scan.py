@@ -1,0 +1,77 @@
+"""The background check: one table of a store's file at a time, slowly, so that a damaged page is found before it is needed.
+
+It reads on a connection of its own, and keeps the write-ahead log from being emptied for no longer than any other read.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from mainspring.domain.errors import StoreError
+from mainspring.store.sqlite.check import check_table, list_tables
+
+SCAN_INTERVAL_S = 60.0
+TABLE_TIMEOUT_S = 10.0
+"""Seconds that the check of one table may take, as any read may; a table that takes longer is left to `mainspring db check`."""
+_PAUSE_FACTOR = 50
+"""After each check the thread rests this many times as long as the check took: it keeps a disk busy for 2 % of the time."""
+_NICE = 19
+_LOG = logging.getLogger("mainspring.watching")
+
+
+class IntegrityScan:
+    """Checks one store in a thread of its own, of low priority."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._left: list[str] = []
+        self._skipped: set[str] = set()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="mainspring-check", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; a check that is under way is not waited for."""
+        self._stopped.set()
+
+    def check_next(self) -> tuple[str, list[str]] | None:
+        """Check the next table; return it and what is wrong with it, None where there is none or it took too long.
+
+        Raises:
+            StoreError: the file cannot be read. Damage is noted beside it.
+        """
+        if not self._left:
+            self._left = list_tables(self._store)
+        table = self._left.pop(0) if self._left else None
+        if table is None:
+            return None
+        damage = check_table(self._store, table, within_s=TABLE_TIMEOUT_S)
+        if damage is None:
+            if table not in self._skipped:
+                self._skipped.add(table)
+                _LOG.warning(
+                    "table %s is too large for the check in the background (%g s); to check it: mainspring db check",
+                    *(table, TABLE_TIMEOUT_S),
+                )
+            return None
+        if damage:
+            _LOG.error("the store's file is damaged: table %s: %s", table, damage[0])
+        return table, damage
+
+    def _live(self) -> None:
+        if sys.platform == "linux":
+            with suppress(OSError):  # of this thread alone
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        rest = SCAN_INTERVAL_S
+        while not self._stopped.wait(rest):
+            began = time.monotonic()
+            with suppress(StoreError):  # other checks report a store that cannot be read, and damage is noted
+                self.check_next()
+            rest = max(SCAN_INTERVAL_S, _PAUSE_FACTOR * (time.monotonic() - began))

@@ -1,0 +1,50 @@
+"""Listen addresses: where the web process of this host listens, although another process had the default port.
+
+The web process writes them into the store, by the name of its host; commands and pages that show an address read them there.
+"""
+
+import socket
+
+from msgspec.structs import replace
+
+from mainspring.config import Settings
+from mainspring.store.base import Reader
+from mainspring.store.commands.automations import SetMeta
+from mainspring.store.process_store import ProcessStore
+
+ADDRESS_SETTINGS = ("web.bind", "hooks.bind")
+
+
+def is_default(settings: Settings, setting: str) -> bool:
+    """Tell whether nobody chose this address, so that another one may stand in for it."""
+    return setting not in settings.sources
+
+
+def _may_change_at_start(settings: Settings, setting: str) -> bool:
+    """Tell whether the web process may listen elsewhere: the default port was taken, or port 0 lets the system choose."""
+    bind = settings.web.bind if setting == "web.bind" else settings.hooks.bind
+    return is_default(settings, setting) or bind.endswith(":0")
+
+
+def with_address(settings: Settings, setting: str, bind: str) -> Settings:
+    """Return settings whose `web.bind` or `hooks.bind` is this one."""
+    if setting == "web.bind":
+        return replace(settings, web=replace(settings.web, bind=bind))
+    return replace(settings, hooks=replace(settings.hooks, bind=bind))
+
+
+def record_address(store: ProcessStore, setting: str, bind: str) -> None:
+    """Write down where this process listens."""
+    store.submit(SetMeta(_meta_key(setting), bind), lambda _result: None)
+
+
+def read_settings_in_use(settings: Settings, reader: Reader) -> Settings:
+    """Return the settings with the addresses at which the web process of this host was last seen listening."""
+    for setting in ADDRESS_SETTINGS:
+        if _may_change_at_start(settings, setting) and (found := reader.read("read_meta", (_meta_key(setting),))):
+            settings = with_address(settings, setting, str(found[0][0]))
+    return settings
+
+
+def _meta_key(setting: str) -> str:
+    return f"listens.{setting}:{socket.gethostname()}"

@@ -1,0 +1,71 @@
+"""A worker whose supervisor is gone drains and ends, also when its loop is blocked: nobody else would ever end it.
+
+The kernel's signal at the parent's death is heard by the loop alone, so a thread looks for itself. It needs nothing of
+the loop: a loop that does not turn for a few seconds, or a drain that takes too long, ends the process.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from mainspring.engine.worker.stall_watch import StallWatch
+
+_LOG = logging.getLogger("mainspring.worker")
+_POLL_INTERVAL_S = 0.25
+_REPORT_AFTER_S, _BLOCKED_AFTER_S = 1.0, 3.0
+_DRAIN_GRACE_S = 5.0
+
+
+class ParentWatch:
+    """Made and started in the thread that runs `loop`. `drain` is called in the loop, `end` from the watching thread.
+
+    `within` = seconds to drain.
+    """
+
+    def __init__(
+        self,
+        parent: int,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        drain: Callable[[], None],
+        end: Callable[[], None],
+        within: float,
+    ) -> None:
+        self._parent = parent
+        self._loop = loop
+        self._drain = drain
+        self._end = end
+        self._within = within
+        self._pause = threading.Event()
+        self._stall = StallWatch(
+            loop,
+            threading.get_ident(),
+            on_stall=lambda _frames, _since: None,
+            on_limit=lambda _since: self._give_up("its loop is blocked"),
+            report_after=_REPORT_AFTER_S,
+            limit_after=_BLOCKED_AFTER_S,
+        )
+
+    def start(self) -> None:
+        """Watch from a daemon thread, to the end of the process."""
+        threading.Thread(target=self._watch, name="mainspring-parent", daemon=True).start()
+
+    def _watch(self) -> None:
+        while os.getppid() == self._parent:
+            self._pause.wait(_POLL_INTERVAL_S)
+        try:
+            self._loop.call_soon_threadsafe(self._drain)
+        except RuntimeError:  # the loop is closed: the process ends already
+            return
+        until = time.monotonic() + self._within + _DRAIN_GRACE_S
+        while time.monotonic() < until:
+            self._stall.check_once()
+            self._pause.wait(_POLL_INTERVAL_S)
+        self._give_up("it does not drain in time")
+
+    def _give_up(self, why: str) -> None:
+        _LOG.critical("the supervisor is gone, and %s: this process ends, its runs go on elsewhere", why)
+        self._end()

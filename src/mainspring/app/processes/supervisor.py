@@ -1,0 +1,157 @@
+"""The supervisor: keeps a table of posts, starts each process again, and puts the runs that shared a crash on probation.
+
+It imports no user code, so nothing of theirs can take it down. If a worker ends while it owns runs, by a signal or with any exit
+code, its session is buried as crashed and a probation process continues its runs one at a time. That is not so if the worker was
+asked to end, said that it lost its store, or was declared dead by others first, or if this process got a SIGTERM within two
+seconds. A worker that ended in order gave its runs back.
+The other processes (scheduler, watcher, web) own no run: they are only started again.
+"""
+
+import logging
+import subprocess
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from mainspring.app.processes.launch_spec import LaunchSpec
+from mainspring.app.processes.managed_process import PROBATION_ROLE, ManagedProcess
+from mainspring.app.processes.supervisor_session import SupervisorSession
+from mainspring.app.project import Project
+from mainspring.domain.errors import StoreError
+from mainspring.domain.processes.process_role import ProcessRole, parse_roles
+
+_LOG = logging.getLogger("mainspring.supervisor")
+_POLL_INTERVAL_S = 0.05
+_STORE_LOST_GRACE_S = 1.0
+_KILL_TIMEOUT_S = 3.0
+"""A process that the kernel can end is gone long before."""
+_START_DELAY_S = 0.2
+"""The others start a little later: a machine with few cores has its worker first."""
+
+
+class Supervisor:
+    """Run by `run()` in the main thread of its process until `stop()`."""
+
+    def __init__(
+        self, project: Project, handover: LaunchSpec, *, on_start: Callable[[str, int], None] = lambda role, pid: None
+    ) -> None:
+        self._project = project
+        up = project.settings.up
+        kept: list[str] = []
+        for role in parse_roles(up.roles):
+            kept += [role.value] * (up.processes if role is ProcessRole.WORKER else 1)
+        self.posts = [ManagedProcess(msgspec.structs.replace(handover, role=role)) for role in kept]
+        later = time.monotonic() + (_START_DELAY_S if ProcessRole.WORKER in kept else 0.0)
+        for post in self.posts:
+            post.not_before = 0.0 if post.role == ProcessRole.WORKER else later
+        self._probation = (
+            ManagedProcess(msgspec.structs.replace(handover, role=PROBATION_ROLE))
+            if ProcessRole.WORKER in kept
+            else None
+        )
+        self._record = SupervisorSession(project, tuple(kept))
+        self._stopping = False
+        self._on_start = on_start
+        self._reload = False
+
+    def stop(self) -> None:
+        """End in order: the processes drain first."""
+        self._stopping = True
+
+    def reload(self) -> None:
+        """Start the workers anew, with the automations as they are now."""
+        self._reload = True
+
+    def run(self, *, once: Callable[[], None] = lambda: None) -> int:
+        """Keep the processes running; `once` is called each turn (0.05 s). Returns the exit code.
+
+        Raises:
+            StoreGoneError: the store's file was removed or replaced; the processes have ended.
+            StoreError: it cannot be used. A server that is out of reach for a while is no such thing.
+        """
+        self._record.open()
+        try:
+            while not self._stopping:
+                self._record.check()
+                self._turn()
+                once()
+                time.sleep(_POLL_INTERVAL_S)
+            self._record.pardon()
+            self._end(self._project.settings.worker.drain.total_seconds())
+        except StoreError:
+            # A worker that was started now would make another store, and believe that there never was one.
+            self._end(_STORE_LOST_GRACE_S)
+            self._record.check_presence()
+            raise
+        finally:
+            self._record.close()
+        return 0
+
+    @property
+    def _all(self) -> list[ManagedProcess]:
+        return self.posts if self._probation is None else [*self.posts, self._probation]
+
+    def _turn(self) -> None:
+        for post in self._all:
+            if post.pid in self._record.quarantined and not post.is_closed:
+                _LOG.error(
+                    "the %s process %d was quarantined: it is ended, and none takes its place until this `mainspring up` is started anew",
+                    post.role,
+                    post.pid,
+                )
+                post.close()
+            if post.process is not None and post.process.poll() is not None:
+                self._died(post, post.process)
+        if self._reload:
+            self._reload = False
+            for post in self.posts:
+                if post.role == ProcessRole.WORKER:
+                    post.tell_to_end()
+        probation, record = self._probation, self._record
+        for post in self.posts:
+            # One that lost its session is not followed by another before the store has told why.
+            if post.is_open and not (post.is_lost and record.is_busy):
+                self._start(post)
+        if probation is not None and probation.is_open and record.suspects and not record.is_busy:
+            probation.handover = msgspec.structs.replace(
+                probation.handover, survive_ms=record.survive_ms, crash_limit=record.deaths.limit(time.monotonic())
+            )
+            self._start(probation)
+
+    def _start(self, post: ManagedProcess) -> None:
+        self._on_start(post.role, post.start())
+
+    def _died(self, post: ManagedProcess, process: "subprocess.Popen[bytes]") -> None:
+        end = post.ended(process.returncode)
+        if end.was_short and end.code == 0 and post.role == ProcessRole.WORKER:
+            why = "does a module end it while it is loaded? It is started again"
+            said = (process.pid, end.code, end.lived, why)
+            _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *said)
+        if end.crashed and not post.is_closed:
+            _LOG.error("the %s process %d ended %s; it is started again", post.role, process.pid, end.how)
+        self._record.died(process.pid, counts=not end.is_excused, probation=post is self._probation, how=end.short)
+
+    def _end(self, within: float) -> None:
+        processes = [(post, post.process) for post in self._all if post.process is not None]
+        for post, _ in processes:
+            post.tell_to_end()
+        until = time.monotonic() + within + 5.0
+        for post, process in processes:
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _LOG.error("%s %d does not stop; it is killed, its runs go on elsewhere", post.role, process.pid)
+                process.kill()
+                self._wait_for_killed(post, process)
+
+    @staticmethod
+    def _wait_for_killed(post: ManagedProcess, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            process.wait(_KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            _LOG.error(
+                "%s %d does not die: the kernel keeps it in a call that does not return, most often to a disk or a network folder"
+                " (see it: cat /proc/%d/stack). It ends with that call and does nothing more; this supervisor ends without it",
+                *(post.role, process.pid, process.pid),
+            )

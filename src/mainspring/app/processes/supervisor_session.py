@@ -1,0 +1,237 @@
+"""What a supervisor tells the store and hears of it, in a thread of its own: a store that is away must not keep it from its processes.
+
+It owns no run, so it survives outages of a server; if its session was buried meanwhile it opens another one.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+
+from mainspring.app.project import Project
+from mainspring.app.stores.store_factory import make_store
+from mainspring.app.workers.dead_sessions import declare_session_dead
+from mainspring.domain.errors import FencedError, MainspringError, StoreError
+from mainspring.domain.processes.crash_blame import (
+    PROBATION_MS,
+    SHUTDOWN_WINDOW_S,
+    CrashHistory,
+    assign_blame,
+    next_probation_ms,
+)
+from mainspring.domain.states import SessionState
+from mainspring.store.base import OUTAGES, StoreBrokenError
+from mainspring.store.commands.sessions import Pardon
+from mainspring.store.liveness import find_dead, host_identity
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.usage import Usage
+
+_LOG = logging.getLogger("mainspring.supervisor")
+_ROUND_INTERVAL_S = 0.2
+_HEARTBEAT_INTERVAL_S = 10.0
+"""Three of them fit into the silence after which a process counts as stopped."""
+_CLOSE_TIMEOUT_S = 3.0
+_MAX_BLAME_RECORDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _ProcessDeath:
+    """The end of a process; it is put on record from `due` on, by this system's own clock."""
+
+    pid: int
+    counts: bool
+    probation: bool
+    due: float
+    how: str
+
+
+class SupervisorSession:
+    """`posts` = the roles of the processes that are kept, one for each. Its attributes are read by the supervisor's thread."""
+
+    def __init__(self, project: Project, posts: tuple[str, ...]) -> None:
+        self._project = project
+        self._posts = posts
+        self._store: ProcessStore | None = None
+        self._since: int | None = None
+        self._fenced = False
+        self._died: deque[_ProcessDeath] = deque()
+        self._blamed: list[tuple[float, tuple[str, ...]]] = []
+        """When runs were put on probation, and which."""
+        self._is_pardoned = False
+        self._usage = Usage()
+        self._beat_due_at = 0.0
+        self._told: str | None = None
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="mainspring-record", daemon=True)
+        self.suspects = False
+        """Whether runs that shared a crash wait for a probation process."""
+        self.quarantined: frozenset[int] = frozenset()
+        """Numbers of processes of this host that a person took out of service."""
+        self.survive_ms = PROBATION_MS
+        """On probation a run that has lived so long no longer keeps the next one waiting."""
+        self.deaths = CrashHistory()
+        self.failed: StoreError | None = None
+        """Why the store cannot be used any more."""
+
+    def open(self) -> None:
+        """Open the store and the supervisor's session, then go on in the thread.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        self._open_store()
+        self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a death is not on record yet."""
+        return bool(self._died)
+
+    def check(self) -> None:
+        """Do nothing while the store can be used, or is away for a while. Raises StoreError, StoreGoneError."""
+        if self.failed is not None:
+            raise self.failed
+        try:
+            self.check_presence()
+        except StoreBrokenError:
+            raise
+        except OUTAGES as error:
+            self._tell(error)
+
+    def check_presence(self) -> None:
+        """Do nothing if the store still stands under its name. Raises StoreGoneError."""
+        store = self._store
+        if store is not None:
+            store.check_presence()
+
+    def died(self, pid: int, *, counts: bool, probation: bool, how: str = "") -> None:
+        """Bury the session of a process as soon as the store takes it. `counts` = if it still owned runs, one of them may be to blame.
+
+        A death on probation could set a run apart: it is looked at once it is known that all of us are not being ended.
+        """
+        later = SHUTDOWN_WINDOW_S if counts and probation else 0.0
+        self._died.append(_ProcessDeath(pid, counts, probation, time.monotonic() + later, how))
+        self._wake.set()
+
+    def pardon(self) -> None:
+        """Take it that deaths of the last two seconds were part of the end of all: nobody is to blame for them."""
+        self._is_pardoned = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the session and close the store."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(_CLOSE_TIMEOUT_S)
+        if self._store is not None:
+            self._store.close()
+
+    def _open_store(self) -> None:
+        settings = self._project.settings.store
+        store = make_store(
+            settings.url, lease_ms=self._project.lease_ms, clock=self._project.clock, on_fatal=self._on_fatal
+        )
+        store.open()
+        try:
+            session = store.open_session("supervisor", posts=self._posts)
+        except BaseException:
+            store.close(drain=False)
+            raise
+        self._since = session if self._since is None else self._since
+        self._store = store
+
+    def _on_fatal(self, error: BaseException) -> None:
+        self._fenced = isinstance(error, FencedError)
+
+    def _live(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait(_ROUND_INTERVAL_S)
+            self._wake.clear()
+            try:
+                self._round()
+            except FencedError:
+                self._fenced = True
+            except StoreBrokenError as error:
+                self.failed = error
+                return
+            except OUTAGES as error:
+                self._tell(error)
+            except StoreError as error:
+                self.failed = error
+                return
+            except Exception:  # noqa: BLE001  whatever it is, the processes are kept
+                _LOG.exception("the supervisor's record has a fault, and is tried again")
+            else:
+                self._tell(None)
+
+    def _round(self) -> None:
+        if self._fenced and self._store is not None:
+            _LOG.warning("this supervisor was out of reach for too long: it opens another session")
+            self._store.close(drain=False)
+            self._store, self._fenced, self._beat_due_at = None, False, 0.0
+        if self._store is None:
+            self._open_store()
+        store = self._store
+        assert store is not None
+        now = time.monotonic()
+        died = [one for one in list(self._died) if self._is_pardoned or now >= one.due]
+        for death in died:
+            self._bury(store, death)
+        if self._is_pardoned and self._blamed:
+            runs = tuple(run for at, runs in self._blamed if now - at <= SHUTDOWN_WINDOW_S for run in runs)
+            store.apply(Pardon(runs))
+            self._blamed.clear()
+        if now >= self._beat_due_at:
+            self._beat_due_at = inf  # until it is answered: a store that is away must not hold up what follows
+            store.submit(self._usage.beat(), self._note_beat)
+        self.suspects = bool(store.reader.read("count_probation_runs")[0][0])
+        rows = store.reader.read("list_quarantined_sessions", (self._since, host_identity()))
+        self.quarantined = frozenset(int(row[0]) for row in rows)
+        for death in died:  # last: until then whoever looks knows that more is to come
+            self._died.remove(death)
+
+    def _note_beat(self, _answer: object) -> None:
+        self._beat_due_at = time.monotonic() + _HEARTBEAT_INTERVAL_S
+
+    def _tell(self, error: MainspringError | None) -> None:
+        """Say what is wrong when that changes."""
+        told, self._told = self._told, None if error is None else error.message
+        if told == self._told:
+            return
+        if error is None:
+            _LOG.warning("the store answers again")
+        else:
+            _LOG.error("the store does not answer; the processes are kept meanwhile: %s", error.message)
+
+    def _bury(self, store: ProcessStore, death: "_ProcessDeath") -> None:
+        for found in find_dead(store.reader):
+            if found.pid != death.pid:
+                continue
+            aboard = [str(row[0]) for row in store.reader.read("list_runs_of_session", (found.session,))]
+            judged = assign_blame(
+                is_excused=not death.counts or self._is_pardoned,
+                is_at_work=store.reader.read("read_session_state", (found.session,))[0][0] == SessionState.ALIVE,
+                on_probation=death.probation,
+                aboard=aboard,
+                suspects=[str(row[0]) for row in store.reader.read("list_probation_runs_of_session", (found.session,))],
+            )
+            if judged.counts:
+                runs = "the run that it had goes" if len(aboard) == 1 else f"the {len(aboard)} runs that it had go"
+                how = f" ({death.how})" if death.how else ""
+                _LOG.error("process %d died%s: %s through probation, one at a time", found.pid, how, runs)
+                self._blamed = [*self._blamed[-_MAX_BLAME_RECORDS:], (death.due, tuple(aboard))]
+                self.deaths.note(death.due, judged)
+                if death.probation:
+                    self.survive_ms = next_probation_ms(self.survive_ms, judged)
+            declare_session_dead(
+                store,
+                found,
+                crashed=judged.counts,
+                alone=judged.alone,
+                limit=self.deaths.limit(death.due),
+                how=death.how,
+            )

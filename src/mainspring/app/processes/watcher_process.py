@@ -1,0 +1,52 @@
+"""`python -m mainspring.app.processes.watcher_process`: the watcher. It evaluates all monitors and notifies people of what is wrong.
+
+It also declares dead processes dead, applies retention and imports the spool, as workers do beside their runs. It continues while other
+processes are blocked, dead or not there at all; while no watcher lives, a scheduler watches in its place. It imports no code of users.
+"""
+
+import sys
+from functools import partial
+
+from mainspring.app.alerting.fallback_alerting import FallbackAlerter
+from mainspring.app.alerting.watcher import Watcher
+from mainspring.app.processes.background_process import BackgroundProcess, run_background_process
+from mainspring.app.processes.integrity_scan import IntegrityScan
+from mainspring.app.processes.wal_check import WalCheck
+from mainspring.app.setup.metrics_push import start_metrics_push
+from mainspring.resources.error_text import ErrorText
+from mainspring.store.applied import applied
+
+
+async def serve(process: BackgroundProcess) -> int:
+    """Watch until the process is told to end."""
+    settings, secrets = process.project.settings, process.project.secrets
+    reserved = FallbackAlerter(
+        settings, ErrorText(secrets), process.store.clock, process.store.shown, partial(applied, process.store)
+    )
+    await process.open(reserved.look)
+    if process.is_open:
+        upkeep = process.project.upkeep()
+        upkeep.start(process.loop, process.store, process.store.clock)
+        watching = Watcher(settings, secrets, process.store, reserved, lambda: process.fault)
+        process.changed = watching.changed
+        watching.start()
+        check = None if settings.store.is_remote else IntegrityScan(settings.store.path)
+        wal_check = None if settings.store.is_remote else WalCheck(process)
+        if check is not None and wal_check is not None:
+            check.start()
+            wal_check.start()
+        pusher = start_metrics_push(settings, secrets, process.store)
+        await process.stopped.wait()
+        if pusher is not None:
+            pusher.close()
+        if check is not None and wal_check is not None:
+            check.close()
+            await wal_check.close()
+        upkeep.close()
+        await watching.close()
+    await process.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_background_process(serve))

@@ -1,0 +1,51 @@
+"""The codec that the configuration names, imported: the one thing of the user's that also a question of the command line may need."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from mainspring.app.setup.object_import import import_named_object
+from mainspring.config.settings import StoreSettings
+from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import Codec
+from mainspring.domain.values.sealing import Sealing
+
+_REQUIRED_ATTRIBUTES = ("id", "encode", "decode")
+
+
+def make_sealing(store: StoreSettings, folder: Path) -> Sealing:
+    """Return what the configuration does with values: its codec, and the largest value.
+
+    Raises:
+        ConfigError: the codec cannot be imported, or is none.
+    """
+    codec = None if store.codec is None else load_codec(store.codec, folder)
+    try:
+        return Sealing(codec, store.payload_max)
+    except OptionError as error:
+        raise ConfigError(f"`store.codec` {store.codec!r} cannot be used: {error.message}", hint=error.hint) from None
+
+
+def load_codec(name: str, folder: Path) -> Codec:
+    """Return what "module:name" is; a class is called without arguments. Modules are also looked for in `folder`.
+
+    Raises:
+        ConfigError: it cannot be imported, or is no codec.
+    """
+    try:
+        found = import_named_object(name, folder)
+        codec: Any = found() if isinstance(found, type) else found
+    except Exception as error:
+        why = escape(f"{type(error).__name__}: {error}", 300)
+        raise _codec_error(name, f"it cannot be imported: {why}") from error
+    missing = [wanted for wanted in _REQUIRED_ATTRIBUTES if not hasattr(codec, wanted)]
+    if missing:
+        raise _codec_error(name, f"it has no {missing[0]!r}")
+    return cast("Codec", codec)
+
+
+def _codec_error(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"`store.codec` {name!r} cannot be used: {why}",
+        hint="It names an object with `id`, `encode(bytes) -> bytes` and `decode(bytes) -> bytes`; see how-to/encryption.",
+    )

@@ -1,0 +1,42 @@
+"""What `[otel] metrics_every` makes: the thread that sends the figures of a store to the collector."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from mainspring.config.settings import Settings
+from mainspring.domain.errors import ConfigError
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.process_store import ProcessStore
+
+if TYPE_CHECKING:
+    from mainspring.operations.metrics.pusher import Pusher
+
+_LOG = logging.getLogger("mainspring.metrics")
+
+
+def start_metrics_push(settings: Settings, secrets: SecretStore, store: ProcessStore) -> "Pusher | None":
+    """Begin to send the metrics of an open store; None where none are wanted, or none can be sent: the watch goes on without."""
+    every = settings.otel.metrics_every
+    if settings.otel.endpoint is None or every is None:
+        return None
+    from mainspring.app.setup.tracing import make_collector, resource_attributes
+    from mainspring.operations.metrics.figures_reader import FiguresReader
+    from mainspring.operations.metrics.pusher import Pusher
+    from mainspring.operations.otlp.collector import METRICS
+
+    # Requests to webhooks are counted by web processes, and told by them alone.
+    reader = FiguresReader(None if settings.store.is_remote else settings.store.path, {})
+    pusher = Pusher(
+        lambda: reader.read(store.reader, store.clock.now()),
+        make_collector(settings, secrets, METRICS),
+        resource_attributes(settings),
+        KNOWN_SECRETS.redact,
+        every_s=every.total_seconds(),
+    )
+    try:
+        pusher.start()
+    except ConfigError as error:
+        _LOG.error("no metrics are sent: %s. %s", error.message, error.hint)
+        return None
+    return pusher

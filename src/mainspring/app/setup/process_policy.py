@@ -1,0 +1,11 @@
+"""What the settings allow this whole process: variables that commands inherit, networks that may be called."""
+
+from mainspring.config import Settings
+from mainspring.resources.egress_policy import EGRESS_POLICY
+from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+
+def apply_process_policy(settings: Settings) -> None:
+    """Allow what the settings allow, from now on."""
+    SECRET_VARIABLES.allow(settings.secrets.pass_env)
+    EGRESS_POLICY.allow(settings.project.allowed_networks)

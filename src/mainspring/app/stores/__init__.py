@@ -1,0 +1,1 @@
+"""Stores by their address: opening, backups, moves, and the clock of a server."""

@@ -1,0 +1,189 @@
+"""Which store an address means: the one place that knows every kind. What speaks to a server is imported only where one is named."""
+
+import os
+import shlex
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mainspring.config.locations import ProcessSurroundings, hash_store_url, is_server_url, state_folder, store_path
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import ConfigError, NoStoreError
+from mainspring.domain.extras import install_command
+from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
+from mainspring.store.base import Reader
+from mainspring.store.effects import EffectDatabase
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.sqlite.effect_database import SqliteEffectDatabase
+from mainspring.store.sqlite.form import require_form as require_form_of_file
+from mainspring.store.sqlite.presence import is_there, refuse_gone
+from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from mainspring.store.postgres.address import Address
+
+
+_MAGIC = b"SQLite format 3\0"
+
+
+def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any) -> ProcessStore:
+    """Return the store at a path or URL, not yet open; `options` are those of ProcessStore.
+
+    `lease_ms` = how long a session of a server lives without a sign of life; on a file the kernel tells.
+
+    Raises:
+        ConfigError: the address cannot be read, or what speaks to this kind of store is not installed.
+    """
+    if isinstance(place, Path) or not is_server_url(place):
+        return SqliteStore(place if isinstance(place, Path) else store_path(place), **options)
+    address = parse_address(place)
+    from mainspring.store.postgres.store import PostgresStore
+
+    if lease_ms is not None:
+        options["lease_ms"] = lease_ms
+    return PostgresStore(address, locks=_lock_folder(place), **options)
+
+
+def parse_address(url: str) -> "Address":
+    """Take the address of a store on a server apart.
+
+    Raises:
+        ConfigError: it cannot be read, or what speaks to the server is not installed.
+    """
+    try:
+        from mainspring.store.postgres.address import read_address
+    except ModuleNotFoundError as missing:
+        raise _not_installed_error(missing, "a store on PostgreSQL") from missing
+    return read_address(url, password=_read_password())
+
+
+def make_reader(url: str) -> Reader:
+    """Return reads of a store that is there, of the form that this version reads; nothing is made or changed.
+
+    Raises:
+        NoStoreError: there is none.
+        StoreTooNewError: a newer version wrote it.
+        StoreError: it has to be brought to the present form first, or is none of ours.
+    """
+    if not is_server_url(url):
+        require_form_of_file(store_path(url))
+        return SqliteReader(store_path(url))
+    address = parse_address(url)
+    from mainspring.store.postgres.form import require_form
+    from mainspring.store.postgres.reader import PostgresReader
+
+    require_form(address)
+    return PostgresReader(address, marks=_lock_folder(url))
+
+
+def store_exists(url: str) -> bool:
+    """Tell whether there is a store, in whatever form. Raises StoreUnavailableError where its server cannot be asked."""
+    if not is_server_url(url):
+        return is_there(store_path(url))
+    address = parse_address(url)
+    from mainspring.store.postgres.form import form_of
+
+    return form_of(address) > 0
+
+
+def no_store_error(path: Path, usual: Path | None = None) -> NoStoreError:
+    """Return the error for a store that is not there; `usual` = the file that is used where nothing names another one."""
+    near = find_nearest_store(path, usual)
+    fix = "Create one: mainspring up (or init, run, exec). Name another one: --store PATH, MAINSPRING_STORE_URL or store.url."
+    return NoStoreError(f"there is no store\nat {path}", hint=f"{fix}\nThere is one at {near}" if near else fix)
+
+
+def find_nearest_store(path: Path, usual: Path | None) -> Path | None:
+    """Return the existing store that was probably meant: a file of a similar name beside it, else the usual one."""
+    beside = _list_neighbours(path)
+    similar = _find_similar(path, beside)
+    if similar is not None:
+        return similar
+    if usual is not None and usual != path and is_sqlite_file(usual):
+        return usual
+    return beside[0] if len(beside) == 1 else None
+
+
+def refuse_mistyped(path: Path) -> None:
+    """Do nothing unless a store of a similar name stands beside this path. Raises NoStoreError."""
+    similar = _find_similar(path, _list_neighbours(path))
+    if similar is not None:
+        command = f"mainspring --store {shlex.quote(str(path))} db migrate --create"
+        raise NoStoreError(
+            f"there is no store\nat {path}", hint=f"There is one at {similar}\nCreate another one: {command}"
+        )
+
+
+def _list_neighbours(path: Path) -> list[Path]:
+    try:
+        return [
+            file
+            for file in path.parent.iterdir()
+            if file != path and file.suffix == path.suffix and is_sqlite_file(file)
+        ]
+    except OSError:
+        return []
+
+
+def _find_similar(path: Path, stores: list[Path]) -> Path | None:
+    names = get_close_matches(path.name, [file.name for file in stores], n=1)
+    return path.with_name(names[0]) if names else None
+
+
+def is_sqlite_file(path: Path) -> bool:
+    """Tell whether a file begins as a SQLite database does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def require_store(place: str | Path) -> None:
+    """Do nothing if there is a store. Raises NoStoreError, StoreGoneError, StoreUnavailableError."""
+    if isinstance(place, Path) or not is_server_url(place):
+        path = place if isinstance(place, Path) else store_path(place)
+        refuse_gone(path)
+        if not is_there(path):
+            raise no_store_error(path)
+    elif not store_exists(place):
+        raise NoStoreError(
+            f"there is no store\nat {parse_address(place).shown}", hint="Create it: mainspring up, App.start"
+        )
+
+
+def lock_anchor(url: str) -> Path:
+    """Return the path of this host beside which processes that share the store meet; on a file the file itself."""
+    return make_store(url, clock=SystemClock()).locks / "store" if is_server_url(url) else store_path(url)
+
+
+def _lock_folder(url: str) -> Path:
+    """Return the folder in which the processes of this host prove to each other that they live."""
+    env = SECRET_VARIABLES.own(os.environ)
+    around = ProcessSurroundings(env, Path("/"), os.getuid())
+    return state_folder(around) / f"sessions-{hash_store_url(url, env)}"
+
+
+def make_effect_database(name: str, place: str | Path) -> EffectDatabase:
+    """Return a database of the user, by its name in the configuration, at a path or URL.
+
+    Raises:
+        ConfigError: the address cannot be read, or what speaks to a server is not installed.
+    """
+    if isinstance(place, Path) or not is_server_url(place):
+        return SqliteEffectDatabase(name, place if isinstance(place, Path) else store_path(place))
+    try:
+        from mainspring.store.postgres.effect_database import PostgresEffectDatabase
+    except ModuleNotFoundError as missing:
+        raise _not_installed_error(missing, f"the database {name!r} is on PostgreSQL: it") from missing
+    return PostgresEffectDatabase(name, place, password=_read_password())
+
+
+def _read_password() -> str | None:
+    """Return the password that libpq would find in the environment, which a worker has taken out of it."""
+    return SECRET_VARIABLES.own(os.environ).get(PASSWORD_VARIABLE)
+
+
+def _not_installed_error(missing: ModuleNotFoundError, what: str) -> ConfigError:
+    return ConfigError(f"{what} needs {missing.name}, which is not installed", hint=install_command("postgres"))

@@ -1,0 +1,43 @@
+"""Sessions of processes that died: what is left of one is ended, and its runs are set free."""
+
+import logging
+
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT
+from mainspring.store.commands.results import Numbered
+from mainspring.store.commands.sessions import Bury
+from mainspring.store.liveness import FoundSession, kill_remains
+from mainspring.store.process_store import ProcessStore
+
+_LOG = logging.getLogger("mainspring.upkeep")
+
+
+def declare_session_dead(
+    store: ProcessStore,
+    found: FoundSession,
+    *,
+    crashed: bool = False,
+    alone: str | None = None,
+    limit: int = CRASH_LIMIT,
+    how: str = "",
+) -> bool:
+    """Kill what is left of a dead session and set its runs free; False if something of it could not be killed."""
+    if not kill_remains(found):
+        _LOG.error(
+            "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
+        )
+        return False
+    store.apply(Bury(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
+    return True
+
+
+def declare_expired_sessions_dead(store: ProcessStore) -> bool:
+    """Bury the sessions, of any host, that have not been heard of for longer than the lease; True if there was one."""
+    buried = False
+    for session, lease_ms in store.expired():
+        if session != store.session:
+            _LOG.warning(
+                "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
+            )
+            store.cut_off(session)
+            buried |= isinstance(store.apply(Bury(session, silent_ms=lease_ms)), Numbered)
+    return buried

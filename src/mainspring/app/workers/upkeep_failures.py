@@ -1,0 +1,76 @@
+"""Failures of upkeep: each part of a round fails by itself, is logged when that changes, and is on record once it lasts."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
+from mainspring.store.commands.sessions import NoteFindings
+from mainspring.store.process_store import ProcessStore
+
+_LOG = logging.getLogger("mainspring.upkeep")
+_RECORD_AFTER_MS = 30_000
+"""A failure that is over sooner costs no commit."""
+_MAX_TEXT_LENGTH = 300
+
+T = TypeVar("T")
+
+
+class UpkeepFailures:
+    """For one thread: `attempt` each part of a round, then `report`."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, Exception] = {}
+        """What failed when it was tried last, by part."""
+        self._since: dict[str, int] = {}
+        self._logged: str | None = None
+        self._noted: frozenset[str] = frozenset()
+
+    def attempt(self, part: str, act: Callable[[], T], otherwise: T) -> T:
+        """Return what the act returns, or `otherwise` where it fails."""
+        try:
+            result = act()
+        except Exception as error:  # noqa: BLE001 - the other parts go on
+            self._errors[part] = error
+            return otherwise
+        self._errors.pop(part, None)
+        return result
+
+    def report(self, store: ProcessStore, now: int) -> None:
+        """End a round at `now`: log what changed, and put on record what lasts. Never raises."""
+        errors = self._errors
+        self._since = {part: self._since.get(part, now) for part in errors}
+        self._log(errors)
+        lasting = [part for part in sorted(errors) if now - self._since[part] >= _RECORD_AFTER_MS]
+        if self._noted == frozenset(lasting):
+            return
+        findings = [
+            ProcessFinding(
+                ProcessFindingKind.UPKEEP, part, _one_line(errors[part])[:_MAX_TEXT_LENGTH], self._since[part]
+            )
+            for part in lasting
+        ]
+        with contextlib.suppress(Exception):  # the store is away: the next round writes it
+            store.apply(NoteFindings(tuple(findings), (ProcessFindingKind.UPKEEP,)))
+            self._noted = frozenset(lasting)
+
+    def _log(self, errors: dict[str, Exception]) -> None:
+        """Log what fails when that changes, not each second; where in the code only if the code is at fault."""
+        parts: dict[str, list[str]] = {}
+        for part, error in errors.items():
+            parts.setdefault(f"{type(error).__name__}: {error}", []).append(part)
+        text = "\n".join(f"{', '.join(names)}: {what}" for what, names in parts.items()) or None
+        logged, self._logged = self._logged, text
+        if text == logged:
+            return
+        if text is None:
+            _LOG.warning("upkeep goes on")
+            return
+        faults = [error for error in errors.values() if not isinstance(error, MainspringError | OSError)]
+        _LOG.error("upkeep fails, and is tried again each second: %s", text, exc_info=faults[0] if faults else None)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,0 +1,322 @@
+"""A working engine in one event loop: store, session, worker, scheduler and the upkeep around them.
+
+The worker process, `App.running()` and `mainspring run` are all made of this. It is opened and closed in the loop's thread.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.app.stores.store_factory import make_effect_database, make_store
+from mainspring.app.workers.intake_and_delivery import IntakeAndDelivery
+from mainspring.app.workers.upkeep import CRASH_ORDER_KEY, Upkeep
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.triggers.queues.queue_name import check_broker
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
+from mainspring.engine.attempts.isolation import import_name_of
+from mainspring.engine.attempts.logs.log_capture import OUTPUT_CAPTURE
+from mainspring.engine.attempts.processes.child_limit import compute_child_limit, read_memory_limit
+from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_process import ChildSettings
+from mainspring.engine.attempts.transactional_call import TransactionalCall, build_transactional_call, find_database
+from mainspring.engine.definitions.announcement import build_announcement, encode_problems
+from mainspring.engine.definitions.load_problem import PROBLEMS_KEY
+from mainspring.engine.definitions.registry import Registry
+from mainspring.engine.definitions.unloaded_automations import find_unloaded_automations
+from mainspring.engine.worker.scheduler import Scheduler
+from mainspring.engine.worker.stall_record import StallRecord
+from mainspring.engine.worker.stall_watch import StallWatch
+from mainspring.engine.worker.worker import Worker
+from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.applied import applied
+from mainspring.store.base import Changes, Database
+from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.reads import status
+from mainspring.store.reads.engine import WorkerReads
+from mainspring.triggers.filter_runner import FilterRunner
+
+if TYPE_CHECKING:
+    from mainspring.app.setup.tracing import Tracing
+
+_LOG = logging.getLogger("mainspring.worker")
+_WARNED_HINTS: set[str] = set()
+"""Hints that this process has given as warnings."""
+
+
+class StalledError(Exception):
+    """The loop was blocked for too long; whatever blocks it is aboard of this process."""
+
+
+class WorkerRuntime:
+    """Opened by `open()`, ended by `close()`. `on_fatal` is told, from any thread, when this process may do nothing more."""
+
+    def __init__(
+        self,
+        store: str | Path,
+        registry: Registry,
+        *,
+        clock: Clock | None = None,
+        sealing: Sealing = PLAIN_SEALING,
+        classifier: Classifier | None = None,
+        settings: WorkerOptions | None = None,
+        role: str = "worker",
+        processes: int = 16,
+        databases: Mapping[str, str | Path] | None = None,
+        queues: tuple[SetQueue, ...] = (),
+        upkeep: Upkeep | None = None,
+        schedules: bool = True,
+        stall_limit: float = 300.0,
+        lease_ms: int | None = None,
+        secrets: SecretStore | None = None,
+        brokers: Mapping[str, str] | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
+        self.registry = registry
+        self.sealing = sealing
+        self._classifier = classifier
+        self._settings = settings or WorkerOptions()
+        self._role = role
+        self._processes = processes
+        self._databases = {name: make_effect_database(name, place) for name, place in (databases or {}).items()}
+        self._queues = queues
+        self._upkeep = upkeep
+        self._schedules = schedules
+        self._stall_limit = stall_limit
+        self._secrets = secrets or SecretStore(None, os.environ)
+        self._brokers = brokers or {}
+        for name, url in self._brokers.items():
+            check_broker(name, url)
+        self.on_fatal: Callable[[BaseException], None] = lambda error: None
+        self.changed = asyncio.Event()
+        self.trouble: str | None = None
+        self._tracing = tracing
+        self.store = make_store(
+            store,
+            lease_ms=lease_ms,
+            clock=clock or SystemClock(),
+            sealing=sealing,
+            deliver=self._deliver,
+            on_change=self._on_change,
+            on_trouble=self._on_trouble,
+            on_fatal=self._fatal,
+            wrap=_keep_database if tracing is None else tracing.wrap,
+        )
+        self.clock = self.store.clock
+        self.loop: asyncio.AbstractEventLoop
+        self.worker: Worker
+        self._scheduler: Scheduler | None = None
+        self._traffic: IntakeAndDelivery | None = None
+        self._filtering: FilterRunner | None = None
+        self._stall: StallWatch | None = None
+        self._pool: ChildPool | None = None
+        self._captures = False
+
+    async def open(self) -> None:
+        """Open the store, announce what can run, begin to work.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.store.open()
+        self.store.open_session(self._role, capacity=self._settings.concurrency)
+        reads = WorkerReads(self.store.reader)
+        self.worker = Worker(
+            self.loop,
+            self.store,
+            reads,
+            self.registry,
+            self.clock,
+            settings=self._settings,
+            sealing=self.sealing,
+            classifier=self._classifier,
+            on_crash_point=self._crash,
+            children=self._children,
+            transactional=self._transactional,
+        )
+        if self._settings.max_lines:
+            # A worker is a process of ours; in a program of the user's, or before a person, prints are still seen where they were.
+            OUTPUT_CAPTURE.begin(beside=self._role not in ("worker", "probation"))
+            self._captures = True
+        # Before the first commit that can wake the worker: from then on code of users runs in this loop.
+        self._watch_loop()
+        if self._upkeep is not None:
+            self._upkeep.start(self.loop, self.store, self.clock, self._obey if self._role == "worker" else None)
+        await self._announce()
+        for hint in dict.fromkeys(self.registry.hints):
+            # A worker's log has it once for each start; in a program of the user's no one reads what is no warning.
+            is_news = self._role == "app" and hint not in _WARNED_HINTS
+            _LOG.log(logging.WARNING if is_news else logging.INFO, "hint: %s", hint)
+            if is_news:
+                _WARNED_HINTS.add(hint)
+        self.worker.start()
+        if self._schedules:
+            off_loop = self.worker.off_loop
+            mine = self.registry.automations
+            self._scheduler = Scheduler(self.loop, self.store, reads, self.clock, self.sealing, off_loop, only=mine)
+            self._scheduler.start()
+            parts = (self.store, self.clock, self.sealing, off_loop, self._brokers, self._secrets)
+            self._traffic = IntakeAndDelivery(self.loop, *parts)
+            self._traffic.start()
+        if self._role != "run":
+            read, off_loop = self.store.reader, self.worker.off_loop
+            self._filtering = FilterRunner(
+                self.loop, self.store, read, self.registry, self.clock, self.sealing, off_loop
+            )
+            self._filtering.look()
+
+    def _obey(self, order: tuple[str, str] | None) -> None:
+        self.worker.crash_after = order
+
+    def _watch_loop(self) -> None:
+        record = StallRecord(self.store)
+        self._stall = StallWatch(
+            self.loop,
+            threading.get_ident(),
+            on_stall=record.begun,
+            on_limit=lambda since: self._fatal(StalledError(f"the loop has not turned for {since:.0f} s")),
+            on_turn=record.ended,
+            limit_after=self._stall_limit,
+        )
+        self._stall.start()
+
+    def _transactional(self, spec: AttemptSpec) -> TransactionalCall:
+        return build_transactional_call(find_database(spec.fn, self._databases), spec, self.clock, self.sealing)
+
+    async def apply(self, command: Any) -> Any:
+        """Commit a command without holding up the loop."""
+        return await applied(self.store, command)
+
+    async def _announce(self) -> None:
+        for queue in self._queues:
+            await self.apply(queue)
+        announced = build_announcement(self.registry, self.clock.now(), self.sealing)
+        if self._role == "worker":
+            missing = find_unloaded_automations(self.registry, status.automations(self.store.reader))
+            announced = msgspec.structs.replace(announced, automations=announced.automations + missing)
+        await self.apply(announced)
+        await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))
+
+    def child_pids(self) -> list[int]:
+        """Return the children that live."""
+        return self._pool.pids if self._pool is not None else []
+
+    def _children(self, on_sign: Any) -> ChildPool:
+        lock = self.store.lock
+        fds = (lock.descriptor,) if lock is not None else ()
+        rules = tuple(import_name_of(rule) for rule in self._classifier.rules) if self._classifier is not None else ()
+        settings = ChildSettings(pass_fds=fds, rules=rules, log_level=self._settings.log_level)
+        size = compute_child_limit(self._processes, self._settings.concurrency, read_memory_limit())
+        self._pool = ChildPool(self.loop, size=size, on_sign=on_sign, settings=settings)
+        return self._pool
+
+    async def drain(self, within: float) -> None:
+        """Let what is in flight end, for so many seconds; then stop it. Its runs go on elsewhere."""
+        idle = asyncio.Event()
+        self.worker.on_idle = idle.set
+        if self._scheduler is not None:
+            self._scheduler.close()
+        self.worker.drain()
+        for span, then in ((within, self.worker.hurry), (2.0, lambda: None)):
+            try:
+                await asyncio.wait_for(idle.wait(), span)
+            except TimeoutError:
+                then()
+            else:
+                return
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a worker yet."""
+        return hasattr(self, "worker")
+
+    async def close(self, *, drain: float = 5.0, end: Callable[[], Awaitable[CloseSession]] | None = None) -> None:
+        """Drain, end the session, close the store. `end` returns what is to be known of the session's end."""
+        if self._upkeep is not None:
+            self._upkeep.close()
+        if self.store.committer.fatal is None:
+            await self.drain(drain)
+        if self._scheduler is not None:
+            self._scheduler.close()
+        if self._traffic is not None:
+            await self._traffic.close()
+        if self._filtering is not None:
+            self._filtering.close()
+        self.worker.stop()
+        self.release_output()
+        close = self.store.close if end is None else partial(self.store.close, end=await end())
+        await asyncio.get_running_loop().run_in_executor(None, close)
+        if self._tracing is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._tracing.close)
+        if self._stall is not None:  # last: code that runs while the worker drains can block the loop too
+            self._stall.close()
+
+    def release_output(self) -> None:
+        """Let what code prints and logs go where it went before."""
+        if self._captures:
+            self._captures = False
+            OUTPUT_CAPTURE.end()
+
+    # -- from the committing thread ------------------------------------------------------------------------------------
+
+    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+        try:
+            self.loop.call_soon_threadsafe(_run_callbacks, answers)
+        except RuntimeError:  # the loop is closed: nobody waits for these answers any more
+            if not self.loop.is_closed():
+                raise
+
+    def _on_change(self, changes: Changes) -> None:
+        if hasattr(self, "loop") and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._changed, changes)
+
+    def _changed(self, changes: Changes) -> None:
+        self.changed.set()
+        self.changed.clear()
+        if self.is_open:
+            self.worker.changed(changes)
+        if self._scheduler is not None and changes.ready:
+            self._scheduler.look()
+        if self._traffic is not None and changes.ready:
+            self._traffic.changed()
+        if self._filtering is not None and changes.ready:
+            self._filtering.look()
+
+    def _on_trouble(self, text: str | None) -> None:
+        self.trouble = text
+        if text is not None:
+            _LOG.error("the store does not take commits: %s", text)
+        else:
+            _LOG.warning("the store takes commits again")
+
+    def _crash(self) -> None:
+        """Obey the order to crash: it is taken off first, so that the next worker lives."""
+        self.store.submit(SetMeta(CRASH_ORDER_KEY, None), lambda _result: os.kill(os.getpid(), signal.SIGKILL))
+
+    def _fatal(self, error: BaseException) -> None:
+        _LOG.critical("this process stops: %s", error)
+        self.on_fatal(error)
+
+
+def _keep_database(database: Database) -> Database:
+    return database
+
+
+def _run_callbacks(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    for on_done, result in answers:
+        try:
+            on_done(result)
+        except Exception:  # noqa: BLE001  one answer must not keep the others from being heard
+            _LOG.exception("an answer of the store could not be taken")

@@ -1,0 +1,1 @@
+"""Commands on automations: `mainspring auto`, with due times, the graph, and new files."""

@@ -1,0 +1,58 @@
+"""How often an automation really starts, as far as it is on record, against how often its schedules say."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mainspring.cli.automations.automation_list import KnownAutomation
+from mainspring.cli.automations.next_times import named_schedules
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.domain.time.punctuality import Punctuality
+    from mainspring.domain.time.schedule import Schedule
+
+_MAX_SLOTS = 50
+"""The newest that are looked at."""
+
+
+def read_cadences(invocation: "Invocation", known: KnownAutomation, now: int) -> list[dict[str, Any]]:
+    """Return how each schedule of an automation keeps its times; none where too little is on record."""
+    found: list[dict[str, Any]] = []
+    for name, schedule in named_schedules(known):
+        jitter = known.definition.span("jitter") if known.definition is not None else None
+        kept = _read_punctuality(invocation, name, schedule, jitter, now)
+        if kept is not None:
+            found.append(
+                {
+                    "schedule": name,
+                    "slots": kept.slots,
+                    "skipped": kept.skipped,
+                    "declared_ms": kept.declared_ms,
+                    "effective_ms": kept.effective_ms,
+                    "lag_ms": kept.lag_ms,
+                    "slips": kept.slips,
+                }
+            )
+    return found
+
+
+def format_cadence(row: dict[str, Any]) -> str:
+    """Return one cadence in words: "every 1m in effect, every 20s as declared: 33 of 50 slots skipped"."""
+    if row["effective_ms"] is None:
+        return f"none of the last {row['slots']} slots was run, one each {words.span(row['declared_ms'])} as declared"
+    effective, declared = (words.span(row[name]) for name in ("effective_ms", "declared_ms"))
+    effect = f"one each {effective} in effect, each {declared} as declared"
+    skipped = f": {row['skipped']} of {row['slots']} slots skipped, since the run before was not over"
+    late = f", begun {words.span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
+    return f"{effect}{skipped if row['skipped'] else ''}{late}"
+
+
+def _read_punctuality(
+    invocation: "Invocation", name: str, schedule: "Schedule", jitter: timedelta | None, now: int
+) -> "Punctuality | None":
+    from mainspring.domain.time.punctuality import list_served_slots, measure_punctuality
+    from mainspring.store.reads.status import slot_starts
+
+    newest = invocation.rows_if_made(lambda reader: slot_starts(reader, name, _MAX_SLOTS))
+    return measure_punctuality(list_served_slots(name, newest, jitter), now)

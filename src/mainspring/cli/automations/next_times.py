@@ -1,0 +1,170 @@
+"""`mainspring auto next`: the next due times, or with --from and --to all of a range, with what calendars, jitter and clocks do to them."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.automations.automation_list import (
+    KnownAutomation,
+    find_automation,
+    find_automations,
+    modules_option,
+    schedule_state,
+    schedules_active_from,
+)
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.insight import words
+from mainspring.insight.instants import instant_at
+
+if TYPE_CHECKING:
+    from mainspring.domain.time.schedule import Schedule
+    from mainspring.domain.time.schedule_preview import PreviewSlot
+
+_MAX_TIMES = 1_000
+
+
+@command("next", "show when it starts next, or would between two times")
+@click.argument("name", type=params.AUTOMATION, required=False)
+@click.option("--all", "everything", is_flag=True, help="of all automations")
+@click.option("-n", "count", type=click.IntRange(1, _MAX_TIMES), help="how many due times (5; of a range at most 1000)")
+@click.option("--from", "first", metavar="TIME", help="what would run from then on: now, 2026-03-01, 7d (ago)")
+@click.option(
+    "--to", "end", metavar="TIME", help="to then, which does not belong to it: now (the default), 2026-04-01, +7d"
+)
+@modules_option
+@pass_invocation
+def next_command(
+    invocation: Invocation,
+    name: str | None,
+    *,
+    everything: bool,
+    count: int | None,
+    first: str | None,
+    end: str | None,
+    modules: tuple[str, ...],
+) -> None:
+    """Computed from its schedules, in their own time zones.
+
+    A range shows, beside what is on record, times of closed days and days whose clocks change.
+    """
+    if (name is None) != everything:
+        raise click.UsageError("name one automation, or say --all", ctx=click.get_current_context())
+    if end is not None and first is None:
+        raise click.UsageError("--to needs --from", ctx=click.get_current_context())
+    known = find_automations(invocation, modules) if name is None else [find_automation(invocation, name, modules)]
+    if first is None:
+        _print_next(invocation, known, count or 5)
+    else:
+        _print_range(invocation, known, first, end, count or _MAX_TIMES)
+
+
+def named_schedules(known: KnownAutomation) -> "list[tuple[str, Schedule]]":
+    """Return the schedules of an automation with the names under which they are announced."""
+    from mainspring.insight.due_times import schedules_by_name
+
+    return schedules_by_name(known.definition)
+
+
+def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int) -> None:
+    from mainspring.domain.time.schedule import compute_jitter
+    from mainspring.insight.due_times import FAR_MS
+
+    now = invocation.clock.now()
+    rows: list[dict[str, Any]] = []
+    for one in known:
+        start, jitter = schedules_active_from(one, now), one.definition.span("jitter") if one.definition else None
+        for name, schedule in named_schedules(one) if start is not None else []:
+            rows += [
+                _make_row(one, schedule, slot) | {"starts_at": slot + compute_jitter(name, slot, jitter)}
+                for slot in schedule.slots_between(start or 0, (start or 0) + FAR_MS, limit=count)
+            ]
+    rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
+    columns = [
+        *([TableColumn("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True)] if len(known) != 1 else []),
+        TableColumn("DUE", lambda row: row["local"]),
+        TableColumn("IN", lambda row: words.ago(row["slot_at"], now)),
+        TableColumn("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-"), cut=True, most=40),
+    ]
+    invocation.output.rows(rows, columns, empty=_explain_no_time(known, now))
+
+
+def _explain_no_time(known: list[KnownAutomation], now: int) -> str:
+    """Return why nothing is due."""
+    if len(known) != 1:
+        return "No automation has a schedule that starts anything."
+    (one,) = known
+    if not named_schedules(one):
+        return f"{one.name} has no schedule: it starts when somebody starts it."
+    if schedules_active_from(one, now) is None:
+        return f"{one.name} is {schedule_state(one, now)}: its schedule starts nothing. See: mainspring auto show {one.name}"
+    return f"{one.name} starts no more by itself: all its due times are over."
+
+
+def _make_row(known: KnownAutomation, schedule: "Schedule", at: int) -> dict[str, Any]:
+    return {
+        "name": known.name,
+        "slot_at": at,
+        "local": schedule.local(at).strftime("%Y-%m-%d %H:%M:%S %Z"),
+        "schedule": schedule.describe(),
+    }
+
+
+def _print_range(invocation: Invocation, known: list[KnownAutomation], first: str, end: str | None, count: int) -> None:
+    from mainspring.domain.time.schedule_preview import preview_schedule
+
+    now = invocation.clock.now()
+    first_at, end_at = _read_instant(invocation, first, now), _read_instant(invocation, end or "now", now)
+    rows: list[dict[str, Any]] = []
+    for one in known:
+        jitter = one.definition.span("jitter") if one.definition else None
+        for name, schedule in named_schedules(one):
+            record = _read_slot_records(invocation, name, first_at, end_at)
+            rows += [
+                _make_simulated_row(one, schedule, found, record.get(found.due_at))
+                for found in preview_schedule(schedule, name, first_at, end_at, jitter=jitter, limit=count)
+            ]
+    rows = sorted(rows, key=lambda row: int(row["due_at"]))[:count]
+    columns = [
+        *([TableColumn("AUTOMATION", lambda row: words.one_line(row["name"]))] if len(known) != 1 else []),
+        TableColumn("DUE", lambda row: row["local"]),
+        TableColumn("STARTS", lambda row: row["starts"]),
+        TableColumn("DAY", lambda row: row["day"], lambda row: "yellow" if row["day"] else None, cut=True),
+        TableColumn("RECORD", lambda row: words.one_line(row["record"] or "-"), cut=True, most=60),
+    ]
+    invocation.output.rows(rows, columns, empty="Nothing would start between these times.")
+
+
+def _read_instant(invocation: Invocation, text: str, now: int) -> int:
+    """Return the instant that is meant by "now", a span back ("7d") or ahead ("+7d"), or a date and time."""
+    if text == "now":
+        return now
+    return instant_at(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
+
+
+def _read_slot_records(invocation: Invocation, name: str, first_at: int, end_at: int) -> dict[int, str]:
+    """Return what became of the slots of a schedule."""
+    from mainspring.store.reads.status import slots_between
+
+    found = invocation.rows_if_made(lambda reader: slots_between(reader, name, first_at, end_at, 10 * _MAX_TIMES))
+    return {one.slot_at: one.run or f"{one.verdict}: {one.note}" for one in found}
+
+
+def _make_simulated_row(
+    known: KnownAutomation, schedule: "Schedule", found: "PreviewSlot", record: str | None
+) -> dict[str, Any]:
+    if found.slot_at is None:
+        starts = f"moves to {found.moved_to}" if found.moved_to else "closed"
+    else:
+        shift = schedule.local(found.starts_at or 0)
+        starts = "on time" if found.starts_at == found.slot_at else f"{shift:%H:%M:%S}"
+    return _make_row(known, schedule, found.due_at) | {
+        "slot_at": found.slot_at,
+        "due_at": found.due_at,
+        "starts_at": found.starts_at,
+        "starts": starts,
+        "day": found.change.value,
+        "record": record,
+    }

@@ -1,0 +1,72 @@
+"""`mainspring auto pause|resume|retire`."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.short_lists import require_known_name
+from mainspring.insight import words
+from mainspring.insight.instants import instant_at
+
+
+def _require_name(invocation: Invocation, name: str) -> str:
+    return require_known_name("automation", name, params.read_automation_names(invocation.reader))
+
+
+@command("pause", "start nothing of it for a while")
+@click.argument("name", type=params.AUTOMATION)
+@click.option("--for", "span", metavar="TIME", help="so long, or until then: 2h, 2026-01-05T03:00")
+@pass_invocation
+def pause(invocation: Invocation, name: str, span: str | None) -> None:
+    """A run that a worker holds continues. One that waits or is to retry continues after the pause.
+
+    Say why with --reason: explain shows it.
+    """
+    from mainspring.service.automation import pause as act
+
+    now = invocation.clock.now()
+    until_at = None if span is None else instant_at(span, now, invocation.zone, back=False)
+    act(invocation.store, _require_name(invocation, name), act=invocation.act, until_at=until_at)
+    until = "" if until_at is None else f" until {words.moment(until_at, now, invocation.zone)}"
+    invocation.output.document({"name": name, "paused": True, "until_at": until_at}, f"{name} is paused{until}.")
+
+
+@command("resume", "take a pause or a retirement back")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def resume(invocation: Invocation, name: str) -> None:
+    """Slots that were due meanwhile follow the automation's `misfire`."""
+    from mainspring.service.automation import resume as act
+
+    act(invocation.store, _require_name(invocation, name), act=invocation.act)
+    invocation.output.document({"name": name, "paused": False}, f"{name} goes on.")
+
+
+@command("retire", "declare it gone for good, so that nobody misses it")
+@click.argument("name", type=params.AUTOMATION)
+@pass_invocation
+def retire(invocation: Invocation, name: str) -> None:
+    """Its schedules end and no incident is made of its silence. Its history stays, and its failed runs still need a decision. Wants -y.
+
+    A run that has not ended continues where a worker has its code, and waits otherwise: cancel it, if no one needs it.
+    """
+    from mainspring.insight.standing_runs import undecided_text
+    from mainspring.insight.standstill import RetiredRuns, halt_of_retired, text_of_retired
+    from mainspring.service.automation import retire as act
+    from mainspring.store.reads import standing, status
+
+    name = _require_name(invocation, name)
+    invocation.confirm(f"Retire {name}")
+    act(invocation.store, name, act=invocation.act)
+    reader = invocation.store.reader
+    undecided, unended = standing.undecided_failures(reader, [name]), standing.unended(reader, name)
+    lines = [f"{name} is retired."]
+    if undecided.number:
+        lines[0] += f" {undecided_text(undecided)}: mainspring failed discard --name {name}"
+    if unended.number:
+        (view,) = status.automations(reader, name)
+        halt = halt_of_retired(view, status.sessions(reader, limit=1_000), invocation.clock.now())
+        lines.append(text_of_retired(RetiredRuns(name, unended, halt)))
+    document = {"name": name, "retired": True, "undecided": undecided.number, "unended": unended.number}
+    invocation.output.document(document, "\n".join(lines))

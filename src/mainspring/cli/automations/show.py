@@ -1,0 +1,152 @@
+"""The page of one automation: who, when, where, how, success, watch - each option of its kind by the name of domain.options."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
+
+from mainspring.cli.automations import health
+from mainspring.cli.automations.automation_list import KnownAutomation, make_row
+from mainspring.cli.automations.cadence import format_cadence, read_cadences
+from mainspring.domain.derived_states import AutomationState
+from mainspring.insight import words
+from mainspring.insight.option_rows import option_rows, option_text
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.insight.trust import Trust
+    from mainspring.store.base import Reader
+    from mainspring.store.views import RunRow
+
+_MAX_RUNS = 10
+_MAX_CAUSES = 3
+CLOCK_CHANGE_POLICY = (
+    "change forward: the first instant after the gap; back: once, the first time; intervals count elapsed time"
+)
+"""What changes of the clocks do to slots: the one policy there is."""
+
+
+def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
+    """Print one automation."""
+    from mainspring.domain.values.plain_json import to_plain_json
+    from mainspring.insight.hidden_values import hidden_data, hidden_words
+    from mainspring.resources.secret_store import SecretStore
+
+    now, definition = invocation.clock.now(), known.definition
+    rows: list[RunRow] = invocation.rows_if_made(lambda reader: _read_last_runs(reader, known.name))
+    runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
+    SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
+    rows_of = option_rows(definition) if definition else []
+    options: list[dict[str, Any]] = [asdict(row) | {"value": hidden_data(to_plain_json(row.value))} for row in rows_of]
+    standing = health.read_health(invocation, [known], now, alone=True).get(known.name)
+    data = make_row(known, standing, now) | {
+        "where": definition.where if definition else None,
+        "command": hidden_words(definition.command) if definition else None,
+        "parameters": definition.parameters if definition else None,
+        "options": {row["name"]: row["value"] for row in options},
+        "set": [row["name"] for row in options if row["set"]],
+        "cadence": read_cadences(invocation, known, now),
+        "trust": _read_trust(invocation, known, now),
+        "runs": runs,
+    }
+    invocation.output.document(data, lambda: _print(invocation, known, data, options, now))
+
+
+def _read_trust(invocation: "Invocation", known: KnownAutomation, now: int) -> "Trust | None":
+    """Return how far it can be trusted; None where no worker announced it."""
+    from mainspring.insight.trust import trust_of
+
+    return (
+        None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+    )
+
+
+def _read_last_runs(reader: "Reader", name: str) -> "list[RunRow]":
+    from mainspring.store.reads.runs import list_runs
+
+    return list_runs(reader, name=name, limit=_MAX_RUNS).runs
+
+
+def _print(
+    invocation: "Invocation", known: KnownAutomation, data: dict[str, Any], options: list[dict[str, Any]], now: int
+) -> None:
+    output, view = invocation.output, known.view
+    state = output.paint(health.format_state(data["state"]), health.HEALTH_COLOURS.get(data["state"]))
+    output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {state}")
+    if data["why"] and data["state"] in (AutomationState.LATE, AutomationState.SILENT, AutomationState.LEARNING):
+        output.line(f"  stands    {words.one_line(data['why'], 200)}")
+    _print_definition(invocation, known, data)
+    _print_times(invocation, known, data)
+    _print_trust(invocation, data["trust"])
+    slot = data["next_at"]
+    if slot is not None:
+        output.line(f"  next      {words.moment(slot, now, invocation.zone)}")
+    if view is not None and view.paused_at is not None:
+        because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
+        until = "" if view.paused_until is None else f" until {words.moment(view.paused_until, now, invocation.zone)}"
+        output.line(f"  paused    {words.ago(view.paused_at, now)}{until} by {words.one_line(view.paused_by)}{because}")
+    if known.problem:
+        output.line(output.paint(f"  problem   {words.one_line(known.problem)}", "red"))
+    group = None
+    for row in options:
+        if row["group"] != group:
+            group = row["group"]
+            output.line(output.paint(group, None, bold=True))
+        output.line(f"  {row['name']:<12}{_format_option(row)}")
+    from mainspring.store.reads.short_ids import IdKind
+
+    short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
+    for run in data["runs"]:
+        state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
+        output.line(f"  {state}{short[run.id]}  {words.ago(run.created_at, now)}")
+
+
+def _print_definition(invocation: "Invocation", known: KnownAutomation, data: dict[str, Any]) -> None:
+    """Print what it is, and what starts it."""
+    output, definition = invocation.output, known.definition
+    if definition is not None:
+        if definition.doc:
+            output.line(f"  {words.one_line(definition.doc, 200)}")
+        if definition.guide:
+            output.line("  runbook:")
+            for line in definition.guide.splitlines():
+                output.line(f"    {words.shown(line)}")
+        output.line(f"  declared  {words.one_line(definition.where)}")
+        if data["command"]:
+            output.line(f"  command   {words.one_line(' '.join(data['command']), 200)}")
+        if definition.parameters.get("properties"):
+            output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
+    if data["schedule"] or not data["triggers"]:
+        output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+    for end, source in data["triggers"].items():
+        pace = ", ".join(definition.triggers[end].pace.words()) if definition is not None else ""
+        output.line(f"  starts    {words.one_line(source, 200)}{f' ({pace})' if pace else ''}")
+
+
+def _print_times(invocation: "Invocation", known: KnownAutomation, data: dict[str, Any]) -> None:
+    """Print how its schedules keep their times, and what clocks do to them."""
+    output, schedules = invocation.output, known.definition.schedules if known.definition is not None else ()
+    for line in data["cadence"]:
+        text = f"  cadence   {format_cadence(line)}"
+        output.line(output.paint(text, "yellow") if line["slips"] else text)
+    if any(schedule.has_time_of_day for schedule in schedules):
+        output.line(f"  clocks    {CLOCK_CHANGE_POLICY}")
+
+
+def _print_trust(invocation: "Invocation", trust: "Trust | None") -> None:
+    """Print how far it can be trusted, and which causes came back."""
+    from mainspring.insight.trust import DAYS, trust_line
+
+    if trust is None:
+        return
+    invocation.output.line(f"  trust     {trust_line(trust)}; of {DAYS} days")
+    for cause in trust.causes[:_MAX_CAUSES]:
+        said = f"{cause.kind} came back {words.many(cause.times, 'time')}: {words.one_line(cause.text, 100)}"
+        invocation.output.line(f"            {said}  ({cause.incident})")
+
+
+def _format_option(row: dict[str, Any]) -> str:
+    if row["effect"]:
+        return str(row["effect"])
+    text = option_text(row["value"])
+    return words.one_line(text, 200) if row["set"] else f"({words.one_line(text, 200)})"

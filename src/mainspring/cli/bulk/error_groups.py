@@ -1,0 +1,62 @@
+"""What failed, as lines: the runs with the fingerprints of their errors, and one line for each error."""
+
+from typing import TYPE_CHECKING
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.table import TableColumn
+from mainspring.domain.failures.failure import shorten_headline
+from mainspring.domain.failures.fingerprint import Fingerprint, fingerprint_of
+from mainspring.insight import words
+from mainspring.insight.error_groups import Group
+from mainspring.insight.text_width import cut_to_width
+
+if TYPE_CHECKING:
+    from mainspring.service.chosen import RunFilter
+    from mainspring.store.base import Reader
+    from mainspring.store.views import RunView
+
+_MAX_AUTOMATIONS_PRINTED = 3
+
+FailedRun = tuple["RunView", Fingerprint | None]
+
+
+def read_failed_runs(reader: "Reader", wanted: "RunFilter") -> list[FailedRun]:
+    """Return the runs that an act on the same filter means, newest first, each with the fingerprint of its error."""
+    from mainspring.service.chosen import select
+    from mainspring.store.reads.acts import StoredActs
+    from mainspring.store.reads.runs import run_view
+
+    views = [run_view(reader, run) for run in reversed(select(StoredActs(reader), wanted))]
+    return [(view, None if view.failure is None else fingerprint_of(view.failure)) for view in views]
+
+
+def fit_headline(text: str, cells: int) -> str:
+    """Return the headline of an error in at most so many cells: the place at its end stays."""
+    return cut_to_width(shorten_headline(text, cells), cells)
+
+
+def print_groups(invocation: Invocation, groups: list[Group]) -> None:
+    """Print them: which error, how often, since when, where, and a run to look at."""
+    from mainspring.store.reads.short_ids import IdKind
+
+    now = invocation.clock.now()
+    short = invocation.short_ids(IdKind.RUN, (one.example for one in groups))
+    columns = [
+        TableColumn("ERROR", lambda one: one.fingerprint),
+        TableColumn("FAILURES", lambda one: str(one.number), right=True),
+        TableColumn("FIRST", lambda one: words.ago(one.first_at, now), spare=True),
+        TableColumn("LAST", lambda one: words.ago(one.last_at, now)),
+        TableColumn("AUTOMATIONS", lambda one: _format_names(one.automations), cut=True, most=60),
+        TableColumn("EXAMPLE", lambda one: short[one.example]),
+        TableColumn("WHAT", lambda one: words.one_line(one.text), cut=True, most=80, fit=fit_headline),
+    ]
+    invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
+    if groups:
+        error = groups[0].fingerprint
+        invocation.output.hint(f"Runs that stand still by one error: mainspring failed list --error {error}")
+
+
+def _format_names(names: list[str]) -> str:
+    more = len(names) - _MAX_AUTOMATIONS_PRINTED
+    shown = ", ".join(words.one_line(name) for name in names[:_MAX_AUTOMATIONS_PRINTED])
+    return f"{shown} and {more} more" if more > 0 else shown

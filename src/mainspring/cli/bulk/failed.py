@@ -1,0 +1,209 @@
+"""`mainspring failed list|retry|discard`: what failed or needs a person, and acts on all of it at once."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.bulk.background_operations import background_option, begin_runs
+from mainspring.cli.bulk.rejected_messages import decide_messages, messages_option, print_rejected
+from mainspring.cli.bulk.selection import (
+    SelectionOptions,
+    add_selection_options,
+    at_option,
+    continue_runs,
+    print_bulk_result,
+    rate_option,
+    select_runs,
+)
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.exits import OK
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import REOPENABLE_STATES
+from mainspring.insight import words
+from mainspring.insight.text_width import keep_end
+
+if TYPE_CHECKING:
+    from mainspring.cli.bulk.error_groups import FailedRun
+    from mainspring.domain.failures.fingerprint import Fingerprint
+    from mainspring.store.views import RunView
+
+_STOPPED_STATES = tuple(sorted(state.value for state in REOPENABLE_STATES))
+_state_option = click.option(
+    "--state", "states", type=click.Choice(_STOPPED_STATES), multiple=True, help="only in this state"
+)
+
+
+@command("list", "list runs that failed or need a person, and that no one has decided on")
+@_state_option
+@params.name_option
+@params.since_option
+@params.ended_since_option
+@params.error_option
+@click.option("--by", type=click.Choice(["run", "error"]), default="run", help="a line for each run, or for each error")
+@params.limit_option
+@messages_option
+@pass_invocation
+def list_command(
+    invocation: Invocation,
+    *,
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    ended_since: str | None,
+    error: str | None,
+    by: str,
+    limit: int,
+    messages: bool,
+) -> None:
+    """Newest first, each with its error: those that retry and discard mean. The next step for one of them: mainspring explain RUN.
+
+    A failed run is listed until it is settled: it succeeds, a later run of the same item does, someone discards it, or someone resolves
+    its incident. All that ever failed: mainspring runs list --state failed.
+
+    --by error has one line for each cause: how often, since when, where, and a run to look at; it counts each failure, also of runs that
+    went on since, and --since is of when it came last. --error shows, or retries, the runs of one.
+    """
+    from mainspring.cli.bulk.error_groups import print_groups, read_failed_runs
+    from mainspring.insight.error_groups import grouped
+    from mainspring.service.chosen import RunFilter
+
+    if messages:
+        _warn_of_more(invocation, print_rejected(invocation, limit), limit)
+        return
+    wanted = RunFilter(
+        states=params.read_states(states or _STOPPED_STATES),
+        name=name,
+        since_at=params.read_instant(invocation, since),
+        ended_since_at=params.read_instant(invocation, ended_since),
+        error=error,
+        limit=limit + 1,  # one more than is shown tells whether there are more
+        stands=True,
+    )
+    if by == "error":
+        came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
+        groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
+        print_groups(invocation, groups[:limit])
+        _warn_of_more(invocation, len(groups), limit)
+        return
+    found = invocation.read(lambda reader: read_failed_runs(reader, wanted))
+    _print_runs(invocation, found[:limit])
+    _warn_of_more(invocation, len(found), limit)
+
+
+def _warn_of_more(invocation: Invocation, found: int, limit: int) -> None:
+    """Say that the list is cut, also to a program: a script that decides on each of them must not miss the rest."""
+    if found > limit:
+        more = min(10 * limit, params.MAX_LISTED)
+        how = f"--limit {more}" if more > limit else "narrow it with --name, --since or --error"
+        invocation.output.warn(f"There are more than these {limit}: {how}")
+
+
+def _print_runs(invocation: Invocation, found: "list[FailedRun]") -> None:
+    from mainspring.cli.bulk.error_groups import fit_headline
+    from mainspring.store.reads.incidents import items_of
+    from mainspring.store.reads.short_ids import IdKind
+
+    now, ids = invocation.clock.now(), [view.id for view, _ in found]
+    short = invocation.short_ids(IdKind.RUN, ids)
+    items = items_of(invocation.reader, ids)
+    rows = invocation.opened(
+        lambda opening: [_make_row(opening.run(view), error, items.get(view.id)) for view, error in found]
+    )
+    item = TableColumn("ITEM", _format_item, cut=True, most=40, fit=keep_end)
+    columns = [
+        TableColumn("RUN", lambda row: short[row["id"]]),
+        TableColumn(
+            "STATE",
+            lambda row: words.state_word(row["state"]),
+            lambda row: words.COLOURS[row["state"]],
+        ),
+        TableColumn("AUTOMATION", lambda row: words.one_line(row["automation"]), cut=True, most=20),
+        *([item] if any(row["title"] or row["item"] for row in rows) else []),
+        TableColumn("WHEN", lambda row: words.ago(row["changed_at"], now)),
+        TableColumn("REASON", lambda row: str(row["reason"] or "-"), cut=True, spare=True),
+        TableColumn("ERROR", lambda row: words.one_line(row["error"] or "-"), cut=True, most=60, fit=fit_headline),
+    ]
+    invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
+
+
+def _format_item(row: dict[str, Any]) -> str:
+    """Return what a run is about: its title, else its item."""
+    return words.one_line(row["title"] or row["item"] or "-")
+
+
+def _make_row(view: "RunView", error: "Fingerprint | None", item: str | None) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "state": view.state,
+        "automation": view.automation,
+        "title": view.title,
+        "item": item,
+        "changed_at": view.changed_at,
+        "reason": view.reason,
+        "step": view.failed_ident,
+        "fingerprint": error.id if error else None,
+        "code": view.failure.code if view.failure else None,
+        "error": view.failure.headline if view.failure else None,
+    }
+
+
+@command("retry", "continue all of them that a filter means")
+@add_selection_options(_STOPPED_STATES)
+@at_option
+@rate_option
+@messages_option
+@background_option
+@pass_invocation
+def retry(
+    invocation: Invocation,
+    *,
+    which: SelectionOptions,
+    at: str | None,
+    rate: str | None,
+    messages: bool,
+    background: bool,
+) -> int:
+    """From where they failed; what is done stays done. A filter wants -y; --dry-run shows which runs it means.
+
+    With --rate each gets a time of its own on record: this command does not stay. With --background it is a bulk act, which processes
+    do piece by piece: mainspring bulk list.
+    """
+    if messages:
+        return decide_messages(invocation, which, discard=False)
+    if background:
+        if at is not None:
+            raise click.UsageError("--background begins at once: leave --at out", click.get_current_context())
+        begin_runs(invocation, BulkVerb.RETRY, which, rate=rate)
+        return OK
+    return continue_runs(invocation, which, at=at, rate=rate, stands=True)
+
+
+@command("discard", "decide that no one will continue them")
+@add_selection_options(_STOPPED_STATES)
+@rate_option
+@messages_option
+@background_option
+@pass_invocation
+def discard(
+    invocation: Invocation, *, which: SelectionOptions, rate: str | None, messages: bool, background: bool
+) -> int:
+    """What needs a person fails, with everything that follows from that: undo, what waits for it. What failed is settled: its incident no
+    longer waits for it. A filter wants -y; --rate is for --background.
+    """
+    from mainspring.service import bulk
+
+    if messages:
+        return decide_messages(invocation, which, discard=True)
+    if background:
+        begin_runs(invocation, BulkVerb.DISCARD, which, rate=rate)
+        return OK
+    if rate is not None:
+        raise click.UsageError("--rate stands with --background", click.get_current_context())
+    found = select_runs(invocation, which, bulk.DISCARDABLE, stands=True)
+    if not which.dry_run:
+        invocation.confirm(f"Discard {words.many(len(found), 'run')}")
+    answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
+    return print_bulk_result(invocation, answer, "discarded")

@@ -1,0 +1,1 @@
+"""`mainspring doctor` and its checks, a file for each subject."""

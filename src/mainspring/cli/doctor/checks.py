@@ -1,0 +1,126 @@
+"""What `doctor` looks at: each check is one function that yields what it found. Nothing is changed, nothing is made.
+
+A check that cannot look (the store is away) leaves that to the check of the store. docs/reference/doctor.md explains each by its name.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
+
+from mainspring.cli.context import Invocation
+from mainspring.domain.errors import MainspringError
+
+DOCTOR_PAGE = "docs/reference/doctor.md"
+CheckState = Literal["ok", "warning", "problem"]
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    """One finding: `name` of the check, its state, what was found, how to mend it ("" = nothing to do), where it is explained."""
+
+    name: str
+    state: CheckState
+    text: str
+    fix: str = ""
+    docs: str = ""
+
+
+_STORE_CHECKS = frozenset(
+    {
+        "commits",
+        "space",
+        "filesystem",
+        "sqlite",
+        "schema",
+        "clock",
+        "worker",
+        "scheduler",
+        "slots",
+        "cadence",
+        "calendars",
+        "alerts",
+        "outbox",
+        "loading",
+        "owner",
+        "runbook",
+        "timeout",
+        "success",
+        "triggers",
+        "deliveries",
+    }
+)
+"""Checks that cannot look where the store cannot be read: each would wait for it anew, and say once more what is wrong with it."""
+CheckFunction = Callable[[Invocation], Iterator[CheckResult]]
+
+
+def run_all_checks(invocation: Invocation) -> list[CheckResult]:
+    """Run every check, in the order in which things depend on each other."""
+    found: list[CheckResult] = []
+    try:
+        _ = invocation.settings
+    except MainspringError as error:  # nothing else can be looked at
+        return [CheckResult("config", "problem", error.message, error.hint or "", f"{DOCTOR_PAGE}#config")]
+    cannot_be_read = False
+    for name, look in checks_by_name().items():
+        if cannot_be_read and name in _STORE_CHECKS:
+            continue
+        try:
+            found += look(invocation)
+        except MainspringError as error:
+            cannot_be_read = cannot_be_read or name == "store"
+            found.append(CheckResult(name, "problem", error.message, error.hint or ""))
+    return [msgspec.structs.replace(check, docs=f"{DOCTOR_PAGE}#{check.name}") for check in found]
+
+
+def checks_by_name() -> dict[str, CheckFunction]:
+    """Return the checks by name."""
+    from mainspring.cli.doctor import (
+        automation_checks,
+        notification_checks,
+        outbox_checks,
+        schedule_checks,
+        sign_in_checks,
+        store_checks,
+        trace_checks,
+        trigger_checks,
+        worker_checks,
+    )
+
+    of_triggers = trigger_checks.TriggerChecks()
+    return {
+        "config": store_checks.check_config,
+        "store": store_checks.check_store,
+        "commits": store_checks.check_commits,
+        "space": store_checks.check_space,
+        "log": store_checks.check_write_ahead_log,
+        "filesystem": store_checks.check_file_system,
+        "sqlite": store_checks.check_sqlite,
+        "schema": store_checks.check_schema,
+        "modes": store_checks.check_file_modes,
+        "other-store": store_checks.check_other_store,
+        "spool": store_checks.check_spool,
+        "clock": worker_checks.check_clock,
+        "tzdata": worker_checks.check_time_zones,
+        "worker": worker_checks.check_workers,
+        "scheduler": worker_checks.check_scheduler,
+        "slots": schedule_checks.check_slots,
+        "cadence": schedule_checks.check_cadence,
+        "calendars": schedule_checks.check_calendars,
+        "notify": notification_checks.check_channels,
+        "alerts": notification_checks.check_alerts,
+        "traces": trace_checks.check_traces,
+        "provider": sign_in_checks.check_provider,
+        "outbox": outbox_checks.check_outbox,
+        "loading": automation_checks.check_loading,
+        "owner": automation_checks.check_owner,
+        "runbook": automation_checks.check_runbook,
+        "timeout": automation_checks.check_timeout,
+        "success": automation_checks.check_success,
+        "triggers": of_triggers.triggers,
+        "deliveries": of_triggers.deliveries,
+    }
+
+
+def make_ok_result(name: str, text: str) -> CheckResult:
+    """Return a check that found nothing wrong."""
+    return CheckResult(name, "ok", text)

@@ -1,0 +1,63 @@
+"""`mainspring doctor`: every check with its state and how to mend it; `--config` shows each setting with its source."""
+
+import click
+
+from mainspring.cli import exits
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.insight import words
+
+_STATE_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_STATE_ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}
+
+
+@command("doctor", "check the whole installation")
+@click.option("--config", "show_config", is_flag=True, help="print each setting in force, with its source")
+@pass_invocation
+def doctor(invocation: Invocation, *, show_config: bool) -> int:
+    """Check configuration, store, workers, automations and channels, and print a fix for each finding.
+
+    The exit code is 9 if there is a problem or a warning. To check another configuration: mainspring --config FILE doctor
+    """
+    if show_config:
+        return _print_config(invocation)
+    from mainspring.cli.doctor.checks import run_all_checks
+
+    found = run_all_checks(invocation)
+
+    def text() -> None:
+        output = invocation.output
+        for check in found:
+            icon = output.paint(_STATE_ICONS[check.state], _STATE_COLOURS[check.state])
+            output.line(f"{icon} {check.name:<12} {words.shown(check.text)}")
+            if check.fix:
+                output.line(f"  {'':<12} {words.shown(check.fix)}")
+                output.hint(f"  {'':<12} {check.docs}")
+        bad, doubtful = (sum(check.state == state for check in found) for state in ("problem", "warning"))
+        problems, warnings = words.many(bad, "problem"), words.many(doubtful, "warning")
+        output.hint(f"\n{problems} and {warnings} in {words.many(len(found), 'check')}.")
+
+    invocation.output.document(found, text)
+    return exits.OK if all(check.state == "ok" for check in found) else exits.CHECK_FAILED
+
+
+def _print_config(invocation: Invocation) -> int:
+    from mainspring.cli.json_output import format_json
+    from mainspring.domain.values.plain_json import to_plain_json
+
+    rows = [
+        {"setting": path, "value": to_plain_json(value), "source": source}
+        for path, value, source in invocation.settings.describe()
+    ]
+
+    def value_text(value: object) -> str:
+        return "-" if value is None else value if isinstance(value, str) else " ".join(format_json(value).split())
+
+    columns = [
+        TableColumn("SETTING", lambda row: row["setting"], cut=True),
+        TableColumn("VALUE", lambda row: words.one_line(value_text(row["value"])), cut=True, most=120),
+        TableColumn("SOURCE", lambda row: words.one_line(row["source"]), cut=True),
+    ]
+    invocation.output.rows(rows, columns, empty="No settings.")
+    return exits.OK

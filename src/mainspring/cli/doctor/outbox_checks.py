@@ -1,0 +1,19 @@
+"""The check of what steps have sent: no message waits for long, and none for a person."""
+
+from collections.abc import Iterator
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.doctor.checks import CheckResult, make_ok_result
+from mainspring.insight.standstill import Unsent, of_outbox
+from mainspring.store.base import Reader
+
+
+def check_outbox(invocation: Invocation) -> Iterator[CheckResult]:
+    """Messages are with their brokers."""
+    from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
+
+    def unsent(reader: Reader) -> list[Unsent]:
+        return list(of_outbox(list_outbox_queues(reader), refused_messages(reader), invocation.clock.now()))
+
+    found = [CheckResult("outbox", "problem", *one) for one in invocation.rows_if_made(unsent)]
+    yield from found or [make_ok_result("outbox", "no message waits")]

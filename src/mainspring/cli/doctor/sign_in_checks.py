@@ -1,0 +1,37 @@
+"""The check of who may come in by a provider of identities."""
+
+import os
+from collections.abc import Iterator
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.doctor.checks import CheckResult, make_ok_result
+
+_PROVIDER_FIX = "See docs/how-to/sign-in.md: issuer, client_id and roles in [web.oidc]."
+
+
+def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
+    """If a provider is named, people can sign in by it: nothing that it needs is missing."""
+    from mainspring.domain.access.oidc import check_installed
+    from mainspring.domain.errors import ConfigError
+    from mainspring.resources.secret_store import SecretStore
+
+    settings = invocation.settings
+    oidc = settings.web.oidc
+    needed = {"issuer": oidc.issuer, "client_id": oidc.client_id, "roles": oidc.roles}
+    missing = [name for name, value in needed.items() if not value]
+    if len(missing) == len(needed):
+        yield make_ok_result("provider", "none: people sign in by name and password")
+        return
+    if missing:
+        text = f"nobody can sign in by the provider of identities: [web.oidc] has no {' and no '.join(missing)}"
+        yield CheckResult("provider", "warning", text, _PROVIDER_FIX)
+        return
+    try:
+        check_installed()
+        if oidc.client_secret is not None:
+            SecretStore(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
+    except ConfigError as error:
+        text = f"nobody can sign in by the provider of identities: {error.message}"
+        yield CheckResult("provider", "problem", text, error.hint or "")
+        return
+    yield make_ok_result("provider", f"people sign in by {oidc.issuer} too")

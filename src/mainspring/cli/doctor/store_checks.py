@@ -1,0 +1,258 @@
+"""Checks of the configuration, the store's file and what lies around it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.doctor.checks import CheckResult, make_ok_result
+from mainspring.insight.standstill import LITTLE
+from mainspring.insight.words import many
+
+MIB = 1024 * 1024
+MIN_FREE_BYTES = 64 * MIB
+
+
+def check_config(invocation: Invocation) -> Iterator[CheckResult]:
+    """Which file is read; a wrong one is an error of its own."""
+    settings = invocation.settings
+    where = str(settings.file) if settings.file else "no file: defaults and variables only"
+    yield make_ok_result("config", f"{where} (environment {settings.project.environment})")
+
+
+def check_store(invocation: Invocation) -> Iterator[CheckResult]:
+    """The store can be read, and written by this user."""
+    if invocation.settings.store.is_remote:
+        yield from _check_server(invocation)
+        return
+    path = invocation.path
+    if not invocation.is_there():
+        above = _nearest_folder(path)
+        if not os.access(above, os.W_OK):
+            fix = "Create the folder, or set store.url."
+            yield CheckResult("store", "problem", f"none yet, and {above} may not be written", fix)
+        elif "store.url" in invocation.settings.sources:
+            named = f"{invocation.settings.sources['store.url']} names {path}, and there is no store"
+            yield CheckResult("store", "problem", named, "Is the name right? If so, create the store: mainspring up")
+        else:
+            yield make_ok_result("store", f"none yet; `mainspring up` creates it at {path}")
+        return
+    from mainspring.store.sqlite.filesystem import write_fault
+
+    invocation.reader.read("read_meta", ("store",))
+    if fault := write_fault(path.parent):
+        yield CheckResult(
+            "store",
+            "problem",
+            f"{path} cannot be written: {fault}",
+            "See why: dmesg | tail. Then make its disk writable.",
+        )
+    elif os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        yield make_ok_result("store", f"{path}, {path.stat().st_size / MIB:,.1f} MiB")
+    else:
+        yield CheckResult(
+            "store", "problem", f"{path} may only be read", "Make the file and its folder writable for this user."
+        )
+
+
+def _check_server(invocation: Invocation) -> Iterator[CheckResult]:
+    from mainspring.domain.errors import NoStoreError
+
+    try:
+        invocation.reader.read("read_meta", ("store",))
+    except NoStoreError:
+        fix = "Is the name right? If so, create the store: mainspring up"
+        yield CheckResult("store", "problem", f"there is no store at {invocation.shown}", fix)
+    else:
+        notice = invocation.reader.notice
+        yield make_ok_result("store", f"{invocation.shown}; {notice}" if notice else invocation.shown)
+
+
+def check_commits(invocation: Invocation) -> Iterator[CheckResult]:
+    """The store has every commit that was acknowledged, and no page of its file is damaged, as far as any process knows."""
+    if not invocation.settings.store.is_remote and not invocation.is_there():
+        return
+    from mainspring.domain.errors import NoStoreError
+    from mainspring.store.reads.store_findings import store_findings
+
+    try:
+        findings = store_findings(invocation.reader)
+    except NoStoreError:
+        return
+    for finding in findings:
+        yield CheckResult("commits", "problem", finding.text, finding.hint)
+    fault = _find_mark_fault(invocation)
+    if fault is not None:
+        fix = "Make it a file of this user, or remove it. Until then a store that goes back in time is not noticed."
+        yield CheckResult("commits", "warning", fault, fix)
+    if not findings and fault is None:
+        yield make_ok_result("commits", "no commit is missing, and no damage is known")
+
+
+def _find_mark_fault(invocation: Invocation) -> str | None:
+    """Return why the commit mark beside a file cannot be used; None if it can, or is not there yet."""
+    if invocation.settings.store.is_remote:
+        return None
+    from mainspring.store.sqlite.mark import mark_of
+
+    mark = mark_of(invocation.path)
+    if not os.path.lexists(mark):
+        return None
+    if mark.is_symlink() or not mark.is_file():
+        return f"the commit mark is not a regular file: {mark}"
+    return None if os.access(mark, os.R_OK | os.W_OK) else f"the commit mark cannot be read and written: {mark}"
+
+
+def check_space(invocation: Invocation) -> Iterator[CheckResult]:
+    """There is room for the store to grow."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.filesystem import free_bytes
+
+    free = free_bytes(_nearest_folder(invocation.path))
+    text = f"{free // MIB:,} MiB are free beside the store"
+    if free >= LITTLE:
+        yield make_ok_result("space", text)
+    else:
+        yield CheckResult(
+            "space",
+            "problem" if free < MIN_FREE_BYTES else "warning",
+            text,
+            "Make room: mainspring db prune, or a larger disk.",
+        )
+
+
+def check_write_ahead_log(invocation: Invocation) -> Iterator[CheckResult]:
+    """The write-ahead log is emptied: no one reads for so long that it only grows."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.log_readers import LARGE_LOG, lasting_readers, log_size
+
+    size, readers = log_size(invocation.path), lasting_readers(invocation.path)
+    text = f"the write-ahead log has {size // MIB:,} MiB"
+    if readers:
+        names = ", ".join(f"process {reader.pid} ({reader.name})" for reader in readers)
+        why = f"{text} and cannot be emptied: {names} reads the store all the time"
+        fix = "End that read, or the process."
+        yield CheckResult("log", "problem" if size > LARGE_LOG else "warning", why, fix)
+    elif size > LARGE_LOG:
+        fix = "It is emptied once no one reads for a moment. Does it stay? Stop all that use the store, then: mainspring db check"
+        yield CheckResult("log", "warning", text, fix)
+    else:
+        yield make_ok_result("log", text)
+
+
+def check_file_system(invocation: Invocation) -> Iterator[CheckResult]:
+    """The store lies on a local disk."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.filesystem import refuse_network
+
+    refuse_network(invocation.path)
+    yield make_ok_result("filesystem", "local")
+
+
+def check_sqlite(invocation: Invocation) -> Iterator[CheckResult]:
+    """The SQLite in use cannot damage the file."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.connection import refuse_unsafe_sqlite
+
+    found = version("apsw")  # carries the number of the SQLite inside
+    refuse_unsafe_sqlite(found)
+    yield make_ok_result("sqlite", f"SQLite {'.'.join(found.split('.')[:3])}")
+
+
+def check_schema(invocation: Invocation) -> Iterator[CheckResult]:
+    """The store has the form that this version knows."""
+    if invocation.settings.store.is_remote:
+        return
+    from mainspring.store.sqlite.form import require_form
+
+    if invocation.is_there():
+        require_form(invocation.path)
+        yield make_ok_result("schema", "the store has the form of this version")
+
+
+def check_file_modes(invocation: Invocation) -> Iterator[CheckResult]:
+    """Nobody else may read the store or change the configuration."""
+    path = None if invocation.settings.store.is_remote else invocation.path
+    faults = [
+        CheckResult("modes", "warning", f"others may read {file}", f"chmod 600 {file}")
+        for file in (() if path is None else (path, path.with_name(f"{path.name}-wal")))
+        if _is_reachable(file) and stat.S_IMODE(file.stat().st_mode) & 0o077
+    ]
+    settings = invocation.settings.file
+    if settings is not None and stat.S_IMODE(settings.stat().st_mode) & 0o002:
+        faults.append(CheckResult("modes", "problem", f"anybody may change {settings}", f"chmod o-w {settings}"))
+    yield from faults or [make_ok_result("modes", "store and configuration are yours alone")]
+
+
+def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
+    """There is no second store that this user may be writing to by mistake."""
+    from mainspring.config.locations import ProcessSurroundings, default_store_path
+
+    around = ProcessSurroundings(os.environ, Path.cwd(), os.getuid())
+    other = default_store_path(around, invocation.settings.project.environment)
+    if str(other) == invocation.shown or not _is_reachable(other):
+        yield make_ok_result("other-store", "no other store of this user in the usual place")
+        return
+    yield CheckResult(
+        "other-store",
+        "warning",
+        f"there is another store of this user: {other}",
+        f"What ran without this configuration is there: mainspring --store {other} status",
+    )
+
+
+def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
+    """Records that were written while the store was away have been taken in."""
+    from mainspring.service.spool import Spool
+
+    found = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool)
+    waiting, bad = found.names(), found.bad_names()
+    unclaimed = [folder for folder in _find_unclaimed_spools() if Spool(folder).names()]
+    for folder in unclaimed:
+        yield CheckResult(
+            "spool",
+            "warning",
+            f"{many(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
+            f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
+            f" && mv {folder}/*.run.json {found.folder}",
+        )
+    fault = found.find_fault()
+    if fault is not None:
+        yield CheckResult("spool", "problem", fault.text, fault.fix)
+    if waiting:
+        yield CheckResult(
+            "spool",
+            "warning",
+            f"{many(len(waiting), 'record')} of wrapped commands not taken in yet",
+            "A worker takes them in, and so does the next: mainspring exec, mainspring watch",
+        )
+    if bad:
+        yield CheckResult(
+            "spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
+        )
+    if not waiting and not bad and not unclaimed and fault is None:
+        yield make_ok_result("spool", "empty")
+
+
+def _find_unclaimed_spools() -> list[Path]:
+    from mainspring.config.loading import UNCLAIMED_SPOOL_PREFIX
+    from mainspring.config.locations import ProcessSurroundings, state_folder
+
+    return sorted(
+        state_folder(ProcessSurroundings(os.environ, Path.cwd(), os.getuid())).glob(f"{UNCLAIMED_SPOOL_PREFIX}*")
+    )
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Return the nearest folder above that is there."""
+    return next(folder for folder in path.parents if _is_reachable(folder))
+
+
+def _is_reachable(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - no error on EACCES

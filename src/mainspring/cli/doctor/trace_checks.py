@@ -1,0 +1,44 @@
+"""Checks of where traces and metrics go."""
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.doctor.checks import CheckResult, make_ok_result
+
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
+    """If a collector is named, workers can write what it reads, and have the headers that it wants."""
+    from mainspring.domain.duration import format_duration
+    from mainspring.domain.errors import ConfigError
+    from mainspring.operations.otlp.collector import read_headers
+    from mainspring.operations.otlp.words import check_installed
+    from mainspring.resources.error_text import ErrorText
+    from mainspring.resources.secret_store import SecretStore
+
+    otel = invocation.settings.otel
+    if otel.endpoint is None and otel.metrics_every is not None:
+        fix = 'Name the collector: otel.endpoint = "http://127.0.0.1:4318", or take otel.metrics_every out.'
+        yield CheckResult("traces", "warning", "no metrics are sent: otel.endpoint names no collector", fix)
+        return
+    if otel.endpoint is None:
+        yield make_ok_result("traces", "none are sent: otel.endpoint names no collector")
+        return
+    secrets = SecretStore(invocation.settings.secrets.dir, os.environ)
+    try:
+        check_installed()
+        if otel.headers_secret is not None:
+            read_headers(secrets.get(otel.headers_secret.removeprefix("secret:")), ErrorText(secrets))
+    except ConfigError as error:
+        yield CheckResult("traces", "problem", f"no traces are sent: {error.message}", error.hint or "")
+        return
+    address = urlsplit(otel.endpoint)
+    if otel.headers_secret is not None and address.scheme == "http" and address.hostname not in _LOCAL_HOSTS:
+        fix = "Write https:// in otel.endpoint, or send to a collector on this machine."
+        yield CheckResult("traces", "warning", "the headers for the collector go over the network unencrypted", fix)
+        return
+    too = "" if otel.metrics_every is None else f", watchers metrics every {format_duration(otel.metrics_every)}"
+    yield make_ok_result("traces", f"workers send them to {otel.endpoint}{too}")

@@ -1,0 +1,151 @@
+"""Checks of the processes that use the store, and of time."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.doctor.checks import CheckResult, make_ok_result
+from mainspring.insight.words import many, span
+
+if TYPE_CHECKING:
+    from mainspring.store.session_view import SessionView
+    from mainspring.store.views import QueueView
+
+_MAX_CLOCK_SKEW_MS = 5_000
+_LATE_AFTER_MS = 60_000
+_MAX_NAMES_PRINTED = 5
+
+
+def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
+    """The clock that counts is not behind the newest record, and this machine's is near it."""
+    from mainspring.store.reads.runs import list_runs
+    from mainspring.store.reads.status import audit_rows
+
+    now = invocation.clock.now()
+    seen = [row.at for row in invocation.rows_if_made(lambda reader: audit_rows(reader, limit=1))]
+    seen += [row.created_at for row in invocation.rows_if_made(lambda reader: list_runs(reader, limit=1).runs)]
+    ahead = max(seen, default=now) - now
+    differs = invocation.machine_clock.now() - now
+    if abs(differs) > _MAX_CLOCK_SKEW_MS:
+        side = "ahead of" if differs > 0 else "behind"
+        yield CheckResult(
+            "clock",
+            "warning",
+            f"this machine's clock is {span(abs(differs))} {side} the database's, which counts",
+            "Set the clock (chrony, ntpd).",
+        )
+    elif ahead <= _MAX_CLOCK_SKEW_MS:
+        yield make_ok_result("clock", datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
+    else:
+        yield CheckResult(
+            "clock",
+            "problem",
+            f"the clock stands {span(ahead)} before the newest record",
+            "Set the clock (chrony, ntpd).",
+        )
+
+
+def check_time_zones(invocation: Invocation) -> Iterator[CheckResult]:
+    """Time zone data is there."""
+    try:
+        for name in ("Europe/Berlin", invocation.zone):
+            ZoneInfo(name)
+    except ZoneInfoNotFoundError as error:
+        yield CheckResult("tzdata", "problem", f"time zone data is missing: {error}", "Install it: pip install tzdata")
+        return
+    yield make_ok_result("tzdata", f"there; instants are shown in {invocation.zone}")
+
+
+def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
+    """A worker lives, if there is anything for one to do, and every session on record is a living process."""
+    from mainspring.store.liveness import LockState, host_identity, read_lock
+    from mainspring.store.reads.status import automations, sessions
+
+    live = invocation.rows_if_made(lambda reader: sessions(reader, limit=1000))
+    here = host_identity()
+    locks = {session.id: read_lock(Path(session.lock_path)) for session in live if session.host == here}
+    dead = [session for session in live if locks.get(session.id) is LockState.FREE]
+    unreadable = [session for session in live if locks.get(session.id) is LockState.UNREADABLE]
+    workers = [one for one in live if one.role == "worker" and one not in dead]
+    served = [a for a in invocation.rows_if_made(automations) if a.retired_at is None and a.kind != "exec"]
+    if dead:
+        numbers = ", ".join(str(one.id) for one in dead[:5])
+        yield CheckResult(
+            "worker",
+            "warning",
+            f"session {numbers} died; its runs wait for a worker to take them over",
+            "mainspring up",
+        )
+    if workers:
+        listed = ", ".join(f"pid {one.pid}" for one in workers[:5])
+        yield make_ok_result("worker", f"{many(len(workers), 'worker')}: {listed}")
+    elif served:
+        yield CheckResult(
+            "worker", "problem", f"no worker is running for {many(len(served), 'automation')}", "mainspring up"
+        )
+    elif not dead:
+        yield make_ok_result("worker", "none, and nothing that needs one")
+    for session in unreadable[:_MAX_NAMES_PRINTED]:
+        yield make_ok_result(
+            "worker", _describe_unreadable_lock(session, has_leases=invocation.settings.store.is_remote)
+        )
+
+
+def _describe_unreadable_lock(session: "SessionView", *, has_leases: bool) -> str:
+    """Say that this user cannot read a session's lock, whose it is, and how its death is noticed."""
+    from mainspring.store.side_files import describe_owner
+
+    owner = describe_owner(Path(session.lock_path))
+    end = "its lease is over" if has_leases else "its process is gone"
+    return (
+        f"session {session.id} (pid {session.pid}) counts as dead when {end}: this user cannot read its lock {session.lock_path}"
+        f" ({owner})"
+    )
+
+
+def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
+    """No due time of a schedule has passed without being served."""
+    from mainspring.store.reads.engine import WorkerReads
+
+    now = invocation.clock.now()
+    late = invocation.rows_if_made(lambda reader: WorkerReads(reader).due_schedules(now - _LATE_AFTER_MS))
+    full = [(one, queue) for one in late if (queue := _find_full_queue(invocation, one.definition)) is not None]
+    for one, queue in full[:_MAX_NAMES_PRINTED]:
+        yield CheckResult(
+            "scheduler",
+            "problem",
+            f"{one.name} should have started {span(now - one.slot_at)} ago: queue {queue.name!r} is full, "
+            f"{queue.backlog} of at most {many(queue.max_backlog, 'run')} {'waits' if queue.backlog == 1 else 'wait'} in it",
+            f"mainspring queues show {queue.name}",
+        )
+    blocked = {one.name for one, _ in full}
+    late = [one for one in late if one.name not in blocked]
+    if late:
+        longest = span(now - min(one.slot_at for one in late))
+        names = ", ".join(one.name for one in late[:5])
+        yield CheckResult(
+            "scheduler",
+            "problem",
+            f"{names} should have started {longest} ago",
+            "Is a scheduler running? mainspring up",
+        )
+    elif not full:
+        yield make_ok_result("scheduler", "every due time was served")
+
+
+def _find_full_queue(invocation: Invocation, definition: bytes | None) -> "QueueView | None":
+    """Return the queue of an automation if it takes no more runs."""
+    from mainspring.domain.definitions.definition import Definition
+    from mainspring.store.reads.status import queue_views
+
+    if definition is None:
+        return None
+    name = Definition.from_data(msgspec.json.decode(definition)).option("queue")
+    found = next((one for one in invocation.rows_if_made(queue_views) if one.name == name), None)
+    is_full = found is not None and found.max_backlog is not None and found.backlog >= found.max_backlog
+    return found if is_full else None

@@ -1,0 +1,1 @@
+"""Commands that a crontab starts: `mainspring exec` and `mainspring watch`."""

@@ -1,0 +1,347 @@
+"""`mainspring exec`: wrap any command, as one line of a crontab."""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, skip_outage_report
+from mainspring.app.exec.process import ExecProcess
+from mainspring.app.exec.self_watch import watch_own_automation
+from mainspring.app.exec.signal_forwarding import print_notice
+from mainspring.app.exec.store_outage import StoreOutageReporter
+from mainspring.app.exec.trace_export import export_own_trace
+from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.cli.lazy_group import FlaggedCommand
+from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
+from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.definitions.options import OPTIONS, DefinitionKind, OptionGroup
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.errors import ConfigError, MainspringError, OptionError
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
+from mainspring.engine.commands.exec_run import ExecRunSpec
+from mainspring.engine.definitions.scripts import build_command_definition
+from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+_UNSAFE_NAME_PART = re.compile(r"[^A-Za-z0-9_.-]+")
+_MAX_WORDS, _MAX_WORD_LENGTH = 100, 500  # of a command in its definition; it may be as long as the system lets it
+_SHARED_OPTION_GROUPS = (OptionGroup.WHO, OptionGroup.WATCH)
+HELP_LINE = "wrap any command: record, lock, retry, time out"
+
+
+class ExecCommand(FlaggedCommand):
+    """Ends with 125 where other commands end with 2: the small codes are the wrapped command's own, as with GNU timeout."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments."""
+        with _map_errors_to_exit_code():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        _fill_standard_streams()
+        with _map_errors_to_exit_code():
+            return super().invoke(ctx)
+
+
+class _ExecUsageError(click.UsageError):
+    """A usage error of `exec`."""
+
+    exit_code = FAILURE_EXIT_CODE
+
+    def __init__(self, error: click.UsageError) -> None:
+        super().__init__(error.format_message(), error.ctx)
+
+
+def _fill_standard_streams() -> None:
+    """Open what our caller closed (>&-), before a file of ours gets such a number and the command's output with it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+@contextlib.contextmanager
+def _map_errors_to_exit_code() -> Any:
+    try:
+        yield
+    except click.UsageError as error:
+        raise _ExecUsageError(error) from None
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        # A fault of ours must not look like an exit code of the command's.
+        print_notice(f"this is a fault of mainspring itself: {type(error).__name__}: {error}")
+        raise click.exceptions.Exit(FAILURE_EXIT_CODE) from error
+
+
+def _make_callback(read: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Return a callback that reads a value as the rest of the program does."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+        try:
+            return None if value is None else read(value)
+        except MainspringError as error:
+            raise click.BadParameter(str(error), ctx=ctx, param=param) from None
+
+    return callback
+
+
+def _read_printable(text: str) -> str:
+    """Read a name that is chosen freely: it is shown, compared, and made part of a file's name."""
+    if not is_valid_name(text):
+        raise OptionError(
+            f"{escape(text, 60)!r} cannot be a name",
+            hint=f"Write 1 to {MAX_NAME_LENGTH} printable characters in one line, not all of them blank.",
+        )
+    return text
+
+
+@click.command(
+    "exec",
+    cls=ExecCommand,
+    short_help=HELP_LINE,
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+)
+@click.option(
+    "-n",
+    "--name",
+    metavar="NAME",
+    callback=_make_callback(OPTIONS["name"].read),
+    help="name it (default: the name of the command)",
+)
+@click.option(
+    "--key",
+    metavar="KEY",
+    callback=_make_callback(_read_printable),
+    help="do not run again once a run with this key succeeded",
+)
+@click.option(
+    "--timeout", metavar="D", callback=_make_callback(parse_duration), help="end an attempt after this time (30s, 20m)"
+)
+@click.option(
+    "--kill-after",
+    metavar="D",
+    callback=_make_callback(parse_duration),
+    help="kill it this long after that (default 5s)",
+)
+@click.option("--retry", metavar="N", type=click.IntRange(1, 10_000), help="make up to N attempts (default 1)")
+@click.option(
+    "--retry-wait",
+    metavar="D",
+    callback=_make_callback(parse_duration),
+    help="the first wait, doubled each time, with jitter (default 2s)",
+)
+@click.option(
+    "--lock",
+    metavar="NAME",
+    callback=_make_callback(_read_printable),
+    help="never run beside another command with this lock",
+)
+@click.option(
+    "--lock-wait",
+    metavar="D",
+    callback=_make_callback(parse_duration),
+    help="wait at most this long for the lock (default: not at all)",
+)
+@click.option(
+    "--lock-exit",
+    metavar="N",
+    type=click.IntRange(0, 255),
+    default=LOCK_HELD_EXIT_CODE,
+    help="exit code when the lock is held (default 75)",
+)
+@click.option(
+    "--produces", metavar="GLOB", multiple=True, help="success needs a new, filled file here; {slot:%F} is its day"
+)
+@click.option(
+    "--cron",
+    metavar="EXPR",
+    multiple=True,
+    help="when your crontab starts it: without a success in time you are notified",
+)
+@click.option("--every", metavar="D", help="instead of --cron: how often something starts it")
+@click.option("--tz", metavar="ZONE", callback=_make_callback(OPTIONS["tz"].read), help="the time zone of --cron")
+@click.option("--grace", metavar="D", help="how late a success may be (default: one period, at most 6h)")
+@click.option("--owner", metavar="WHO", help="who answers for it")
+@click.option("--runbook", metavar="PAGE", help="the page that says what to do when it fails")
+@click.option(
+    "--fail-open/--fail-closed",
+    default=None,
+    help="run the command if the store is unavailable, or do not (default: run it)",
+)
+@click.option("--no-fail-open", "fail_open", flag_value=False, type=bool, hidden=True)
+@click.option(
+    "--pass-env", metavar="NAME", multiple=True, help="pass on PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_*"
+)
+@click.option("-v", "--verbose", is_flag=True, help="name the store and the spool that are used")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) -> None:
+    """wrap any command: record, lock, retry, time out
+
+    \b
+      0 3 * * *  mainspring exec -n backup --cron '0 3 * * *' --lock backup -- ./backup.sh
+
+    The exit code is the command's own. Others, as GNU timeout and a shell have them:
+
+    \b
+      124  it took longer than --timeout            126  it cannot be run
+      125  mainspring failed, the command did not   127  it was not found
+      1    it ended well but --produces is not met  128+n  signal n ended it
+      75   the lock or key is in use: nothing ran   0    its --key had succeeded
+
+    If the lock is held, the exit code is 75: try again later. Write --lock-exit 0 if an overlap does not matter. Input, output and errors
+    pass through unchanged, and so do TERM, INT and HUP.
+
+    If the store is unavailable, the command runs all the same. The record waits in the spool until the next exec, up or watch imports it,
+    and the lock still works on this host.
+
+    The environment of the command holds MAINSPRING_RUN_ID, MAINSPRING_ATTEMPT, MAINSPRING_IDEMPOTENCY_KEY and, near a time of --cron,
+    MAINSPRING_SLOT. It holds PGPASSWORD, MAINSPRING_STORE_URL and MAINSPRING_SECRET_* only with --pass-env.
+    """  # noqa: D301 - \b is for click, and the first line is a line of a list
+    flags = getattr(ctx.obj, "flags", None)
+    given["verbose"] |= bool(getattr(flags, "verbose", False))
+    settings = _read_settings(flags, fail_open=given["fail_open"] is not False)
+    SECRET_VARIABLES.allow(given["pass_env"])
+    if settings is not None:
+        apply_process_policy(settings)
+    fail_open = given["fail_open"] if given["fail_open"] is not None else settings is None or settings.exec.fail_open
+    try:
+        plan = _make_plan(list(command), given, settings, flags, fail_open=fail_open)
+        process = ExecProcess(plan)
+    except MainspringError as error:
+        raise click.UsageError(str(error), ctx=ctx) from None
+    code = process.run()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if process.is_stuck:
+        os._exit(code)  # a thread may wait for a lock or a disk for ever
+    ctx.exit(code)
+
+
+def _read_settings(flags: Any, *, fail_open: bool) -> Settings | None:
+    """Return the settings; None if they cannot be read and the command is to run all the same."""
+    given = _settings_flags(flags)
+    config = getattr(flags, "config", None)
+    for name, meant in misspelt_variables(os.environ):
+        print_notice(f"nothing reads the variable {name}: did you mean {meant}?")
+    try:
+        if given["store.url"] is not None:
+            resolve_store_url(ProcessSurroundings(os.environ, Path.cwd(), os.getuid()), given["store.url"], Path())
+    except OptionError as error:  # an option of ours is wrong; what a file or variable says is the store being away
+        raise click.UsageError(f"--store: {error}") from None
+    try:
+        return load(
+            env=os.environ,
+            cwd=Path.cwd(),
+            uid=os.getuid(),
+            flags=given,
+            config=None if config is None else Path(config),
+        )
+    except (ConfigError, OSError) as error:
+        if not fail_open:
+            raise click.UsageError(str(error)) from None
+        print_notice(f"the configuration cannot be read: {error}")
+        return None
+
+
+def _make_plan(
+    command: list[str], given: dict[str, Any], settings: Settings | None, flags: Any, *, fail_open: bool
+) -> ExecPlan:
+    """Return what is asked for.
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used.
+    """
+    shared = {} if settings is None else settings.default_options
+    options = {name: value for name, value in shared.items() if OPTIONS[name].group in _SHARED_OPTION_GROUPS}
+    if given["cron"]:
+        options |= {"cron": list(given["cron"]), "tz": given["tz"] or shared.get("tz", "UTC")}
+    retry = None
+    if given["retry"] is not None:
+        wait = given["retry_wait"]
+        longest = None if wait is None else max(wait, timedelta(minutes=10))
+        retry = Retry(given["retry"], initial=wait, max=longest)
+    stated = {
+        **{name: given[name] for name in ("every", "grace", "owner", "runbook", "timeout")},
+        "retry": retry,
+        "produces": list(given["produces"]) or None,
+    }
+    if given["tz"] and not given["cron"]:
+        stated["tz"] = given["tz"]
+    options |= {name: value for name, value in stated.items() if value is not None}
+    shown = [word[:_MAX_WORD_LENGTH] for word in command[:_MAX_WORDS]]
+    definition = build_command_definition(
+        DefinitionKind.EXEC, _derive_name(command[0]) if given["name"] is None else given["name"], shown, options
+    )
+    now_at = SystemClock().now()
+    return ExecPlan(
+        wrapping=ExecRunSpec(
+            definition=definition,
+            words=command,
+            retry=retry,
+            timeout=given["timeout"],
+            produces=tuple(definition.expand(pattern, {}, now_at) for pattern in definition.option("produces")),
+            kill_after=5.0 if given["kill_after"] is None else given["kill_after"].total_seconds(),
+            key=given["key"],
+        ),
+        store=settings.store.url if settings is not None else None,
+        **_find_spools(settings, flags),
+        lock=given["lock"],
+        lock_wait=given["lock_wait"] or timedelta(0),
+        lock_exit=given["lock_exit"],
+        rules=() if settings is None or retry is None else settings.project.classify,
+        folder=Path() if settings is None else settings.folder,
+        watch=None if settings is None else partial(watch_own_automation, settings),
+        told=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).seen,
+        trace=None if settings is None else partial(export_own_trace, settings),
+        fail_open=fail_open,
+        verbose=given["verbose"],
+    )
+
+
+def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
+    """Return where records go, as an ExecPlan has it."""
+    if settings is None:
+        spool, claimed = _find_spool_without_settings(flags)
+        return {"spool": spool, "claimed": claimed}
+    spool = settings.exec.spool
+    is_beside = not settings.store.is_remote and spool == default_spool_path(settings.store.path)
+    return {"spool": spool, "spare_spool": settings.spare_spool if is_beside else spool}
+
+
+def _find_spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
+    """Return the spool for when the configuration cannot be read, and whether it is that of a store which is named all the same."""
+    config = getattr(flags, "config", None)
+    with contextlib.suppress(MainspringError, OSError):
+        return find_spool_without_settings(
+            env=os.environ,
+            cwd=Path.cwd(),
+            uid=os.getuid(),
+            flags=_settings_flags(flags),
+            config=None if config is None else Path(config),
+        )
+    return None, True
+
+
+def _settings_flags(flags: Any) -> dict[str, Any]:
+    return {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+
+
+def _derive_name(word: str) -> str:
+    """Return a name made of the command's own."""
+    return _UNSAFE_NAME_PART.sub("-", Path(word).name).strip("-.") or "command"

@@ -1,0 +1,89 @@
+"""`mainspring watch`: the one extra line of a crontab."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mainspring.app.exec.watch_round import OverdueAutomation, WatchReport, watch_once
+from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.cli.exits import CHECK_FAILED
+from mainspring.cli.json_output import format_json
+from mainspring.cli.lazy_group import FlaggedCommand
+from mainspring.config import load
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.values.plain_json import to_plain_json
+from mainspring.insight.words import instant, shown
+
+HELP_LINE = "check once what is late, and notify: the one extra crontab line"
+
+
+@click.command("watch", cls=FlaggedCommand, short_help=HELP_LINE)
+@click.option("--json", "as_json", is_flag=True, help="print what was done and found, as one JSON object")
+@click.option(
+    "--once", is_flag=True, hidden=True, help="nothing: it always makes one round; lines of older crontabs say so"
+)
+@click.pass_context
+def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
+    """check once what is late, and notify: the one extra crontab line
+
+    \b
+      */5 * * * *  mainspring watch
+
+    Makes one round and ends. It imports what wrapped commands wrote to the spool and declares the sessions of this host dead whose
+    process is gone. Then it checks each automation: one with a schedule (or --cron or --every of exec) has to succeed within its period
+    and grace, each other one as often as it usually does. It starts nothing.
+
+    As long as one is late, each round prints a line for it on stderr, which cron mails, and the exit code is 9. Otherwise it prints nothing
+    and the exit code is 0.
+
+    Each finding is an incident, sent once through the channels of [notify]; without a channel it is printed once. After each round it asks
+    the watchdog of [notify], unless something is stuck that has to move.
+    """  # noqa: D301 - \b is for click, and the first line is a line of a list
+    del once
+    flags = getattr(ctx.obj, "flags", None)
+    given = {"store.url": getattr(flags, "store", None), "project.environment": getattr(flags, "environment", None)}
+    config = getattr(flags, "config", None)
+    settings = load(
+        env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=given, config=None if config is None else Path(config)
+    )
+    apply_process_policy(settings)
+    report = watch_once(settings, SystemClock())
+    for line in _format_lines(report, settings.project.timezone):
+        click.echo(line, err=True)
+    if as_json or getattr(flags, "json", False):
+        sys.stdout.write(format_json(_make_document(report)) + "\n")
+    ctx.exit(CHECK_FAILED if report.silent or report.bad or report.spool_fault else 0)
+
+
+def _format_lines(report: WatchReport, zone: str) -> list[str]:
+    """Return the lines to print beside the notifications: each automation that is silent, whether people were notified or not."""
+    lines = [_format_line(silent, zone) for silent in report.silent]
+    lines += [
+        f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad
+    ]
+    if report.spool_fault is not None:
+        lines.append(f"{shown(report.spool_fault.text)}. Fix: {shown(report.spool_fault.fix)}")
+    elif report.taken_in.left:
+        lines.append(f"spool: {report.taken_in.left} not taken in yet: {shown(report.taken_in.why or 'try again')}")
+    return lines
+
+
+def _format_line(silent: OverdueAutomation, zone: str) -> str:
+    last = "never" if silent.succeeded_at is None else f"{instant(silent.succeeded_at, zone)} {zone}"
+    owner = f"; owner: {shown(silent.owner)}" if silent.owner else ""
+    return f"{shown(silent.name)}: no success, expected {silent.expected}; the last one: {last}{owner}"
+
+
+def _make_document(report: WatchReport) -> dict[str, Any]:
+    return {
+        "silent": to_plain_json(report.silent),
+        "judged": report.judged,
+        "taken_in": list(report.taken_in.runs),
+        "left": report.taken_in.left,
+        "bad": report.bad,
+        "spool_fault": to_plain_json(report.spool_fault),
+        "buried": report.buried,
+    }

@@ -1,0 +1,1 @@
+"""Commands on what runs on machines: start, stop, drain, workers, queues, locks."""

@@ -1,0 +1,96 @@
+"""`mainspring crash --after STEP`: kill -9 a worker at a chosen commit of a new run, and show how it is taken up again."""
+
+import time
+
+import click
+
+from mainspring.cli import exits, params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.errors import ConflictError, NotFoundError
+
+_POLL_INTERVAL_S = 0.05
+_ARM_TIMEOUT_S = 10.0
+
+
+@command("crash", "kill -9 the worker at a chosen commit, to see it resume")
+@click.argument("name", type=params.AUTOMATION, required=False)
+@click.option("--after", "step", required=True, metavar="STEP", help="the step after whose commit the worker is killed")
+@click.option(
+    "--timeout", type=float, default=120.0, show_default=True, metavar="SECONDS", help="wait so long for the end"
+)
+@pass_invocation
+def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float) -> int:
+    """Starts a new run of NAME (default: what ran last) with the input of its last run.
+
+    The worker is killed right after STEP is saved. Needs `mainspring up` or `dev`. In production only with -y.
+    """
+    from mainspring.app.workers.upkeep import CRASH_ARMED_KEY, CRASH_ORDER_KEY
+    from mainspring.domain.definitions.definition import Definition
+    from mainspring.service.starting import start
+    from mainspring.store.commands.automations import SetMeta
+    from mainspring.store.reads.runs import list_runs, run_view, story
+    from mainspring.store.reads.status import automations, meta
+
+    if invocation.settings.project.environment == "production":
+        invocation.confirm("Kill a production worker with kill -9")
+    page = list_runs(invocation.reader, name=name, limit=1)
+    if not page.runs:
+        raise NotFoundError(
+            f"nothing of {name or 'this project'} has run yet", hint="Start it once: mainspring run NAME"
+        )
+    last = run_view(invocation.reader, page.runs[0].id)
+    known = automations(invocation.reader, last.automation)[0]
+    import msgspec
+
+    definition = Definition.from_data(msgspec.json.decode(known.definition))
+    order = f"{last.automation}\x1f{step}"
+    store = invocation.store
+    store.apply(SetMeta(CRASH_ARMED_KEY, None))
+    store.apply(SetMeta(CRASH_ORDER_KEY, order))
+    try:
+        until = time.monotonic() + _ARM_TIMEOUT_S
+        while meta(invocation.reader, CRASH_ARMED_KEY) != order:
+            if time.monotonic() > until:
+                raise ConflictError("no worker listens", hint="Start one: mainspring dev")
+            time.sleep(_POLL_INTERVAL_S)
+        run = start(store, invocation.clock, definition, last.input, act=invocation.act).run
+        _wait_for_run(invocation, run, time.monotonic() + timeout)
+    finally:
+        store.apply(SetMeta(CRASH_ORDER_KEY, None))
+    found = story(invocation.reader, run)
+    steps = [o for o in found.outcomes if o.kind == "step" and o.superseded is None]
+    at = next((n for n, o in enumerate(steps) if o.name == step), None)
+    if at is None:
+        raise ConflictError(
+            f"run {run} never committed step {step!r}: nothing was killed", hint=f"See: mainspring runs show {run}"
+        )
+    if found.run.claim < 2:
+        raise ConflictError(
+            f"the worker was killed after step {step!r} of run {run}, and there was nothing to resume: the run had ended with it",
+            hint="Name a step that another one follows: mainspring crash --after STEP",
+        )
+    after = steps[at + 1].started_at - steps[at].at if at + 1 < len(steps) else 0
+    follows = f" ({steps[at + 1].name})" if at + 1 < len(steps) else ""
+    text = (
+        f"{last.automation} {run} resumed at step {at + 2}/{len(steps)}{follows} after {after / 1000:.1f} s; "
+        f"{step} ran once (attempt {steps[at].attempt})"
+    )
+    document = {"run": run, "state": found.run.state, "resumed_after_ms": after, "claims": found.run.claim}
+    invocation.output.document(document, text)
+    return exits.OK if found.run.state == "succeeded" else exits.RUN_FAILED
+
+
+def _wait_for_run(invocation: Invocation, run: str, until: float) -> None:
+    from mainspring.domain.states import TERMINAL_STATES
+    from mainspring.store.reads.runs import run_view
+
+    while True:
+        state = run_view(invocation.reader, run).state
+        if state in TERMINAL_STATES or state == "needs_attention":
+            return
+        if time.monotonic() > until:
+            raise exits.WaitTimedOutError(
+                f"run {run} has not ended; it is {state}", hint=f"Look: mainspring runs show {run}"
+            )
+        time.sleep(_POLL_INTERVAL_S)

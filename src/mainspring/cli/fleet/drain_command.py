@@ -1,0 +1,64 @@
+"""`mainspring drain [WORKER]`: let workers finish and take nothing new."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import exits
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.errors import NotFoundError
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.store.session_view import SessionView
+
+_POLL_INTERVAL_S = 0.2
+_WORKER_ROLES = ("worker", "probation", "app")
+
+
+@command("drain", "let workers finish their runs and take no new ones")
+@click.argument("worker", type=int, required=False)
+@click.option("--here", is_flag=True, help="only those of this machine")
+@click.option("--timeout", metavar="SPAN", help="wait until they have nothing in hand, so long at most")
+@pass_invocation
+def drain(invocation: Invocation, worker: int | None, *, here: bool, timeout: str | None) -> int:
+    """WORKER is a number of `mainspring workers list`; without one all workers are meant. The steps that run now end, then their runs
+    are given back; the processes stay until they are stopped. With --timeout it ends with 7 if something is still in hand then: stopping
+    the process (SIGTERM) gives that back too.
+    """
+    from mainspring.domain.duration import parse_duration
+    from mainspring.service.worker import drain as drain_one
+
+    within = None if timeout is None else parse_duration(timeout).total_seconds()
+    chosen = [one for one in _find_workers(invocation, here=here) if worker is None or one.id == worker]
+    if worker is not None and not chosen:
+        raise NotFoundError(f"no worker {worker} is alive", hint="See: mainspring workers list")
+    for session in chosen:
+        drain_one(invocation.store, session.id, act=invocation.act.part(str(session.id)))
+    left = chosen if within is None else _wait_for_drain(invocation, {one.id for one in chosen}, within)
+    drained = [{"worker": s.id, "pid": s.pid, "running": s.running} for s in left]
+    names = ", ".join(f"worker {s.id} (process {s.pid}) gives back {words.many(s.running, 'run')}" for s in left)
+    text = names or ("they have nothing in hand" if chosen else "no worker is alive")
+    invocation.output.document(drained, text)
+    return exits.OK if within is None or not left else exits.TIMED_OUT
+
+
+def _find_workers(invocation: Invocation, *, here: bool) -> "list[SessionView]":
+    from mainspring.store.liveness import host_identity
+    from mainspring.store.reads.status import sessions
+
+    host = host_identity() if here else None
+    found = sessions(invocation.reader, limit=1_000)
+    return [one for one in found if one.role in _WORKER_ROLES and host in (None, one.host)]
+
+
+def _wait_for_drain(invocation: Invocation, wanted: set[int], within: float) -> "list[SessionView]":
+    """Wait until none of these sessions has a run in hand; return those that do when the time is over."""
+    until = time.monotonic() + within
+    while True:
+        left = [one for one in _find_workers(invocation, here=False) if one.id in wanted and one.running]
+        if not left or time.monotonic() >= until:
+            return left
+        time.sleep(_POLL_INTERVAL_S)

@@ -1,0 +1,19 @@
+"""`mainspring open`: a link that opens the pages once. Whoever can write the store may come in, so it may let itself in."""
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+
+
+@command("open", "print a link that opens the pages once")
+@pass_invocation
+def open_command(invocation: Invocation) -> None:
+    """As admin, within ten minutes, in the first browser that follows it; the web process of `mainspring up` answers there."""
+    from mainspring.app.processes.listen_addresses import read_settings_in_use
+    from mainspring.domain.access.permissions import STARTUP_LINK_LIFETIME_MS
+    from mainspring.service.people import offer_link
+
+    until_at = invocation.clock.now() + STARTUP_LINK_LIFETIME_MS
+    token = offer_link(invocation.store, clock=invocation.clock, act=invocation.act)
+    web = read_settings_in_use(invocation.settings, invocation.reader).web
+    link = f"{web.seen_as}/first?token={token}"
+    invocation.output.document({"link": link, "until_at": until_at}, link)

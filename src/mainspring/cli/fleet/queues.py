@@ -1,0 +1,121 @@
+"""`mainspring queues list|show|pause|resume`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params, short_lists
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.store.views import QueueView
+
+
+def _queue_state(view: "QueueView") -> str:
+    return "open" if view.paused_at is None else "paused"
+
+
+@command("list", "list queues with their limits and load")
+@short_lists.add_list_options("open", "paused")
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """READY counts runs that can be taken now, OLDEST tells since when the first of them can: add workers by these. BACKLOG counts runs
+    that were never started, those that are due later too; --since looks at pauses.
+    """
+    from mainspring.store.reads.load import queue_loads
+
+    rows = short_lists.filter_rows(
+        invocation,
+        invocation.read(lambda reader: queue_loads(reader, invocation.clock.now())),
+        named=lambda view: view.name,
+        state=_queue_state,
+        at=lambda view: view.paused_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    columns = [
+        TableColumn("QUEUE", lambda view: words.one_line(view.name), cut=True),
+        TableColumn("STATE", _queue_state, lambda view: "green" if view.paused_at is None else "yellow"),
+        TableColumn("RUNNING", lambda view: str(view.running), right=True),
+        TableColumn("OF", lambda view: str(view.concurrency or "-"), right=True),
+        TableColumn("RATE", lambda view: words.rate_text(view.rate_count, view.rate_per_ms), right=True, spare=True),
+        TableColumn("READY", lambda view: str(view.claimable), right=True),
+        TableColumn(
+            "OLDEST", lambda view: "-" if view.oldest_s is None else words.span(round(view.oldest_s * 1000)), right=True
+        ),
+        TableColumn("WORKERS", lambda view: str(view.workers), right=True, spare=True),
+        TableColumn("BACKLOG", lambda view: str(view.backlog), right=True),
+        TableColumn("OF", lambda view: str(view.max_backlog or "-"), right=True),
+    ]
+    invocation.output.rows(rows, columns, empty="No queues yet.")
+
+
+@command("show", "show a queue")
+@click.argument("name", type=params.QUEUE)
+@pass_invocation
+def show(invocation: Invocation, name: str) -> None:
+    """With the runs that have its places now."""
+    from mainspring.domain.states import RunState
+    from mainspring.store.reads.runs import list_runs
+    from mainspring.store.reads.status import queue_views
+
+    short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader))
+    view = next(view for view in queue_views(invocation.reader) if view.name == name)
+    page = list_runs(invocation.reader, states=(RunState.RUNNING,), limit=1000)
+    running = invocation.opened(lambda opening: [opening.row(row) for row in page.runs if row.queue == name])
+
+    def text() -> None:
+        from mainspring.cli.runs.run_list import make_run_columns
+        from mainspring.store.reads.short_ids import IdKind
+
+        output, now = invocation.output, invocation.clock.now()
+        output.line(f"{output.paint(words.one_line(name), None, bold=True)}  {_queue_state(view)}")
+        if view.paused_at is not None:
+            because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
+            output.line(f"  paused    {words.ago(view.paused_at, now)} by {words.one_line(view.paused_by)}{because}")
+        output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
+        output.line(f"  rate      {words.rate_text(view.rate_count, view.rate_per_ms)}")
+        output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
+        short = invocation.short_ids(IdKind.RUN, (row.id for row in running))
+        output.rows(running, make_run_columns(running, now, short), empty="Nothing runs in it.")
+
+    from mainspring.domain.values.plain_json import to_plain_json
+
+    invocation.output.document(to_plain_json(view) | {"state": _queue_state(view), "runs": running}, text)
+
+
+@command("pause", "claim nothing from a queue")
+@click.argument("name", type=params.QUEUE)
+@pass_invocation
+def pause(invocation: Invocation, name: str) -> None:
+    """New runs can be queued. A run that a worker holds continues. One that waits continues after the pause."""
+    from mainspring.service.queue import pause as act
+
+    act(
+        invocation.store,
+        short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader)),
+        act=invocation.act,
+    )
+    invocation.output.document({"name": name, "paused": True}, f"Queue {name} is paused.")
+
+
+@command("resume", "go on with a queue")
+@click.argument("name", type=params.QUEUE)
+@pass_invocation
+def resume(invocation: Invocation, name: str) -> None:
+    """Its runs are claimed again, oldest first."""
+    from mainspring.service.queue import resume as act
+
+    act(
+        invocation.store,
+        short_lists.require_known_name("queue", name, params.read_queue_names(invocation.reader)),
+        act=invocation.act,
+    )
+    invocation.output.document({"name": name, "paused": False}, f"Queue {name} goes on.")

@@ -1,0 +1,126 @@
+"""`mainspring workers list|drain|quarantine`: processes are known by the number of their session."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params, short_lists
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.domain.errors import ConflictError
+from mainspring.domain.states import SessionState
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
+    from mainspring.store.session_view import SessionView
+
+_STATE_COLOURS = {
+    SessionState.ALIVE: "green",
+    SessionState.DRAINING: "yellow",
+    SessionState.DEAD: "red",
+    SessionState.QUARANTINED: "red",
+}
+
+
+def _read_session_numbers(reader: "Reader") -> list[str]:
+    from mainspring.store.reads.status import sessions
+
+    return [str(view.id) for view in sessions(reader, limit=1_000)]
+
+
+SESSION = params.StoredNameType(_read_session_numbers, "session")
+
+
+@command("list", "list processes that use the store")
+@short_lists.add_list_options(*(state.value for state in SessionState))
+@click.option("--all", "ended", is_flag=True, help="those that ended too")
+@pass_invocation
+def list_command(
+    invocation: Invocation, *, states: tuple[str, ...], name: str | None, since: str | None, limit: int, ended: bool
+) -> None:
+    """--name looks at host and role, --since at the start. A supervisor is shown with the roles that it keeps. --json has the automations
+    that each one serves, with their versions. MEMORY is what its process holds, CORE how much of one core it takes; children are left out.
+    """
+    from mainspring.store.reads.status import sessions
+
+    live = not ended and not set(states) & {SessionState.CLOSED, SessionState.DEAD, SessionState.QUARANTINED}
+    views: list[SessionView] = invocation.read(lambda reader: sessions(reader, live=live, limit=1000))
+    rows = short_lists.filter_rows(
+        invocation,
+        views,
+        named=lambda view: f"{view.hostname} {view.role}",
+        state=lambda view: view.state,
+        at=lambda view: view.opened_at,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    now = invocation.clock.now()
+    columns = [
+        TableColumn("SESSION", lambda view: str(view.id), right=True),
+        TableColumn("ROLE", _format_role),
+        TableColumn("STATE", lambda view: view.state, lambda view: _STATE_COLOURS.get(view.state)),
+        TableColumn("HOST", lambda view: words.one_line(view.hostname), cut=True, most=24),
+        TableColumn("PID", lambda view: str(view.pid), right=True, spare=True),
+        TableColumn("QUEUES", _format_queues, cut=True, spare=True),
+        TableColumn("TAGS", lambda view: words.one_line(", ".join(view.tags) or "-"), cut=True, spare=True, most=24),
+        TableColumn("VERSION", lambda view: f"deploy {view.deploy}" if view.deploy else "-", spare=True),
+        TableColumn("RUNS", lambda view: str(view.running), right=True),
+        TableColumn("OF", lambda view: str(view.capacity or "-"), right=True, spare=True),
+        TableColumn("MEMORY", lambda view: words.memory(view.memory), right=True, spare=True),
+        TableColumn("CORE", lambda view: words.of_core(view.processor), right=True, spare=True),
+        TableColumn("BEAT", lambda view: words.ago(view.beat_at, now) if view.beat_at > view.opened_at else "-"),
+        TableColumn("SINCE", lambda view: words.ago(view.opened_at, now), spare=True),
+    ]
+    invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")
+
+
+@command("drain", "let a worker finish and take nothing new")
+@click.argument("session", type=SESSION)
+@pass_invocation
+def drain(invocation: Invocation, session: str) -> None:
+    """SESSION is the number in `mainspring workers list`."""
+    from mainspring.service.worker import drain as act
+
+    act(invocation.store, _read_session_number(invocation, session), act=invocation.act)
+    invocation.output.document({"session": int(session), "draining": True}, f"Worker {session} takes nothing new.")
+
+
+@command("quarantine", "take everything away from a worker at once")
+@click.argument("session", type=SESSION)
+@pass_invocation
+def quarantine(invocation: Invocation, session: str) -> None:
+    """It can write nothing more, and its runs go on elsewhere. Its supervisor kills it and starts no other in its place, until `mainspring
+    up` is started anew there. An outside call that is on its way may still happen. Wants -y.
+    """
+    from mainspring.service.worker import quarantine as act
+    from mainspring.store.reads.status import sessions
+
+    number = _read_session_number(invocation, session)
+    if any(one.id == number and one.role == "supervisor" for one in sessions(invocation.reader, limit=1_000)):
+        raise ConflictError(
+            f"session {number} is a supervisor, which owns no run",
+            hint="Quarantine its workers, or stop it on its machine: mainspring down",
+        )
+    invocation.confirm(f"Take everything away from worker {number}")
+    freed = act(invocation.store, number, act=invocation.act)
+    text = f"Worker {number} is out; {words.many(freed, 'run')} set free."
+    invocation.output.document({"session": number, "freed": freed}, text)
+
+
+def _format_role(view: "SessionView") -> str:
+    kept = f" of {', '.join(dict.fromkeys(view.posts))}" if view.posts else ""
+    return words.one_line(f"{view.role}{kept}", 50)
+
+
+def _format_queues(view: "SessionView") -> str:
+    if not view.automations:  # it claims nothing
+        return "-"
+    return "all" if view.queues is None else words.one_line(", ".join(view.queues), 24)
+
+
+def _read_session_number(invocation: Invocation, session: str) -> int:
+    return int(short_lists.require_known_name("worker", session, _read_session_numbers(invocation.reader)))

@@ -1,0 +1,1 @@
+"""Commands on incidents, monitors and notifications."""

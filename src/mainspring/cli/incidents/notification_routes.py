@@ -1,0 +1,54 @@
+"""`mainspring notify routes`: who would be told what, and when, if it happened now."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.automations.automation_list import find_automation, find_automations, modules_option, schedule_state
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.domain.incidents.incident import IncidentKind, Severity
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.insight.routes import RouteLine
+
+
+@command("routes", "show who would be told, and when, if something went wrong now")
+@click.argument("name", type=params.AUTOMATION, required=False)
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in IncidentKind]),
+    default=IncidentKind.SILENCE.value,
+    show_default=True,
+    help="what would be wrong",
+)
+@modules_option
+@pass_invocation
+def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[str, ...]) -> None:
+    """Of each automation with the severity that it has; of one that is named with every severity."""
+    from mainspring.app.alerting.channels import make_routing
+    from mainspring.insight.routes import route_lines
+
+    wrong = IncidentKind(kind)
+    now, routing = invocation.clock.now(), make_routing(invocation.settings)
+    if name is None:
+        known = [one for one in find_automations(invocation, modules) if schedule_state(one, now) != "retired"]
+        found = [row for one in known for row in route_lines(one.name, one.definition, routing, wrong, now)]
+    else:
+        one = find_automation(invocation, name, modules)
+        found = [row for level in Severity for row in route_lines(one.name, one.definition, routing, wrong, now, level)]
+    columns = [
+        TableColumn("AUTOMATION", lambda row: words.one_line(row.automation), cut=True),
+        TableColumn("SEVERITY", lambda row: row.severity + (" (its own)" if name and row.is_own else "")),
+        TableColumn("CHANNEL", lambda row: row.channel, cut=True),
+        TableColumn("WHEN", lambda row: _format_time(row, now, invocation.zone), cut=True),
+    ]
+    invocation.output.rows(found, columns, empty="No automations. Add one: mainspring add script NAME -- COMMAND")
+
+
+def _format_time(row: "RouteLine", now: int, zone: str) -> str:
+    when = "at once" if row.due_at <= now else words.moment(row.due_at, now, zone)
+    return f"{when}, if nobody acknowledges it" if row.is_escalation else when

@@ -1,0 +1,162 @@
+"""`mainspring add script|workflow`: an automation more in the project one stands in."""
+
+import os
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.project.automations_setting import add_automation, write_file
+from mainspring.cli.project.init import format_toml_text, write_new_file
+from mainspring.cli.project.templates import NEW_SCRIPT
+from mainspring.domain.errors import AlreadyExistsError, ConfigError, StoreReadOnlyError
+
+_SCRIPTS_FILE = "scripts.toml"
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@command("script", "add a script to scripts.toml")
+@click.argument("name")
+@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND...")
+@click.option("--every", metavar="SPAN", help="start it every so often: 1m, 6h")
+@click.option("--cron", metavar="FIELDS", help='start it then: "0 3 * * *"')
+@click.option("--tz", metavar="ZONE", help="the time zone of --cron, such as Europe/Berlin")
+@click.option("--timeout", metavar="SPAN", help="the longest one attempt may take")
+@pass_invocation
+def script(
+    invocation: Invocation,
+    name: str,
+    words: tuple[str, ...],
+    every: str | None,
+    cron: str | None,
+    tz: str | None,
+    timeout: str | None,
+) -> None:
+    """Mainspring runs the command in the project's folder, without a shell: for pipes and globs write `sh -c "..."`.
+
+    If COMMAND is a file of the project that is not there yet, it is written, ready to run; put your own commands into it. scripts.toml is
+    added to the project's automations.
+    """
+    from mainspring.domain.definitions.definition import DefinitionKind
+    from mainspring.engine.definitions.scripts import build_command_definition
+
+    folder = _require_project_folder(invocation)
+    file = folder / _SCRIPTS_FILE
+    options = {
+        key: value for key, value in (("every", every), ("cron", cron), ("tz", tz), ("timeout", timeout)) if value
+    }
+    definition = build_command_definition(DefinitionKind.SCRIPT, name, list(words), options, file=str(file))
+    old = _read_scripts(file, name)
+    listed = ", ".join(format_toml_text(word) for word in words)
+    lines = [f"[script.{name if _BARE_KEY.fullmatch(name) else format_toml_text(name)}]", f"cmd = [{listed}]"]
+    lines += [f"{key} = {format_toml_text(value)}" for key, value in options.items()]
+    block = "\n".join(lines)
+    _write_file(file, f"{old.rstrip()}\n\n{block}\n".lstrip("\n"))
+    made = _make_runnable(folder, words[0])
+    starts = "; ".join(schedule.describe() for schedule in definition.schedules)
+    document = {"name": name, "file": str(file), "starts": starts or f"by: mainspring run {name}", "made": made}
+    told = [f"{file}: {name}, starts {document['starts']}", *([f"{folder / words[0]}: {made}"] if made else [])]
+    invocation.output.document(document, "\n".join(told))
+    _add_to_automations(invocation, file)
+    schedule = (
+        "" if starts else f'\nGive it a schedule: write `cron = "0 3 * * *"` below [script.{name}] in {file.name}.'
+    )
+    invocation.output.hint(f"{_format_next_steps(name)}{schedule}")
+
+
+@command("workflow", "write a file with a workflow to begin from")
+@click.argument("name")
+@pass_invocation
+def workflow(invocation: Invocation, name: str) -> None:
+    """Writes automations/NAME.py and adds it to the project's automations. A file that is there is not touched."""
+    from mainspring.cli.project.templates import NEW_WORKFLOW
+    from mainspring.domain.definitions.options import OPTIONS
+
+    OPTIONS["name"].read(name)
+    function = re.sub(r"\W", "_", name).strip("_") or "workflow"
+    function = f"w_{function}" if function[0].isdigit() else function
+    file = _require_project_folder(invocation) / "automations" / f"{function}.py"
+    write_new_file(file, NEW_WORKFLOW.format(title=name, name=format_toml_text(name), function=function))
+    invocation.output.document({"name": name, "file": str(file)}, str(file))
+    _add_to_automations(invocation, file)
+    invocation.output.hint(_format_next_steps(name))
+
+
+def _require_project_folder(invocation: Invocation) -> Path:
+    if invocation.settings.file is None:
+        raise ConfigError(
+            "there is no project here: no mainspring.toml in this folder or above", hint="Make one: mainspring init"
+        )
+    return invocation.settings.folder
+
+
+def _read_scripts(file: Path, name: str) -> str:
+    """Return the text of the scripts file, "" where there is none.
+
+    Raises:
+        AlreadyExistsError: it has a script of this name.
+        ConfigError: it cannot be read.
+    """
+    if not file.exists():
+        return ""
+    try:
+        text = file.read_text(encoding="utf-8")
+        tables = tomllib.loads(text).get("script", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"the scripts cannot be read: {error}\nin {file}") from None
+    if isinstance(tables, dict) and name in tables:
+        raise AlreadyExistsError(
+            f"there is a script {name!r} already\nin {file}", hint="Change it there, or take another name."
+        )
+    return text
+
+
+def _make_runnable(folder: Path, word: str) -> str:
+    """Write the script that a command names if there is none, or let it be executed if it may not; return what was done, "" = nothing."""
+    path = folder / word
+    if "/" not in word or not path.resolve().is_relative_to(folder.resolve()):
+        return ""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(NEW_SCRIPT, encoding="utf-8")
+            path.chmod(0o755)
+            return "written, ready to run: put your commands there"
+        if path.is_file() and not os.access(path, os.X_OK):
+            path.chmod(path.stat().st_mode | 0o111)
+            return "made executable"
+    except OSError as error:
+        raise StoreReadOnlyError(f"{path} cannot be made ready to run: {error.strerror}") from None
+    return ""
+
+
+def _format_next_steps(name: str) -> str:
+    return f"\nNext:\n  mainspring run {shlex.quote(name)}      (once, now)\n  mainspring dev      (from now on, and reload on changes)"
+
+
+def _write_file(file: Path, text: str) -> None:
+    try:
+        write_file(file, text)
+    except OSError as error:
+        raise StoreReadOnlyError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _add_to_automations(invocation: Invocation, file: Path) -> None:
+    """Add a file to the automations of the project, unless they name it already; where that cannot be done, say what is to be written."""
+    from fnmatch import fnmatch
+
+    config = invocation.settings.file
+    named = invocation.settings.project.automations
+    if config is None or any(str(file) == one or fnmatch(str(file), one) or str(file.parent) == one for one in named):
+        return
+    name = file.relative_to(invocation.settings.folder).as_posix()
+    changed = add_automation(config.read_text(encoding="utf-8"), name)
+    if changed is None:
+        invocation.output.warn(f"{name} is not among the automations of {config}: add it to project.automations")
+        return
+    _write_file(config, changed)
+    invocation.output.hint(f"{config}: {name} is now among project.automations")

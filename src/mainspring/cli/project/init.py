@@ -1,0 +1,123 @@
+"""`mainspring init`: a project that runs as it is."""
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.errors import AlreadyExistsError, StoreReadOnlyError
+
+_NEXT_COMMANDS = {
+    "workflow": "mainspring run order-demo --watch",
+    "bot": "mainspring runs watch @last",
+    "script": "mainspring runs list",
+}
+
+
+@command("init", "make a project: configuration, an example, tests")
+@click.argument("folder", required=False, default=".", type=click.Path(path_type=Path))
+@click.option(
+    "--template",
+    type=click.Choice(["workflow", "bot", "script"]),
+    default="workflow",
+    show_default=True,
+    help="begin with this kind of automation",
+)
+@pass_invocation
+def init(invocation: Invocation, folder: Path, template: str) -> None:
+    """Write a project into FOLDER that runs as it is, and print what to type next. At most FOLDER itself is created.
+
+    No file is overwritten. A .gitignore, conftest.py or RUNBOOK.md of yours stays as it is. If another of the files exists, `init`
+    writes nothing.
+    """
+    from mainspring.cli.project.templates import KEPT_FILES, project_files
+
+    files = project_files(template, format_toml_text(folder.resolve().name or "project"))
+    there = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    taken = [path for path in there if path not in KEPT_FILES]
+    if taken:
+        is_project = (folder / "mainspring.toml").exists()
+        add = "Add to the project: mainspring add script NAME -- ./NAME.sh" if is_project else "Name another folder."
+        raise AlreadyExistsError(f"{folder} has {', '.join(taken)} already, and nothing is overwritten", hint=add)
+    made = [path for path in files if path not in there]
+    for path in made:
+        write_new_file(folder / path, files[path])
+
+    store = _create_store(invocation, folder)
+
+    def text() -> None:
+        for path in made:
+            invocation.output.line(str(folder / path))
+        for path in there:
+            invocation.output.hint(
+                f"{folder / path} was there and is kept; ours would hold: {' '.join(files[path].split())[:60]}"
+            )
+        if store is not None:
+            invocation.output.hint(store)
+        begin = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+        invocation.output.hint(
+            f"\nNext:\n  {begin}mainspring dev\n  {_NEXT_COMMANDS[template]}      (in a second terminal)"
+        )
+
+    invocation.output.document({"folder": str(folder), "files": made}, text)
+
+
+def _create_store(invocation: Invocation, folder: Path) -> str | None:
+    """Create the store of the new project, which says so; return a line about one that was there. `up` creates one on a server."""
+    from mainspring.app.stores.store_factory import make_store, store_exists
+    from mainspring.config import load
+
+    named = {"store.url": invocation.flags.store, "project.environment": invocation.flags.environment}
+    settings = load(env=os.environ, cwd=folder.resolve(), uid=os.getuid(), flags=named, config=None)
+    if settings.store.is_remote:
+        return None
+    if store_exists(settings.store.url):
+        return f"the store is {settings.store.shown}, which was there before"
+    store = make_store(settings.store.url, clock=invocation.machine_clock)
+    store.open()
+    store.close()
+    return None
+
+
+def write_new_file(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        AlreadyExistsError: it is there.
+        StoreReadOnlyError: it may not be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise AlreadyExistsError(
+            f"{path} is there already, and nothing is overwritten", hint="Take another name."
+        ) from None
+    except OSError as error:
+        raise StoreReadOnlyError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def format_toml_text(text: str) -> str:
+    """Return a text as TOML writes it.
+
+    Raises:
+        ArgumentError: TOML cannot hold it.
+    """
+    import json
+    import tomllib
+
+    from mainspring.domain.errors import ArgumentError
+    from mainspring.domain.text.escaping import escape
+
+    written = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    try:
+        is_same = tomllib.loads(f"x = {written}")["x"] == text and written.encode()
+    except (tomllib.TOMLDecodeError, UnicodeEncodeError):
+        is_same = b""
+    if not is_same:
+        raise ArgumentError(f"{escape(text, 80)!r} cannot be written into a TOML file", hint="Use plain characters.")
+    return written

@@ -1,0 +1,62 @@
+"""`mainspring runs diff`: what is different about this run."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.service.difference import Difference
+    from mainspring.store.views import RunView
+
+_VALUE_LENGTH = 200
+
+
+@command("diff", "compare a run with another one, or with the last good one")
+@click.argument("run", type=params.RUN)
+@click.argument("other", type=params.RUN, required=False)
+@pass_invocation
+def diff(invocation: Invocation, run: str, other: str | None) -> None:
+    """Compares input, steps with their results, errors, and the version and deployment that ran it.
+
+    Without OTHER: the newest succeeded run of the same automation that was created before it. Of a run that stopped for drift: what was
+    saved, and what its code asks for now.
+    """
+    from mainspring.service.difference import differences, drift_of, last_good
+
+    reads = invocation.reads
+    this = reads.story(invocation.run_id(run))
+    drift = [] if other else drift_of(invocation.opened(lambda opening: opening.story(this)))
+    if drift:
+        document = {"other": None, "this": this.run.id, "differences": drift}
+        invocation.output.document(document, lambda: _print_drift(invocation, this.run, drift))
+        return
+    that = reads.story(invocation.run_id(other) if other else last_good(reads, this.run))
+    this, that = invocation.opened(lambda opening: (opening.story(this), opening.story(that)))
+    found = differences(that, this)
+
+    def text() -> None:
+        output = invocation.output
+        output.line(f"- {that.run.id}  {words.state_word(that.run.state)}")
+        output.line(f"+ {this.run.id}  {words.state_word(this.run.state)}")
+        for one in found:
+            output.line(f"  {words.one_line(one.path)}")
+            output.line(f"    {output.paint('- ' + words.one_line(one.other, _VALUE_LENGTH), 'red')}")
+            output.line(f"    {output.paint('+ ' + words.one_line(one.this, _VALUE_LENGTH), 'green')}")
+        if not found:
+            output.line("  no difference in input, steps, results and versions")
+
+    invocation.output.document({"other": that.run.id, "this": this.run.id, "differences": found}, text)
+
+
+def _print_drift(invocation: Invocation, run: "RunView", drift: "list[Difference]") -> None:
+    output = invocation.output
+    output.line(f"{run.id}  {words.state_word(run.state)}: what it saved, and what its code asks for now")
+    for change in drift:
+        output.line(f"  {words.one_line(change.path)}")
+        output.line(f"    {output.paint('- saved ' + words.one_line(change.other, _VALUE_LENGTH), 'red')}")
+        output.line(f"    {output.paint('+ now   ' + words.one_line(change.this, _VALUE_LENGTH), 'green')}")

@@ -1,0 +1,31 @@
+"""`mainspring explain RUN`."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.insight import words
+
+
+@command("explain", "explain what a run is doing, why, and what you can do")
+@click.argument("run", type=params.RUN)
+@pass_invocation
+def explain_command(invocation: Invocation, run: str) -> None:
+    """For a run that waits for its turn it names the exact thing in its way and who can take it away."""
+    from mainspring.cli.runs.show import read_story
+
+    story, explanation = read_story(invocation, invocation.run_id(run))
+
+    def text() -> None:
+        output = invocation.output
+        state = output.paint(words.state_word(story.run.state), words.COLOURS[story.run.state], bold=True)
+        output.line(f"{words.one_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
+        for title, sentences in (("what", explanation.what), ("why", explanation.why), ("next", explanation.next)):
+            for place, sentence in enumerate(sentences):
+                output.line(f"  {title if not place else '':<5} {words.one_line(sentence)}")
+        for place, one in enumerate(explanation.can):
+            output.line(f"  {'you can' if not place else '':<8} {one.does}:")
+            output.line(f"           $ {one.command}")
+
+    invocation.output.document(explanation, text)

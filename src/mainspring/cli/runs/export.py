@@ -1,0 +1,18 @@
+"""`mainspring runs export`."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+
+
+@command("export", "print all that is known of a run, as JSON")
+@click.argument("run", type=params.RUN)
+@pass_invocation
+def export(invocation: Invocation, run: str) -> None:
+    """Its journal row by row, attempts, checkpoints, inbox and children; superseded outcomes too."""
+    from mainspring.store.reads.runs import story
+
+    found = story(invocation.reader, invocation.run_id(run))
+    invocation.output.json(invocation.opened(lambda opening: opening.story(found)))

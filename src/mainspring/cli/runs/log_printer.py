@@ -1,0 +1,71 @@
+"""How lines of log are chosen and printed, for one run and for all."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mainspring.cli.output import Output
+from mainspring.domain.runs.log_line import Level, LogLine, encode_line
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LEVEL_COLOURS = {Level.DEBUG: "bright_black", Level.INFO: None, Level.WARNING: "yellow", Level.ERROR: "red"}
+
+
+class LineFilter(msgspec.Struct, frozen=True):
+    """Which lines are wanted; `step` is a step's name. What stands for lines that are missing is of no step."""
+
+    step: str | None = None
+    attempt: int | None = None
+    level: str = "debug"
+
+    def has(self, line: LogLine) -> bool:
+        """Tell whether a line is wanted."""
+        return (
+            (self.step is None or line.step == self.step)
+            and (self.attempt is None or line.attempt == self.attempt)
+            and line.level.number >= Level(self.level).number
+        )
+
+
+class LogPrinter:
+    """Prints lines: a JSON object each, or text. `is_of_many` = of many runs, so that each line says whose it is."""
+
+    def __init__(self, output: Output, zone: str, *, is_of_many: bool, margin: str = "") -> None:
+        self._output = output
+        self._zone = zone
+        self._is_of_many = is_of_many
+        self._margin = margin
+        self._day = ""
+
+    def print(self, lines: "Iterable[LogLine]") -> None:
+        """Print lines, and let them be seen now."""
+        for line in lines:
+            if self._output.is_json:
+                self._output.line(encode_line(line).decode())
+            else:
+                self._print(line)
+        self._output.flush()
+
+    def _print(self, line: LogLine) -> None:
+        day, _, clock = words.instant(line.at, self._zone).partition(" ")
+        if day != self._day:
+            self._day = day
+            self._output.line(self._margin + self._output.paint(f"--- {day} {self._zone}", None, bold=True))
+        head, *rest = words.shown(line.text).split("\n")
+        values = {name: value for name, value in (("input", line.input), ("output", line.output)) if value}
+        fields = "".join(f"  {name}={words.one_line(value)}" for name, value in (values | line.fields).items())
+        level = self._output.paint(f"{line.level.value.upper():<7}", _LEVEL_COLOURS[line.level])
+        self._output.line(f"{self._margin}{clock}.{line.at % 1000:03} {level} {self._whose(line)}{head}{fields}")
+        for more in rest:
+            self._output.line(f"{self._margin}    {more}")
+
+    def _whose(self, line: LogLine) -> str:
+        parts = [words.one_line(line.workflow, 30), line.run] if self._is_of_many else []
+        if line.step and line.step != line.workflow:
+            parts.append(words.one_line(line.step, 30))
+        if line.attempt > 1:
+            parts.append(f"({line.attempt})")
+        return f"{' '.join(parts)}: " if parts else ""

@@ -1,0 +1,96 @@
+"""`mainspring runs logs`: what a run wrote."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.runs.log_line import Level
+from mainspring.domain.states import TERMINAL_STATES, RunState
+
+if TYPE_CHECKING:
+    from mainspring.domain.runs.log_line import LogLine
+
+_POLL_INTERVAL_S = 0.3
+_LAST_LINES_TIMEOUT_S = 1.5
+"""A run's last lines may come so long after its end: the body's own are handed over once a second."""
+
+
+@command("logs", "print what a run logged and printed")
+@click.argument("run", type=params.RUN)
+@click.option("--step", type=params.STEP, help="only of this step")
+@click.option("--attempt", type=click.IntRange(1), help="only of this attempt")
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default="debug", help="only from this level on"
+)
+@click.option("-f", "--follow", is_flag=True, help="go on until the run ends or needs a person")
+@click.option("--tail", type=click.IntRange(0, 100_000), metavar="N", help="only the last N of what is there")
+@pass_invocation
+def logs(
+    invocation: Invocation,
+    run: str,
+    step: str | None,
+    attempt: int | None,
+    level: str,
+    tail: int | None,
+    *,
+    follow: bool,
+) -> None:
+    """Lines of `ms.log` and `run.log`, of the standard library's logging, of print, of scripts. With --json one object a line."""
+    from mainspring.cli.runs.log_printer import LineFilter, LogPrinter
+
+    wanted, choice = invocation.run_id(run), LineFilter(step, attempt, level)
+    reading = _RunLogReader(invocation, wanted)
+    printer = LogPrinter(invocation.output, invocation.zone, is_of_many=False)
+    over = not follow or reading.is_over()  # asked first: what was written before the end is read after it
+    lines = [line for line in reading.new() if choice.has(line)]
+    printer.print(lines if tail is None else lines[len(lines) - min(tail, len(lines)) :])
+    if over and not lines:
+        invocation.output.hint_empty(
+            "It has written nothing that is kept." if choice == LineFilter() else "No such lines."
+        )
+    ends_at = None
+    while not over:
+        time.sleep(_POLL_INTERVAL_S)
+        if ends_at is None and reading.is_over():
+            ends_at = time.monotonic() + _LAST_LINES_TIMEOUT_S
+        over = ends_at is not None and time.monotonic() >= ends_at
+        printer.print(line for line in reading.new() if choice.has(line))
+
+
+class _RunLogReader:
+    """Reads the lines of one run, each once."""
+
+    def __init__(self, invocation: Invocation, run: str) -> None:
+        from mainspring.store.reads.runs import run_view
+
+        self._invocation = invocation
+        self._run = run
+        self._automation = run_view(invocation.reader, run).automation
+        self._after = 0
+        self._next = 1
+
+    def new(self) -> "list[LogLine]":
+        """Return what came since the last time."""
+        import msgspec
+
+        from mainspring.service.lines import lines_of
+        from mainspring.store.reads.logs import parts_of
+
+        found = parts_of(self._invocation.reader, self._run, self._after)
+        if not found:
+            return []
+        parts = [msgspec.structs.replace(part, automation=self._automation) for part in found]
+        lines = self._invocation.opened(lambda opening: lines_of(parts, opening, after=self._next))
+        self._after, self._next = parts[-1].seq, parts[-1].seq + parts[-1].lines
+        return lines
+
+    def is_over(self) -> bool:
+        """Tell whether the run has ended or needs a person."""
+        from mainspring.store.reads.runs import run_view
+
+        state = run_view(self._invocation.reader, self._run).state
+        return state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION

@@ -1,0 +1,87 @@
+"""`mainspring runs cancel|signal|answer`: what a person tells a run that goes on."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.bulk.background_operations import background_option, begin_runs
+from mainspring.cli.bulk.selection import SelectionOptions, add_selection_options, print_bulk_result, select_runs
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.json_values import find_sealing, read_json_value
+from mainspring.cli.lazy_group import command
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import RunState
+from mainspring.insight import words
+
+_STATE_CHOICES = tuple(state.value for state in RunState)
+
+
+@command("cancel", "ask runs to stop")
+@add_selection_options(_STATE_CHOICES)
+@click.option(
+    "--undo/--keep", "undo", default=None, help="take back what they did, or leave it; else as on_cancel= says"
+)
+@click.option("--rate", metavar="RATE", help="with --background: so many at a time: 10/s, 60/m")
+@background_option
+@pass_invocation
+def cancel(
+    invocation: Invocation, *, which: SelectionOptions, undo: bool | None, rate: str | None, background: bool
+) -> int:
+    """One that nobody runs ends at once; another is told where it stands and may clean up.
+
+    One that needs a person is first taken back if its on_cancel= says so. --undo also takes back one that failed; --keep ends it as it is.
+
+    Name runs, or say which by --state, --name, --queue, --error and spans of time; a filter wants -y. With --dry-run nothing is done.
+    With --background it is a bulk act, which processes do piece by piece: mainspring bulk list.
+    """
+    from mainspring.service import bulk
+    from mainspring.service.run import cancel as cancel_one
+
+    if background:
+        if undo is not None:
+            raise click.UsageError("--background goes by on_cancel=: leave --undo and --keep out")
+        begin_runs(invocation, BulkVerb.CANCEL, which, rate=rate)
+        return 0
+    if rate is not None:
+        raise click.UsageError("--rate stands with --background")
+    if which.is_one:
+        run = invocation.run_id(which.runs[0])
+        cancel_one(invocation.store, run, act=invocation.act, undo=undo)
+        invocation.output.document({"run": run, "cancelled": True}, f"{run} is asked to stop.")
+        return 0
+    found = select_runs(invocation, which, bulk.CANCELLABLE)
+    if not which.runs and not which.dry_run:
+        invocation.confirm(f"Cancel {words.many(len(found), 'run')}")
+    answer = bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, undo=undo)
+    return print_bulk_result(invocation, answer, "asked to stop")
+
+
+@command("signal", "send a message to a run")
+@click.argument("run", type=params.RUN)
+@click.argument("name")
+@click.argument("value", required=False, metavar="[JSON]")
+@pass_invocation
+def signal(invocation: Invocation, run: str, name: str, value: str | None) -> None:
+    """The run takes it in with `run.receive(NAME)`, now or later. JSON may be @file, or - for stdin; left out it is null."""
+    from mainspring.service.signal import signal as send
+
+    run = invocation.run_id(run)
+    sealing = find_sealing(invocation, run)
+    data = None if value is None else read_json_value(value, f"signal {name}")
+    send(invocation.store, invocation.reads, run, name, data, act=invocation.act, sealing=sealing)
+    invocation.output.document({"run": run, "signal": name}, f"{run} was sent {name}.")
+
+
+@command("answer", "answer what a run asks")
+@click.argument("run", type=params.RUN)
+@click.argument("choice", type=params.CHOICE)
+@click.option("--note", metavar="TEXT", help="stands in the audit log beside the choice")
+@click.option("--question", metavar="IDENT", help="which question, where several are open")
+@pass_invocation
+def answer(invocation: Invocation, run: str, choice: str, note: str | None, question: str | None) -> None:
+    """`mainspring explain RUN` shows the question and its choices."""
+    from mainspring.service.question import answer as give
+
+    run = invocation.run_id(run)
+    sealing, act = find_sealing(invocation, run), invocation.act
+    give(invocation.store, invocation.reads, run, choice, act=act, question=question, note=note, sealing=sealing)
+    invocation.output.document({"run": run, "choice": choice}, f"{run} was answered: {choice}")

@@ -1,0 +1,74 @@
+"""`mainspring logs`: what all runs write, as it comes."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.runs.log_line import Level
+
+if TYPE_CHECKING:
+    from mainspring.domain.runs.log_line import LogLine
+
+_POLL_INTERVAL_S = 0.5
+_LATE_PART_MS = 15_000
+"""A part may be committed so long after its last line; what is older is not looked for while following."""
+
+
+@command("logs", "print the log of all runs, newest last")
+@params.name_option
+@params.since_option
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), default="debug", help="only from this level on"
+)
+@click.option("-f", "--follow", is_flag=True, help="go on until Ctrl-C")
+@click.option(
+    "--tail",
+    type=click.IntRange(0, 10_000),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="only the last N of what is there",
+)
+@pass_invocation
+def logs_command(
+    invocation: Invocation, name: str | None, since: str | None, level: str, tail: int, *, follow: bool
+) -> None:
+    """Lines of one run: mainspring runs logs RUN. With --json one object a line."""
+    from mainspring.cli.runs.log_printer import LineFilter, LogPrinter
+
+    choice = LineFilter(level=level)
+    reading = _ProjectLogReader(invocation, name)
+    printer = LogPrinter(invocation.output, invocation.zone, is_of_many=True)
+    since_at = params.read_instant(invocation, since) or 0
+    lines = [line for line in reading.since(since_at) if line.at >= since_at and choice.has(line)]
+    printer.print(lines[len(lines) - min(tail, len(lines)) :])
+    if not lines and not follow:
+        invocation.output.hint_empty("No lines are kept from then on.")
+    while follow:
+        time.sleep(_POLL_INTERVAL_S)
+        printer.print(line for line in reading.since(invocation.clock.now() - _LATE_PART_MS) if choice.has(line))
+
+
+class _ProjectLogReader:
+    """Reads parts of all runs, or of one automation's, each once."""
+
+    def __init__(self, invocation: Invocation, automation: str | None) -> None:
+        self._invocation = invocation
+        self._automations = None if automation is None else [automation]
+        self._seen: dict[tuple[str, int], int] = {}
+        """When the last line of each part that was read was written."""
+
+    def since(self, at: int) -> "list[LogLine]":
+        """Return the lines of new parts that end at or after an instant, in order."""
+        from mainspring.service.lines import lines_of
+        from mainspring.store.reads.logs import parts_since
+
+        found = self._invocation.read(lambda reader: parts_since(reader, at, self._automations))
+        new = [part for part in found if (part.run, part.seq) not in self._seen]
+        self._seen = {place: last for place, last in self._seen.items() if last >= at}
+        self._seen |= {(part.run, part.seq): part.last_at for part in new}
+        return self._invocation.opened(lambda opening: lines_of(new, opening, after=None))

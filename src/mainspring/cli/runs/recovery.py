@@ -1,0 +1,165 @@
+"""`mainspring runs retry|give-result`: what a person does with a run that stopped."""
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.bulk.selection import SelectionOptions, add_selection_options, at_option, continue_runs, rate_option
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.json_values import find_sealing, read_json_bytes
+from mainspring.cli.lazy_group import command
+from mainspring.domain.states import REOPENABLE_STATES
+from mainspring.insight import words
+from mainspring.insight.instants import instant_at
+
+_STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
+
+
+@command("retry", "continue failed runs, from where they failed or from a step")
+@add_selection_options(_STATE_CHOICES)
+@click.option(
+    "--from-step",
+    "--from",
+    "from_step",
+    type=params.STEP,
+    metavar="STEP",
+    help="run it and all that came after it again",
+)
+@click.option(
+    "--again", type=params.STEP, metavar="STEP", help="run this step again; of a step in doubt under the same key"
+)
+@click.option(
+    "--accept", type=params.STEP, metavar="STEP", help="of a drift: keep the saved result; of a step that is gone, too"
+)
+@click.option("--map", "renamed", metavar="OLD=NEW", help="of a renamed step: its saved result answers the new name")
+@click.option("--discard-rejected", is_flag=True, help="forget the signals and events that the run could not read")
+@at_option
+@rate_option
+@pass_invocation
+def retry(
+    invocation: Invocation,
+    *,
+    which: SelectionOptions,
+    from_step: str | None,
+    again: str | None,
+    accept: str | None,
+    renamed: str | None,
+    discard_rejected: bool,
+    at: str | None,
+    rate: str | None,
+) -> int:
+    """What a run has done stays done; what was taken back runs again. Name runs, or say which by --state, --name, --queue, --since.
+
+    A run that waits reads again the signals and events that it has rejected: do it once its code can read them.
+
+    A filter wants -y, and so does a run of which something was taken back.
+
+    Runs that stopped for one renamed step can be decided together: --map, --accept, --again and --from-step take a filter then.
+
+    With --dry-run nothing is done. STEP is a step's name, or its identity where several have that name. With --rate each run
+    gets a time of its own on record: this command does not stay.
+    """
+    ways = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
+    if discard_rejected:
+        return _discard_rejected(invocation, which, is_alone=not (any(ways.values()) or at or rate))
+    if any(ways.values()):
+        return _retry_from_step(invocation, which, ways, is_later=bool(at or rate))
+    if which.is_one and rate is None:
+        from mainspring.service.run import retry as retry_one
+
+        run = invocation.run_id(which.runs[0])
+        _confirm_repeats(invocation, run, None)
+        due_at = None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False)
+        retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
+        return _print_continued(invocation, run)
+    return continue_runs(invocation, which, at=at, rate=rate)
+
+
+def _discard_rejected(invocation: Invocation, which: SelectionOptions, *, is_alone: bool) -> int:
+    from mainspring.service.signal import discard_rejected
+
+    if not which.is_one or not is_alone:
+        raise click.UsageError("--discard-rejected stands alone, for one run", ctx=click.get_current_context())
+    run = invocation.run_id(which.runs[0])
+    number = discard_rejected(invocation.store, run, act=invocation.act)
+    text = f"{run} forgets {words.many(number, 'signal or event', 'signals and events')} that it could not read."
+    invocation.output.document({"run": run, "discarded": number}, text)
+    return 0
+
+
+def _retry_from_step(
+    invocation: Invocation, which: SelectionOptions, ways: dict[str, str | None], *, is_later: bool
+) -> int:
+    from mainspring.service import mending
+
+    chosen = {way: step for way, step in ways.items() if step}
+    if len(chosen) != 1 or is_later:
+        raise click.UsageError("--from-step, --again, --accept and --map stand alone", ctx=click.get_current_context())
+    (way, step), *_ = chosen.items()
+    if not which.is_one:
+        return _decide_renamed(invocation, which, way, step)
+    run = invocation.run_id(which.runs[0])
+    store, reads, act = invocation.store, invocation.reads, invocation.act
+    if way in ("from_step", "again"):
+        _confirm_repeats(invocation, run, step)
+    if way == "from_step":
+        mending.retry_from(store, reads, run, step, act=act)
+    elif way == "again":
+        mending.run_again(store, reads, run, act=act, step=step)
+    elif way == "map":
+        mending.rename_step(store, reads, run, step, act=act)
+    else:
+        mending.accept_drift(store, reads, run, act=act, step=step)
+    return _print_continued(invocation, run)
+
+
+def _decide_renamed(invocation: Invocation, which: SelectionOptions, way: str, step: str) -> int:
+    """Decide in the same way on each of the runs that stopped for a renamed step; the others are refused."""
+    from mainspring.cli.bulk.selection import print_bulk_result, select_runs
+    from mainspring.service import bulk, mending
+
+    found = select_runs(invocation, which, bulk.RETRYABLE)
+    if not which.dry_run:
+        invocation.confirm(f"Continue {words.many(len(found), 'run')} with --{way.replace('_', '-')} {step}")
+    answer = mending.decide_renamed_each(
+        invocation.store, invocation.reads, found, way, step, act=invocation.act, dry_run=which.dry_run
+    )
+    return print_bulk_result(invocation, answer, "continued")
+
+
+def _confirm_repeats(invocation: Invocation, run: str, step: str | None) -> None:
+    """List what runs again because it, or what it stands on, was taken back; and ask."""
+    from mainspring.insight.steps import step_label
+    from mainspring.insight.undone import runs_again, taken_back
+    from mainspring.service.mending import ident_of
+
+    story = invocation.reads.story(run)
+    found = runs_again(story, None if step is None else ident_of(story, step))
+    if found:
+        gone = {outcome.ident for outcome in taken_back(story)}
+        invocation.output.hint("These run again, under new keys:")
+        for outcome in found:
+            was = "was taken back" if outcome.ident in gone else "stands on what was"
+            invocation.output.hint(f"  {words.one_line(step_label(outcome.ident, outcome.name))} ({was})")
+        invocation.confirm(f"Run {words.many(len(found), 'step')} again")
+
+
+def _print_continued(invocation: Invocation, run: str) -> int:
+    invocation.output.document({"run": run, "continued": True}, f"{run} is continued.")
+    invocation.output.hint(f"Follow it: mainspring runs watch {run}")
+    return 0
+
+
+@command("give-result", "give the result of a step by hand")
+@click.argument("run", type=params.RUN)
+@click.argument("value", metavar="JSON")
+@click.option("--step", type=params.STEP, metavar="STEP", help="which step; left out: the one at which the run stopped")
+@pass_invocation
+def give_result(invocation: Invocation, run: str, value: str, step: str | None) -> None:
+    """For a step in doubt, refused or failed: the run goes on with this result. JSON may be @file, or - for stdin."""
+    from mainspring.service.mending import give_result as give
+
+    run = invocation.run_id(run)
+    sealing = find_sealing(invocation, run)
+    data = read_json_bytes(value, "the result")
+    give(invocation.store, invocation.reads, run, data, act=invocation.act, step=step, sealing=sealing)
+    _print_continued(invocation, run)

@@ -1,0 +1,332 @@
+"""`mainspring run NAME ...`: start a run, by default work on it here if nobody else does, and follow it to its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from mainspring.cli import exits, params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.run_wait import wait_for_end
+from mainspring.domain.errors import (
+    ArgumentError,
+    DefinitionError,
+    MainspringError,
+    NotFoundError,
+    UnknownNameError,
+)
+from mainspring.insight.instants import instant_at
+
+if TYPE_CHECKING:
+    from mainspring.engine.definitions.automation import Automation
+    from mainspring.engine.definitions.registry import Registry
+    from mainspring.service.starting import StartOptions
+    from mainspring.store.commands.results import Started
+    from mainspring.store.views import AutomationView
+
+
+@command("run", "start a run and wait for its result", context_settings={"help_option_names": []})
+@click.argument("name", type=params.AUTOMATION, required=False, metavar="NAME")
+@click.argument("arguments", nargs=-1)
+@click.option(
+    "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too: jobs.py or package.module"
+)
+@click.option("--key", help="start at most one run with this key")
+@click.option("--restart-failed", is_flag=True, help="if the run of this key failed, start a new one")
+@click.option("--at", metavar="TIME", help="start at this time (ISO), or after this span (10m)")
+@click.option("--queue", help="put it into this queue")
+@click.option("--priority", type=int, help="start higher numbers first")
+@click.option("--watch", is_flag=True, help="print each step as it ends (stderr)")
+@click.option("--detach", is_flag=True, help="do not wait for the end")
+@click.option("--timeout", metavar="SPAN", help="wait at most this long for the end")
+@click.option("--help", "-h", "wants_help", is_flag=True, help="show this; behind NAME, its parameters and an example")
+@pass_invocation
+def run_command(
+    invocation: Invocation,
+    /,
+    name: str | None,
+    arguments: tuple[str, ...],
+    modules: tuple[str, ...],
+    *,
+    wants_help: bool,
+    **given: Any,
+) -> int:
+    """ARGUMENTS are name=value words typed by the annotations, or one JSON object, @FILE with one, or - for stdin.
+
+    Waits for the end and prints the result. If no worker is running, this command executes the run itself, and its children.
+    """
+    if name is None:
+        return _print_command_help(wants_help=wants_help)
+    seconds = _read_seconds(given["timeout"])  # before anything starts, like all that can be refused
+    invocation.refuse_mistyped_store()
+    registry = invocation.registry(modules)
+    automation = _find_automation(invocation, registry, name)
+    if wants_help:
+        return _print_automation_help(invocation, automation)
+    data = _read_input(automation, arguments, invocation.sealing.limit)
+    options = _make_start_options(invocation, given)
+    if given["detach"] or options.due_at is not None:
+        return _start_detached(invocation, automation, data, options)
+    if _has_live_worker(invocation, automation, options):
+        started = _start_run(invocation, automation, data, options)
+        with _print_run_id_on_error(invocation, started):
+            if given["watch"]:
+                from mainspring.cli.runs.watch import follow_run
+
+                return follow_run(invocation, started.run, given["timeout"])
+            return wait_for_end(invocation, started.run, timeout=seconds)
+    return _run_worker_here(invocation, registry, automation, data, options, given)
+
+
+def _print_command_help(*, wants_help: bool) -> int:
+    ctx = click.get_current_context()
+    if not wants_help:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0], param_hint="'NAME'")
+    click.echo(ctx.get_help())
+    return exits.OK
+
+
+def _find_automation(invocation: Invocation, registry: "Registry", name: str) -> "Automation":
+    try:
+        return registry.get(name)
+    except UnknownNameError:
+        own = next((problem for problem in registry.problems if problem.automation == name), None)
+        if own is not None:
+            place = "" if own.where in own.what else f"\nat {own.where}"
+            raise DefinitionError(f"{name!r} cannot be used: {own.what}{place}", hint=own.how) from None
+        for problem in registry.problems:
+            invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
+        file = _find_announced_file(invocation, name)
+        if file and file not in registry.loaded:
+            raise NotFoundError(
+                f"{name} is known from {file}, which is not loaded here", hint=f"Add -m {file}"
+            ) from None
+        raise
+
+
+def _find_announced_file(invocation: Invocation, name: str) -> str:
+    """Return the file from which a worker announced an automation; "" if none did."""
+    from mainspring.domain.definitions.definition import Definition, DefinitionKind
+    from mainspring.store.reads.status import automations
+
+    views: list[AutomationView] = invocation.read_if_made(lambda reader: automations(reader, name), [])
+    if not views or not views[0].definition:
+        return ""
+    definition = Definition.from_data(msgspec.json.decode(views[0].definition))
+    return "" if definition.kind is DefinitionKind.EXEC else definition.file
+
+
+def _read_input(automation: "Automation", words: tuple[str, ...], limit: int) -> bytes:
+    """Return the arguments as canonical JSON.
+
+    Raises:
+        ArgumentError: they do not fit.
+    """
+    from mainspring.domain.values.arguments import bind_json, bind_words
+    from mainspring.domain.values.codec import encode
+    from mainspring.domain.values.saved_call import encode_call
+
+    signature = automation.signature
+    if signature is None:
+        if words:
+            raise ArgumentError(f"{automation.name} is a script and takes no arguments, got {words[0]!r}")
+        return encode({})
+    if len(words) == 1 and (words[0] == "-" or words[0].startswith(("@", "{"))):
+        values = bind_json(signature, _read_json_word(words[0]))
+    else:
+        values = bind_words(signature, list(words))
+    args, kwargs = signature.spread(values)
+    return encode_call(signature, args, kwargs, limit=limit)
+
+
+def _read_json_word(word: str) -> Any:
+    from mainspring.cli.json_values import decode_json, read_text_argument
+    from mainspring.domain.json_validation import explain_bad_json
+
+    data = read_text_argument(word, "the arguments")
+    try:
+        return decode_json(data, "the arguments")
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ArgumentError(
+            f"the arguments are not JSON: {explain_bad_json(error, data)}",
+            hint='Write {"name": value, ...} or name=value words.',
+        ) from None
+
+
+def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
+    from mainspring.service.starting import StartOptions
+
+    at = given["at"]
+    return StartOptions(
+        key=given["key"],
+        key_policy="restart" if given["restart_failed"] else "reuse",
+        due_at=None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False),
+        queue=given["queue"],
+        priority=given["priority"],
+        awaited=at is None and not given["detach"],
+    )
+
+
+def _start_run(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "Started":
+    from mainspring.app.project import Project
+    from mainspring.service.starting import start
+
+    store = invocation.make_store()
+    for limits in Project(invocation.settings).queues():
+        store.apply(limits)
+    started = start(
+        store,
+        invocation.clock,
+        automation.definition,
+        data,
+        act=invocation.act,
+        options=options,
+        sealing=invocation.sealing,
+    )
+    if not started.created:
+        invocation.output.warn(f"found by its key: run {started.run} is {started.state}")
+    return started
+
+
+def _make_up_command(invocation: Invocation, run: str) -> str:
+    """Return the command that starts a worker for a run; without its file where the store cannot be read."""
+    from mainspring.store.reads.status import blocker
+
+    found = None
+    with suppress(MainspringError):
+        found = blocker(invocation.reader, run)
+    return invocation.up_command.start(None if found is None else found.automation)
+
+
+@contextmanager
+def _print_run_id_on_error(invocation: Invocation, started: "Started") -> Iterator[None]:
+    """Print the run's id if this command fails after the run was started: a caller that repeats the command would start another one."""
+    try:
+        yield
+    except (exits.WaitTimedOutError, exits.OutputLostError):  # it names the run; nothing can be printed
+        raise
+    except MainspringError:
+        run = started.run
+        invocation.output.document({"run": run, "state": started.state}, run)
+        if not invocation.output.is_json:
+            invocation.output.warn(
+                f"run {run} was started, is {started.state}, and continues with the next worker: {_make_up_command(invocation, run)}\n"
+                f"Watch it: mainspring runs watch {run}. Cancel it: mainspring runs cancel {run}"
+            )
+        raise
+
+
+def _read_seconds(span: str | None) -> float | None:
+    from mainspring.domain.duration import parse_duration
+
+    return None if span is None else parse_duration(span).total_seconds()
+
+
+def _start_detached(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> int:
+    run = _start_run(invocation, automation, data, options).run
+    invocation.output.document({"run": run}, run)
+    invocation.output.hint(f"look: mainspring runs watch {run}")
+    return exits.OK
+
+
+def _has_live_worker(invocation: Invocation, automation: "Automation", options: "StartOptions") -> bool:
+    """Tell whether a live worker has this automation in this version, and serves the run's queue and tag."""
+    from mainspring.domain.states import SessionState
+    from mainspring.store.reads.status import sessions
+
+    definition = automation.definition
+    queue, tag = options.queue or definition.option("queue"), definition.option("tag")
+    return any(
+        one.role in ("worker", "app")
+        and one.state == SessionState.ALIVE
+        and one.automations.get(definition.name) == definition.version
+        and (one.queues is None or queue in one.queues)
+        and (tag is None or tag in one.tags)
+        for one in invocation.rows_if_made(lambda reader: sessions(reader, limit=1_000))
+    )
+
+
+def _run_worker_here(
+    invocation: Invocation,
+    registry: "Registry",
+    automation: "Automation",
+    data: bytes,
+    options: "StartOptions",
+    given: dict[str, Any],
+) -> int:
+    """Run a worker in this process until the run ends; it takes this run and what that asks for, for it soon leaves."""
+    import asyncio
+    import os
+
+    from mainspring.app.application import App
+    from mainspring.app.project import Project
+    from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+    invocation.make_store().check_session_lock()  # without it this process can be no worker
+    # Before the worker opens: a start is answered in time, a worker waits for the store.
+    started = _start_run(invocation, automation, data, options)
+    app = App.of(Project(invocation.settings), registry)
+    _warn_of_schedule(invocation, automation)
+
+    async def work() -> int:
+        async with app.running(schedules=False, one_run=True):
+            app.work_on(started.run)
+            if given["watch"]:
+                from mainspring.cli.runs.watch import follow_run
+
+                return await asyncio.to_thread(
+                    follow_run, invocation, started.run, given["timeout"], is_worked_here=True
+                )
+            seconds = _read_seconds(given["timeout"])
+            return await asyncio.to_thread(wait_for_end, invocation, started.run, timeout=seconds, stays=False)
+
+    SECRET_VARIABLES.take(os.environ)
+    try:
+        with _print_run_id_on_error(invocation, started):
+            return asyncio.run(work())
+    finally:
+        SECRET_VARIABLES.give_back(os.environ)
+
+
+def _warn_of_schedule(invocation: Invocation, automation: "Automation") -> None:
+    """Say that the schedule is on record from now on, where nothing will load the code that its runs need."""
+    import shlex
+
+    definition, up = automation.definition, invocation.up_command
+    if not definition.schedules or up.is_loaded(definition):
+        return
+    name = definition.name
+    invocation.output.hint(
+        f"The schedule of {name} is on record from now on. Only a worker that loads its file runs what is due.\n"
+        f"Start one: {up.start_with(definition)}. If it is not to run by itself: mainspring auto retire {shlex.quote(name)}"
+    )
+
+
+def _print_automation_help(invocation: Invocation, automation: "Automation") -> int:
+    from mainspring.domain.values.arguments import make_example
+
+    definition = automation.definition
+    lines = [f"mainspring run {automation.name} [NAME=VALUE ...]", ""]
+    if definition.doc:
+        lines += [definition.doc, ""]
+    properties = definition.parameters.get("properties", {})
+    required = definition.parameters.get("required", [])
+    for name, schema in properties.items():
+        kind = schema.get("type") or schema.get("$ref", "any").rpartition("/")[2]
+        tail = "required" if name in required else f"default {msgspec.json.encode(schema.get('default')).decode()}"
+        lines.append(f"  {name}  {kind}  ({tail})")
+    shown = make_example(automation.signature) if automation.signature is not None else {}
+    lines += [
+        "",
+        "options of every run: mainspring run --help",
+        "",
+        "example",
+        f"  mainspring run {automation.name} '{msgspec.json.encode(shown).decode()}'",
+    ]
+    invocation.output.document(
+        {"name": automation.name, "parameters": definition.parameters, "example": shown}, "\n".join(lines)
+    )
+    return exits.OK

@@ -1,0 +1,97 @@
+"""`mainspring runs list`."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.insight import words
+
+
+def make_run_columns(rows: Sequence[Any], now: int, short: dict[str, str]) -> list[TableColumn]:
+    """Return the columns of every list of runs; `now` in ms, `short` = the short form of each id. Titles have one if a run has a title."""
+    title = TableColumn("TITLE", lambda row: words.one_line(row.title or "-"), cut=True, most=30)
+    return [
+        TableColumn("RUN", lambda row: short[row.id]),
+        TableColumn("STATE", lambda row: words.state_word(row.state), lambda row: words.COLOURS[row.state]),
+        TableColumn("AUTOMATION", lambda row: words.one_line(row.automation), cut=True, most=30),
+        *([title] if any(row.title for row in rows) else []),
+        TableColumn("STEPS", format_steps, right=True),
+        TableColumn("CREATED", lambda row: words.ago(row.created_at, now)),
+        TableColumn("TOOK", lambda row: format_duration(row, now), right=True),
+    ]
+
+
+def format_steps(row: Any) -> str:
+    """Return how far a run is: "12/100" if it tells its progress, else the number of saved outcomes; "3+" while it runs."""
+    from mainspring.domain.states import RunState
+    from mainspring.domain.values.plain_json import decode_value
+
+    progress = decode_value(row.progress)
+    if isinstance(progress, list) and len(progress) == 2:
+        done, total = progress
+        return f"{done}/{total}" if total is not None else str(done)
+    return f"{row.steps}+" if row.state is RunState.RUNNING else str(row.steps)
+
+
+def format_duration(row: Any, now: int) -> str:
+    """Return how long a run took, or takes by now."""
+    return "-" if row.started_at is None else words.span(max((row.finished_at or now) - row.started_at, 0))
+
+
+@command("list", "list runs, newest first")
+@params.add_filter_options
+@click.option("-q", "--queue", type=params.QUEUE, help="only of this queue")
+@click.option("--healed", is_flag=True, help="only those of which a step succeeded at a later attempt than its first")
+@params.until_option
+@click.option("--after", type=params.RUN, help="continue the list behind this run")
+@pass_invocation
+def list_command(
+    invocation: Invocation,
+    states: tuple[str, ...],
+    name: str | None,
+    queue: str | None,
+    *,
+    healed: bool,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    after: str | None,
+) -> None:
+    """A run that is started meanwhile does not move the pages: `--after` takes the last run of the page before."""
+    from mainspring.store.reads.run_pages import run_page
+    from mainspring.store.reads.runs import run_view
+    from mainspring.store.reads.short_ids import IdKind
+    from mainspring.store.views import RunPage
+
+    since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
+
+    def question(reader: Any) -> RunPage:
+        cursor = None if after is None else run_view(reader, invocation.run_id(after)).seq
+        ask = partial(
+            run_page,
+            reader,
+            states=params.read_states(states),
+            names=None if name is None else [name],
+            queue=queue,
+            healed=healed,
+            since_at=since_at,
+            until_at=until_at,
+        )
+        found = ask(limit=limit, cursor=cursor)
+        while found.cursor is not None and len(found.runs) < limit:  # one look is bounded
+            more = ask(limit=limit - len(found.runs), cursor=found.cursor)
+            found = RunPage([*found.runs, *more.runs], more.cursor)
+        return found
+
+    found = invocation.read(question)
+    page = invocation.opened(lambda opening: opening.page(found))
+    short = invocation.short_ids(IdKind.RUN, (row.id for row in page.runs))
+    invocation.output.rows(page.runs, make_run_columns(page.runs, invocation.clock.now(), short), empty="No runs.")
+    if page.cursor is not None:
+        invocation.output.hint(f"There are more: --after {short[page.runs[-1].id]}")

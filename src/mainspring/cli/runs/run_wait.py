@@ -1,0 +1,111 @@
+"""Waiting for the end of one run; how it ended decides the exit code."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.cli import exits
+from mainspring.cli.context import Invocation
+from mainspring.cli.runs.halt_notice import HaltNotice
+from mainspring.domain.states import TERMINAL_STATES, RunState
+
+if TYPE_CHECKING:
+    from mainspring.store.views import RunView
+
+_POLL_INTERVAL_S = 0.1
+_CODE_BY_STATE = {
+    RunState.SUCCEEDED: exits.OK,
+    RunState.FAILED: exits.RUN_FAILED,
+    RunState.CANCELLED: exits.RUN_FAILED,
+    RunState.NEEDS_ATTENTION: exits.NEEDS_HUMAN,
+}
+
+
+def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None = None, stays: bool = True) -> int:
+    """Wait until the run ends or needs a person, print how it ended, return the exit code.
+
+    A run that began anew is followed. What it asks is told; where nobody sits at a terminal, and no answer is taken in their place in time,
+    that ends the wait. What halts the run until a person acts is printed once.
+    `stays` = whoever works on it goes on when this wait is over.
+
+    Raises:
+        WaitTimedOutError: `timeout` seconds passed before.
+    """
+    from mainspring.app.handle import find_continuation
+    from mainspring.store.reads.runs import run_view
+
+    until = None if timeout is None else time.monotonic() + timeout
+    asked: set[str] = set()
+    notice = HaltNotice(invocation, is_worked_here=not stays)
+    while True:
+        view = run_view(invocation.reader, run_id)
+        if view.state in TERMINAL_STATES or view.state is RunState.NEEDS_ATTENTION:
+            heir = find_continuation(view)
+            if heir is None:
+                return print_end(invocation, view)
+            run_id = heir
+            continue
+        if (
+            view.state is RunState.WAITING
+            and _print_questions(invocation, run_id, asked)
+            and not _may_be_answered(invocation)
+        ):
+            return exits.NEEDS_HUMAN
+        notice.check(run_id)
+        if until is not None and time.monotonic() >= until:
+            goes_on = "It goes on. " if stays else "It goes on with the next worker: mainspring up. "
+            raise exits.WaitTimedOutError(
+                f"run {run_id} has not ended in {timeout:g} s; it is {view.state}",
+                hint=f"{'' if notice.has_printed else goes_on}Look: mainspring runs show {run_id}",
+            )
+        time.sleep(_POLL_INTERVAL_S)
+
+
+def _print_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
+    """Tell each question of the run once; return whether one is open that only a person can settle."""
+    from mainspring.insight.waits import asks, asks_many, default_of, open_questions
+    from mainspring.store.reads.runs import waits_of
+
+    unanswered = waits_of(invocation.reader, run_id)
+    waits = open_questions(unanswered, invocation.clock.now())
+    if not waits:
+        return False
+    shown = invocation.opened(lambda opening: [opening.wait(one) for one in waits])
+    for wait in shown:
+        if wait.ident in asked:
+            continue
+        asked.add(wait.ident)
+        sentence, answers = asks(wait, is_one_of_many=asks_many(unanswered))
+        default, lines = default_of(wait), "\n".join(answers)
+        in_time = "" if default is None else f" Without an answer in time it is: {default}."
+        invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{lines}")
+    return any(default_of(wait) is None for wait in shown)
+
+
+def _may_be_answered(invocation: Invocation) -> bool:
+    """Whether somebody may answer while we wait."""
+    return invocation.output.is_terminal and not invocation.flags.no_input
+
+
+def print_end(invocation: Invocation, view: "RunView") -> int:
+    """Print how a run ended: its result on stdout, else why on stderr."""
+    from mainspring.domain.text.escaping import escape
+    from mainspring.domain.values.plain_json import decode_value
+
+    run = invocation.opened(lambda opening: opening.run(view))
+    if run.state is RunState.SUCCEEDED:
+        result: Any = decode_value(run.result)
+        shown = escape(msgspec.json.encode(result).decode()) if result is not None else ""
+        invocation.output.document({"run": run.id, "state": run.state, "result": result}, shown)
+        return exits.OK
+    failure = run.failure
+    why = f": {failure.headline}" if failure is not None else ""
+    document = {"run": run.id, "state": run.state, "reason": run.reason, "failure": failure}
+    if invocation.output.is_json:
+        invocation.output.json(document)
+    invocation.output.warn(f"run {run.id} is {run.state}{why}")
+    if failure is not None and failure.hint:
+        invocation.output.warn(failure.hint)
+    invocation.output.hint(f"look: mainspring runs show {run.id}")
+    return _CODE_BY_STATE[run.state]

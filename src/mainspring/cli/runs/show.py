@@ -1,0 +1,266 @@
+"""`mainspring runs show`: one run on one screen."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.failures.error_location import locate_full_path
+from mainspring.insight import words
+from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
+
+if TYPE_CHECKING:
+    from mainspring.cli.output import Output
+    from mainspring.insight.explaining import Explanation
+    from mainspring.insight.steps import StepLine, Try
+    from mainspring.store.views import RunStory, RunView
+
+_VALUE_LENGTH = 300
+_MAX_NAME_WIDTH = 36
+_MAX_TITLE_WIDTH = 48
+_MAX_LINES = 200
+_LAST_LINES = 5
+_STEP_COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "retrying": "yellow", "cancelled": None}
+_STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying": "↻", "cancelled": "-", "lost": "?"}
+
+
+@command("show", "show a run: its steps, every attempt, what happens next")
+@click.argument("run", type=params.RUN)
+@click.option("--all", "whole", is_flag=True, help="every call of a step on a line of its own, however many")
+@pass_invocation
+def show(invocation: Invocation, run: str, *, whole: bool) -> None:
+    """A bar is as long as the time it took: solid = the attempt that counts, hollow = attempts before it, dots = a wait."""
+    story, explanation = read_story(invocation, invocation.run_id(run))
+    invocation.output.document(
+        make_story_data(story, explanation), lambda: _print(invocation, story, explanation, whole=whole)
+    )
+
+
+def read_story(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
+    """Return a run's story and its explanation. Raises NotFoundError."""
+    from mainspring.insight.explained import explained
+    from mainspring.store.reads import runs as reads_runs
+
+    stored = reads_runs.story(invocation.reader, run)
+    story = invocation.opened(lambda opening: opening.story(stored))
+    return story, explained(invocation.reader, story, invocation.clock.now(), invocation.zone, up=invocation.up_command)
+
+
+def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
+    """Return what --json prints of a run."""
+    from mainspring.domain.values.plain_json import decode_value, to_plain_json
+    from mainspring.insight.steps import lines_of
+
+    run: dict[str, Any] = to_plain_json(story.run)
+    lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in lines_of(story)]
+    return run | {
+        "step_lines": lines,
+        "waits": to_plain_json(story.waits),
+        "inbox": to_plain_json(story.facts),
+        "rejected": to_plain_json(story.rejected),
+        "children": to_plain_json(story.children),
+        "stalls": to_plain_json(story.stalls),
+        "losses": to_plain_json(story.losses),
+        "fingerprint": explanation.fingerprint,
+        "incident": explanation.incident,
+        "what": explanation.what,
+        "why": explanation.why,
+        "next": explanation.next,
+        "can": to_plain_json(explanation.can),
+        "deliveries": explanation.deliveries,
+        "holds_up": to_plain_json(explanation.holds_up),
+        "manual_results": to_plain_json(explanation.manual_results),
+        "settlement": to_plain_json(explanation.settlement),
+    }
+
+
+def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation", *, whole: bool) -> None:
+    from mainspring.insight.steps import lines_of
+    from mainspring.store.reads.short_ids import IdKind
+
+    output, run, now = invocation.output, story.run, invocation.clock.now()
+    state = output.paint(words.state_word(run.state), words.COLOURS[run.state], bold=True)
+    (short,) = invocation.short_ids(IdKind.RUN, [run.id]).values()
+    title = cut_to_width(words.one_line(run.title or run.automation), _MAX_TITLE_WIDTH)
+    output.line(f"{output.paint(title, None, bold=True)}  {short}  {state}")
+    for sentence in (*explanation.what, *explanation.why):
+        output.line(f"  {words.one_line(sentence)}")
+    output.line()
+    facts = list(_format_facts(story, now, invocation.zone))
+    if run.failure is not None and (place := locate_full_path(run.failure.frames)):
+        facts.append(("raised at", words.one_line(place, _VALUE_LENGTH)))
+    if explanation.fingerprint is not None:
+        facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
+    if explanation.incident is not None:
+        id = explanation.incident["id"]
+        facts.append(("incident", f"{id} ({explanation.incident['state']}): incidents show {id}"))
+    for name, value in facts:
+        output.line(f"  {name:<9} {value}")
+    lines = lines_of(story)
+    if lines:
+        output.line()
+        _print_steps(invocation, [line for line in lines if line.superseded is None], whole=whole)
+    _print_last_lines(invocation, run)
+    _print_rest(invocation, story, lines)
+    for sentence in explanation.next:
+        output.line(f"next  {words.one_line(sentence)}")
+    for one in explanation.can:
+        output.line(f"  $ {one.command}")
+        output.line(f"      {one.does}")
+
+
+def _format_facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
+    from mainspring.domain.text.phrases import format_bytes
+
+    run = story.run
+    yield "id", run.id
+    created = f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)})"
+    yield "created", f"{created} by {words.one_line(run.trigger)}"
+    if run.slot_at is not None:
+        yield "slot", f"{words.instant(run.slot_at, zone)} {zone} ({words.ago(run.slot_at, now)})"
+    if run.started_at:
+        took = words.span(max((run.finished_at or now) - run.started_at, 0))
+        yield "started", f"{words.instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {took}"
+    yield (
+        "runs as",
+        f"{words.one_line(run.automation)} version {run.version}, queue {words.one_line(run.queue)}"
+        + (f", priority {run.priority}" if run.priority else ""),
+    )
+    for name, value in (("key", run.run_key), ("partition", run.partition), ("tag", run.tag), ("parent", run.parent)):
+        if value:
+            yield name, words.one_line(value)
+    if run.output_size is not None:
+        yield "put out", format_bytes(run.output_size)
+    if run.generation:
+        yield "again", f"generation {run.generation}: continued from an earlier step"
+    for name, data in (("input", run.input), ("result", run.result), ("state", run.published), ("tags", run.tags)):
+        if data is not None:
+            yield name, format_value(data)
+
+
+def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
+    """Return a stored value on one line."""
+    from mainspring.domain.values.plain_json import decode_value
+    from mainspring.domain.values.sealing import split_sealed
+
+    sealed = split_sealed(data)
+    if sealed is not None:
+        return f"(sealed by codec {sealed.codec!r}, {len(sealed.data)} bytes)"
+    found = decode_value(data)
+    if isinstance(found, dict) and found.keys() == {"base64"}:
+        return f"({len(data)} bytes of another codec)"
+    return words.one_line(data.decode("utf-8", "replace"), limit)
+
+
+def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool) -> None:
+    """Print a line for each request; many calls of one step are one line, unless all are wanted."""
+    from mainspring.insight.step_groups import StepGroup, arrange
+    from mainspring.insight.steps import bars
+
+    output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
+    arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange(lines, now)
+    shown = arranged if whole else arranged[-_MAX_LINES:]
+    drawn = [line for line in shown if not isinstance(line, StepGroup)]
+    width = max((min(text_width(words.one_line(line.label)), _MAX_NAME_WIDTH) for line in drawn), default=0)
+    bar_of = {id(line): bar for line, bar in zip(drawn, bars(drawn, now), strict=True)}
+    for line in shown:
+        if isinstance(line, StepGroup):
+            name = cut_to_width(words.one_line(line.name), _MAX_NAME_WIDTH)
+            output.line(f"  {name} x {line.number:,}: {line.summary}")
+            if line.left_out:
+                output.line(f"    the first of those that did not succeed; {line.left_out:,} more: --all")
+        else:
+            _print_step(
+                output,
+                line,
+                pad_to_width(cut_to_width(words.one_line(line.label), width), width),
+                bar_of[id(line)],
+                now,
+            )
+            for one in line.tries:
+                if one.failure is not None or (len(line.tries) > 1 and one.state != "succeeded"):
+                    _print_attempt(output, one, zone)
+    if len(shown) < len(arranged):
+        output.hint(f"The last {_MAX_LINES} of {len(arranged)} lines; all of them: mainspring runs show RUN --all")
+    elif len(arranged) < len(lines):
+        output.hint("Each call: mainspring runs show RUN --all")
+    output.line()
+
+
+def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: int) -> None:
+    icon = _STEP_ICONS.get(line.state, "!")
+    colour = _STEP_COLOURS.get(line.state, "magenta")
+    tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
+    kind = "" if line.kind == "step" else f"  ({line.kind})"
+    done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
+    output.line(
+        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {words.span(line.took(now))}{tries}{done}{kind}"
+    )
+
+
+def _print_last_lines(invocation: Invocation, run: "RunView") -> None:
+    """Print the last lines of the step that failed: what is looked for first."""
+    from mainspring.cli.runs.log_printer import LogPrinter
+    from mainspring.service.lines import last_lines
+    from mainspring.store.reads.logs import last_parts
+
+    if run.failed_ident is None:
+        return
+    parts = last_parts(invocation.reader, run.id, run.failed_ident, _LAST_LINES)
+    found = invocation.opened(lambda opening: last_lines(parts, opening, _LAST_LINES))
+    if found:
+        invocation.output.line(f"  its last lines (all: mainspring runs logs {run.id})")
+        LogPrinter(invocation.output, invocation.zone, is_of_many=False, margin="  ").print(found)
+        invocation.output.line()
+
+
+def _print_attempt(output: "Output", one: "Try", zone: str) -> None:
+    again = f", next {words.instant(one.next_at, zone)[11:]}" if one.next_at else ""
+    output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
+    if one.failure is not None:
+        output.line(f"        {output.paint(words.one_line(one.failure.headline, _VALUE_LENGTH), 'red')}")
+        if place := locate_full_path(one.failure.frames):
+            output.line(f"        at {words.one_line(place, _VALUE_LENGTH)}")
+
+
+def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
+    """Print what is there in few runs: what is superseded, the difference of a drift, children, facts not taken in, hints."""
+    from mainspring.domain.values.plain_json import decode_value
+    from mainspring.store.reads.short_ids import IdKind
+
+    output, run = invocation.output, story.run
+    changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
+    for change in changes if isinstance(changes, list) else []:
+        output.line(f"  {words.one_line(change.get('path', '?'))}")
+        output.line(f"    {output.paint('- saved ' + words.one_line(change.get('was', ''), _VALUE_LENGTH), 'red')}")
+        output.line(f"    {output.paint('+ now   ' + words.one_line(change.get('now', ''), _VALUE_LENGTH), 'green')}")
+    old = [line for line in lines if line.superseded is not None]
+    if old:
+        names = ", ".join(words.one_line(line.label, 30) for line in old[:8])
+        output.line(f"  superseded, kept for the record: {names}{', ...' if len(old) > 8 else ''}")
+    short = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
+    for child in story.children[:10]:
+        output.line(f"  child {short[child.id]}  {words.state_word(child.state)}  {words.one_line(child.automation)}")
+    if story.facts:
+        output.line(
+            f"  not yet taken in: {', '.join(words.one_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
+        )
+    for fact in story.rejected[-8:]:
+        given = "" if fact.payload is None else f": {format_value(fact.payload)}"
+        output.line(f"  rejected {fact.kind} {words.one_line(fact.name, 40)}{given}")
+        output.line(f"    {words.one_line(fact.failure.message, _VALUE_LENGTH)}")
+    detail = decode_value(run.detail)
+    if isinstance(detail, dict):
+        for hint in detail.get("hints") or []:
+            output.line(
+                f"  hint: step {words.one_line(hint, _VALUE_LENGTH)} is asked for more than once without a key, so that its calls are told"
+                " apart by their order: give each its own, run.options(key=...)"
+            )
+        for failure in (detail.get("unawaited") or [])[:8]:
+            output.line(f"  hint: {words.one_line(failure, _VALUE_LENGTH)}: await the task, or its failure is lost")
+        if detail.get("unasked"):
+            names = ", ".join(words.one_line(ident, 40) for ident in detail["unasked"][:8])
+            output.line(f"  saved, but today's code did not ask for it: {names}")

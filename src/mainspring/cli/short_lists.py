@@ -1,0 +1,68 @@
+"""Lists that are short by nature (queues, workers, locks): read whole, narrowed here by the options that every list takes."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.context import Invocation
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_name_option = click.option(
+    "--name",
+    metavar="TEXT",
+    multiple=True,
+    callback=params.read_single_value,
+    help="only those whose name holds this text",
+)
+
+
+def add_list_options(*states: str, most: int = 20) -> Callable[[F], F]:
+    """Add --state (of these), --name, --since and --limit; `most` = the default of that."""
+
+    def add(function: F) -> F:
+        state = click.option("--state", "states", type=click.Choice(states), multiple=True, help="only in this state")
+        return state(_name_option(params.since_option(params.make_limit_option(most)(function))))
+
+    return add
+
+
+def filter_rows(
+    invocation: Invocation,
+    rows: Iterable[T],
+    *,
+    named: Callable[[T], str],
+    state: Callable[[T], str],
+    at: Callable[[T], int | None],
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int,
+) -> list[T]:
+    """Return the rows that fit; `at` is the instant that --since looks at (None = never left out)."""
+    since_at = params.read_instant(invocation, since)
+    found = [
+        row
+        for row in rows
+        if (not states or state(row) in states)
+        and (name is None or name in named(row))
+        and (since_at is None or (since_at <= (at(row) or since_at)))
+    ]
+    return found[:limit]
+
+
+def require_known_name(kind: str, name: str, names: Iterable[str]) -> str:
+    """Return the name if it is one of these.
+
+    Raises:
+        UnknownNameError: it is not; shows the nearest.
+    """
+    from mainspring.domain.errors import UnknownNameError
+
+    listed = list(names)
+    if name not in listed:
+        raise UnknownNameError(kind, name, listed)
+    return name

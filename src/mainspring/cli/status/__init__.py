@@ -1,0 +1,1 @@
+"""The state of the whole project: `mainspring status` and `mainspring top`."""

@@ -1,0 +1,208 @@
+"""`mainspring status`, and what a bare `mainspring` says."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from mainspring.cli import exits
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.errors import NoStoreError
+from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.insight import words
+from mainspring.insight.verdict import Verdict, judge, mark, unresolved
+
+if TYPE_CHECKING:
+    from mainspring.store.base import Reader
+
+_POLL_INTERVAL_S = 0.2
+_NOTICING_ROLES = frozenset({ProcessRole.WORKER, ProcessRole.WATCHER, "app", "dev"})
+"""Roles of processes that notice within seconds that another one of their machine died."""
+
+WELCOME_TEXT = """\
+Mainspring runs scripts, tasks and workflows that survive kill -9. Four ways to begin:
+
+  mainspring init shop                          a project with a workflow to play with
+  mainspring exec -n backup -- ./backup.sh      wrap a command you have, for example in a crontab line
+  mainspring doctor                             check this machine
+  mainspring --help                             every command"""
+
+
+@command("status", "show the state of the project in one sentence")
+@click.option("--here", is_flag=True, help="only whether what `up` keeps on this machine lives: for probes")
+@click.option("--wait-healthy", is_flag=True, help="wait until nothing is wrong")
+@click.option("--timeout", metavar="SPAN", default="60s", show_default=True, help="how long to wait at most")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="what a shift hands over: what opened, closed, was done and waits since then: 8h, 2026-01-05T22:00",
+)
+@pass_invocation
+def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: str, since: str | None) -> int:
+    """Ends with 9 if something needs you; with --wait-healthy with 7 if that is still so when the time is over. With --here with 9 if a
+    process that `mainspring up` keeps on this machine is not there, or does not move. With --since as without, and --json is the handover.
+    """
+    if since is not None:
+        if here or wait_healthy:
+            raise click.UsageError("--since stands alone", ctx=click.get_current_context())
+        return _print_handover(invocation, since)
+    if here:
+        return _print_host_status(invocation)
+    return _print_status(
+        invocation, _wait_until_healthy(invocation, timeout) if wait_healthy else read_project_status(invocation)
+    )
+
+
+def _print_handover(invocation: Invocation, since: str) -> int:
+    from mainspring.cli.params import read_instant
+    from mainspring.cli.status.shift_handover import format_handover
+    from mainspring.insight.handover import handover
+
+    now, first_at = invocation.clock.now(), read_instant(invocation, since) or 0
+    verdict = read_project_status(invocation)
+    found = invocation.opened(
+        lambda opening: invocation.read(lambda reader: handover(reader, first_at, now, opened_wait=opening.wait))
+    )
+
+    def text() -> None:
+        _print(invocation, verdict, verdict.untold)
+        for line in format_handover(found, now, invocation.zone):
+            invocation.output.line(line)
+
+    invocation.output.document(found, text)
+    return exits.OK if verdict.healthy else exits.CHECK_FAILED
+
+
+def _print_host_status(invocation: Invocation) -> int:
+    from mainspring.app.processes.host_status import read_host_status
+
+    found = invocation.read(lambda reader: read_host_status(reader, invocation.clock.now()))
+
+    def text() -> None:
+        output, good = invocation.output, not found.missing
+        icon, colour = (words.GOOD, "green") if good else (words.BAD, "red")
+        kept = ", ".join(f"{found.live[role]} of {number} {role}" for role, number in found.kept.items()) or "nothing"
+        output.line(f"{output.paint(icon, colour)} here: {kept}")
+        for one in found.missing:
+            output.line(f"  missing: {words.shown(one)}")
+
+    invocation.output.document(found, text)
+    return exits.CHECK_FAILED if found.missing else exits.OK
+
+
+def print_welcome(invocation: Invocation) -> int:
+    """Say how things stand inside a project, how to begin outside of one."""
+    if invocation.settings.file is None and not invocation.is_there():
+        invocation.output.line(WELCOME_TEXT)
+        return exits.OK
+    return _print_status(invocation, read_project_status(invocation))
+
+
+def _print_status(invocation: Invocation, found: Verdict) -> int:
+    invocation.output.document(found, lambda: _print(invocation, found, found.problems))
+    return exits.OK if found.healthy else exits.CHECK_FAILED
+
+
+def read_project_status(invocation: Invocation) -> Verdict:
+    """Return how things stand. Raises NoStoreError."""
+    from mainspring.cli.automations.new_files import describe_new_files
+    from mainspring.store.reads.status import audit_head
+
+    store, environment = invocation.shown, invocation.settings.project.environment
+
+    def found(reader: "Reader") -> Verdict:
+        verdict = judge(
+            reader,
+            invocation.clock.now(),
+            unresolved(reader),
+            store=store,
+            environment=environment,
+            free=_read_free_bytes(invocation),
+            write_fault=_find_write_fault(invocation),
+            local_problems=[*_find_spool_faults(invocation), *_find_unnoticed_deaths(reader)],
+            zone=invocation.zone,
+        )
+        head = audit_head(reader)
+        notes = [*verdict.notes, *describe_new_files(invocation)]
+        return msgspec.structs.replace(verdict, notes=notes, audit_head=None if head is None else str(head))
+
+    return invocation.read(found)
+
+
+def _read_free_bytes(invocation: Invocation) -> int | None:
+    if invocation.settings.store.is_remote:
+        return None
+    from mainspring.store.sqlite.filesystem import free_bytes
+
+    return free_bytes(invocation.path.parent) if invocation.is_there() else None
+
+
+def _find_spool_faults(invocation: Invocation) -> list[str]:
+    """Return why records of wrapped commands may wait in the spool unseen, with the fix; nothing if all of it can be read."""
+    from mainspring.service.spool import Spool
+
+    fault = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool).find_fault()
+    return [] if fault is None else [f"{fault.text[0].upper()}{fault.text[1:]}. Fix: {fault.fix}"]
+
+
+def _find_unnoticed_deaths(reader: "Reader") -> Iterator[str]:
+    """Yield runs whose process died on this machine, where no process lives that notices it by itself."""
+    from mainspring.store.liveness import find_dead, host_identity
+
+    dead = {found.session for found in find_dead(reader)}
+    roles = {role for id, role, *_ in reader.read("list_sessions_of_host", (host_identity(),)) if id not in dead}
+    if roles & _NOTICING_ROLES:
+        return
+    for session in sorted(dead):
+        for (run,) in reader.read("list_owned_runs", (session,)):
+            yield f"The process of run {run} died, and no process here has taken note of it. Take note: mainspring watch"
+
+
+def _find_write_fault(invocation: Invocation) -> str:
+    if invocation.settings.store.is_remote:
+        return ""
+    from mainspring.store.sqlite.filesystem import write_fault
+
+    return write_fault(invocation.path.parent) if invocation.is_there() else ""
+
+
+def _is_ready(found: Verdict) -> bool:
+    return found.healthy and found.workers > 0
+
+
+def _wait_until_healthy(invocation: Invocation, timeout: str) -> Verdict:
+    from mainspring.domain.duration import parse_duration
+
+    until = time.monotonic() + parse_duration(timeout).total_seconds()
+    while True:
+        try:
+            found = read_project_status(invocation)
+        except NoStoreError:  # `mainspring up` may be about to create it
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_POLL_INTERVAL_S)
+            continue
+        if _is_ready(found):
+            return found
+        if time.monotonic() >= until:
+            why = found.problems[0] if found.problems else "No worker is running. Start one: mainspring up"
+            raise exits.WaitTimedOutError(f"not healthy after {timeout}", hint=why)
+        time.sleep(_POLL_INTERVAL_S)
+
+
+def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
+    output = invocation.output
+    icon, colour = mark(found)
+    output.line(f"{output.paint(icon, colour)} {found.sentence}")
+    for problem in problems:
+        output.line(f"  {words.shown(problem)}")
+    for note in found.notes:
+        output.line(f"  {words.shown(note)}")
+    output.hint(f"store {found.store} ({found.environment})")
+    if found.audit_head:
+        output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")
+    if found.notice:
+        output.hint(found.notice)

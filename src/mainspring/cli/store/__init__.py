@@ -1,0 +1,1 @@
+"""Commands on the whole store: `mainspring db` and the audit log."""

@@ -1,0 +1,210 @@
+"""`mainspring audit-log list|verify`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import exits, params
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.domain.access.permissions import EntryPoint
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.values.plain_json import decode_value
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.domain.integrity.audit_head import AuditHead
+    from mainspring.store.reads.audit_pages import AuditFilter
+    from mainspring.store.views import AuditView
+
+_PAGE_SIZE = 500
+
+
+def _operation_state(view: "AuditView") -> str:
+    """Return "refused" or "done"."""
+    answer = decode_value(view.result)
+    return "refused" if isinstance(answer, dict) and answer.get("type") == "refused" else "done"
+
+
+def _is_wanted(view: "AuditView", states: tuple[str, ...], name: str | None) -> bool:
+    return (not states or _operation_state(view) in states) and (
+        name is None or name in view.subject or name in view.actor
+    )
+
+
+def _read_rows(
+    invocation: Invocation, which: "AuditFilter", cursor: int | None, limit: int, fits: Callable[["AuditView"], bool]
+) -> "list[AuditView]":
+    """Return the newest acts that fit: all, or more than `limit` of them."""
+    found: list[AuditView] = []
+    while len(found) <= limit:
+        page = invocation.reads.audit_page(which, limit=_PAGE_SIZE, cursor=cursor)
+        found += filter(fits, page.rows)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found
+
+
+@command("list", "list acts of people and programs, newest first")
+@click.option("--state", "states", type=click.Choice(["done", "refused"]), multiple=True, help="only these")
+@click.option(
+    "--name",
+    metavar="TEXT",
+    multiple=True,
+    callback=params.read_single_value,
+    help="only acts whose subject or actor holds this text",
+)
+@click.option(
+    "--who",
+    metavar="NAME",
+    multiple=True,
+    callback=params.read_single_value,
+    help="only by this actor: web:ana, or ann",
+)
+@click.option(
+    "--act", metavar="ACT", multiple=True, callback=params.read_single_value, help="only this act: retry, pause, ..."
+)
+@click.option(
+    "--subject",
+    metavar="SUBJECT",
+    multiple=True,
+    callback=params.read_single_value,
+    help="only with this: a run, or noun:name, as lock:nightly",
+)
+@click.option(
+    "--automation",
+    type=params.AUTOMATION,
+    multiple=True,
+    callback=params.read_single_value,
+    help="only with this automation, its runs or its incidents",
+)
+@click.option("--way", type=click.Choice([way.value for way in EntryPoint]), help="only what came in so")
+@params.since_option
+@params.until_option
+@params.limit_option
+@click.option("--after", type=int, metavar="SEQ", help="continue the list behind this act")
+@pass_invocation
+def list_command(
+    invocation: Invocation,
+    *,
+    states: tuple[str, ...],
+    name: str | None,
+    who: str | None,
+    act: str | None,
+    subject: str | None,
+    automation: str | None,
+    way: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    after: int | None,
+) -> None:
+    """Refused acts stand there too."""
+    from mainspring.store.reads.audit_pages import AuditFilter
+
+    since_at, until_at = params.read_instant(invocation, since), params.read_instant(invocation, until)
+    which = AuditFilter(
+        who=who,
+        act=act,
+        subject=subject if subject is None or ":" in subject else invocation.run_id(subject),
+        automation=automation,
+        way=None if way is None else EntryPoint(way),
+        since_at=since_at,
+        until_at=until_at,
+    )
+    found = _read_rows(invocation, which, after, limit, lambda view: _is_wanted(view, states, name))
+    now = invocation.clock.now()
+    columns = [
+        TableColumn("SEQ", lambda view: str(view.seq), right=True),
+        TableColumn("WHEN", lambda view: words.ago(view.at, now)),
+        TableColumn("ACTOR", lambda view: words.one_line(view.actor), cut=True, most=24),
+        TableColumn("ACT", lambda view: words.one_line(view.verb), cut=True),
+        TableColumn("SUBJECT", lambda view: words.one_line(view.subject), cut=True, most=40),
+        TableColumn("ANSWER", _operation_state, lambda view: "red" if _operation_state(view) == "refused" else None),
+        TableColumn("REASON", lambda view: words.one_line(view.reason or "-"), cut=True, spare=True, most=60),
+    ]
+    shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
+    invocation.output.rows(shown, columns, empty="No acts yet.")
+    if len(found) > limit:
+        invocation.output.hint(f"There are more: --after {found[limit - 1].seq}")
+
+
+def _read_heads(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> "list[AuditHead]":
+    from mainspring.domain.integrity.audit_head import read_audit_head
+
+    try:
+        return [read_audit_head(value) for value in values]
+    except MainspringError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@command("verify", "check that nothing in the log was changed")
+@click.option(
+    "--head",
+    "heads",
+    metavar="HEAD",
+    multiple=True,
+    callback=_read_heads,
+    help="a head that was kept: must still be in it",
+)
+@click.option(
+    "--head-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="check the head in this file, then keep the present one",
+)
+@pass_invocation
+def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path | None) -> int:
+    """Ends with 9 if a row does not continue the chain, or if a head that was kept elsewhere is not in it any more: a chain alone does not
+    show that its end was cut off. Messages and `status` tell the head; --head-file keeps it, best on another machine.
+    """
+    from mainspring.app.stores.audit_head_file import read_audit_heads, write_audit_head
+    from mainspring.service.audit import audit_verify
+    from mainspring.store.reads import status
+
+    kept = [*heads, *(read_audit_heads(head_file) if head_file is not None else ())]
+    found = audit_verify(invocation.reads)
+    head: AuditHead | None = invocation.read(status.audit_head)
+    missing = [why for one in kept if (why := _find_cut_off(invocation, one)) is not None]
+    is_whole = found.broken_at is None and not missing
+    if is_whole and head is not None and head_file is not None:
+        write_audit_head(head_file, head)
+
+    def text() -> None:
+        output = invocation.output
+        for why in missing:
+            output.line(f"{output.paint(words.BAD, 'red')} {why}")
+        if found.broken_at is None and not missing:
+            icon, colour, acts = words.GOOD, "green", f"{words.many(found.rows, 'act')}, the chain is whole"
+            if output.is_partial:
+                icon, colour, acts = words.WARN, "yellow", f"{words.many(found.rows, 'act')} can be read, in one chain"
+            output.line(f"{output.paint(icon, colour)} {acts}. Last hash {found.last_hash}")
+            if head is not None:
+                output.hint(f"head {head}: keep it elsewhere, and check it later with --head")
+        elif found.broken_at is not None:
+            output.line(
+                f"{output.paint(words.BAD, 'red')} act {found.broken_at} does not continue the chain: the log was changed."
+            )
+
+    invocation.output.document(
+        {
+            "whole": is_whole,
+            "head": None if head is None else str(head),
+            "cut_off": missing,
+            "broken_seq": found.broken_at,
+            "rows": found.rows,
+            "last_hash": found.last_hash,
+        },
+        text,
+    )
+    return exits.OK if is_whole else exits.CHECK_FAILED
+
+
+def _find_cut_off(invocation: Invocation, head: "AuditHead") -> str | None:
+    from mainspring.store.reads import status
+
+    return invocation.read(lambda reader: status.audit_cut_off(reader, head))

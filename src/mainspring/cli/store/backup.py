@@ -1,0 +1,47 @@
+"""`mainspring db backup`."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.insight import words
+
+_FILE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+"""Ends of names that are meant as a file."""
+
+
+@command("backup", "write a checked copy")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1), help="of all copies in the folder keep the newest so many")
+@pass_invocation
+def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> None:
+    """Workers go on meanwhile. FOLDER defaults to `store.backup.to`, else to `backups` beside the store. The copy has the time in its name,
+    which is printed.
+    """
+    from mainspring.app.stores.backups import back_up
+
+    if folder is not None and folder.suffix in _FILE_SUFFIXES and not folder.is_dir():
+        raise click.BadParameter(
+            f"{folder} is the name of a file, and a copy is written into a folder under a name of its own."
+            f" Write one: mainspring db backup {shlex.quote(str(folder.parent))}; it prints the name",
+            param_hint="'FOLDER'",
+        )
+    _ = invocation.reader  # there is a store
+    settings = invocation.settings.store.backup
+    url = invocation.settings.store.url
+    target = folder or settings.to
+    if target is None and invocation.settings.store.is_remote:
+        raise click.UsageError("name a FOLDER, or set store.backup.to: a store on a server has none beside it")
+    made = back_up(url, target or invocation.path.parent / "backups", clock=invocation.machine_clock, keep=keep)
+
+    def text() -> None:
+        invocation.output.line(str(made.path))
+        runs = words.many(f"{made.rows.get('runs', 0):,}", "run")
+        invocation.output.hint(f"{made.size / 1024:,.0f} KiB, {runs}, read back and compared.")
+        for old in made.removed:
+            invocation.output.hint(f"removed {old}")
+
+    invocation.output.document(made, text)

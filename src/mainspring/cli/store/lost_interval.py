@@ -1,0 +1,145 @@
+"""What `mainspring db restore` shows, starts and dismisses of the lost interval: due times, deliveries, messages of that time."""
+
+from typing import TYPE_CHECKING, Any
+
+from mainspring.cli.context import Invocation
+from mainspring.cli.exits import CONFLICT, OK
+from mainspring.insight import words
+from mainspring.insight.set_aside import LIST, counted
+from mainspring.insight.words import instant
+
+if TYPE_CHECKING:
+    from mainspring.service.catch_up import CaughtUp
+    from mainspring.store.lost_interval import SetAside
+
+_MAX_PRINTED = 20
+_LIST_HINT = f"List it: {LIST}"
+
+
+def print_set_aside(invocation: Invocation, aside: "SetAside") -> None:
+    """Say what a restoring has set aside."""
+    text = counted(aside.slots, aside.deliveries, aside.messages)
+    if text:
+        invocation.output.line(f"Set aside, since the replaced store may have done it: {text}. {_LIST_HINT}")
+
+
+def print_released(invocation: Invocation) -> None:
+    """Say what stays set aside after the release."""
+    found = invocation.reads.lost_interval(_max_listed())
+    invocation.output.line("Released: the store goes on.")
+    text = counted(len(found.slots), len(found.deliveries), len(found.messages))
+    if text:
+        invocation.output.line(f"Not started, since the replaced store may have done it: {text}. {_LIST_HINT}")
+
+
+def print_lost(invocation: Invocation, name: str | None) -> None:
+    """List what was set aside, and what persons changed after the backup."""
+    found = invocation.reads.lost_interval(_max_listed())
+    output, zone = invocation.output, invocation.zone
+
+    def is_meant(automation: str | None) -> bool:
+        return name is None or automation == name
+
+    slots = [slot for slot in found.slots if is_meant(slot.automation)]
+    deliveries = [delivery for delivery in found.deliveries if is_meant(delivery.automation)]
+    messages = [message for message in found.messages if is_meant(message.automation)]
+
+    def text() -> None:
+        lines = [f"{slot.schedule}  {instant(slot.slot_at, zone)} {zone}" for slot in slots]
+        _print_part(invocation, words.many(len(lines), "due time"), lines)
+        lines = [f"{delivery.trigger}  {words.one_line(delivery.name or delivery.key, 80)}" for delivery in deliveries]
+        _print_part(invocation, words.many(len(lines), "delivery", "deliveries"), lines)
+        lines = [f"{one.queue}  {one.id}" for one in messages]
+        _print_part(invocation, f"{words.many(len(lines), 'message')} of the outbox", lines)
+        events = [f"{event.name}  {instant(event.at, zone)} {zone}  {event.id}" for event in found.events]
+        kept = words.many(len(events), "kept event")
+        _print_part(invocation, f"{kept}, which runs that you continue may take in", events)
+        if found.changes is None:
+            output.line(
+                "The store that was replaced cannot be read: look yourself for what was paused, resumed or retired."
+            )
+        else:
+            lines = [f"{instant(one.at, zone)}  {one.actor}  {one.verb} {one.subject}" for one in found.changes]
+            made = words.many(len(lines), "change")
+            _print_part(invocation, f"{made} after the backup, to be made again by hand", lines)
+        if slots or deliveries or messages:
+            output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
+            output.line("Let them be: mainspring db restore --dismiss [--name NAME] [--dry-run]")
+        if found.by_name_only:
+            output.line(
+                f"Only if you name them, since a step must not happen twice: {', '.join(sorted(found.by_name_only))}"
+            )
+
+    data = {
+        "slots": slots,
+        "deliveries": deliveries,
+        "messages": messages,
+        "events": found.events,
+        "changes": found.changes,
+    }
+    output.document({**data, "by_name_only": sorted(found.by_name_only)}, text)
+
+
+def start_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
+    """Start what was set aside; return the exit code: 8 if anything was refused."""
+    from mainspring.service import catch_up as service
+
+    meant = service.chosen(invocation.reads.lost_interval(service.MOST), () if name is None else (name,))
+    text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    if not dry_run and text:
+        invocation.confirm(f"Start what may have been done after the backup already: {text}")
+        meant = service.catch_up(
+            invocation.store, invocation.reads, invocation.clock, meant, act=invocation.act, sealing=invocation.sealing
+        )
+    invocation.output.document(meant, lambda: _print_caught_up(invocation, meant, text))
+    return CONFLICT if meant.refused else OK
+
+
+def dismiss_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
+    """Decide that what was set aside starts nothing; return the exit code: 8 if anything was refused."""
+    from mainspring.service import catch_up as service
+
+    lost = invocation.reads.lost_interval(service.MOST)
+    meant = service.choose_to_dismiss(lost, () if name is None else (name,))
+    text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    if not dry_run and text:
+        invocation.confirm(f"Let what was set aside never start: {text}")
+        meant = service.dismiss(invocation.store, meant, act=invocation.act)
+    verb = "Would be dismissed" if meant.dry_run else "Dismissed"
+
+    def show() -> None:
+        invocation.output.line(f"{verb}: {text}." if text else "Nothing is to be dismissed.")
+        _print_refused(invocation, meant.refused)
+
+    invocation.output.document(meant, show)
+    return CONFLICT if meant.refused else OK
+
+
+def _print_caught_up(invocation: Invocation, meant: "CaughtUp", text: str) -> None:
+    output = invocation.output
+    output.line(
+        f"{'Would be started' if meant.dry_run else 'Started'}: {text}." if text else "Nothing is to be started."
+    )
+    _print_refused(invocation, meant.refused)
+    if meant.left:
+        output.line(f"Left, since a step must not happen twice: {', '.join(meant.left)}. Start one with --name NAME.")
+
+
+def _print_refused(invocation: Invocation, refused: dict[str, str]) -> None:
+    for what, why in list(refused.items())[:_MAX_PRINTED]:
+        invocation.output.warn(f"{what}: {words.one_line(why)}")
+
+
+def _print_part(invocation: Invocation, head: str, lines: list[Any]) -> None:
+    if lines:
+        invocation.output.line(f"{head}:")
+        for line in lines[:_MAX_PRINTED]:
+            invocation.output.line(f"  {line}")
+        if len(lines) > _MAX_PRINTED:
+            invocation.output.line(f"  and {len(lines) - _MAX_PRINTED} more (--json lists all)")
+
+
+def _max_listed() -> int:
+    from mainspring.service.catch_up import MOST
+
+    return MOST

@@ -1,0 +1,85 @@
+"""`mainspring db migrate|check|shell`: the store's file as a whole."""
+
+import os
+import shutil
+from contextlib import suppress
+
+import click
+
+from mainspring.cli import exits
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.insight import words
+
+
+@command("migrate", "bring the store to this version's form, or create it")
+@click.option("--create", is_flag=True, help="create the store where there is none, or none any more")
+@pass_invocation
+def migrate(invocation: Invocation, *, create: bool) -> None:
+    """Every process does this by itself when it opens the store to write; here it is an act of its own, for a deployment."""
+    from mainspring.app.stores.store_factory import require_store, store_exists
+
+    url = invocation.settings.store.url
+    was_there = store_exists(url)  # not by a reader: that takes no store but one of this version's form
+    if not create:
+        invocation.require_store()
+        require_store(url)
+    form = str(invocation.make_store(anew=create).reader.read("read_meta", ("schema",))[0][0])
+    word = "is in" if was_there else "was made in"
+    shown = invocation.shown
+    invocation.output.document(
+        {"store": shown, "form": form, "created": not was_there}, f"The store {word} form {form}: {shown}"
+    )
+
+
+@command("check", "read the whole store and say what is wrong")
+@pass_invocation
+def check(invocation: Invocation) -> int:
+    """Safe while workers run. Ends with 9 if anything is wrong."""
+    from mainspring.app.stores.backups import check_store
+    from mainspring.store.base import StoreDamagedError
+
+    with suppress(StoreDamagedError):  # that is for the check to tell
+        _ = invocation.reader  # there is a store, of this version's form
+    found = check_store(invocation.settings.store.url)
+
+    def text() -> None:
+        output = invocation.output
+        if not found and invocation.store_fault() is None:
+            output.line(f"{output.paint(words.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
+        if found:
+            output.hint(f"{words.many(len(found), 'finding')} in {invocation.shown}")
+        for finding in found:
+            output.line(f"{output.paint(words.BAD, 'red')} {words.shown(finding.what)}")
+            for subject in finding.subjects:
+                output.line(f"    {words.one_line(subject)}")
+
+    invocation.output.document(found, text)
+    return exits.CHECK_FAILED if found else exits.OK
+
+
+@command("shell", "look into the store with SQL, read-only")
+@pass_invocation
+def shell(invocation: Invocation) -> None:
+    """Runs sqlite3 on the file, or psql on the server. It does not write: what is changed behind the engine's back is lost or does harm."""
+    from mainspring.domain.errors import NotFoundError
+
+    _ = invocation.reader
+    name = "psql" if invocation.settings.store.is_remote else "sqlite3"
+    program = shutil.which(name)
+    if program is None:
+        raise NotFoundError(
+            f"there is no {name} program on this machine", hint="Install it, or use: mainspring runs list --json"
+        )
+    if invocation.settings.store.is_remote:
+        from mainspring.app.stores.store_factory import parse_address
+        from mainspring.store.postgres.shell import environment
+
+        # By the environment: the words of a command can be read by everybody on this machine.
+        env = {**os.environ, **environment(parse_address(invocation.settings.store.url))}
+        invocation.close()
+        os.execve(program, [program, "--no-password"], env)  # noqa: S606 - no shell is wanted
+    invocation.close()
+    os.execv(  # noqa: S606 - no shell is wanted
+        program, [program, "-readonly", str(invocation.path)]
+    )

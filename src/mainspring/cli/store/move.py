@@ -1,0 +1,89 @@
+"""`mainspring db move`: the whole store to another place, with its history; or back again."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.errors import ConflictError
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.config.settings import Settings
+
+
+@command("move", "move the store to another place, with its whole history")
+@click.option("--to", metavar="URL", help="where to: postgresql://USER@HOST/DATABASE?schema=NAME, or a file")
+@click.option("--undo", is_flag=True, help="use the store that was moved again, as it was then")
+@pass_invocation
+def move(invocation: Invocation, *, to: str | None, undo: bool) -> None:
+    """Nothing may use the store meanwhile. Broken off anywhere, the same command goes on; the new place can be used when all of it was
+    copied, read back and found the same. The old one stays, and refuses to be used.
+    """
+    if (to is None) == (not undo):
+        raise click.UsageError("name a place with --to, or --undo")
+    from mainspring.app.project import Project
+
+    Project.install_failpoints()
+    invocation.require_store()
+    if to is None:
+        _undo_move(invocation)
+    else:
+        _move_store(invocation, to)
+
+
+def _move_store(invocation: Invocation, to: str) -> None:
+    from mainspring.app.stores.store_move import move_store
+    from mainspring.config.locations import store_url_for_environment
+
+    settings, there = invocation.settings, _load_settings_with_store(invocation, to)
+    _require_empty_spool(settings.exec.spool, there.exec.spool)
+    place = there.store.url
+    if there.store.is_remote:  # where store.url will look for it: each environment has a schema of its own
+        place = store_url_for_environment(place, settings.project.environment)
+    done = move_store(
+        settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, tell=invocation.output.hint
+    )
+
+    def text() -> None:
+        rows = sum(table.rows for table in done.tables.values())
+        found = f": {words.many(rows, 'row')}, counted and compared" if rows else ""
+        invocation.output.line(f"Moved {done.source} to {done.target}{found}.")
+        invocation.output.line("Name the new place in store.url; the old one stays as it is and refuses to be used.")
+
+    invocation.output.document(done, text)
+
+
+def _undo_move(invocation: Invocation) -> None:
+    from mainspring.app.stores.store_move import undo_move
+
+    shown = invocation.shown
+    invocation.confirm(f"Use {shown} again, as it was when it was moved; what was done at the new place is not in it")
+    was = undo_move(invocation.settings.store.url, act=invocation.act, clock=invocation.machine_clock)
+    invocation.output.document(
+        {"store": shown, "was_moved_to": was.to},
+        f"{shown} can be used again. Do not use {was.to} any more: both would start the same runs.",
+    )
+
+
+def _load_settings_with_store(invocation: Invocation, url: str) -> "Settings":
+    """Return what the settings would be with the store at `url`."""
+    from mainspring.config import load
+
+    named = {"store.url": url, "project.environment": invocation.flags.environment}
+    config = Path(invocation.flags.config) if invocation.flags.config else None
+    return load(env=os.environ, cwd=Path.cwd(), uid=os.getuid(), flags=named, config=config)
+
+
+def _require_empty_spool(spool: Path, after: Path) -> None:
+    """Refuse while what `exec` recorded beside the store would be looked for elsewhere afterwards."""
+    from mainspring.service.spool import Spool
+
+    if spool != after and Spool(spool).names():
+        raise ConflictError(
+            f"records of mainspring exec wait to be taken in\nat {spool}",
+            hint=f'Let workers take them in (mainspring up), or keep the folder: [exec] spool = "{spool}".',
+        )

@@ -1,0 +1,158 @@
+"""`mainspring db restore`: put a backup in the store's place, decide what was unfinished then, release.
+
+A restored store is held: nothing starts, for what was done after the backup would be done again. Each run that was unfinished is decided
+by a person - continue, done or cancel, all of a filter at once - and then the store is released. What was due or came in between backup and
+restoring (the lost interval) is set aside: it starts only if a person lets it catch up, and is undecided until then or until a person
+dismisses it.
+"""
+
+from pathlib import Path
+
+import click
+
+from mainspring.cli import params
+from mainspring.cli.bulk.selection import print_bulk_result
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.store import lost_interval
+from mainspring.insight import words
+
+
+@command("restore", "put a backup in its place, decide its runs, release it")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--undecided", is_flag=True, help="list the runs that must be decided")
+@click.option(
+    "--decide",
+    type=click.Choice(["continue", "done", "cancel"]),
+    help="decide runs: all undecided ones, or those of the filter",
+)
+@click.option("--run", "runs", type=params.RUN, multiple=True, help="decide this run; may be repeated")
+@click.option("--lost", is_flag=True, help="list what may have been done after the backup and was set aside")
+@click.option("--catch-up", is_flag=True, help="start what was set aside, of all or of --name")
+@click.option("--dismiss", is_flag=True, help="let what was set aside never start, of all or of --name")
+@click.option(
+    "--name",
+    type=params.AUTOMATION,
+    multiple=True,
+    callback=params.read_single_value,
+    help="decide only runs of this automation; let only it catch up; dismiss only what is of it",
+)
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["queued", "waiting", "retrying", "needs_attention"]),
+    multiple=True,
+    help="decide only runs in this state",
+)
+@click.option("--dry-run", is_flag=True, help="only say what would be decided, started or dismissed")
+@click.option("--release", is_flag=True, help="let the store go on; every run must be decided")
+@pass_invocation
+def restore(
+    invocation: Invocation,
+    *,
+    file: Path | None,
+    undecided: bool,
+    decide: str | None,
+    runs: tuple[str, ...],
+    name: str | None,
+    states: tuple[str, ...],
+    dry_run: bool,
+    release: bool,
+    lost: bool,
+    catch_up: bool,
+    dismiss: bool,
+) -> int | None:
+    """First FILE, then --decide as often as needed, then --release. The old store is kept beside the new one.
+
+    A folder in place of FILE stands for the newest backup of this store in it. Due times, files and messages between backup and restoring
+    may have been done: --lost lists them, --catch-up starts them, --dismiss lets them be. Workflows and at-most-once tasks catch up only
+    if you name them (--name).
+    """
+    if sum((file is not None, undecided, decide is not None, release, lost, catch_up, dismiss)) != 1:
+        raise click.UsageError(
+            "name a FILE, or one of --undecided, --decide, --lost, --catch-up, --dismiss, --release, and no two; name runs with --run"
+        )
+    if file is not None:
+        _restore(invocation, file)
+    elif undecided:
+        _list_undecided(invocation)
+    elif lost:
+        lost_interval.print_lost(invocation, name)
+    elif catch_up:
+        return lost_interval.start_lost(invocation, name, dry_run=dry_run)
+    elif dismiss:
+        return lost_interval.dismiss_lost(invocation, name, dry_run=dry_run)
+    elif decide is not None:
+        _decide(invocation, decide, _select_runs(invocation, runs, name, states), dry_run=dry_run)
+    else:
+        from mainspring.service.hold import release as let_go
+
+        let_go(invocation.store, invocation.reads, act=invocation.act)
+        invocation.output.document({"released": True}, lambda: lost_interval.print_released(invocation))
+    return None
+
+
+def _restore(invocation: Invocation, file: Path) -> None:
+    from mainspring.app.stores.backups import backup_stem
+    from mainspring.app.stores.backups import restore_backup as put_back
+    from mainspring.service.hold import Decision, note_restore
+    from mainspring.store.sqlite.backup import newest_in
+
+    url = invocation.settings.store.url
+
+    if file.is_dir():  # what `db backup FOLDER` was given
+        file = newest_in(file, backup_stem(url))
+    invocation.confirm(f"Replace the store {invocation.shown} by {file}")
+    done = put_back(file, url, clock=invocation.machine_clock)
+    note_restore(invocation.store, str(file), act=invocation.act)
+
+    def text() -> None:
+        output = invocation.output
+        output.line(f"Restored {invocation.shown} from {file}; it is held, nothing starts.")
+        if done.kept is not None:
+            output.line(f"The old store is kept: {done.kept}")
+        if done.unfinished:
+            output.line(
+                f"{words.many(done.unfinished, 'run was', 'runs were')} unfinished. "
+                "Decide all, or those of --name, --state, --run, with one of:"
+            )
+            for decision in Decision:
+                output.line(f"  mainspring db restore --decide {decision}")
+        lost_interval.print_set_aside(invocation, done.aside)
+        output.line("Then: mainspring db restore --release")
+
+    invocation.output.document(done, text)
+
+
+def _list_undecided(invocation: Invocation) -> None:
+    from mainspring.cli.runs.run_list import make_run_columns
+    from mainspring.service.hold import undecided
+    from mainspring.store.reads.runs import run_view
+    from mainspring.store.reads.short_ids import IdKind
+
+    views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
+    short = invocation.short_ids(IdKind.RUN, (view.id for view in views))
+    invocation.output.rows(
+        rows, make_run_columns(rows, invocation.clock.now(), short), empty="No run has to be decided."
+    )
+
+
+def _select_runs(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:
+    """Return the undecided runs that are meant."""
+    from mainspring.service.hold import undecided
+    from mainspring.store.reads.runs import run_view
+
+    if runs:
+        return [invocation.run_id(run) for run in runs]
+    views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    return [v.id for v in views if (name is None or v.automation == name) and (not states or v.state in states)]
+
+
+def _decide(invocation: Invocation, word: str, runs: list[str], *, dry_run: bool) -> None:
+    from mainspring.service.hold import Decision, decide
+
+    if not dry_run:
+        invocation.confirm(f"Decide {words.many(len(runs), 'run')}: {word}")
+    answer = decide(invocation.store, invocation.reads, runs, Decision(word), act=invocation.act, dry_run=dry_run)
+    print_bulk_result(invocation, answer, f"decided: {word}")

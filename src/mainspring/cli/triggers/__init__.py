@@ -1,0 +1,1 @@
+"""Commands on triggers and deliveries, with the dry run of an event."""

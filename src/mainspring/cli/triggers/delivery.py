@@ -1,0 +1,96 @@
+"""One delivery as it came: headers and body as they are on record, what became of it, and the run."""
+
+from typing import TYPE_CHECKING, Any
+
+from mainspring.cli.json_output import format_json
+from mainspring.domain.states import DeliveryState
+from mainspring.insight import words
+from mainspring.insight.arrived import headers_of, readable
+
+if TYPE_CHECKING:
+    from mainspring.cli.context import Invocation
+    from mainspring.store.trigger_views import DeliveryView
+
+_MAX_TEXT_LENGTH = 4_000
+_STATES_WITHOUT_RUN = (DeliveryState.FAILED, DeliveryState.FILTERED, DeliveryState.DROPPED)
+
+
+def print_delivery(invocation: "Invocation", text: str) -> None:
+    """Print the delivery of this id, or whose id begins so. Raises NotFoundError, ConflictError."""
+    from mainspring.store.reads.triggers import delivery
+
+    view = delivery(invocation.reader, text)
+    body, data, headers = invocation.opened(
+        lambda opening: (opening.value(view.body), opening.value(view.data), opening.value(view.headers))
+    )
+    shown = {
+        **{name: getattr(view, name) for name in view.__struct_fields__},
+        "body": None if body is None else readable(body),
+        "data": None if data is None else readable(data),
+        "headers": headers_of(headers),
+        "tells_of": _read_event(invocation, view),
+    }
+    invocation.output.document(shown, lambda: _print(invocation, view, shown))
+
+
+def _read_event(invocation: "Invocation", view: "DeliveryView") -> Any:
+    """Return the event of a delivery that stores none itself: it tells of one that was published, or of a run that ended."""
+    from mainspring.triggers.delivery_rows import DeliveryRow, UnreadableDelivery, read_events
+    from mainspring.triggers.trigger_cache import TriggerCache
+
+    if view.source is None:
+        return None
+    known = TriggerCache(invocation.reader)
+    known.look()
+    one = known.get(view.trigger)
+    if one is None:
+        return view.source
+    row = DeliveryRow(*(getattr(view, name) for name in DeliveryRow._fields))
+    (event,) = read_events(one, [row], invocation.reader, invocation.sealing)
+    if isinstance(event, UnreadableDelivery):
+        invocation.output.warn(event.why)
+        return view.source
+    return event or f"{view.source} (gone)"
+
+
+def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]) -> None:
+    from mainspring.cli.triggers.show import DELIVERY_COLOURS
+
+    output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
+    state = output.paint(view.state.value, DELIVERY_COLOURS[view.state], bold=True)
+    output.line(f"{view.id}  {words.one_line(view.trigger)}  {state}")
+    told = {
+        "because": view.note,
+        "run": view.run,
+        "due": None if view.due_at is None else words.moment(view.due_at, now, zone),
+        "sender": view.verified,
+        "key": view.key,
+        "name": view.name,
+        "counts by": view.by_key,
+        "repeats": view.replay_of,
+        "again": f"its sender gave it out {words.many(view.redelivered, 'time')} before" if view.redelivered else None,
+        "received": words.moment(view.received_at, now, zone),
+        "changed": words.moment(view.changed_at, now, zone) if view.changed_at != view.received_at else None,
+    }
+    for name, value in told.items():
+        if value:
+            output.line(f"  {name:<10}{words.one_line(value)}")
+    for name, value in shown["headers"].items():
+        output.line(f"  {words.one_line(name)}: {words.one_line(value, 200)}")
+    for name in ("body", "data", "tells_of"):
+        if shown[name] is not None:
+            output.line(output.paint(name.replace("_", " "), None, bold=True))
+            _print_value(invocation, shown[name])
+    if view.run is not None:
+        output.hint(f"see: mainspring runs show {view.run}")
+    elif view.state in _STATES_WITHOUT_RUN:
+        output.hint(f"let it arrive once more: mainspring triggers replay {view.id}")
+
+
+def _print_value(invocation: "Invocation", value: Any) -> None:
+    text = value if isinstance(value, str) else format_json(value)
+    lines = words.shown(text[:_MAX_TEXT_LENGTH]).splitlines() or [""]
+    for line in lines:
+        invocation.output.line(f"  {line}")
+    if len(text) > _MAX_TEXT_LENGTH:
+        invocation.output.hint(f"  ... {len(text):,} characters; all of it: --json")

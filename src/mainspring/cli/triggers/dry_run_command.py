@@ -1,0 +1,67 @@
+"""`mainspring triggers test`: what an event would do, without doing it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli import exits
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.triggers.trigger_list import TRIGGER, find_trigger_name
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.cli.triggers.dry_run import DryRunResult
+    from mainspring.engine.definitions.automation import Automation
+    from mainspring.engine.definitions.registry import Registry
+
+
+@command("test", "say what an event would do, without storing it")
+@click.argument("name", type=TRIGGER)
+@click.argument("event")
+@click.option("--header", "headers", metavar="NAME=VALUE", multiple=True, help="a header of it; may be repeated")
+@click.option("-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="load this code too")
+@pass_invocation
+def test(invocation: Invocation, name: str, event: str, headers: tuple[str, ...], modules: tuple[str, ...]) -> int:
+    """EVENT is JSON written out, @FILE, or - for stdin: the body, or an object with "headers" and "body". The project's code is loaded, its
+    filter is asked, and nothing is stored. Ends with 9 if no run would follow.
+    """
+    from mainspring.cli.triggers.dry_run import CONTINUING_STATES, DryRunInputs, dry_run_event
+    from mainspring.cli.triggers.dry_run_intake import simulate_intake
+    from mainspring.cli.triggers.sample_event import read_sample
+    from mainspring.triggers.trigger_cache import CachedTrigger
+
+    sample = read_sample(event, headers)
+    automation, end = find_loaded_trigger(invocation.registry(modules), name)
+    definition = automation.definition
+    trigger = definition.triggers[end]
+    known = CachedTrigger(f"{definition.name}/{end}", trigger, definition, None, None, None, None)
+    now = invocation.clock.now()
+    door = simulate_intake(trigger.source, sample, invocation.secrets.lines, now)
+    reader = invocation.read_if_made(lambda reader: reader, None)
+    found = dry_run_event(DryRunInputs(known, automation, reader, now, invocation.zone, invocation.sealing.limit), door)
+    invocation.output.document(found, lambda: _print(invocation, found))
+    return exits.OK if found.state is None or found.state in CONTINUING_STATES else exits.CHECK_FAILED
+
+
+def find_loaded_trigger(registry: "Registry", name: str) -> "tuple[Automation, str]":
+    """Return the automation and the end of the trigger's name. Raises UnknownNameError, ConflictError."""
+    known = {f"{one.name}/{end}": (one, end) for one in registry for end in one.definition.triggers}
+    return known[find_trigger_name(known, name)]
+
+
+def _print(invocation: Invocation, found: "DryRunResult") -> None:
+    from mainspring.cli.json_output import format_json
+    from mainspring.cli.triggers.dry_run import CONTINUING_STATES
+
+    output = invocation.output
+    good = found.state is None or found.state in CONTINUING_STATES
+    icon, colour = (words.GOOD, "green") if good else (words.BAD, "red")
+    output.line(f"{output.paint(icon, colour)} {words.one_line(found.trigger)}: {words.one_line(found.sentence)}")
+    for name, fact in found.facts.items():
+        output.line(f"  {name:<10}{words.one_line(fact)}")
+    for place, fault in enumerate(found.faults):
+        output.line(f"  {'fault' if not place else '':<10}{words.one_line(fault)}")
+    if found.arguments is not None:
+        text = " ".join(format_json(found.arguments).split())
+        output.line(f"  {'arguments':<10}{words.one_line(text, 1_000)}")

@@ -1,0 +1,130 @@
+"""`mainspring triggers show`: a trigger with all that it holds, or one delivery as it came."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.triggers.trigger_list import STATE_COLOURS, TRIGGER, find_trigger_name, read_trigger_lines
+from mainspring.domain.derived_states import TriggerState
+from mainspring.domain.states import DeliveryState
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.domain.triggers.trigger import Trigger
+    from mainspring.insight.gatherings import Gathering
+    from mainspring.insight.trigger_lines import TriggerLine
+    from mainspring.store.trigger_views import DeliveryRow, HeldGroup
+
+_MAX_DELIVERIES = 10
+_MAX_TEXT_LENGTH = 200
+DELIVERY_COLOURS = {
+    DeliveryState.RECEIVED: "white",
+    DeliveryState.HELD: "blue",
+    DeliveryState.STARTED: "green",
+    DeliveryState.FILTERED: "white",
+    DeliveryState.DROPPED: "white",
+    DeliveryState.REFUSED: "yellow",
+    DeliveryState.FAILED: "red",
+}
+
+
+@command("show", "show a trigger with what it holds, or a delivery as it came")
+@click.argument("name", type=TRIGGER, metavar="NAME|DELIVERY")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000), default=_MAX_DELIVERIES, show_default=True, help="so many deliveries"
+)
+@pass_invocation
+def show(invocation: Invocation, name: str, limit: int) -> None:
+    """NAME is a trigger (build-bot/webhook), or an automation that has only one. Headers with a secret or a signature are not printed."""
+    from mainspring.store.reads.short_ids import IdKind, ids_ending
+    from mainspring.triggers.trigger_cache import TriggerCache
+
+    known = TriggerCache(invocation.reader)
+    lines = {line.name: line for line in read_trigger_lines(invocation, known)}
+    if name.startswith("d_") or (name not in lines and ids_ending(invocation.reader, IdKind.DELIVERY, name)):
+        from mainspring.cli.triggers.delivery import print_delivery
+
+        print_delivery(invocation, name)
+        return
+    line = lines[find_trigger_name(lines, name)]
+    one = known.get(line.name)
+    _print_trigger(invocation, line, one.trigger if one is not None else None, limit)
+
+
+def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
+    from mainspring.domain.triggers.event_sources import JoinedRunsSource
+    from mainspring.insight.gatherings import gatherings_of
+    from mainspring.store.reads.triggers import deliveries, held_groups
+
+    source: Any = trigger.source if trigger is not None else None
+    gatherings: list[Gathering] = []
+    if isinstance(source, JoinedRunsSource):
+        zone = invocation.zone
+        gatherings = gatherings_of(invocation.reader, line.name, source, invocation.clock.now(), zone)
+    held = held_groups(invocation.reader, line.name)
+    rows = deliveries(invocation.reader, trigger=line.name, limit=limit).deliveries
+    data = {
+        **msgspec.structs.asdict(line),
+        "definition": None if trigger is None else msgspec.to_builtins(trigger),
+        "waits_for": gatherings,
+        "held": held,
+        "deliveries": rows,
+    }
+    per = source.per if isinstance(source, JoinedRunsSource) else ""
+    invocation.output.document(data, lambda: _print(invocation, line, trigger, (gatherings, per), held, rows))
+
+
+def _print(
+    invocation: Invocation,
+    line: "TriggerLine",
+    trigger: "Trigger | None",
+    waiting: "tuple[list[Gathering], str]",
+    held: "list[HeldGroup]",
+    rows: "list[DeliveryRow]",
+) -> None:
+    from mainspring.insight.gatherings import gathering_text
+    from mainspring.insight.source_words import given_words
+    from mainspring.insight.trigger_lines import arrived_text, pace_text
+
+    output, now = invocation.output, invocation.clock.now()
+    name = output.paint(words.one_line(line.name), None, bold=True)
+    output.line(f"{name}  {output.paint(line.state, STATE_COLOURS[line.state])}")
+    if line.why is not None:
+        # Of one that listens it is known since when it does, not since when something is in its way.
+        since_at = None if line.state is TriggerState.LISTENING else line.since_at
+        since = "" if since_at is None else f" since {words.moment(since_at, now, invocation.zone)}"
+        output.line(f"  why       {words.one_line(line.why)}{since}")
+    output.line(f"  listens   {line.listens_to}")
+    output.line(f"  starts    {words.one_line(line.automation)}{given_words(trigger)}")
+    output.line(f"  pace      {words.one_line(pace_text(line))}")
+    output.line(f"  filter    {'a function of the automation, asked in a worker' if line.filtered else '-'}")
+    if line.curl is not None:
+        output.line(f"  send      {line.curl}")
+    output.line(f"  24h       {arrived_text(line)}")
+    gatherings, per = waiting
+    for one in gatherings:
+        text = gathering_text(one, per, now, invocation.zone)
+        output.line(f"  waits     {output.paint(words.one_line(text), 'red' if one.is_late else None)}")
+    for group in held:
+        of = f" of {words.one_line(group.by_key, 60)!r}" if group.by_key else ""
+        due = words.moment(group.due_at, now, invocation.zone)
+        output.line(f"  holds     {words.many(group.number, 'delivery', 'deliveries')}{of}, due {due}")
+    _print_rows(invocation, rows, now)
+
+
+def _print_rows(invocation: Invocation, rows: "list[DeliveryRow]", now: int) -> None:
+    from mainspring.store.reads.short_ids import IdKind
+
+    output = invocation.output
+    short = invocation.short_ids(IdKind.DELIVERY, (row.id for row in rows))
+    runs = invocation.short_ids(IdKind.RUN, (row.run for row in rows if row.run))
+    if not rows:
+        output.line("  nothing has arrived yet")
+    for row in rows:
+        state = output.paint(f"{row.state.value:<9}", DELIVERY_COLOURS[row.state])
+        parts = [row.verified and f"sender {row.verified}", row.run and f"run {runs[row.run]}", row.note]
+        more = "; ".join(words.one_line(part, _MAX_TEXT_LENGTH) for part in parts if part)
+        output.line(f"  {state} {short[row.id]}  {words.ago(row.received_at, now):<10}  {more}".rstrip())

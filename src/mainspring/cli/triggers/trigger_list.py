@@ -1,0 +1,168 @@
+"""`mainspring triggers list|replay`: what automations listen to, whether they do, and what arrived."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mainspring.cli import params, short_lists
+from mainspring.cli.bulk.background_operations import begin_operation
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.cli.table import TableColumn
+from mainspring.domain.derived_states import TriggerState
+from mainspring.domain.states import DeliveryState
+from mainspring.insight import words
+
+if TYPE_CHECKING:
+    from mainspring.insight.trigger_lines import TriggerLine
+    from mainspring.store.base import Reader
+    from mainspring.triggers.trigger_cache import TriggerCache
+
+STATE_COLOURS = {
+    TriggerState.LISTENING: "green",
+    TriggerState.AWAY: "red",
+    TriggerState.PAUSED: "yellow",
+    TriggerState.PROBLEM: "red",
+}
+
+
+def read_trigger_names(reader: "Reader") -> list[str]:
+    """Return the names of all triggers."""
+    return [str(row[0]) for row in reader.read("list_triggers")]
+
+
+TRIGGER = params.StoredNameType(read_trigger_names, "trigger")
+
+
+def find_trigger_name(names: Collection[str], name: str) -> str:
+    """Return the trigger that is meant: by its name, or by its automation's if that has only one.
+
+    Raises:
+        UnknownNameError: there is none; shows the nearest.
+        ConflictError: the automation has more than one.
+    """
+    from mainspring.domain.errors import ConflictError, UnknownNameError
+    from mainspring.domain.triggers.trigger import split_trigger_name
+
+    found = [name] if name in names else [one for one in names if split_trigger_name(one)[0] == name]
+    if not found:
+        error = UnknownNameError("trigger", name, names)
+        error.hint = error.hint or "Nothing that a worker announced has a trigger yet: mainspring auto list"
+        raise error
+    if len(found) > 1:
+        raise ConflictError(f"{name} has more than one trigger", hint=f"One of: {', '.join(found)}")
+    return found[0]
+
+
+def read_trigger_lines(invocation: Invocation, known: "TriggerCache | None" = None) -> "list[TriggerLine]":
+    """Return all triggers that the store knows, by name; `known` is where they are read into."""
+    from mainspring.app.processes.listen_addresses import read_settings_in_use
+    from mainspring.insight.trigger_lines import trigger_lines
+
+    def read(reader: "Reader") -> "list[TriggerLine]":
+        where = read_settings_in_use(invocation.settings, reader).hooks.seen_as
+        return trigger_lines(reader, invocation.clock.now(), where, known=known)
+
+    return invocation.read(read)
+
+
+@command("list", "list triggers: what they listen to, and what arrived")
+@short_lists.add_list_options(*(state.value for state in TriggerState))
+@pass_invocation
+def list_command(
+    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+) -> None:
+    """24H counts deliveries of the last 24 hours by what became of them; --since looks at the last delivery. For each webhook a line is
+    shown that sends it event.json.
+    """
+    from mainspring.insight.trigger_lines import arrived_text, pace_text
+
+    rows = short_lists.filter_rows(
+        invocation,
+        read_trigger_lines(invocation),
+        named=lambda line: line.name,
+        state=lambda line: line.state,
+        at=lambda line: line.last_at or 1,
+        states=states,
+        name=name,
+        since=since,
+        limit=limit,
+    )
+    output, now = invocation.output, invocation.clock.now()
+    columns = [
+        TableColumn("TRIGGER", lambda line: words.one_line(line.name), cut=True),
+        TableColumn("STATE", lambda line: line.state, lambda line: STATE_COLOURS[line.state]),
+        TableColumn("LISTENS TO", lambda line: line.listens_to, cut=True),
+        TableColumn("PACE", lambda line: words.one_line(pace_text(line)), cut=True, spare=True, most=40),
+        TableColumn("24H", arrived_text, cut=True),
+        TableColumn("LAST", lambda line: words.ago(line.last_at, now)),
+    ]
+    output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')
+    for line in rows:
+        if line.state is TriggerState.LISTENING and line.why is not None:
+            output.hint(f"{line.name} listens, but: {words.one_line(line.why)}")
+        elif line.why is not None:
+            since_text = "" if line.since_at is None else f" since {words.ago(line.since_at, now)}"
+            output.hint(f"{line.name} is {line.state}{since_text}: {words.one_line(line.why)}")
+    for line in rows:
+        if line.curl is not None:
+            output.hint(f"{line.name}:\n  {line.curl}")
+
+
+@command("replay", "let deliveries arrive once more")
+@click.argument("event", metavar="[DELIVERY]", required=False)
+@click.option("--trigger", type=TRIGGER, help="all for this trigger")
+@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="all in this state")
+@params.since_option
+@params.until_option
+@click.option("--verified", metavar="TEXT", help="all of which their verifier said so, as SENDER shows it")
+@click.option("--limit", type=click.IntRange(1), help="of a filter: at most so many, the newest")
+@click.option("--rate", metavar="RATE", help="of a filter: so many at a time: 10/s, 60/m")
+@click.option("--dry-run", is_flag=True, help="of a filter: only say how many would arrive")
+@pass_invocation
+def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dry_run: bool, **said: Any) -> None:
+    """As new deliveries, whose filter and pace decide anew; each starts a run of its own. The old ones keep their place and their run.
+
+    DELIVERY comes at once. Those of a filter are a bulk act, which wants -y and goes on piece by piece: mainspring bulk list. What was
+    turned away at a door, what nobody has decided on yet and what came once more already is left out of it.
+    """
+    is_filter = any(said.values())
+    if (event is not None) == is_filter:
+        raise click.UsageError(
+            "name one DELIVERY, or say which by --trigger, --state, --since, --until, --verified, --limit"
+        )
+    if event is None:
+        _replay_all(invocation, said, rate, dry_run=dry_run)
+    elif rate is not None or dry_run:
+        raise click.UsageError("--rate and --dry-run stand with a filter")
+    else:
+        _replay_one(invocation, event)
+
+
+def _replay_one(invocation: Invocation, event: str) -> None:
+    from mainspring.service.trigger import replay as act
+    from mainspring.store.reads.triggers import delivery
+
+    found = delivery(invocation.reader, event)
+    taken = act(invocation.store, invocation.clock.now(), found.id, act=invocation.act)
+    data = {"delivery": taken.delivery, "replay_of": found.id, "trigger": found.trigger, "state": taken.state}
+    invocation.output.document(data, taken.delivery)
+    invocation.output.hint(f"see what becomes of it: mainspring triggers show {taken.delivery}")
+
+
+def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:
+    from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
+    from mainspring.service.replaying import DeliveryFilter, choose
+
+    if said["trigger"] is not None:
+        said["trigger"] = find_trigger_name(read_trigger_names(invocation.reader), said["trigger"])
+    wanted = DeliveryFilter(
+        trigger=said["trigger"],
+        state=said["state"] and DeliveryState(said["state"]),
+        since_at=params.read_instant(invocation, said["since"]) or 0,
+        until_at=params.read_instant(invocation, said["until"]),
+        verified=said["verified"],
+        limit=said["limit"] or MAX_BULK_PARTS + 1,
+    )
+    begin_operation(invocation, BulkVerb.REPLAY, lambda: choose(invocation.reader, wanted), said, rate, dry_run=dry_run)
