@@ -21,8 +21,8 @@ from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS
 from mainspring.domain.runs.log_chunk import pack_lines
 from mainspring.domain.triggers.event_sources import EventSource
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.people import make_token
+from mainspring.service.access.people import make_token
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.audit_chain import FIRST, row_hash
 from mainspring.store.base import Rows
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
@@ -218,7 +218,10 @@ def _announce(store: ProcessStore, names: list[str], now: int) -> None:
 
 
 def _token(store: ProcessStore, clock: Clock, name: str, automations: list[str] | None) -> str:
-    act, role = act_of(Actor.cli("bench", "here"), clock), Role.ADMIN if automations is None else Role.OPERATOR
+    act, role = (
+        operation_context(Actor.cli("bench", "here"), clock),
+        Role.ADMIN if automations is None else Role.OPERATOR,
+    )
     return make_token(store, name, role, automations, None, clock=clock, act=act)
 
 

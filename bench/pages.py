@@ -21,7 +21,7 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.dashboard.page_table import PAGES
 
 GOAL_MS = 50
 _GOAL_KIB = 150

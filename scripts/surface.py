@@ -13,6 +13,7 @@ import click
 import mainspring
 import mainspring.app.api_errors  # their errors belong to the list
 import mainspring.store.base
+from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
 from mainspring.cli.flags import make_global_options
@@ -35,8 +36,7 @@ from mainspring.domain.states import (
     RunState,
     SessionState,
 )
-from mainspring.operations.metrics.series import HELP
-from mainspring.web.api.document import document
+from mainspring.web.api.document import build_document
 from mainspring.web.api.table import ROUTES
 
 STATES = (
@@ -61,7 +61,7 @@ def surface() -> Iterator[str]:
     yield from (f"monitor {monitor.kind.value}{settings(monitor.tuning)}" for monitor in MONITORS.values())
     yield from (f"check {name}" for name in checks_by_name())
     yield from (f"metric {name}" for name in HELP)
-    yield from api(document(ROUTES, "0"))
+    yield from api(build_document(ROUTES, "0"))
 
 
 def commands(group: click.Group, before: str = "") -> Iterator[str]:

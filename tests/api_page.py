@@ -6,9 +6,9 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from mainspring.web.api.problem import CODES
+from mainspring.web.api.response_types import Page
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.schema_names import SCHEMA_NAMES
-from mainspring.web.api.shape import Page
 from mainspring.web.api.table import ROUTES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "api.md"

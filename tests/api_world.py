@@ -17,22 +17,22 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web.api.asked import own_command
-from mainspring.web.api.call import Site
-from mainspring.web.api.document import document
-from mainspring.web.api.door import Api, told
-from mainspring.web.api.problem import problem
+from mainspring.web.api.api_asgi import ApiApp, problem_response
+from mainspring.web.api.call import HandlerContext
+from mainspring.web.api.document import build_document
+from mainspring.web.api.problem import build_problem
+from mainspring.web.api.request_parsing import scope_command_id
 from mainspring.web.api.route import BASE
-from mainspring.web.api.table import ROUTES, find
-from mainspring.web.gate import Key
+from mainspring.web.api.table import ROUTES, find_route
+from mainspring.web.auth.authenticator import CredentialKey
 from tests.contract.store.clock import FakeClock
 
 PARAMETERS = {
@@ -54,7 +54,7 @@ VISITORS = {
 @cache
 def schema_of(path: str, method: str) -> Any:
     """Return what checks an answer of this route by the document."""
-    whole = document(ROUTES, "1")
+    whole = build_document(ROUTES, "1")
     schema = whole["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
     return jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
 
@@ -67,12 +67,12 @@ class NamedGate:
 
     async def visitor(self, request: Request) -> Visitor | Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return self.visitors.get(token) or told(problem(401, "unauthenticated", "who?"))
+        return self.visitors.get(token) or problem_response(build_problem(401, "unauthenticated", "who?"))
 
-    def key(self, request: Request) -> Key | None:
-        return Key(request.headers.get("authorization", "").removeprefix("Bearer "), is_token=True)
+    def key(self, request: Request) -> CredentialKey | None:
+        return CredentialKey(request.headers.get("authorization", "").removeprefix("Bearer "), is_token=True)
 
-    def still(self, keys: Collection[Key]) -> dict[Key, Visitor]:
+    def still(self, keys: Collection[CredentialKey]) -> dict[CredentialKey, Visitor]:
         return {key: self.visitors[key.hash] for key in keys if key.hash in self.visitors}
 
 
@@ -82,10 +82,10 @@ class ApiWorld:
     def __init__(self, store: ProcessStore, clock: FakeClock, sealing: Sealing = PLAIN_SEALING) -> None:
         self.store, self.clock, self.sealing = store, clock, sealing
         self.gate = NamedGate()
-        self.site = Site(store, sealing, Settings(), clock)
-        self.serve(Api(self.gate, self.site))
+        self.site = HandlerContext(store, sealing, Settings(), clock)
+        self.serve(ApiApp(self.gate, self.site))
 
-    def serve(self, api: Api) -> None:
+    def serve(self, api: ApiApp) -> None:
         """Ask this one from here on."""
         self.api = api
         transport = httpx2.ASGITransport(api)
@@ -94,7 +94,7 @@ class ApiWorld:
     async def ask(self, method: str, path: str, *, who: str = "ann", **options: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {who}", **options.pop("headers", {})}
         answer = await self.client.request(method, f"{BASE}{path}", headers=headers, **options)
-        found = find(answer.request.url.raw_path.partition(b"?")[0]).routes.get(method)
+        found = find_route(answer.request.url.raw_path.partition(b"?")[0]).routes.get(method)
         if answer.status_code == 200 and found is not None:  # whatever is answered is what the document says
             schema_of(f"{BASE}{found.path}", method.lower()).validate(answer.json())
         return answer
@@ -111,7 +111,7 @@ class ApiWorld:
         return found.json()
 
     def begin(self, definition: Definition = PAY, data: bytes = b'{"amount":1}') -> str:
-        act = act_of(Actor.cli("ann", "box"), self.clock)
+        act = operation_context(Actor.cli("ann", "box"), self.clock)
         return start(self.store, self.clock, definition, data, act=act, sealing=self.sealing).run
 
     def claim(self) -> Any:
@@ -125,7 +125,7 @@ class ApiWorld:
 
 def own(key: str, who: str = "ann") -> str:
     """Return the command id that a visitor's Idempotency-Key becomes."""
-    return own_command(key, VISITORS[who], FakeClock())
+    return scope_command_id(key, VISITORS[who], FakeClock())
 
 
 def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[TriggerRow, ...] = ()) -> None:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import sync_playwright
 
-from mainspring.web.connection import ConnectionLimits
-from mainspring.web.listening import listen, server
+from mainspring.web.server.connection import ConnectionLimits
+from mainspring.web.server.http_server import build_server, open_socket
 from tests.free_port import free_port
 
 CHROMIUM = shutil.which("chromium")
@@ -28,8 +28,8 @@ FLAGS = [
 def served(app, port=None):
     """Serve an application on loopback; yield its address."""
     port = free_port() if port is None else port
-    listener = listen(f"127.0.0.1:{port}", "web.bind")
-    running = server(app, ConnectionLimits(100, 100))
+    listener = open_socket(f"127.0.0.1:{port}", "web.bind")
+    running = build_server(app, ConnectionLimits(100, 100))
     thread = threading.Thread(target=lambda: running.run(sockets=[listener]), daemon=True)
     thread.start()
     try:

@@ -16,7 +16,7 @@ from mainspring.domain.triggers.webhooks.verifier import (
 )
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.triggers.trigger_cache import CachedTrigger
-from mainspring.web.hook_table import Hook
+from mainspring.web.webhooks.webhook_table import WebhookEntry
 
 _LOCAL = "#/$defs/"
 _PARTS = "#/components/schemas/"
@@ -64,7 +64,7 @@ _REFUSALS = {
 }
 
 
-def openapi(hooks: Iterable[Hook], url: str, version: str) -> dict[str, Any]:
+def openapi(hooks: Iterable[WebhookEntry], url: str, version: str) -> dict[str, Any]:
     """Return the document of these webhooks; `url` = where senders reach the listener."""
     ordered = sorted(hooks, key=lambda hook: hook.webhook.path)
     parts: dict[str, Any] = {"Problem": _PROBLEM, "Ids": _IDS}
@@ -82,7 +82,7 @@ def openapi(hooks: Iterable[Hook], url: str, version: str) -> dict[str, Any]:
     }
 
 
-def _operation(hook: Hook, parts: dict[str, Any]) -> dict[str, Any]:
+def _operation(hook: WebhookEntry, parts: dict[str, Any]) -> dict[str, Any]:
     schema = _data_schema(hook.known) or {}
     prefix = hook.trigger.replace("/", ".").replace("#", "-")
     for name, part in schema.pop("$defs", {}).items():
@@ -132,7 +132,7 @@ def _moved(value: Any, prefix: str) -> Any:
     return value
 
 
-def _scheme(hook: Hook) -> dict[str, Any]:
+def _scheme(hook: WebhookEntry) -> dict[str, Any]:
     prefix = hook.trigger.replace("/", ".").replace("#", "-")
     if isinstance(hook.webhook.verify, UnsignedVerifier):
         return {}

@@ -21,10 +21,10 @@ from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web.connection import ConnectionLimits
-from mainspring.web.hook_door import HookDoor
-from mainspring.web.hook_listener import KEEP_ALIVE_S, LONGEST_HEAD
-from mainspring.web.hooks import Hooks
+from mainspring.web.server.connection import ConnectionLimits
+from mainspring.web.webhooks.webhook_asgi import WebhookApp
+from mainspring.web.webhooks.webhook_intake import WebhookIntake
+from mainspring.web.webhooks.webhook_listener import KEEP_ALIVE_S, LONGEST_HEAD
 from tests.hook_samples import NOW_AT, SECRET, STANDARD_SECRET, Request
 
 ENV = {"MAINSPRING_SECRET_S": SECRET, "MAINSPRING_SECRET_STD": STANDARD_SECRET}
@@ -154,8 +154,8 @@ class World:
             project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=SecretStore(None, ENV)),
         )  # fmt: skip
         self.process = process
-        self.door = HookDoor(process)
-        self.app = Hooks(self.door, HooksSettings(**settings), SecretStore(None, ENV))
+        self.door = WebhookIntake(process)
+        self.app = WebhookApp(self.door, HooksSettings(**settings), SecretStore(None, ENV))
         self.keeping = loop.create_task(self.door.keep())
 
     async def open(self) -> None:

@@ -21,7 +21,7 @@ from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.values.event import Event
 from mainspring.engine.definitions.trigger_draft import FLOW_CONTROL_OPTIONS, TRIGGER_KINDS
-from mainspring.insight.judging import rule_text
+from mainspring.insight.incidents.findings import format_rule
 from mainspring.web.api.table import ROUTES
 from tests import api_page
 
@@ -171,7 +171,7 @@ def test_monitor_page_explains_every_monitor():
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]
         assert monitor.line in body
-        assert f"*Verdict:* {rule_text(monitor.rule)}\n" in body
+        assert f"*Verdict:* {format_rule(monitor.rule)}\n" in body
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert told == defaults

@@ -15,12 +15,12 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from mainspring.alerting.inputs.facts import AT_ONCE, FactsReader
 from mainspring.app.alerting.watcher import make_evaluation
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
-from mainspring.operations.facts import AT_ONCE, FactsReader
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.sqlite.store import SqliteStore
 

@@ -17,7 +17,7 @@ from mainspring.domain.states import RunState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.store.commands.sessions import Bury
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.views import RunStory, RunView
@@ -71,7 +71,7 @@ class Engine:
         return await self.app.do(lambda store, said: act(store, self.reads, *args, act=said, **kwargs))
 
     async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
-        await self.act(mending.give_result, _id(run), data, step=step, sealing=self.app.sealing)
+        await self.act(run_recovery.give_result, _id(run), data, step=step, sealing=self.app.sealing)
 
     async def pass_time(self, span: timedelta) -> None:
         """Let a fake clock go on and look for what is due."""

@@ -5,10 +5,10 @@ import asyncio
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.service import people
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.access import people
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web.assets import Assets
+from mainspring.web.pages.assets import Assets
 from tests import slow_clients
 from tests.acceptance.test_roles import Site
 
@@ -36,9 +36,18 @@ class Attacked:
         try:
             ana = Actor.web("ana")
             people.add_person(
-                store, "ana", Role.ADMIN, None, PASSWORD, clock=clock, act=act_of(ana, clock), cost=ScryptCost(log_n=4)
+                store,
+                "ana",
+                Role.ADMIN,
+                None,
+                PASSWORD,
+                clock=clock,
+                act=operation_context(ana, clock),
+                cost=ScryptCost(log_n=4),
             )
-            return people.make_token(store, "bot", Role.VIEWER, None, None, clock=clock, act=act_of(ana, clock))
+            return people.make_token(
+                store, "bot", Role.VIEWER, None, None, clock=clock, act=operation_context(ana, clock)
+            )
         finally:
             store.close()
 

@@ -10,8 +10,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.service import people
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.access import people
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.sqlite.store import SqliteStore
 from tests.acceptance.test_roles import Site
 
@@ -24,7 +24,7 @@ def token_of(path: Path) -> str:
     store = SqliteStore(path, clock=clock)
     store.open()
     try:
-        act = act_of(Actor.web("ana"), clock)
+        act = operation_context(Actor.web("ana"), clock)
         return people.make_token(store, "deploy-bot", Role.OPERATOR, None, None, clock=clock, act=act)
     finally:
         store.close()

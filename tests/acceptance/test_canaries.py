@@ -3,10 +3,10 @@
 import json
 import sys
 
+from mainspring.alerting.metrics.figures_reader import FiguresReader
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
-from mainspring.operations.metrics.figures_reader import FiguresReader
-from mainspring.web.exposition import exposition
+from mainspring.web.exposition import render_exposition
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.wrapping import Place
 from tests.secret_encodings import CANARY, encodings, leaks
@@ -48,7 +48,7 @@ def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> N
         sinks[words] = (shown.stdout + shown.stderr).decode()
     store = make_store(place.store, clock=SystemClock(), deliver=lambda answers: None)
     store.open()
-    sinks["metrics"] = exposition(FiguresReader(place.store, {}).read(store.reader, SystemClock().now()))
+    sinks["metrics"] = render_exposition(FiguresReader(place.store, {}).read(store.reader, SystemClock().now()))
     store.close()
     for path in (*place.store.parent.rglob("*"), *place.spool.rglob("*")):
         if path.is_file():

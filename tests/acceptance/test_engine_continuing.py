@@ -9,7 +9,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.store.reads.automations import counted_between
 from tests.acceptance.engine_world import World
 
@@ -147,7 +147,7 @@ async def test_what_a_person_let_be_done_again_is_not_healed(tmp_path, chosen):
         if chosen is None:
             await engine.app.retry(run.id)
         else:
-            await engine.act(mending.retry_from, run.id, chosen)
+            await engine.act(run_recovery.retry_from, run.id, chosen)
         await engine.until(run, RunState.SUCCEEDED)
         reader = engine.working.store.reader
         assert counted_between(reader, engine.view(run).automation, 0, 2**63 - 1).healed == 0
@@ -225,7 +225,7 @@ async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
         await engine.app.signal(run.id, "go")
         await engine.until(run, RunState.NEEDS_ATTENTION)
         outside.broken.clear()
-        await engine.act(mending.retry_from, run.id, f"{chosen}#1")
+        await engine.act(run_recovery.retry_from, run.id, f"{chosen}#1")
         if chosen == "before":
             await engine.until(kid.id, RunState.CANCELLED)
             await engine.app.signal(run.id, "go")
@@ -286,7 +286,7 @@ async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_asked_
         assert "may or may not" in view.failure.message
         assert "died" not in view.failure.message
         assert outside.done["charge"] == 1
-        await engine.act(mending.run_again, run.id)
+        await engine.act(run_recovery.run_again, run.id)
         await engine.until(run, RunState.SUCCEEDED)
     assert outside.done["charge"] == 2
 

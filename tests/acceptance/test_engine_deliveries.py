@@ -9,7 +9,7 @@ import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.store.effects import EarlierAttemptError
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
@@ -144,7 +144,7 @@ async def test_step_in_doubt_can_be_run_again_under_its_old_key(tmp_path):
     async with world.engine(registry) as engine:
         await world.bury(engine, session)
         await engine.until(run, RunState.NEEDS_ATTENTION)
-        await engine.act(mending.run_again, run)
+        await engine.act(run_recovery.run_again, run)
         view = await engine.until(run, RunState.SUCCEEDED)
     assert view.result == b"10"
     assert len(target.keys) == 2

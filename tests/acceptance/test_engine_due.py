@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import run as acts
+from mainspring.service.runs import run as acts
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio

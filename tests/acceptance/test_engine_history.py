@@ -10,7 +10,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from tests.acceptance.engine_world import REPLAYING, World
 
 pytestmark = pytest.mark.asyncio
@@ -116,7 +116,7 @@ async def test_accepted_drift_keeps_the_saved_result(tmp_path):
     async with world.engine(registry) as engine:
         await engine.app.signal(run, "go", "!")
         await engine.until(run, RunState.NEEDS_ATTENTION)
-        await engine.act(mending.accept_drift, run)
+        await engine.act(run_recovery.accept_drift, run)
         view = await engine.until(run, RunState.SUCCEEDED)
     assert view.result == b'"AB!"'
     assert calls.names == ["a", "b"]
@@ -130,7 +130,7 @@ async def test_drifted_step_can_be_run_again_with_its_new_input(tmp_path):
     async with world.engine(registry) as engine:
         await engine.app.signal(run, "go", "!")
         await engine.until(run, RunState.NEEDS_ATTENTION)
-        await engine.act(mending.run_again, run)
+        await engine.act(run_recovery.run_again, run)
         view = await engine.until(run, RunState.SUCCEEDED, RunState.WAITING)
         if view.state is RunState.WAITING:  # the signal was asked for after the step: superseded with it
             await engine.app.signal(run, "go", "!")
@@ -207,7 +207,7 @@ async def test_run_continued_from_a_step_opens_a_generation(tmp_path):
         run = await engine.start(work)
         await engine.until(run, RunState.FAILED)
         fail = False
-        await engine.act(mending.retry_from, run.id, "b")
+        await engine.act(run_recovery.retry_from, run.id, "b")
         view = await engine.until(run, RunState.SUCCEEDED)
         story = engine.story(run)
     assert calls.names == ["a", "b", "b"]
@@ -367,7 +367,7 @@ async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
         run = await engine.start(pair)
         await engine.until(run, RunState.FAILED)
         broken = False
-        await engine.act(mending.retry_from, run.id, "fast")
+        await engine.act(run_recovery.retry_from, run.id, "fast")
         await engine.until(run, RunState.SUCCEEDED)
         assert await run.result() == ["slow is done", "fast is done"]
     assert calls == ["slow", "clean up", "slow"]

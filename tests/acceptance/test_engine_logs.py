@@ -16,7 +16,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.service.lines import lines_of
+from mainspring.service.runs.log_lines import read_lines
 from mainspring.store.reads.logs import parts_of
 from tests.acceptance import log_steps
 from tests.acceptance.engine_world import World
@@ -33,7 +33,7 @@ def place(request, tmp_path):
 
 
 def lines(engine, run, sealing=PLAIN_SEALING):
-    return lines_of(parts_of(engine.working.store.reader, run.id), RowUnsealer(sealing))
+    return read_lines(parts_of(engine.working.store.reader, run.id), RowUnsealer(sealing))
 
 
 @pytest.mark.parametrize("isolate", ["loop", "thread", "process"])

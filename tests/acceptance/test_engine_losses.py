@@ -10,12 +10,12 @@ import mainspring as ms
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight.explained import explained
-from mainspring.insight.steps import lines_of
-from mainspring.service.lines import lines_of as written_in
+from mainspring.insight.runs.steps import list_step_lines
+from mainspring.insight.runs.stored_explanation import explain_run
+from mainspring.service.runs.log_lines import read_lines as written_in
 from mainspring.store.reads.logs import parts_of
 from mainspring.store.reads.runs import outline
-from mainspring.web.dashboard.run_summary import summary_of
+from mainspring.web.dashboard.runs.run_summary import build_summary
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
@@ -53,7 +53,7 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
         await engine.until(handle.id, RunState.WAITING)
         reader, now, heir = engine.working.store.reader, engine.app.clock.now(), engine.working.store.session
         story = outline(reader, handle.id)
-        told = explained(reader, story, now, "UTC")
+        told = explain_run(reader, story, now, "UTC")
         (sentence,) = [line for line in told.what if "died" in line]
         for part in (
             f"app process {os.getpid()} on {socket.gethostname()} (session {dead}) died, last heard of at",
@@ -62,7 +62,7 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
             f"(session {heir}) continued it after",
         ):
             assert part in sentence
-        assert sentence in summary_of(story, told, lines_of(story)).what
+        assert sentence in build_summary(story, told, list_step_lines(story)).what
         await engine.app.signal(handle.id, "end", 7)
         await engine.until(handle.id, RunState.SUCCEEDED)
 

@@ -14,7 +14,7 @@ from mainspring.domain.states import RunState
 from mainspring.engine.attempts.step_context import NotInStepError
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.store import failpoints
 from mainspring.store.reads.outbox import list_messages_of
 from tests.acceptance import engine_steps
@@ -160,7 +160,7 @@ async def test_new_generation_sends_anew(place):
         run = await engine.start(two)
         await engine.until(run, RunState.FAILED)
         fails.clear()
-        await engine.act(mending.retry_from, run.id, "first#1")
+        await engine.act(run_recovery.retry_from, run.id, "first#1")
         await engine.until(run, RunState.SUCCEEDED)
         assert sent(engine, run) == [id_of(run, "first#1"), id_of(run, "first#1", generation=1)]
 

@@ -5,11 +5,11 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight.explained import explained
-from mainspring.insight.steps import lines_of
-from mainspring.service import mending
+from mainspring.insight.runs.steps import list_step_lines
+from mainspring.insight.runs.stored_explanation import explain_run
+from mainspring.service.runs import run_recovery
 from mainspring.store.reads.runs import outline
-from mainspring.web.dashboard.run import step_rows
+from mainspring.web.dashboard.runs.run import list_step_rows
 from tests.acceptance.engine_world import World
 
 pytestmark = pytest.mark.asyncio
@@ -21,7 +21,7 @@ def place(request, tmp_path):
 
 
 def states(story):
-    return {line.state for line in lines_of(story) if line.superseded is None}
+    return {line.state for line in list_step_lines(story) if line.superseded is None}
 
 
 async def test_finished_run_of_many_items_shows_no_step_retrying(place):
@@ -44,10 +44,10 @@ async def test_finished_run_of_many_items_shows_no_step_retrying(place):
         now = engine.app.clock.now()
         seen = outline(engine.working.store.reader, handle.id)
         assert states(seen) == states(engine.story(handle)) == {"succeeded"}
-        rows = step_rows([line for line in lines_of(seen) if line.superseded is None], now, {})
+        rows = list_step_rows([line for line in list_step_lines(seen) if line.superseded is None], now, {})
         assert {row["line"].state for row in rows} == {"succeeded"}
-        assert "retr" not in " ".join(explained(engine.working.store.reader, seen, now, "UTC").what)
-        retried = [line for line in lines_of(engine.story(handle)) if len(line.tries) == 2]
+        assert "retr" not in " ".join(explain_run(engine.working.store.reader, seen, now, "UTC").what)
+        retried = [line for line in list_step_lines(engine.story(handle)) if len(line.tries) == 2]
         assert len(retried) == 40
 
 
@@ -75,11 +75,11 @@ async def test_attempts_of_a_generation_that_counts_no_more_belong_to_its_outcom
         handle = await engine.start(work)
         await engine.until(handle, RunState.FAILED)
         ready.append(True)
-        await engine.act(mending.retry_from, handle.id, "first")
+        await engine.act(run_recovery.retry_from, handle.id, "first")
         await engine.until(handle, RunState.SUCCEEDED)
         for story in (engine.story(handle), outline(engine.working.store.reader, handle.id)):
             assert states(story) == {"succeeded"}
-            old = [line for line in lines_of(story) if line.superseded is not None]
+            old = [line for line in list_step_lines(story) if line.superseded is not None]
             assert {(line.name, line.state, len(line.tries)) for line in old} == {
                 ("first", "succeeded", 2),
                 ("second", "failed", 1),
@@ -103,5 +103,5 @@ async def test_step_that_was_to_be_tried_again_is_not_retrying_once_its_run_was_
         await engine.until(handle, RunState.RETRYING)
         await engine.app.cancel(handle.id)
         await engine.until(handle, RunState.CANCELLED)
-        lines = lines_of(engine.story(handle))
+        lines = list_step_lines(engine.story(handle))
         assert [line.state for line in lines if line.kind == "step"] == ["cancelled"]

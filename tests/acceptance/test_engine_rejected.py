@@ -6,15 +6,15 @@ import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.errors import ConflictError, ValueRefusedError
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.inputs import RejectedMessage
 from mainspring.domain.runs.journal import FactKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight.explained import explained
-from mainspring.operations.facts import FactsReader
-from mainspring.service import mending, run, signal
+from mainspring.insight.runs.stored_explanation import explain_run
+from mainspring.service.runs import run, run_recovery, signal
 from mainspring.store.commands.inbox import Deliver
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
@@ -41,7 +41,7 @@ class Wide(msgspec.Struct):
 
 def explain(engine, handle):
     story = engine.story(handle)
-    return explained(engine.working.store.reader, story, engine.app.clock.now(), "UTC")
+    return explain_run(engine.working.store.reader, story, engine.app.clock.now(), "UTC")
 
 
 def rejected(engine, handle):
@@ -300,7 +300,7 @@ async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settin
             assert f"mainspring runs retry {one.id}" in commands
             assert f"mainspring runs retry {one.id} --from-step n" in commands
             assert not any("--accept" in command for command in commands)
-        await engine.act(mending.retry_from, other.id, "n")
+        await engine.act(run_recovery.retry_from, other.id, "n")
         await engine.until(other, RunState.WAITING)
         await engine.app.signal(other.id, "n", True)
         await engine.app.signal(other.id, "go")

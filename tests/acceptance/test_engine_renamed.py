@@ -15,7 +15,7 @@ import mainspring as ms
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.module_loader import load_module
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import Engine, World
 from tests.acceptance.step_record import DONE
@@ -212,7 +212,7 @@ async def test_a_renamed_branch_stops_the_run(shop):
     async with shop.world.engine(shop.release(HEAD + BRANCH.replace("pay()", "settle()"))[0]) as engine:
         view = await shop.continue_in(engine)
         assert view.state is RunState.NEEDS_ATTENTION, DONE
-        await engine.act(mending.rename_step, shop.run, "pay=settle")
+        await engine.act(run_recovery.rename_step, shop.run, "pay=settle")
         await engine.until(shop.run, RunState.SUCCEEDED)
     assert DONE == ["reserve", "charge", "ship"]
 
@@ -268,7 +268,7 @@ async def test_a_step_that_a_person_maps_keeps_its_saved_result(shop, where):
     registry = await stopped_by_rename(shop, BODIES[where])
     done = list(DONE)
     async with shop.world.engine(registry) as engine:
-        await engine.act(mending.rename_step, shop.run, "charge=charge_card")
+        await engine.act(run_recovery.rename_step, shop.run, "charge=charge_card")
         view = await engine.until(shop.run, RunState.SUCCEEDED, RunState.NEEDS_ATTENTION)
     assert view.state is RunState.SUCCEEDED, view.failure
     assert done + (["charge"] * 2 if where == "loop" else ["ship"]) == DONE
@@ -278,7 +278,7 @@ async def test_a_step_that_a_person_accepts_as_gone_is_kept_and_the_new_one_runs
     """Accepting says that the two are not the same."""
     registry = await stopped_by_rename(shop)
     async with shop.world.engine(registry) as engine:
-        await engine.act(mending.accept_drift, shop.run, step="charge")
+        await engine.act(run_recovery.accept_drift, shop.run, step="charge")
         await engine.until(shop.run, RunState.SUCCEEDED)
         kept = [o for o in engine.story(shop.run).outcomes if o.name == "charge"]
     assert [o.superseded for o in kept] == [None]
@@ -289,7 +289,7 @@ async def test_a_renamed_step_can_be_run_again(shop):
     """It, and what was asked for after it, belongs to an older generation then."""
     registry = await stopped_by_rename(shop)
     async with shop.world.engine(registry) as engine:
-        await engine.act(mending.run_again, shop.run, step="charge")
+        await engine.act(run_recovery.run_again, shop.run, step="charge")
         await engine.until(shop.run, RunState.SUCCEEDED)
         old = [o for o in engine.story(shop.run).outcomes if o.name == "charge"]
     assert [o.superseded for o in old] == [1]
@@ -301,12 +301,12 @@ async def test_a_mapping_must_name_the_step_at_which_the_run_stopped(shop):
     registry = await stopped_by_rename(shop)
     async with shop.world.engine(registry) as engine:
         with pytest.raises(ms.MainspringError, match="reserve=charge_card") as caught:
-            await engine.act(mending.rename_step, shop.run, "reserve=charge_card")
+            await engine.act(run_recovery.rename_step, shop.run, "reserve=charge_card")
         assert "charge=charge_card" in (caught.value.hint or "")
         other = await engine.start(registry.get("order"))
         await engine.until(other, RunState.WAITING)
         with pytest.raises(ms.MainspringError, match="did not stop for a renamed step"):
-            await engine.act(mending.rename_step, other.id, "charge=charge_card")
+            await engine.act(run_recovery.rename_step, other.id, "charge=charge_card")
 
 
 async def test_the_code_itself_may_say_that_a_step_was_renamed_or_is_gone(shop):
@@ -337,7 +337,7 @@ async def test_runs_that_stopped_for_one_pair_are_decided_together(shop):
             await engine.app.signal(run, "go", 1)
             await engine.until(run, RunState.NEEDS_ATTENTION)
         answer = await engine.app.do(
-            lambda store, act: mending.decide_renamed_each(
+            lambda store, act: run_recovery.decide_renamed_each(
                 store, engine.reads, runs, "map", "charge=charge_card", act=act
             )
         )
@@ -375,7 +375,7 @@ async def order(run: ms.Run) -> str:
     async with shop.world.engine(renamed) as engine:
         view = await engine.until(run.id, RunState.NEEDS_ATTENTION)
         assert "'charge'" in view.failure.message
-        await engine.act(mending.rename_step, run.id, "charge=charge_card")
+        await engine.act(run_recovery.rename_step, run.id, "charge=charge_card")
         await engine.until(run.id, RunState.SUCCEEDED)
     assert len(DONE) == 2
     assert len(set(DONE)) == 1
@@ -486,14 +486,14 @@ async def test_a_renamed_step_whose_result_a_person_gave_stops_the_run(shop, err
     registry = await stopped_by_given_result(shop, error)
     done = list(DONE)
     async with shop.world.engine(registry) as engine:
-        await engine.act(mending.rename_step, shop.run, "charge=charge_card")
+        await engine.act(run_recovery.rename_step, shop.run, "charge=charge_card")
         await engine.until(shop.run, RunState.SUCCEEDED)
         (given,) = [o for o in engine.story(shop.run).outcomes if o.ident == "charge#1" and o.superseded is None]
     assert given.output == b'"by hand"'
     assert [*done, "ship"] == DONE
 
 
-@pytest.mark.parametrize("act", [mending.accept_drift, mending.run_again, mending.retry_from])
+@pytest.mark.parametrize("act", [run_recovery.accept_drift, run_recovery.run_again, run_recovery.retry_from])
 async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_for(shop, act):
     """Each act that is suggested works."""
     registry = await stopped_by_given_result(shop, 'RuntimeError("in doubt")')
@@ -516,16 +516,16 @@ async def test_a_renamed_step_that_a_person_told_to_run_again_keeps_its_key(shop
         await engine.until(shop.run, RunState.NEEDS_ATTENTION)
     registry, _ = shop.release(RENAMED.sub("charge_card", head + text))
     async with shop.world.engine(registry) as engine:
-        await engine.act(mending.run_again, shop.run, step="charge")
+        await engine.act(run_recovery.run_again, shop.run, step="charge")
         view = await engine.when(lambda: engine.view(shop.run), lambda view: view.reason == FailureReason.DRIFT)
         assert (view.state, len(DONE)) == (RunState.NEEDS_ATTENTION, 2)
-        await engine.act(mending.rename_step, shop.run, "charge=charge_card")
+        await engine.act(run_recovery.rename_step, shop.run, "charge=charge_card")
         await engine.app.signal(shop.run, "go", 1)
         await engine.until(shop.run, RunState.SUCCEEDED)
     assert [name for name in DONE if name.startswith("charge ")] == [DONE[1]] * 2
 
 
-@pytest.mark.parametrize("act", [mending.accept_drift, mending.run_again, mending.retry_from])
+@pytest.mark.parametrize("act", [run_recovery.accept_drift, run_recovery.run_again, run_recovery.retry_from])
 @pytest.mark.parametrize("begun", ["marked step", "child under way", "branch"])
 async def test_each_act_that_is_suggested_works_where_nothing_is_saved(shop, act, begun):
     """The step has a start mark alone, or the child has not ended; a branch is named by its coroutine."""

@@ -11,7 +11,7 @@ import tenacity
 import mainspring as ms
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
 
@@ -132,7 +132,7 @@ async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_d
         if from_step is None:
             await engine.app.retry(run.id)
         else:
-            await engine.act(mending.retry_from, run.id, from_step)
+            await engine.act(run_recovery.retry_from, run.id, from_step)
         await engine.until(run, RunState.SUCCEEDED)
         assert engine.story(run).checkpoints == {}
     assert found == [None, 1 if from_step is None else None]
@@ -169,7 +169,7 @@ async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tm
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(work)
         await engine.until(run, RunState.FAILED)
-        await engine.act(mending.retry_from, run.id, "first#1")
+        await engine.act(run_recovery.retry_from, run.id, "first#1")
         await engine.until(run, RunState.SUCCEEDED)
     assert list(found.values()) == [None, None]
 

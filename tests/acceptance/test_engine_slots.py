@@ -10,7 +10,7 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service import backfill as service
 from mainspring.service.automation import pause, resume
-from mainspring.service.bulk import Due
+from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.store.reads.status import slots
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, World
@@ -164,8 +164,8 @@ async def test_slots_go_on_while_a_backfill_stands_in_line(tmp_path):
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, stays=True, overlap="skip"), AT_ONCE) as engine:
         reads, now = engine.reads, clock.now()
-        found = service.past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
-        later = Due(now + 5_400_000)
+        found = service.list_past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
+        later = BulkDueTimes(now + 5_400_000)
         answer = await engine.app.do(
             lambda store, act: service.backfill(store, reads, clock, "ring", found, act=act, due=later)
         )

@@ -10,7 +10,7 @@ import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import bulk, chosen, mending
+from mainspring.service.runs import bulk, run_recovery, run_selection
 from mainspring.store.commands.sessions import Bury
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.booking import Ledger, booking
@@ -84,7 +84,7 @@ async def test_drifted_run_is_taken_back_with_what_it_did(tmp_path):
         run = await halted(engine, registry.get("trip"))
     changed = trip_of(ledger, first="x")
     async with world.engine(changed) as engine:
-        await engine.act(mending.run_again, run.id, step="c")
+        await engine.act(run_recovery.run_again, run.id, step="c")
         view = await engine.until(run, RunState.NEEDS_ATTENTION)
         assert view.reason == FailureReason.DRIFT
         await engine.app.cancel(run.id)
@@ -338,7 +338,7 @@ async def test_what_superseded_generations_did_is_taken_back_too(tmp_path):
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo")
     async with World(tmp_path).engine(registry) as engine:
         run = await halted(engine, trip)
-        await engine.act(mending.retry_from, run.id, "b")
+        await engine.act(run_recovery.retry_from, run.id, "b")
         await engine.when(lambda: engine.view(run), lambda v: v.generation == 1 and v.reason is not None)
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
@@ -372,7 +372,9 @@ async def test_hundreds_of_stopped_runs_are_taken_back_by_one_filter(tmp_path):
         await engine.when(lambda: count(RunState.NEEDS_ATTENTION), lambda found: found == len(runs))
 
         def cancel_all(store: Any, act: Any) -> bulk.BulkAnswer:
-            found = chosen.select(engine.reads, chosen.RunFilter(states=(RunState.NEEDS_ATTENTION,)))
+            found = run_selection.select_run_ids(
+                engine.reads, run_selection.RunFilter(states=(RunState.NEEDS_ATTENTION,))
+            )
             return bulk.cancel_each(store, found, act=act)
 
         answer = await engine.app.do(cancel_all)

@@ -179,13 +179,13 @@ async def test_undo_covers_steps_of_superseded_generations(tmp_path):
         await run.rollback("no")
 
     registry, trip = booking(ledger, last)
-    from mainspring.service import mending
+    from mainspring.service.runs import run_recovery
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         fail = False
-        await engine.act(mending.retry_from, run.id, "b")
+        await engine.act(run_recovery.retry_from, run.id, "b")
         await engine.when(lambda: engine.view(run), lambda v: v.reason == FailureReason.ROLLED_BACK)
     assert ledger.lines[:3] == ["a", "b", "b"]
     assert sorted(ledger.lines[3:]) == ["-a:A", "-b:B", "-b:B"]

@@ -10,8 +10,8 @@ import mainspring as ms
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight import undone
-from mainspring.service import mending
+from mainspring.insight.runs import rollback_status
+from mainspring.service.runs import run_recovery
 from tests.acceptance.booking import Ledger, booking
 from tests.acceptance.engine_world import Engine, World
 
@@ -108,7 +108,7 @@ async def test_step_of_an_earlier_generation_that_still_counts_is_taken_back_onc
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
-        await again(engine, run, engine.act(mending.retry_from, run.id, "b"))
+        await again(engine, run, engine.act(run_recovery.retry_from, run.id, "b"))
         await engine.app.cancel(run.id, undo=True)
         await engine.until(run, RunState.CANCELLED)
     assert keys.undone == ["b", "a", "b"]
@@ -124,7 +124,7 @@ async def test_undo_in_a_later_generation_took_back_what_counted_then(tmp_path):
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         keys.rolls = True
-        await again(engine, run, engine.act(mending.retry_from, run.id, "b"))
+        await again(engine, run, engine.act(run_recovery.retry_from, run.id, "b"))
         assert keys.undone == ["b", "a", "b"]
         view = await again(engine, run, engine.app.retry(run.id))
     assert view.generation == 2
@@ -140,8 +140,8 @@ async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path)
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         keys.broken = False
-        assert [o.name for o in undone.runs_again(engine.story(run), "b#1")] == ["a", "between", "b"]
-        await engine.act(mending.retry_from, run.id, "b")
+        assert [o.name for o in rollback_status.list_repeated(engine.story(run), "b#1")] == ["a", "between", "b"]
+        await engine.act(run_recovery.retry_from, run.id, "b")
         await engine.until(run, RunState.SUCCEEDED)
     assert keys.done == ["before", "a", "between", "b", "a", "between", "b"]
 
@@ -154,7 +154,7 @@ async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         keys.broken = False
-        await engine.act(mending.retry_from, run.id, "before")
+        await engine.act(run_recovery.retry_from, run.id, "before")
         await engine.until(run, RunState.SUCCEEDED)
     assert keys.done == ["before", "a", "between", "b"] * 2
 
@@ -270,8 +270,8 @@ async def test_from_a_step_of_a_run_that_was_being_taken_back_goes_forward_again
         await engine.app.cancel(run.id)
         await engine.when(lambda: engine.view(run), lambda v: v.reason == FailureReason.UNDO_FAILED)
         with pytest.raises(ConflictError, match="taken back"):
-            await engine.act(mending.run_again, run.id, step="unsure")
+            await engine.act(run_recovery.run_again, run.id, step="unsure")
         broken = False
-        await engine.act(mending.retry_from, run.id, "unsure")
+        await engine.act(run_recovery.retry_from, run.id, "unsure")
         view = await engine.until(run, RunState.SUCCEEDED)
     assert (view.undoing, keys.done, keys.undone) == (False, ["a", "b", "b"], ["b"])

@@ -12,8 +12,8 @@ from mainspring.domain.states import RunState
 from mainspring.engine.body.request import WAIT_TIMER_SUFFIX
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.insight.steps import lines_of
-from mainspring.insight.waits import waits_for
+from mainspring.insight.runs.steps import list_step_lines
+from mainspring.insight.runs.waits import list_waits
 from mainspring.store.commands.inbox import ExpireWait
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.testing.clock import FakeClock
@@ -336,7 +336,7 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
         run = await engine.start(work)
 
         def waits(kind: str) -> bool:
-            return any(wait["kind"] == kind for wait in waits_for(engine.story(run)))
+            return any(wait["kind"] == kind for wait in list_waits(engine.story(run)))
 
         await engine.when(lambda: waits("timer"), bool)
         await engine.pass_time(timedelta(seconds=60))
@@ -346,7 +346,7 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
         await engine.when(lambda: engine.reads.list_runs(name="child", states=(RunState.WAITING,)).runs, bool)
         await engine.pass_time(timedelta(seconds=20))
         await engine.until(run, RunState.SUCCEEDED)
-        spans = {line.kind: line.took(clock.now()) for line in lines_of(engine.story(run))}
+        spans = {line.kind: line.took(clock.now()) for line in list_step_lines(engine.story(run))}
     assert spans == {"timer": 60_000, "signal": 5_000, "child": 20_000}
 
 
@@ -371,11 +371,11 @@ async def test_event_tells_when_it_was_published(tmp_path, settings):
         await engine.app.publish("early", {})
         await engine.pass_time(timedelta(seconds=10))
         await engine.app.signal(run.id, "go")
-        await engine.when(lambda: waits_for(engine.story(run)), lambda found: [w["name"] for w in found] == ["late"])
+        await engine.when(lambda: list_waits(engine.story(run)), lambda found: [w["name"] for w in found] == ["late"])
         await engine.pass_time(timedelta(seconds=10))
         at.append(datetime.fromtimestamp(clock.now() / 1000, UTC))
         await engine.app.publish("late", {})
-        await engine.when(lambda: waits_for(engine.story(run)), lambda found: [w["name"] for w in found] == ["own"])
+        await engine.when(lambda: list_waits(engine.story(run)), lambda found: [w["name"] for w in found] == ["own"])
         await engine.pass_time(timedelta(seconds=10))
         await engine.app.publish("own", {"at": "noon"})
         assert await run.result(60) == [at[0].isoformat(), at[1].isoformat(), "noon"]

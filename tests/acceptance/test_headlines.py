@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.alerting.inputs.failure_groups import group_failures
 from mainspring.cli.main import run_command_line as cli
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight.error_groups import grouped
-from mainspring.operations.failures import failures_of
+from mainspring.insight.runs.error_groups import group_by_error
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.reads.incidents import untold_faults
 from tests.acceptance.engine_world import LONGEST_S, REPLAYING, World
@@ -76,10 +76,10 @@ def test_headlines_stand_wherever_a_failure_is_shown(place, capsys):
     errors = [row["error"] for row in msgspec.json.decode(listed)]
     assert [bool(re.fullmatch(BODY, errors[0])), bool(re.fullmatch(STEP, errors[1]))] == [True, True]
     store = app.open_store()
-    texts = {group.text for group in grouped(store.reader, (RunState.FAILED,), None, None, None)}
+    texts = {group.text for group in group_by_error(store.reader, (RunState.FAILED,), None, None, None)}
     assert any(re.fullmatch(f"look_up: {STEP}", text) for text in texts)
     assert any(re.fullmatch(BODY, text) for text in texts)
-    faults = {fault.text for fault in failures_of(untold_faults(store.reader), KNOWN_SECRETS.redact).faults}
+    faults = {fault.text for fault in group_failures(untold_faults(store.reader), KNOWN_SECRETS.redact).faults}
     assert faults == texts
     app.close()
 

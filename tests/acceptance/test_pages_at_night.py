@@ -7,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 import mainspring as ms
+from mainspring.alerting.evaluation import Evaluator
 from mainspring.config import Settings
 from mainspring.domain.access.incident_link import LINK_LIFETIME_S, IncidentLinkToken
 from mainspring.domain.clock import SystemClock
@@ -14,14 +15,13 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.operations.watch import Watch
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
 from mainspring.store.reads.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web.assets import Assets
-from mainspring.web.incident_pages import IncidentPages
+from mainspring.web.pages.assets import Assets
+from mainspring.web.pages.incident_pages import IncidentPages
 from tests.acceptance.engine_world import World
 from tests.browser import chromium, served
 
@@ -80,7 +80,7 @@ def site(tmp_path):
     store = SqliteStore(tmp_path / "state.db", clock=clock)
     store.open()
     store.open_session("watcher")
-    Watch(
+    Evaluator(
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     ).look()
     pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.states import BulkState, RunState
-from mainspring.service.chosen import RunFilter, choose
+from mainspring.service.runs.run_selection import RunFilter, select_runs
 from mainspring.store.commands.runs import Claim, StartRun
 from mainspring.store.reads.bulk import bulk_acts
 from tests.browser import chromium, served, sign_in
@@ -102,6 +102,6 @@ def test_thousand_runs_are_retried_from_the_page(world: PageWorld) -> None:
             expect(page.locator("main")).to_contain_text("1,000 of 1,000 runs done.", timeout=60_000)
     (act,) = bulk_acts(world.store.reader)
     assert (act.state, act.done, act.refused, act.actor) == (BulkState.DONE, NUMBER, 0, "web:ana")
-    assert choose(world.site.reads, RunFilter(states=(RunState.FAILED,))).ids == ()
+    assert select_runs(world.site.reads, RunFilter(states=(RunState.FAILED,))).ids == ()
     rows = world.store.reader.read_text("select count(*), count(distinct subject) from audit_log where verb = 'retry'")
     assert rows == [(NUMBER + 1, NUMBER + 1)]

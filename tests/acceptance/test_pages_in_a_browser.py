@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.dashboard.page_table import PAGES
 from tests.acceptance.browsing import Site, page_of, site
 from tests.browser import chromium
 from tests.hostile import PAYLOADS

@@ -10,9 +10,9 @@ import pytest
 
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.signal import signal as signal_run
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
+from mainspring.service.runs.signal import signal as signal_run
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -60,7 +60,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     _until(lambda: place.store.exists() and _json(place, "auto", "list"), "the worker never came")
     store, clock = SqliteStore(place.store, clock=SystemClock()), SystemClock()
     store.open()
-    act = act_of(Actor.app(os.getpid(), "test"), clock)
+    act = operation_context(Actor.app(os.getpid(), "test"), clock)
     definition = Registry.load(["a.py"], place.folder).get("work").definition
     ids = [start(store, clock, definition, b'{"n":%d}' % n, act=act.part(f"s{n}")).run for n in range(RUNS)]
     _until(lambda: len(_json(place, "runs", "list", "--state", "waiting", "--limit", "100")) == RUNS, "not all wait")

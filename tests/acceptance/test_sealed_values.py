@@ -15,7 +15,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.store.sqlite.backup import back_up
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, Engine, World
 from tests.acceptance.sealed_work import SECRET, sealed_work
@@ -62,7 +62,7 @@ async def drift_and_mend(world: World, run: str) -> None:
         failure = failed.value.failure
         assert failure is not None
         assert SECRET in failure.data[0]["was"]
-        await engine.act(mending.accept_drift, run)
+        await engine.act(run_recovery.accept_drift, run)
         await engine.until(run, RunState.SUCCEEDED)
 
 

@@ -8,7 +8,7 @@ import pytest
 from mainspring.app.stores.store_factory import make_store
 from mainspring.store.reads.marks import marks_of
 from mainspring.store.reads.part_marks import marks_of_part
-from mainspring.web.api.changes import OF_AUTOMATIONS
+from mainspring.web.api.change_streams import OF_AUTOMATIONS
 from mainspring.web.api.route import ApiRoute
 from mainspring.web.api.table import ROUTES
 from tests.api_world import BACKUP, PAY, ApiWorld, announce, own

@@ -18,6 +18,13 @@ from typing import Any
 import msgspec
 
 import mainspring as ms
+from mainspring.alerting.evaluation import Evaluator
+from mainspring.alerting.notices import NoticeRenderer
+from mainspring.alerting.notifier import Notifier
+from mainspring.alerting.notifiers.base import ChannelLink
+from mainspring.alerting.notifiers.http import HttpClient
+from mainspring.alerting.notifiers.slack import SlackLink
+from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.app.stores.store_factory import make_store
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.clock import SystemClock
@@ -28,13 +35,6 @@ from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.engine.definitions.registry import Registry
-from mainspring.operations.notices import Notices
-from mainspring.operations.notifier import Notifier
-from mainspring.operations.notifiers.base import ChannelLink
-from mainspring.operations.notifiers.http import Http
-from mainspring.operations.notifiers.slack import SlackLink
-from mainspring.operations.notifiers.webhook import WebhookLink
-from mainspring.operations.watch import Watch
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store import failpoints
@@ -87,7 +87,7 @@ class Points:
         for name in ("one", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
         postgres.run = self._counted(postgres.run)
-        until_known, post = Committer._until_known, Http.post
+        until_known, post = Committer._until_known, HttpClient.post
 
         def noting(committer: Committer, commands: list[Any]) -> Any:
             self._is_counted = any(isinstance(command, _COUNTED) for command in commands)
@@ -96,14 +96,14 @@ class Points:
             finally:
                 self._is_counted = False
 
-        async def posting(http: Http, *args: Any) -> Any:
+        async def posting(http: HttpClient, *args: Any) -> Any:
             self.hit()
             answer = await post(http, *args)
             self.hit()
             return answer
 
         Committer._until_known = noting  # type: ignore[method-assign, assignment]
-        Http.post = posting  # type: ignore[method-assign, assignment]
+        HttpClient.post = posting  # type: ignore[method-assign, assignment]
 
     def _place(self, place: str) -> None:
         if self._is_counted or place.startswith("notifier."):
@@ -157,10 +157,12 @@ async def _watch(order: Order) -> None:
     store = make_store(order.url, clock=clock, deliver=deliver, lease_ms=LEASE_MS)
     store.open()
     store.open_session("watcher")
-    watch = Watch(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
+    watch = Evaluator(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
     upkeep, faults = Upkeep(), ErrorText(SecretStore(None, order.secrets))
     links = {name: link_to(address, faults) for name, address in order.channels.items()}
-    notices = Notices(lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext())
+    notices = NoticeRenderer(
+        lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext()
+    )
     notifier = Notifier(store, lambda: reads.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
     notifier.start()
     until = time.monotonic() + _WITHIN_S

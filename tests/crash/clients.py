@@ -5,9 +5,10 @@ from typing import Any
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import NotFoundError
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import event, question, starting
-from mainspring.service.actor import Act, Actor, act_of
-from mainspring.service.run import cancel, retry
+from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.runs import question, run_start
+from mainspring.service.runs.run import cancel, retry
+from mainspring.service.triggers import event
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view, story
 from mainspring.store.views import RunStory, RunView
@@ -23,15 +24,15 @@ class Client:
         self.store = open_store(url, self.clock)
         self.store.open()
 
-    def act(self, command: str) -> Act:
+    def act(self, command: str) -> OperationContext:
         """Return an act under a fixed command id: whoever repeats it changes nothing."""
-        return act_of(Actor("app", "client"), self.clock, command=command)
+        return operation_context(Actor("app", "client"), self.clock, command=command)
 
     def start(self, automation: str, data: bytes = b"{}", command: str = "start") -> str:
         """Start a run, twice under one command id."""
         definition = self.registry.get(automation).definition
-        first = starting.start(self.store, self.clock, definition, data, act=self.act(command))
-        again = starting.start(self.store, self.clock, definition, data, act=self.act(command))
+        first = run_start.start(self.store, self.clock, definition, data, act=self.act(command))
+        again = run_start.start(self.store, self.clock, definition, data, act=self.act(command))
         assert first.run == again.run
         return first.run
 

@@ -15,10 +15,10 @@ from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState, RunState
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import bulk_act
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.chosen import RunFilter, choose
-from mainspring.service.starting import start
+from mainspring.service import bulk_operation
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_selection import RunFilter, select_runs
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.bulk import bulk_act as shown
@@ -81,13 +81,13 @@ def test_bulk_act_is_done_once_whoever_is_killed(world: World) -> None:
     store.open_session("worker")
     registry = declared()
     store.apply(build_announcement(registry, store.clock.now()))
-    act = act_of(Actor.cli("ann", "box"), store.clock, command="all")
+    act = operation_context(Actor.cli("ann", "box"), store.clock, command="all")
     definition = registry.get("each").definition
     ids = [start(store, store.clock, definition, b"{}", act=act.part(str(n))).run for n in range(RUNS)]
     begun: Counter[str] = Counter()
     fail_all(store, begun)
-    chosen = choose(StoredActs(store.reader), RunFilter(states=(RunState.FAILED,)))
-    bulk_act.begin(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
+    chosen = select_runs(StoredActs(store.reader), RunFilter(states=(RunState.FAILED,)))
+    bulk_operation.start_bulk_operation(store, BulkVerb.RETRY, chosen, {}, act=act, rate=None)
     deaths = []
     for order in KILLS if ALL else SOME:
         deaths.append(live(url, order))

@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.run_start import StartOptions
-from mainspring.service import starting
+from mainspring.service.runs import run_start
 from tests.crash.bench import Bench
 from tests.crash.lives import Life
 from tests.crash.scenarios import SCENARIOS
@@ -100,7 +100,7 @@ def test_peer_kombu_337_delayed_run_is_delivered_once(bench: Bench) -> None:
     due_at = client.clock.now() + 150
     for n in range(20):
         options = StartOptions(due_at=due_at + n)
-        starting.start(client.store, client.clock, definition, b"{}", act=client.act(f"eta-{n}"), options=options)
+        run_start.start(client.store, client.clock, definition, b"{}", act=client.act(f"eta-{n}"), options=options)
     for _ in range(3):
         bench.work(beat_fast=True)
     bench.until(lambda: client.rows("select count(*) from runs where state = 'succeeded'") == [(20,)])

@@ -18,7 +18,7 @@ from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from mainspring.store.commands.runs import ClaimedRun
 from tests.acceptance.engine_world import Engine
 
@@ -112,7 +112,7 @@ class Stage:
             case "retry", ():
                 await app.retry(run)
             case "retry_from", (step,):
-                await engine.act(mending.retry_from, run, step)
+                await engine.act(run_recovery.retry_from, run, step)
             case "give", (step, value):
                 await engine.give(run, encode(value), step)
             case "break", (word,):

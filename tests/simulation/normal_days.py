@@ -16,6 +16,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from mainspring.alerting.evaluation import Evaluator
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.errors import FencedError, StoreError
 from mainspring.domain.failures.failure import Failure
@@ -28,7 +29,6 @@ from mainspring.domain.states import AlertState, DeliveryState, FailureReason, R
 from mainspring.domain.time.schedule import Schedule, compute_jitter
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.operations.watch import Watch
 from mainspring.store.commands.alerts import SentAlert, SettleAlerts
 from mainspring.store.commands.automations import (
     Announce,
@@ -106,7 +106,7 @@ class Days:
         """What the web process has put on record."""
         self.announce()
         watcher: Any = self.watcher  # as far as a look needs a store
-        self.watch = Watch(
+        self.watch = Evaluator(
             watcher,
             self.clock,
             tunings=DEFAULT_TUNINGS,

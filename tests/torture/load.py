@@ -7,8 +7,9 @@ from pathlib import Path
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import event, starting
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run_start
+from mainspring.service.triggers import event
 
 WORK = Path(__file__).with_name("work.py")
 
@@ -34,7 +35,7 @@ class Load:
             for number in range(hand, self._count, hands):
                 self._start("order", number)
                 if number % 6 == 0:
-                    act = act_of(Actor("app", "load"), self._clock, command=f"paid-{number}")
+                    act = operation_context(Actor("app", "load"), self._clock, command=f"paid-{number}")
                     event.publish(self._store, self._clock, "paid", {"number": number}, act=act)
                 if number % 10 == 0:
                     self._start("lane", number % 3, f"lane-{number}")
@@ -52,8 +53,8 @@ class Load:
 
     def _start(self, automation: str, number: int, command: str = "") -> None:
         definition = self._registry.get(automation).definition
-        act = act_of(Actor("app", "load"), self._clock, command=command or f"{automation}-{number}")
-        run = starting.start(self._store, self._clock, definition, b'{"number":%d}' % number, act=act).run
+        act = operation_context(Actor("app", "load"), self._clock, command=command or f"{automation}-{number}")
+        run = run_start.start(self._store, self._clock, definition, b'{"number":%d}' % number, act=act).run
         self.acknowledged.append(run)
 
     @property

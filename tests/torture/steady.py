@@ -17,8 +17,8 @@ import psycopg
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.service import people
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.access import people
+from mainspring.service.actor import Actor, operation_context
 from tests.acceptance.one_project import Project
 from tests.free_port import free_port
 from tests.torture.sending import Answers, Letter, send_all
@@ -118,7 +118,7 @@ class SteadyProject:
         store = make_store(self.url or f"sqlite:///{self.project.store}", clock=clock)
         store.open()
         try:
-            act = act_of(Actor.web("ana"), clock)
+            act = operation_context(Actor.web("ana"), clock)
             return people.make_token(store, "bot", Role.OPERATOR, None, None, clock=clock, act=act)
         finally:
             store.close()

@@ -16,8 +16,8 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
-from mainspring.service import people
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.access import people
+from mainspring.service.actor import Actor, operation_context
 from tests.acceptance.test_roles import Site
 from tests.postgres_server import PostgresServer
 
@@ -51,9 +51,11 @@ def token_of(url: str) -> str:
     store = make_store(url, clock=clock)
     store.open()
     try:
-        act = act_of(ana, clock)
+        act = operation_context(ana, clock)
         people.add_person(store, "ana", Role.ADMIN, None, PASSWORD, clock=clock, act=act, cost=ScryptCost(log_n=4))
-        return people.make_token(store, "bot", Role.OPERATOR, None, None, clock=clock, act=act_of(ana, clock))
+        return people.make_token(
+            store, "bot", Role.OPERATOR, None, None, clock=clock, act=operation_context(ana, clock)
+        )
     finally:
         store.close()
 

@@ -40,9 +40,10 @@ from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
 from mainspring.engine.definitions.registry import Registry, current_registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from mainspring.service import event, run, signal, starting
-from mainspring.service.actor import Act, Actor, act_of
-from mainspring.service.question import answer as answer_question
+from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.runs import run, run_start, signal
+from mainspring.service.runs.question import answer as answer_question
+from mainspring.service.triggers import event
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.reads.acts import StoredActs
 
@@ -83,7 +84,7 @@ class App(RunStarter):
         self._working: WorkerRuntime | None = None
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
-        self._options = starting.StartOptions()
+        self._options = run_start.StartOptions()
         self._actor = Actor.app(os.getpid(), socket.gethostname())
 
     @classmethod
@@ -209,7 +210,7 @@ class App(RunStarter):
         """Return a starter with these options for what it starts."""
         return Starter(
             self,
-            starting.StartOptions(
+            run_start.StartOptions(
                 key=key,
                 key_policy=key_policy,
                 due_at=None if at is None else round(at.timestamp() * 1000),
@@ -221,7 +222,7 @@ class App(RunStarter):
             ),
         )
 
-    def _start_context(self) -> tuple["App", starting.StartOptions]:
+    def _start_context(self) -> tuple["App", run_start.StartOptions]:
         return self, self._options
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
@@ -270,12 +271,20 @@ class App(RunStarter):
         )
 
     async def do(
-        self, act: Callable[[ProcessStore, Act], T], reason: str | None = None, *, creates_store: bool = False
+        self,
+        act: Callable[[ProcessStore, OperationContext], T],
+        reason: str | None = None,
+        *,
+        creates_store: bool = False,
     ) -> T:
         """Do an act of the service floor off the loop, as this program."""
-        return await self.do_as(act_of(self._actor, self.clock, reason=reason), act, creates_store=creates_store)
+        return await self.do_as(
+            operation_context(self._actor, self.clock, reason=reason), act, creates_store=creates_store
+        )
 
-    async def do_as(self, who: Act, act: Callable[[ProcessStore, Act], T], *, creates_store: bool = False) -> T:
+    async def do_as(
+        self, who: OperationContext, act: Callable[[ProcessStore, OperationContext], T], *, creates_store: bool = False
+    ) -> T:
         """Do an act of the service floor off the loop, in somebody's name. Raises NoStoreError, unless it `creates_store`."""
         store = await self.opened_store(creates_store=creates_store)
         return await asyncio.to_thread(act, store, who)

@@ -12,7 +12,7 @@ from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.values.codec import decode
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import decode_result
-from mainspring.service.opening import ViewOpening
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.reads.runs import newest_of, run_view
 from mainspring.store.views import RunView
 
@@ -40,7 +40,7 @@ class Handle(Generic[T_co]):
         Raises:
             SealedError: they are sealed by a codec that this app does not have.
         """
-        return ViewOpening(self._app.sealing).run(await self._row())
+        return ViewUnsealer(self._app.sealing).run(await self._row())
 
     async def status(self) -> RunState:
         """Return the run's state; of one that began anew that of the run which it goes on as."""

@@ -9,7 +9,7 @@ from mainspring.domain.values.codec import encode
 from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
-from mainspring.service import starting
+from mainspring.service.runs import run_start
 
 if TYPE_CHECKING:
     from mainspring.app.application import App
@@ -22,7 +22,7 @@ class RunStarter(ABC):
     """The typed `start` of an app and of its starters with options."""
 
     @abstractmethod
-    def _start_context(self) -> tuple["App", starting.StartOptions]:
+    def _start_context(self) -> tuple["App", run_start.StartOptions]:
         """Return the app, and the options of what it starts."""
 
     @overload
@@ -58,7 +58,7 @@ class RunStarter(ABC):
         )
         definition = found.definition
         started = await app.do(
-            lambda store, act: starting.start(
+            lambda store, act: run_start.start(
                 store, app.clock, definition, data, act=act, options=options, sealing=app.sealing
             ),
             creates_store=True,
@@ -69,9 +69,9 @@ class RunStarter(ABC):
 class Starter(RunStarter):
     """Starts runs with options that were given before."""
 
-    def __init__(self, app: "App", options: starting.StartOptions) -> None:
+    def __init__(self, app: "App", options: run_start.StartOptions) -> None:
         self._app = app
         self._options = options
 
-    def _start_context(self) -> tuple["App", starting.StartOptions]:
+    def _start_context(self) -> tuple["App", run_start.StartOptions]:
         return self._app, self._options

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from mainspring.domain.clock import Clock
     from mainspring.domain.values.sealing import Sealing
     from mainspring.engine.definitions.registry import Registry
-    from mainspring.insight.up_command import UpCommand
+    from mainspring.insight.runs.up_command import UpCommand
     from mainspring.resources.secret_store import SecretStore
-    from mainspring.service.actor import Act
-    from mainspring.service.opening import ViewOpening
-    from mainspring.service.reads import Reads
+    from mainspring.service.actor import OperationContext
+    from mainspring.service.reads import ServiceReads
+    from mainspring.service.view_unsealing import ViewUnsealer
     from mainspring.store.base import Reader
     from mainspring.store.process_store import ProcessStore
     from mainspring.store.reads.short_ids import IdKind
@@ -164,7 +164,7 @@ class Invocation:
 
         return make_sealing(self.settings.store, self.settings.folder)
 
-    def opened(self, look: "Callable[[ViewOpening], T]") -> T:
+    def opened(self, look: "Callable[[ViewUnsealer], T]") -> T:
         """Let `look` open what was read as far as the codec is at hand; of the rest say how it can be read."""
         found = look(self._opening)
         for message, hint in self._opening.closed.items():
@@ -174,18 +174,18 @@ class Invocation:
         return found
 
     @cached_property
-    def _opening(self) -> "ViewOpening":
+    def _opening(self) -> "ViewUnsealer":
         from mainspring.domain.values.sealing import PLAIN_SEALING
-        from mainspring.service.opening import ViewOpening
+        from mainspring.service.view_unsealing import ViewUnsealer
 
         try:
-            return ViewOpening(self.sealing, lenient=True)
+            return ViewUnsealer(self.sealing, lenient=True)
         except ConfigError as error:
             self.output.warn(f"{error.message}\n{error.hint}")
-            return ViewOpening(PLAIN_SEALING, lenient=True)
+            return ViewUnsealer(PLAIN_SEALING, lenient=True)
 
     @property
-    def reads(self) -> "Reads":
+    def reads(self) -> "ServiceReads":
         """The reads that acts need."""
         from mainspring.store.reads.acts import StoredActs
 
@@ -283,16 +283,16 @@ class Invocation:
         return short_ids(self.reader, kind, wanted) if wanted else {}
 
     @cached_property
-    def act(self) -> "Act":
+    def act(self) -> "OperationContext":
         """Who acts, why and under which command id. Raises OptionError."""
         from mainspring.domain.text.escaping import escape
-        from mainspring.service.actor import Actor, act_of, user_name
+        from mainspring.service.actor import Actor, operation_context, user_name
 
         actor = Actor.cli(user_name(), socket.gethostname())
         if self.flags.actor:
             # The door is a fact and cannot be claimed; the name is what the caller says.
             actor = Actor(actor.door, escape(" ".join(self.flags.actor.split()), 200))
-        return act_of(actor, self.clock, reason=self.flags.reason, command=self.flags.command_id)
+        return operation_context(actor, self.clock, reason=self.flags.reason, command=self.flags.command_id)
 
     def registry(self, targets: tuple[str, ...] = ()) -> "Registry":
         """Import the automations, once: those of the configuration and of `targets` (-m). From then on stdout is for data alone."""

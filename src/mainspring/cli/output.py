@@ -16,7 +16,7 @@ import click
 from mainspring.cli.exits import make_output_lost_error
 from mainspring.cli.flags import GlobalFlags
 from mainspring.cli.table import TableColumn, format_cells, lay_out
-from mainspring.insight.words import shown
+from mainspring.insight.text.formatting import escape_text
 
 _DEFAULT_WIDTH = 80
 
@@ -125,7 +125,7 @@ class Output:
     def hint(self, text: str) -> None:
         """Tell a person something beside the data."""
         if not self._flags.quiet and not self.is_json:
-            self._write(sys.stderr, f"{shown(text)}\n")
+            self._write(sys.stderr, f"{escape_text(text)}\n")
 
     def hint_empty(self, text: str) -> None:
         """Show a person that the answer is empty; of a suspect store only that its readable part holds nothing."""
@@ -133,7 +133,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Tell what is wrong without being the answer; --quiet keeps it."""
-        self._write(sys.stderr, f"{shown(text)}\n")
+        self._write(sys.stderr, f"{escape_text(text)}\n")
 
     def document(self, data: Any, text: Callable[[], None] | str) -> None:
         """Print one thing: as JSON, or as text (or by the function that prints it)."""

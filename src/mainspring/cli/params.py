@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
 from mainspring.domain.states import RunState
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
@@ -91,19 +91,19 @@ class RunPartType(StringParamType):
 
 
 def _read_step_names(reader: Any, run: str) -> list[str]:
-    from mainspring.insight.steps import lines_of
+    from mainspring.insight.runs.steps import list_step_lines
     from mainspring.store.reads.runs import story
 
-    return [line.name for line in lines_of(story(reader, run)) if line.kind == "step"]
+    return [line.name for line in list_step_lines(story(reader, run)) if line.kind == "step"]
 
 
 def _read_choices(reader: Any, run: str) -> list[str]:
     from mainspring.domain.clock import SystemClock
-    from mainspring.insight.waits import choices, open_questions
+    from mainspring.insight.runs.waits import list_choices, list_open_questions
     from mainspring.store.reads.runs import waits_of
 
-    questions = open_questions(waits_of(reader, run), SystemClock().now())
-    return [choice for question in questions for choice in choices(question)]
+    questions = list_open_questions(waits_of(reader, run), SystemClock().now())
+    return [choice for question in questions for choice in list_choices(question)]
 
 
 STEP = RunPartType(_read_step_names, "step")
@@ -192,4 +192,4 @@ def read_instant(invocation: "Invocation", text: str | None) -> int | None:
     Raises:
         OptionError: it is neither.
     """
-    return None if text is None else instant_at(text, invocation.clock.now(), invocation.zone, back=True)
+    return None if text is None else parse_instant(text, invocation.clock.now(), invocation.zone, back=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
+from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
 
 _GAP_CELLS: Final = 2
 _READABLE_WIDTH: Final = 16
@@ -42,7 +42,7 @@ class TableLayout(NamedTuple):
 def lay_out(rows: Sequence[Any], columns: Sequence[TableColumn], width: int | None) -> TableLayout:
     """Return how a table fits into `width` cells (None = no terminal: up to 1,000 a text). State, severity, ids and ages are never cut."""
     kept = {
-        place: max(text_width(column.title), *(text_width(column.text(row)) for row in rows))
+        place: max(measure_width(column.title), *(measure_width(column.text(row)) for row in rows))
         for place, column in enumerate(columns)
     }
     most = {
@@ -65,7 +65,7 @@ def format_cells(row: Any, layout: TableLayout) -> list[str]:
     """Return the cells of a row (None = the titles), cut and padded."""
     texts = [column.title if row is None else column.text(row) for column in layout.columns]
     return [
-        pad_to_width(text if text_width(text) <= width else column.fit(text, width), width, right=column.right)
+        pad_to_width(text if measure_width(text) <= width else column.fit(text, width), width, right=column.right)
         for text, width, column in zip(texts, layout.widths, layout.columns, strict=True)
     ]
 

@@ -1,7 +1,7 @@
 """Who acts, why, and under which command id.
 
 Role: the three facts that every act carries into the audit log. Invariant: an id given by a caller never equals one that was derived
-from another (`Act.part`), because only derived ones hold a "/".
+from another (`OperationContext.part`), because only derived ones hold a "/".
 """
 
 import getpass
@@ -42,44 +42,44 @@ class Actor(msgspec.Struct, frozen=True):
     @classmethod
     def cli(cls, user: str, host: str) -> Self:
         """Return the person at a command line."""
-        return cls("cli", _shown(f"{user}@{host}"))
+        return cls("cli", _clean_name(f"{user}@{host}"))
 
     @classmethod
     def web(cls, name: str) -> Self:
         """Return the person at the pages."""
-        return cls("web", _shown(name))
+        return cls("web", _clean_name(name))
 
     @classmethod
     def link(cls, said: str) -> Self:
         """Return whoever pressed a button behind a link; the name is what they say, and proves nothing."""
-        return cls("link", _shown(said) or "somebody")
+        return cls("link", _clean_name(said) or "somebody")
 
     @classmethod
     def app(cls, pid: int, host: str) -> Self:
         """Return a program that uses the library."""
-        return cls("app", _shown(f"{pid}@{host}"))
+        return cls("app", _clean_name(f"{pid}@{host}"))
 
 
-class Act(msgspec.Struct, frozen=True):
+class OperationContext(msgspec.Struct, frozen=True):
     """One act's actor, reason and command id; made by `act_of`."""
 
     actor: Actor
     reason: str | None
     command: str
 
-    def part(self, *names: str) -> "Act":
+    def part(self, *names: str) -> "OperationContext":
         """Return the act on one of several subjects; the same names give the same command id."""
         return msgspec.structs.replace(self, command="/".join((self.command, *names)))
 
 
-def act_of(
+def operation_context(
     actor: Actor,
     clock: Clock,
     *,
     reason: str | None = None,
     command: str | None = None,
     longest: int = _LONGEST_COMMAND,
-) -> Act:
+) -> OperationContext:
     """Return an act with the caller's command id, or a new one. `longest` = the characters that the id may have, 240 at most.
 
     Raises:
@@ -92,10 +92,10 @@ def act_of(
             f"{escape(command, 80)!r} is not a command id",
             hint=f"Use up to {longest} letters, digits and _ . : @ -, beginning with a letter or digit.",
         )
-    return Act(actor, escape(reason, _LONGEST_REASON) if reason else None, command)
+    return OperationContext(actor, escape(reason, _LONGEST_REASON) if reason else None, command)
 
 
-def _shown(name: str) -> str:
+def _clean_name(name: str) -> str:
     """Return the name on one line, printable and bounded: it may come from anywhere and goes into lists and logs."""
     return escape(" ".join(name.split()), _LONGEST_NAME)
 

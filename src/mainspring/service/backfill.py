@@ -18,10 +18,10 @@ from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.run_start import StartOptions, build_start_command
 from mainspring.engine.worker.slot_planner import schedule_partition
-from mainspring.service.actor import Act
-from mainspring.service.bulk import Due, act_on_each
+from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
-from mainspring.service.reads import Reads
+from mainspring.service.reads import ServiceReads
+from mainspring.service.runs.bulk import BulkDueTimes, apply_to_each
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import BACKFILL, BackfillSlot
 from mainspring.store.commands.runs import SlotLink
@@ -63,7 +63,7 @@ class BackfillAnswer(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str] = {}
 
 
-def past_slots(reads: Reads, automation: str, first_at: int, end_at: int, now_at: int) -> list[PastSlot]:
+def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at: int, now_at: int) -> list[PastSlot]:
     """Return the slots of an automation from `first_at` to before `end_at` (ms), oldest first, as its schedules stand now.
 
     Raises:
@@ -75,8 +75,8 @@ def past_slots(reads: Reads, automation: str, first_at: int, end_at: int, now_at
             "a backfill needs a range of the past", hint="Give --from and --to; --to must not be later than now."
         )
     found: list[PastSlot] = []
-    for plan in _plans(reads, automation):
-        slots = _schedule(plan).slots_between(first_at - 1, end_at - 1, MOST + 1)
+    for plan in _read_plans(reads, automation):
+        slots = _find_schedule(plan).slots_between(first_at - 1, end_at - 1, MOST + 1)
         if len(found) + len(slots) > MOST:
             raise OptionError(f"there are more than {MOST:,} slots in this range", hint="Take a shorter one.")
         known = {one.slot_at: one for one in reads.slots_between(plan.name, first_at, end_at, 2 * MOST)}
@@ -89,13 +89,13 @@ def past_slots(reads: Reads, automation: str, first_at: int, end_at: int, now_at
 
 def backfill(
     store: Store,
-    reads: Reads,
+    reads: ServiceReads,
     clock: Clock,
     automation: str,
     slots: list[PastSlot],
     *,
-    act: Act,
-    due: Due | None = None,
+    act: OperationContext,
+    due: BulkDueTimes | None = None,
     sealing: Sealing = PLAIN_SEALING,
     dry_run: bool = False,
 ) -> BackfillAnswer:
@@ -106,7 +106,7 @@ def backfill(
         OptionError: the last would be due beyond all calendars.
         StoreError: the store failed; what was done is done, and repeating the act under the same command id does the rest.
     """
-    lines = {plan.name: _line(plan, sealing) for plan in _plans(reads, automation)}
+    lines = {plan.name: _read_schedule_defaults(plan, sealing) for plan in _read_plans(reads, automation)}
     wanted = {one.key: one for one in slots if one.wants_run and one.schedule in lines}
     places = {key: place for place, key in enumerate(wanted)}
     if due is not None:
@@ -115,15 +115,15 @@ def backfill(
     def make(key: str) -> None:
         slot = wanted[key]
         due_at = None if due is None else due.at(places[key])
-        command = _command(lines[slot.schedule], slot, clock, act, sealing, due_at)
+        command = _build_command(lines[slot.schedule], slot, clock, act, sealing, due_at)
         detail = {"schedule": slot.schedule, "slot_at": slot.slot_at, "run": command.start.id}
         perform(store, act.part(key), "backfill", f"automation:{automation}", command, detail)
 
-    answer = act_on_each(list(wanted), make, dry_run=dry_run)
+    answer = apply_to_each(list(wanted), make, dry_run=dry_run)
     return BackfillAnswer(slots=tuple(slots), dry_run=dry_run, made=answer.done, refused=answer.refused)
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _ScheduleDefaults(msgspec.Struct, frozen=True):
     """A schedule whose past is made up for: what its runs are and are given, read once for all of them."""
 
     schedule: str
@@ -131,12 +131,14 @@ class _Line(msgspec.Struct, frozen=True):
     given: bytes | None
 
 
-def _line(plan: SchedulePlan, sealing: Sealing) -> _Line:
+def _read_schedule_defaults(plan: SchedulePlan, sealing: Sealing) -> _ScheduleDefaults:
     definition = Definition.from_data(msgspec.json.decode(plan.definition))
-    return _Line(plan.name, definition, None if plan.input is None else sealing.open(plan.input))
+    return _ScheduleDefaults(plan.name, definition, None if plan.input is None else sealing.open(plan.input))
 
 
-def _command(line: _Line, slot: PastSlot, clock: Clock, act: Act, sealing: Sealing, due_at: int | None) -> BackfillSlot:
+def _build_command(
+    line: _ScheduleDefaults, slot: PastSlot, clock: Clock, act: OperationContext, sealing: Sealing, due_at: int | None
+) -> BackfillSlot:
     """Return the command that makes one run."""
     now = clock.now()
     if line.given is None:
@@ -159,7 +161,7 @@ def _command(line: _Line, slot: PastSlot, clock: Clock, act: Act, sealing: Seali
     return BackfillSlot(line.schedule, slot.slot_at, start, f"backfilled by {act.actor}, {late} late")
 
 
-def _plans(reads: Reads, automation: str) -> list[SchedulePlan]:
+def _read_plans(reads: ServiceReads, automation: str) -> list[SchedulePlan]:
     plans = [plan for plan in reads.plans(automation) if not _is_expected_only(plan)]
     if not plans:
         raise NotFoundError(
@@ -173,5 +175,5 @@ def _is_expected_only(plan: SchedulePlan) -> bool:
     return bool(msgspec.json.decode(plan.spec).get("expected"))
 
 
-def _schedule(plan: SchedulePlan) -> Schedule:
+def _find_schedule(plan: SchedulePlan) -> Schedule:
     return Schedule.from_data(msgspec.json.decode(plan.spec))

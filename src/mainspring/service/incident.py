@@ -1,7 +1,7 @@
 """Acts on an incident: acknowledge, snooze, resolve."""
 
 from mainspring.domain.errors import ArgumentError
-from mainspring.service.actor import Act
+from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.incidents import Acknowledge, Resolve, Snooze
@@ -10,7 +10,9 @@ LONGEST_SNOOZE_MS = 30 * 86_400_000
 """So long may an incident be snoozed at most: what is to be silent for longer is tuned, or retired."""
 
 
-def acknowledge(store: Store, incident: str, *, act: Act, until_at: int | None = None, now: int = 0) -> None:
+def acknowledge(
+    store: Store, incident: str, *, act: OperationContext, until_at: int | None = None, now: int = 0
+) -> None:
     """Say that somebody looks after it: it is repeated and escalated no more, and still resolves by itself.
 
     `until_at` = so long; then it is open again (ms UTC, judged at `now`). None = until it is over.
@@ -26,7 +28,7 @@ def acknowledge(store: Store, incident: str, *, act: Act, until_at: int | None =
     perform(store, act, "acknowledge", f"incident:{incident}", said)
 
 
-def snooze(store: Store, incident: str, until_at: int, *, now: int, act: Act) -> None:
+def snooze(store: Store, incident: str, until_at: int, *, now: int, act: OperationContext) -> None:
     """Say no more of it until an instant (ms UTC); what is resolved meanwhile is told all the same.
 
     Raises:
@@ -38,7 +40,7 @@ def snooze(store: Store, incident: str, until_at: int, *, now: int, act: Act) ->
     perform(store, act, "snooze", f"incident:{incident}", Snooze(incident, until_at, str(act.actor), act.reason))
 
 
-def resolve(store: Store, incident: str, *, act: Act) -> None:
+def resolve(store: Store, incident: str, *, act: OperationContext) -> None:
     """Say that it is over; a watcher that finds it again reopens it.
 
     Raises:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from mainspring.service.actor import Act
-from mainspring.service.reads import Reads
-from mainspring.service.refusal import error_of
+from mainspring.service.actor import OperationContext
+from mainspring.service.reads import ServiceReads
+from mainspring.service.refusal import error_for_refusal
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import Audited
 from mainspring.store.commands.results import Refused
 
 
-def perform(store: Store, act: Act, verb: str, subject: str, inner: Any, detail: dict[str, Any] | None = None) -> Any:
+def perform(
+    store: Store, act: OperationContext, verb: str, subject: str, inner: Any, detail: dict[str, Any] | None = None
+) -> Any:
     """Commit `inner` as an act and return its answer; the same command id again returns the first answer.
 
     `subject` is "noun:name" ("run:r_..."), `detail` small JSON for whoever reads the audit log; never a secret or a whole value. A refusal
@@ -21,20 +23,20 @@ def perform(store: Store, act: Act, verb: str, subject: str, inner: Any, detail:
     """
     said = {name: value for name, value in (detail or {}).items() if value is not None}
     command = Audited(act.command, str(act.actor), verb, subject, inner, act.reason, said or None)
-    return _unrefused(store.apply(command), f"{verb} {subject}")
+    return _require_accepted(store.apply(command), f"{verb} {subject}")
 
 
-def was_done(reads: Reads, act: Act, verb: str, subject: str) -> bool:
+def was_performed(reads: ServiceReads, act: OperationContext, verb: str, subject: str) -> bool:
     """Tell whether this act was done before under its command id: for acts that first look at a state which they then change.
 
     Raises:
         NotFoundError, ConflictError, BusyError: it was refused before.
     """
     answer = reads.answer_of(act.command, verb, subject)
-    return answer is not None and _unrefused(answer, f"command {act.command}") is not None
+    return answer is not None and _require_accepted(answer, f"command {act.command}") is not None
 
 
-def _unrefused(answer: Any, what: str) -> Any:
+def _require_accepted(answer: Any, what: str) -> Any:
     if isinstance(answer, Refused):
-        raise error_of(answer, what)
+        raise error_for_refusal(answer, what)
     return answer

@@ -12,7 +12,7 @@ from mainspring.store.reads.lost import LostInterval
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 
-class Reads(Protocol):
+class ServiceReads(Protocol):
     """The reads of a store that this floor needs; names and shapes are those of the store."""
 
     def story(self, run: str) -> RunStory:

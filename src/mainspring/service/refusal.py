@@ -49,14 +49,14 @@ _DEFAULT_WAIT_MS = 1_000
 _RUN_ID = re.compile(r"\br_[0-9a-z]{26}\b")
 
 
-def error_of(refused: Refused, what: str) -> MainspringError:
+def error_for_refusal(refused: Refused, what: str) -> MainspringError:
     """Return the error for a refusal; `what` names the act, for a refusal that says nothing itself."""
     code, text = refused.code, refused.text or f"{what}: {refused.code.replace('_', ' ')}"
     if code == "busy":
         wait = refused.retry_after_ms or _DEFAULT_WAIT_MS
         return BusyError(timedelta(milliseconds=wait), text)
     if code == "key_conflict":
-        return KeyConflictError(text, hint=_key_hint(text))
+        return KeyConflictError(text, hint=_hint_for_key(text))
     if code == "taken":
         return AlreadyExistsError(text, hint="Take another name or id.")
     if code == "unreadable":
@@ -75,7 +75,7 @@ def error_of(refused: Refused, what: str) -> MainspringError:
     return ConflictError(text, hint=hint)
 
 
-def _key_hint(text: str) -> str:
+def _hint_for_key(text: str) -> str:
     """Return how to mend a key that was used with another input; shows the run that has it."""
     found = _RUN_ID.search(text)
     see = f" `mainspring runs show {found[0]}` prints the first input." if found else ""

@@ -10,14 +10,14 @@ import msgspec
 
 from mainspring.domain.time.misfire import MISFIRE_AFTER_MS
 from mainspring.domain.time.schedule import Schedule
-from mainspring.service.reads import Reads
+from mainspring.service.reads import ServiceReads
 from mainspring.store.views import SchedulePlan
 
 MOST: Final = 20_000
 """Slots of one schedule that are looked at, the newest of the range."""
 
 
-class Unaccounted(msgspec.Struct, frozen=True):
+class UnaccountedSlots(msgspec.Struct, frozen=True):
     """Slots of a schedule that have neither run nor record."""
 
     automation: str
@@ -25,17 +25,17 @@ class Unaccounted(msgspec.Struct, frozen=True):
     slots: list[int]
 
 
-def unaccounted(reads: Reads, first_at: int, end_at: int, now_at: int) -> list[Unaccounted]:
+def unaccounted(reads: ServiceReads, first_at: int, end_at: int, now_at: int) -> list[UnaccountedSlots]:
     """Return what is missing from `first_at` to before `end_at` (ms), by schedule; those of the last minute are on their way."""
     found = []
     for plan in reads.plans(None):
-        missing = _missing(reads, plan, first_at, min(end_at, now_at - MISFIRE_AFTER_MS))
+        missing = _find_missing(reads, plan, first_at, min(end_at, now_at - MISFIRE_AFTER_MS))
         if missing:
-            found.append(Unaccounted(plan.automation, plan.name, missing))
+            found.append(UnaccountedSlots(plan.automation, plan.name, missing))
     return found
 
 
-def _missing(reads: Reads, plan: SchedulePlan, first_at: int, end_at: int) -> list[int]:
+def _find_missing(reads: ServiceReads, plan: SchedulePlan, first_at: int, end_at: int) -> list[int]:
     spec = msgspec.json.decode(plan.spec)
     if spec.get("expected"):  # somebody else starts it
         return []

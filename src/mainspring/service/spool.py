@@ -43,7 +43,7 @@ class SpooledRun(msgspec.Struct, frozen=True):
     describe: DescribeWrapped | None = None
 
 
-class TakenIn(msgspec.Struct, frozen=True):
+class SpoolImportResult(msgspec.Struct, frozen=True):
     """What a taking in did: ids of runs taken, files set aside as bad, how many are left, and what kept them out."""
 
     runs: tuple[str, ...] = ()
@@ -100,10 +100,10 @@ class Spool:
             except FileNotFoundError:
                 continue
             except OSError:
-                return _fault_of(folder)
+                return _find_fault(folder)
             for path in records:
                 if not os.access(path, os.R_OK) and os.path.lexists(path):
-                    return _fault_of(path)
+                    return _find_fault(path)
         return None
 
     def write(self, run: RecordRun, describe: DescribeWrapped | None) -> Path:
@@ -146,7 +146,7 @@ class Spool:
 
     def take_in(
         self, apply: Callable[[Any], Any], *, limit: int = MOST_RECORDS, within: float | None = None
-    ) -> TakenIn:
+    ) -> SpoolImportResult:
         """Give the records to a store (`apply` commits one command) and delete each that is in it.
 
         Stops at the first sign that the store is away. `within` = seconds after which the rest is left for the next time.
@@ -163,7 +163,7 @@ class Spool:
             except FileNotFoundError:
                 taken.append(name.removesuffix(RECORD))  # another process was faster
             except PermissionError:
-                why = _fault_of(self.path_of(name)).text  # it stays, and keeps no other one out
+                why = _find_fault(self.path_of(name)).text  # it stays, and keeps no other one out
             except (StoreError, FencedError) as error:
                 if type(error) is not StoreError:
                     why = error.message
@@ -175,7 +175,7 @@ class Spool:
                 if run is not None:
                     taken.append(run)
         self._sweep()
-        return TakenIn(tuple(taken), tuple(bad), len(names) - len(taken) - len(bad), why)
+        return SpoolImportResult(tuple(taken), tuple(bad), len(names) - len(taken) - len(bad), why)
 
     def lock(self, name: str) -> LockFile | None:
         """Take the lock of this name, or return None: somebody holds it.
@@ -256,12 +256,12 @@ class Spool:
                         path.unlink()
 
 
-def _fault_of(path: Path) -> SpoolFault:
+def _find_fault(path: Path) -> SpoolFault:
     text = f"the spool cannot be read, and records of wrapped commands may wait there unseen: {path} ({describe_owner(path)})"
-    return SpoolFault(text, _fix_of(path))
+    return SpoolFault(text, _fix_command(path))
 
 
-def _fix_of(path: Path) -> str:
+def _fix_command(path: Path) -> str:
     """Return the command after which records can be imported. They are for the owner of the folder above, who may not be this user."""
     owner, other = os.geteuid(), None
     with contextlib.suppress(OSError):

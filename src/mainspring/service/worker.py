@@ -1,13 +1,13 @@
 """Acts on a worker, which is known by the number of its session: drain, quarantine."""
 
-from mainspring.service.actor import Act
+from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Numbered
 from mainspring.store.commands.sessions import Bury, DrainSession
 
 
-def drain(store: Store, session: int, *, act: Act) -> None:
+def drain(store: Store, session: int, *, act: OperationContext) -> None:
     """Let a worker claim nothing new; what it has goes on.
 
     Raises:
@@ -16,7 +16,7 @@ def drain(store: Store, session: int, *, act: Act) -> None:
     perform(store, act, "drain", f"worker:{session}", DrainSession(session))
 
 
-def quarantine(store: Store, session: int, *, act: Act) -> int:
+def quarantine(store: Store, session: int, *, act: OperationContext) -> int:
     """Take everything away from a worker that misbehaves, at once; return how many runs were set free for others.
 
     Its session is over, so it can write nothing more; its supervisor kills it within a second and starts no other in its place until

@@ -2,25 +2,25 @@
 
 from collections.abc import Iterable, Iterator
 
-from mainspring.operations.metrics.sample import Sample
-from mainspring.operations.metrics.series import COUNTERS, HELP, HISTOGRAMS, Figures, all_series
+from mainspring.alerting.metrics.sample import MetricSample
+from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, list_series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(figures: Figures) -> str:
+def render_exposition(figures: MetricFigures) -> str:
     """Return all metrics."""
-    return "".join(line for name, samples in all_series(figures).items() for line in _metric(name, samples))
+    return "".join(line for name, samples in list_series(figures).items() for line in _render_metric(name, samples))
 
 
-def _metric(name: str, samples: Iterable[Sample]) -> Iterator[str]:
+def _render_metric(name: str, samples: Iterable[MetricSample]) -> Iterator[str]:
     kind = "histogram" if name in HISTOGRAMS else "counter" if name in COUNTERS else "gauge"
     yield f"# HELP {name} {HELP[name]}\n# TYPE {name} {kind}\n"
     for labels, value, suffix in samples:
-        shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+        shown = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
         braces = f"{{{shown}}}" if shown else ""
         yield f"{name}{suffix}{braces} {int(value) if value == int(value) else format(value, '.12g')}\n"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

@@ -11,21 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from mainspring.alerting.metrics.figures_reader import FiguresReader
 from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.domain.errors import MainspringError
-from mainspring.operations.metrics.figures_reader import FiguresReader
-from mainspring.web.allowed_hosts import is_local
-from mainspring.web.exposition import CONTENT_TYPE, exposition
-from mainspring.web.hook_door import HookDoor
-from mainspring.web.look import Look
-from mainspring.web.token import Token
+from mainspring.web.auth.metrics_token import MetricsToken
+from mainspring.web.exposition import CONTENT_TYPE, render_exposition
+from mainspring.web.readiness_poller import ReadinessPoller
+from mainspring.web.server.allowed_hosts import is_local
+from mainspring.web.webhooks.webhook_intake import WebhookIntake
 
 _BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _NO_HOST = "127.0.0.1"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-class Routes:
+class ProbeRoutes:
     """The handlers of one web process. `is_open` = the figures need no token: only programs of this machine hear them.
 
     `file` = the store's own, None where it is on a server.
@@ -34,11 +34,11 @@ class Routes:
     def __init__(
         self,
         process: BackgroundProcess,
-        look: Look,
-        token: Token | None,
+        look: ReadinessPoller,
+        token: MetricsToken | None,
         *,
         is_open: bool,
-        door: HookDoor,
+        door: WebhookIntake,
         file: Path | None = None,
         more: Sequence[Route] = (),
     ) -> None:
@@ -105,7 +105,7 @@ class Routes:
         return Response(text, headers={**_HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _read(self) -> str:
-        return exposition(self._figures.read(self._process.store.reader, self._process.store.clock.now()))
+        return render_exposition(self._figures.read(self._process.store.reader, self._process.store.clock.now()))
 
 
 def is_public(url: str | None) -> bool:

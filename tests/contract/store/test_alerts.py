@@ -1,11 +1,11 @@
 """Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
 
+from mainspring.alerting.channel_findings import evaluate_channels
+from mainspring.alerting.watchdog_ping import find_stuck_work
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import AlertState
-from mainspring.operations.channels import judge_channels
-from mainspring.operations.pulse import stands_still
 from mainspring.store.commands.alerts import RefusedAlert, SentAlert, SettleAlerts
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.results import DONE
@@ -139,7 +139,7 @@ def test_channel_that_refuses_all_is_told_of(store):
     (channel,) = store.do(take).channels
     store.do(settle(take, refused=(RefusedAlert(channel.alerts[0].seq, "it answers 400"),)))
     store.clock.forward(120_000)
-    (judged,) = judge_channels(store.read("channels"), ("ops",), store.clock.now())
+    (judged,) = evaluate_channels(store.read("channels"), ("ops",), store.clock.now())
     found = judged.finding
     assert found is not None
     assert found.text == "channel ops takes nothing: it answers 400"
@@ -147,7 +147,7 @@ def test_channel_that_refuses_all_is_told_of(store):
     take = take_alerts("ops")
     (channel,) = store.do(take).channels
     store.do(settle(take, sent=(SentAlert(channel.alerts[0].seq),)))
-    assert [one.finding for one in judge_channels(store.read("channels"), ("ops",), store.clock.now())] == [None]
+    assert [one.finding for one in evaluate_channels(store.read("channels"), ("ops",), store.clock.now())] == [None]
 
 
 def test_alert_waits_for_its_time(store):
@@ -169,7 +169,7 @@ def test_what_waits_for_its_own_time_does_not_count_as_untold(store):
     open_incidents(store, "i2", to=(NotificationTarget(later, "ops"),))
     store.clock.forward(3_600_000)
     assert [one.oldest_at for one in store.read("channels")] == [later]
-    assert stands_still(MonitorInputs(), store.read("unsent"), store.clock.now(), None) is None
+    assert find_stuck_work(MonitorInputs(), store.read("unsent"), store.clock.now(), None) is None
 
 
 def test_what_waits_is_counted_by_channel(store):

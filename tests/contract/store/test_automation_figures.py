@@ -2,7 +2,7 @@
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import RunState
-from mainspring.insight.trust import trust_line, trust_of
+from mainspring.insight.automations.trust import describe_trust, read_trust
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import Reopen
@@ -99,14 +99,16 @@ def test_causes_that_came_back_are_told_by_automation(store, clock):
 
 def test_trust_is_thirty_days_beside_the_thirty_before(store, clock):
     """Each figure on its side; what a person had to let go on is not called healed."""
-    assert trust_line(trust_of(store.reader, "a", clock.now())) == "no run ended in 60 days"
+    assert describe_trust(read_trust(store.reader, "a", clock.now())) == "no run ended in 60 days"
     ended(store, clock)
     ended(store, clock, end=fail)
     clock.forward(40 * DAY)
     run = store.begin()
     store.do(outcome(run, 1, attempt=2), outcome(run, 2, attempt=2, spent=1), finish(run))
     store.do(helped(ended(store, clock, end=fail).id))
-    trust = trust_of(store.reader, "a", clock.now())
+    trust = read_trust(store.reader, "a", clock.now())
     assert (trust.now.ended, trust.now.success_share, trust.now.healed, trust.now.helped) == (2, 0.5, 1, 1)
     assert (trust.before.ended, trust.before.healed, trust.before.helped) == (2, 0, 0)
-    assert trust_line(trust).startswith("50.0 % of 2 ends succeeded (before 50.0 %), 1 step healed by retry (before 0)")
+    assert describe_trust(trust).startswith(
+        "50.0 % of 2 ends succeeded (before 50.0 %), 1 step healed by retry (before 0)"
+    )

@@ -1,6 +1,6 @@
 """What a process says of its loop, on every database."""
 
-from mainspring.operations.processes import processes_of
+from mainspring.alerting.inputs.processes import list_processes
 from mainspring.store.commands.sessions import CloseSession, NoteBlocked
 from mainspring.store.reads import status
 
@@ -42,7 +42,7 @@ def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(sto
         one.do(NoteBlocked(4_000, ("shop.py:14 poll",)))
         sessions[role] = one.session
     idle = new_process().open("probation").session
-    watched = {one.session: one.blocked for one in processes_of(status.sessions(store.reader))}
+    watched = {one.session: one.blocked for one in list_processes(status.sessions(store.reader))}
     assert watched.keys() >= {sessions["worker"], sessions["probation"]}
     assert not watched.keys() & {sessions["run"], idle}
     assert watched[sessions["probation"]].stack == ("shop.py:14 poll",)

@@ -2,13 +2,13 @@
 
 import pytest
 
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import AttemptState, IncidentState, RunState
 from mainspring.domain.time.clock_step import RunClockSteps
-from mainspring.insight.clock_steps import report_clock
-from mainspring.insight.verdict import judge, unresolved
-from mainspring.operations.facts import FactsReader
+from mainspring.insight.runs.clock_steps import report_clock
+from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation
 from mainspring.store.commands.incidents import Resolve
@@ -326,7 +326,9 @@ def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_inst
     )
     assert "mainspring runs list --state queued" in incident.hint
     assert (incident.facts["by_ms"], incident.facts["starts"]) == (2 * HOUR, 1)
-    verdict = judge(site.store.reader, clock.at, unresolved(site.store.reader), store="s", environment="production")
+    verdict = evaluate_status(
+        site.store.reader, clock.at, read_unresolved(site.store.reader), store="s", environment="production"
+    )
     assert sum("the clock was put back" in problem for problem in verdict.problems) == 1
     assert not any("requested while" in problem for problem in verdict.problems)
     site.look(HOUR)

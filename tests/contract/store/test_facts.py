@@ -6,6 +6,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from mainspring.alerting.inputs.baselines import Baselines
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.ids import make_id
 from mainspring.domain.incidents.incident import IncidentKind, Subject
@@ -14,8 +16,6 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.operations.facts import FactsReader
-from mainspring.operations.learned import Learned
 from mainspring.store.commands.automations import (
     BACKFILL,
     Announce,
@@ -275,11 +275,11 @@ def test_gaps_are_learned_of_hours(store, clock):
     run_once(store, clock)
     at = clock.now()
     wanted = {"a": (at - at % MINUTE, "UTC")}
-    known = Learned(store.reader, None).gaps(wanted)["a"]
+    known = Baselines(store.reader, None).gaps(wanted)["a"]
     assert (known.successes, known.largest_ms, known.over_ms) == (5, 5 * HOUR, 8 * HOUR)
     clock.forward(4 * DAY)
     store.do(Prune(None, None, None, None, None))
-    assert Learned(store.reader, None).gaps(wanted) == {"a": known}
+    assert Baselines(store.reader, None).gaps(wanted) == {"a": known}
 
 
 def test_histories_are_those_of_full_days(store, clock):
@@ -288,10 +288,10 @@ def test_histories_are_those_of_full_days(store, clock):
     for _ in range(3):
         run_once(store, clock, 1_500)
     run_once(store, clock, 100)
-    assert Learned(store.reader, None).histories({"a": clock.now()})["a"].runs == 0
+    assert Baselines(store.reader, None).histories({"a": clock.now()})["a"].runs == 0
     clock.forward(DAY)
     run_once(store, clock, 9)
-    known = Learned(store.reader, None).histories({"a": clock.now(), "b": clock.now()})
+    known = Baselines(store.reader, None).histories({"a": clock.now(), "b": clock.now()})
     assert known["a"].buckets == ((7, 1), (11, 3))
     assert (known["a"].busiest_hour, known["a"].over_ms) == (4, DAY)
     assert (known["b"].runs, known["b"].busiest_hour, known["b"].over_ms) == (0, 0, 0)
@@ -300,7 +300,7 @@ def test_histories_are_those_of_full_days(store, clock):
 def test_history_is_read_some_at_a_time(store, clock):
     """Who is left out has its turn in a later look; what was read is kept."""
     run_once(store, clock)
-    learned = Learned(store.reader, 1)
+    learned = Baselines(store.reader, 1)
     wanted = {"a": clock.now(), "b": clock.now()}
     assert set(learned.histories(wanted)) == {"a"}
     assert set(learned.histories(wanted)) == {"a", "b"}

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from mainspring.alerting.alert_batch import AlertBatch
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.incidents.incident import MEMBERS_FACT, IncidentKind
@@ -10,8 +11,7 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationRoute, NotificationRouting
 from mainspring.domain.states import AlertState, FailureReason, IncidentState
-from mainspring.insight.verdict import judge, unresolved
-from mainspring.operations.batch import Batch
+from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.store.commands.alerts import SettleAlerts
 from mainspring.store.commands.automations import RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge
@@ -42,7 +42,7 @@ def deliver(site):
     """Let a Notifier send what is due, as it does: what is over before its time is dropped."""
     take = take_alerts("ops")
     for taken in site.store.do(take).channels:
-        batch = Batch(taken, 30_000)
+        batch = AlertBatch(taken, 30_000)
         for told in batch.to_tell():
             batch.begin(told)
             batch.accept(told, None)
@@ -58,7 +58,7 @@ def log(site):
 
 def stands(site):
     reader = site.store.reader
-    return judge(reader, site.store.clock.now(), unresolved(reader), store="s", environment="production")
+    return evaluate_status(reader, site.store.clock.now(), read_unresolved(reader), store="s", environment="production")
 
 
 def test_failed_item_is_reported_although_the_next_item_succeeds(store):

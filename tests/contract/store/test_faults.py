@@ -2,8 +2,8 @@
 
 import msgspec
 
+from mainspring.alerting.inputs.failure_groups import failure_fingerprint, group_failures
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.operations.failures import error_of, failures_of
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.runs import CancelRun, ParentLink, Reopen
 from mainspring.store.commands.sessions import Bury, CloseSession
@@ -131,8 +131,8 @@ def test_last_failure_of_each_run_is_found(store):
         twice.id: (FAILED, None),
         once.id: (HALTED, None),
     }
-    groups = failures_of(untold_faults(store.reader), lambda text: text).groups
+    groups = group_failures(untold_faults(store.reader), lambda text: text).groups
     store.do(Observe(looked_at=store.clock.now(), groups=groups))
     (told,) = last_faults(store.reader, [twice.id])
-    assert told.fingerprint == error_of(found[twice.id]).id
+    assert told.fingerprint == failure_fingerprint(found[twice.id]).id
     assert last_faults(store.reader, []) == []

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.operations.facts import FactsReader
 from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.outbox import Refusal, SettleQueue
 from mainspring.store.commands.results import DONE

@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 
+from mainspring.alerting.evaluation import Evaluator
 from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
-from mainspring.insight.late_causes import cause_of, with_causes
-from mainspring.operations.watch import Watch
+from mainspring.insight.runs.late_causes import add_causes, describe_cause
 from mainspring.store.commands.automations import MakeSlot, PauseQueue, ScheduleRow, SetMeta, SetQueue
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.held import HELD, RESTORED_AT, decision_key
@@ -19,8 +19,8 @@ HOUR = 3_600_000
 
 @pytest.fixture
 def watch(store):
-    explain = partial(with_causes, redact=lambda text: text.replace("hush", "***"), zone="UTC")
-    return Watch(
+    explain = partial(add_causes, redact=lambda text: text.replace("hush", "***"), zone="UTC")
+    return Evaluator(
         store, store.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str, explain=explain
     )
 
@@ -88,26 +88,26 @@ def test_cause_names_no_run_and_no_key_of_others(store):
     busy = store.begin(automation="b", queue="slow")
     waits = store.start("a", queue="slow").run
     assert (
-        cause_of(blocker(store.reader, waits), store.clock.now(), "UTC")
+        describe_cause(blocker(store.reader, waits), store.clock.now(), "UTC")
         == "Queue slow runs 1 at once, and that many run."
     )
     holder = store.begin(automation="b", queue="keys", partition="secret-key")
     held = store.start("a", queue="keys", partition="secret-key").run
-    cause = cause_of(blocker(store.reader, held), store.clock.now(), "UTC")
+    cause = describe_cause(blocker(store.reader, held), store.clock.now(), "UTC")
     assert cause == "Another run with its partition key is not over."
     store.do(PauseQueue("keys", True, "ana"))
-    assert "was paused" in cause_of(blocker(store.reader, held), store.clock.now(), "UTC")
+    assert "was paused" in describe_cause(blocker(store.reader, held), store.clock.now(), "UTC")
     for run in (busy.id, holder.id):
-        assert cause_of(blocker(store.reader, run), store.clock.now(), "UTC") == ""
+        assert describe_cause(blocker(store.reader, run), store.clock.now(), "UTC") == ""
 
 
 def test_look_explains_no_more_than_some(store):
     """Of many that are late at once: a look stays short."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "bob"))
-    watch = Watch(store, store.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str)
+    watch = Evaluator(store, store.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str)
     watch.look()
     finding = late(store)
     assert finding.facts["run"] == run
-    told = with_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
+    told = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
     assert ["blocker" in one.facts for one in told] == [True] * 20 + [False] * 10

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
+from mainspring.alerting.evaluation import Evaluator
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import DeliveryState
-from mainspring.operations.facts import FactsReader
-from mainspring.operations.watch import Watch
 from mainspring.store.commands.incidents import Resolve
 from mainspring.store.commands.triggers import RefuseArrival, Replay
 from tests.contract.store.arrivals import HOOK, announced, deciding, hook, on_event, taking_in, waiting
@@ -105,7 +105,7 @@ def test_events_of_which_no_run_can_be_made_are_findings(store, wrong):
 
 def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wrong, clock):
     """Resolving the incident: the next delivery that fails opens it again, with itself alone; and that is settled by its replay."""
-    watch = Watch(
+    watch = Evaluator(
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     )
     store.do(refusing(store, "other_body"), refusing(store, "misfit"))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mainspring.alerting.incident_items import read_incident_items
 from mainspring.domain.incidents.incident import DECISION_FACT, Finding, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
 from mainspring.domain.notifications.failed_items import FailedItems
@@ -10,7 +11,6 @@ from mainspring.domain.notifications.rendering import render_headline
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, IncidentState, OutcomeState, RunState
 from mainspring.domain.values.sealing import Sealing
-from mainspring.operations.incident_items import read_incident_items
 from mainspring.store.commands.automations import Audited, Prune, RetireAutomation
 from mainspring.store.commands.incidents import Acknowledge, ErrorGroup, Found, Observe, Resolve, Told
 from mainspring.store.commands.runs import Discard, ParentLink, Reopen

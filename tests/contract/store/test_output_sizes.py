@@ -3,6 +3,9 @@
 import msgspec
 import pytest
 
+from mainspring.alerting.inputs.baselines import Baselines
+from mainspring.alerting.inputs.facts import FactsReader
+from mainspring.alerting.inputs.punctuality_history import PunctualityHistory
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.monitors.inputs import DueSecret
 from mainspring.domain.states import RunState
@@ -10,9 +13,6 @@ from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.webhooks.verifier import GitHub
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.operations.facts import FactsReader
-from mainspring.operations.kept_times import KeptTimes
-from mainspring.operations.learned import Learned
 from mainspring.store.commands.automations import MakeSlot, Prune, ScheduleRow
 from mainspring.store.commands.runs import MarkDone, SlotLink
 from mainspring.store.commands.triggers import TriggerRow
@@ -89,7 +89,7 @@ def test_sizes_are_those_of_ended_days(store, clock, facts):
     store.do(Prune(None, None, None, None, None))
     assert facts().sizes == known
     assert facts("b").sizes is None
-    few = Learned(store.reader, 1)
+    few = Baselines(store.reader, 1)
     assert [len(few.sizes({"a": clock.now(), "b": clock.now()})) for _ in range(2)] == [1, 2]
 
 
@@ -111,7 +111,7 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
 
     def kept(at, **options):
         (one,) = [one for one in FactsReader(store.reader).read(at).automations if one.name == "a"]
-        return KeptTimes(store.reader, None).of([one], at)["a"]
+        return PunctualityHistory(store.reader, None).of([one], at)["a"]
 
     assert kept(clock.now()) is None
     clock.forward(DAY)

@@ -2,10 +2,10 @@
 
 import pytest
 
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.processes.stall import Stall
-from mainspring.operations.facts import FactsReader
 from mainspring.store.commands.journal import ClearStall, RecordStall
 from mainspring.store.commands.results import CLAIM_LOST, DONE
 from mainspring.store.commands.runs import Release

@@ -6,14 +6,14 @@ import time
 import msgspec
 import pytest
 
+from mainspring.alerting.evaluation import Evaluator
+from mainspring.alerting.inputs import monitor_inputs
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.operations import sight
-from mainspring.operations.watch import Watch
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.wrapped import RecordRun
 from mainspring.store.reads.incidents import MOST
@@ -63,7 +63,7 @@ class Site:
 
     @staticmethod
     def watcher(store):
-        return Watch(
+        return Evaluator(
             store,
             store.clock,
             tunings={kind: msgspec.structs.replace(one, on=kind is IncidentKind.PERMANENT_ERROR) for kind, one in DEFAULT_TUNINGS.items()},
@@ -148,7 +148,7 @@ def test_storm_stays_open_and_counts_what_no_look_reads(site, monkeypatch):
     """However few of its parts are at hand, it is not taken for empty; what joins it is added to all that it holds."""
     site.fail(30, lambda number: ("a", words(number)))
     site.look_until_told()
-    monkeypatch.setattr(sight, "_FOLDED_AT_MOST", 1)
+    monkeypatch.setattr(monitor_inputs, "_FOLDED_AT_MOST", 1)
     site.store.do(record(999, "a", words(31)))
     site.about_other_things()
     site.look_until_told()

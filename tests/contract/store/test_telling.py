@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mainspring.alerting.notices import NoticeRenderer
+from mainspring.alerting.notifier import Notifier
+from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_filter import IncidentAttributes
 from mainspring.domain.notifications.channel_address import read_channel_address
@@ -13,9 +16,6 @@ from mainspring.domain.notifications.maintenance_window import read_maintenance_
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, read_route
-from mainspring.operations.notices import Notices
-from mainspring.operations.notifier import Notifier
-from mainspring.operations.notifiers.webhook import WebhookLink
 from mainspring.store.commands.incidents import Found, Observe
 from tests.unit.operations.notices import secrets
 from tests.unit.operations.peer import DROP_AFTER, DROP_BEFORE, Peer, serving
@@ -57,7 +57,7 @@ class Answering:
 def notifier(store, peer):
     address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
     link = WebhookLink(read_channel_address(address), SECRETS, store.clock)
-    notices = Notices(lambda _name: None, lambda _definition, _incident: None, tuple, NotificationContext())
+    notices = NoticeRenderer(lambda _name: None, lambda _definition, _incident: None, tuple, NotificationContext())
     return Notifier(Answering(store), lambda: is_due(store), {"ops": link}, notices, store.clock, SECRETS)
 
 

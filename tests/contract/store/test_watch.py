@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from mainspring.alerting.evaluation import Evaluator
 from mainspring.domain.definitions.definition import Definition, build_schedules
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import StoreUnavailableError
@@ -18,7 +19,6 @@ from mainspring.domain.notifications.routing import NotificationRoute, Notificat
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import FailureReason, IncidentState
 from mainspring.domain.time.quiet_hours import next_clock_time
-from mainspring.operations.watch import Watch
 from mainspring.store.commands.automations import (
     Announce,
     Audited,
@@ -56,7 +56,7 @@ class Site:
         self.watch = self.watcher()
 
     def watcher(self, routing=ROUTING):
-        return Watch(
+        return Evaluator(
             self.store,
             self.store.clock,
             tunings=DEFAULT_TUNINGS,
@@ -369,7 +369,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
         site.fail()
     site.store.clock.forward(3 * HOUR)
     tuning = FailRateTuning(window=timedelta(hours=6))
-    watch = Watch(
+    watch = Evaluator(
         site.store,
         site.store.clock,
         tunings={**DEFAULT_TUNINGS, IncidentKind.FAIL_RATE: tuning},

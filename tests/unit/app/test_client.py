@@ -28,10 +28,10 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
-from mainspring.service import run as acts
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run as acts
 from mainspring.store.commands.inbox import OpenWait
-from mainspring.web.api.problem import problem_of
+from mainspring.web.api.problem import problem_from_error
 from tests.api_world import ApiWorld, sqlite_world
 from tests.contract.store.process import fail
 
@@ -91,7 +91,9 @@ async def test_run_is_started_and_its_result_is_typed(world):
         await first.result(timeout=0)
 
     def end() -> None:
-        acts.mark_done(world.store, first.id, act=act_of(Actor.cli("a", "b"), world.clock), result={"paid": True})
+        acts.mark_done(
+            world.store, first.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True}
+        )
 
     client = client_of(world, sleep=end)
     assert await client.run(first.id).result(type=Receipt) == Receipt(paid=True)
@@ -215,14 +217,16 @@ def test_every_error_of_the_service_comes_back_as_itself():
         ValueRefusedError("x", "$.a[1]", "it is too large"),
         *(kind("said", hint="do") for kind in (errors.KeyConflictError, errors.OptionError, errors.StoreFullError)),
     ):
-        told = problem_of(error)
+        told = problem_from_error(error)
         found = make_api_error(told.status, msgspec.json.encode(told), "http://here")
         assert (type(found), found.message, found.hint) == (type(error), error.message, error.hint)
     assert make_api_error(
-        429, msgspec.json.encode(problem_of(BusyError(timedelta(seconds=3)))), ""
+        429, msgspec.json.encode(problem_from_error(BusyError(timedelta(seconds=3)))), ""
     ).retry_after == timedelta(seconds=3)
     assert (
-        found := make_api_error(422, msgspec.json.encode(problem_of(ValueRefusedError("x", "$.a", "large"))), "")
+        found := make_api_error(
+            422, msgspec.json.encode(problem_from_error(ValueRefusedError("x", "$.a", "large"))), ""
+        )
     ).path == "$.a"
     assert (found.what, found.why) == ("x", "large")
     assert type(make_api_error(500, b"<html>", "http://here")) is StoreUnavailableError

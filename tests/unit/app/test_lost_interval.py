@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 import mainspring as ms
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.app.stores.backups import back_up, restore_backup
 from mainspring.app.stores.store_factory import make_store
 from mainspring.cli.main import run_command_line
@@ -14,11 +15,10 @@ from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight.set_aside import NEXT, undecided_text
-from mainspring.insight.verdict import judge, unresolved
-from mainspring.operations.facts import FactsReader
-from mainspring.service import automation, catch_up, hold
-from mainspring.service.actor import Actor, act_of
+from mainspring.insight.status.lost_interval import NEXT_STEP, undecided_items_text
+from mainspring.insight.status.project_status import evaluate_status, read_unresolved
+from mainspring.service import automation, lost_interval, restore_hold
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.commands.results import Refused, TakenIn
 from mainspring.store.commands.runs import Claim
@@ -68,7 +68,7 @@ class Site:
             self.opened = None
 
     def act(self, command=None):
-        return act_of(Actor.cli("ann", "box"), self.clock, command=command)
+        return operation_context(Actor.cli("ann", "box"), self.clock, command=command)
 
     @property
     def reads(self):
@@ -134,8 +134,14 @@ def test_slots_of_the_lost_interval_start_nothing_by_themselves(restored):
     assert {(slot.automation, slot.slot_at) for slot in found.slots} == {
         (name, site.top - n * HOUR) for name in ("report", "charge", "order") for n in range(3)
     }
-    hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
-    hold.release(site.opened, site.reads, act=site.act())
+    restore_hold.decide(
+        site.opened,
+        site.reads,
+        restore_hold.list_undecided(site.reads),
+        restore_hold.RestoreDecision.DONE,
+        act=site.act(),
+    )
+    restore_hold.release(site.opened, site.reads, act=site.act())
     for schedule in ("report", "charge", "order"):
         again = MakeSlot(schedule, site.top, site.top + HOUR, "run", Arriving().starting(schedule))
         assert isinstance(site.opened.apply(again), Refused)
@@ -164,16 +170,16 @@ def test_pauses_of_the_lost_interval_are_listed(restored):
 def test_catch_up_starts_what_may_happen_twice_and_the_rest_by_name(restored):
     """An at-most-once task, and a workflow whose steps are not known, need a person who names them."""
     site, _ = restored
-    meant = catch_up.chosen(site.reads.lost_interval(100), ())
+    meant = lost_interval.select_for_catch_up(site.reads.lost_interval(100), ())
     assert (len(meant.slots), len(meant.deliveries), len(meant.messages)) == (3, 1, 1)
     assert meant.left == ("charge", "order")
-    done = catch_up.catch_up(site.opened, site.reads, site.clock, meant, act=site.act("c"))
+    done = lost_interval.catch_up(site.opened, site.reads, site.clock, meant, act=site.act("c"))
     assert (done.refused, done.dry_run) == ({}, False)
     assert site.automations() == ["report"] * 4
     left = site.reads.lost_interval(100)
     assert ({slot.automation for slot in left.slots}, left.deliveries, left.messages) == ({"charge", "order"}, (), ())
-    named = catch_up.chosen(left, ("charge",))
-    catch_up.catch_up(site.opened, site.reads, site.clock, named, act=site.act("d"))
+    named = lost_interval.select_for_catch_up(left, ("charge",))
+    lost_interval.catch_up(site.opened, site.reads, site.clock, named, act=site.act("d"))
     assert site.automations() == ["charge"] * 3 + ["report"] * 4
 
 
@@ -183,34 +189,40 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
 
     def told():
         reader = site.opened.reader
-        verdict = judge(reader, site.clock.now(), unresolved(reader), store="s", environment="e")
+        verdict = evaluate_status(reader, site.clock.now(), read_unresolved(reader), store="s", environment="e")
         return [one for one in verdict.problems if "interval" in one]
 
     assert told() == [
         "9 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
-    hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
-    hold.release(site.opened, site.reads, act=site.act())
-    named = catch_up.chosen(site.reads.lost_interval(100), ("charge",))
-    catch_up.catch_up(site.opened, site.reads, site.clock, named, act=site.act("c"))
+    restore_hold.decide(
+        site.opened,
+        site.reads,
+        restore_hold.list_undecided(site.reads),
+        restore_hold.RestoreDecision.DONE,
+        act=site.act(),
+    )
+    restore_hold.release(site.opened, site.reads, act=site.act())
+    named = lost_interval.select_for_catch_up(site.reads.lost_interval(100), ("charge",))
+    lost_interval.catch_up(site.opened, site.reads, site.clock, named, act=site.act("c"))
     assert told() == [
         "6 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
-    of_order = catch_up.choose_to_dismiss(site.reads.lost_interval(100), ("order",))
+    of_order = lost_interval.select_for_dismissal(site.reads.lost_interval(100), ("order",))
     assert (len(of_order.slots), of_order.deliveries, of_order.messages) == (3, (), ())
-    assert catch_up.dismiss(site.opened, of_order, act=site.act("d")).refused == {}
+    assert lost_interval.dismiss(site.opened, of_order, act=site.act("d")).refused == {}
     assert told() == [
         "3 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
-    rest = catch_up.choose_to_dismiss(site.reads.lost_interval(100), ())
+    rest = lost_interval.select_for_dismissal(site.reads.lost_interval(100), ())
     for _ in range(2):  # repeated under its command id it is the same act
-        assert catch_up.dismiss(site.opened, rest, act=site.act("e")).refused == {}
+        assert lost_interval.dismiss(site.opened, rest, act=site.act("e")).refused == {}
     assert told() == []
     assert site.automations() == ["charge"] * 3 + ["report"]
     acts = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
     assert len([one for one in acts if one[0].startswith("d/")]) == 3
     assert {actor for _, actor in acts} == {"cli:ann@box"}
-    again = catch_up.dismiss(site.opened, rest, act=site.act("f"))
+    again = lost_interval.dismiss(site.opened, rest, act=site.act("f"))
     assert len(again.refused) == 5, "no one has to decide on it any more"
 
 
@@ -219,8 +231,8 @@ def test_one_lost_due_time_is_told_in_the_singular(restored, capsys):
     site, _ = restored
     found = site.reads.lost_interval(100)
     but_one = msgspec.structs.replace(found, slots=found.slots[1:])
-    catch_up.dismiss(site.opened, catch_up.choose_to_dismiss(but_one, ()), act=site.act("d"))
-    assert undecided_text(site.opened.reader) == "1 due time of the lost interval is undecided"
+    lost_interval.dismiss(site.opened, lost_interval.select_for_dismissal(but_one, ()), act=site.act("d"))
+    assert undecided_items_text(site.opened.reader) == "1 due time of the lost interval is undecided"
     assert run_command_line(["--store", site.url, "db", "restore", "--lost"]) == 0
     assert "1 due time:\n" in capsys.readouterr().out
 
@@ -229,13 +241,23 @@ def test_held_store_names_its_commands_and_nothing_is_silent(restored):
     """What cannot run is not missed, nor at the moment of the release."""
     site, _ = restored
     reader, now = site.opened.reader, site.clock.now()
-    held = [one for one in judge(reader, now, unresolved(reader), store="s", environment="e").problems if "held" in one]
-    assert held == [f"The store was restored and is held: nothing starts. See: {NEXT}"]
-    assert all(word in NEXT for word in ("--undecided", "--lost", "--release"))
+    held = [
+        one
+        for one in evaluate_status(reader, now, read_unresolved(reader), store="s", environment="e").problems
+        if "held" in one
+    ]
+    assert held == [f"The store was restored and is held: nothing starts. See: {NEXT_STEP}"]
+    assert all(word in NEXT_STEP for word in ("--undecided", "--lost", "--release"))
     later = now + 48 * HOUR
     assert silent(reader, later) == set()
-    hold.decide(site.opened, site.reads, hold.undecided(site.reads), hold.Decision.DONE, act=site.act())
-    hold.release(site.opened, site.reads, act=site.act())
+    restore_hold.decide(
+        site.opened,
+        site.reads,
+        restore_hold.list_undecided(site.reads),
+        restore_hold.RestoreDecision.DONE,
+        act=site.act(),
+    )
+    restore_hold.release(site.opened, site.reads, act=site.act())
     assert silent(reader, site.clock.now() + HOUR // 4) == set()
     assert silent(reader, later) == {"report", "charge", "order"}
 

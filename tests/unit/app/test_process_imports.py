@@ -22,7 +22,7 @@ NEEDLESS = {
         "http.client",
     ),
     "mainspring.app.processes.worker_process": ("mainspring.app.setup.tracing", "mainspring.web", "http.client"),
-    "mainspring.insight.verdict": ("mainspring.engine.definitions.registry", "asyncio", "http.client"),
+    "mainspring.insight.status.project_status": ("mainspring.engine.definitions.registry", "asyncio", "http.client"),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.app.workers import upkeep as upkeep_module
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.app.workers.worker_runtime import WorkerRuntime
@@ -16,8 +17,7 @@ from mainspring.domain.monitors.system import process_findings
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.operations.facts import FactsReader
-from mainspring.service.bulk_act import do_piece
+from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.bulk import BeginBulk
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
@@ -244,7 +244,7 @@ def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
     """A look while the rate makes the next piece wait is a read, and no commit."""
     store.open_session("worker")
     pieces = []
-    monkeypatch.setattr(upkeep_module, "do_piece", lambda _: pieces.append(1) or do_piece(store))
+    monkeypatch.setattr(upkeep_module, "run_next_piece", lambda _: pieces.append(1) or run_next_piece(store))
     begin = BeginBulk(
         id="c_1",
         verb=BulkVerb.RETRY,

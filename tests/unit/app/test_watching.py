@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from mainspring.alerting import watchdog_ping as pulse_module
 from mainspring.app.alerting import watcher
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.watcher import STANDBY_TAKES_OVER_MS, Watcher, make_evaluation
@@ -15,7 +16,6 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.config import load
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.incidents.incident import IncidentKind
-from mainspring.operations import pulse as pulse_module
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow

@@ -14,8 +14,8 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.engine.definitions.announcement import build_trigger_row
 from mainspring.engine.definitions.run_start import StartOptions
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import Announce, AutomationRow, ScheduleRow
 from mainspring.store.commands.runs import Claim, ClaimedRun
 from mainspring.store.sqlite.store import SqliteStore
@@ -89,7 +89,7 @@ class Stage:
         self.do(Announce("code", rows, schedules, triggers))
 
     def start(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> str:
-        act = act_of(Actor.cli("ann", "box"), self.clock)
+        act = operation_context(Actor.cli("ann", "box"), self.clock)
         slot = options.pop("slot", None)
         return start(self.store, self.clock, definition, data, act=act, options=StartOptions(**options), slot=slot).run
 

@@ -15,7 +15,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.engine.definitions.announcement import encode_problems
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
 from mainspring.engine.definitions.registry import Registry
-from mainspring.insight.standings import standings
+from mainspring.insight.automations.automation_health import read_automation_health
 from mainspring.store.commands.automations import PauseAutomation, RetireAutomation, SetMeta
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.sessions import CloseSession
@@ -64,7 +64,7 @@ def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage,
         file.execute("update automations set announced_at = announced_at - 3600000 where name = 'sync'")
     (row,) = cli("auto", "list", "--state", "silent", "--json").json
     assert row["name"] == "sync"
-    assert row["why"] == standings(stage.store.reader, ["sync"], stage.now)["sync"].why
+    assert row["why"] == read_automation_health(stage.store.reader, ["sync"], stage.now)["sync"].why
     assert "no success" in row["why"]
     said = cli("auto", "list").out
     assert "on time" in said
@@ -340,5 +340,5 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     found = cli("auto", "paths", "order", "--json").json
     assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)
     assert "'order'" in cli("auto", "paths", "oder").err
-    monkeypatch.setattr("mainspring.insight.run_paths.MOST", 1)
+    monkeypatch.setattr("mainspring.insight.runs.run_paths.MOST", 1)
     assert "ended; 1 way is left out." in cli("auto", "paths", "order").err

@@ -5,7 +5,7 @@ from contextlib import closing
 import apsw
 import pytest
 
-from mainspring.service.bulk_act import do_piece
+from mainspring.service.bulk_operation import run_next_piece
 from tests.contract.store.process import fail
 
 
@@ -22,7 +22,7 @@ def test_background_puts_an_act_on_record(cli, stage, bulk):
     shown = cli("bulk", "show", bulk)
     assert "Retry failed runs: running" in shown.out
     assert "0 of 2 runs done; 2 left." in shown.out
-    assert do_piece(stage.store)
+    assert run_next_piece(stage.store)
     (row,) = cli("bulk", "list", "--json").json
     assert (row["id"], row["state"], row["done"], row["total"]) == (bulk, "done", 2, 2)
     assert cli("failed", "list", "--json").json == []
@@ -43,7 +43,7 @@ def test_asked_for_again_it_is_the_same_act(cli, stage):
         stage.do(fail(stage.begin()))
     words = ("--state", "failed", "--background", "-y", "--command-id", "night-1", "--json")
     first = cli("failed", "retry", *words).json
-    assert do_piece(stage.store)
+    assert run_next_piece(stage.store)
     assert cli("failed", "retry", *words).json == first == {"bulk": "night-1", "runs": 2}
     assert cli("failed", "list", "--json").json == []
     assert len(cli("bulk", "list", "--json").json) == 1
@@ -52,7 +52,7 @@ def test_asked_for_again_it_is_the_same_act(cli, stage):
 def test_act_is_paused_resumed_and_stopped(cli, stage, bulk):
     """Each says how it stands then; what does not fit is refused."""
     assert "is paused" in cli("bulk", "pause", bulk).out
-    assert not do_piece(stage.store)
+    assert not run_next_piece(stage.store)
     assert cli("bulk", "pause", bulk).code == 8
     assert "goes on" in cli("bulk", "resume", bulk).out
     assert cli("bulk", "stop", bulk, "--json").json == {"bulk": bulk, "state": "stopped"}
@@ -76,7 +76,7 @@ def test_all_runs_of_a_filter_are_cancelled(cli, stage):
     words = ("runs", "cancel", "--name", "backup", "--until", "2099-01-01", "--rate", "60/m", "--background")
     assert "Cancel runs of backup until 2099-01-01: 1 run; nothing was done" in cli(*words, "--dry-run").out
     bulk = cli(*words, "-y", "--json").json["bulk"]
-    assert do_piece(stage.store)
+    assert run_next_piece(stage.store)
     shown = cli("bulk", "show", bulk, "--json").json["bulk"]
     assert (shown["verb"], shown["rate"], shown["done"], shown["state"]) == ("cancel", "60/m", 1, "done")
     for wrong in (["--undo", "--background"], ["--rate", "1/s"]):

@@ -19,7 +19,7 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.insight.text_width import text_width
+from mainspring.insight.text.text_width import measure_width
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads.runs import resolve_id
 from tests import warm
@@ -94,7 +94,7 @@ def require_fitting(args: tuple[str, ...]) -> None:
     """Fail if a line of the list is wider than the terminal, or if what a person looks for first is not whole."""
     lines = [line for line in on_terminal(*args) if not line.startswith("Left out")]
     assert len(lines) > 1
-    assert {line: text_width(line) for line in lines if text_width(line) > 80} == {}
+    assert {line: measure_width(line) for line in lines if measure_width(line) > 80} == {}
     for words in LISTS[args]:
         assert re.search(words, "\n".join(lines)), (words, lines)
 
@@ -148,7 +148,7 @@ def test_ambiguous_tail_lists_the_candidates(stage):
 def test_run_page_fits_the_terminal(stage, victim):
     """Its head, with the state whole; the whole id stands once below it."""
     lines = on_terminal("runs", "show", victim)
-    assert text_width(lines[0]) <= 80
+    assert measure_width(lines[0]) <= 80
     assert lines[0].endswith(f"{victim[-6:]}  ✗ failed")
     assert any(line.split() == ["id", victim] for line in lines)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.insight.dependencies import dot, graph_of, roots_of, tree_lines
+from mainspring.insight.automations.dependencies import build_graph, draw_tree, find_roots, render_dot
 
 NIGHT = {
     "extract": ({}, ["0 2 * * *"]),
@@ -40,7 +40,7 @@ def alone(): ...
 
 
 def drawn(automations, root: str) -> list[str]:
-    return list(tree_lines(graph_of(automations), root))
+    return list(draw_tree(build_graph(automations), root))
 
 
 def test_tree_names_each_below_what_starts_it() -> None:
@@ -53,20 +53,20 @@ def test_tree_names_each_below_what_starts_it() -> None:
         "└─ report  (with load, for one slot, within 2h)",
         "   └─ ... as above",
     ]
-    assert roots_of(graph_of(NIGHT)) == ["extract"]
+    assert find_roots(build_graph(NIGHT)) == ["extract"]
 
 
 def test_part_around_a_name_leads_to_it_and_from_it() -> None:
     """Upstream and downstream, nothing beside."""
-    around = graph_of(NIGHT).around("load")
+    around = build_graph(NIGHT).around("load")
     assert list(around.nodes) == ["alarm", "extract", "load", "report"]
-    assert list(graph_of(NIGHT).around("shop").nodes) == ["shop"]
-    assert graph_of(NIGHT).after("extract") == ["load", "report", "alarm"]
+    assert list(build_graph(NIGHT).around("shop").nodes) == ["shop"]
+    assert build_graph(NIGHT).after("extract") == ["load", "report", "alarm"]
 
 
 def test_dot_quotes_names() -> None:
     """What stands in a name cannot leave its quotes; what is not declared is dashed."""
-    text = dot(graph_of({'a"b': ({"run": Trigger(source=RunEndSource(automation="gone\\"))}, [])}))
+    text = render_dot(build_graph({'a"b': ({"run": Trigger(source=RunEndSource(automation="gone\\"))}, [])}))
     assert '"a\\"b";' in text
     assert '"gone\\\\" [style=dashed];' in text
     assert '"gone\\\\" -> "a\\"b"' in text
@@ -82,8 +82,8 @@ def test_any_graph_is_drawn_and_every_linked_name_is_in_it(upstream) -> None:
         name: ({f"run#{n}": Trigger(source=RunEndSource(automation=one)) for n, one in enumerate(several)}, [])
         for name, several in upstream.items()
     }
-    graph = graph_of(automations)
-    lines = [line for root in roots_of(graph) for line in tree_lines(graph, root)]
+    graph = build_graph(automations)
+    lines = [line for root in find_roots(graph) for line in draw_tree(graph, root)]
     linked = {name for edge in graph.edges for name in (edge.upstream, edge.downstream)}
     assert {line.lstrip("│├└─ ").split("  ")[0] for line in lines} - {"... as above"} == linked
     assert len(lines) <= len(linked) + 3 * len(graph.edges)

@@ -124,7 +124,7 @@ def test_unexpected_error_is_code_1_and_shows_its_place_with_v(cli, monkeypatch)
     def broken(*args, **kwargs):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("mainspring.cli.status.status_command.judge", broken)
+    monkeypatch.setattr("mainspring.cli.status.status_command.evaluate_status", broken)
     monkeypatch.setattr("mainspring.cli.context.Invocation.read", broken)
     assert cli("status").code == 1
     said = cli("status", "-v")

@@ -4,7 +4,7 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.domain.monitors.registry import MONITORS
-from mainspring.insight.judging import rule_text
+from mainspring.insight.incidents.findings import format_rule
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.incidents import Found, Observe, Resolve
 from tests.contract.store.process import fail, finish
@@ -124,7 +124,7 @@ def test_show_tells_what_a_success_put_out(cli, stage):
     assert "sync  well" in out
     assert "put out    20kB" in out
     assert "learning   yes" in out
-    assert rule_text(MONITORS["did_nothing"].rule) in out
+    assert format_rule(MONITORS["did_nothing"].rule) in out
 
 
 def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):

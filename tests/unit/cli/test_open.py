@@ -1,7 +1,7 @@
 """open: a link for the first browser that follows it, on record."""
 
 from mainspring.domain.access.permissions import STARTUP_LINK_LIFETIME_MS
-from mainspring.service.key_text import hash_of
+from mainspring.service.access.access_keys import hash_key
 
 
 def test_open_prints_a_link_that_the_store_knows_by_its_hash(cli, stage):
@@ -13,6 +13,6 @@ def test_open_prints_a_link_that_the_store_knows_by_its_hash(cli, stage):
     assert (row["verb"], row["subject"]) == ("offer", "link:start-up")
     assert token not in str(row)
     ((hash, until_at),) = stage.store.reader.read_text("select hash, until_at from start_links")
-    assert hash == hash_of(token)
+    assert hash == hash_key(token)
     assert 0 < until_at - stage.now <= STARTUP_LINK_LIFETIME_MS
     assert "/first?token=" in cli("open").out

@@ -6,7 +6,7 @@ import pytest
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 from mainspring.store.commands.inbox import Deliver
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import Annotate, SlotLink
@@ -66,7 +66,7 @@ def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
     """The due time that the run serves; it may begin much later."""
     at = stage.now // 60_000 * 60_000 - 3_600_000
     run = stage.start(slot=SlotLink("backup", at))
-    assert f"  slot      {words.instant(at)} UTC (1h" in cli("runs", "show", run).out
+    assert f"  slot      {formatting.format_instant(at)} UTC (1h" in cli("runs", "show", run).out
     assert "  slot " not in cli("runs", "show", stage.start()).out
 
 

@@ -5,11 +5,11 @@ import shlex
 import msgspec
 import pytest
 
+from mainspring.alerting.evaluation import Evaluator
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.operations.watch import Watch
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.runs import run_view, story
@@ -240,7 +240,7 @@ def test_failed_list_and_incidents_tell_the_items_of_failed_runs_apart(cli, stag
     for file, title in (("/in/a.csv", None), ("/in/" + "deep/" * 20 + "b.csv", None), ("/in/c.csv", "Read c")):
         runs[file] = stage.begin(ORDER, b'{"customer": "a"}', item=file, title=title)
         stage.do(fail(runs[file]))
-    Watch(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
+    Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
     rows = {row["id"]: row for row in cli("failed", "list", "--json").json}
     assert {(rows[run.id]["item"], rows[run.id]["title"]) for run in runs.values()} == {
         (file, "Read c" if file == "/in/c.csv" else None) for file in runs
@@ -296,7 +296,7 @@ def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
         return [(one["number"], one["example"]) for one in found]
 
     first = broke(stage, "card 7 refused")
-    Watch(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
+    Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
     assert errors() == [(1, first)]
     cli("runs", "retry", first)
     stage.claim()
@@ -312,7 +312,7 @@ def test_failed_run_names_its_incident(cli, stage):
     """As soon as a watcher has told of it, with how that stands; a run that goes on names none."""
     run = broke(stage, "card 7 refused")
     assert cli("runs", "show", run, "--json").json["incident"] is None
-    Watch(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
+    Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
     (incident,) = cli("incidents", "list", "--json").json
     assert cli("runs", "show", run, "--json").json["incident"] == {"id": incident["id"], "state": "open"}
     assert f"{incident['id']} (open): incidents show {incident['id']}" in cli("runs", "show", run).out

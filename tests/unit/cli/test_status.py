@@ -7,8 +7,8 @@ import pytest
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
-from mainspring.insight.handover import MOST
-from mainspring.insight.verdict import judge, unresolved
+from mainspring.insight.status.handover import MOST
+from mainspring.insight.status.project_status import evaluate_status, read_unresolved
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, RetireAutomation, SetMeta
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import ErrorGroup, Found, Observe, Told
@@ -141,7 +141,7 @@ def test_run_past_its_deadline_in_a_pause_needs_a_person(cli, stage, pause, what
 
     def overdue(later: int) -> list[str]:
         reader = stage.store.reader
-        found = judge(reader, stage.now + later, unresolved(reader), store="s", environment="e").untold
+        found = evaluate_status(reader, stage.now + later, read_unresolved(reader), store="s", environment="e").untold
         return [text for text in found if "past its deadline" in text]
 
     assert overdue(0) == []

@@ -17,8 +17,8 @@ from mainspring.cli.status.top_detail import read_detail
 from mainspring.cli.status.top_overview import ScreenTarget, format_overview, read_overview
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.insight.verdict import judge, unresolved
-from mainspring.service.opening import ViewOpening
+from mainspring.insight.status.project_status import evaluate_status, read_unresolved
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.commands.incidents import Found, Observe
 from tests.contract.store.process import fail, finish, halt
 from tests.unit.cli.conftest import ORDER
@@ -37,7 +37,9 @@ def busy(stage):
 
 def frame(stage):
     reader = stage.store.reader
-    return read_overview(reader, judge(reader, stage.now, unresolved(reader), store="here", environment="production"))
+    return read_overview(
+        reader, evaluate_status(reader, stage.now, read_unresolved(reader), store="here", environment="production")
+    )
 
 
 def test_without_a_terminal_it_is_said_once(cli, busy):
@@ -137,7 +139,7 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
 
     def text(place):
         return "\n".join(
-            line.text for line in read_detail(stage.store.reader, place, stage.now, ViewOpening(PLAIN_SEALING))
+            line.text for line in read_detail(stage.store.reader, place, stage.now, ViewUnsealer(PLAIN_SEALING))
         )
 
     of_run = text(ScreenTarget("backup", run=run.id))

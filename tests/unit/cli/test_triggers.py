@@ -6,8 +6,8 @@ import pytest
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.insight.arrived import harmless_headers
-from mainspring.service.bulk_act import do_piece
+from mainspring.insight.triggers.delivery_view import remove_secret_headers
+from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.triggers import RefuseArrival
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in
@@ -106,7 +106,7 @@ def test_show_delivery_prints_it_as_it_came_without_what_proves_its_sender(cli, 
 )
 def test_headers_that_prove_a_sender_are_hidden(name) -> None:
     """Whatever its letters' case."""
-    assert harmless_headers({name: "v", "x-id": "v"}) == {name: "(not shown)", "x-id": "v"}
+    assert remove_secret_headers({name: "v", "x-id": "v"}) == {name: "(not shown)", "x-id": "v"}
 
 
 @pytest.mark.parametrize(("body", "shown"), [(b"plain text", "plain text"), (b"\xff\xfe", {"base64": "//4="})])
@@ -170,7 +170,7 @@ def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
     for _ in range(2):
         begun = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
         assert begun == {"bulk": "night", "deliveries": 1}
-    assert do_piece(shop.store)
+    assert run_next_piece(shop.store)
     repeats = [one["replay_of"] for one in cli("triggers", "show", "bot", "--json").json["deliveries"]]
     assert repeats.count(taken.delivery) == 1
     assert "1 of 1 delivery done." in cli("bulk", "show", "night").out

@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.time.schedule_preview import ClockChange
-from mainspring.insight.agenda import HOUR_MS, SPAN_MS, Planned, agenda_of, day_starts
+from mainspring.insight.automations.agenda import HOUR_MS, SPAN_MS, PlannedSchedule, build_agenda, list_day_starts
 
 NOW = int(datetime(2026, 10, 22, 10, 20, tzinfo=UTC).timestamp() * 1000)
 MINUTE = 60_000
 
 
 def planned(name="a", *, cron=None, every=None, tz=None, **more):
-    return Planned(name=name, automation=name, schedule=Schedule.parse(cron=cron, every=every, tz=tz), **more)
+    return PlannedSchedule(name=name, automation=name, schedule=Schedule.parse(cron=cron, every=every, tz=tz), **more)
 
 
 def line_of(one, took=None):
-    (found,) = agenda_of([one], {} if took is None else {one.automation: took}, NOW).lines
+    (found,) = build_agenda([one], {} if took is None else {one.automation: took}, NOW).lines
     return found
 
 
 def test_each_start_of_the_seven_days_is_counted_once():
     """In its hour; what is past of this hour is over."""
-    hourly = agenda_of([planned(cron="5 * * * *")], {}, NOW)
+    hourly = build_agenda([planned(cron="5 * * * *")], {}, NOW)
     assert (hourly.from_at, hourly.until_at) == (NOW - 20 * MINUTE, NOW - 20 * MINUTE + SPAN_MS)
     assert hourly.hours == (0, *[1] * 167)
     (line,) = hourly.lines
@@ -39,7 +39,7 @@ def test_starts_are_those_of_the_schedule(cron, later):
     """Whenever it is looked at: none is left out, none is there twice, and the hours hold them all."""
     now = NOW + later
     one = planned(cron=cron, tz="Europe/Berlin")
-    agenda = agenda_of([one], {}, now)
+    agenda = build_agenda([one], {}, now)
     (line,) = agenda.lines
     expected = one.schedule.slots_between(now - 1, agenda.until_at - 1)
     assert [start.start_at for start in line.starts] == expected
@@ -50,7 +50,7 @@ def test_only_so_much_is_told_and_all_is_counted():
     """The busiest lines and the first starts of each; the hours, the counts and who finds no room are those of all."""
     several = [planned("b", cron="0 3 * * *"), planned("a", cron="5 * * * *"), planned("c", cron="0 0 1 1 *")]
     took = {"a": 90 * MINUTE, "b": MINUTE}
-    whole, part = agenda_of(several, took, NOW), agenda_of(several, took, NOW, lines=1, starts=3)
+    whole, part = build_agenda(several, took, NOW), build_agenda(several, took, NOW, lines=1, starts=3)
     assert [one.automation for one in whole.lines] == ["a", "b", "c"]
     assert [one.automation for one in part.lines] == ["a"]
     assert (part.hours, part.count, part.automations) == (whole.hours, whole.count, 3)
@@ -85,7 +85,7 @@ def test_days_whose_clocks_change_are_told_in_their_zone():
     (day,) = berlin.clock_days
     assert (day.change, day.zone, day.end_at - day.begin_at) == (ClockChange.BACK, "Europe/Berlin", 25 * HOUR_MS)
     assert line_of(planned(cron="0 3 * * *")).clock_days == ()
-    begins = day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
+    begins = list_day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
     assert len(begins) == 7
     assert [(later - one) // HOUR_MS for one, later in pairwise(begins)] == [
         24,
@@ -99,7 +99,7 @@ def test_days_whose_clocks_change_are_told_in_their_zone():
 
 def test_what_is_paused_starts_nothing():
     """For ever, or until then; it comes last."""
-    agenda = agenda_of([planned("a", cron="0 * * * *", paused=True), planned("b", cron="0 3 * * *")], {}, NOW)
+    agenda = build_agenda([planned("a", cron="0 * * * *", paused=True), planned("b", cron="0 3 * * *")], {}, NOW)
     assert [(one.automation, one.count, one.next_at is None) for one in agenda.lines] == [
         ("b", 7, False),
         ("a", 0, True),
@@ -113,10 +113,10 @@ def test_the_busiest_comes_first():
     found = [
         planned("often", cron="0 * * * *"),
         planned("long", cron="0 3 * * *"),
-        Planned(name="two#1", automation="two", schedule=Schedule.parse(cron="0 1 * * *")),
-        Planned(name="two#2", automation="two", schedule=Schedule.parse(cron="0 2 * * *")),
+        PlannedSchedule(name="two#1", automation="two", schedule=Schedule.parse(cron="0 1 * * *")),
+        PlannedSchedule(name="two#2", automation="two", schedule=Schedule.parse(cron="0 2 * * *")),
     ]
-    agenda = agenda_of(found, {"long": 3 * HOUR_MS, "often": MINUTE}, NOW)
+    agenda = build_agenda(found, {"long": 3 * HOUR_MS, "often": MINUTE}, NOW)
     assert [(one.automation, one.count) for one in agenda.lines] == [("long", 7), ("often", 167), ("two", 14)]
     assert len(agenda.lines[2].words) == 2
 

@@ -7,9 +7,9 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
-from mainspring.insight.waits import sentences
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.starting import start
+from mainspring.insight.runs.waits import describe_waits
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import (
     Announce,
     PauseAutomation,
@@ -280,7 +280,7 @@ def test_running_step_is_told_with_its_attempt(cli, stage):
 def test_running_command_is_not_said_to_be_continued(cli, stage):
     """Its process alone runs it; of a task another worker takes over."""
     nightly = Definition(kind=DefinitionKind.EXEC, name="nightly")
-    act = act_of(Actor.cli("ann", "box"), stage.clock)
+    act = operation_context(Actor.cli("ann", "box"), stage.clock)
     run = start(stage.store, stage.clock, nightly, b"{}", act=act, here=True).run
     assert "nothing continues it" in why(cli, run)[1]
     assert "another one continues it" in why(cli, stage.begin().id)[1]
@@ -368,7 +368,7 @@ def test_step_in_doubt_offers_both_answers(cli, stage):
 
 def test_every_reason_has_a_sentence():
     """No run stops for a reason that nobody explains."""
-    from mainspring.insight.explaining import REASONS
+    from mainspring.insight.runs.explanation import REASONS
 
     assert set(REASONS) == set(FailureReason)
 
@@ -428,7 +428,7 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
     stage.do(Suspend(run.id, run.claim, RunState.WAITING, None, 0, 0, waiting))
     assert "It waits for signal go." in cli("explain", run.id).out
     stage.do(signal(run.id))
-    assert "It has signal go, which came and is not yet taken in." in sentences(
+    assert "It has signal go, which came and is not yet taken in." in describe_waits(
         story(stage.store.reader, run.id), 0, str
     )
 

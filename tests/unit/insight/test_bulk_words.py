@@ -5,7 +5,7 @@ import pytest
 
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
-from mainspring.insight.bulk_words import command_of, head_of, stands
+from mainspring.insight.runs.bulk_description import bulk_command, bulk_title, describe_progress
 from mainspring.store.reads.bulk import BulkView
 
 VIEW = BulkView(
@@ -32,13 +32,13 @@ VIEW = BulkView(
 def test_head_names_what_was_chosen():
     """In the order in which one says it; nothing chosen is all runs that fit."""
     which = {"state": ["failed"], "name": "pay", "error": "3f9a", "since": "1d"}
-    assert head_of(BulkVerb.RETRY, which) == "Retry failed runs of pay by error 3f9a since 1d"
-    assert head_of(BulkVerb.DISCARD, {}) == "Discard runs"
-    assert head_of(BulkVerb.CANCEL, {"limit": 1_500, "name": "pay"}) == "Cancel the newest 1,500 runs of pay"
-    assert head_of(BulkVerb.RETRY, {"ended_since": "24h"}) == "Retry runs ended since 24h"
+    assert bulk_title(BulkVerb.RETRY, which) == "Retry failed runs of pay by error 3f9a since 1d"
+    assert bulk_title(BulkVerb.DISCARD, {}) == "Discard runs"
+    assert bulk_title(BulkVerb.CANCEL, {"limit": 1_500, "name": "pay"}) == "Cancel the newest 1,500 runs of pay"
+    assert bulk_title(BulkVerb.RETRY, {"ended_since": "24h"}) == "Retry runs ended since 24h"
     which = {"trigger": "pay/webhook", "state": "failed", "verified": "github", "until": "1h"}
     said = "Replay failed deliveries for pay/webhook of which is said github until 1h"
-    assert head_of(BulkVerb.REPLAY, which) == said
+    assert bulk_title(BulkVerb.REPLAY, which) == said
 
 
 @pytest.mark.parametrize(
@@ -57,15 +57,15 @@ def test_head_names_what_was_chosen():
 )  # fmt: skip
 def test_command_line_asks_for_the_same(verb, which, rate, line):
     """Each with a filter, for the command line acts on nothing that is not said."""
-    assert command_of(verb, which, rate) == f"mainspring {line}"
+    assert bulk_command(verb, which, rate) == f"mainspring {line}"
 
 
 def test_sentence_says_how_far_it_is():
     """While it runs with how long it takes at this pace; later what is left."""
-    assert stands(VIEW, 60_000) == "240 of 1,000 runs done, 10 refused; 750 left, some 3m more."
+    assert describe_progress(VIEW, 60_000) == "240 of 1,000 runs done, 10 refused; 750 left, some 3m more."
     paused = msgspec.structs.replace(VIEW, state=BulkState.PAUSED, refused=0)
-    assert stands(paused, 60_000) == "240 of 1,000 runs done; 760 left as they are."
+    assert describe_progress(paused, 60_000) == "240 of 1,000 runs done; 760 left as they are."
     one = msgspec.structs.replace(VIEW, verb=BulkVerb.REPLAY, total=1, done=1, refused=0, state=BulkState.DONE)
-    assert stands(one, 60_000) == "1 of 1 delivery done."
+    assert describe_progress(one, 60_000) == "1 of 1 delivery done."
     done = msgspec.structs.replace(VIEW, state=BulkState.DONE, done=1_000, refused=0)
-    assert stands(done, 60_000) == "1,000 of 1,000 runs done."
+    assert describe_progress(done, 60_000) == "1,000 of 1,000 runs done."

@@ -11,7 +11,7 @@ from mainspring.domain.triggers.webhooks import verify
 from mainspring.domain.triggers.webhooks.verification import verify_request
 from mainspring.domain.triggers.webhooks.verifier import StandardWebhooks
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.insight.curl import curl_line
+from mainspring.insight.triggers.curl import build_curl_command
 from tests.hook_samples import STANDARD_SECRET
 
 BODY = b'{"id": 7}\n'
@@ -45,7 +45,7 @@ def test_line_signs_what_the_verifier_takes(tmp_path: Path, verifier, more) -> N
     """
     (tmp_path / "event.json").write_bytes(BODY)
     secret = STANDARD_SECRET if isinstance(verifier, StandardWebhooks) else PLAIN
-    line = curl_line(Webhook(path="/in", verify=verifier), "http://localhost:1")
+    line = build_curl_command(Webhook(path="/in", verify=verifier), "http://localhost:1")
     said = subprocess.run(
         ["/bin/sh", "-c", f"{line}\ndate +%s"],
         cwd=tmp_path,

@@ -8,10 +8,10 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState
-from mainspring.service import run as runs
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.mending import give_result, retry_from
-from mainspring.service.starting import StartOptions, start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run as runs
+from mainspring.service.runs.run_recovery import give_result, retry_from
+from mainspring.service.runs.run_start import StartOptions, start
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.reads.runs import run_view
 from tests.contract.store.process import fail, finish, halt, outcome
@@ -31,7 +31,7 @@ def commands(found):
 
 
 def by_ann(stage, reason=None):
-    return act_of(Actor.cli("ann", "box"), stage.clock, reason=reason)
+    return operation_context(Actor.cli("ann", "box"), stage.clock, reason=reason)
 
 
 def test_failed_run_that_a_later_success_settled_offers_no_retry(cli, stage):
@@ -108,7 +108,7 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     nightly = Definition(kind=DefinitionKind.EXEC, name="nightly", options={"healthy": "automation"})
 
     def began():
-        act = act_of(Actor.cli("ann", "box"), stage.clock)
+        act = operation_context(Actor.cli("ann", "box"), stage.clock)
         run = start(stage.store, stage.clock, nightly, b"{}", act=act, options=StartOptions(), here=True).run
         return run_view(stage.store.reader, run)
 

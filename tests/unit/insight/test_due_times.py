@@ -8,7 +8,12 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind,
 from mainspring.domain.definitions.options import parse_options
 from mainspring.domain.states import RunState
 from mainspring.domain.time.schedule_preview import ClockChange
-from mainspring.insight.due_times import makes_from, next_due_times, past_due_times, schedules_by_name
+from mainspring.insight.automations.due_times import (
+    list_next_due_times,
+    list_past_due_times,
+    list_schedules,
+    schedules_run_from,
+)
 from mainspring.store.reads.automations import RunMark
 from mainspring.store.views import AutomationView, SlotView
 
@@ -37,21 +42,21 @@ HOURLY = defined(cron="0 * * * *")
 
 def test_next_due_times_mark_days_whose_clocks_change():
     """In the automation's own zone."""
-    found = next_due_times(DAILY, NOW, 3)
+    found = list_next_due_times(DAILY, NOW, 3)
     assert [one.local for one in found] == [
         "Sat 2026-10-24 03:00:00 CEST",
         "Sun 2026-10-25 03:00:00 CET",
         "Mon 2026-10-26 03:00:00 CET",
     ]
     assert [one.change for one in found] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
-    assert next_due_times(DAILY, None, 3) == next_due_times(None, NOW, 3) == []
+    assert list_next_due_times(DAILY, None, 3) == list_next_due_times(None, NOW, 3) == []
 
 
 def test_next_due_times_of_several_schedules_are_one_list():
     """Each under the name that it is announced by, with its jitter."""
     both = defined(cron=["0 3 * * *", "0 4 * * *"], jitter="10m")
-    assert [name for name, _ in schedules_by_name(both)] == ["a#1", "a#2"]
-    found = next_due_times(both, NOW, 4)
+    assert [name for name, _ in list_schedules(both)] == ["a#1", "a#2"]
+    found = list_next_due_times(both, NOW, 4)
     assert [one.schedule for one in found] == ["a#1", "a#2", "a#1", "a#2"]
     assert all(0 <= one.starts_at - one.slot_at < 10 * MINUTE for one in found)
 
@@ -69,11 +74,11 @@ def test_next_due_times_of_several_schedules_are_one_list():
 )
 def test_schedule_makes_runs_from(options, expected):
     """Not while it is paused, retired or does not load."""
-    assert makes_from(view(**options), NOW) == expected
+    assert schedules_run_from(view(**options), NOW) == expected
 
 
 def past(runs, slots=(), pauses=(), count=4):
-    return past_due_times(HOURLY, runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
+    return list_past_due_times(HOURLY, runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
 
 
 def test_past_due_times_are_beside_what_came():
@@ -107,4 +112,4 @@ def test_past_due_time_without_a_run_says_why():
 
 def test_automation_without_schedule_has_no_due_times():
     """Nobody says when."""
-    assert past_due_times(defined(), [mark("r1", NOW)], (), (), 0, NOW, 5) == []
+    assert list_past_due_times(defined(), [mark("r1", NOW)], (), (), 0, NOW, 5) == []

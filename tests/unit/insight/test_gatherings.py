@@ -1,8 +1,8 @@
 """Starts that wait for runs of several automations, as far as somebody sees those."""
 
-from mainspring.insight.gatherings import Gathering, gathering_text, seen_gathering
+from mainspring.insight.triggers.joined_runs import JoinedRunsView, describe_joined_runs, hide_joined_runs
 
-WAITS = Gathering(
+WAITS = JoinedRunsView(
     per="k",
     here=["pay"],
     missing=["load", "secret"],
@@ -15,8 +15,8 @@ WAITS = Gathering(
 
 def test_gathering_names_what_is_seen_alone():
     """Neither names nor runs of the others, in its words either; who sees all is told all."""
-    found = seen_gathering(WAITS, lambda name: name != "secret")
+    found = hide_joined_runs(WAITS, lambda name: name != "secret")
     assert (found.here, found.missing, found.ended, found.runs) == (["pay"], ["load"], {}, {"pay": "r_1"})
-    assert "secret" not in gathering_text(found, "", 2, "UTC")
-    assert "r_2" in gathering_text(WAITS, "", 2, "UTC")
-    assert seen_gathering(WAITS, lambda name: True) == WAITS
+    assert "secret" not in describe_joined_runs(found, "", 2, "UTC")
+    assert "r_2" in describe_joined_runs(WAITS, "", 2, "UTC")
+    assert hide_joined_runs(WAITS, lambda name: True) == WAITS

@@ -5,10 +5,11 @@ import pytest
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.insight.handover import MOST, Left, handover
-from mainspring.service import automation, incident, run
-from mainspring.service.actor import Act, Actor
-from mainspring.service.starting import start
+from mainspring.insight.status.handover import MOST, HandoverRemainder, read_handover
+from mainspring.service import automation, incident
+from mainspring.service.actor import Actor, OperationContext
+from mainspring.service.runs import run
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim
@@ -33,7 +34,7 @@ class Shift:
 
     def act(self, door="cli", name="ann@box", reason=None, command=None):
         self.acts += 1
-        return Act(Actor(door, name), reason, command or f"c{self.acts}")
+        return OperationContext(Actor(door, name), reason, command or f"c{self.acts}")
 
     def begin(self, definition=PAY, **who):
         started = start(
@@ -50,7 +51,7 @@ class Shift:
         self.store.apply(Observe(looked_at=self.clock.now(), found=(Found(id=id, finding=finding),)))
 
     def hand_over(self, since_at, sees=lambda _: True):
-        return handover(self.store.reader, since_at, self.clock.now(), sees)
+        return read_handover(self.store.reader, since_at, self.clock.now(), sees)
 
 
 @pytest.fixture
@@ -127,13 +128,13 @@ def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
         automation.resume(shift.store, "pay", act=shift.act())
     found = shift.hand_over(0)
     assert (len(found.opened), len(found.incidents), len(found.acts), found.more) == (MOST, MOST, MOST, True)
-    assert found.left == Left(opened=2, incidents=2, acts=MOST + 4)
-    assert shift.hand_over(0, lambda name: name == "x0").left == Left()
+    assert found.left == HandoverRemainder(opened=2, incidents=2, acts=MOST + 4)
+    assert shift.hand_over(0, lambda name: name == "x0").left == HandoverRemainder()
 
 
 def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):
     """As far back as is looked at; what lies behind that is said to be there, unless it was before the shift."""
-    monkeypatch.setattr("mainspring.insight.handover._ACTS_OF_ALL", 5)
+    monkeypatch.setattr("mainspring.insight.status.handover._OPERATIONS_READ", 5)
     since_at = shift.clock.now()
     automation.pause(shift.store, "backup", act=shift.act())
     for _ in range(4):

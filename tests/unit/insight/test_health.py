@@ -3,8 +3,13 @@
 import pytest
 
 from mainspring.domain.states import SessionState
-from mainspring.insight.channel_lines import ChannelLine
-from mainspring.insight.health import channels, is_silent, processes, store
+from mainspring.insight.incidents.channel_list import ChannelLine
+from mainspring.insight.status.component_health import (
+    is_silent,
+    list_channel_health,
+    list_process_health,
+    read_store_health,
+)
 from mainspring.store.session_view import SessionView
 
 NOW, GIB = 10_000_000, 1024**3
@@ -19,7 +24,7 @@ def line(name, *, address="ntfy://", **more):
 
 
 def of(role, *found):
-    return next((one.tone, one.text) for one in processes(found, NOW) if one.name == role)
+    return next((one.tone, one.text) for one in list_process_health(found, NOW) if one.name == role)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +60,12 @@ def test_process_that_never_beats_is_not_silent(role):
 
 def test_store_is_told_with_its_space():
     """Little of it is bad; on a server nobody knows."""
-    assert (store("s.db", 3 * GIB).tone, store("s.db", 1).tone, store("server", None).tone) == ("good", "bad", "good")
-    assert store("s.db", 3 * GIB).text == "s.db answers, 3.0 GiB free beside it"
+    assert (
+        read_store_health("s.db", 3 * GIB).tone,
+        read_store_health("s.db", 1).tone,
+        read_store_health("server", None).tone,
+    ) == ("good", "bad", "good")
+    assert read_store_health("s.db", 3 * GIB).text == "s.db answers, 3.0 GiB free beside it"
 
 
 def test_channel_is_told_by_what_it_takes():
@@ -68,7 +77,7 @@ def test_channel_is_told_by_what_it_takes():
         line("d"),
         line("gone", address=None, failures=3, since_at=1),
     ]
-    assert [(one.name, one.tone, one.text) for one in channels(found, NOW)] == [
+    assert [(one.name, one.tone, one.text) for one in list_channel_health(found, NOW)] == [
         ("channel a", "bad", "takes nothing since 1h ago (3 tries): refused by <peer>"),
         ("channel b", "warn", "what was due 10m ago waits"),
         ("channel c", "good", "told 1m ago"),

@@ -5,7 +5,7 @@ import pytest
 
 from mainspring.domain.redaction.redactor import Redactor
 from mainspring.domain.values.sealing import Sealing
-from mainspring.insight.hidden_values import hidden, hidden_at
+from mainspring.insight.text.hidden_values import hide_at_path, hide_in_value
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.turned_codec import Turned
 
@@ -19,21 +19,21 @@ def _known(monkeypatch):
 
 def test_secret_is_hidden_by_its_value_and_by_its_name():
     """At any depth; what stands beside it is kept."""
-    found = hidden(msgspec.json.encode({"to": [{"password": "pw-123456", "zip": 1}], "note": f"by {VALUE}"}))
+    found = hide_in_value(msgspec.json.encode({"to": [{"password": "pw-123456", "zip": 1}], "note": f"by {VALUE}"}))
     assert msgspec.json.decode(found) == {"to": [{"password": "***", "zip": 1}], "note": "by ***"}
-    assert hidden(f"not JSON, {VALUE}".encode()) == b"not JSON, ***"
+    assert hide_in_value(f"not JSON, {VALUE}".encode()) == b"not JSON, ***"
 
 
 @pytest.mark.parametrize("data", [None, b'{"big": 123456789012345678901234567890, "a":1.0}', b"{", b""])
 def test_value_without_a_secret_is_kept_to_the_byte(data):
     """Numbers too that JSON readers would round."""
-    assert hidden(data) == data
+    assert hide_in_value(data) == data
 
 
 def test_sealed_value_stays_sealed():
     """Nobody looks into it."""
     sealed = Sealing(Turned()).seal(f'"{VALUE}"'.encode())
-    assert hidden(sealed) == sealed
+    assert hide_in_value(sealed) == sealed
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_sealed_value_stays_sealed():
 )
 def test_one_value_of_many_is_hidden_by_the_names_that_lead_to_it(path, text, expected):
     """As if it stood among the others still; a number is no secret."""
-    assert hidden_at(path, text) == expected
+    assert hide_at_path(path, text) == expected

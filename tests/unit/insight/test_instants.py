@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text.typed_instants import parse_instant
 
 NOW = 1_780_000_000_000
 
@@ -13,19 +13,19 @@ NOW = 1_780_000_000_000
 @given(minutes=st.integers(1, 10_000))
 def test_span_lies_as_far_on_either_side(minutes):
     """Before now or after it."""
-    back, on = (instant_at(f"{minutes}m", NOW, "UTC", back=back) for back in (True, False))
+    back, on = (parse_instant(f"{minutes}m", NOW, "UTC", back=back) for back in (True, False))
     assert (NOW - back, on - NOW) == (minutes * 60_000, minutes * 60_000)
 
 
 def test_time_is_local_unless_it_names_a_zone():
     """To the zone that is given."""
-    assert instant_at("2026-01-05T03:00", NOW, "Europe/Berlin", back=True) == 1_767_578_400_000
-    assert instant_at("2026-01-05T03:00+00:00", NOW, "Europe/Berlin", back=True) == 1_767_582_000_000
+    assert parse_instant("2026-01-05T03:00", NOW, "Europe/Berlin", back=True) == 1_767_578_400_000
+    assert parse_instant("2026-01-05T03:00+00:00", NOW, "Europe/Berlin", back=True) == 1_767_582_000_000
 
 
 @pytest.mark.parametrize("text", ["soon", "", "0001-01-01T00:00+23:59x", "-3h"])
 def test_what_is_neither_is_told_with_what_would_be(text):
     """The hint names both forms."""
     with pytest.raises(OptionError) as told:
-        instant_at(text, NOW, "UTC", back=True)
+        parse_instant(text, NOW, "UTC", back=True)
     assert "Write a span" in told.value.hint

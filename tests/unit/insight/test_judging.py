@@ -2,7 +2,13 @@
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.monitor import Evaluation
-from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word, wrong_first
+from mainspring.insight.incidents.findings import (
+    finding_word,
+    format_figure_in_zone,
+    format_rule,
+    label_figure,
+    sort_by_problem,
+)
 
 
 def judged(name, **said):
@@ -12,8 +18,8 @@ def judged(name, **said):
 def test_wrong_comes_first():
     """Then what cannot be said, then what is well."""
     finding = Finding(subject=Subject("c", IncidentKind.SILENCE), severity=Severity.PAGE, text="no", since_at=1)
-    found = wrong_first([judged("a"), judged("b", unsure="too few"), judged("c", finding=finding)])
-    assert [(one.subject.automation, verdict_word(one)) for one in found] == [
+    found = sort_by_problem([judged("a"), judged("b", unsure="too few"), judged("c", finding=finding)])
+    assert [(one.subject.automation, finding_word(one)) for one in found] == [
         ("c", "wrong"),
         ("b", "unsure"),
         ("a", "well"),
@@ -22,18 +28,18 @@ def test_wrong_comes_first():
 
 def test_figures_are_read_by_the_unit_in_their_name():
     """Instants stand on the clock of a zone; lists are joined."""
-    assert figure_text("late_at", 0, 60_000, "UTC") == "00:00:00 (1m ago)"
-    assert figure_text("window_ms", 90_000, 0, "UTC") == "1m30s"
-    assert figure_text("missing", ["a", "b"], 0, "UTC") == "a, b"
-    assert figure_text("due_at", None, 0, "UTC") == "-"
-    assert figure_text("learning", True, 0, "UTC") == "yes"
+    assert format_figure_in_zone("late_at", 0, 60_000, "UTC") == "00:00:00 (1m ago)"
+    assert format_figure_in_zone("window_ms", 90_000, 0, "UTC") == "1m30s"
+    assert format_figure_in_zone("missing", ["a", "b"], 0, "UTC") == "a, b"
+    assert format_figure_in_zone("due_at", None, 0, "UTC") == "-"
+    assert format_figure_in_zone("learning", True, 0, "UTC") == "yes"
 
 
 def test_figures_and_rules_use_words_that_people_know():
     """Neither units nor underscores; names of settings stay what is written in the configuration."""
-    assert [figure_label(name) for name in ("limit_share", "grace_ms", "late_at", "put_out_bytes", "ended")] == [
+    assert [label_figure(name) for name in ("limit_share", "grace_ms", "late_at", "put_out_bytes", "ended")] == [
         "share allowed", "grace", "late", "put out", "ended",
     ]  # fmt: skip
-    assert rule_text("Wrong from late_at on: due_at and grace_ms where silence= says when, below max_backlog.") == (
+    assert format_rule("Wrong from late_at on: due_at and grace_ms where silence= says when, below max_backlog.") == (
         "Wrong from 'late' on: 'due' and 'grace' where silence= says when, below max_backlog."
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.processes.worker_loss import LossDetection, WorkerLoss
-from mainspring.insight.losses import sentences
+from mainspring.insight.runs.worker_losses import describe_losses
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from mainspring.insight.losses import sentences
 def test_deaths_that_are_not_shown_are_counted(deaths, last):
     """Five are shown; one more is one worker, not "1 of its workers or more"."""
     losses = [WorkerLoss("r_1", claim, 1, "worker", "box", 7, 0, 1, LossDetection.CRASH) for claim in range(deaths)]
-    assert sentences(losses, str)[5:] == [last]
+    assert describe_losses(losses, str)[5:] == [last]
 
 
 def test_death_in_words_names_how_the_process_ended():
@@ -32,7 +32,7 @@ def test_death_in_words_names_how_the_process_ended():
     drain = WorkerLoss(
         "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM that no one asked for"
     )
-    assert sentences([crash, drain], str) == [
+    assert describe_losses([crash, drain], str) == [
         (
             "Its worker process 7 on box (session 1) died (exit 0), last heard of at 100, found dead at 200"
             " (its supervisor saw it end, noticed by supervisor process 1 on box)."
@@ -48,4 +48,4 @@ def test_death_in_words_names_how_the_process_ended():
 def test_run_that_was_continued_before_its_worker_reported_the_drain_says_so():
     """Who continued it is not known where that worker has given it back too."""
     drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, resumed_at=150)
-    assert sentences([drain], str)[0].endswith("Another worker had continued it by then.")
+    assert describe_losses([drain], str)[0].endswith("Another worker had continued it by then.")

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
-from mainspring.insight.part_verdict import judge_part
-from mainspring.insight.standing_runs import NONE, StandingRuns
+from mainspring.insight.runs.unresolved_failures import NO_RUNS, UnresolvedFailures
+from mainspring.insight.status.visible_status import evaluate_visible_status
 from mainspring.store.views import AutomationView, Capped
 
 OPEN = Incident(
@@ -23,7 +23,7 @@ PAY = AutomationView("pay", "task", 1, b"{}", "f", 1, None, None, None, None, No
 
 
 def part(told, views):
-    return judge_part(told, views, StandingRuns(), now=0, zone="UTC")
+    return evaluate_visible_status(told, views, UnresolvedFailures(), now=0, zone="UTC")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def part(told, views):
 )
 def test_sentence_says_what_is_seen(told, views, questions, sentence):
     """What is open, looked after, or does not load; retired automations count for nothing."""
-    assert judge_part(told, views, StandingRuns(), questions, now=0, zone="UTC").sentence == sentence
+    assert evaluate_visible_status(told, views, UnresolvedFailures(), questions, now=0, zone="UTC").sentence == sentence
 
 
 def test_what_an_incident_says_is_not_said_twice():
@@ -79,7 +79,7 @@ def test_what_wakes_people_is_not_well_because_somebody_put_it_off(told, head):
 
 def test_instants_are_told_on_the_clock_of_the_project():
     """And its zone is named."""
-    found = judge_part([SNOOZED], [PAY], StandingRuns(), now=0, zone="Europe/Berlin")
+    found = evaluate_visible_status([SNOOZED], [PAY], UnresolvedFailures(), now=0, zone="Europe/Berlin")
     assert found.head == "1 problem is snoozed until 15:00 Europe/Berlin by ana"
 
 
@@ -96,26 +96,30 @@ def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
     ("runs", "sentence", "count"),
     [
         (
-            StandingRuns(undecided=Capped(1, more=False)),
+            UnresolvedFailures(undecided=Capped(1, more=False)),
             "1 failed run still needs a decision: `mainspring failed list`. Otherwise healthy: 1 automation.",
             1,
         ),
         (
-            StandingRuns(undecided=Capped(40, more=True)),
+            UnresolvedFailures(undecided=Capped(40, more=True)),
             "40+ failed runs still need a decision: `mainspring failed list`. Otherwise healthy: ",
             1,
         ),
-        (StandingRuns(halted=Capped(1, more=False)), "1 thing needs you: ", 1),
+        (UnresolvedFailures(halted=Capped(1, more=False)), "1 thing needs you: ", 1),
         (
-            StandingRuns(NONE, Capped(1, more=False), Capped(1, more=False)),
+            UnresolvedFailures(NO_RUNS, Capped(1, more=False), Capped(1, more=False)),
             "1 failed run and 1 stopped run need a decision: `mainspring failed list`. Otherwise healthy: 1 automation.",
             1,
         ),
-        (StandingRuns(*[Capped(2, more=False)] * 2), "1 thing needs you; 2 failed runs still need a decision: ", 1),
+        (
+            UnresolvedFailures(*[Capped(2, more=False)] * 2),
+            "1 thing needs you; 2 failed runs still need a decision: ",
+            1,
+        ),
     ],
 )
 def test_undecided_failed_run_is_a_problem(runs, sentence, count):
     """Whatever else is well, with the command that lists them."""
-    found = judge_part([], [PAY], runs, now=0, zone="UTC")
+    found = evaluate_visible_status([], [PAY], runs, now=0, zone="UTC")
     assert found.sentence.startswith(sentence)
     assert found.count == count

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.insight import quantile
+from mainspring.insight.text import quantile
 from mainspring.store.handlers.counting import bucket_of
 
 took = st.lists(st.integers(1, 10**9), min_size=1, max_size=60)
@@ -20,7 +20,7 @@ def counted(ms):
 @given(took, st.sampled_from([0.5, 0.95, 0.99, 1.0]))
 def test_estimate_is_true_to_a_factor_of_two(ms, share):
     """Whatever the durations are."""
-    exact, about = quantile.exact(ms, share), quantile.about(counted(ms), share)
+    exact, about = quantile.exact_quantile(ms, share), quantile.estimate_quantile(counted(ms), share)
     assert exact / 2 - 1 <= about <= exact * 2 + 1
 
 
@@ -28,20 +28,20 @@ def test_estimate_is_true_to_a_factor_of_two(ms, share):
 def test_larger_share_took_no_less(ms):
     """A quantile never goes down."""
     buckets = counted(ms)
-    found = [quantile.about(buckets, share / 20) for share in range(1, 21)]
+    found = [quantile.estimate_quantile(buckets, share / 20) for share in range(1, 21)]
     assert found == sorted(found)
 
 
 @given(st.lists(took, min_size=1, max_size=4))
 def test_merged_counts_are_those_of_all(several):
     """In whatever parts they were counted."""
-    assert quantile.merged(map(counted, several)) == counted([one for each in several for one in each])
+    assert quantile.merge_buckets(map(counted, several)) == counted([one for each in several for one in each])
 
 
 def test_nothing_counted_is_nothing_told():
     """No quantile of no runs; of one it is that one, of two the lower one is the median."""
-    assert quantile.about({}, 0.5) is None
-    assert quantile.exact([], 0.5) is None
-    assert quantile.exact([7], 0.95) == 7
-    assert quantile.exact([9, 7], 0.5) == 7
-    assert quantile.exact(range(1, 101), 0.95) == 95
+    assert quantile.estimate_quantile({}, 0.5) is None
+    assert quantile.exact_quantile([], 0.5) is None
+    assert quantile.exact_quantile([7], 0.95) == 7
+    assert quantile.exact_quantile([9, 7], 0.5) == 7
+    assert quantile.exact_quantile(range(1, 101), 0.95) == 95

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.insight.run_paths import END, MOST, START, paths_of
+from mainspring.insight.runs.run_paths import END, MOST, START, build_run_paths
 from mainspring.store.reads.paths import Passed, PassedRun
 
 DONE, FAILED = OutcomeState.SUCCEEDED, OutcomeState.FAILED
@@ -30,7 +30,7 @@ def run(id, *steps, state=RunState.SUCCEEDED, by=None, is_cut=False):
 
 def ways(*runs, may_see=lambda name: True):
     """Return (from, to) -> runs; a way after a failure has "!" or, where it is missing, "!!" behind its first name."""
-    found = paths_of("a", runs, may_see).edges
+    found = build_run_paths("a", runs, may_see).edges
     return {(f"{one.step}{'!' * (one.failed + one.is_missing)}", one.then): one.runs for one in found}
 
 
@@ -43,7 +43,7 @@ def test_ways_are_counted_by_run():
         ("charge", "cancelled"): 1,
         ("mail", "succeeded"): 1,
     }
-    found = paths_of("a", [new, old], bool)
+    found = build_run_paths("a", [new, old], bool)
     assert [(one.name, one.runs) for one in found.nodes][:3] == [("start", 2), ("charge", 2), ("mail", 1)]
     assert [(one.run, one.ident) for one in found.edges][:2] == [("r2", "charge#1"), ("r2", "mail#2")]
     assert ways(run("r", state=RunState.FAILED)) == {("start", "failed"): 1}
@@ -77,18 +77,18 @@ def test_step_that_is_called_many_times_is_one():
     """With how often; it follows itself only where it failed."""
     looped = run("r", ("load",), ("load",), ("load", 2, FAILED), ("load",))
     assert ways(looped) == {("start", "load"): 1, ("load!", "load"): 1, ("load", "succeeded"): 1}
-    (load,) = [one for one in paths_of("a", [looped], bool).nodes if one.kind == "step"]
+    (load,) = [one for one in build_run_paths("a", [looped], bool).nodes if one.kind == "step"]
     assert (load.runs, load.calls, load.failed) == (1, 4, 1)
 
 
 def test_failure_that_nothing_takes_up_is_told():
     """Where each ended its run; what went on beside it did not lead there."""
     lost = [run(f"r{n}", ("charge", 0, FAILED), ("crm", 0), state=RunState.FAILED, by="charge") for n in range(3)]
-    found = paths_of("a", [*lost, run("r", ("charge",))], bool)
+    found = build_run_paths("a", [*lost, run("r", ("charge",))], bool)
     assert ways(*lost)["charge!!", "failed"] == 3
     assert ("crm", "failed") not in ways(*lost)
     assert found.missing == ["charge failed in 3 of 4 runs and nothing in the code takes it up: each ended the run"]
-    assert paths_of("a", lost[:1], bool).missing[0].endswith("it ended the run")
+    assert build_run_paths("a", lost[:1], bool).missing[0].endswith("it ended the run")
 
 
 def test_failure_that_is_taken_up_is_not_told():
@@ -98,7 +98,7 @@ def test_failure_that_is_taken_up_is_not_told():
     caught = run("r1", failing, ("apologise",))
     undone = run("r2", failing, ("undo charge", 1, DONE, OutcomeKind.UNDO), state=RunState.FAILED, by="charge")
     for taken in (caught, undone, run("r3", failing), run("r4", failing, state=RunState.FAILED)):
-        found = paths_of("a", [lost, taken], bool)
+        found = build_run_paths("a", [lost, taken], bool)
         assert found.missing == []
         assert any(one.failed and not one.is_missing for one in found.edges)
     assert ways(caught)["charge!", "apologise"] == 1
@@ -109,7 +109,7 @@ def test_failure_that_is_taken_up_is_not_told():
 
 def test_run_of_which_only_the_beginning_was_read_has_no_end():
     """And it is said of how many that is so."""
-    found = paths_of("a", [run("r", ("load",), is_cut=True)], bool)
+    found = build_run_paths("a", [run("r", ("load",), is_cut=True)], bool)
     assert [(one.step, one.then) for one in found.edges] == [("start", "load")]
     assert found.cut == 1
 
@@ -118,14 +118,14 @@ def test_child_is_named_to_whom_may_see_it():
     """Else it is another automation."""
     child = run("r", ("ship", 0, DONE, OutcomeKind.CHILD))
     assert ("start", "child ship") in ways(child)
-    hidden = paths_of("a", [child], lambda name: name != "ship")
+    hidden = build_run_paths("a", [child], lambda name: name != "ship")
     assert {one.then for one in hidden.edges} == {"child another automation", "succeeded"}
     assert "ship" not in str(hidden)
 
 
 def test_names_that_are_made_at_run_time_are_cut():
     """So many ways are told, and how many are not."""
-    found = paths_of("a", [run(f"r{n}", *((f"s{n}-{m}",) for m in range(20))) for n in range(50)], bool)
+    found = build_run_paths("a", [run(f"r{n}", *((f"s{n}-{m}",) for m in range(20))) for n in range(50)], bool)
     assert (len(found.edges), found.left_out) == (MOST, 50 * 21 - MOST)
 
 
@@ -138,7 +138,7 @@ runs = st.lists(st.tuples(outcomes, st.sampled_from([RunState.SUCCEEDED, RunStat
 @given(runs)
 def test_every_run_goes_from_the_start_to_an_end(drawn):
     """Each step is reached, no way has more runs than there are, and ends have as many as ended so."""
-    found = paths_of("a", [run(f"r{n}", *steps, state=state) for n, (steps, state) in enumerate(drawn)], bool)
+    found = build_run_paths("a", [run(f"r{n}", *steps, state=state) for n, (steps, state) in enumerate(drawn)], bool)
     reached = {one.after for one in found.edges} | {one.key for one in found.nodes if one.kind == START}
     assert {one.key for one in found.nodes} == reached
     assert all(one.runs <= len(drawn) for one in found.edges)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
-from mainspring.insight.seen_incidents import loudest, seen
+from mainspring.insight.incidents.visible_incidents import most_severe_by_automation, select_visible
 
 ONE = Incident(
     id="i1", subject=Subject("pay", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.NOTIFY, text="t", hint=None,
@@ -29,14 +29,14 @@ def pay_only(name):
 
 def test_storm_stands_for_its_parts_where_it_is_seen():
     """Who sees all is told once."""
-    assert [one.id for one in seen([STORM, ONE], PARTS, all_of_it)] == ["s", "i1"]
+    assert [one.id for one in select_visible([STORM, ONE], PARTS, all_of_it)] == ["s", "i1"]
 
 
 def test_part_stands_for_itself_where_its_storm_is_not_seen():
     """Nobody is told that all is well because what is wrong with theirs is wrong with others too; of those others nothing."""
-    assert [one.id for one in seen([STORM, ONE], PARTS, pay_only)] == ["p0", "i1"]
+    assert [one.id for one in select_visible([STORM, ONE], PARTS, pay_only)] == ["p0", "i1"]
     own = replace(STORM, subject=Subject("pay", IncidentKind.STORM))
-    assert [one.id for one in seen([own], PARTS, pay_only)] == ["s"]
+    assert [one.id for one in select_visible([own], PARTS, pay_only)] == ["s"]
 
 
 incidents = st.builds(
@@ -53,7 +53,7 @@ incidents = st.builds(
 @given(st.lists(incidents))
 def test_loudest_is_open_before_loud_before_old(found):
     """Of each automation one, and none that stands behind another of it."""
-    worst = loudest(found)
+    worst = most_severe_by_automation(found)
     assert set(worst) == {one.subject.automation for one in found}
 
     def place(one):

@@ -2,8 +2,8 @@
 
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.insight.stages import stages_of
-from mainspring.insight.steps import StepLine
+from mainspring.insight.runs.stages import list_stages
+from mainspring.insight.runs.steps import StepLine
 
 _ENDED = ("charge", "mail", "crm", "close")
 
@@ -26,15 +26,15 @@ def test_what_was_asked_side_by_side_stands_side_by_side():
     """In whatever order it ended; what came after both stands behind both."""
     outcomes = [outcome(rank, ident) for rank, ident in enumerate(_ENDED, 1)]
     lines = [line(ident) for ident in _ENDED]
-    assert names(stages_of(outcomes, lines, {1: 0, 2: 1, 3: 1, 4: 3})) == [["charge"], ["mail", "crm"], ["close"]]
-    assert names(stages_of(outcomes, lines, {1: 0, 2: 1, 3: 2, 4: 3})) == [["charge"], ["mail"], ["crm"], ["close"]]
+    assert names(list_stages(outcomes, lines, {1: 0, 2: 1, 3: 1, 4: 3})) == [["charge"], ["mail", "crm"], ["close"]]
+    assert names(list_stages(outcomes, lines, {1: 0, 2: 1, 3: 2, 4: 3})) == [["charge"], ["mail"], ["crm"], ["close"]]
 
 
 def test_what_goes_on_stands_last_and_what_does_not_count_nowhere():
     """A cancel is no step, and a superseded one is not part of the picture."""
     outcomes = [outcome(1, "charge"), outcome(2, "cancel", kind=OutcomeKind.CANCEL), outcome(3, "old", superseded=1)]
     lines = [line("charge"), line("old", superseded=1), line("mail", state="running")]
-    found = stages_of(outcomes, lines, {1: 0, 2: 0, 3: 1})
+    found = list_stages(outcomes, lines, {1: 0, 2: 0, 3: 1})
     assert names(found) == [["charge"], ["mail"]]
     assert found[1].steps[0].state == "running"
-    assert stages_of([], [], {}) == []
+    assert list_stages([], [], {}) == []

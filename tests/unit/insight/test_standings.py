@@ -14,8 +14,8 @@ from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.monitors.timing.silence import SilenceTuning
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
-from mainspring.insight.automation_lines import automation_lines, seen_source
-from mainspring.insight.standings import standings
+from mainspring.insight.automations.automation_health import read_automation_health
+from mainspring.insight.automations.automation_list import describe_visible_source, list_automation_lines
 from mainspring.store.commands.automations import (
     Announce,
     AutomationRow,
@@ -64,7 +64,7 @@ def run_once(store, clock, end=finish):
 
 
 def stands(store, clock, **options):
-    return standings(store.reader, ["a"], clock.now(), **options)["a"]
+    return read_automation_health(store.reader, ["a"], clock.now(), **options)["a"]
 
 
 def test_automation_is_on_time_then_late_then_silent(store, clock):
@@ -139,7 +139,7 @@ def test_line_tells_figures_of_a_week_and_the_newest_runs(store, clock):
     clock.forward(8 * DAY)
     for end in (finish, finish, fail):
         run_once(store, clock, end)
-    (line,) = automation_lines(store.reader, automations(store.reader), clock.now(), runs=2)
+    (line,) = list_automation_lines(store.reader, automations(store.reader), clock.now(), runs=2)
     assert (line.owner, line.team, line.tags) == ("ann", "data", {"nightly": ""})
     assert (line.succeeded, line.failed, line.p95_ms, len(line.runs)) == (2, 1, 1_000, 2)
     assert line.success_share == pytest.approx(2 / 3)
@@ -150,8 +150,8 @@ def test_line_tells_figures_of_a_week_and_the_newest_runs(store, clock):
 )
 def test_hidden_automation_is_not_named(source):
     """Who may see it reads its name, who may not does not."""
-    assert "secret" in seen_source(source, lambda _: True)
-    assert "secret" not in seen_source(source, lambda name: name == "a")
+    assert "secret" in describe_visible_source(source, lambda _: True)
+    assert "secret" not in describe_visible_source(source, lambda name: name == "a")
 
 
 def test_every_judge_speaks_of_one_alone(store, clock):

@@ -7,8 +7,8 @@ import msgspec
 from mainspring.app.processes.host_status import read_host_status
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, LoadProblem
-from mainspring.insight.standstill import LITTLE, of_space, of_write_fault
-from mainspring.insight.verdict import judge, unresolved
+from mainspring.insight.status.project_status import evaluate_status, read_unresolved
+from mainspring.insight.status.stuck_work import LOW_SPACE, describe_low_space, describe_write_fault
 from mainspring.store.commands.automations import PauseQueue, SetMeta
 from mainspring.store.commands.sessions import Beat, DrainSession
 from mainspring.store.sqlite.store import SqliteStore
@@ -20,7 +20,7 @@ MINUTE = 60_000
 
 def problems(stage, later: int = 0) -> list[str]:
     reader = stage.store.reader
-    return judge(reader, stage.now + later, unresolved(reader), store="s", environment="e").problems
+    return evaluate_status(reader, stage.now + later, read_unresolved(reader), store="s", environment="e").problems
 
 
 def test_file_that_did_not_load_is_told_by_status_and_listed(cli, stage):
@@ -84,14 +84,14 @@ def test_worker_that_drains_or_is_silent_is_told(stage):
 
 def test_full_disk_is_told():
     """With what helps."""
-    assert list(of_space(None)) == list(of_space(LITTLE)) == []
-    assert "0 MiB are free. Make room: mainspring db prune" in next(of_space(9))
+    assert list(describe_low_space(None)) == list(describe_low_space(LOW_SPACE)) == []
+    assert "0 MiB are free. Make room: mainspring db prune" in next(describe_low_space(9))
 
 
 def test_disk_that_takes_no_writes_is_a_problem_of_its_own():
     """The kernel's word stands in it, and what to do; a disk that takes them is no problem."""
-    assert list(of_write_fault("")) == []
-    (text,) = of_write_fault("Read-only file system")
+    assert list(describe_write_fault("")) == []
+    (text,) = describe_write_fault("Read-only file system")
     assert "cannot be written: Read-only file system" in text
     assert "mainspring up" in text
 

@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from mainspring.insight.step_groups import CallCount, StepGroup, arrange, counted_groups
-from mainspring.insight.steps import StepLine, Try
+from mainspring.insight.runs.step_groups import CallCount, StepGroup, arrange_lines, count_groups
+from mainspring.insight.runs.steps import StepLine, StepTry
 
 
 def line(number: int, name: str = "clean_file", state: str = "succeeded", took: int = 100) -> StepLine:
-    one = Try(1, state, 1_000, 1_000 + took)
+    one = StepTry(1, state, 1_000, 1_000 + took)
     return StepLine(
         ident=f"{name}#{number}", name=name, kind="step", state=state, asked=number, generation=0, superseded=None, tries=[one]
     )  # fmt: skip
@@ -18,7 +18,7 @@ def test_fan_out_is_one_line():
     calls = [
         line(n, state="failed" if n in (7, 80, 300) else "succeeded", took=120 if n > 340 else 100) for n in range(365)
     ]
-    found = arrange([line(0, "list_files"), *calls, line(0, "report")], 9_000)
+    found = arrange_lines([line(0, "list_files"), *calls, line(0, "report")], 9_000)
     assert [one.name for one in found] == ["list_files", *["clean_file"] * 4, "report"]
     group = found[1]
     assert isinstance(group, StepGroup)
@@ -30,22 +30,22 @@ def test_few_calls_stay_lines_of_their_own():
     """Eight of one name; waits are never a group."""
     few = [line(n) for n in range(8)]
     waits = [replace(line(n, "sleep"), kind="timer") for n in range(20)]
-    assert arrange([*few, *waits], 9_000) == [*few, *waits]
+    assert arrange_lines([*few, *waits], 9_000) == [*few, *waits]
 
 
 def test_group_counts_what_still_runs():
     """By its state, without a part in the percentile; of many failures five are listed."""
     calls = [
         *(line(n, state="failed") for n in range(9)),
-        replace(line(9, state="running"), tries=[Try(1, "running", 1_000)]),
+        replace(line(9, state="running"), tries=[StepTry(1, "running", 1_000)]),
     ]
-    (group, *listed) = arrange(calls, 900_000)
+    (group, *listed) = arrange_lines(calls, 900_000)
     assert (group.summary, group.left_out, len(listed)) == ("0 ok, 9 failed, 1 running, p95 100ms", 5, 5)
 
 
 def test_groups_are_counted_from_the_journal():
     """The lines at hand are a part of them: only those without an outcome are added."""
     ended = [CallCount("load", "step", "succeeded", 1_500_000)] * 1_200 + [CallCount("load", "step", "failed", 10)]
-    found = counted_groups(ended, [line(1, "load"), line(2, "load", state="retrying"), line(3, "other")])
+    found = count_groups(ended, [line(1, "load"), line(2, "load", state="retrying"), line(3, "other")])
     assert list(found) == [("load", "step")]
     assert found["load", "step"].summary == "1,200 ok, 1 failed, 1 retrying, p95 1.5s"

@@ -5,7 +5,7 @@ import pytest
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.insight.steps import WIDEST, bars, lines_of, step_label
+from mainspring.insight.runs.steps import WIDEST, draw_bars, label_step, list_step_lines
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.runs import Release
 from mainspring.store.reads.runs import story
@@ -22,7 +22,7 @@ def attempt(run, number, state, started_at, ended_at=None, next_at=None, name="u
 
 
 def lines(stage, run):
-    return lines_of(story(stage.store.reader, run.id))
+    return list_step_lines(story(stage.store.reader, run.id))
 
 
 def test_every_attempt_is_kept_with_its_own_error(stage):
@@ -56,8 +56,8 @@ def test_bars_are_as_long_as_the_time(stage):
     stage.do(outcome(run, 2, "half", started_at=0, took_us=1_000_000))
     stage.do(attempt(run, 1, AttemptState.FAILED, 0, 500, 600, name="again"))
     stage.do(outcome(run, 3, "again", attempt=2, started_at=600, took_us=500_000, marked=True))
-    assert bars(lines(stage, run), 0)[:2] == ["█" * WIDEST, "█" * (WIDEST // 2)]
-    assert "░░░░░ █████" in bars(lines(stage, run), 0)
+    assert draw_bars(lines(stage, run), 0)[:2] == ["█" * WIDEST, "█" * (WIDEST // 2)]
+    assert "░░░░░ █████" in draw_bars(lines(stage, run), 0)
 
 
 def test_wait_is_dots_on_a_scale_of_its_own(stage):
@@ -65,14 +65,14 @@ def test_wait_is_dots_on_a_scale_of_its_own(stage):
     run = stage.begin()
     stage.do(outcome(run, 1, "work", started_at=0, took_us=1_000_000))
     stage.do(outcome(run, 2, "sleep", kind=OutcomeKind.TIMER, started_at=1_000, at=260_000_000, took_us=0))
-    assert bars(lines(stage, run), 0) == ["█" * WIDEST, "·" * WIDEST]
+    assert draw_bars(lines(stage, run), 0) == ["█" * WIDEST, "·" * WIDEST]
 
 
 def test_failed_bar_is_hollow(stage):
     """What did not count is never solid."""
     run = stage.begin()
     stage.do(outcome(run, 1, "x", state=OutcomeState.FAILED, started_at=0, took_us=1_000_000, failure=AWAY))
-    assert bars(lines(stage, run), 0) == ["░" * WIDEST]
+    assert draw_bars(lines(stage, run), 0) == ["░" * WIDEST]
 
 
 def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
@@ -100,4 +100,4 @@ def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
 )
 def test_label_of_a_step_has_its_key(ident, name, label):
     """The branch that asked for it and the number of a call without a key are left out."""
-    assert step_label(ident, name) == label
+    assert label_step(ident, name) == label

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.insight.text_width import cut_to_width, keep_end, pad_to_width, text_width
+from mainspring.insight.text.text_width import cut_to_width, keep_end, measure_width, pad_to_width
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from mainspring.insight.text_width import cut_to_width, keep_end, pad_to_width, 
 )
 def test_width_counts_cells(text, cells):
     """Wide characters take two, what combines takes none."""
-    assert text_width(text) == cells
+    assert measure_width(text) == cells
 
 
 @given(st.text(max_size=40), st.integers(0, 30))
 def test_cut_text_fits(text, cells):
     """Whatever is cut takes no more room than there is; what fits stays as it is."""
     found = cut_to_width(text, cells)
-    assert text_width(found) <= cells
+    assert measure_width(found) <= cells
     assert found == text or found.endswith("…") or not cells
 
 

@@ -9,8 +9,8 @@ from mainspring.domain.triggers.event_sources import RunEndSource
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.insight.dependencies import graph_of
-from mainspring.insight.trigger_faults import faults_of_triggers, undeclared
+from mainspring.insight.automations.dependencies import build_graph
+from mainspring.insight.triggers.trigger_findings import list_trigger_findings, list_undeclared
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.runs import SlotLink
@@ -30,7 +30,7 @@ from tests.unit.cli.trigger_shop import (
 
 def told(shop, later: int = 0) -> dict[str, bool]:
     """Each finding with whether it is urgent."""
-    return {one.text: one.is_urgent for one in faults_of_triggers(shop.store.reader, shop.now + later)}
+    return {one.text: one.is_urgent for one in list_trigger_findings(shop.store.reader, shop.now + later)}
 
 
 def test_nothing_is_said_where_all_is_well(cli, shop) -> None:
@@ -46,9 +46,9 @@ def test_doctor_reads_what_is_wrong_once(cli, shop, monkeypatch) -> None:
 
     def counted(*args):
         reads.append(args)
-        return faults_of_triggers(*args)
+        return list_trigger_findings(*args)
 
-    monkeypatch.setattr("mainspring.cli.doctor.trigger_checks.faults_of_triggers", counted)
+    monkeypatch.setattr("mainspring.cli.doctor.trigger_checks.list_trigger_findings", counted)
     take_in(shop)
     checks = {one["name"]: one["state"] for one in cli("doctor", "--json").json}
     assert (checks["triggers"], checks["deliveries"]) == ("ok", "problem")
@@ -163,7 +163,7 @@ def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
 
 def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
     """A name that is misspelt would be waited for in silence."""
-    (fault,) = undeclared(graph_of({"load": ({"run": Trigger(source=RunEndSource(automation="extrct"))}, [])}))
+    (fault,) = list_undeclared(build_graph({"load": ({"run": Trigger(source=RunEndSource(automation="extrct"))}, [])}))
     assert "'extrct'" in fault.text
     shop.announce(msgspec.structs.replace(LOAD, triggers={"run": Trigger(source=RunEndSource(automation="extrct"))}))
     assert any("extrct" in one["text"] for one in cli("doctor", "--json").json if one["name"] == "triggers")
@@ -199,7 +199,7 @@ def test_explain_says_which_delivery_started_a_run(cli, shop) -> None:
 
 def test_queue_source_reads_in_words() -> None:
     """Where it is, without a secret."""
-    from mainspring.insight.source_words import source_words
+    from mainspring.insight.automations.source_description import describe_source
 
     queue = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
-    assert source_words(queue) == "queue orders orders.new at nats://broker"
+    assert describe_source(queue) == "queue orders orders.new at nats://broker"

@@ -10,9 +10,9 @@ import mainspring as ms
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.service.run import discard
+from mainspring.service.runs.run import discard
 from mainspring.store.commands.runs import StartRun
-from mainspring.web.linked_run import linked_run
+from mainspring.web.pages.linked_run import read_linked_run
 from tests.contract.store.process import fail, finish
 from tests.unit.cli.trigger_shop import take_in
 from tests.unit.insight.test_decisions import by_ann, commands, explained
@@ -122,7 +122,7 @@ def test_run_of_a_moved_file_that_a_success_settled_has_no_word_of_a_retry(cli, 
 def test_page_behind_a_link_has_no_button_to_retry_a_run_of_a_moved_file(stage):
     """What the run was given is not named there."""
     run = failed(stage, book(after_failure="failed"))
-    found = linked_run(stage.store.reader, run, stage.now, "UTC")
+    found = read_linked_run(stage.store.reader, run, stage.now, "UTC")
     assert not found.is_plain
     assert [can.command for can in found.can] == [f"mainspring explain {run}"]
     assert "x y.csv" not in repr((found.can, found.what, found.why))

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.channel_thread import ChannelThread
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.channel_thread import ChannelThread
 
 pytestmark = pytest.mark.asyncio
 

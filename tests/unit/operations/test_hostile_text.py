@@ -5,6 +5,11 @@ import re
 
 import pytest
 
+from mainspring.alerting.notifiers.apprise import AppriseLink
+from mainspring.alerting.notifiers.pagerduty import PagerDutyLink
+from mainspring.alerting.notifiers.slack import SlackLink
+from mainspring.alerting.notifiers.terminal import TerminalLink
+from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.failed_items import collect_failed_items
@@ -12,11 +17,6 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
 from mainspring.domain.text.escaping import is_plain_line
-from mainspring.operations.notifiers.apprise import AppriseLink
-from mainspring.operations.notifiers.pagerduty import PagerDutyLink
-from mainspring.operations.notifiers.slack import SlackLink
-from mainspring.operations.notifiers.terminal import TerminalLink
-from mainspring.operations.notifiers.webhook import WebhookLink
 from tests.unit.operations.notices import CLOCK, secrets
 from tests.unit.operations.peer import PagerDutyPeer, Peer, SlackPeer, serving
 from tests.unit.operations.test_mail import Box, link_to, server

@@ -9,11 +9,11 @@ import threading
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.mail import MailLink, build_message
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent
-from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.mail import MailLink, message_of
 from tests.unit.operations.notices import notice, secrets
 
 pytestmark = pytest.mark.asyncio
@@ -213,4 +213,4 @@ async def test_line_end_in_a_headline_makes_no_header():
     """Text is one line before; if it ever is not, the mail is refused and not forged."""
     channel = read_channel_address("smtp://127.0.0.1/a@example.com")
     with pytest.raises(ValueError, match=r"(?i)linefeed|newline"):
-        message_of(notice(headline="a\r\nBcc: b@example.com"), channel)
+        build_message(notice(headline="a\r\nBcc: b@example.com"), channel)

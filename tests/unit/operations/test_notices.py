@@ -1,12 +1,12 @@
 """From alerts to notices, with what definitions say."""
 
+from mainspring.alerting.notices import NoticeRenderer
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.incidents.incident import Severity
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.domain.notifications.early_warnings import EarlyWarning
 from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
 from mainspring.domain.notifications.rendering import NotificationContext
-from mainspring.operations.notices import Notices
 from mainspring.store.commands.alerts import DueAlert
 from tests.unit.operations.test_notifier import AT, incident
 
@@ -25,17 +25,17 @@ def alert(seq=1, of=None):
 
 def test_notice_names_owner_team_and_runbook():
     """They are those of the last good definition; of what is defined nowhere nothing is said."""
-    notices = Notices({"backup": BACKUP}.get, page, tuple, NotificationContext(project="ops"))
+    notices = NoticeRenderer({"backup": BACKUP}.get, page, tuple, NotificationContext(project="ops"))
     notice = notices((alert(),))
     assert (notice.id, notice.owner, notice.team, notice.project) == ("a_1", "ana", "platform", "ops")
     assert ("Do", "runbook docs/backup.md#403") in [(field.label, field.text) for field in notice.fields]
-    assert Notices(lambda name: None, page, tuple, NotificationContext())((alert(),)).owner is None
+    assert NoticeRenderer(lambda name: None, page, tuple, NotificationContext())((alert(),)).owner is None
 
 
 def test_alerts_of_the_lowest_severity_are_one_digest():
     """Its id is that of its first alert."""
     several = tuple(alert(n, incident(f"i_{n}", severity=Severity.DIGEST)) for n in (1, 2))
-    notice = Notices({}.get, page, tuple, NotificationContext())(several)
+    notice = NoticeRenderer({}.get, page, tuple, NotificationContext())(several)
     assert (notice.about, notice.id) == (NotificationEvent.DIGEST, "a_1")
     assert notice.headline.startswith("[digest] 2 things")
 
@@ -48,7 +48,7 @@ def test_early_signs_and_incidents_are_one_digest():
         asked.append(1)
         return (EarlyWarning("Paused long", "a", "for 3d by ann"),)
 
-    notices = Notices({}.get, page, signs, NotificationContext())
+    notices = NoticeRenderer({}.get, page, signs, NotificationContext())
     quiet = alert(2, incident("i_2", severity=Severity.DIGEST))
     assert len(notices((quiet,)).fields) == 1
     assert not asked
@@ -59,5 +59,5 @@ def test_early_signs_and_incidents_are_one_digest():
 def test_each_message_tells_the_head_of_the_audit_log():
     """Kept in a mailbox or a chat, it shows later that nothing was cut off."""
     head = AuditHead(7, "0123456789abcdef" * 4)
-    notices = Notices({}.get, page, tuple, NotificationContext(), audit_head=lambda: head)
+    notices = NoticeRenderer({}.get, page, tuple, NotificationContext(), audit_head=lambda: head)
     assert notices((alert(),)).fields[-1] == NotificationField("Audit log", "7:0123456789abcdef")

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mainspring.alerting import notifier as notifying
+from mainspring.alerting.notifier import Notifier
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.slack import SlackLink
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
@@ -15,10 +19,6 @@ from mainspring.domain.notifications.digest import render_digest
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
-from mainspring.operations import notifier as notifying
-from mainspring.operations.notifier import Notifier
-from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.slack import SlackLink
 from mainspring.store import failpoints
 from mainspring.store.commands.alerts import AlertsTaken, DueAlert, LeasedChannel, TakeAlerts
 from mainspring.store.commands.results import DONE

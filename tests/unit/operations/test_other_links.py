@@ -6,15 +6,15 @@ import threading
 
 import pytest
 
+from mainspring.alerting.notifiers import apprise as telling
+from mainspring.alerting.notifiers import open_link
+from mainspring.alerting.notifiers.apprise import AppriseLink
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.terminal import TerminalLink
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
 from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent
-from mainspring.operations.notifiers import apprise as telling
-from mainspring.operations.notifiers import open_link
-from mainspring.operations.notifiers.apprise import AppriseLink
-from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.terminal import TerminalLink
 from tests.unit.operations.notices import CLOCK, notice, secrets
 from tests.unit.operations.peer import Peer, serving
 

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from mainspring.alerting import watchdog_ping as pulse_module
+from mainspring.alerting.watchdog_ping import UNSENT_MS, WatchdogPing, find_stuck_work
 from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts, WaitingRuns, WatchedProcess, WatchedQueue
 from mainspring.domain.processes.stall import BlockedLoop
-from mainspring.operations import pulse as pulse_module
-from mainspring.operations.pulse import UNTOLD_MS, Pulse, stands_still
 from mainspring.store.reads.incidents import Unsent
 from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, SECOND, cadence, watched
 from tests.unit.operations.notices import CLOCK, secrets
@@ -35,7 +35,7 @@ def scheduled(**known):
 
 def still(*processes, one=None, channels=(), session=None, **known):
     automations = () if one is None else (one,)
-    return stands_still(MonitorInputs(automations=automations, processes=processes, **known), channels, NOW, session)
+    return find_stuck_work(MonitorInputs(automations=automations, processes=processes, **known), channels, NOW, session)
 
 
 ALIVE = (process("worker"), process("scheduler", session=2))
@@ -51,7 +51,7 @@ def test_all_moves():
     assert still(*ALIVE, one=broken) is None
 
 
-@pytest.mark.parametrize(("due_at", "is_still"), [(None, False), (NOW - UNTOLD_MS + 1, False), (NOW - UNTOLD_MS, True)])
+@pytest.mark.parametrize(("due_at", "is_still"), [(None, False), (NOW - UNSENT_MS + 1, False), (NOW - UNSENT_MS, True)])
 def test_alert_that_cannot_be_told_ends_the_sign(due_at, is_still):
     """After ten minutes."""
     said = still(channels=[channel(None), channel(due_at)])
@@ -110,7 +110,7 @@ def test_work_that_nobody_takes_ends_the_sign():
 @pytest.mark.asyncio
 async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
     """Who finds no sign outside reads here why."""
-    pulse = Pulse(None, secrets(), CLOCK)
+    pulse = WatchdogPing(None, secrets(), CLOCK)
     with caplog.at_level(logging.WARNING, "mainspring.pulse"):
         for _ in range(2):
             await pulse.look("no worker gives a sign of life for 1m")
@@ -131,7 +131,7 @@ class Watchdog(Peer):
 async def test_sign_is_given_once_a_minute(monkeypatch):
     """To the address that is a secret, and not again before it is time."""
     async with serving(Watchdog()) as peer:
-        pulse = Pulse("secret:dog", secrets(dog=f"{peer.url}/ping/w0rd"), CLOCK)
+        pulse = WatchdogPing("secret:dog", secrets(dog=f"{peer.url}/ping/w0rd"), CLOCK)
         assert pulse.is_due
         await pulse.beat()
         assert not pulse.is_due
@@ -145,7 +145,7 @@ async def test_sign_is_given_once_a_minute(monkeypatch):
 @pytest.mark.asyncio
 async def test_nobody_listens():
     """Without an address nothing is ever due."""
-    pulse = Pulse(None, secrets(), CLOCK)
+    pulse = WatchdogPing(None, secrets(), CLOCK)
     assert not pulse.is_due
     await pulse.close()
 
@@ -158,7 +158,7 @@ async def test_fault_outside_is_logged_once_and_raised_to_nobody(caplog, fault):
     """The address is not in the log, for its secret is who we are."""
     async with serving(Watchdog()) as peer:
         known = {} if fault == "no secret" else {"dog": f"{peer.url}/w0rd-of-the-dog"}
-        pulse = Pulse("secret:dog", secrets(**known), CLOCK)
+        pulse = WatchdogPing("secret:dog", secrets(**known), CLOCK)
         peer.faults = [("", fault)] * 3
         with caplog.at_level(logging.WARNING, "mainspring.pulse"):
             for _ in range(3):

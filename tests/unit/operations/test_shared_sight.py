@@ -2,11 +2,11 @@
 
 import pytest
 
+from mainspring.alerting.inputs.cached_monitor_inputs import CachedMonitorInputs
+from mainspring.alerting.inputs.facts import FactsReader
+from mainspring.alerting.inputs.monitor_inputs import read_monitor_inputs
 from mainspring.config import Settings
 from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
-from mainspring.operations.facts import FactsReader
-from mainspring.operations.shared_sight import SharedSight
-from mainspring.operations.sight import see
 from tests.api_world import sqlite_world
 from tests.counted_reads import counted
 
@@ -24,7 +24,7 @@ def world(tmp_path):
 
 def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     """Also after something came that the first had not seen; within a second it is told what was found then."""
-    shared, reader = SharedSight(), world.store.reader
+    shared, reader = CachedMonitorInputs(), world.store.reader
     world.begin()
     asked = counted(reader)
     shared.see(reader, world.clock.now(), secrets=(), **HOW)
@@ -37,14 +37,14 @@ def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
     assert not asked
     again = shared.see(reader, world.clock.now(), secrets=(), **HOW)
     assert len(asked) < first
-    assert again == see(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
+    assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
     assert [one.id for one in again.wrong] == ["i_01"]
 
 
 def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
     """What is known of one store says nothing of another."""
     other = sqlite_world(tmp_path / "other")
-    shared = SharedSight()
+    shared = CachedMonitorInputs()
     world.find_wrong()
     assert shared.see(world.store.reader, world.clock.now(), secrets=(), **HOW).wrong
     assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **HOW).wrong

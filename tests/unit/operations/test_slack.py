@@ -5,12 +5,12 @@ import json
 
 import pytest
 
+from mainspring.alerting.notifiers import http
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.slack import SlackLink
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
-from mainspring.operations.notifiers import http
-from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.slack import SlackLink
 from tests.unit.operations.notices import CLOCK, notice, secrets
 from tests.unit.operations.peer import DROP_AFTER, DROP_BEFORE, HANG, SlackPeer, serving
 

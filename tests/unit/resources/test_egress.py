@@ -6,18 +6,18 @@ import socket
 import httpx2
 import pytest
 
+from mainspring.alerting.notifiers import http
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.http import HttpClient
+from mainspring.alerting.watchdog_ping import WatchdogPing
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.text.ip_networks import IpNetworks
-from mainspring.operations.notifiers import http
-from mainspring.operations.notifiers.base import ChannelFault
-from mainspring.operations.notifiers.http import Http
-from mainspring.operations.pulse import Pulse
 from mainspring.resources import egress_policy
 from mainspring.resources.egress_policy import EgressPolicy
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
-from mainspring.web import identity_provider
+from mainspring.web.auth import identity_provider
 from tests.ssrf_corpus import CORPUS
 
 RESOLVED = {
@@ -55,7 +55,7 @@ def faults():
 
 async def notify(address):
     """Send as the webhook notifier and all other channels over HTTP do."""
-    client = Http(faults(), SystemClock())
+    client = HttpClient(faults(), SystemClock())
     try:
         await client.post(f"https://{address}/x", b"{}", {})
     finally:
@@ -64,7 +64,7 @@ async def notify(address):
 
 async def pulse(address):
     """Give a sign of life to the watchdog."""
-    made = Pulse(f"https://{address}/x", faults(), SystemClock())
+    made = WatchdogPing(f"https://{address}/x", faults(), SystemClock())
     await made.beat()
     await made.close()
     if made._told is not None:
@@ -73,7 +73,7 @@ async def pulse(address):
 
 async def discover(address):
     """Ask a provider of identities what it says of itself."""
-    async with identity_provider._client() as client:
+    async with identity_provider._make_client() as client:
         await identity_provider._read(client, "GET", f"https://{address}/.well-known/openid-configuration")
 
 

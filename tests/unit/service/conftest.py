@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
-from mainspring.service.actor import Act, Actor, act_of
-from mainspring.service.reads import Reads
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.reads import ServiceReads
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import Announce, AutomationRow
 from mainspring.store.commands.runs import Claim, ClaimedRun
 from mainspring.store.reads.acts import StoredActs
@@ -36,18 +36,18 @@ def store(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteStore]:
 
 
 @pytest.fixture
-def reads(store: SqliteStore) -> Reads:
+def reads(store: SqliteStore) -> ServiceReads:
     return StoredActs(store.reader)
 
 
 @pytest.fixture
-def act(clock: FakeClock) -> Callable[..., Act]:
+def act(clock: FakeClock) -> Callable[..., OperationContext]:
     """Makes an act; with a name, under that command id."""
-    return lambda command=None, reason=None: act_of(ACTOR, clock, reason=reason, command=command)
+    return lambda command=None, reason=None: operation_context(ACTOR, clock, reason=reason, command=command)
 
 
 @pytest.fixture
-def begin(store: SqliteStore, clock: FakeClock, act: Callable[..., Act]) -> Callable[..., ClaimedRun]:
+def begin(store: SqliteStore, clock: FakeClock, act: Callable[..., OperationContext]) -> Callable[..., ClaimedRun]:
     """Starts a run and claims it."""
 
     def make(data: bytes = b"{}", definition: Definition = BACKUP) -> ClaimedRun:

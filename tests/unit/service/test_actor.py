@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.access.permissions import API, EntryPoint
 from mainspring.domain.errors import OptionError
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
 from tests.contract.store.clock import FakeClock
 
 
@@ -24,14 +24,14 @@ def test_actor_is_written_as_door_and_name(actor, text):
 def test_act_makes_a_command_id_of_its_own():
     """Without a command id each act gets a new one."""
     clock = FakeClock()
-    first, second = (act_of(Actor.cli("ann", "box"), clock) for _ in range(2))
+    first, second = (operation_context(Actor.cli("ann", "box"), clock) for _ in range(2))
     assert first.command.startswith("c_")
     assert first.command != second.command
 
 
 def test_act_keeps_the_callers_command_id():
     """A command id of the caller is used as it is; a reason is kept, an empty one is none."""
-    act = act_of(Actor.cli("ann", "box"), FakeClock(), reason="", command="deploy-17:a")
+    act = operation_context(Actor.cli("ann", "box"), FakeClock(), reason="", command="deploy-17:a")
     assert (act.command, act.reason) == ("deploy-17:a", None)
 
 
@@ -39,19 +39,19 @@ def test_act_keeps_the_callers_command_id():
 def test_act_refuses_what_cannot_be_a_command_id(command):
     """A command id that is empty, too long or could be a derived one is refused."""
     with pytest.raises(OptionError, match="not a command id") as refused:
-        act_of(Actor.cli("ann", "box"), FakeClock(), command=command)
+        operation_context(Actor.cli("ann", "box"), FakeClock(), command=command)
     assert str(refused.value.hint).startswith("Use up to 240 letters")
-    assert act_of(Actor.cli("ann", "box"), FakeClock(), command="x" * 240).command == "x" * 240
+    assert operation_context(Actor.cli("ann", "box"), FakeClock(), command="x" * 240).command == "x" * 240
 
 
 def test_part_of_an_act_has_a_derived_command_id():
     """The part of an act for one run has the same id each time, another for each run, and none that a caller could give."""
-    act = act_of(Actor.cli("ann", "box"), FakeClock(), reason="why", command="all")
+    act = operation_context(Actor.cli("ann", "box"), FakeClock(), reason="why", command="all")
     assert act.part("r_1") == act.part("r_1")
     assert act.part("r_1").command != act.part("r_2").command
     assert (act.part("r_1").actor, act.part("r_1").reason) == (act.actor, "why")
     with pytest.raises(OptionError):
-        act_of(act.actor, FakeClock(), command=act.part("r_1").command)
+        operation_context(act.actor, FakeClock(), command=act.part("r_1").command)
 
 
 def test_every_door_is_a_way():

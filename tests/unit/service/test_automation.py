@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, FencedError, NotFoundError
 from mainspring.service import automation, lock, queue, worker
-from mainspring.service.starting import start
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.commands.runs import Claim
 from mainspring.store.commands.sessions import Beat

@@ -10,7 +10,7 @@ from mainspring.domain.time.rate import parse_rate
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service import backfill as service
-from mainspring.service.bulk import Due
+from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, ResumeAutomation
 from mainspring.store.reads.runs import list_runs
@@ -40,7 +40,7 @@ def announced(store, clock):
 
 
 def make(store, reads, clock, act, first, end, **how):
-    found = service.past_slots(reads, "work", first, end, clock.now())
+    found = service.list_past_slots(reads, "work", first, end, clock.now())
     return service.backfill(store, reads, clock, "work", found, act=act, **how)
 
 
@@ -63,7 +63,7 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
 def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, clock, act, announced):
     """Whoever lost the answer asks again."""
     top = announced()
-    found = service.past_slots(reads, "work", top - 3 * HOUR, top, clock.now())
+    found = service.list_past_slots(reads, "work", top - 3 * HOUR, top, clock.now())
     for _ in range(2):
         answer = service.backfill(store, reads, clock, "work", found, act=act("same"))
         assert (answer.made, answer.refused) == (3, {})
@@ -76,7 +76,7 @@ def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, cloc
 def test_slot_that_was_made_meanwhile_is_refused_in_words(store, reads, clock, act, announced):
     """By who looked at the same range before; all slots of a schedule are made of one reading of its definition."""
     top = announced()
-    found = service.past_slots(reads, "work", top - 2 * HOUR, top, clock.now())
+    found = service.list_past_slots(reads, "work", top - 2 * HOUR, top, clock.now())
     service.backfill(store, reads, clock, "work", found[:1], act=act("b1"))
     (made,) = list_runs(store.reader, name="work").runs
     answer = service.backfill(store, reads, clock, "work", found, act=act("b2"))
@@ -109,7 +109,7 @@ def test_missed_slots_are_made_up_for_and_those_to_come_left(store, reads, clock
     top = announced()
     clock.forward(3 * HOUR)
     store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "nobody scheduled"))
-    found = service.past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
+    found = service.list_past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
     assert [(one.slot_at - top, one.verdict, one.is_to_come) for one in found] == [
         (0, None, False),
         (HOUR, "missed", False),
@@ -121,7 +121,7 @@ def test_missed_slots_are_made_up_for_and_those_to_come_left(store, reads, clock
 def test_backfilled_runs_go_behind_all_others_and_one_after_the_other(store, reads, clock, act, announced):
     """Lowest priority and one partition, unless runs may overlap; with a rate each has its time."""
     top = announced()
-    due = Due(clock.now(), parse_rate("1/m"))
+    due = BulkDueTimes(clock.now(), parse_rate("1/m"))
     make(store, reads, clock, act("b"), top - 3 * HOUR, top, due=due)
     rows = store.reader.read_text(
         "select priority, partition, due_at from runs where automation = 'work' order by due_at"
@@ -142,10 +142,10 @@ def test_backfill_refuses_ranges_that_cannot_be(reads, clock, announced):
     top = announced()
     for first, end in ((top, top), (top, clock.now() + HOUR), (top - 20_000 * HOUR, top)):
         with pytest.raises(OptionError) as refused:
-            service.past_slots(reads, "work", first, end, clock.now())
+            service.list_past_slots(reads, "work", first, end, clock.now())
         assert refused.value.hint
     with pytest.raises(NotFoundError, match="no schedule"):
-        service.past_slots(reads, "backup", top - HOUR, top, clock.now())
+        service.list_past_slots(reads, "backup", top - HOUR, top, clock.now())
 
 
 # -- the independent check ---------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.service import bulk, chosen
-from mainspring.service.chosen import RunFilter
+from mainspring.service.runs import bulk, run_selection
+from mainspring.service.runs.run_selection import RunFilter
 from mainspring.store.commands.runs import Claim
 from tests.contract.store.process import fail, halt
 from tests.unit.service.conftest import rows_of
@@ -26,15 +26,15 @@ def states(reads, runs):
 
 def test_select_follows_the_filter_oldest_first(reads, runs):
     """A filter of states gives the ids in the order in which the runs came, at most its limit of the newest."""
-    assert chosen.select(reads, RunFilter(states=bulk.RETRYABLE)) == runs[:4]
-    assert chosen.select(reads, RunFilter(states=(RunState.FAILED,), limit=2)) == runs[1:3]
-    assert chosen.select(reads, RunFilter(states=bulk.RETRYABLE, name="other")) == []
+    assert run_selection.select_run_ids(reads, RunFilter(states=bulk.RETRYABLE)) == runs[:4]
+    assert run_selection.select_run_ids(reads, RunFilter(states=(RunState.FAILED,), limit=2)) == runs[1:3]
+    assert run_selection.select_run_ids(reads, RunFilter(states=bulk.RETRYABLE, name="other")) == []
 
 
 def test_select_walks_all_pages(reads, runs, monkeypatch):
     """More runs than one page holds are all found."""
-    monkeypatch.setattr(chosen, "_PAGE", 2)
-    assert chosen.select(reads, RunFilter(states=bulk.RETRYABLE)) == runs[:4]
+    monkeypatch.setattr(run_selection, "_PAGE", 2)
+    assert run_selection.select_run_ids(reads, RunFilter(states=bulk.RETRYABLE)) == runs[:4]
 
 
 def test_dry_run_changes_nothing(store, reads, act, runs):
@@ -48,11 +48,15 @@ def test_dry_run_changes_nothing(store, reads, act, runs):
 def test_bulk_audits_each_run_and_acts_once(store, reads, act, runs):
     """Each run has its own audit row with the reason; repeating the whole acts on no run twice, though it failed again."""
     wanted = RunFilter(states=bulk.RETRYABLE)
-    assert bulk.retry_each(store, chosen.select(reads, wanted), act=act("all", reason="mended")).done == 4
+    assert (
+        bulk.retry_each(store, run_selection.select_run_ids(reads, wanted), act=act("all", reason="mended")).done == 4
+    )
     for run in store.apply(Claim("claim", 2)).runs:
         store.apply(fail(run))
-    assert bulk.retry_each(store, chosen.select(reads, wanted), act=act("all", reason="mended")).done == 2
-    assert len(chosen.select(reads, wanted)) == 2
+    assert (
+        bulk.retry_each(store, run_selection.select_run_ids(reads, wanted), act=act("all", reason="mended")).done == 2
+    )
+    assert len(run_selection.select_run_ids(reads, wanted)) == 2
     retries = [row for row in reads.audit_rows(limit=100) if row.verb == "retry"]
     assert sorted(row.subject for row in retries) == sorted(f"run:{run}" for run in runs[:4])
     assert {row.reason for row in retries} == {"mended"}
@@ -68,7 +72,7 @@ def test_bulk_collects_what_is_refused(store, reads, act, runs):
 
 def test_cancel_each_reaches_every_unfinished_run(store, reads, act, runs):
     """Cancelling by filter ends the halted run and tells the running one."""
-    answer = bulk.cancel_each(store, chosen.select(reads, RunFilter(states=bulk.CANCELLABLE)), act=act())
+    answer = bulk.cancel_each(store, run_selection.select_run_ids(reads, RunFilter(states=bulk.CANCELLABLE)), act=act())
     assert (answer.runs, answer.done) == ((runs[3], runs[4]), 2)
     assert states(reads, [runs[3]]) == [RunState.CANCELLED]
     assert len(reads.story(runs[4]).facts) == 1

@@ -6,8 +6,9 @@ from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError
 from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
 from mainspring.domain.states import BulkMove, BulkState, RunState
 from mainspring.domain.time.rate import parse_rate
-from mainspring.service import bulk, bulk_act
-from mainspring.service.chosen import Chosen, RunFilter, choose
+from mainspring.service import bulk_operation
+from mainspring.service.runs import bulk
+from mainspring.service.runs.run_selection import RunFilter, RunSelection, select_runs
 from mainspring.store.commands.bulk import TakePiece
 from mainspring.store.reads.bulk import bulk_act as shown
 from tests.contract.store.process import fail, halt
@@ -25,12 +26,12 @@ def runs(store, begin):
 
 
 def ask(store, act, runs, verb=BulkVerb.RETRY, rate=None):
-    which = Chosen(tuple(runs), ("backup",))
-    return bulk_act.begin(store, verb, which, {"name": "backup"}, act=act, rate=rate)
+    which = RunSelection(tuple(runs), ("backup",))
+    return bulk_operation.start_bulk_operation(store, verb, which, {"name": "backup"}, act=act, rate=rate)
 
 
 def do_all(store):
-    while bulk_act.do_piece(store):
+    while bulk_operation.run_next_piece(store):
         pass
 
 
@@ -60,10 +61,10 @@ def test_asked_for_twice_it_is_one(store, reads, act, runs):
 def test_piece_of_a_dead_process_is_done_once(store, clock, reads, act, runs):
     """It took the piece and acted on one run: the next one acts on the others, and counts all."""
     ask(store, act("all"), runs[:3])
-    piece = store.apply(TakePiece("dead", bulk_act.LEASE_MS))
+    piece = store.apply(TakePiece("dead", bulk_operation.LEASE_MS))
     bulk.retry_each(store, piece.parts[:1], act=act("all"))
-    assert not bulk_act.do_piece(store)
-    clock.forward(bulk_act.LEASE_MS)
+    assert not bulk_operation.run_next_piece(store)
+    clock.forward(bulk_operation.LEASE_MS)
     do_all(store)
     assert shown(store.reader, "all").done == 3
     assert sorted(rows_of(reads)) == sorted([("retry", "bulk:all"), *(("retry", f"run:{run}") for run in runs[:3])])
@@ -92,16 +93,16 @@ def test_rate_is_kept(store, clock, act, runs):
 def test_people_move_it(store, act, runs):
     """What fits its state is done and on record; the rest is refused."""
     ask(store, act("all"), runs[:3])
-    bulk_act.move(store, "all", BulkMove.PAUSE, act=act())
+    bulk_operation.control_bulk_operation(store, "all", BulkMove.PAUSE, act=act())
     do_all(store)
     assert shown(store.reader, "all").done == 0
     with pytest.raises(ConflictError, match="paused"):
-        bulk_act.move(store, "all", BulkMove.PAUSE, act=act())
-    bulk_act.move(store, "all", BulkMove.RESUME, act=act())
+        bulk_operation.control_bulk_operation(store, "all", BulkMove.PAUSE, act=act())
+    bulk_operation.control_bulk_operation(store, "all", BulkMove.RESUME, act=act())
     do_all(store)
     assert shown(store.reader, "all").state is BulkState.DONE
     with pytest.raises(NotFoundError):
-        bulk_act.move(store, "nope", BulkMove.STOP, act=act())
+        bulk_operation.control_bulk_operation(store, "nope", BulkMove.STOP, act=act())
 
 
 def test_nothing_and_too_much_are_refused(store, act):
@@ -116,5 +117,5 @@ def test_nothing_and_too_much_are_refused(store, act):
 def test_choice_keeps_to_what_is_seen(reads, runs):
     """Runs of other automations are for this visitor as if they were not there."""
     wanted = RunFilter(states=bulk.RETRYABLE)
-    assert choose(reads, wanted).automations == ("backup",)
-    assert choose(reads, wanted, lambda _: False) == Chosen((), ())
+    assert select_runs(reads, wanted).automations == ("backup",)
+    assert select_runs(reads, wanted, lambda _: False) == RunSelection((), ())

@@ -1,17 +1,17 @@
 """That a channel was tried is on record, once."""
 
-from mainspring.service.channel import Trial, last_trial, note_trial, was_tried
+from mainspring.service.channel import ChannelTest, read_last_test, record_test, was_tested
 
 
 def test_trial_is_on_record_once(store, reads, act):
     """The last one counts; the same press is known again."""
     first = act()
-    assert last_trial(reads, "ops") is None
-    assert not was_tried(reads, "ops", act=first)
-    note_trial(store, "ops", Trial(1, "no route"), act=first)
-    assert was_tried(reads, "ops", act=first)
-    assert last_trial(reads, "ops") == Trial(1, "no route")
-    note_trial(store, "ops", Trial(2, None), act=act())
-    assert last_trial(reads, "ops") == Trial(2, None)
-    assert last_trial(reads, "mail") is None
+    assert read_last_test(reads, "ops") is None
+    assert not was_tested(reads, "ops", act=first)
+    record_test(store, "ops", ChannelTest(1, "no route"), act=first)
+    assert was_tested(reads, "ops", act=first)
+    assert read_last_test(reads, "ops") == ChannelTest(1, "no route")
+    record_test(store, "ops", ChannelTest(2, None), act=act())
+    assert read_last_test(reads, "ops") == ChannelTest(2, None)
+    assert read_last_test(reads, "mail") is None
     assert [(one.verb, one.subject) for one in reads.audit_rows()] == [("test", "channel:ops")] * 2

@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 
+from mainspring.alerting.inputs.failure_groups import failure_fingerprint, group_failures
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
-from mainspring.operations.failures import error_of, failures_of
-from mainspring.service.bulk import CANCELLABLE, RETRYABLE
-from mainspring.service.chosen import Chosen, RunFilter, choose, select
+from mainspring.service.runs.bulk import CANCELLABLE, RETRYABLE
+from mainspring.service.runs.run_selection import RunFilter, RunSelection, select_run_ids, select_runs
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.commands.runs import Claim, ParentLink, Reopen, StartRun
 from mainspring.store.reads.acts import StoredActs
@@ -40,7 +40,7 @@ def test_runs_are_chosen_by_when_they_were_created(reads, runs):
     for first, last in product((None, 1, 3), (None, 2, 4)):
         since_at, until_at = (None if one is None else created[one] for one in (first, last))
         wanted = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
-        assert select(reads, wanted) == runs[first or 0 : last]
+        assert select_run_ids(reads, wanted) == runs[first or 0 : last]
 
 
 def test_runs_that_came_later_are_not_read(store, runs):
@@ -54,7 +54,7 @@ def test_runs_that_came_later_are_not_read(store, runs):
             return page
 
     until_at = Seen(store.reader).story(runs[2]).run.created_at
-    assert select(Seen(store.reader), RunFilter(states=tuple(RunState), until_at=until_at)) == runs[:2]
+    assert select_run_ids(Seen(store.reader), RunFilter(states=tuple(RunState), until_at=until_at)) == runs[:2]
     assert read == runs[1::-1]
 
 
@@ -65,7 +65,7 @@ def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads,
         clock.forward(hours * HOUR)
         made.append(begin().id)
     until_at = reads.story(made[1]).run.created_at
-    assert select(reads, RunFilter(states=CANCELLABLE, until_at=until_at)) == [made[0], *made[2:]]
+    assert select_run_ids(reads, RunFilter(states=CANCELLABLE, until_at=until_at)) == [made[0], *made[2:]]
 
 
 def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
@@ -75,14 +75,14 @@ def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
     for since_at, until_at in product([0, *ends.values()], [None, *ends.values()]):
         wanted = RunFilter(states=tuple(RunState), ended_since_at=since_at, ended_until_at=until_at)
         fits = [run for run in runs[:5] if ends[run] >= since_at and (until_at is None or ends[run] < until_at)]
-        assert select(reads, wanted) == fits
-    assert select(reads, RunFilter(states=CANCELLABLE, ended_since_at=0)) == [runs[4]]
+        assert select_run_ids(reads, wanted) == fits
+    assert select_run_ids(reads, RunFilter(states=CANCELLABLE, ended_since_at=0)) == [runs[4]]
 
 
 def test_run_that_goes_on_again_has_no_end(store, reads, runs):
     """What it failed by is over."""
     store.apply(audited(Reopen(runs[0])))
-    assert select(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
+    assert select_run_ids(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
 
 
 def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
@@ -92,24 +92,24 @@ def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
     store.apply(StartRun(id="r_child", parent=link, **values))
     (child,) = store.apply(Claim(act().command, 5)).runs
     store.apply(fail(child))
-    assert "r_child" in select(reads, RunFilter(states=RETRYABLE))
-    assert select(reads, RunFilter(states=RETRYABLE, stands=True)) == runs[:5]
+    assert "r_child" in select_run_ids(reads, RunFilter(states=RETRYABLE))
+    assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=True)) == runs[:5]
 
 
 @pytest.mark.parametrize("stands", [True, False])
 @pytest.mark.parametrize("is_grouped", [True, False])
 def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, stands, is_grouped):
     """Whether a watcher has grouped what failed or not."""
-    error = error_of(reads.last_faults(runs[3:4])[0]).id
+    error = failure_fingerprint(reads.last_faults(runs[3:4])[0]).id
     if is_grouped:
-        found = failures_of(untold_faults(store.reader), lambda text: text)
+        found = group_failures(untold_faults(store.reader), lambda text: text)
         store.apply(Observe(looked_at=clock.now(), groups=found.groups))
     for written in (error, error[:6]):
-        assert select(reads, RunFilter(states=RETRYABLE, stands=stands, error=written)) == [runs[3]]
-    assert choose(reads, RunFilter(states=RETRYABLE, stands=stands, error="zzzz")) == Chosen((), ())
+        assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=stands, error=written)) == [runs[3]]
+    assert select_runs(reads, RunFilter(states=RETRYABLE, stands=stands, error="zzzz")) == RunSelection((), ())
 
 
 def test_limit_takes_the_newest_that_whoever_asks_sees(reads, runs):
     """Oldest first all the same."""
-    assert select(reads, RunFilter(states=RETRYABLE, limit=2, stands=True)) == runs[3:5]
-    assert choose(reads, RunFilter(states=RETRYABLE), lambda _: False) == Chosen((), ())
+    assert select_run_ids(reads, RunFilter(states=RETRYABLE, limit=2, stands=True)) == runs[3:5]
+    assert select_runs(reads, RunFilter(states=RETRYABLE), lambda _: False) == RunSelection((), ())

@@ -4,9 +4,9 @@ import pytest
 
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import RunState
-from mainspring.service import hold
-from mainspring.service.hold import Decision
-from mainspring.service.starting import start
+from mainspring.service import restore_hold
+from mainspring.service.restore_hold import RestoreDecision
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.acts import StoredActs
 from mainspring.store.sqlite.backup import back_up
@@ -42,9 +42,9 @@ def claimed(store, act):
 def test_store_that_is_not_held_has_nothing_to_decide(store, reads, act, begin):
     """An ordinary store has no undecided runs and cannot be released."""
     begin()
-    assert hold.undecided(reads) == []
+    assert restore_hold.list_undecided(reads) == []
     with pytest.raises(ConflictError, match="not held"):
-        hold.release(store, reads, act=act())
+        restore_hold.release(store, reads, act=act())
 
 
 def test_release_is_refused_while_runs_are_undecided(restored, act, clock):
@@ -52,31 +52,33 @@ def test_release_is_refused_while_runs_are_undecided(restored, act, clock):
     store, reads, ids = restored
     clock.forward(10)
     new = start(store, clock, BACKUP, b"{}", act=act())
-    assert sorted(hold.undecided(reads)) == sorted(ids)
-    assert hold.decide(store, reads, ids[:2], Decision.CONTINUE, act=act()).done == 2
+    assert sorted(restore_hold.list_undecided(reads)) == sorted(ids)
+    assert restore_hold.decide(store, reads, ids[:2], RestoreDecision.CONTINUE, act=act()).done == 2
     with pytest.raises(ConflictError, match=f"1 run that .* is undecided\n{ids[2]}"):
-        hold.release(store, reads, act=act())
+        restore_hold.release(store, reads, act=act())
     assert claimed(store, act) == []
-    hold.decide(store, reads, ids[2:], Decision.CONTINUE, act=act())
-    hold.release(store, reads, act=act())
+    restore_hold.decide(store, reads, ids[2:], RestoreDecision.CONTINUE, act=act())
+    restore_hold.release(store, reads, act=act())
     assert new.run in claimed(store, act)
 
 
 def test_each_decision_does_what_it_says(restored, act):
     """Done ends a run as succeeded, cancel reaches it on release, continue leaves it as it was."""
     store, reads, ids = restored
-    for run, decision in zip(ids, (Decision.DONE, Decision.CANCEL, Decision.CONTINUE), strict=True):
-        assert hold.decide(store, reads, [run], decision, act=act(reason="checked")).refused == {}
-    assert hold.undecided(reads) == []
-    hold.release(store, reads, act=act("go"))
+    for run, decision in zip(
+        ids, (RestoreDecision.DONE, RestoreDecision.CANCEL, RestoreDecision.CONTINUE), strict=True
+    ):
+        assert restore_hold.decide(store, reads, [run], decision, act=act(reason="checked")).refused == {}
+    assert restore_hold.list_undecided(reads) == []
+    restore_hold.release(store, reads, act=act("go"))
     assert reads.story(ids[0]).run.state is RunState.SUCCEEDED
     assert [fact.name for fact in reads.story(ids[1]).facts] == ["checked"]
     assert reads.story(ids[2]).run.state is RunState.WAITING
-    hold.release(store, reads, act=act("go"))
+    restore_hold.release(store, reads, act=act("go"))
 
 
 def test_dry_run_of_a_decision_changes_nothing(restored, act):
     """A dry run counts and leaves every run undecided."""
     store, reads, ids = restored
-    assert hold.decide(store, reads, ids, Decision.DONE, act=act(), dry_run=True).runs == tuple(ids)
-    assert len(hold.undecided(reads)) == 3
+    assert restore_hold.decide(store, reads, ids, RestoreDecision.DONE, act=act(), dry_run=True).runs == tuple(ids)
+    assert len(restore_hold.list_undecided(reads)) == 3

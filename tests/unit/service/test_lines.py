@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from mainspring.domain.runs.log_chunk import pack_lines
 from mainspring.domain.runs.log_line import Level
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.service import lines as lines_module
-from mainspring.service.lines import lines_of, newest_lines
-from mainspring.service.opening import ViewOpening
+from mainspring.service.runs import log_lines as lines_module
+from mainspring.service.runs.log_lines import read_lines, read_newest_lines
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.reads.logs import StoredPart
 
-OPENING = ViewOpening(PLAIN_SEALING, lenient=True)
+OPENING = ViewUnsealer(PLAIN_SEALING, lenient=True)
 
 
 def part(seq: int, instants: list[int], level: Level = Level.INFO) -> StoredPart:
@@ -26,8 +26,8 @@ def part(seq: int, instants: list[int], level: Level = Level.INFO) -> StoredPart
 def test_newest_lines_are_those_that_reading_all_would_give(instants, count):
     """However long an older part went on beside a newer one; in the order in which they were written."""
     parts = sorted((part(seq, some) for seq, some in enumerate(instants)), key=lambda one: one.last_at)
-    found = newest_lines(parts, OPENING, count, lambda line: line.at % 3 > 0)
-    every = [line for line in lines_of(parts, OPENING, after=None) if line.at % 3]
+    found = read_newest_lines(parts, OPENING, count, lambda line: line.at % 3 > 0)
+    every = [line for line in read_lines(parts, OPENING, after=None) if line.at % 3]
     assert [line.at for line in found] == [line.at for line in every][-count:]
     assert {line.text for line in found} <= {line.text for line in every}
 
@@ -37,11 +37,11 @@ def test_parts_that_cannot_hold_newer_lines_stay_closed(monkeypatch):
     opened = []
     monkeypatch.setattr(lines_module, "unpack_lines", lambda data, **known: opened.append(1) or [])
     parts = [part(seq, [seq]) for seq in range(200)]
-    newest_lines(parts, OPENING, 5, lambda line: True)
+    read_newest_lines(parts, OPENING, 5, lambda line: True)
     assert len(opened) == 200
     monkeypatch.undo()
-    real = lines_module._opened
+    real = lines_module._unseal_lines
     opened.clear()
-    monkeypatch.setattr(lines_module, "_opened", lambda one, opening: opened.append(1) or real(one, opening))
-    assert [line.at for line in newest_lines(parts, OPENING, 5, lambda line: True)] == [195, 196, 197, 198, 199]
+    monkeypatch.setattr(lines_module, "_unseal_lines", lambda one, opening: opened.append(1) or real(one, opening))
+    assert [line.at for line in read_newest_lines(parts, OPENING, 5, lambda line: True)] == [195, 196, 197, 198, 199]
     assert len(opened) <= 40

@@ -8,7 +8,7 @@ import pytest
 from mainspring.domain.errors import ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.values.function_signature import read_signature
-from mainspring.service import mending
+from mainspring.service.runs import run_recovery
 from tests.contract.store.process import fail, halt, outcome
 from tests.unit.service.conftest import rows_of
 
@@ -40,7 +40,7 @@ def counted(reads, run):
 
 def test_retry_from_opens_a_generation(store, reads, act, failed):
     """What was asked for from the chosen step on is superseded and kept; the step may be named by its name."""
-    mending.retry_from(store, reads, failed, "a", act=act("from-a"))
+    run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))
     story = reads.story(failed)
     assert (story.run.state, story.run.generation, len(story.outcomes)) == (RunState.QUEUED, 1, 4)
     assert counted(reads, failed) == []
@@ -49,7 +49,7 @@ def test_retry_from_opens_a_generation(store, reads, act, failed):
 def test_retry_from_twice_under_one_command_id_acts_once(store, reads, act, failed):
     """A repeat finds no such step any more, and still answers as before."""
     for _ in range(2):
-        mending.retry_from(store, reads, failed, "a", act=act("from-a"))
+        run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))
     assert reads.story(failed).run.generation == 1
     assert rows_of(reads) == [("retry", f"run:{failed}")]
 
@@ -57,16 +57,16 @@ def test_retry_from_twice_under_one_command_id_acts_once(store, reads, act, fail
 def test_step_that_is_meant_must_be_clear(store, reads, act, failed):
     """A name that several steps have is refused with their identities, a wrong one with the nearest."""
     with pytest.raises(ConflictError, match=r"b, b#2"):
-        mending.retry_from(store, reads, failed, "load", act=act())
+        run_recovery.retry_from(store, reads, failed, "load", act=act())
     with pytest.raises(UnknownNameError, match="Did you mean 'load'"):
-        mending.retry_from(store, reads, failed, "laod", act=act())
-    mending.retry_from(store, reads, failed, "b#2", act=act())
+        run_recovery.retry_from(store, reads, failed, "laod", act=act())
+    run_recovery.retry_from(store, reads, failed, "b#2", act=act())
     assert counted(reads, failed) == ["a", "b"]
 
 
 def test_run_again_of_a_step_in_doubt_keeps_its_generation(store, reads, act, doubtful):
     """A step in doubt runs again under its own key, and what was saved before it stays."""
-    mending.run_again(store, reads, doubtful, act=act())
+    run_recovery.run_again(store, reads, doubtful, act=act())
     story = reads.story(doubtful)
     assert (story.run.state, story.run.generation, counted(reads, doubtful)) == (RunState.QUEUED, 0, ["a"])
     assert story.facts == []
@@ -74,7 +74,7 @@ def test_run_again_of_a_step_in_doubt_keeps_its_generation(store, reads, act, do
 
 def test_run_again_of_a_saved_step_opens_a_generation(store, reads, act, failed):
     """A step that has a saved outcome runs again as a new generation."""
-    mending.run_again(store, reads, failed, act=act(), step="b#2")
+    run_recovery.run_again(store, reads, failed, act=act(), step="b#2")
     assert (reads.story(failed).run.generation, counted(reads, failed)) == (1, ["a", "b"])
 
 
@@ -84,7 +84,7 @@ def test_accept_drift_replaces_the_saved_input(store, reads, act, begin):
     store.apply(outcome(run, 1, "a", input=b'{"n":1}'))
     detail = msgspec.json.encode({"drift": {"a": base64.b64encode(b'{"n":2}').decode()}})
     store.apply(halt(run, "a", FailureReason.DRIFT, detail=detail))
-    mending.accept_drift(store, reads, run.id, act=act())
+    run_recovery.accept_drift(store, reads, run.id, act=act())
     (saved,) = reads.story(run.id).outcomes
     assert (saved.input, saved.superseded, reads.story(run.id).run.state) == (b'{"n":2}', None, RunState.QUEUED)
 
@@ -92,13 +92,13 @@ def test_accept_drift_replaces_the_saved_input(store, reads, act, begin):
 def test_accept_drift_of_a_step_without_drift_is_refused(store, reads, act, doubtful):
     """Only what has drifted can be accepted."""
     with pytest.raises(NotFoundError, match="drift"):
-        mending.accept_drift(store, reads, doubtful, act=act())
+        run_recovery.accept_drift(store, reads, doubtful, act=act())
 
 
 def test_give_result_puts_a_value_in_the_steps_place(store, reads, act, doubtful):
     """A result by hand is one fact for the step at which the run stopped, once however often it is sent."""
     for _ in range(2):
-        mending.give_result(store, reads, doubtful, b'{ "id" : 7 }', act=act("given"))
+        run_recovery.give_result(store, reads, doubtful, b'{ "id" : 7 }', act=act("given"))
     (fact,) = reads.story(doubtful).facts
     assert (fact.ident, fact.payload) == ("pay", b'{"id":7}')
     assert reads.story(doubtful).run.state is RunState.QUEUED
@@ -111,20 +111,20 @@ def test_given_result_is_typed_by_the_live_function(store, reads, act, doubtful)
         return 7
 
     with pytest.raises(ValueRefusedError, match="int"):
-        mending.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=read_signature(pay))
+        run_recovery.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=read_signature(pay))
     assert reads.story(doubtful).run.state is RunState.NEEDS_ATTENTION
-    mending.give_result(store, reads, doubtful, b"7", act=act(), signature=read_signature(pay))
+    run_recovery.give_result(store, reads, doubtful, b"7", act=act(), signature=read_signature(pay))
     assert reads.story(doubtful).facts[0].payload == b"7"
 
 
 def test_given_result_must_be_json(store, reads, act, doubtful):
     """What is no JSON is refused by name of the step."""
     with pytest.raises(ValueRefusedError, match="result of pay"):
-        mending.give_result(store, reads, doubtful, b"{", act=act())
+        run_recovery.give_result(store, reads, doubtful, b"{", act=act())
 
 
 def test_run_that_stopped_at_no_step_needs_one_named(store, reads, act, begin):
     """A run that is not stopped at a step cannot guess which one is meant."""
     run = begin()
     with pytest.raises(ConflictError, match="did not stop at a step"):
-        mending.run_again(store, reads, run.id, act=act())
+        run_recovery.run_again(store, reads, run.id, act=act())

@@ -13,10 +13,10 @@ from mainspring.domain.errors import (
     OptionError,
     StoreError,
 )
-from mainspring.service import people, sign_in
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.key_text import hash_of
-from mainspring.service.sign_in import Came, SignIn
+from mainspring.service.access import people, sign_in
+from mainspring.service.access.access_keys import hash_key
+from mainspring.service.access.sign_in import SignInOrigin, SignInService
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.reads import people as reads
 from mainspring.store.reads.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
@@ -45,11 +45,11 @@ class Site:
         self.clock = SystemClock()
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
-        self.sign_in = SignIn(self.store, self.clock, CHEAP)
+        self.sign_in = SignInService(self.store, self.clock, CHEAP)
         self.add("ana", Role.ADMIN)
 
     def act(self, command=None):
-        return act_of(Actor.web("ana"), self.clock, command=command)
+        return operation_context(Actor.web("ana"), self.clock, command=command)
 
     def add(self, name, role=Role.VIEWER, automations=None, password=PASSWORD, command=None):
         return people.add_person(
@@ -57,10 +57,10 @@ class Site:
         )
 
     def enter(self, name="ana", password=PASSWORD, address="10.0.0.1", cookie=None):
-        return self.sign_in.by_password(name, password, Came(address, "Firefox", cookie))
+        return self.sign_in.by_password(name, password, SignInOrigin(address, "Firefox", cookie))
 
     def session(self, cookie):
-        return reads.web_session(self.store.reader, hash_of(cookie))
+        return reads.web_session(self.store.reader, hash_key(cookie))
 
     def acts(self):
         return [(one.verb, one.subject) for one in audit_rows(self.store.reader)]
@@ -165,8 +165,8 @@ def test_store_that_does_not_answer_makes_nobody_wait(site):
 def test_password_is_computed_with_one_at_a_time(site, monkeypatch):
     """A new one and one that is compared alike: each takes 128 MiB."""
     held = []
-    monkeypatch.setattr(people, "hash_password", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or "x")
-    monkeypatch.setattr(sign_in, "verify_password", lambda *_: held.append(people.ONE_AT_A_TIME.locked()) or False)
+    monkeypatch.setattr(people, "hash_password", lambda *_: held.append(people.PASSWORD_LOCK.locked()) or "x")
+    monkeypatch.setattr(sign_in, "verify_password", lambda *_: held.append(people.PASSWORD_LOCK.locked()) or False)
     site.add("bob")
     assert site.enter() is None
     assert held == [True, True]
@@ -176,18 +176,18 @@ def test_start_link_makes_an_admin_once(site):
     """The second who follows it stays outside, as whoever makes one up."""
     token = people.offer_link(site.store, clock=site.clock, act=site.act())
     assert site.acts()[0] == ("offer", "link:start-up")
-    cookie = site.sign_in.by_link(token, Came("127.0.0.1"))
+    cookie = site.sign_in.by_link(token, SignInOrigin("127.0.0.1"))
     assert str(site.session(cookie).visitor(site.clock.now())) == "web:local"
-    assert site.sign_in.by_link(token, Came("127.0.0.1")) is None
-    assert site.sign_in.by_link("made up", Came("127.0.0.1")) is None
+    assert site.sign_in.by_link(token, SignInOrigin("127.0.0.1")) is None
+    assert site.sign_in.by_link("made up", SignInOrigin("127.0.0.1")) is None
     assert token not in str(site.store.reader.read_text("select hash from start_links"))
 
 
 def test_provider_lets_nobody_in_as_a_person_with_a_password(site):
     """The same name at a provider may be somebody else."""
     with pytest.raises(ConflictError):
-        site.sign_in.by_provider("ana", Role.VIEWER, None, Came("::1"))
-    cookie = site.sign_in.by_provider("eve@example.com", Role.VIEWER, ("a",), Came("::1"))
+        site.sign_in.by_provider("ana", Role.VIEWER, None, SignInOrigin("::1"))
+    cookie = site.sign_in.by_provider("eve@example.com", Role.VIEWER, ("a",), SignInOrigin("::1"))
     assert site.session(cookie).visitor(site.clock.now()).automations == ("a",)
 
 
@@ -226,10 +226,10 @@ def test_person_is_added_changed_and_removed_on_record(site):
 def test_password_is_changed_by_who_knows_it(site):
     """The old one is compared; all other sessions end."""
     kept, other = site.enter(), site.enter()
-    came = Came("10.0.0.1")
+    came = SignInOrigin("10.0.0.1")
     assert site.sign_in.confirms("ana", "wrong", came) is None
     proof = site.sign_in.confirms("ana", PASSWORD, came)
-    options = {"clock": site.clock, "cost": CHEAP, "proof": proof, "keep": hash_of(kept)}
+    options = {"clock": site.clock, "cost": CHEAP, "proof": proof, "keep": hash_key(kept)}
     people.set_password(site.store, "ana", "another long one", act=site.act(), **options)
     assert (site.session(kept) is None, site.session(other) is None) == (False, True)
     with pytest.raises(ConflictError):
@@ -254,7 +254,7 @@ def test_token_is_shown_once_and_kept_as_a_hash(site):
     text = site.token(automations=["a"], command="c1")
     assert text.startswith("ms_")
     assert len(text) == 46
-    found = reads.token_of(site.store.reader, hash_of(text))
+    found = reads.token_of(site.store.reader, hash_key(text))
     assert (str(found.visitor(site.clock.now())), found.automations, found.by) == ("api:bot", ("a",), "web:ana")
     assert text not in str(site.store.reader.read_text("select * from api_tokens")) + str(audit_rows(site.store.reader))
     with pytest.raises(ConflictError, match="was made before"):
@@ -264,4 +264,4 @@ def test_token_is_shown_once_and_kept_as_a_hash(site):
     with pytest.raises(OptionError):
         site.token("late", until_at=site.clock.now() - 1)
     people.revoke_token(site.store, found.id, act=site.act())
-    assert reads.token_of(site.store.reader, hash_of(text)) is None
+    assert reads.token_of(site.store.reader, hash_key(text)) is None

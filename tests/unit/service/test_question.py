@@ -5,9 +5,9 @@ import pytest
 
 from mainspring.domain.errors import ArgumentError, ConflictError, NotFoundError, UnknownNameError, ValueRefusedError
 from mainspring.domain.runs.journal import FactKind
-from mainspring.service.event import publish
-from mainspring.service.question import answer
-from mainspring.service.signal import signal
+from mainspring.service.runs.question import answer
+from mainspring.service.runs.signal import signal
+from mainspring.service.triggers.event import publish
 from mainspring.store.commands.inbox import OpenWait
 from tests.contract.store.process import finish, wait_for
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.errors import AlreadyExistsError, BusyError, ConflictError, KeyConflictError, NotFoundError
-from mainspring.service.refusal import error_of
+from mainspring.service.refusal import error_for_refusal
 from mainspring.store.commands.results import Refused
 
 
@@ -24,7 +24,7 @@ from mainspring.store.commands.results import Refused
 )
 def test_refusal_is_an_error_with_its_fix(code, kind):
     """Each code has its kind of error, says what is wrong, and has a hint."""
-    error = error_of(Refused(code), "retry run:r_1")
+    error = error_for_refusal(Refused(code), "retry run:r_1")
     assert type(error) is kind
     assert error.message.startswith("retry run:r_1")
     assert error.hint
@@ -32,4 +32,4 @@ def test_refusal_is_an_error_with_its_fix(code, kind):
 
 def test_busy_says_when_to_come_back():
     """The store's advice reaches the error in whole milliseconds."""
-    assert error_of(Refused("busy", "full", 2_500), "start").retry_after.total_seconds() == 2.5
+    assert error_for_refusal(Refused("busy", "full", 2_500), "start").retry_after.total_seconds() == 2.5

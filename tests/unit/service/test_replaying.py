@@ -6,11 +6,11 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState, DeliveryState
 from mainspring.domain.time.rate import parse_rate
-from mainspring.service import bulk_act
-from mainspring.service.actor import Act
-from mainspring.service.chosen import Chosen
-from mainspring.service.replaying import DeliveryFilter, choose
-from mainspring.service.trigger import replay
+from mainspring.service import bulk_operation
+from mainspring.service.actor import OperationContext
+from mainspring.service.runs.run_selection import RunSelection
+from mainspring.service.triggers.delivery_replay import replay_delivery
+from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
 from mainspring.store.commands.bulk import TakePiece
 from mainspring.store.commands.triggers import RefuseArrival
 from mainspring.store.reads.bulk import bulk_act as shown
@@ -56,11 +56,13 @@ def arrivals(store, clock):
 
 
 def ask(store, act, ids, rate=None):
-    return bulk_act.begin(store, BulkVerb.REPLAY, Chosen(tuple(ids), ("backup",)), {}, act=act, rate=rate)
+    return bulk_operation.start_bulk_operation(
+        store, BulkVerb.REPLAY, RunSelection(tuple(ids), ("backup",)), {}, act=act, rate=rate
+    )
 
 
 def do_all(store):
-    while bulk_act.do_piece(store):
+    while bulk_operation.run_next_piece(store):
         pass
 
 
@@ -73,16 +75,16 @@ def test_filter_chooses_oldest_first(store, clock, arrivals):
     other = arrivals.arrive("other/webhook")
 
     def chosen(sees=lambda _: True, **wanted):
-        return choose(store.reader, DeliveryFilter(**wanted), sees)
+        return select_deliveries(store.reader, DeliveryFilter(**wanted), sees)
 
-    assert chosen() == Chosen((first, second, other), ("backup", "other"))
+    assert chosen() == RunSelection((first, second, other), ("backup", "other"))
     assert chosen(trigger=TRIGGER).ids == (first, second)
     assert chosen(state=DeliveryState.REFUSED).ids == (second,)
     assert chosen(verified="github").ids == (first,)
     assert chosen(since_at=clock.now() - 1_000, until_at=clock.now()).ids == (second,)
     assert chosen(limit=1).ids == (other,)
-    assert chosen(lambda name: name == "backup") == Chosen((first, second), ("backup",))
-    assert chosen(lambda name: name == "backup", trigger="other/webhook") == Chosen((), ())
+    assert chosen(lambda name: name == "backup") == RunSelection((first, second), ("backup",))
+    assert chosen(lambda name: name == "backup", trigger="other/webhook") == RunSelection((), ())
 
 
 def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, arrivals):
@@ -90,10 +92,10 @@ def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, a
     arrivals.turn_away()
     arrivals.arrive(filtered=True)
     came = arrivals.arrive()
-    replay(store, clock.now(), came, act=act("once"))
+    replay_delivery(store, clock.now(), came, act=act("once"))
     fresh = arrivals.arrive()
-    assert choose(store.reader, DeliveryFilter()) == Chosen((fresh,), ("backup",), 4)
-    assert choose(store.reader, DeliveryFilter(verified="bad_signature")) == Chosen((), (), 1)
+    assert select_deliveries(store.reader, DeliveryFilter()) == RunSelection((fresh,), ("backup",), 4)
+    assert select_deliveries(store.reader, DeliveryFilter(verified="bad_signature")) == RunSelection((), (), 1)
 
 
 def test_what_lies_behind_the_limit_is_not_said_to_be_left_out(store, arrivals):
@@ -102,9 +104,9 @@ def test_what_lies_behind_the_limit_is_not_said_to_be_left_out(store, arrivals):
     older = arrivals.arrive()
     arrivals.turn_away()
     newest = arrivals.arrive()
-    assert choose(store.reader, DeliveryFilter(limit=1)) == Chosen((newest,), ("backup",))
-    assert choose(store.reader, DeliveryFilter(limit=2)) == Chosen((older, newest), ("backup",), 1)
-    assert choose(store.reader, DeliveryFilter(limit=3)) == Chosen((older, newest), ("backup",), 2)
+    assert select_deliveries(store.reader, DeliveryFilter(limit=1)) == RunSelection((newest,), ("backup",))
+    assert select_deliveries(store.reader, DeliveryFilter(limit=2)) == RunSelection((older, newest), ("backup",), 1)
+    assert select_deliveries(store.reader, DeliveryFilter(limit=3)) == RunSelection((older, newest), ("backup",), 2)
 
 
 def test_each_arrives_once_more_and_is_on_record(store, reads, act, arrivals):
@@ -126,9 +128,9 @@ def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act,
     """It let one arrive once more and died: the next one lets the others, and counts all."""
     ids = [arrivals.arrive() for _ in range(3)]
     ask(store, act("all"), ids)
-    piece = store.apply(TakePiece("dead", bulk_act.LEASE_MS))
-    replay(store, piece.at, ids[0], act=Act(ACTOR, None, "all").part(ids[0]))
-    clock.forward(bulk_act.LEASE_MS)
+    piece = store.apply(TakePiece("dead", bulk_operation.LEASE_MS))
+    replay_delivery(store, piece.at, ids[0], act=OperationContext(ACTOR, None, "all").part(ids[0]))
+    clock.forward(bulk_operation.LEASE_MS)
     do_all(store)
     assert shown(store.reader, "all").done == 3
     assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)

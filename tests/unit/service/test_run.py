@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.errors import ConflictError, NotFoundError
 from mainspring.domain.states import FailureReason, RunState
-from mainspring.service import run as acts
+from mainspring.service.runs import run as acts
 from tests.contract.store.process import fail, finish, halt
 from tests.unit.service.conftest import rows_of
 

@@ -2,33 +2,39 @@
 
 import pytest
 
-from mainspring.service.sign_in_waits import FORGOTTEN_MS, FREE, LONGEST_MS, SignInWaits, group_of
+from mainspring.service.access.sign_in_throttle import (
+    FORGET_AFTER_MS,
+    FREE_GUESSES,
+    LONGEST_MS,
+    SignInThrottle,
+    address_group,
+)
 
 
 def test_waits_double_from_the_fifth_guess_on():
     """One second, two, four, and never more than five minutes; who has waited may guess once."""
-    waits, now, found = SignInWaits(), 0, []
-    for _ in range(FREE + 12):
+    waits, now, found = SignInThrottle(), 0, []
+    for _ in range(FREE_GUESSES + 12):
         assert waits.wait_ms("ana", now) == 0
         waits.guess("ana", now)
         found.append(waits.wait_ms("ana", now))
         now += found[-1]
-    assert found[: FREE + 3] == [0, 0, 0, 0, 1_000, 2_000, 4_000, 8_000]
+    assert found[: FREE_GUESSES + 3] == [0, 0, 0, 0, 1_000, 2_000, 4_000, 8_000]
     assert found[-1] == LONGEST_MS
     assert waits.wait_ms("bob", now) == 0
 
 
 def test_waits_end_with_success_or_with_time():
     """The right password begins anew; of an address only that one guess is taken back."""
-    waits = SignInWaits()
-    for _ in range(FREE):
+    waits = SignInThrottle()
+    for _ in range(FREE_GUESSES):
         waits.guess("ana", 0)
     waits.take_back("ana")
     assert waits.wait_ms("ana", 0) == 0
     waits.guess("ana", 0)
     assert waits.wait_ms("ana", 0) == 1_000
-    waits.guess("ana", FORGOTTEN_MS)
-    assert waits.wait_ms("ana", FORGOTTEN_MS) == 0
+    waits.guess("ana", FORGET_AFTER_MS)
+    assert waits.wait_ms("ana", FORGET_AFTER_MS) == 0
     waits.forget("ana")
     waits.take_back("ana")
     assert len(waits) == 0
@@ -36,7 +42,7 @@ def test_waits_end_with_success_or_with_time():
 
 def test_waits_remember_a_bounded_number():
     """A flood of names makes it forget those that were guessed at longest ago."""
-    waits = SignInWaits(most=3)
+    waits = SignInThrottle(most=3)
     for number in range(10):
         waits.guess(f"n{number}", number)
     assert len(waits) == 3
@@ -55,4 +61,4 @@ def test_waits_remember_a_bounded_number():
 )
 def test_addresses_of_one_customer_are_one(one, other, same):
     """Nobody has 2**64 tries because the network is large."""
-    assert (group_of(one) == group_of(other)) is same
+    assert (address_group(one) == address_group(other)) is same

@@ -206,4 +206,4 @@ def test_fix_of_a_spool_that_cannot_be_read_gives_it_to_the_owner_of_its_folder(
     spool.mkdir()
     os.chown(tmp_path, folder_of, folder_of)
     os.chown(spool, spool_of, spool_of)
-    assert module._fault_of(spool).fix == fix.format(spool=spool)
+    assert module._find_fault(spool).fix == fix.format(spool=spool)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from mainspring.web.assets import SCRIPTS, SHEETS, Assets
+from mainspring.web.pages.assets import SCRIPTS, SHEETS, Assets
 
 STATIC = files("mainspring.web") / "static"
 

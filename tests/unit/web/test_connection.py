@@ -7,8 +7,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from mainspring.web import connection
-from mainspring.web.listening import listen
+from mainspring.web.server import connection
+from mainspring.web.server.http_server import open_socket
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n"])
@@ -58,7 +58,7 @@ class Served:
         config.load()
         self.state = ServerState()
         self.server = await asyncio.get_running_loop().create_server(
-            lambda: self.limits.protocol(config, self.state, {}), sock=listen("127.0.0.1:0", "web.bind")
+            lambda: self.limits.protocol(config, self.state, {}), sock=open_socket("127.0.0.1:0", "web.bind")
         )
         self.port = self.server.sockets[0].getsockname()[1]
         return self

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.web.crowd import Crowd
+from mainspring.web.auth.rate_limit import RateLimiter
 
 
 def test_crowd_lets_a_burst_and_then_so_many_a_second():
     """Who waits gets more, never more than the burst; others are not touched."""
-    crowd = Crowd(rate=2, burst=3)
+    crowd = RateLimiter(rate=2, burst=3)
     assert [crowd.lets("a", 0) for _ in range(4)] == [True, True, True, False]
     assert crowd.lets("b", 0)
     assert [crowd.lets("a", 500), crowd.lets("a", 500)] == [True, False]
@@ -18,7 +18,7 @@ def test_crowd_lets_a_burst_and_then_so_many_a_second():
 @given(st.lists(st.integers(-2_000, 5_000), max_size=60))
 def test_crowd_never_lets_more_than_rate_and_burst(gaps):
     """Whatever the times are, also where the clock is set back."""
-    crowd, now, passed, let = Crowd(rate=2, burst=3), 0, 0, 0
+    crowd, now, passed, let = RateLimiter(rate=2, burst=3), 0, 0, 0
     for gap in gaps:
         now += gap
         passed += max(0, gap)
@@ -28,7 +28,7 @@ def test_crowd_never_lets_more_than_rate_and_burst(gaps):
 
 def test_crowd_forgets_those_that_asked_longest_ago():
     """A flood of addresses takes no more memory than so much."""
-    crowd = Crowd(rate=1, burst=1, most=3)
+    crowd = RateLimiter(rate=1, burst=1, most=3)
     for number in range(10):
         crowd.lets(f"a{number}", number)
     assert len(crowd) == 3

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.operations.metrics.series import Figures, RunFigures, Space
+from mainspring.alerting.metrics.series import MetricFigures, RunFigures, StoreSpace
 from mainspring.store.load import TagLoad
 from mainspring.store.reads.incidents import Unsent
 from mainspring.store.reads.totals import COUNTED
-from mainspring.web.exposition import exposition
+from mainspring.web.exposition import render_exposition
 from tests.unit.web.test_exposition import session
 from tests.unit.web.test_web import desk, load
 
@@ -37,7 +37,7 @@ def _of_page() -> list[str]:
 def told() -> dict[str, set[str]]:
     """Each metric that can be told, with its labels."""
     counts = {("a", one): 1 for one in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
-    figures = Figures(
+    figures = MetricFigures(
         10_000,
         RunFigures(Counter(counts), ["a"], [("a", 1)]),
         [load("q", concurrency=8, tags={"gpu": TagLoad(3, 2.5)})],
@@ -45,12 +45,12 @@ def told() -> dict[str, set[str]]:
         [desk("a/queue", None, 2_500)],
         {"a/webhook": 9_000},
         {("a/webhook", "accepted"): 3},
-        Space(1, 2),
+        StoreSpace(1, 2),
         {("page", "silence"): 1},
         [Unsent("ops", 2, 1)],
     )
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(exposition(figures)):
+    for family in text_string_to_metric_families(render_exposition(figures)):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.operations.metrics.run_series import BUCKETS
-from mainspring.operations.metrics.series import HELP, HISTOGRAMS, Figures, RunFigures, Space
+from mainspring.alerting.metrics.run_series import BUCKETS
+from mainspring.alerting.metrics.series import HELP, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace
 from mainspring.store.reads.incidents import Unsent
 from mainspring.store.session_view import SessionView
-from mainspring.web.exposition import exposition
+from mainspring.web.exposition import render_exposition
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
 NOW = 1_000_000
@@ -33,7 +33,9 @@ def read(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 def told(counts: dict[tuple[str, str], int], *labels: str, **more: Any) -> Any:
-    values = read(exposition(Figures(NOW, RunFigures(Counter(counts), labels, more.pop("late", ())), **more)))
+    values = read(
+        render_exposition(MetricFigures(NOW, RunFigures(Counter(counts), labels, more.pop("late", ())), **more))
+    )
 
     def value(name: str, **wanted: str) -> float | None:
         return values.get((name, tuple(sorted(wanted.items()))))
@@ -126,7 +128,7 @@ def test_health_of_processes_and_store_is_told():
             session("worker", 1, "dead"),
             session("exec", 1),
         ],
-        space=Space(4_096, 10**12),
+        space=StoreSpace(4_096, 10**12),
         late=[("a", NOW - 90_000), ("a", NOW - 60_500)],
     )
     assert value("mainspring_session_silent_seconds", role="worker") == 9.5
@@ -165,7 +167,7 @@ def test_each_metric_has_its_type(name):
     """Counters end in _total, and nothing else does."""
     (family,) = [
         one
-        for one in text_string_to_metric_families(exposition(Figures(NOW, RunFigures(Counter()))))
+        for one in text_string_to_metric_families(render_exposition(MetricFigures(NOW, RunFigures(Counter()))))
         if one.name == name.removesuffix("_total")
     ]
     assert family.type == ("histogram" if name in HISTOGRAMS else "counter" if name.endswith("_total") else "gauge")

@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, Role, Visitor
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.service import people
-from mainspring.service.key_text import hash_of
+from mainspring.service.access import people
+from mainspring.service.access.access_keys import hash_key
 from mainspring.store.reads import people as reads
-from mainspring.web.entrance import HEADERS, OUTSIDE, WAYS_IN, is_door
-from mainspring.web.places import Places
+from mainspring.web.auth.middleware import HEADERS, PUBLIC_PATHS, SIGN_IN_PATHS, is_below
+from mainspring.web.server.request_slots import RequestSlots
 from tests.counted_reads import counted
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
 
@@ -37,7 +37,7 @@ def asking(method="GET", path="/api/v1/runs", **headers):
 @pytest.mark.asyncio
 async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
     """Whatever is added is closed until it is named; the doors are those of the decision, no more."""
-    assert (OUTSIDE, WAYS_IN) == (
+    assert (PUBLIC_PATHS, SIGN_IN_PATHS) == (
         ("/healthz", "/readyz", "/metrics", "/i/", "/assets/"),
         ("/sign-in", "/first", "/oidc/start", "/oidc/back"),
     )
@@ -49,7 +49,7 @@ async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
         for method in sorted(route.methods):
             answer = await site.browser(**OWN).ask(method, path)
             assert {name.lower() for name in HEADERS} <= set(answer.headers), path
-            if is_door(path, OUTSIDE + WAYS_IN):
+            if is_below(path, PUBLIC_PATHS + SIGN_IN_PATHS):
                 assert answer.status_code in (200, 401, 404, 413), (method, path)
                 continue
             behind.append(path)
@@ -96,7 +96,7 @@ async def test_what_was_taken_away_counts_at_the_next_request(site):
     """A revoked token, a changed role, a session that was ended."""
     text, browser = site.token(), site.browser()
     await browser.sign_in("bob")
-    id = reads.token_of(site.store.reader, hash_of(text)).id
+    id = reads.token_of(site.store.reader, hash_key(text)).id
     people.revoke_token(site.store, id, act=site.act())
     assert (await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))).status_code == 401
     assert (await browser.get("/people")).status_code == 403
@@ -187,7 +187,7 @@ async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
 @pytest.mark.asyncio
 async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
     """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
-    monkeypatch.setattr(site.app, "_places", Places(2, 2))
+    monkeypatch.setattr(site.app, "_places", RequestSlots(2, 2))
     gone, inside = asyncio.Event(), []
 
     async def slow(scope, receive, send):
@@ -225,7 +225,7 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
     text, noted = site.token(), []
     monkeypatch.setattr(site.store, "submit", lambda command, on_done: noted.append(command))
     await site.ways.gate.visitor(asking(authorization=f"Bearer {text}"))
-    assert [(one.hash, one.is_token) for one in noted] == [(hash_of(text), True)]
+    assert [(one.hash, one.is_token) for one in noted] == [(hash_key(text), True)]
     browser = site.browser()
     await browser.sign_in()
     await browser.get("/me")
@@ -404,7 +404,7 @@ async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
 @pytest.mark.asyncio
 async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
     """A client that does not read its answer keeps nobody waiting; assets need no place at all."""
-    monkeypatch.setattr(site.app, "_places", Places(1, 1))
+    monkeypatch.setattr(site.app, "_places", RequestSlots(1, 1))
     stuck, begun = asyncio.Event(), asyncio.Event()
 
     async def unread(message):
@@ -427,7 +427,7 @@ async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
 
 def test_places_are_bounded_for_each_address():
     """One address leaves some to the others; those that a proxy speaks for without a name share all of them."""
-    places = Places(4, 2)
+    places = RequestSlots(4, 2)
     first, second = places.take("203.0.113.9"), places.take("203.0.113.9")
     assert places.take("203.0.113.9") is None
     assert places.take("203.0.113.10") is not None

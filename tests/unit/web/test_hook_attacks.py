@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.messaging.rejected_sender import SETTLE_TIME_MS
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
-from mainspring.operations.facts import FactsReader
-from mainspring.web import connection as connections
-from mainspring.web import hook_request
-from mainspring.web.allowed_hosts import AllowedHosts
-from mainspring.web.hook_counts import OTHER, HookCounts
+from mainspring.web.server import connection as connections
+from mainspring.web.server.allowed_hosts import AllowedHosts
+from mainspring.web.webhooks import request_reader
+from mainspring.web.webhooks.request_counts import OTHER_TRIGGER, WebhookCounts
 from tests.hook_samples import SECRET, Request, signed
 from tests.hook_world import JSON, TOKEN, world
 
@@ -137,7 +137,7 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
     """Heads and bodies that do not end are given up in time, with 408 where the head was whole; meanwhile others are taken in."""
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 3)
-    monkeypatch.setattr(hook_request, "BODY_WITHIN_S", 3)
+    monkeypatch.setattr(request_reader, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
         begun = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
         waiting = [asyncio.create_task(say(port, one)) for one in begun * 10]
@@ -258,15 +258,15 @@ async def test_ten_thousand_junk_requests_leave_nothing_behind(tmp_path):
 
 async def test_flood_of_refusals_is_no_flood_of_commits():
     """A few at once and two a second of one trigger; a few more of all together."""
-    counts = HookCounts()
+    counts = WebhookCounts()
     assert sum(counts.may_keep("a/webhook", 0.0) for _ in range(1_000)) == 10
     assert sum(counts.may_keep("a/webhook", n / 100) for n in range(1_000)) in range(18, 22)
     assert sum(counts.may_keep(f"t{n}/webhook", 10.0) for n in range(1_000)) <= 20
-    for trigger in (OTHER, "t1/webhook", "t2/webhook"):
+    for trigger in (OTHER_TRIGGER, "t1/webhook", "t2/webhook"):
         counts.count(trigger, "accepted")
     counts.forget_others({"t1/webhook"})
     assert set(counts._buckets) == {("t1/webhook", "")}
-    assert set(counts.answers) == {(OTHER, "accepted"), ("t1/webhook", "accepted")}
+    assert set(counts.answers) == {(OTHER_TRIGGER, "accepted"), ("t1/webhook", "accepted")}
 
 
 async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an_incident(tmp_path):

@@ -12,9 +12,9 @@ from mainspring.config.settings import ProjectSettings
 from mainspring.config.web_settings import HooksSettings
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.reads.status import sessions
-from mainspring.web import hook_listener
-from mainspring.web.hook_listener import HookListener
-from mainspring.web.routes import Routes
+from mainspring.web.routes import ProbeRoutes
+from mainspring.web.webhooks import webhook_listener
+from mainspring.web.webhooks.webhook_listener import WebhookListener
 from tests.hook_world import world
 from tests.unit.web.test_web import Looked, ask
 
@@ -23,20 +23,22 @@ pytestmark = pytest.mark.asyncio
 
 async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypatch, caplog):
     """The process is not ready as long as there are webhooks that it cannot take in; probes and figures go on."""
-    monkeypatch.setattr(hook_listener, "_AGAIN_S", 0.02)
-    real, looked = hook_listener.listen_at, []
-    monkeypatch.setattr(hook_listener, "listen_at", lambda *of: looked.append(threading.get_ident()) or real(*of))
+    monkeypatch.setattr(webhook_listener, "_AGAIN_S", 0.02)
+    real, looked = webhook_listener.open_socket_at, []
+    monkeypatch.setattr(
+        webhook_listener, "open_socket_at", lambda *of: looked.append(threading.get_ident()) or real(*of)
+    )
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = SecretStore(None, {})
-            listener = HookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
                 while w.door.trouble is None or len(looked) < 3:
                     await asyncio.sleep(0.005)
-            routes = Routes(w.process, Looked(), None, is_open=True, door=w.door)  # type: ignore[arg-type]
+            routes = ProbeRoutes(w.process, Looked(), None, is_open=True, door=w.door)  # type: ignore[arg-type]
             status, _, body = await ask(routes, "/readyz")
             assert (status, bind in body) == (503, True)
             assert "hooks.bind" in caplog.text
@@ -58,7 +60,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = SecretStore(None, {})
-            listener = HookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
                 while "cannot listen on" not in (w.door.trouble or ""):
@@ -112,7 +114,7 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
             project = ProjectSettings(environment=environment)
             w.process.project.settings = Settings(project=project, hooks=HooksSettings(bind=bind))
             w.process.project.secrets = SecretStore(None, {})
-            listener = HookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
                 while f"another process has {bind}: senders that know {bind} reach it" not in caplog.text:

@@ -1,12 +1,12 @@
 """Which webhooks there are."""
 
-from mainspring.web.hook_table import HookTable
+from mainspring.web.webhooks.webhook_table import WebhookTable
 from tests.unit.triggers.webhooks import event, known, whole
 
 
 def test_table_holds_webhooks_that_have_their_path():
     """Not those whose path another one has; one that is gone is found no more."""
-    table = HookTable()
+    table = WebhookTable()
     assert not table.is_read
     one = known(whole)
     table.take([one, known(event, None)])

@@ -20,8 +20,8 @@ from mainspring.store.commands.results import Refused
 from mainspring.triggers import intake
 from mainspring.triggers.delivery_command import prepare_delivery
 from mainspring.triggers.trigger_cache import TriggerCache
-from mainspring.web import hooks
-from mainspring.web.hook_ends import MOST_WAITING, HookEnds
+from mainspring.web.webhooks import webhook_asgi
+from mainspring.web.webhooks.result_waiters import MOST_WAITING, ResultWaiters
 from tests.hook_samples import SECRET, Request, signed, signed_sample
 from tests.hook_world import JSON, REGISTRY, TOKEN, world
 
@@ -313,7 +313,7 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
             return await real(ready)
 
         monkeypatch.setattr(w.door.intake, "store", slow)
-        monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.05)
+        monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 0.05)
         orders = [Request(b'{"id": "%d"}' % n, TOKEN) for n in range(5)]
         told = await asyncio.gather(*[w.ask("/orders", one) for one in orders])
         assert [one.status for one in told] == [503] * 5
@@ -326,7 +326,7 @@ async def test_sender_is_not_kept_waiting_for_a_store_that_stands_still(tmp_path
                 await asyncio.sleep(0.005)
         assert w.app.admission.bytes == 0
         assert w.rows("select count(*) from runs") == [(3,)]
-        monkeypatch.setattr(hooks, "STORED_WITHIN_S", 10)
+        monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 10)
         assert [(await w.ask("/orders", one)).status for one in orders] == [202] * 5
         assert w.rows("select count(*) from runs") == [(5,)]
 
@@ -426,7 +426,7 @@ async def test_result_that_does_not_come_in_time_is_not_waited_for(tmp_path, mon
 async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monkeypatch, caplog):
     """It hears the ids at once, we the reason; the others are answered as ever."""
     async with world(tmp_path, now_at=SystemClock().now()) as w:
-        real, broken = HookEnds._look_at, []
+        real, broken = ResultWaiters._look_at, []
 
         def look_at(ends, waited):
             if not broken or broken == [waited]:
@@ -434,7 +434,7 @@ async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monk
                 raise msgspec.DecodeError("a result of another form")
             return real(ends, waited)
 
-        monkeypatch.setattr(HookEnds, "_look_at", look_at)
+        monkeypatch.setattr(ResultWaiters, "_look_at", look_at)
         app = ms.App(tmp_path / "state.db", registry=REGISTRY)
         hook = w.door.table.find("/result")
         longer = msgspec.structs.replace(hook.webhook, wait=timedelta(hours=1))
@@ -447,7 +447,7 @@ async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monk
 
 async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, caplog):
     """What answers nobody any more says nothing when it ends."""
-    monkeypatch.setattr(hooks, "STORED_WITHIN_S", 0.01)
+    monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 0.01)
     async with world(tmp_path) as w:
         begun, faults = [], []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))

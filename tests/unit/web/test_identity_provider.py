@@ -11,8 +11,8 @@ from mainspring.domain.access.oidc import PendingSignIn
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ArgumentError
 from mainspring.resources.secret_store import SecretStore
-from mainspring.web import identity_provider
-from mainspring.web.identity_provider import IdentityProvider
+from mainspring.web.auth import identity_provider
+from mainspring.web.auth.identity_provider import IdentityProvider
 from tests.oidc_provider import OidcProvider
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"

@@ -17,12 +17,12 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import RunState
 from mainspring.resources.secret_store import SecretStore
-from mainspring.service import run as runs
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run as runs
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.runs import run_view
-from mainspring.web.incident_pages import IncidentPages
+from mainspring.web.pages.incident_pages import IncidentPages
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import fail
 from tests.unit.cli.conftest import Stage
@@ -115,7 +115,7 @@ async def test_retry_is_once_for_what_was_shown(site):
 async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
     """Whoever was faster is not overruled."""
     seen = await site.seen()
-    runs.retry(site.store, site.run, act=act_of(Actor.cli("bob", "box"), site.clock))
+    runs.retry(site.store, site.run, act=operation_context(Actor.cli("bob", "box"), site.clock))
     acts = site.acts()
     assert "Retry the" not in (await site.ask("GET")).text
     late = (await site.press("retry", seen=seen)).text
@@ -131,10 +131,10 @@ async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
 async def test_whoever_is_late_reads_what_was_done_with_the_run(site, act, done):
     """Not what became of the incident: that somebody took it is another matter."""
     seen = await site.seen()
-    runs.retry(site.store, site.run, act=act_of(Actor.link("ana"), site.clock))
-    act(site.store, site.run, act=act_of(Actor.link("zoe"), site.clock))
+    runs.retry(site.store, site.run, act=operation_context(Actor.link("ana"), site.clock))
+    act(site.store, site.run, act=operation_context(Actor.link("zoe"), site.clock))
     with contextlib.suppress(ConflictError):
-        runs.discard(site.store, site.run, act=act_of(Actor.link("eve"), site.clock))
+        runs.discard(site.store, site.run, act=operation_context(Actor.link("eve"), site.clock))
     await site.press("acknowledge", name="max")
     late = (await site.press("retry", seen=seen)).text
     assert re.search(rf"already {done} by zoe at \d\d:\d\d", late)
@@ -142,7 +142,7 @@ async def test_whoever_is_late_reads_what_was_done_with_the_run(site, act, done)
 
 async def test_act_from_before_it_was_shown_was_not_faster(site):
     """The run that is shown has failed since."""
-    runs.retry(site.store, site.run, act=act_of(Actor.link("bob"), site.clock))
+    runs.retry(site.store, site.run, act=operation_context(Actor.link("bob"), site.clock))
     site.fail_again()
     site.clock = FakeClock(site.clock.now() + 1_000)
     seen = await site.seen()

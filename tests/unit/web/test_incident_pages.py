@@ -22,8 +22,8 @@ from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.reads import incidents as reads
 from mainspring.store.reads.status import audit_rows as audit
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web import form_reader
-from mainspring.web.incident_pages import IncidentPages
+from mainspring.web.pages.incident_pages import IncidentPages
+from mainspring.web.server import form_reader
 
 KEY = "a key that only the test knows"
 OWN = {"sec-fetch-site": "same-origin"}

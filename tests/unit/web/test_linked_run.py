@@ -8,8 +8,8 @@ from mainspring.domain.access.incident_link import LINK_LIFETIME_S, IncidentLink
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.service import run as runs
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run as runs
 from mainspring.store.commands.incidents import Found, Observe
 from mainspring.store.commands.runs import Claim
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
@@ -128,7 +128,7 @@ async def test_link_of_what_names_no_run_shows_none(site):
 
 def end_anew(site, made_of):
     """Continue the run, and let it end as these commands say."""
-    runs.retry(site.store, site.run, act=act_of(Actor.link("x"), site.clock))
+    runs.retry(site.store, site.run, act=operation_context(Actor.link("x"), site.clock))
     claimed = site.stage.claim()
     for command in made_of(claimed):
         site.stage.do(command)
@@ -136,7 +136,7 @@ def end_anew(site, made_of):
 
 async def test_settled_run_has_no_needless_button_and_names_no_one(site):
     """Behind a link it is told that it is settled, not by whom: that is for those who sign in."""
-    act = act_of(Actor.cli("ann", "box"), site.clock, reason="customer is gone")
+    act = operation_context(Actor.cli("ann", "box"), site.clock, reason="customer is gone")
     end_anew(site, lambda claimed: [fail(claimed)])
     assert 'value="retry"' in (await run_page(site)).text
     runs.discard(site.store, site.run, act=act)

@@ -10,13 +10,13 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web import listening
-from mainspring.web.listening import MOST_PORTS, listen, listen_at, listen_nearby
+from mainspring.web.server import http_server
+from mainspring.web.server.http_server import MOST_PORTS, open_socket, open_socket_at, open_socket_nearby
 
 
 def test_accepted_connections_send_small_answers_at_once():
     """Head and body of an answer are two sends: held back for an acknowledgement, each would take 40 ms more."""
-    listener = listen("127.0.0.1:0", "web.bind")
+    listener = open_socket("127.0.0.1:0", "web.bind")
     with listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
@@ -25,24 +25,24 @@ def test_accepted_connections_send_small_answers_at_once():
 
 def test_address_that_cannot_be_had_is_told_with_its_setting():
     """One that another process has, and one that is nobody's."""
-    with listen("127.0.0.1:0", "web.bind") as other:
+    with open_socket("127.0.0.1:0", "web.bind") as other:
         with pytest.raises(ConfigError, match="another process listens there") as refused:
-            listen(f"127.0.0.1:{other.getsockname()[1]}", "web.bind")
+            open_socket(f"127.0.0.1:{other.getsockname()[1]}", "web.bind")
         assert "web.bind" in (refused.value.hint or "")
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:1"):
-        listen("192.0.2.1:1", "hooks.bind")
+        open_socket("192.0.2.1:1", "hooks.bind")
 
 
 def test_default_address_of_a_second_project_is_the_next_that_is_free():
     """Every second port, for the defaults of pages and webhooks are neighbours; the address says which one it is."""
-    with listen("127.0.0.1:0", "web.bind") as first:
+    with open_socket("127.0.0.1:0", "web.bind") as first:
         port = first.getsockname()[1]
-        second, bind = listen_nearby(f"127.0.0.1:{port}", "web.bind")
+        second, bind = open_socket_nearby(f"127.0.0.1:{port}", "web.bind")
         with second:
             assert bind == f"127.0.0.1:{second.getsockname()[1]}"
             assert (second.getsockname()[1] - port) % 2 == 0
             assert second.getsockname()[1] > port
-    with listen_nearby(f"127.0.0.1:{port}", "web.bind")[0] as again:
+    with open_socket_nearby(f"127.0.0.1:{port}", "web.bind")[0] as again:
         assert again.getsockname()[1] == port
 
 
@@ -52,11 +52,11 @@ def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatc
 
     def taken(bind, setting):
         tried.append(bind)
-        raise listening.AddressTakenError("taken")
+        raise http_server.AddressTakenError("taken")
 
-    monkeypatch.setattr(listening, "listen", taken)
+    monkeypatch.setattr(http_server, "open_socket", taken)
     with pytest.raises(ConfigError, match=r"nor on any second port up to 7269") as refused:
-        listen_nearby("127.0.0.1:7171", "web.bind")
+        open_socket_nearby("127.0.0.1:7171", "web.bind")
     assert "web.bind" in (refused.value.hint or "")
     assert tried[:2] == ["127.0.0.1:7171", "127.0.0.1:7173"]
     assert len(tried) == MOST_PORTS
@@ -83,6 +83,6 @@ def test_address_in_use_is_found_by_other_processes(tmp_path):
 
 def test_port_that_the_system_chose_is_in_the_address():
     """Port 0 is no address that somebody could open."""
-    listener, bind = listen_at("127.0.0.1:0", "web.bind")
+    listener, bind = open_socket_at("127.0.0.1:0", "web.bind")
     with listener:
         assert bind == f"127.0.0.1:{listener.getsockname()[1]}"

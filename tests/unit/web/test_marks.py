@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mainspring.domain.derived_states import AutomationState
-from mainspring.web.marks import TONES
+from mainspring.web.pages.status_icons import TONES
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "concepts.md"
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mainspring.domain.access.permissions import Role
-from mainspring.service.key_text import hash_of
+from mainspring.service.access.access_keys import hash_key
 from mainspring.store.reads import people as reads
 from tests.unit.web.ways_site import OWN, PASSWORD, Site
 
@@ -118,7 +118,7 @@ async def test_token_is_shown_once_and_can_be_revoked(site, reader):
     ana = await entered(site)
     fields = {"name": "deploy-bot", "role": "operator", "automations": "a", "days": "30"}
     text = re.search(r"ms_[A-Za-z0-9_-]{43}", (await ana.press("/people", "make-token", **fields)).text)[0]
-    found = reads.token_of(reader, hash_of(text))
+    found = reads.token_of(reader, hash_key(text))
     assert (found.name, found.role, found.automations, found.by) == ("deploy-bot", Role.OPERATOR, ("a",), "web:ana")
     assert found.until_at - found.made_at <= 30 * 86_400_000
     page = (await ana.get("/people")).text

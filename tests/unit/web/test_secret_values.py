@@ -4,14 +4,14 @@ import logging
 
 from mainspring.domain.triggers.webhooks import verify
 from mainspring.resources.secret_store import SecretStore
-from mainspring.web.secret_values import SecretValues
+from mainspring.web.webhooks.verifier_secrets import VerifierSecrets
 from tests.hook_samples import STANDARD_SECRET
 
 
 def test_bad_line_of_a_secret_is_left_out_and_told_once_without_its_text(caplog):
     """The others count on: a slip during a rotation shuts nobody out."""
     env = {"MAINSPRING_SECRET_STD": f"whsec_!!slip!!\n{STANDARD_SECRET}\n", "MAINSPRING_SECRET_BAD": "whsec_!!slip!!"}
-    values = SecretValues(SecretStore(None, env))
+    values = VerifierSecrets(SecretStore(None, env))
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             assert values.of(verify.standard("STD")) == (STANDARD_SECRET,)
@@ -24,7 +24,7 @@ def test_bad_line_of_a_secret_is_left_out_and_told_once_without_its_text(caplog)
 
 def test_secret_that_is_not_set_leaves_the_others(caplog):
     """None only where nothing is there to check by; nobody needs one where anybody may send."""
-    values = SecretValues(SecretStore(None, {"MAINSPRING_SECRET_NEW": "n"}))
+    values = VerifierSecrets(SecretStore(None, {"MAINSPRING_SECRET_NEW": "n"}))
     assert values.of(verify.github("NEW", "OLD")) == ("n",)
     assert values.of(verify.github("OLD")) is None
     assert values.of(verify.none()) == ()

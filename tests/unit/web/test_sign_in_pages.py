@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import BusyError
-from mainspring.service.key_text import hash_of
+from mainspring.service.access.access_keys import hash_key
 from mainspring.store.reads import people as reads
 from tests.unit.web.ways_site import OWN, PASSWORD, Site, hidden
 
@@ -94,7 +94,7 @@ async def test_planted_session_is_not_the_one_that_is_signed_in(site):
     made_up.cookies = {site.ways.site.cookie: "known"}
     await made_up.sign_in()
     assert made_up.cookies[site.ways.site.cookie] != "known"
-    assert reads.web_session(site.store.reader, hash_of("known")) is None
+    assert reads.web_session(site.store.reader, hash_key("known")) is None
 
 
 @pytest.mark.asyncio

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from mainspring.alerting.metrics.series import MetricFigures, RunFigures
 from mainspring.app.processes.host_status import HostStatus
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
-from mainspring.operations.metrics.series import Figures, RunFigures
 from mainspring.store.load import QueueLoad, TagLoad
 from mainspring.store.trigger_views import DeskView
-from mainspring.web.exposition import exposition
-from mainspring.web.hook_counts import HookCounts
-from mainspring.web.listening import is_loopback
-from mainspring.web.routes import Routes, is_public
-from mainspring.web.token import VARIABLE, Token, find_token
+from mainspring.web.auth.metrics_token import TOKEN_VARIABLE, MetricsToken, find_metrics_token
+from mainspring.web.exposition import render_exposition
+from mainspring.web.routes import ProbeRoutes, is_public
+from mainspring.web.server.http_server import is_loopback
+from mainspring.web.webhooks.request_counts import WebhookCounts
 
 SECRET = "correct-horse-battery"
 
@@ -32,7 +32,9 @@ class Looked:
         return self._here.missing
 
 
-async def ask(routes: Routes, path: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
+async def ask(
+    routes: ProbeRoutes, path: str, *, method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str], str]:
     """Ask the application as a server does."""
     sent: list[dict[str, Any]] = []
     scope = {
@@ -53,10 +55,10 @@ async def ask(routes: Routes, path: str, *, method: str = "GET", **headers: str)
 
 
 def routes(
-    look: Looked | None = None, token: Token | None = None, *, is_open: bool = True, store: Any = None
-) -> Routes:
-    door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
-    return Routes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open, door=door)  # type: ignore[arg-type]
+    look: Looked | None = None, token: MetricsToken | None = None, *, is_open: bool = True, store: Any = None
+) -> ProbeRoutes:
+    door = SimpleNamespace(trouble=None, table=[], counts=WebhookCounts())
+    return ProbeRoutes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open, door=door)  # type: ignore[arg-type]
 
 
 @pytest.mark.asyncio
@@ -93,7 +95,7 @@ async def test_probes_tell_life_from_readiness():
 )
 async def test_figures_are_for_whoever_has_the_token(token, is_open, said, status):
     """Outside of loopback nobody gets them without one; 503 = let in, but the store has not answered yet."""
-    made = routes(Looked(is_open=False), None if token is None else Token(token, "test"), is_open=is_open)
+    made = routes(Looked(is_open=False), None if token is None else MetricsToken(token, "test"), is_open=is_open)
     headers = {} if said is None else {"authorization": said}
     found, answered, body = await ask(made, "/metrics", **headers)
     assert found == status
@@ -148,23 +150,23 @@ def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
     file.chmod(0o640)
-    found = find_token(file, {})
+    found = find_metrics_token(file, {})
     assert found is not None
     assert found.opens(f"Bearer {SECRET}")
     for mode in (0o644, 0o660, 0o602):
         file.chmod(mode)
         with pytest.raises(ConfigError, match=r"others can read or change"):
-            find_token(file, {})
+            find_metrics_token(file, {})
     file.chmod(0o600)
     file.write_text("short")
     with pytest.raises(ConfigError, match="at least 16") as refused:
-        find_token(file, {})
+        find_metrics_token(file, {})
     assert "short" not in str(refused.value).replace("shortest", "")
     with pytest.raises(ConfigError, match="cannot be read"):
-        find_token(tmp_path / "none", {})
-    by_variable = find_token(None, {VARIABLE: SECRET})
+        find_metrics_token(tmp_path / "none", {})
+    by_variable = find_metrics_token(None, {TOKEN_VARIABLE: SECRET})
     assert by_variable is not None
-    assert find_token(None, {}) is None
+    assert find_metrics_token(None, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -191,8 +193,8 @@ def desk(trigger: str, connected_at: int | None, away_since: int | None) -> Desk
 
 def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
     """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
-    text = exposition(
-        Figures(
+    text = render_exposition(
+        MetricFigures(
             10_000,
             RunFigures(Counter()),
             [load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)],

@@ -13,14 +13,14 @@ from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.clock import SystemClock
 from mainspring.resources.secret_store import SecretStore
-from mainspring.service import people
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.access import people
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.reads.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web.hook_counts import HookCounts
-from mainspring.web.incident_pages import IncidentPages
-from mainspring.web.routes import Routes
-from mainspring.web.ways_in import WaysIn
+from mainspring.web.auth_setup import AuthSetup
+from mainspring.web.pages.incident_pages import IncidentPages
+from mainspring.web.routes import ProbeRoutes
+from mainspring.web.webhooks.request_counts import WebhookCounts
 
 PASSWORD = "correct horse battery"
 OWN = {"sec-fetch-site": "same-origin"}
@@ -36,11 +36,11 @@ class Site:
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings(), **web))
         secrets = SecretStore(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
-        self.ways = WaysIn(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
+        self.ways = AuthSetup(settings, self.store, secrets, self.clock, is_alone=is_alone, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)
         look = SimpleNamespace(missing=lambda: HostStatus({}, {}, []).missing, is_open=True)
-        door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
-        self.routes = Routes(
+        door = SimpleNamespace(trouble=None, table=[], counts=WebhookCounts())
+        self.routes = ProbeRoutes(
             SimpleNamespace(store=self.store),
             look,
             None,
@@ -54,7 +54,7 @@ class Site:
             self.add("bob", Role.VIEWER, ["billing-*"])
 
     def act(self):
-        return act_of(Actor.web("ana"), self.clock)
+        return operation_context(Actor.web("ana"), self.clock)
 
     def add(self, name, role, automations=None):
         people.add_person(self.store, name, role, automations, PASSWORD, clock=self.clock, act=self.act(), cost=CHEAP)

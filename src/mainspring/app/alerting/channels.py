@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from mainspring.alerting.notifiers import open_link
+from mainspring.alerting.notifiers.base import ChannelLink
 from mainspring.config.settings import Settings
 from mainspring.domain.access.incident_link import (
     LINK_LIFETIME_S,
@@ -16,8 +18,6 @@ from mainspring.domain.notifications.channel_address import TERMINAL, read_chann
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.time.cron import find_zone
-from mainspring.operations.notifiers import open_link
-from mainspring.operations.notifiers.base import ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 

@@ -11,6 +11,13 @@ from typing import Any
 
 import msgspec
 
+from mainspring.alerting.evaluation import Evaluator
+from mainspring.alerting.incident_items import read_incident_items
+from mainspring.alerting.inputs.facts import FactsReader
+from mainspring.alerting.inputs.monitor_inputs import find_early_signs, read_monitor_inputs
+from mainspring.alerting.notices import NoticeRenderer
+from mainspring.alerting.notifier import Notifier
+from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
 from mainspring.app.alerting.channels import make_routing, notice_context, open_links, sign_incident_link
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.runbooks import RunbookFinder
@@ -24,14 +31,7 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.notifications.early_warnings import EarlyWarning
 from mainspring.domain.processes.process_role import ProcessRole
-from mainspring.insight.late_causes import with_causes
-from mainspring.operations.facts import FactsReader
-from mainspring.operations.incident_items import read_incident_items
-from mainspring.operations.notices import Notices
-from mainspring.operations.notifier import Notifier
-from mainspring.operations.pulse import Pulse, stands_still
-from mainspring.operations.sight import see, signs_of
-from mainspring.operations.watch import Watch
+from mainspring.insight.runs.late_causes import add_causes
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
@@ -76,7 +76,7 @@ class Watcher:
         self._notifier = _make_notifier(settings, store, store, secrets)
         self._reserved = reserved
         self._trouble = trouble
-        self._pulse = Pulse(settings.notify.watchdog, faults, store.clock)
+        self._pulse = WatchdogPing(settings.notify.watchdog, faults, store.clock)
         self._stands_by = stands_by
         self._is_on = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mainspring-watch")
@@ -190,7 +190,7 @@ class Watcher:
     def _stands_still(self) -> str | None:
         """Return what does not move although it has to, so that the outside hears no sign."""
         channels = reads.unsent(self._store.reader)
-        return stands_still(self._watch.seen, channels, self._watch.seen_at, self._store.session)
+        return find_stuck_work(self._watch.seen, channels, self._watch.seen_at, self._store.session)
 
     def _tell(self, error: Exception | None) -> None:
         """Log what is wrong when that changes, not in each round."""
@@ -208,10 +208,10 @@ class Watcher:
 
 def make_evaluation(
     settings: Settings, store: ProcessStore, *, at_once: int | None = 100, group_wait: bool = True
-) -> Watch:
+) -> Evaluator:
     """Return what looks at a store, as the settings say."""
     routing = make_routing(settings)
-    return Watch(
+    return Evaluator(
         store,
         store.clock,
         tunings=read_tunings(settings.monitors),
@@ -220,7 +220,7 @@ def make_evaluation(
         redact=KNOWN_SECRETS.redact,
         secrets=read_due_secrets(settings),
         at_once=at_once,
-        explain=partial(with_causes, redact=KNOWN_SECRETS.redact, zone=settings.project.timezone),
+        explain=partial(add_causes, redact=KNOWN_SECRETS.redact, zone=settings.project.timezone),
     )
 
 
@@ -283,7 +283,7 @@ def _make_notifier(
 
     def signs() -> Sequence[EarlyWarning]:
         now, redact = store.clock.now(), KNOWN_SECRETS.redact
-        seen = see(
+        seen = read_monitor_inputs(
             FactsReader(store.reader, at_once=None, secrets=read_due_secrets(settings)),
             store.reader,
             now,
@@ -291,13 +291,13 @@ def _make_notifier(
             own=read_tuning_overrides(settings.monitors),
             redact=redact,
         )
-        return signs_of(seen.facts, store.reader, now, routing)
+        return find_early_signs(seen.facts, store.reader, now, routing)
 
     return Notifier(
         answers,
         lambda: reads.is_alert_due(store.reader, store.clock.now()),
         open_links(settings, faults, store.clock),
-        Notices(
+        NoticeRenderer(
             definition_of,
             runbook_of,
             signs,

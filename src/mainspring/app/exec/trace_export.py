@@ -32,16 +32,18 @@ def export_own_trace(settings: Settings, begin: StartRun, end: ExecRunEnd) -> st
 def _send_trace(settings: Settings, begin: StartRun, end: ExecRunEnd, faults: list[str]) -> None:
     try:
         # Imported late: a command without a collector needs none of it.
+        from mainspring.alerting.otlp.attributes import check_installed
+        from mainspring.alerting.otlp.collector import TRACES
+        from mainspring.alerting.traces.exec_spans import make_exec_spans
+        from mainspring.alerting.traces.otlp import encode_spans
         from mainspring.app.setup.tracing import make_collector, resource_attributes
-        from mainspring.operations.otlp.collector import TRACES
-        from mainspring.operations.otlp.words import check_installed
-        from mainspring.operations.traces.otlp import encoded
-        from mainspring.operations.traces.wrapped import wrapped_spans
 
         check_installed()
         collector = make_collector(settings, SecretStore(settings.secrets.dir, os.environ), TRACES, EXPORT_TIMEOUT_S)
         try:
-            collector.send(encoded(wrapped_spans(begin, end), resource_attributes(settings), KNOWN_SECRETS.redact))
+            collector.send(
+                encode_spans(make_exec_spans(begin, end), resource_attributes(settings), KNOWN_SECRETS.redact)
+            )
         finally:
             collector.close()
     except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own

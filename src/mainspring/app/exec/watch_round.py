@@ -8,6 +8,7 @@ import os
 
 import msgspec
 
+from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.app.alerting.watcher import evaluate_and_notify
 from mainspring.app.exec.best_effort_store import BestEffortStore, declare_dead
@@ -23,10 +24,9 @@ from mainspring.domain.monitors.registry import TuningTable, evaluate_monitor
 from mainspring.domain.monitors.timing import silence
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.text.phrases import format_span
-from mainspring.operations.pulse import Pulse, stands_still
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
-from mainspring.service.spool import Spool, SpoolFault, TakenIn
+from mainspring.service.spool import Spool, SpoolFault, SpoolImportResult
 from mainspring.store.base import StoreGoneError
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
@@ -52,7 +52,7 @@ class OverdueAutomation(msgspec.Struct, frozen=True):
 class WatchReport(msgspec.Struct, frozen=True):
     """What one round did and found; `judged` automations have a cadence."""
 
-    taken_in: TakenIn
+    taken_in: SpoolImportResult
     bad: list[str]
     buried: list[int]
     judged: int
@@ -85,7 +85,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
             facts, now, read_tunings(settings.monitors), read_tuning_overrides(settings.monitors)
         )
         nonlocal still
-        still = stands_still(facts, unsent(opened.reader), now, None)
+        still = find_stuck_work(facts, unsent(opened.reader), now, None)
         report = WatchReport(taken, records.bad_names(), buried, judged, silent, records.find_fault())
         opened.close()
         return report
@@ -113,7 +113,7 @@ def _require_store(settings: Settings) -> None:
 
 async def _ping_watchdog(settings: Settings, clock: Clock) -> None:
     """Let whoever hears outside know that somebody looked, and that nothing stands still."""
-    pulse = Pulse(settings.notify.watchdog, ErrorText(SecretStore(settings.secrets.dir, os.environ)), clock)
+    pulse = WatchdogPing(settings.notify.watchdog, ErrorText(SecretStore(settings.secrets.dir, os.environ)), clock)
     try:
         await pulse.beat()
     finally:

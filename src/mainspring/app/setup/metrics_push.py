@@ -10,24 +10,24 @@ from mainspring.resources.secret_store import SecretStore
 from mainspring.store.process_store import ProcessStore
 
 if TYPE_CHECKING:
-    from mainspring.operations.metrics.pusher import Pusher
+    from mainspring.alerting.metrics.pusher import MetricsPusher
 
 _LOG = logging.getLogger("mainspring.metrics")
 
 
-def start_metrics_push(settings: Settings, secrets: SecretStore, store: ProcessStore) -> "Pusher | None":
+def start_metrics_push(settings: Settings, secrets: SecretStore, store: ProcessStore) -> "MetricsPusher | None":
     """Begin to send the metrics of an open store; None where none are wanted, or none can be sent: the watch goes on without."""
     every = settings.otel.metrics_every
     if settings.otel.endpoint is None or every is None:
         return None
+    from mainspring.alerting.metrics.figures_reader import FiguresReader
+    from mainspring.alerting.metrics.pusher import MetricsPusher
+    from mainspring.alerting.otlp.collector import METRICS
     from mainspring.app.setup.tracing import make_collector, resource_attributes
-    from mainspring.operations.metrics.figures_reader import FiguresReader
-    from mainspring.operations.metrics.pusher import Pusher
-    from mainspring.operations.otlp.collector import METRICS
 
     # Requests to webhooks are counted by web processes, and told by them alone.
     reader = FiguresReader(None if settings.store.is_remote else settings.store.path, {})
-    pusher = Pusher(
+    pusher = MetricsPusher(
         lambda: reader.read(store.reader, store.clock.now()),
         make_collector(settings, secrets, METRICS),
         resource_attributes(settings),

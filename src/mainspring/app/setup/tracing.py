@@ -3,16 +3,16 @@
 import logging
 
 from mainspring import __version__
+from mainspring.alerting.otlp.collector import TRACES, WITHIN_S, Collector
+from mainspring.alerting.traces.exporter import TraceExporter
+from mainspring.alerting.traces.span_maker import SpanMaker
+from mainspring.alerting.traces.span_queue import SpanQueue
+from mainspring.alerting.traces.traced_database import TracedDatabase
 from mainspring.app.setup.process_log import process_name
 from mainspring.config.settings import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.runs.trace_span import SpanAttribute
-from mainspring.operations.otlp.collector import TRACES, WITHIN_S, Collector
-from mainspring.operations.traces.committed import SpanMaker
-from mainspring.operations.traces.exporter import Exporter
-from mainspring.operations.traces.span_queue import SpanQueue
-from mainspring.operations.traces.traced_database import TracedDatabase
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
@@ -24,7 +24,7 @@ _LOG = logging.getLogger("mainspring.traces")
 class Tracing:
     """The traces of one worker, which begin when its store is opened."""
 
-    def __init__(self, exporter: Exporter, queue: SpanQueue, clock: Clock) -> None:
+    def __init__(self, exporter: TraceExporter, queue: SpanQueue, clock: Clock) -> None:
         self._exporter = exporter
         self._queue = queue
         self._clock = clock
@@ -48,7 +48,7 @@ def make_tracing(settings: Settings, secrets: SecretStore, clock: Clock) -> Trac
     if settings.otel.endpoint is None:
         return None
     queue = SpanQueue()
-    exporter = Exporter(
+    exporter = TraceExporter(
         queue, make_collector(settings, secrets, TRACES), resource_attributes(settings), KNOWN_SECRETS.redact
     )
     return Tracing(exporter, queue, clock)

@@ -5,7 +5,7 @@ from functools import cache
 from mainspring.config import Settings
 from mainspring.domain.definitions.definition import Definition
 from mainspring.engine.definitions.module_loader import list_targets
-from mainspring.insight.up_command import UpCommand
+from mainspring.insight.runs.up_command import UpCommand
 
 
 def make_up_command(settings: Settings, *, store: str | None = None, folder: str = "") -> UpCommand:

@@ -4,7 +4,7 @@ from mainspring.app.stores.store_factory import lock_anchor, parse_address
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError
-from mainspring.service.actor import Act
+from mainspring.service.actor import OperationContext
 from mainspring.store.commands.automations import Audited, SetMeta
 from mainspring.store.copying.copy import Tell
 from mainspring.store.copying.endpoint import Endpoint
@@ -26,7 +26,7 @@ def make_endpoint(url: str, clock: Clock) -> Endpoint:
     return PostgresEndpoint(address, clock)
 
 
-def move_store(url: str, to: str, *, act: Act, clock: Clock, tell: Tell) -> Moved:
+def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: Tell) -> Moved:
     """Move a store, or go on with it; see copying.move.move. No supervisor of this machine starts on either meanwhile.
 
     Raises:
@@ -46,7 +46,7 @@ def move_store(url: str, to: str, *, act: Act, clock: Clock, tell: Tell) -> Move
         return move(source, target, act=audited, new_id=f"{clock.random_bits(128):032x}", tell=tell)
 
 
-def undo_move(url: str, *, act: Act, clock: Clock) -> Departure:
+def undo_move(url: str, *, act: OperationContext, clock: Clock) -> Departure:
     """Let a store that was moved, or is being moved, be used again as it was then; return where it had gone.
 
     Raises:

@@ -16,7 +16,7 @@ from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead, 
 from mainspring.app.workers.upkeep_failures import UpkeepFailures
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
-from mainspring.service.bulk_act import do_piece
+from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.automations import Prune, SetMeta
 from mainspring.store.commands.logs import PruneLines
 from mainspring.store.liveness import find_dead, left_to_supervisor
@@ -176,7 +176,7 @@ def run_bulk_pieces(store: ProcessStore, now: int) -> bool:
     """Do what is due of bulk acts at `now`, at most a few pieces; True if there was something."""
     done = 0
     # A look costs no commit: most of the time there is no bulk act at all, or its rate makes the next piece wait.
-    while done < _MAX_PIECES_PER_ROUND and is_due(store.reader, now) and do_piece(store):
+    while done < _MAX_PIECES_PER_ROUND and is_due(store.reader, now) and run_next_piece(store):
         done += 1
     return done > 0
 

@@ -16,7 +16,7 @@ from mainspring.cli.table import TableColumn
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.derived_states import AutomationState
 from mainspring.domain.states import REOPENABLE_STATES
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mainspring.domain.definitions.definition import Definition
     from mainspring.domain.incidents.incident import Incident
     from mainspring.engine.definitions.load_problem import LoadProblem
-    from mainspring.insight.standings import AutomationHealth
+    from mainspring.insight.automations.automation_health import AutomationHealth
     from mainspring.store.reads.automations import RunMark
     from mainspring.store.views import AutomationView
 
@@ -59,13 +59,13 @@ def find_automations(
     `loads_code` = what only the code has is added. Without `modules` there has to be a store, unless `needs_store` is off.
     Raises NoStoreError.
     """
-    from mainspring.insight.announced import definition_of
+    from mainspring.insight.automations.announced_definitions import read_definition
     from mainspring.store.reads.status import automations
 
     if needs_store and not modules:
         invocation.require_store()
     views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
-    known = {view.name: KnownAutomation(view.name, definition_of(view), view, view.problem) for view in views}
+    known = {view.name: KnownAutomation(view.name, read_definition(view), view, view.problem) for view in views}
     if not views or loads_code:
         registry = invocation.registry(modules)
         if not quiet:
@@ -131,7 +131,7 @@ def format_schedules(definition: "Definition | None") -> str:
 
 def schedules_active_from(known: KnownAutomation, now: int) -> int | None:
     """Return from when on its schedules make runs again, also of one that no worker announced; None = not before somebody acts."""
-    from mainspring.insight.due_times import makes_from as seen
+    from mainspring.insight.automations.due_times import schedules_run_from as seen
 
     if known.view is not None:
         return seen(known.view, now)
@@ -196,17 +196,19 @@ def list_command(
         rows += [_make_problem_row(one) for one in problems if name is None or name in one.where]
     rows = rows[:limit]
     columns = [
-        TableColumn("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True),
+        TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["name"]), cut=True),
         TableColumn("KIND", lambda row: row["kind"], spare=True),
         TableColumn(
             "STATE", lambda row: health.format_state(row["state"]), lambda row: health.HEALTH_COLOURS.get(row["state"])
         ),
-        TableColumn("LAST RUN", _format_last_run, lambda row: row["last_run"] and words.COLOURS[row["last_run"].state]),
+        TableColumn(
+            "LAST RUN", _format_last_run, lambda row: row["last_run"] and formatting.COLOURS[row["last_run"].state]
+        ),
         TableColumn(
             "WRONG", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
         ),
-        TableColumn("STARTS", lambda row: words.one_line(format_starts(row) or "-"), cut=True, most=40),
-        TableColumn("NEXT", lambda row: words.ago(row["next_at"], now)),
+        TableColumn("STARTS", lambda row: formatting.escape_line(format_starts(row) or "-"), cut=True, most=40),
+        TableColumn("NEXT", lambda row: formatting.format_distance(row["next_at"], now)),
     ]
     add = "No automations. Add one: mainspring add script NAME -- COMMAND"
     invocation.output.rows(rows, columns, empty="None could be loaded." if problems and not known else add)
@@ -216,14 +218,14 @@ def list_command(
 
 def _read_incident_kinds(invocation: Invocation) -> dict[str, str]:
     """Return of each automation with which something is wrong what: the kind of the loudest incident that is not resolved."""
-    from mainspring.insight.seen_incidents import loudest
+    from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
     from mainspring.store.reads.incidents import folded, told
 
     nothing: list[Incident] = []
     found = invocation.read_if_made(
         lambda reader: [*told(reader, _MAX_INCIDENTS), *folded(reader, _MAX_INCIDENTS)], nothing
     )
-    return {name: one.subject.kind.value for name, one in loudest(found).items()}
+    return {name: one.subject.kind.value for name, one in most_severe_by_automation(found).items()}
 
 
 def _read_last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunMark]":
@@ -240,7 +242,7 @@ def _read_last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunM
 
 
 def _format_last_run(row: dict[str, Any]) -> str:
-    return words.state_word(row["last_run"].state) if row["last_run"] else "-"
+    return formatting.format_state(row["last_run"].state) if row["last_run"] else "-"
 
 
 def make_row(known: KnownAutomation, standing: "AutomationHealth | None", now: int) -> dict[str, Any]:
@@ -263,9 +265,9 @@ def make_row(known: KnownAutomation, standing: "AutomationHealth | None", now: i
 
 def describe_triggers(definition: "Definition | None") -> dict[str, str]:
     """Return what its triggers listen to, in words, by the ends of their names."""
-    from mainspring.insight.source_words import source_words
+    from mainspring.insight.automations.source_description import describe_source
 
-    return {} if definition is None else {end: source_words(one.source) for end, one in definition.triggers.items()}
+    return {} if definition is None else {end: describe_source(one.source) for end, one in definition.triggers.items()}
 
 
 def format_starts(row: dict[str, Any]) -> str:

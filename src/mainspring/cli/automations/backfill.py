@@ -9,12 +9,12 @@ from mainspring.cli.bulk.selection import rate_option
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.short_lists import require_known_name
-from mainspring.insight import words
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text import formatting
+from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
     from mainspring.service.backfill import BackfillAnswer, PastSlot
-    from mainspring.service.bulk import Due
+    from mainspring.service.runs.bulk import BulkDueTimes
 
 _MAX_REJECTED_PRINTED = 20
 
@@ -33,16 +33,16 @@ def backfill_command(
 
     The runs go behind all other work, one after the other unless overlap="allow"; with --rate each gets a time of its own on record.
     """
-    from mainspring.service.backfill import backfill, past_slots
+    from mainspring.service.backfill import backfill, list_past_slots
 
     name = require_known_name("automation", name, params.read_automation_names(invocation.reader))
     now, zone = invocation.clock.now(), invocation.zone
-    first_at = instant_at(first, now, zone, back=True)
-    end_at = now if end in (None, "now") else instant_at(end or "", now, zone, back=True)
-    slots = past_slots(invocation.reads, name, first_at, end_at, now)
+    first_at = parse_instant(first, now, zone, back=True)
+    end_at = now if end in (None, "now") else parse_instant(end or "", now, zone, back=True)
+    slots = list_past_slots(invocation.reads, name, first_at, end_at, now)
     wanted = sum(slot.wants_run for slot in slots)
     if not dry_run and wanted:
-        invocation.confirm(f"Start {words.many(wanted, 'run')} of {name}")
+        invocation.confirm(f"Start {formatting.format_count(wanted, 'run')} of {name}")
     answer = backfill(
         invocation.store,
         invocation.reads,
@@ -57,11 +57,11 @@ def backfill_command(
     return _print(invocation, name, answer)
 
 
-def _make_due(now: int, rate: str | None) -> "Due | None":
+def _make_due(now: int, rate: str | None) -> "BulkDueTimes | None":
     from mainspring.domain.time.rate import parse_rate
-    from mainspring.service.bulk import Due
+    from mainspring.service.runs.bulk import BulkDueTimes
 
-    return None if rate is None else Due(now, parse_rate(rate))
+    return None if rate is None else BulkDueTimes(now, parse_rate(rate))
 
 
 def _print(invocation: Invocation, name: str, answer: "BackfillAnswer") -> int:
@@ -71,21 +71,23 @@ def _print(invocation: Invocation, name: str, answer: "BackfillAnswer") -> int:
     wanted = [slot for slot in answer.slots if slot.wants_run]
     has_run = sum(slot.run is not None for slot in answer.slots)
     to_come = sum(slot.is_to_come for slot in answer.slots)
-    when = {slot.key: words.moment(slot.slot_at, invocation.clock.now(), invocation.zone) for slot in wanted}
+    when = {
+        slot.key: formatting.format_moment(slot.slot_at, invocation.clock.now(), invocation.zone) for slot in wanted
+    }
 
     def text() -> None:
         if answer.dry_run:
             for slot in wanted:
                 output.line(f"{when[slot.key]}  {_explain_slot(slot)}")
-            output.hint(f"{words.many(len(wanted), 'run')} of {name} would be made; nothing was done.")
+            output.hint(f"{formatting.format_count(len(wanted), 'run')} of {name} would be made; nothing was done.")
         else:
-            output.line(f"{words.many(answer.made, 'run')} of {name} made.")
+            output.line(f"{formatting.format_count(answer.made, 'run')} of {name} made.")
         if has_run:
-            output.line(f"{words.many(has_run, 'due time')} had a run already.")
+            output.line(f"{formatting.format_count(has_run, 'due time')} had a run already.")
         if to_come:
-            output.line(f"{words.many(to_come, 'due time')} left to the scheduler, which will come to it.")
+            output.line(f"{formatting.format_count(to_come, 'due time')} left to the scheduler, which will come to it.")
         for key, why in list(answer.refused.items())[:_MAX_REJECTED_PRINTED]:
-            output.warn(f"{when[key]}: {words.one_line(why)}")
+            output.warn(f"{when[key]}: {formatting.escape_line(why)}")
         if len(answer.refused) > _MAX_REJECTED_PRINTED:
             output.warn(f"... and {len(answer.refused) - _MAX_REJECTED_PRINTED} more were refused.")
 

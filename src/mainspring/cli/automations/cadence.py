@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.cli.automations.automation_list import KnownAutomation
 from mainspring.cli.automations.next_times import named_schedules
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
@@ -40,11 +40,11 @@ def read_cadences(invocation: "Invocation", known: KnownAutomation, now: int) ->
 def format_cadence(row: dict[str, Any]) -> str:
     """Return one cadence in words: "every 1m in effect, every 20s as declared: 33 of 50 slots skipped"."""
     if row["effective_ms"] is None:
-        return f"none of the last {row['slots']} slots was run, one each {words.span(row['declared_ms'])} as declared"
-    effective, declared = (words.span(row[name]) for name in ("effective_ms", "declared_ms"))
+        return f"none of the last {row['slots']} slots was run, one each {formatting.format_span(row['declared_ms'])} as declared"
+    effective, declared = (formatting.format_span(row[name]) for name in ("effective_ms", "declared_ms"))
     effect = f"one each {effective} in effect, each {declared} as declared"
     skipped = f": {row['skipped']} of {row['slots']} slots skipped, since the run before was not over"
-    late = f", begun {words.span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
+    late = f", begun {formatting.format_span(row['lag_ms'])} late" if row["lag_ms"] >= 1_000 else ""
     return f"{effect}{skipped if row['skipped'] else ''}{late}"
 
 

@@ -8,7 +8,7 @@ from mainspring.domain.derived_states import AutomationState
 if TYPE_CHECKING:
     from mainspring.cli.automations.automation_list import KnownAutomation
     from mainspring.cli.context import Invocation
-    from mainspring.insight.standings import AutomationHealth
+    from mainspring.insight.automations.automation_health import AutomationHealth
 
 UNANNOUNCED_STATE: Final = "unannounced"
 """It is in the code, and no worker has told of it: the store knows nothing to judge it by."""
@@ -27,14 +27,16 @@ def read_health(
 ) -> "dict[str, AutomationHealth]":
     """Return how each of these stands at the instant `now`; `alone` = it is one, which is judged as closely as its page does."""
     from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
-    from mainspring.insight.standings import AutomationHealth, standings
+    from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
 
     monitors, announced = invocation.settings.monitors, [one.name for one in known if one.view is not None]
     nothing: dict[str, AutomationHealth] = {}
     if not announced:
         return nothing
     tunings, own = read_tunings(monitors), read_tuning_overrides(monitors)
-    return invocation.read_if_made(lambda reader: standings(reader, announced, now, tunings, own, alone=alone), nothing)
+    return invocation.read_if_made(
+        lambda reader: read_automation_health(reader, announced, now, tunings, own, alone=alone), nothing
+    )
 
 
 def health_state(known: "KnownAutomation", standing: "AutomationHealth | None") -> str:

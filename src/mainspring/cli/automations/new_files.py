@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.cli.context import Invocation
 from mainspring.domain.states import SessionState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,5 +52,5 @@ def describe_new_files(invocation: Invocation) -> list[str]:
     is_running = any(one.role in _LOADING_ROLES and one.state == SessionState.ALIVE for one in live)
     load = "mainspring down, then mainspring up" if is_running else "mainspring up"
     state = "it is now" if len(files) == 1 else "they are now"
-    named = f"{', '.join(map(words.one_line, names))}{more}"
+    named = f"{', '.join(map(formatting.escape_line, names))}{more}"
     return [f"No worker has loaded {named} as {state}. Check: mainspring auto list. Load: {load}"]

@@ -16,8 +16,8 @@ from mainspring.cli.automations.automation_list import (
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text import formatting
+from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
     from mainspring.domain.time.schedule import Schedule
@@ -63,14 +63,14 @@ def next_command(
 
 def named_schedules(known: KnownAutomation) -> "list[tuple[str, Schedule]]":
     """Return the schedules of an automation with the names under which they are announced."""
-    from mainspring.insight.due_times import schedules_by_name
+    from mainspring.insight.automations.due_times import list_schedules
 
-    return schedules_by_name(known.definition)
+    return list_schedules(known.definition)
 
 
 def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int) -> None:
     from mainspring.domain.time.schedule import compute_jitter
-    from mainspring.insight.due_times import FAR_MS
+    from mainspring.insight.automations.due_times import FAR_MS
 
     now = invocation.clock.now()
     rows: list[dict[str, Any]] = []
@@ -83,10 +83,14 @@ def _print_next(invocation: Invocation, known: list[KnownAutomation], count: int
             ]
     rows = sorted(rows, key=lambda row: int(row["slot_at"]))[:count]
     columns = [
-        *([TableColumn("AUTOMATION", lambda row: words.one_line(row["name"]), cut=True)] if len(known) != 1 else []),
+        *(
+            [TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["name"]), cut=True)]
+            if len(known) != 1
+            else []
+        ),
         TableColumn("DUE", lambda row: row["local"]),
-        TableColumn("IN", lambda row: words.ago(row["slot_at"], now)),
-        TableColumn("SCHEDULE", lambda row: words.one_line(row["schedule"] or "-"), cut=True, most=40),
+        TableColumn("IN", lambda row: formatting.format_distance(row["slot_at"], now)),
+        TableColumn("SCHEDULE", lambda row: formatting.escape_line(row["schedule"] or "-"), cut=True, most=40),
     ]
     invocation.output.rows(rows, columns, empty=_explain_no_time(known, now))
 
@@ -128,11 +132,11 @@ def _print_range(invocation: Invocation, known: list[KnownAutomation], first: st
             ]
     rows = sorted(rows, key=lambda row: int(row["due_at"]))[:count]
     columns = [
-        *([TableColumn("AUTOMATION", lambda row: words.one_line(row["name"]))] if len(known) != 1 else []),
+        *([TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["name"]))] if len(known) != 1 else []),
         TableColumn("DUE", lambda row: row["local"]),
         TableColumn("STARTS", lambda row: row["starts"]),
         TableColumn("DAY", lambda row: row["day"], lambda row: "yellow" if row["day"] else None, cut=True),
-        TableColumn("RECORD", lambda row: words.one_line(row["record"] or "-"), cut=True, most=60),
+        TableColumn("RECORD", lambda row: formatting.escape_line(row["record"] or "-"), cut=True, most=60),
     ]
     invocation.output.rows(rows, columns, empty="Nothing would start between these times.")
 
@@ -141,7 +145,7 @@ def _read_instant(invocation: Invocation, text: str, now: int) -> int:
     """Return the instant that is meant by "now", a span back ("7d") or ahead ("+7d"), or a date and time."""
     if text == "now":
         return now
-    return instant_at(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
+    return parse_instant(text.removeprefix("+"), now, invocation.zone, back=not text.startswith("+"))
 
 
 def _read_slot_records(invocation: Invocation, name: str, first_at: int, end_at: int) -> dict[int, str]:

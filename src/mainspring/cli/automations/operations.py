@@ -6,8 +6,8 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.short_lists import require_known_name
-from mainspring.insight import words
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text import formatting
+from mainspring.insight.text.typed_instants import parse_instant
 
 
 def _require_name(invocation: Invocation, name: str) -> str:
@@ -26,9 +26,9 @@ def pause(invocation: Invocation, name: str, span: str | None) -> None:
     from mainspring.service.automation import pause as act
 
     now = invocation.clock.now()
-    until_at = None if span is None else instant_at(span, now, invocation.zone, back=False)
+    until_at = None if span is None else parse_instant(span, now, invocation.zone, back=False)
     act(invocation.store, _require_name(invocation, name), act=invocation.act, until_at=until_at)
-    until = "" if until_at is None else f" until {words.moment(until_at, now, invocation.zone)}"
+    until = "" if until_at is None else f" until {formatting.format_moment(until_at, now, invocation.zone)}"
     invocation.output.document({"name": name, "paused": True, "until_at": until_at}, f"{name} is paused{until}.")
 
 
@@ -51,8 +51,8 @@ def retire(invocation: Invocation, name: str) -> None:
 
     A run that has not ended continues where a worker has its code, and waits otherwise: cancel it, if no one needs it.
     """
-    from mainspring.insight.standing_runs import undecided_text
-    from mainspring.insight.standstill import RetiredRuns, halt_of_retired, text_of_retired
+    from mainspring.insight.runs.unresolved_failures import undecided_runs_text
+    from mainspring.insight.status.stuck_work import RetiredRuns, describe_retirement, find_retired_halt
     from mainspring.service.automation import retire as act
     from mainspring.store.reads import standing, status
 
@@ -63,10 +63,10 @@ def retire(invocation: Invocation, name: str) -> None:
     undecided, unended = standing.undecided_failures(reader, [name]), standing.unended(reader, name)
     lines = [f"{name} is retired."]
     if undecided.number:
-        lines[0] += f" {undecided_text(undecided)}: mainspring failed discard --name {name}"
+        lines[0] += f" {undecided_runs_text(undecided)}: mainspring failed discard --name {name}"
     if unended.number:
         (view,) = status.automations(reader, name)
-        halt = halt_of_retired(view, status.sessions(reader, limit=1_000), invocation.clock.now())
-        lines.append(text_of_retired(RetiredRuns(name, unended, halt)))
+        halt = find_retired_halt(view, status.sessions(reader, limit=1_000), invocation.clock.now())
+        lines.append(describe_retirement(RetiredRuns(name, unended, halt)))
     document = {"name": name, "retired": True, "undecided": undecided.number, "unended": unended.number}
     invocation.output.document(document, "\n".join(lines))

@@ -9,12 +9,12 @@ from mainspring.cli.automations import health
 from mainspring.cli.automations.automation_list import KnownAutomation, make_row
 from mainspring.cli.automations.cadence import format_cadence, read_cadences
 from mainspring.domain.derived_states import AutomationState
-from mainspring.insight import words
-from mainspring.insight.option_rows import option_rows, option_text
+from mainspring.insight.automations.option_list import format_option, list_option_rows
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
-    from mainspring.insight.trust import Trust
+    from mainspring.insight.automations.trust import Trust
     from mainspring.store.base import Reader
     from mainspring.store.views import RunRow
 
@@ -29,19 +29,19 @@ CLOCK_CHANGE_POLICY = (
 def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
     """Print one automation."""
     from mainspring.domain.values.plain_json import to_plain_json
-    from mainspring.insight.hidden_values import hidden_data, hidden_words
+    from mainspring.insight.text.hidden_values import hide_in_command, hide_in_data
     from mainspring.resources.secret_store import SecretStore
 
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows_if_made(lambda reader: _read_last_runs(reader, known.name))
     runs = invocation.opened(lambda opening: [opening.row(row) for row in rows])
     SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
-    rows_of = option_rows(definition) if definition else []
-    options: list[dict[str, Any]] = [asdict(row) | {"value": hidden_data(to_plain_json(row.value))} for row in rows_of]
+    rows_of = list_option_rows(definition) if definition else []
+    options: list[dict[str, Any]] = [asdict(row) | {"value": hide_in_data(to_plain_json(row.value))} for row in rows_of]
     standing = health.read_health(invocation, [known], now, alone=True).get(known.name)
     data = make_row(known, standing, now) | {
         "where": definition.where if definition else None,
-        "command": hidden_words(definition.command) if definition else None,
+        "command": hide_in_command(definition.command) if definition else None,
         "parameters": definition.parameters if definition else None,
         "options": {row["name"]: row["value"] for row in options},
         "set": [row["name"] for row in options if row["set"]],
@@ -54,10 +54,12 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
 
 def _read_trust(invocation: "Invocation", known: KnownAutomation, now: int) -> "Trust | None":
     """Return how far it can be trusted; None where no worker announced it."""
-    from mainspring.insight.trust import trust_of
+    from mainspring.insight.automations.trust import read_trust
 
     return (
-        None if known.view is None else invocation.read_if_made(lambda reader: trust_of(reader, known.name, now), None)
+        None
+        if known.view is None
+        else invocation.read_if_made(lambda reader: read_trust(reader, known.name, now), None)
     )
 
 
@@ -72,21 +74,27 @@ def _print(
 ) -> None:
     output, view = invocation.output, known.view
     state = output.paint(health.format_state(data["state"]), health.HEALTH_COLOURS.get(data["state"]))
-    output.line(f"{output.paint(words.one_line(known.name), None, bold=True)}  {data['kind']}  {state}")
+    output.line(f"{output.paint(formatting.escape_line(known.name), None, bold=True)}  {data['kind']}  {state}")
     if data["why"] and data["state"] in (AutomationState.LATE, AutomationState.SILENT, AutomationState.LEARNING):
-        output.line(f"  stands    {words.one_line(data['why'], 200)}")
+        output.line(f"  stands    {formatting.escape_line(data['why'], 200)}")
     _print_definition(invocation, known, data)
     _print_times(invocation, known, data)
     _print_trust(invocation, data["trust"])
     slot = data["next_at"]
     if slot is not None:
-        output.line(f"  next      {words.moment(slot, now, invocation.zone)}")
+        output.line(f"  next      {formatting.format_moment(slot, now, invocation.zone)}")
     if view is not None and view.paused_at is not None:
-        because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
-        until = "" if view.paused_until is None else f" until {words.moment(view.paused_until, now, invocation.zone)}"
-        output.line(f"  paused    {words.ago(view.paused_at, now)}{until} by {words.one_line(view.paused_by)}{because}")
+        because = f": {formatting.escape_line(view.pause_reason)}" if view.pause_reason else ""
+        until = (
+            ""
+            if view.paused_until is None
+            else f" until {formatting.format_moment(view.paused_until, now, invocation.zone)}"
+        )
+        output.line(
+            f"  paused    {formatting.format_distance(view.paused_at, now)}{until} by {formatting.escape_line(view.paused_by)}{because}"
+        )
     if known.problem:
-        output.line(output.paint(f"  problem   {words.one_line(known.problem)}", "red"))
+        output.line(output.paint(f"  problem   {formatting.escape_line(known.problem)}", "red"))
     group = None
     for row in options:
         if row["group"] != group:
@@ -97,8 +105,8 @@ def _print(
 
     short = invocation.short_ids(IdKind.RUN, (run.id for run in data["runs"]))
     for run in data["runs"]:
-        state = output.paint(f"{words.state_word(run.state):<18}", words.COLOURS[run.state])
-        output.line(f"  {state}{short[run.id]}  {words.ago(run.created_at, now)}")
+        state = output.paint(f"{formatting.format_state(run.state):<18}", formatting.COLOURS[run.state])
+        output.line(f"  {state}{short[run.id]}  {formatting.format_distance(run.created_at, now)}")
 
 
 def _print_definition(invocation: "Invocation", known: KnownAutomation, data: dict[str, Any]) -> None:
@@ -106,21 +114,21 @@ def _print_definition(invocation: "Invocation", known: KnownAutomation, data: di
     output, definition = invocation.output, known.definition
     if definition is not None:
         if definition.doc:
-            output.line(f"  {words.one_line(definition.doc, 200)}")
+            output.line(f"  {formatting.escape_line(definition.doc, 200)}")
         if definition.guide:
             output.line("  runbook:")
             for line in definition.guide.splitlines():
-                output.line(f"    {words.shown(line)}")
-        output.line(f"  declared  {words.one_line(definition.where)}")
+                output.line(f"    {formatting.escape_text(line)}")
+        output.line(f"  declared  {formatting.escape_line(definition.where)}")
         if data["command"]:
-            output.line(f"  command   {words.one_line(' '.join(data['command']), 200)}")
+            output.line(f"  command   {formatting.escape_line(' '.join(data['command']), 200)}")
         if definition.parameters.get("properties"):
-            output.line(f"  takes     {words.one_line(', '.join(definition.parameters['properties']), 200)}")
+            output.line(f"  takes     {formatting.escape_line(', '.join(definition.parameters['properties']), 200)}")
     if data["schedule"] or not data["triggers"]:
-        output.line(f"  starts    {words.one_line(data['schedule'] or '-', 200)}")
+        output.line(f"  starts    {formatting.escape_line(data['schedule'] or '-', 200)}")
     for end, source in data["triggers"].items():
         pace = ", ".join(definition.triggers[end].pace.words()) if definition is not None else ""
-        output.line(f"  starts    {words.one_line(source, 200)}{f' ({pace})' if pace else ''}")
+        output.line(f"  starts    {formatting.escape_line(source, 200)}{f' ({pace})' if pace else ''}")
 
 
 def _print_times(invocation: "Invocation", known: KnownAutomation, data: dict[str, Any]) -> None:
@@ -135,18 +143,18 @@ def _print_times(invocation: "Invocation", known: KnownAutomation, data: dict[st
 
 def _print_trust(invocation: "Invocation", trust: "Trust | None") -> None:
     """Print how far it can be trusted, and which causes came back."""
-    from mainspring.insight.trust import DAYS, trust_line
+    from mainspring.insight.automations.trust import DAYS, describe_trust
 
     if trust is None:
         return
-    invocation.output.line(f"  trust     {trust_line(trust)}; of {DAYS} days")
+    invocation.output.line(f"  trust     {describe_trust(trust)}; of {DAYS} days")
     for cause in trust.causes[:_MAX_CAUSES]:
-        said = f"{cause.kind} came back {words.many(cause.times, 'time')}: {words.one_line(cause.text, 100)}"
+        said = f"{cause.kind} came back {formatting.format_count(cause.times, 'time')}: {formatting.escape_line(cause.text, 100)}"
         invocation.output.line(f"            {said}  ({cause.incident})")
 
 
 def _format_option(row: dict[str, Any]) -> str:
     if row["effect"]:
         return str(row["effect"])
-    text = option_text(row["value"])
-    return words.one_line(text, 200) if row["set"] else f"({words.one_line(text, 200)})"
+    text = format_option(row["value"])
+    return formatting.escape_line(text, 200) if row["set"] else f"({formatting.escape_line(text, 200)})"

@@ -11,12 +11,12 @@ from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove, BulkState
-from mainspring.insight import words
-from mainspring.insight.bulk_words import LEFT_OUT
+from mainspring.insight.runs.bulk_description import LEFT_OUT_REASONS
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk.selection import SelectionOptions
-    from mainspring.service.chosen import Chosen
+    from mainspring.service.runs.run_selection import RunSelection
     from mainspring.store.base import Reader
     from mainspring.store.reads.bulk import BulkView
 
@@ -38,16 +38,16 @@ background_option = click.option(
 
 def begin_runs(invocation: Invocation, verb: BulkVerb, which: "SelectionOptions", *, rate: str | None) -> None:
     """Ask for an act on all runs of a filter; wants a yes, after saying how many they are."""
-    from mainspring.service import bulk_act
-    from mainspring.service.chosen import choose
+    from mainspring.service import bulk_operation
+    from mainspring.service.runs.run_selection import select_runs
 
     if which.runs or not which.is_filter:
         ctx = click.get_current_context()
         fields = "--state, --name, --queue, --error, --limit or a span of time"
         raise click.UsageError(f"--background takes a filter: {fields}", ctx)
 
-    def choosing() -> "Chosen":
-        wanted = bulk_act.runs_for(
+    def choosing() -> "RunSelection":
+        wanted = bulk_operation.run_filter_for(
             verb,
             params.read_states(which.states),
             which.limit,
@@ -56,7 +56,7 @@ def begin_runs(invocation: Invocation, verb: BulkVerb, which: "SelectionOptions"
             error=which.error,
             **which.spans_at(invocation),
         )
-        return choose(invocation.reads, wanted)
+        return select_runs(invocation.reads, wanted)
 
     said = {field: getattr(which, field) for field in ("name", "queue", "error", "limit")}
     begin_operation(
@@ -67,7 +67,7 @@ def begin_runs(invocation: Invocation, verb: BulkVerb, which: "SelectionOptions"
 def begin_operation(
     invocation: Invocation,
     verb: BulkVerb,
-    choosing: "Callable[[], Chosen]",
+    choosing: "Callable[[], RunSelection]",
     said: dict[str, Any],
     rate: str | None,
     *,
@@ -76,34 +76,38 @@ def begin_operation(
     """Ask for an act on what is chosen by what was `said`; asked for again under one id, it goes on."""
     from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, check_bulk_rate
     from mainspring.domain.time.rate import parse_rate
-    from mainspring.insight.bulk_words import head_of, parts_of
-    from mainspring.service import bulk_act
+    from mainspring.insight.runs.bulk_description import bulk_title, count_parts_text
+    from mainspring.service import bulk_operation
 
     act, told = invocation.act, {name: value for name, value in said.items() if value}
     limit = None if rate is None else parse_rate(rate)
-    if not dry_run and bulk_act.was_begun(invocation.reads, verb, act=act):
+    if not dry_run and bulk_operation.was_started(invocation.reads, verb, act=act):
         _print_begun(invocation, verb, act.command, _find_operation(invocation, act.command).total)
         return
     chosen = choosing()
     check_bulk_rate(limit, len(chosen.ids))
     is_more = len(chosen.ids) > MAX_BULK_PARTS
-    number = f"more than {MAX_BULK_PARTS:,} {parts_of(verb)}" if is_more else parts_of(verb, len(chosen.ids))
+    number = (
+        f"more than {MAX_BULK_PARTS:,} {count_parts_text(verb)}" if is_more else count_parts_text(verb, len(chosen.ids))
+    )
     if chosen.left_out:
-        number += f" ({chosen.left_out:,} more fit and are left out: {LEFT_OUT})"
+        number += f" ({chosen.left_out:,} more fit and are left out: {LEFT_OUT_REASONS})"
     if dry_run:
-        document = {"bulk": None, parts_of(verb): len(chosen.ids)}
-        invocation.output.document(document, f"{head_of(verb, told)}: {number}; nothing was done.")
+        document = {"bulk": None, count_parts_text(verb): len(chosen.ids)}
+        invocation.output.document(document, f"{bulk_title(verb, told)}: {number}; nothing was done.")
         return
     if not is_more:  # else there is nothing to say yes to
-        invocation.confirm(f"{head_of(verb, told)}: {number}")
-    id = bulk_act.begin(invocation.store, verb, chosen, told, act=act, rate=limit)
+        invocation.confirm(f"{bulk_title(verb, told)}: {number}")
+    id = bulk_operation.start_bulk_operation(invocation.store, verb, chosen, told, act=act, rate=limit)
     _print_begun(invocation, verb, id, len(chosen.ids))
 
 
 def _print_begun(invocation: Invocation, verb: BulkVerb, id: str, count: int) -> None:
-    from mainspring.insight.bulk_words import parts_of
+    from mainspring.insight.runs.bulk_description import count_parts_text
 
-    invocation.output.document({"bulk": id, parts_of(verb): count}, f"Bulk act {id} goes on: {parts_of(verb, count)}.")
+    invocation.output.document(
+        {"bulk": id, count_parts_text(verb): count}, f"Bulk act {id} goes on: {count_parts_text(verb, count)}."
+    )
     invocation.output.hint(f"How far it is: mainspring bulk show {id}")
 
 
@@ -114,7 +118,7 @@ def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
     """They go on while any worker or watcher runs. How far one is: mainspring bulk show ID."""
-    from mainspring.insight.bulk_words import head_of, which_of
+    from mainspring.insight.runs.bulk_description import bulk_title, filter_of
     from mainspring.store.reads.short_ids import IdKind
 
     found = short_lists.filter_rows(
@@ -136,9 +140,11 @@ def list_command(
         TableColumn("DONE", lambda view: str(view.done), right=True),
         TableColumn("REFUSED", lambda view: str(view.refused), right=True, spare=True),
         TableColumn("LEFT", lambda view: str(view.left), right=True),
-        TableColumn("WHEN", lambda view: words.ago(view.made_at, now)),
-        TableColumn("BY", lambda view: words.one_line(view.actor), cut=True, spare=True, most=24),
-        TableColumn("WHAT", lambda view: words.one_line(head_of(view.verb, which_of(view))), cut=True, most=60),
+        TableColumn("WHEN", lambda view: formatting.format_distance(view.made_at, now)),
+        TableColumn("BY", lambda view: formatting.escape_line(view.actor), cut=True, spare=True, most=24),
+        TableColumn(
+            "WHAT", lambda view: formatting.escape_line(bulk_title(view.verb, filter_of(view))), cut=True, most=60
+        ),
     ]
     invocation.output.rows(found, columns, empty="No act on many runs or deliveries was asked for.")
 
@@ -148,7 +154,7 @@ def list_command(
 @pass_invocation
 def show(invocation: Invocation, bulk: str) -> None:
     """Of what was refused the first are shown, each with its reason; --json has no more of them either."""
-    from mainspring.insight.bulk_words import head_of, stands, which_of
+    from mainspring.insight.runs.bulk_description import bulk_title, describe_progress, filter_of
     from mainspring.store.reads.bulk import bulk_parts
 
     view = _find_operation(invocation, bulk)
@@ -156,11 +162,11 @@ def show(invocation: Invocation, bulk: str) -> None:
     output = invocation.output
 
     def text() -> None:
-        output.line(f"{head_of(view.verb, which_of(view))}: {view.state}")
-        output.line(stands(view, invocation.clock.now()))
-        output.line(f"by {words.one_line(view.actor)}{f', at {view.rate}' if view.rate else ''}")
+        output.line(f"{bulk_title(view.verb, filter_of(view))}: {view.state}")
+        output.line(describe_progress(view, invocation.clock.now()))
+        output.line(f"by {formatting.escape_line(view.actor)}{f', at {view.rate}' if view.rate else ''}")
         for one in refused:
-            output.warn(f"{one.id}: {words.one_line(one.why or '')}")
+            output.warn(f"{one.id}: {formatting.escape_line(one.why or '')}")
 
     output.document({"bulk": view, "refused": refused}, text)
 
@@ -190,10 +196,10 @@ def stop(invocation: Invocation, bulk: str) -> None:
 
 
 def _change_state(invocation: Invocation, bulk: str, verb: BulkMove, said: str) -> None:
-    from mainspring.service import bulk_act
+    from mainspring.service import bulk_operation
 
     view = _find_operation(invocation, bulk)
-    bulk_act.move(invocation.store, view.id, verb, act=invocation.act)
+    bulk_operation.control_bulk_operation(invocation.store, view.id, verb, act=invocation.act)
     state = _find_operation(invocation, bulk).state
     invocation.output.document({"bulk": view.id, "state": state}, f"Bulk act {view.id} {said}.")
 

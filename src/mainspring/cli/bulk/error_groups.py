@@ -6,12 +6,12 @@ from mainspring.cli.context import Invocation
 from mainspring.cli.table import TableColumn
 from mainspring.domain.failures.failure import shorten_headline
 from mainspring.domain.failures.fingerprint import Fingerprint, fingerprint_of
-from mainspring.insight import words
-from mainspring.insight.error_groups import Group
-from mainspring.insight.text_width import cut_to_width
+from mainspring.insight.runs.error_groups import FailureGroup
+from mainspring.insight.text import formatting
+from mainspring.insight.text.text_width import cut_to_width
 
 if TYPE_CHECKING:
-    from mainspring.service.chosen import RunFilter
+    from mainspring.service.runs.run_selection import RunFilter
     from mainspring.store.base import Reader
     from mainspring.store.views import RunView
 
@@ -22,11 +22,11 @@ FailedRun = tuple["RunView", Fingerprint | None]
 
 def read_failed_runs(reader: "Reader", wanted: "RunFilter") -> list[FailedRun]:
     """Return the runs that an act on the same filter means, newest first, each with the fingerprint of its error."""
-    from mainspring.service.chosen import select
+    from mainspring.service.runs.run_selection import select_run_ids
     from mainspring.store.reads.acts import StoredActs
     from mainspring.store.reads.runs import run_view
 
-    views = [run_view(reader, run) for run in reversed(select(StoredActs(reader), wanted))]
+    views = [run_view(reader, run) for run in reversed(select_run_ids(StoredActs(reader), wanted))]
     return [(view, None if view.failure is None else fingerprint_of(view.failure)) for view in views]
 
 
@@ -35,7 +35,7 @@ def fit_headline(text: str, cells: int) -> str:
     return cut_to_width(shorten_headline(text, cells), cells)
 
 
-def print_groups(invocation: Invocation, groups: list[Group]) -> None:
+def print_groups(invocation: Invocation, groups: list[FailureGroup]) -> None:
     """Print them: which error, how often, since when, where, and a run to look at."""
     from mainspring.store.reads.short_ids import IdKind
 
@@ -44,11 +44,11 @@ def print_groups(invocation: Invocation, groups: list[Group]) -> None:
     columns = [
         TableColumn("ERROR", lambda one: one.fingerprint),
         TableColumn("FAILURES", lambda one: str(one.number), right=True),
-        TableColumn("FIRST", lambda one: words.ago(one.first_at, now), spare=True),
-        TableColumn("LAST", lambda one: words.ago(one.last_at, now)),
+        TableColumn("FIRST", lambda one: formatting.format_distance(one.first_at, now), spare=True),
+        TableColumn("LAST", lambda one: formatting.format_distance(one.last_at, now)),
         TableColumn("AUTOMATIONS", lambda one: _format_names(one.automations), cut=True, most=60),
         TableColumn("EXAMPLE", lambda one: short[one.example]),
-        TableColumn("WHAT", lambda one: words.one_line(one.text), cut=True, most=80, fit=fit_headline),
+        TableColumn("WHAT", lambda one: formatting.escape_line(one.text), cut=True, most=80, fit=fit_headline),
     ]
     invocation.output.rows(groups, columns, empty="Nothing failed and nothing needs a person.")
     if groups:
@@ -58,5 +58,5 @@ def print_groups(invocation: Invocation, groups: list[Group]) -> None:
 
 def _format_names(names: list[str]) -> str:
     more = len(names) - _MAX_AUTOMATIONS_PRINTED
-    shown = ", ".join(words.one_line(name) for name in names[:_MAX_AUTOMATIONS_PRINTED])
+    shown = ", ".join(formatting.escape_line(name) for name in names[:_MAX_AUTOMATIONS_PRINTED])
     return f"{shown} and {more} more" if more > 0 else shown

@@ -22,8 +22,8 @@ from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import REOPENABLE_STATES
-from mainspring.insight import words
-from mainspring.insight.text_width import keep_end
+from mainspring.insight.text import formatting
+from mainspring.insight.text.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk.error_groups import FailedRun
@@ -67,8 +67,8 @@ def list_command(
     went on since, and --since is of when it came last. --error shows, or retries, the runs of one.
     """
     from mainspring.cli.bulk.error_groups import print_groups, read_failed_runs
-    from mainspring.insight.error_groups import grouped
-    from mainspring.service.chosen import RunFilter
+    from mainspring.insight.runs.error_groups import group_by_error
+    from mainspring.service.runs.run_selection import RunFilter
 
     if messages:
         _warn_of_more(invocation, print_rejected(invocation, limit), limit)
@@ -84,7 +84,7 @@ def list_command(
     )
     if by == "error":
         came_at = max(wanted.since_at or 0, wanted.ended_since_at or 0)
-        groups = invocation.read(lambda reader: grouped(reader, wanted.states, name, came_at, error))
+        groups = invocation.read(lambda reader: group_by_error(reader, wanted.states, name, came_at, error))
         print_groups(invocation, groups[:limit])
         _warn_of_more(invocation, len(groups), limit)
         return
@@ -117,21 +117,23 @@ def _print_runs(invocation: Invocation, found: "list[FailedRun]") -> None:
         TableColumn("RUN", lambda row: short[row["id"]]),
         TableColumn(
             "STATE",
-            lambda row: words.state_word(row["state"]),
-            lambda row: words.COLOURS[row["state"]],
+            lambda row: formatting.format_state(row["state"]),
+            lambda row: formatting.COLOURS[row["state"]],
         ),
-        TableColumn("AUTOMATION", lambda row: words.one_line(row["automation"]), cut=True, most=20),
+        TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["automation"]), cut=True, most=20),
         *([item] if any(row["title"] or row["item"] for row in rows) else []),
-        TableColumn("WHEN", lambda row: words.ago(row["changed_at"], now)),
+        TableColumn("WHEN", lambda row: formatting.format_distance(row["changed_at"], now)),
         TableColumn("REASON", lambda row: str(row["reason"] or "-"), cut=True, spare=True),
-        TableColumn("ERROR", lambda row: words.one_line(row["error"] or "-"), cut=True, most=60, fit=fit_headline),
+        TableColumn(
+            "ERROR", lambda row: formatting.escape_line(row["error"] or "-"), cut=True, most=60, fit=fit_headline
+        ),
     ]
     invocation.output.rows(rows, columns, empty="Nothing failed and nothing needs a person.")
 
 
 def _format_item(row: dict[str, Any]) -> str:
     """Return what a run is about: its title, else its item."""
-    return words.one_line(row["title"] or row["item"] or "-")
+    return formatting.escape_line(row["title"] or row["item"] or "-")
 
 
 def _make_row(view: "RunView", error: "Fingerprint | None", item: str | None) -> dict[str, Any]:
@@ -193,7 +195,7 @@ def discard(
     """What needs a person fails, with everything that follows from that: undo, what waits for it. What failed is settled: its incident no
     longer waits for it. A filter wants -y; --rate is for --background.
     """
-    from mainspring.service import bulk
+    from mainspring.service.runs import bulk
 
     if messages:
         return decide_messages(invocation, which, discard=True)
@@ -204,6 +206,6 @@ def discard(
         raise click.UsageError("--rate stands with --background", click.get_current_context())
     found = select_runs(invocation, which, bulk.DISCARDABLE, stands=True)
     if not which.dry_run:
-        invocation.confirm(f"Discard {words.many(len(found), 'run')}")
+        invocation.confirm(f"Discard {formatting.format_count(len(found), 'run')}")
     answer = bulk.discard_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
     return print_bulk_result(invocation, answer, "discarded")

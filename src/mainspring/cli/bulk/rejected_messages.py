@@ -6,7 +6,7 @@ import click
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.cli.bulk.selection import SelectionOptions
@@ -27,11 +27,11 @@ def print_rejected(invocation: Invocation, limit: int) -> int:
     runs = invocation.short_ids(IdKind.RUN, (one.run for one in found))
     columns = [
         TableColumn("MESSAGE", lambda one: short[one.id]),
-        TableColumn("QUEUE", lambda one: words.one_line(one.queue), cut=True, most=40),
+        TableColumn("QUEUE", lambda one: formatting.escape_line(one.queue), cut=True, most=40),
         TableColumn("RUN", lambda one: runs[one.run], spare=True),
-        TableColumn("STEP", lambda one: words.one_line(one.step), cut=True, spare=True, most=20),
-        TableColumn("WHEN", lambda one: words.ago(one.made_at, now)),
-        TableColumn("ERROR", lambda one: words.one_line(one.fault or "-"), cut=True, most=60),
+        TableColumn("STEP", lambda one: formatting.escape_line(one.step), cut=True, spare=True, most=20),
+        TableColumn("WHEN", lambda one: formatting.format_distance(one.made_at, now)),
+        TableColumn("ERROR", lambda one: formatting.escape_line(one.fault or "-"), cut=True, most=60),
     ]
     invocation.output.rows(found[:limit], columns, empty="No broker refused a message.")
     return len(found)
@@ -48,7 +48,7 @@ def _find_message_id(reader: "Reader", text: str) -> str:
 def decide_messages(invocation: Invocation, which: "SelectionOptions", *, discard: bool) -> int:
     """Send refused messages again or discard them: the named ones, or all; all want a confirmation. Return the exit code."""
     from mainspring.cli.bulk.selection import print_bulk_result
-    from mainspring.service import outbox
+    from mainspring.service.triggers import outbox
     from mainspring.store.reads.outbox import list_refused_messages
 
     if which.is_filter:
@@ -58,8 +58,8 @@ def decide_messages(invocation: Invocation, which: "SelectionOptions", *, discar
     if not found:
         found = [one.id for one in invocation.read(lambda reader: list_refused_messages(reader, _MAX_MESSAGES))]
     if not which.dry_run and (discard or not which.runs):
-        what = words.many(len(found), "message")
+        what = formatting.format_count(len(found), "message")
         invocation.confirm(f"Discard {what}" if discard else f"Send {what} again")
-    act = outbox.discard_each if discard else outbox.send_each_again
+    act = outbox.discard_each if discard else outbox.resend_each
     answer = act(invocation.store, found, act=invocation.act, dry_run=which.dry_run)
     return print_bulk_result(invocation, answer, "discarded" if discard else "to be sent again", noun="message")

@@ -9,11 +9,11 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation
 from mainspring.domain.states import RunState
-from mainspring.insight import words
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text import formatting
+from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
-    from mainspring.service.bulk import BulkAnswer, Due
+    from mainspring.service.runs.bulk import BulkAnswer, BulkDueTimes
 
 _MAX_REJECTED_PRINTED = 20
 _TIME_FIELDS = ("since", "until", "ended_since", "ended_until")
@@ -96,7 +96,7 @@ def select_runs(
     Raises:
         UsageError: runs and a filter, or neither: an act on everything there is has to be said.
     """
-    from mainspring.service.chosen import RunFilter, select
+    from mainspring.service.runs.run_selection import RunFilter, select_run_ids
 
     if bool(which.runs) == which.is_filter:
         ctx = click.get_current_context()
@@ -114,14 +114,14 @@ def select_runs(
         stands=stands,
         **which.spans_at(invocation),
     )
-    return select(invocation.reads, wanted)
+    return select_run_ids(invocation.reads, wanted)
 
 
 def continue_runs(
     invocation: Invocation, which: SelectionOptions, *, at: str | None, rate: str | None, stands: bool = False
 ) -> int:
     """Continue runs from where they failed; a filter wants a confirmation. Return the exit code. For `stands` see `select_runs`."""
-    from mainspring.service import bulk
+    from mainspring.service.runs import bulk
 
     due = _make_due(invocation, at, rate)
     found = select_runs(invocation, which, bulk.RETRYABLE, stands=stands)
@@ -131,32 +131,32 @@ def continue_runs(
     code = print_bulk_result(invocation, answer, "continued")
     if due is not None and answer.done:
         now = invocation.clock.now()
-        last = words.moment(due.at(len(answer.runs) - 1), now, invocation.zone)
+        last = formatting.format_moment(due.at(len(answer.runs) - 1), now, invocation.zone)
         invocation.output.hint(
-            f"The first is due at {words.moment(due.first_at, now, invocation.zone)}, the last at {last}."
+            f"The first is due at {formatting.format_moment(due.first_at, now, invocation.zone)}, the last at {last}."
         )
     return code
 
 
-def _make_due(invocation: Invocation, at: str | None, rate: str | None) -> "Due | None":
+def _make_due(invocation: Invocation, at: str | None, rate: str | None) -> "BulkDueTimes | None":
     from mainspring.domain.time.rate import parse_rate
-    from mainspring.service.bulk import Due
+    from mainspring.service.runs.bulk import BulkDueTimes
 
     if at is None and rate is None:
         return None
     now = invocation.clock.now()
-    first = now if at is None else instant_at(at, now, invocation.zone, back=False)
-    return Due(first, None if rate is None else parse_rate(rate))
+    first = now if at is None else parse_instant(at, now, invocation.zone, back=False)
+    return BulkDueTimes(first, None if rate is None else parse_rate(rate))
 
 
 def confirm_continuing(invocation: Invocation, runs: list[str], *, named: bool) -> None:
     """Ask before several runs are continued: those of a filter always, named ones if something that was taken back would run again."""
-    from mainspring.insight.undone import runs_again
+    from mainspring.insight.runs.rollback_status import list_repeated
 
-    again = sum(bool(runs_again(invocation.reads.story(run))) for run in runs)
+    again = sum(bool(list_repeated(invocation.reads.story(run))) for run in runs)
     if again or not named:
         told = f", {again} of them from the first step that was taken back" if again else ""
-        invocation.confirm(f"Continue {words.many(len(runs), 'run')}{told}")
+        invocation.confirm(f"Continue {formatting.format_count(len(runs), 'run')}{told}")
 
 
 def print_bulk_result(invocation: Invocation, answer: "BulkAnswer", done: str, noun: str = "run") -> int:
@@ -169,11 +169,11 @@ def print_bulk_result(invocation: Invocation, answer: "BulkAnswer", done: str, n
         if answer.dry_run:
             for run in answer.runs:
                 output.line(run)
-            output.hint(f"{words.many(len(answer.runs), noun)} would be {done}; nothing was done.")
+            output.hint(f"{formatting.format_count(len(answer.runs), noun)} would be {done}; nothing was done.")
             return
-        output.line(f"{words.many(answer.done, noun)} {done}.")
+        output.line(f"{formatting.format_count(answer.done, noun)} {done}.")
         for run, why in list(answer.refused.items())[:_MAX_REJECTED_PRINTED]:
-            output.warn(f"{run}: {words.one_line(why)}")
+            output.warn(f"{run}: {formatting.escape_line(why)}")
         if len(answer.refused) > _MAX_REJECTED_PRINTED:
             output.warn(f"... and {len(answer.refused) - _MAX_REJECTED_PRINTED} more were refused.")
 

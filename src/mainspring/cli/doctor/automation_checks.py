@@ -8,7 +8,7 @@ from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 from mainspring.cli.incidents.monitors import find_unknown_names
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.states import RunState
-from mainspring.insight.words import many
+from mainspring.insight.text.formatting import format_count
 
 if TYPE_CHECKING:
     from mainspring.domain.definitions.definition import Definition
@@ -49,7 +49,7 @@ def check_loading(invocation: Invocation) -> Iterator[CheckResult]:
     known = {*names, *(view.name for view in invocation.rows_if_made(automations))}
     fix = "Write the name of an automation, or a pattern that fits one, or take the table out."
     faults += [CheckResult("loading", "problem", line, fix) for line in find_unknown_names(invocation, known)]
-    yield from faults or [make_ok_result("loading", f"{many(len(registry.automations), 'automation')} loaded")]
+    yield from faults or [make_ok_result("loading", f"{format_count(len(registry.automations), 'automation')} loaded")]
     yield from (make_ok_result("loading", f"hint: {hint}") for hint in dict.fromkeys(registry.hints))
 
 

@@ -6,10 +6,10 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 _STATE_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
-_STATE_ICONS = {"ok": words.GOOD, "warning": words.WARN, "problem": words.BAD}
+_STATE_ICONS = {"ok": formatting.GOOD, "warning": formatting.WARN, "problem": formatting.BAD}
 
 
 @command("doctor", "check the whole installation")
@@ -30,13 +30,13 @@ def doctor(invocation: Invocation, *, show_config: bool) -> int:
         output = invocation.output
         for check in found:
             icon = output.paint(_STATE_ICONS[check.state], _STATE_COLOURS[check.state])
-            output.line(f"{icon} {check.name:<12} {words.shown(check.text)}")
+            output.line(f"{icon} {check.name:<12} {formatting.escape_text(check.text)}")
             if check.fix:
-                output.line(f"  {'':<12} {words.shown(check.fix)}")
+                output.line(f"  {'':<12} {formatting.escape_text(check.fix)}")
                 output.hint(f"  {'':<12} {check.docs}")
         bad, doubtful = (sum(check.state == state for check in found) for state in ("problem", "warning"))
-        problems, warnings = words.many(bad, "problem"), words.many(doubtful, "warning")
-        output.hint(f"\n{problems} and {warnings} in {words.many(len(found), 'check')}.")
+        problems, warnings = formatting.format_count(bad, "problem"), formatting.format_count(doubtful, "warning")
+        output.hint(f"\n{problems} and {warnings} in {formatting.format_count(len(found), 'check')}.")
 
     invocation.output.document(found, text)
     return exits.OK if all(check.state == "ok" for check in found) else exits.CHECK_FAILED
@@ -56,8 +56,8 @@ def _print_config(invocation: Invocation) -> int:
 
     columns = [
         TableColumn("SETTING", lambda row: row["setting"], cut=True),
-        TableColumn("VALUE", lambda row: words.one_line(value_text(row["value"])), cut=True, most=120),
-        TableColumn("SOURCE", lambda row: words.one_line(row["source"]), cut=True),
+        TableColumn("VALUE", lambda row: formatting.escape_line(value_text(row["value"])), cut=True, most=120),
+        TableColumn("SOURCE", lambda row: formatting.escape_line(row["source"]), cut=True),
     ]
     invocation.output.rows(rows, columns, empty="No settings.")
     return exits.OK

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
-from mainspring.insight.words import ago, many, one_line, span
+from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span
 from mainspring.store.base import Reader
 
 _LATE_AFTER_MS = 60_000
@@ -43,7 +43,7 @@ def check_channels(invocation: Invocation) -> Iterator[CheckResult]:
                 )
     if is_well:
         yield make_ok_result(
-            "notify", f"{many(len(channels), 'channel')} with all secrets; try them: mainspring notify test"
+            "notify", f"{format_count(len(channels), 'channel')} with all secrets; try them: mainspring notify test"
         )
 
 
@@ -68,18 +68,18 @@ def _check_waiting(reader: Reader, named: Collection[str], now: int) -> Iterator
     for one in reads.unsent(reader):
         if one.due_at is None:
             continue
-        name = one_line(one.channel, 40)
-        which = f"{many(one.number, 'alert waits', 'alerts wait')} for channel {name}"
+        name = escape_line(one.channel, 40)
+        which = f"{format_count(one.number, 'alert waits', 'alerts wait')} for channel {name}"
         if one.channel not in named:
             fix = f"Name {name} in [notify.channels] again; where it is gone for good, they go with their incidents."
             yield CheckResult("alerts", "problem", f"{which}, which is configured no more", fix)
         elif now - one.due_at > _LATE_AFTER_MS:
             view = known.get(one.channel)
             fault = None if view is None else view.fault
-            why = f": {one_line(fault, 200)}" if fault else ", and nobody tells them"
+            why = f": {escape_line(fault, 200)}" if fault else ", and nobody tells them"
             fix = f"See what it answers: mainspring notify test {name}" if fault else "Start a watcher: mainspring up"
-            last = "" if view is None or view.told_at is None else f"; last told {ago(view.told_at, now)}"
-            yield CheckResult("alerts", "problem", f"{which}, due for {span(now - one.due_at)}{why}{last}", fix)
+            last = "" if view is None or view.told_at is None else f"; last told {format_distance(view.told_at, now)}"
+            yield CheckResult("alerts", "problem", f"{which}, due for {format_span(now - one.due_at)}{why}{last}", fix)
 
 
 def _last_deliveries(reader: Reader, named: Collection[str], now: int) -> list[str]:
@@ -88,5 +88,6 @@ def _last_deliveries(reader: Reader, named: Collection[str], now: int) -> list[s
 
     seen = [one for one in channels(reader) if one.name in named]
     return [
-        f"{one.name} last told {ago(one.told_at, now)}" if one.told_at else f"{one.name} never told" for one in seen
+        f"{one.name} last told {format_distance(one.told_at, now)}" if one.told_at else f"{one.name} never told"
+        for one in seen
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
-from mainspring.insight.standstill import Unsent, of_outbox
+from mainspring.insight.status.stuck_work import OutboxFinding, describe_unsent_messages
 from mainspring.store.base import Reader
 
 
@@ -12,8 +12,10 @@ def check_outbox(invocation: Invocation) -> Iterator[CheckResult]:
     """Messages are with their brokers."""
     from mainspring.store.reads.outbox import list_outbox_queues, refused_messages
 
-    def unsent(reader: Reader) -> list[Unsent]:
-        return list(of_outbox(list_outbox_queues(reader), refused_messages(reader), invocation.clock.now()))
+    def unsent(reader: Reader) -> list[OutboxFinding]:
+        return list(
+            describe_unsent_messages(list_outbox_queues(reader), refused_messages(reader), invocation.clock.now())
+        )
 
     found = [CheckResult("outbox", "problem", *one) for one in invocation.rows_if_made(unsent)]
     yield from found or [make_ok_result("outbox", "no message waits")]

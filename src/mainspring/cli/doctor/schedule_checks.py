@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
-from mainspring.insight.words import many, moment
+from mainspring.insight.text.formatting import format_count, format_moment
 
 _WINDOW_MS = 7 * 86_400_000
 _MAX_SLOTS_PRINTED = 5
@@ -13,21 +13,21 @@ _MAX_SLOTS_PRINTED = 5
 
 def check_slots(invocation: Invocation) -> Iterator[CheckResult]:
     """Each slot of the last week has a run, or a record of why not: computed again from the definitions. None waits for a person."""
-    from mainspring.insight.set_aside import undecided_text
+    from mainspring.insight.status.lost_interval import undecided_items_text
     from mainspring.service.slot_check import unaccounted
     from mainspring.store.reads.acts import StoredActs
 
     now = invocation.clock.now()
     found = invocation.rows_if_made(lambda reader: unaccounted(StoredActs(reader), now - _WINDOW_MS, now, now))
     for one in found[:_MAX_SLOTS_PRINTED]:
-        first, last = (moment(at, now, invocation.zone) for at in (one.slots[0], one.slots[-1]))
+        first, last = (format_moment(at, now, invocation.zone) for at in (one.slots[0], one.slots[-1]))
         yield CheckResult(
             "slots",
             "problem",
-            f"{one.schedule}: {many(len(one.slots), 'due time')} with neither run nor record, from {first} to {last}",
+            f"{one.schedule}: {format_count(len(one.slots), 'due time')} with neither run nor record, from {first} to {last}",
             f"mainspring auto next {one.automation} --from 7d shows which; mainspring auto backfill makes up for them",
         )
-    lost = invocation.rows_if_made(lambda reader: [text for text in [undecided_text(reader)] if text])
+    lost = invocation.rows_if_made(lambda reader: [text for text in [undecided_items_text(reader)] if text])
     for text in lost:
         fix = "mainspring db restore --lost lists them; --catch-up starts them, --dismiss lets them be"
         yield CheckResult("slots", "problem", text, fix)

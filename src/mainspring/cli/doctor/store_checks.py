@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
-from mainspring.insight.standstill import LITTLE
-from mainspring.insight.words import many
+from mainspring.insight.status.stuck_work import LOW_SPACE
+from mainspring.insight.text.formatting import format_count
 
 MIB = 1024 * 1024
 MIN_FREE_BYTES = 64 * MIB
@@ -113,7 +113,7 @@ def check_space(invocation: Invocation) -> Iterator[CheckResult]:
 
     free = free_bytes(_nearest_folder(invocation.path))
     text = f"{free // MIB:,} MiB are free beside the store"
-    if free >= LITTLE:
+    if free >= LOW_SPACE:
         yield make_ok_result("space", text)
     else:
         yield CheckResult(
@@ -218,7 +218,7 @@ def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "spool",
             "warning",
-            f"{many(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
+            f"{format_count(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known store: {folder}",
             f"They were made under a configuration that could not be read. If they are this project's: mkdir -p {found.folder}"
             f" && mv {folder}/*.run.json {found.folder}",
         )
@@ -229,12 +229,12 @@ def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "spool",
             "warning",
-            f"{many(len(waiting), 'record')} of wrapped commands not taken in yet",
+            f"{format_count(len(waiting), 'record')} of wrapped commands not taken in yet",
             "A worker takes them in, and so does the next: mainspring exec, mainspring watch",
         )
     if bad:
         yield CheckResult(
-            "spool", "problem", f"{many(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
+            "spool", "problem", f"{format_count(len(bad), 'record')} cannot be read", f"Look at {found.path_of(bad[0])}"
         )
     if not waiting and not bad and not unclaimed and fault is None:
         yield make_ok_result("spool", "empty")

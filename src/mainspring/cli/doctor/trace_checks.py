@@ -12,10 +12,10 @@ _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
     """If a collector is named, workers can write what it reads, and have the headers that it wants."""
+    from mainspring.alerting.otlp.attributes import check_installed
+    from mainspring.alerting.otlp.collector import read_headers
     from mainspring.domain.duration import format_duration
     from mainspring.domain.errors import ConfigError
-    from mainspring.operations.otlp.collector import read_headers
-    from mainspring.operations.otlp.words import check_installed
     from mainspring.resources.error_text import ErrorText
     from mainspring.resources.secret_store import SecretStore
 

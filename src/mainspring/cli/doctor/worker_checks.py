@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.doctor.checks import CheckResult, make_ok_result
-from mainspring.insight.words import many, span
+from mainspring.insight.text.formatting import format_count, format_span
 
 if TYPE_CHECKING:
     from mainspring.store.session_view import SessionView
@@ -36,7 +36,7 @@ def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "clock",
             "warning",
-            f"this machine's clock is {span(abs(differs))} {side} the database's, which counts",
+            f"this machine's clock is {format_span(abs(differs))} {side} the database's, which counts",
             "Set the clock (chrony, ntpd).",
         )
     elif ahead <= _MAX_CLOCK_SKEW_MS:
@@ -45,7 +45,7 @@ def check_clock(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "clock",
             "problem",
-            f"the clock stands {span(ahead)} before the newest record",
+            f"the clock stands {format_span(ahead)} before the newest record",
             "Set the clock (chrony, ntpd).",
         )
 
@@ -83,10 +83,10 @@ def check_workers(invocation: Invocation) -> Iterator[CheckResult]:
         )
     if workers:
         listed = ", ".join(f"pid {one.pid}" for one in workers[:5])
-        yield make_ok_result("worker", f"{many(len(workers), 'worker')}: {listed}")
+        yield make_ok_result("worker", f"{format_count(len(workers), 'worker')}: {listed}")
     elif served:
         yield CheckResult(
-            "worker", "problem", f"no worker is running for {many(len(served), 'automation')}", "mainspring up"
+            "worker", "problem", f"no worker is running for {format_count(len(served), 'automation')}", "mainspring up"
         )
     elif not dead:
         yield make_ok_result("worker", "none, and nothing that needs one")
@@ -119,14 +119,14 @@ def check_scheduler(invocation: Invocation) -> Iterator[CheckResult]:
         yield CheckResult(
             "scheduler",
             "problem",
-            f"{one.name} should have started {span(now - one.slot_at)} ago: queue {queue.name!r} is full, "
-            f"{queue.backlog} of at most {many(queue.max_backlog, 'run')} {'waits' if queue.backlog == 1 else 'wait'} in it",
+            f"{one.name} should have started {format_span(now - one.slot_at)} ago: queue {queue.name!r} is full, "
+            f"{queue.backlog} of at most {format_count(queue.max_backlog, 'run')} {'waits' if queue.backlog == 1 else 'wait'} in it",
             f"mainspring queues show {queue.name}",
         )
     blocked = {one.name for one, _ in full}
     late = [one for one in late if one.name not in blocked]
     if late:
-        longest = span(now - min(one.slot_at for one in late))
+        longest = format_span(now - min(one.slot_at for one in late))
         names = ", ".join(one.name for one in late[:5])
         yield CheckResult(
             "scheduler",

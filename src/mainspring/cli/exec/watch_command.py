@@ -15,7 +15,7 @@ from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import load
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.plain_json import to_plain_json
-from mainspring.insight.words import instant, shown
+from mainspring.insight.text.formatting import escape_text, format_instant
 
 HELP_LINE = "check once what is late, and notify: the one extra crontab line"
 
@@ -62,19 +62,22 @@ def _format_lines(report: WatchReport, zone: str) -> list[str]:
     """Return the lines to print beside the notifications: each automation that is silent, whether people were notified or not."""
     lines = [_format_line(silent, zone) for silent in report.silent]
     lines += [
-        f"spool: {shown(name)} cannot be read and was set aside; look at it, then delete it" for name in report.bad
+        f"spool: {escape_text(name)} cannot be read and was set aside; look at it, then delete it"
+        for name in report.bad
     ]
     if report.spool_fault is not None:
-        lines.append(f"{shown(report.spool_fault.text)}. Fix: {shown(report.spool_fault.fix)}")
+        lines.append(f"{escape_text(report.spool_fault.text)}. Fix: {escape_text(report.spool_fault.fix)}")
     elif report.taken_in.left:
-        lines.append(f"spool: {report.taken_in.left} not taken in yet: {shown(report.taken_in.why or 'try again')}")
+        lines.append(
+            f"spool: {report.taken_in.left} not taken in yet: {escape_text(report.taken_in.why or 'try again')}"
+        )
     return lines
 
 
 def _format_line(silent: OverdueAutomation, zone: str) -> str:
-    last = "never" if silent.succeeded_at is None else f"{instant(silent.succeeded_at, zone)} {zone}"
-    owner = f"; owner: {shown(silent.owner)}" if silent.owner else ""
-    return f"{shown(silent.name)}: no success, expected {silent.expected}; the last one: {last}{owner}"
+    last = "never" if silent.succeeded_at is None else f"{format_instant(silent.succeeded_at, zone)} {zone}"
+    owner = f"; owner: {escape_text(silent.owner)}" if silent.owner else ""
+    return f"{escape_text(silent.name)}: no success, expected {silent.expected}; the last one: {last}{owner}"
 
 
 def _make_document(report: WatchReport) -> dict[str, Any]:

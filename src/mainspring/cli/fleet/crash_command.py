@@ -27,7 +27,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     """
     from mainspring.app.workers.upkeep import CRASH_ARMED_KEY, CRASH_ORDER_KEY
     from mainspring.domain.definitions.definition import Definition
-    from mainspring.service.starting import start
+    from mainspring.service.runs.run_start import start
     from mainspring.store.commands.automations import SetMeta
     from mainspring.store.reads.runs import list_runs, run_view, story
     from mainspring.store.reads.status import automations, meta

@@ -9,7 +9,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.domain.errors import NotFoundError
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.session_view import SessionView
@@ -39,7 +39,9 @@ def drain(invocation: Invocation, worker: int | None, *, here: bool, timeout: st
         drain_one(invocation.store, session.id, act=invocation.act.part(str(session.id)))
     left = chosen if within is None else _wait_for_drain(invocation, {one.id for one in chosen}, within)
     drained = [{"worker": s.id, "pid": s.pid, "running": s.running} for s in left]
-    names = ", ".join(f"worker {s.id} (process {s.pid}) gives back {words.many(s.running, 'run')}" for s in left)
+    names = ", ".join(
+        f"worker {s.id} (process {s.pid}) gives back {formatting.format_count(s.running, 'run')}" for s in left
+    )
     text = names or ("they have nothing in hand" if chosen else "no worker is alive")
     invocation.output.document(drained, text)
     return exits.OK if within is None or not left else exits.TIMED_OUT

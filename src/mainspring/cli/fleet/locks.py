@@ -8,7 +8,7 @@ from mainspring.cli import params, short_lists
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -50,11 +50,11 @@ def list_command(
     )
     now = invocation.clock.now()
     columns = [
-        TableColumn("LOCK", lambda view: words.one_line(view.name), cut=True),
+        TableColumn("LOCK", lambda view: formatting.escape_line(view.name), cut=True),
         TableColumn("STATE", _lock_state, lambda view: "green" if view.live else "yellow"),
-        TableColumn("OWNER", lambda view: words.one_line(view.owner), cut=True, most=40),
+        TableColumn("OWNER", lambda view: formatting.escape_line(view.owner), cut=True, most=40),
         TableColumn("TOKEN", lambda view: str(view.token), right=True),
-        TableColumn("TAKEN", lambda view: words.ago(view.taken_at, now)),
+        TableColumn("TAKEN", lambda view: formatting.format_distance(view.taken_at, now)),
     ]
     invocation.output.rows(rows, columns, empty="No lock is held.")
 

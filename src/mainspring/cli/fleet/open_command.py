@@ -10,7 +10,7 @@ def open_command(invocation: Invocation) -> None:
     """As admin, within ten minutes, in the first browser that follows it; the web process of `mainspring up` answers there."""
     from mainspring.app.processes.listen_addresses import read_settings_in_use
     from mainspring.domain.access.permissions import STARTUP_LINK_LIFETIME_MS
-    from mainspring.service.people import offer_link
+    from mainspring.service.access.people import offer_link
 
     until_at = invocation.clock.now() + STARTUP_LINK_LIFETIME_MS
     token = offer_link(invocation.store, clock=invocation.clock, act=invocation.act)

@@ -8,7 +8,7 @@ from mainspring.cli import params, short_lists
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.views import QueueView
@@ -41,14 +41,18 @@ def list_command(
         limit=limit,
     )
     columns = [
-        TableColumn("QUEUE", lambda view: words.one_line(view.name), cut=True),
+        TableColumn("QUEUE", lambda view: formatting.escape_line(view.name), cut=True),
         TableColumn("STATE", _queue_state, lambda view: "green" if view.paused_at is None else "yellow"),
         TableColumn("RUNNING", lambda view: str(view.running), right=True),
         TableColumn("OF", lambda view: str(view.concurrency or "-"), right=True),
-        TableColumn("RATE", lambda view: words.rate_text(view.rate_count, view.rate_per_ms), right=True, spare=True),
+        TableColumn(
+            "RATE", lambda view: formatting.format_rate(view.rate_count, view.rate_per_ms), right=True, spare=True
+        ),
         TableColumn("READY", lambda view: str(view.claimable), right=True),
         TableColumn(
-            "OLDEST", lambda view: "-" if view.oldest_s is None else words.span(round(view.oldest_s * 1000)), right=True
+            "OLDEST",
+            lambda view: "-" if view.oldest_s is None else formatting.format_span(round(view.oldest_s * 1000)),
+            right=True,
         ),
         TableColumn("WORKERS", lambda view: str(view.workers), right=True, spare=True),
         TableColumn("BACKLOG", lambda view: str(view.backlog), right=True),
@@ -76,12 +80,14 @@ def show(invocation: Invocation, name: str) -> None:
         from mainspring.store.reads.short_ids import IdKind
 
         output, now = invocation.output, invocation.clock.now()
-        output.line(f"{output.paint(words.one_line(name), None, bold=True)}  {_queue_state(view)}")
+        output.line(f"{output.paint(formatting.escape_line(name), None, bold=True)}  {_queue_state(view)}")
         if view.paused_at is not None:
-            because = f": {words.one_line(view.pause_reason)}" if view.pause_reason else ""
-            output.line(f"  paused    {words.ago(view.paused_at, now)} by {words.one_line(view.paused_by)}{because}")
+            because = f": {formatting.escape_line(view.pause_reason)}" if view.pause_reason else ""
+            output.line(
+                f"  paused    {formatting.format_distance(view.paused_at, now)} by {formatting.escape_line(view.paused_by)}{because}"
+            )
         output.line(f"  running   {view.running} of {view.concurrency or 'any number'}")
-        output.line(f"  rate      {words.rate_text(view.rate_count, view.rate_per_ms)}")
+        output.line(f"  rate      {formatting.format_rate(view.rate_count, view.rate_per_ms)}")
         output.line(f"  backlog   {view.backlog} of {view.max_backlog or 'any number'}")
         short = invocation.short_ids(IdKind.RUN, (row.id for row in running))
         output.rows(running, make_run_columns(running, now, short), empty="Nothing runs in it.")

@@ -10,7 +10,7 @@ from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.states import SessionState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -63,17 +63,21 @@ def list_command(
         TableColumn("SESSION", lambda view: str(view.id), right=True),
         TableColumn("ROLE", _format_role),
         TableColumn("STATE", lambda view: view.state, lambda view: _STATE_COLOURS.get(view.state)),
-        TableColumn("HOST", lambda view: words.one_line(view.hostname), cut=True, most=24),
+        TableColumn("HOST", lambda view: formatting.escape_line(view.hostname), cut=True, most=24),
         TableColumn("PID", lambda view: str(view.pid), right=True, spare=True),
         TableColumn("QUEUES", _format_queues, cut=True, spare=True),
-        TableColumn("TAGS", lambda view: words.one_line(", ".join(view.tags) or "-"), cut=True, spare=True, most=24),
+        TableColumn(
+            "TAGS", lambda view: formatting.escape_line(", ".join(view.tags) or "-"), cut=True, spare=True, most=24
+        ),
         TableColumn("VERSION", lambda view: f"deploy {view.deploy}" if view.deploy else "-", spare=True),
         TableColumn("RUNS", lambda view: str(view.running), right=True),
         TableColumn("OF", lambda view: str(view.capacity or "-"), right=True, spare=True),
-        TableColumn("MEMORY", lambda view: words.memory(view.memory), right=True, spare=True),
-        TableColumn("CORE", lambda view: words.of_core(view.processor), right=True, spare=True),
-        TableColumn("BEAT", lambda view: words.ago(view.beat_at, now) if view.beat_at > view.opened_at else "-"),
-        TableColumn("SINCE", lambda view: words.ago(view.opened_at, now), spare=True),
+        TableColumn("MEMORY", lambda view: formatting.format_bytes(view.memory), right=True, spare=True),
+        TableColumn("CORE", lambda view: formatting.format_core_share(view.processor), right=True, spare=True),
+        TableColumn(
+            "BEAT", lambda view: formatting.format_distance(view.beat_at, now) if view.beat_at > view.opened_at else "-"
+        ),
+        TableColumn("SINCE", lambda view: formatting.format_distance(view.opened_at, now), spare=True),
     ]
     invocation.output.rows(rows, columns, empty="No process uses the store. Start a worker: mainspring up")
 
@@ -107,19 +111,19 @@ def quarantine(invocation: Invocation, session: str) -> None:
         )
     invocation.confirm(f"Take everything away from worker {number}")
     freed = act(invocation.store, number, act=invocation.act)
-    text = f"Worker {number} is out; {words.many(freed, 'run')} set free."
+    text = f"Worker {number} is out; {formatting.format_count(freed, 'run')} set free."
     invocation.output.document({"session": number, "freed": freed}, text)
 
 
 def _format_role(view: "SessionView") -> str:
     kept = f" of {', '.join(dict.fromkeys(view.posts))}" if view.posts else ""
-    return words.one_line(f"{view.role}{kept}", 50)
+    return formatting.escape_line(f"{view.role}{kept}", 50)
 
 
 def _format_queues(view: "SessionView") -> str:
     if not view.automations:  # it claims nothing
         return "-"
-    return "all" if view.queues is None else words.one_line(", ".join(view.queues), 24)
+    return "all" if view.queues is None else formatting.escape_line(", ".join(view.queues), 24)
 
 
 def _read_session_number(invocation: Invocation, session: str) -> int:

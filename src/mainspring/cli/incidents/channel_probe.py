@@ -8,7 +8,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.app.alerting.channel_probe import ChannelProbeResult
@@ -27,7 +27,7 @@ def test(invocation: Invocation, channel: str | None) -> int:
     columns = [
         TableColumn("CHANNEL", lambda one: one.channel, cut=True),
         TableColumn("ANSWER", _format_answer, lambda one: "red" if one.fault else "green", cut=True),
-        TableColumn("TOOK", lambda one: words.span(one.took_ms)),
+        TableColumn("TOOK", lambda one: formatting.format_span(one.took_ms)),
         TableColumn("ADDRESS", lambda one: one.address, cut=True),
     ]
     invocation.output.rows(found, columns, empty="")
@@ -35,4 +35,4 @@ def test(invocation: Invocation, channel: str | None) -> int:
 
 
 def _format_answer(one: "ChannelProbeResult") -> str:
-    return f"{words.BAD} {words.one_line(one.fault)}" if one.fault else f"{words.GOOD} taken"
+    return f"{formatting.BAD} {formatting.escape_line(one.fault)}" if one.fault else f"{formatting.GOOD} taken"

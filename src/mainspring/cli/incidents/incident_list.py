@@ -13,9 +13,9 @@ from mainspring.cli.table import TableColumn
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.states import IncidentState
-from mainspring.insight import words
-from mainspring.insight.instants import instant_at
-from mainspring.insight.text_width import keep_end
+from mainspring.insight.text import formatting
+from mainspring.insight.text.text_width import keep_end
+from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -92,7 +92,7 @@ def list_command(
     rows = short_lists.filter_rows(
         invocation,
         found,
-        named=lambda one: f"{words.incident_automation(one)} {one.subject.kind}",
+        named=lambda one: f"{formatting.incident_automation(one)} {one.subject.kind}",
         state=lambda one: one.state,
         at=lambda one: one.changed_at,
         states=states,
@@ -111,11 +111,13 @@ def list_command(
         TableColumn("INCIDENT", lambda one: short[one.id]),
         TableColumn("STATE", lambda one: one.state, lambda one: STATE_COLOURS[one.state]),
         TableColumn("SEVERITY", lambda one: one.severity, lambda one: _SEVERITY_COLOURS[one.severity]),
-        TableColumn("AUTOMATION", lambda one: words.one_line(words.incident_automation(one)), cut=True, most=30),
+        TableColumn(
+            "AUTOMATION", lambda one: formatting.escape_line(formatting.incident_automation(one)), cut=True, most=30
+        ),
         *([item] if any(items.values()) else []),
         TableColumn("KIND", lambda one: one.subject.kind, cut=True, spare=True),
-        TableColumn("SINCE", lambda one: words.ago(one.since_at, now)),
-        TableColumn("WHAT", lambda one: words.one_line(one.said), cut=True, most=60),
+        TableColumn("SINCE", lambda one: formatting.format_distance(one.since_at, now)),
+        TableColumn("WHAT", lambda one: formatting.escape_line(one.said), cut=True, most=60),
     ]
     if invocation.output.is_json:
         invocation.output.json([{**msgspec.to_builtins(one), "items": items[one.id]} for one in rows])
@@ -136,7 +138,7 @@ def _read_items(invocation: Invocation, rows: list[Incident]) -> dict[str, list[
 def _format_items(items: list[str], number: int) -> str:
     """Return the newest item and how many more there are; `number` = of the open failed runs, of which `items` has the newest."""
     more = f" (and {number - 1:,} more)" if len(items) > 1 else ""
-    return words.one_line(items[0]) + more if items else "-"
+    return formatting.escape_line(items[0]) + more if items else "-"
 
 
 def read_titles(invocation: Invocation, runs: list[str]) -> dict[str, str]:
@@ -155,7 +157,11 @@ def _explain_empty_list(invocation: Invocation) -> str:
     from mainspring.cli.status.status_command import read_project_status
 
     problems = read_project_status(invocation).problems
-    return f"No incident to list, but status reports: {words.shown(problems[0])}" if problems else "Nothing is wrong."
+    return (
+        f"No incident to list, but status reports: {formatting.escape_text(problems[0])}"
+        if problems
+        else "Nothing is wrong."
+    )
 
 
 @command("ack", "say that you look after it")
@@ -172,10 +178,10 @@ def ack(invocation: Invocation, incident: str, span: str | None) -> None:
     from mainspring.service.incident import acknowledge
 
     now = invocation.clock.now()
-    until_at = None if span is None else instant_at(span, now, invocation.zone, back=False)
+    until_at = None if span is None else parse_instant(span, now, invocation.zone, back=False)
     found = find_incident(invocation.reader, incident)
     acknowledge(invocation.store, found.id, act=invocation.act, until_at=until_at, now=now)
-    until = "" if until_at is None else f" until {words.moment(until_at, now, invocation.zone)}"
+    until = "" if until_at is None else f" until {formatting.format_moment(until_at, now, invocation.zone)}"
     invocation.output.document(
         {"id": found.id, "state": IncidentState.ACKNOWLEDGED.value, "until_at": until_at},
         f"You look after {found.id}{until}: {_format_headline(found)}",
@@ -193,10 +199,10 @@ def snooze(invocation: Invocation, incident: str, span: str) -> None:
     from mainspring.service.incident import snooze as act
 
     now = invocation.clock.now()
-    until_at = instant_at(span, now, invocation.zone, back=False)
+    until_at = parse_instant(span, now, invocation.zone, back=False)
     found = find_incident(invocation.reader, incident)
     act(invocation.store, found.id, until_at, now=now, act=invocation.act)
-    until = words.moment(until_at, now, invocation.zone)
+    until = formatting.format_moment(until_at, now, invocation.zone)
     invocation.output.document(
         {"id": found.id, "state": IncidentState.SNOOZED.value, "until_at": until_at},
         f"Nothing more is said of {found.id} until {until}.",
@@ -218,4 +224,4 @@ def resolve(invocation: Invocation, incident: str) -> None:
 
 
 def _format_headline(incident: Incident) -> str:
-    return words.one_line(f"{words.incident_automation(incident)}: {incident.said}", 200)
+    return formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.said}", 200)

@@ -8,8 +8,14 @@ from mainspring.cli import params, short_lists
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
-from mainspring.insight.judging import figure_label, figure_text, rule_text, verdict_word, wrong_first
+from mainspring.insight.incidents.findings import (
+    finding_word,
+    format_figure_in_zone,
+    format_rule,
+    label_figure,
+    sort_by_problem,
+)
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,14 +82,14 @@ def find_unknown_names(invocation: Invocation, names: "Iterable[str]") -> list[s
 
 def _read_facts(invocation: Invocation, now: int, about: str | None = None) -> "MonitorInputs":
     """Return what is there to judge by; of a store that is not there yet, nothing."""
+    from mainspring.alerting.inputs.facts import FactsReader
+    from mainspring.alerting.inputs.monitor_inputs import read_monitor_inputs
     from mainspring.config.due_secrets import read_due_secrets
-    from mainspring.operations.facts import FactsReader
-    from mainspring.operations.sight import see
     from mainspring.resources.known_secrets import KNOWN_SECRETS
 
     def seen(reader: "Reader") -> "MonitorInputs":
         known = FactsReader(reader, at_once=_MAX_HISTORIES, about=about, secrets=read_due_secrets(invocation.settings))
-        return see(
+        return read_monitor_inputs(
             known,
             reader,
             now,
@@ -97,13 +103,13 @@ def _read_facts(invocation: Invocation, now: int, about: str | None = None) -> "
 
 def _evaluate_always(invocation: Invocation, kind: "IncidentKind", now: int) -> "list[Evaluation]":
     """Return what is said of what is always watched."""
-    from mainspring.operations.always import judge_always
+    from mainspring.alerting.always_on import evaluate_always_on
 
     notify = invocation.settings.notify
     found = invocation.read(
-        lambda reader: list(judge_always(kind, reader, now, notify.channels, notify.store_lost_after))
+        lambda reader: list(evaluate_always_on(kind, reader, now, notify.channels, notify.store_lost_after))
     )
-    return wrong_first(found)
+    return sort_by_problem(found)
 
 
 def _evaluate_monitor(
@@ -112,13 +118,13 @@ def _evaluate_monitor(
     """Return what a monitor says, what is wrong first."""
     from mainspring.domain.monitors.registry import evaluate_monitor
 
-    return wrong_first(
+    return sort_by_problem(
         evaluate_monitor(monitor, facts, _monitor_tunings(invocation), now, _automation_tunings(invocation))
     )
 
 
 def _make_row(kind: "IncidentKind", state: str, judged: "list[Evaluation]", line: str) -> MonitorRow:
-    verdicts = [verdict_word(one) for one in judged]
+    verdicts = [finding_word(one) for one in judged]
     return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
 
 
@@ -224,7 +230,7 @@ def _print_monitor(
     judged = [
         {
             **to_plain_json(one.subject),
-            "verdict": verdict_word(one),
+            "verdict": finding_word(one),
             "unsure": one.unsure,
             "figures": to_plain_json(one.figures),
         }
@@ -235,7 +241,7 @@ def _print_monitor(
     def text() -> None:
         output = invocation.output
         output.line(f"{output.paint(name, None, bold=True)}  {monitor.line}")
-        output.line(rule_text(monitor.rule))
+        output.line(format_rule(monitor.rule))
         if set_to:
             output.line("  ".join(f"{field} = {value}" for field, value in set_to.items()))
         for one in found[:limit]:
@@ -250,14 +256,14 @@ def _print_monitor(
 
 
 def _print_evaluation(invocation: Invocation, one: "Evaluation", now: int) -> None:
-    output, verdict = invocation.output, verdict_word(one)
+    output, verdict = invocation.output, finding_word(one)
     colour = {"wrong": "red", "unsure": "yellow"}.get(verdict, "green")
     of = " ".join(part for part in (one.subject.automation, one.subject.fingerprint) if part) or "Mainspring"
     said = one.unsure if one.finding is None else f"{one.finding.text} [{one.finding.severity}]"
-    because = f": {words.one_line(said)}" if said else ""
-    output.line(f"{words.one_line(of)}  {output.paint(verdict, colour)}{because}")
-    width = max((len(figure_label(name)) for name in one.figures), default=0)
+    because = f": {formatting.escape_line(said)}" if said else ""
+    output.line(f"{formatting.escape_line(of)}  {output.paint(verdict, colour)}{because}")
+    width = max((len(label_figure(name)) for name in one.figures), default=0)
     for name, value in one.figures.items():
         output.line(
-            f"  {figure_label(name):<{width}}  {words.one_line(figure_text(name, value, now, invocation.zone))}"
+            f"  {label_figure(name):<{width}}  {formatting.escape_line(format_figure_in_zone(name, value, now, invocation.zone))}"
         )

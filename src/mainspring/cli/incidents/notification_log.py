@@ -9,7 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.domain.states import AlertState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -54,16 +54,20 @@ def log(invocation: Invocation, channel: str | None, state: str | None, since: s
     columns = [
         TableColumn("INCIDENT", lambda one: short.get(one.incident, "-")),
         TableColumn("STATE", lambda one: one.state, lambda one: _STATE_COLOURS[one.state]),
-        TableColumn("CHANNEL", lambda one: words.one_line(one.channel), cut=True, most=20),
+        TableColumn("CHANNEL", lambda one: formatting.escape_line(one.channel), cut=True, most=20),
         TableColumn("TELLS", lambda one: one.about),
         TableColumn("WHEN", lambda one: _format_time(one, now)),
-        TableColumn("WHAT", lambda one: words.one_line(_format_text(one)), cut=True, most=80),
+        TableColumn("WHAT", lambda one: formatting.escape_line(_format_text(one)), cut=True, most=80),
     ]
     invocation.output.rows(found, columns, empty="Nothing was told and nothing waits to be.")
 
 
 def _format_time(one: "AlertView", now: int) -> str:
-    return words.ago(one.ended_at, now) if one.ended_at is not None else f"due {words.ago(one.due_at, now)}"
+    return (
+        formatting.format_distance(one.ended_at, now)
+        if one.ended_at is not None
+        else f"due {formatting.format_distance(one.due_at, now)}"
+    )
 
 
 def _format_text(one: "AlertView") -> str:

@@ -10,10 +10,10 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.domain.incidents.incident import IncidentKind, Severity
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.insight.routes import RouteLine
+    from mainspring.insight.incidents.routes import RouteLine
 
 
 @command("routes", "show who would be told, and when, if something went wrong now")
@@ -30,18 +30,20 @@ if TYPE_CHECKING:
 def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[str, ...]) -> None:
     """Of each automation with the severity that it has; of one that is named with every severity."""
     from mainspring.app.alerting.channels import make_routing
-    from mainspring.insight.routes import route_lines
+    from mainspring.insight.incidents.routes import list_route_lines
 
     wrong = IncidentKind(kind)
     now, routing = invocation.clock.now(), make_routing(invocation.settings)
     if name is None:
         known = [one for one in find_automations(invocation, modules) if schedule_state(one, now) != "retired"]
-        found = [row for one in known for row in route_lines(one.name, one.definition, routing, wrong, now)]
+        found = [row for one in known for row in list_route_lines(one.name, one.definition, routing, wrong, now)]
     else:
         one = find_automation(invocation, name, modules)
-        found = [row for level in Severity for row in route_lines(one.name, one.definition, routing, wrong, now, level)]
+        found = [
+            row for level in Severity for row in list_route_lines(one.name, one.definition, routing, wrong, now, level)
+        ]
     columns = [
-        TableColumn("AUTOMATION", lambda row: words.one_line(row.automation), cut=True),
+        TableColumn("AUTOMATION", lambda row: formatting.escape_line(row.automation), cut=True),
         TableColumn("SEVERITY", lambda row: row.severity + (" (its own)" if name and row.is_own else "")),
         TableColumn("CHANNEL", lambda row: row.channel, cut=True),
         TableColumn("WHEN", lambda row: _format_time(row, now, invocation.zone), cut=True),
@@ -50,5 +52,5 @@ def routes(invocation: Invocation, name: str | None, kind: str, modules: tuple[s
 
 
 def _format_time(row: "RouteLine", now: int, zone: str) -> str:
-    when = "at once" if row.due_at <= now else words.moment(row.due_at, now, zone)
+    when = "at once" if row.due_at <= now else formatting.format_moment(row.due_at, now, zone)
     return f"{when}, if nobody acknowledges it" if row.is_escalation else when

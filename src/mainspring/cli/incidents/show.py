@@ -11,9 +11,9 @@ from mainspring.cli.lazy_group import command
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.notifications.rendering import describe_impact, describe_next_try
 from mainspring.domain.states import IncidentState
-from mainspring.insight import words
-from mainspring.insight.judging import figure_rows
-from mainspring.insight.text_width import keep_end
+from mainspring.insight.incidents.findings import list_figures
+from mainspring.insight.text import formatting
+from mainspring.insight.text.text_width import keep_end
 
 if TYPE_CHECKING:
     from mainspring.app.alerting.runbooks import Runbook
@@ -54,7 +54,7 @@ def show(invocation: Invocation, incident: str) -> None:
     now, zone = invocation.clock.now(), invocation.zone
     lines = [
         f"{found.id}  {found.state}  [{found.severity}]",
-        words.one_line(f"{words.incident_automation(found)}: {found.said}", 300),
+        formatting.escape_line(f"{formatting.incident_automation(found)}: {found.said}", 300),
         "",
         *_format_facts(found, now, zone),
         *_format_next_steps(found, runbook),
@@ -64,7 +64,7 @@ def show(invocation: Invocation, incident: str) -> None:
         *_format_more_members(found, counted),
         *_format_history(became, now, zone),
         *_format_alerts(found, told, now),
-        *(f"  holds   {short[one.id]}  {words.one_line(one.text, 80)}" for one in held[:_MAX_MEMBERS_PRINTED]),
+        *(f"  holds   {short[one.id]}  {formatting.escape_line(one.text, 80)}" for one in held[:_MAX_MEMBERS_PRINTED]),
     ]
     invocation.output.document(document, "\n".join(lines))
 
@@ -73,8 +73,11 @@ def _format_facts(one: Incident, now: int, zone: str) -> list[str]:
     subject = one.subject
     rows = [
         ("kind", f"{subject.kind}" + (f" ({subject.fingerprint})" if subject.fingerprint else "")),
-        ("since", words.moment(one.since_at, now, zone)),
-        ("opened", f"{words.many(one.opened, 'time')}, last {words.moment(one.opened_at, now, zone)}"),
+        ("since", formatting.format_moment(one.since_at, now, zone)),
+        (
+            "opened",
+            f"{formatting.format_count(one.opened, 'time')}, last {formatting.format_moment(one.opened_at, now, zone)}",
+        ),
     ]
     if one.number > 1:
         rows.append(("failures", str(one.number)))
@@ -84,8 +87,8 @@ def _format_facts(one: Incident, now: int, zone: str) -> list[str]:
         rows.append(("part of", one.parent))
     rows += _format_prospects(one, now, zone)
     said = _PRINTED_FACTS | {name for name, _ in rows}
-    rows += figure_rows({name: value for name, value in one.facts.items() if name not in said}, now, zone)
-    return [f"  {words.one_line(name, 20):<8} {words.one_line(value, 200)}" for name, value in rows]
+    rows += list_figures({name: value for name, value in one.facts.items() if name not in said}, now, zone)
+    return [f"  {formatting.escape_line(name, 20):<8} {formatting.escape_line(value, 200)}" for name, value in rows]
 
 
 def _format_prospects(one: Incident, now: int, zone: str) -> list[tuple[str, str]]:
@@ -94,7 +97,7 @@ def _format_prospects(one: Incident, now: int, zone: str) -> list[tuple[str, str
 
     good_at, is_over = one.facts.get("last_good_at"), one.state is IncidentState.RESOLVED
     rows = [
-        ("last good", words.moment(good_at, now, zone) if isinstance(good_at, int) else ""),
+        ("last good", formatting.format_moment(good_at, now, zone) if isinstance(good_at, int) else ""),
         ("impact", describe_impact(one.facts)),
         ("next try", "" if is_over else describe_next_try(one.facts, find_zone(zone), now)),
     ]
@@ -119,10 +122,10 @@ def _find_runbook(invocation: Invocation, incident: Incident) -> "Runbook | None
 
 
 def _format_next_steps(one: Incident, runbook: "Runbook | None") -> list[str]:
-    lines = ["", f"Do: {words.one_line(one.hint, 300)}"] if one.hint else [""]
+    lines = ["", f"Do: {formatting.escape_line(one.hint, 300)}"] if one.hint else [""]
     if runbook is not None:
-        lines.append(f"Runbook: {words.one_line(runbook.where, 300)}")
-        lines += [f"  {words.shown(line)}" for line in (runbook.text or "").splitlines()]
+        lines.append(f"Runbook: {formatting.escape_line(runbook.where, 300)}")
+        lines += [f"  {formatting.escape_text(line)}" for line in (runbook.text or "").splitlines()]
     if one.state is IncidentState.OPEN:
         lines.append(f"Take it: mainspring incidents ack {one.id}")
     return lines
@@ -139,11 +142,11 @@ def _format_members(
         return []
 
     def line(one: "MemberView") -> str:
-        title = f"  {words.one_line(titles[one.run], _MAX_ITEM_LENGTH)}" if one.run in titles else ""
-        item = f"  {keep_end(words.one_line(one.own_item), _MAX_ITEM_LENGTH)}" if one.own_item else ""
-        by = f" by {words.one_line(one.by, 60)}" if one.by and one.by != one.run else ""
+        title = f"  {formatting.escape_line(titles[one.run], _MAX_ITEM_LENGTH)}" if one.run in titles else ""
+        item = f"  {keep_end(formatting.escape_line(one.own_item), _MAX_ITEM_LENGTH)}" if one.own_item else ""
+        by = f" by {formatting.escape_line(one.by, 60)}" if one.by and one.by != one.run else ""
         settled = "open" if one.settled is None else f"{str(one.settled).replace('_', ' ')}{by}"
-        return f"  {short[one.run]}  failed {words.ago(one.at, now)}, {settled}{title}{item}"
+        return f"  {short[one.run]}  failed {formatting.format_distance(one.at, now)}, {settled}{title}{item}"
 
     return ["", "Failed runs:", *(line(one) for one in failed[:_MAX_MEMBERS_PRINTED])]
 
@@ -163,7 +166,7 @@ def _format_history(became: "Sequence[MoveView]", now: int, zone: str) -> list[s
     def line(move: "MoveView") -> str:
         who = f" by {move.by}" if move.by else ""
         said = f"{move.move}{who}" + (f": {move.note}" if move.note else "")
-        return f"  {words.moment(move.at, now, zone)}  {words.one_line(said, 200)}"
+        return f"  {formatting.format_moment(move.at, now, zone)}  {formatting.escape_line(said, 200)}"
 
     return ["", "What became of it:", *(line(move) for move in became[-_MAX_MEMBERS_PRINTED:])]
 
@@ -175,7 +178,7 @@ def _format_alerts(one: Incident, told: "Sequence[AlertView]", now: int) -> list
         return ["", "Nobody was told. See: mainspring notify routes"]
 
     def line(alert: "AlertView") -> str:
-        said = f"{alert.channel}: {alert.about}, {alert.state} {words.ago(alert.ended_at or alert.due_at, now)}"
-        return "  " + words.one_line(said + (f": {alert.fault}" if alert.fault else ""), 200)
+        said = f"{alert.channel}: {alert.about}, {alert.state} {formatting.format_distance(alert.ended_at or alert.due_at, now)}"
+        return "  " + formatting.escape_line(said + (f": {alert.fault}" if alert.fault else ""), 200)
 
     return ["", "Told:", *(line(alert) for alert in reversed(told[:_MAX_MEMBERS_PRINTED]))]

@@ -7,10 +7,10 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.service.difference import Difference
+    from mainspring.service.runs.run_differences import Difference
     from mainspring.store.views import RunView
 
 _VALUE_LENGTH = 200
@@ -26,27 +26,27 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
     Without OTHER: the newest succeeded run of the same automation that was created before it. Of a run that stopped for drift: what was
     saved, and what its code asks for now.
     """
-    from mainspring.service.difference import differences, drift_of, last_good
+    from mainspring.service.runs.run_differences import compare_runs, find_last_success, list_drift
 
     reads = invocation.reads
     this = reads.story(invocation.run_id(run))
-    drift = [] if other else drift_of(invocation.opened(lambda opening: opening.story(this)))
+    drift = [] if other else list_drift(invocation.opened(lambda opening: opening.story(this)))
     if drift:
         document = {"other": None, "this": this.run.id, "differences": drift}
         invocation.output.document(document, lambda: _print_drift(invocation, this.run, drift))
         return
-    that = reads.story(invocation.run_id(other) if other else last_good(reads, this.run))
+    that = reads.story(invocation.run_id(other) if other else find_last_success(reads, this.run))
     this, that = invocation.opened(lambda opening: (opening.story(this), opening.story(that)))
-    found = differences(that, this)
+    found = compare_runs(that, this)
 
     def text() -> None:
         output = invocation.output
-        output.line(f"- {that.run.id}  {words.state_word(that.run.state)}")
-        output.line(f"+ {this.run.id}  {words.state_word(this.run.state)}")
+        output.line(f"- {that.run.id}  {formatting.format_state(that.run.state)}")
+        output.line(f"+ {this.run.id}  {formatting.format_state(this.run.state)}")
         for one in found:
-            output.line(f"  {words.one_line(one.path)}")
-            output.line(f"    {output.paint('- ' + words.one_line(one.other, _VALUE_LENGTH), 'red')}")
-            output.line(f"    {output.paint('+ ' + words.one_line(one.this, _VALUE_LENGTH), 'green')}")
+            output.line(f"  {formatting.escape_line(one.path)}")
+            output.line(f"    {output.paint('- ' + formatting.escape_line(one.other, _VALUE_LENGTH), 'red')}")
+            output.line(f"    {output.paint('+ ' + formatting.escape_line(one.this, _VALUE_LENGTH), 'green')}")
         if not found:
             output.line("  no difference in input, steps, results and versions")
 
@@ -55,8 +55,8 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
 
 def _print_drift(invocation: Invocation, run: "RunView", drift: "list[Difference]") -> None:
     output = invocation.output
-    output.line(f"{run.id}  {words.state_word(run.state)}: what it saved, and what its code asks for now")
+    output.line(f"{run.id}  {formatting.format_state(run.state)}: what it saved, and what its code asks for now")
     for change in drift:
-        output.line(f"  {words.one_line(change.path)}")
-        output.line(f"    {output.paint('- saved ' + words.one_line(change.other, _VALUE_LENGTH), 'red')}")
-        output.line(f"    {output.paint('+ now   ' + words.one_line(change.this, _VALUE_LENGTH), 'green')}")
+        output.line(f"  {formatting.escape_line(change.path)}")
+        output.line(f"    {output.paint('- saved ' + formatting.escape_line(change.other, _VALUE_LENGTH), 'red')}")
+        output.line(f"    {output.paint('+ now   ' + formatting.escape_line(change.this, _VALUE_LENGTH), 'green')}")

@@ -5,7 +5,7 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 
 @command("explain", "explain what a run is doing, why, and what you can do")
@@ -19,11 +19,11 @@ def explain_command(invocation: Invocation, run: str) -> None:
 
     def text() -> None:
         output = invocation.output
-        state = output.paint(words.state_word(story.run.state), words.COLOURS[story.run.state], bold=True)
-        output.line(f"{words.one_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
+        state = output.paint(formatting.format_state(story.run.state), formatting.COLOURS[story.run.state], bold=True)
+        output.line(f"{formatting.escape_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
         for title, sentences in (("what", explanation.what), ("why", explanation.why), ("next", explanation.next)):
             for place, sentence in enumerate(sentences):
-                output.line(f"  {title if not place else '':<5} {words.one_line(sentence)}")
+                output.line(f"  {title if not place else '':<5} {formatting.escape_line(sentence)}")
         for place, one in enumerate(explanation.can):
             output.line(f"  {'you can' if not place else '':<8} {one.does}:")
             output.line(f"           $ {one.command}")

@@ -31,7 +31,7 @@ class HaltNotice:
 
     def check(self, run: str) -> None:
         """Print what is new, at most once a second."""
-        from mainspring.insight.blockers import halts
+        from mainspring.insight.runs.blockers import list_halts
         from mainspring.store.reads.status import blocker
 
         if time.monotonic() < self._next_check:
@@ -42,7 +42,7 @@ class HaltNotice:
         if found is None or self._restarts(found):  # None: it was pruned
             return
         now, up = invocation.clock.now(), invocation.up_command
-        for halt in halts(found, now, invocation.zone, is_worked_here=self._is_worked_here, up=up):
+        for halt in list_halts(found, now, invocation.zone, is_worked_here=self._is_worked_here, up=up):
             if halt.command not in self._printed:  # its text says how long ago, and differs each second
                 self._printed.add(halt.command)
                 helps = "" if halt.command is None else f"\nTo {halt.does}: {halt.command}"

@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.cli.output import Output
 from mainspring.domain.runs.log_line import Level, LogLine, encode_line
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,22 +50,22 @@ class LogPrinter:
         self._output.flush()
 
     def _print(self, line: LogLine) -> None:
-        day, _, clock = words.instant(line.at, self._zone).partition(" ")
+        day, _, clock = formatting.format_instant(line.at, self._zone).partition(" ")
         if day != self._day:
             self._day = day
             self._output.line(self._margin + self._output.paint(f"--- {day} {self._zone}", None, bold=True))
-        head, *rest = words.shown(line.text).split("\n")
+        head, *rest = formatting.escape_text(line.text).split("\n")
         values = {name: value for name, value in (("input", line.input), ("output", line.output)) if value}
-        fields = "".join(f"  {name}={words.one_line(value)}" for name, value in (values | line.fields).items())
+        fields = "".join(f"  {name}={formatting.escape_line(value)}" for name, value in (values | line.fields).items())
         level = self._output.paint(f"{line.level.value.upper():<7}", _LEVEL_COLOURS[line.level])
         self._output.line(f"{self._margin}{clock}.{line.at % 1000:03} {level} {self._whose(line)}{head}{fields}")
         for more in rest:
             self._output.line(f"{self._margin}    {more}")
 
     def _whose(self, line: LogLine) -> str:
-        parts = [words.one_line(line.workflow, 30), line.run] if self._is_of_many else []
+        parts = [formatting.escape_line(line.workflow, 30), line.run] if self._is_of_many else []
         if line.step and line.step != line.workflow:
-            parts.append(words.one_line(line.step, 30))
+            parts.append(formatting.escape_line(line.step, 30))
         if line.attempt > 1:
             parts.append(f"({line.attempt})")
         return f"{' '.join(parts)}: " if parts else ""

@@ -77,14 +77,14 @@ class _RunLogReader:
         """Return what came since the last time."""
         import msgspec
 
-        from mainspring.service.lines import lines_of
+        from mainspring.service.runs.log_lines import read_lines
         from mainspring.store.reads.logs import parts_of
 
         found = parts_of(self._invocation.reader, self._run, self._after)
         if not found:
             return []
         parts = [msgspec.structs.replace(part, automation=self._automation) for part in found]
-        lines = self._invocation.opened(lambda opening: lines_of(parts, opening, after=self._next))
+        lines = self._invocation.opened(lambda opening: read_lines(parts, opening, after=self._next))
         self._after, self._next = parts[-1].seq, parts[-1].seq + parts[-1].lines
         return lines
 

@@ -10,7 +10,7 @@ from mainspring.cli.json_values import find_sealing, read_json_value
 from mainspring.cli.lazy_group import command
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import RunState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 _STATE_CHOICES = tuple(state.value for state in RunState)
 
@@ -33,8 +33,8 @@ def cancel(
     Name runs, or say which by --state, --name, --queue, --error and spans of time; a filter wants -y. With --dry-run nothing is done.
     With --background it is a bulk act, which processes do piece by piece: mainspring bulk list.
     """
-    from mainspring.service import bulk
-    from mainspring.service.run import cancel as cancel_one
+    from mainspring.service.runs import bulk
+    from mainspring.service.runs.run import cancel as cancel_one
 
     if background:
         if undo is not None:
@@ -50,7 +50,7 @@ def cancel(
         return 0
     found = select_runs(invocation, which, bulk.CANCELLABLE)
     if not which.runs and not which.dry_run:
-        invocation.confirm(f"Cancel {words.many(len(found), 'run')}")
+        invocation.confirm(f"Cancel {formatting.format_count(len(found), 'run')}")
     answer = bulk.cancel_each(invocation.store, found, act=invocation.act, dry_run=which.dry_run, undo=undo)
     return print_bulk_result(invocation, answer, "asked to stop")
 
@@ -62,7 +62,7 @@ def cancel(
 @pass_invocation
 def signal(invocation: Invocation, run: str, name: str, value: str | None) -> None:
     """The run takes it in with `run.receive(NAME)`, now or later. JSON may be @file, or - for stdin; left out it is null."""
-    from mainspring.service.signal import signal as send
+    from mainspring.service.runs.signal import signal as send
 
     run = invocation.run_id(run)
     sealing = find_sealing(invocation, run)
@@ -79,7 +79,7 @@ def signal(invocation: Invocation, run: str, name: str, value: str | None) -> No
 @pass_invocation
 def answer(invocation: Invocation, run: str, choice: str, note: str | None, question: str | None) -> None:
     """`mainspring explain RUN` shows the question and its choices."""
-    from mainspring.service.question import answer as give
+    from mainspring.service.runs.question import answer as give
 
     run = invocation.run_id(run)
     sealing, act = find_sealing(invocation, run), invocation.act

@@ -64,11 +64,11 @@ class _ProjectLogReader:
 
     def since(self, at: int) -> "list[LogLine]":
         """Return the lines of new parts that end at or after an instant, in order."""
-        from mainspring.service.lines import lines_of
+        from mainspring.service.runs.log_lines import read_lines
         from mainspring.store.reads.logs import parts_since
 
         found = self._invocation.read(lambda reader: parts_since(reader, at, self._automations))
         new = [part for part in found if (part.run, part.seq) not in self._seen]
         self._seen = {place: last for place, last in self._seen.items() if last >= at}
         self._seen |= {(part.run, part.seq): part.last_at for part in new}
-        return self._invocation.opened(lambda opening: lines_of(new, opening, after=None))
+        return self._invocation.opened(lambda opening: read_lines(new, opening, after=None))

@@ -8,8 +8,8 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.json_values import find_sealing, read_json_bytes
 from mainspring.cli.lazy_group import command
 from mainspring.domain.states import REOPENABLE_STATES
-from mainspring.insight import words
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text import formatting
+from mainspring.insight.text.typed_instants import parse_instant
 
 _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
 
@@ -64,24 +64,24 @@ def retry(
     if any(ways.values()):
         return _retry_from_step(invocation, which, ways, is_later=bool(at or rate))
     if which.is_one and rate is None:
-        from mainspring.service.run import retry as retry_one
+        from mainspring.service.runs.run import retry as retry_one
 
         run = invocation.run_id(which.runs[0])
         _confirm_repeats(invocation, run, None)
-        due_at = None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False)
+        due_at = None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run, act=invocation.act, due_at=due_at)
         return _print_continued(invocation, run)
     return continue_runs(invocation, which, at=at, rate=rate)
 
 
 def _discard_rejected(invocation: Invocation, which: SelectionOptions, *, is_alone: bool) -> int:
-    from mainspring.service.signal import discard_rejected
+    from mainspring.service.runs.signal import discard_rejected
 
     if not which.is_one or not is_alone:
         raise click.UsageError("--discard-rejected stands alone, for one run", ctx=click.get_current_context())
     run = invocation.run_id(which.runs[0])
     number = discard_rejected(invocation.store, run, act=invocation.act)
-    text = f"{run} forgets {words.many(number, 'signal or event', 'signals and events')} that it could not read."
+    text = f"{run} forgets {formatting.format_count(number, 'signal or event', 'signals and events')} that it could not read."
     invocation.output.document({"run": run, "discarded": number}, text)
     return 0
 
@@ -89,7 +89,7 @@ def _discard_rejected(invocation: Invocation, which: SelectionOptions, *, is_alo
 def _retry_from_step(
     invocation: Invocation, which: SelectionOptions, ways: dict[str, str | None], *, is_later: bool
 ) -> int:
-    from mainspring.service import mending
+    from mainspring.service.runs import run_recovery
 
     chosen = {way: step for way, step in ways.items() if step}
     if len(chosen) != 1 or is_later:
@@ -102,25 +102,27 @@ def _retry_from_step(
     if way in ("from_step", "again"):
         _confirm_repeats(invocation, run, step)
     if way == "from_step":
-        mending.retry_from(store, reads, run, step, act=act)
+        run_recovery.retry_from(store, reads, run, step, act=act)
     elif way == "again":
-        mending.run_again(store, reads, run, act=act, step=step)
+        run_recovery.run_again(store, reads, run, act=act, step=step)
     elif way == "map":
-        mending.rename_step(store, reads, run, step, act=act)
+        run_recovery.rename_step(store, reads, run, step, act=act)
     else:
-        mending.accept_drift(store, reads, run, act=act, step=step)
+        run_recovery.accept_drift(store, reads, run, act=act, step=step)
     return _print_continued(invocation, run)
 
 
 def _decide_renamed(invocation: Invocation, which: SelectionOptions, way: str, step: str) -> int:
     """Decide in the same way on each of the runs that stopped for a renamed step; the others are refused."""
     from mainspring.cli.bulk.selection import print_bulk_result, select_runs
-    from mainspring.service import bulk, mending
+    from mainspring.service.runs import bulk, run_recovery
 
     found = select_runs(invocation, which, bulk.RETRYABLE)
     if not which.dry_run:
-        invocation.confirm(f"Continue {words.many(len(found), 'run')} with --{way.replace('_', '-')} {step}")
-    answer = mending.decide_renamed_each(
+        invocation.confirm(
+            f"Continue {formatting.format_count(len(found), 'run')} with --{way.replace('_', '-')} {step}"
+        )
+    answer = run_recovery.decide_renamed_each(
         invocation.store, invocation.reads, found, way, step, act=invocation.act, dry_run=which.dry_run
     )
     return print_bulk_result(invocation, answer, "continued")
@@ -128,19 +130,19 @@ def _decide_renamed(invocation: Invocation, which: SelectionOptions, way: str, s
 
 def _confirm_repeats(invocation: Invocation, run: str, step: str | None) -> None:
     """List what runs again because it, or what it stands on, was taken back; and ask."""
-    from mainspring.insight.steps import step_label
-    from mainspring.insight.undone import runs_again, taken_back
-    from mainspring.service.mending import ident_of
+    from mainspring.insight.runs.rollback_status import list_repeated, list_undone
+    from mainspring.insight.runs.steps import label_step
+    from mainspring.service.runs.run_recovery import find_step_identity
 
     story = invocation.reads.story(run)
-    found = runs_again(story, None if step is None else ident_of(story, step))
+    found = list_repeated(story, None if step is None else find_step_identity(story, step))
     if found:
-        gone = {outcome.ident for outcome in taken_back(story)}
+        gone = {outcome.ident for outcome in list_undone(story)}
         invocation.output.hint("These run again, under new keys:")
         for outcome in found:
             was = "was taken back" if outcome.ident in gone else "stands on what was"
-            invocation.output.hint(f"  {words.one_line(step_label(outcome.ident, outcome.name))} ({was})")
-        invocation.confirm(f"Run {words.many(len(found), 'step')} again")
+            invocation.output.hint(f"  {formatting.escape_line(label_step(outcome.ident, outcome.name))} ({was})")
+        invocation.confirm(f"Run {formatting.format_count(len(found), 'step')} again")
 
 
 def _print_continued(invocation: Invocation, run: str) -> int:
@@ -156,7 +158,7 @@ def _print_continued(invocation: Invocation, run: str) -> int:
 @pass_invocation
 def give_result(invocation: Invocation, run: str, value: str, step: str | None) -> None:
     """For a step in doubt, refused or failed: the run goes on with this result. JSON may be @file, or - for stdin."""
-    from mainspring.service.mending import give_result as give
+    from mainspring.service.runs.run_recovery import give_result as give
 
     run = invocation.run_id(run)
     sealing = find_sealing(invocation, run)

@@ -18,12 +18,12 @@ from mainspring.domain.errors import (
     NotFoundError,
     UnknownNameError,
 )
-from mainspring.insight.instants import instant_at
+from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
     from mainspring.engine.definitions.automation import Automation
     from mainspring.engine.definitions.registry import Registry
-    from mainspring.service.starting import StartOptions
+    from mainspring.service.runs.run_start import StartOptions
     from mainspring.store.commands.results import Started
     from mainspring.store.views import AutomationView
 
@@ -157,13 +157,13 @@ def _read_json_word(word: str) -> Any:
 
 
 def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
-    from mainspring.service.starting import StartOptions
+    from mainspring.service.runs.run_start import StartOptions
 
     at = given["at"]
     return StartOptions(
         key=given["key"],
         key_policy="restart" if given["restart_failed"] else "reuse",
-        due_at=None if at is None else instant_at(at, invocation.clock.now(), invocation.zone, back=False),
+        due_at=None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False),
         queue=given["queue"],
         priority=given["priority"],
         awaited=at is None and not given["detach"],
@@ -172,7 +172,7 @@ def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "Start
 
 def _start_run(invocation: Invocation, automation: "Automation", data: bytes, options: "StartOptions") -> "Started":
     from mainspring.app.project import Project
-    from mainspring.service.starting import start
+    from mainspring.service.runs.run_start import start
 
     store = invocation.make_store()
     for limits in Project(invocation.settings).queues():

@@ -10,19 +10,19 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 
 def make_run_columns(rows: Sequence[Any], now: int, short: dict[str, str]) -> list[TableColumn]:
     """Return the columns of every list of runs; `now` in ms, `short` = the short form of each id. Titles have one if a run has a title."""
-    title = TableColumn("TITLE", lambda row: words.one_line(row.title or "-"), cut=True, most=30)
+    title = TableColumn("TITLE", lambda row: formatting.escape_line(row.title or "-"), cut=True, most=30)
     return [
         TableColumn("RUN", lambda row: short[row.id]),
-        TableColumn("STATE", lambda row: words.state_word(row.state), lambda row: words.COLOURS[row.state]),
-        TableColumn("AUTOMATION", lambda row: words.one_line(row.automation), cut=True, most=30),
+        TableColumn("STATE", lambda row: formatting.format_state(row.state), lambda row: formatting.COLOURS[row.state]),
+        TableColumn("AUTOMATION", lambda row: formatting.escape_line(row.automation), cut=True, most=30),
         *([title] if any(row.title for row in rows) else []),
         TableColumn("STEPS", format_steps, right=True),
-        TableColumn("CREATED", lambda row: words.ago(row.created_at, now)),
+        TableColumn("CREATED", lambda row: formatting.format_distance(row.created_at, now)),
         TableColumn("TOOK", lambda row: format_duration(row, now), right=True),
     ]
 
@@ -41,7 +41,7 @@ def format_steps(row: Any) -> str:
 
 def format_duration(row: Any, now: int) -> str:
     """Return how long a run took, or takes by now."""
-    return "-" if row.started_at is None else words.span(max((row.finished_at or now) - row.started_at, 0))
+    return "-" if row.started_at is None else formatting.format_span(max((row.finished_at or now) - row.started_at, 0))
 
 
 @command("list", "list runs, newest first")

@@ -64,11 +64,11 @@ def wait_for_end(invocation: Invocation, run_id: str, *, timeout: float | None =
 
 def _print_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bool:
     """Tell each question of the run once; return whether one is open that only a person can settle."""
-    from mainspring.insight.waits import asks, asks_many, default_of, open_questions
+    from mainspring.insight.runs.waits import ask_text, default_choice, has_many_questions, list_open_questions
     from mainspring.store.reads.runs import waits_of
 
     unanswered = waits_of(invocation.reader, run_id)
-    waits = open_questions(unanswered, invocation.clock.now())
+    waits = list_open_questions(unanswered, invocation.clock.now())
     if not waits:
         return False
     shown = invocation.opened(lambda opening: [opening.wait(one) for one in waits])
@@ -76,11 +76,11 @@ def _print_questions(invocation: Invocation, run_id: str, asked: set[str]) -> bo
         if wait.ident in asked:
             continue
         asked.add(wait.ident)
-        sentence, answers = asks(wait, is_one_of_many=asks_many(unanswered))
-        default, lines = default_of(wait), "\n".join(answers)
+        sentence, answers = ask_text(wait, is_one_of_many=has_many_questions(unanswered))
+        default, lines = default_choice(wait), "\n".join(answers)
         in_time = "" if default is None else f" Without an answer in time it is: {default}."
         invocation.output.warn(f"run {run_id} waits for a person. {sentence}{in_time}\n{lines}")
-    return any(default_of(wait) is None for wait in shown)
+    return any(default_choice(wait) is None for wait in shown)
 
 
 def _may_be_answered(invocation: Invocation) -> bool:

@@ -9,13 +9,13 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.domain.failures.error_location import locate_full_path
-from mainspring.insight import words
-from mainspring.insight.text_width import cut_to_width, pad_to_width, text_width
+from mainspring.insight.text import formatting
+from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
-    from mainspring.insight.explaining import Explanation
-    from mainspring.insight.steps import StepLine, Try
+    from mainspring.insight.runs.explanation import Explanation
+    from mainspring.insight.runs.steps import StepLine, StepTry
     from mainspring.store.views import RunStory, RunView
 
 _VALUE_LENGTH = 300
@@ -41,21 +41,23 @@ def show(invocation: Invocation, run: str, *, whole: bool) -> None:
 
 def read_story(invocation: Invocation, run: str) -> "tuple[RunStory, Explanation]":
     """Return a run's story and its explanation. Raises NotFoundError."""
-    from mainspring.insight.explained import explained
+    from mainspring.insight.runs.stored_explanation import explain_run
     from mainspring.store.reads import runs as reads_runs
 
     stored = reads_runs.story(invocation.reader, run)
     story = invocation.opened(lambda opening: opening.story(stored))
-    return story, explained(invocation.reader, story, invocation.clock.now(), invocation.zone, up=invocation.up_command)
+    return story, explain_run(
+        invocation.reader, story, invocation.clock.now(), invocation.zone, up=invocation.up_command
+    )
 
 
 def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
     """Return what --json prints of a run."""
     from mainspring.domain.values.plain_json import decode_value, to_plain_json
-    from mainspring.insight.steps import lines_of
+    from mainspring.insight.runs.steps import list_step_lines
 
     run: dict[str, Any] = to_plain_json(story.run)
-    lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in lines_of(story)]
+    lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in list_step_lines(story)]
     return run | {
         "step_lines": lines,
         "waits": to_plain_json(story.waits),
@@ -78,20 +80,20 @@ def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, 
 
 
 def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation", *, whole: bool) -> None:
-    from mainspring.insight.steps import lines_of
+    from mainspring.insight.runs.steps import list_step_lines
     from mainspring.store.reads.short_ids import IdKind
 
     output, run, now = invocation.output, story.run, invocation.clock.now()
-    state = output.paint(words.state_word(run.state), words.COLOURS[run.state], bold=True)
+    state = output.paint(formatting.format_state(run.state), formatting.COLOURS[run.state], bold=True)
     (short,) = invocation.short_ids(IdKind.RUN, [run.id]).values()
-    title = cut_to_width(words.one_line(run.title or run.automation), _MAX_TITLE_WIDTH)
+    title = cut_to_width(formatting.escape_line(run.title or run.automation), _MAX_TITLE_WIDTH)
     output.line(f"{output.paint(title, None, bold=True)}  {short}  {state}")
     for sentence in (*explanation.what, *explanation.why):
-        output.line(f"  {words.one_line(sentence)}")
+        output.line(f"  {formatting.escape_line(sentence)}")
     output.line()
     facts = list(_format_facts(story, now, invocation.zone))
     if run.failure is not None and (place := locate_full_path(run.failure.frames)):
-        facts.append(("raised at", words.one_line(place, _VALUE_LENGTH)))
+        facts.append(("raised at", formatting.escape_line(place, _VALUE_LENGTH)))
     if explanation.fingerprint is not None:
         facts.append(("error", f"{explanation.fingerprint}, as all of: failed list --error {explanation.fingerprint}"))
     if explanation.incident is not None:
@@ -99,14 +101,14 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
         facts.append(("incident", f"{id} ({explanation.incident['state']}): incidents show {id}"))
     for name, value in facts:
         output.line(f"  {name:<9} {value}")
-    lines = lines_of(story)
+    lines = list_step_lines(story)
     if lines:
         output.line()
         _print_steps(invocation, [line for line in lines if line.superseded is None], whole=whole)
     _print_last_lines(invocation, run)
     _print_rest(invocation, story, lines)
     for sentence in explanation.next:
-        output.line(f"next  {words.one_line(sentence)}")
+        output.line(f"next  {formatting.escape_line(sentence)}")
     for one in explanation.can:
         output.line(f"  $ {one.command}")
         output.line(f"      {one.does}")
@@ -117,21 +119,29 @@ def _format_facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str,
 
     run = story.run
     yield "id", run.id
-    created = f"{words.instant(run.created_at, zone)} {zone} ({words.ago(run.created_at, now)})"
-    yield "created", f"{created} by {words.one_line(run.trigger)}"
+    created = (
+        f"{formatting.format_instant(run.created_at, zone)} {zone} ({formatting.format_distance(run.created_at, now)})"
+    )
+    yield "created", f"{created} by {formatting.escape_line(run.trigger)}"
     if run.slot_at is not None:
-        yield "slot", f"{words.instant(run.slot_at, zone)} {zone} ({words.ago(run.slot_at, now)})"
+        yield (
+            "slot",
+            f"{formatting.format_instant(run.slot_at, zone)} {zone} ({formatting.format_distance(run.slot_at, now)})",
+        )
     if run.started_at:
-        took = words.span(max((run.finished_at or now) - run.started_at, 0))
-        yield "started", f"{words.instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {took}"
+        took = formatting.format_span(max((run.finished_at or now) - run.started_at, 0))
+        yield (
+            "started",
+            f"{formatting.format_instant(run.started_at, zone)}, {'took' if run.finished_at else 'for'} {took}",
+        )
     yield (
         "runs as",
-        f"{words.one_line(run.automation)} version {run.version}, queue {words.one_line(run.queue)}"
+        f"{formatting.escape_line(run.automation)} version {run.version}, queue {formatting.escape_line(run.queue)}"
         + (f", priority {run.priority}" if run.priority else ""),
     )
     for name, value in (("key", run.run_key), ("partition", run.partition), ("tag", run.tag), ("parent", run.parent)):
         if value:
-            yield name, words.one_line(value)
+            yield name, formatting.escape_line(value)
     if run.output_size is not None:
         yield "put out", format_bytes(run.output_size)
     if run.generation:
@@ -152,23 +162,23 @@ def format_value(data: bytes, limit: int = _VALUE_LENGTH) -> str:
     found = decode_value(data)
     if isinstance(found, dict) and found.keys() == {"base64"}:
         return f"({len(data)} bytes of another codec)"
-    return words.one_line(data.decode("utf-8", "replace"), limit)
+    return formatting.escape_line(data.decode("utf-8", "replace"), limit)
 
 
 def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool) -> None:
     """Print a line for each request; many calls of one step are one line, unless all are wanted."""
-    from mainspring.insight.step_groups import StepGroup, arrange
-    from mainspring.insight.steps import bars
+    from mainspring.insight.runs.step_groups import StepGroup, arrange_lines
+    from mainspring.insight.runs.steps import draw_bars
 
     output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
-    arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange(lines, now)
+    arranged: list[StepLine | StepGroup] = list(lines) if whole else arrange_lines(lines, now)
     shown = arranged if whole else arranged[-_MAX_LINES:]
     drawn = [line for line in shown if not isinstance(line, StepGroup)]
-    width = max((min(text_width(words.one_line(line.label)), _MAX_NAME_WIDTH) for line in drawn), default=0)
-    bar_of = {id(line): bar for line, bar in zip(drawn, bars(drawn, now), strict=True)}
+    width = max((min(measure_width(formatting.escape_line(line.label)), _MAX_NAME_WIDTH) for line in drawn), default=0)
+    bar_of = {id(line): bar for line, bar in zip(drawn, draw_bars(drawn, now), strict=True)}
     for line in shown:
         if isinstance(line, StepGroup):
-            name = cut_to_width(words.one_line(line.name), _MAX_NAME_WIDTH)
+            name = cut_to_width(formatting.escape_line(line.name), _MAX_NAME_WIDTH)
             output.line(f"  {name} x {line.number:,}: {line.summary}")
             if line.left_out:
                 output.line(f"    the first of those that did not succeed; {line.left_out:,} more: --all")
@@ -176,7 +186,7 @@ def _print_steps(invocation: Invocation, lines: "list[StepLine]", *, whole: bool
             _print_step(
                 output,
                 line,
-                pad_to_width(cut_to_width(words.one_line(line.label), width), width),
+                pad_to_width(cut_to_width(formatting.escape_line(line.label), width), width),
                 bar_of[id(line)],
                 now,
             )
@@ -197,33 +207,35 @@ def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: in
     kind = "" if line.kind == "step" else f"  ({line.kind})"
     done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
     output.line(
-        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {words.span(line.took(now))}{tries}{done}{kind}"
+        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {formatting.format_span(line.took(now))}{tries}{done}{kind}"
     )
 
 
 def _print_last_lines(invocation: Invocation, run: "RunView") -> None:
     """Print the last lines of the step that failed: what is looked for first."""
     from mainspring.cli.runs.log_printer import LogPrinter
-    from mainspring.service.lines import last_lines
+    from mainspring.service.runs.log_lines import read_last_lines
     from mainspring.store.reads.logs import last_parts
 
     if run.failed_ident is None:
         return
     parts = last_parts(invocation.reader, run.id, run.failed_ident, _LAST_LINES)
-    found = invocation.opened(lambda opening: last_lines(parts, opening, _LAST_LINES))
+    found = invocation.opened(lambda opening: read_last_lines(parts, opening, _LAST_LINES))
     if found:
         invocation.output.line(f"  its last lines (all: mainspring runs logs {run.id})")
         LogPrinter(invocation.output, invocation.zone, is_of_many=False, margin="  ").print(found)
         invocation.output.line()
 
 
-def _print_attempt(output: "Output", one: "Try", zone: str) -> None:
-    again = f", next {words.instant(one.next_at, zone)[11:]}" if one.next_at else ""
-    output.line(f"      attempt {one.number}  {words.instant(one.started_at, zone)[11:]}  {one.state}{again}")
+def _print_attempt(output: "Output", one: "StepTry", zone: str) -> None:
+    again = f", next {formatting.format_instant(one.next_at, zone)[11:]}" if one.next_at else ""
+    output.line(
+        f"      attempt {one.number}  {formatting.format_instant(one.started_at, zone)[11:]}  {one.state}{again}"
+    )
     if one.failure is not None:
-        output.line(f"        {output.paint(words.one_line(one.failure.headline, _VALUE_LENGTH), 'red')}")
+        output.line(f"        {output.paint(formatting.escape_line(one.failure.headline, _VALUE_LENGTH), 'red')}")
         if place := locate_full_path(one.failure.frames):
-            output.line(f"        at {words.one_line(place, _VALUE_LENGTH)}")
+            output.line(f"        at {formatting.escape_line(place, _VALUE_LENGTH)}")
 
 
 def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
@@ -234,33 +246,41 @@ def _print_rest(invocation: Invocation, story: "RunStory", lines: "list[StepLine
     output, run = invocation.output, story.run
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
     for change in changes if isinstance(changes, list) else []:
-        output.line(f"  {words.one_line(change.get('path', '?'))}")
-        output.line(f"    {output.paint('- saved ' + words.one_line(change.get('was', ''), _VALUE_LENGTH), 'red')}")
-        output.line(f"    {output.paint('+ now   ' + words.one_line(change.get('now', ''), _VALUE_LENGTH), 'green')}")
+        output.line(f"  {formatting.escape_line(change.get('path', '?'))}")
+        output.line(
+            f"    {output.paint('- saved ' + formatting.escape_line(change.get('was', ''), _VALUE_LENGTH), 'red')}"
+        )
+        output.line(
+            f"    {output.paint('+ now   ' + formatting.escape_line(change.get('now', ''), _VALUE_LENGTH), 'green')}"
+        )
     old = [line for line in lines if line.superseded is not None]
     if old:
-        names = ", ".join(words.one_line(line.label, 30) for line in old[:8])
+        names = ", ".join(formatting.escape_line(line.label, 30) for line in old[:8])
         output.line(f"  superseded, kept for the record: {names}{', ...' if len(old) > 8 else ''}")
     short = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
     for child in story.children[:10]:
-        output.line(f"  child {short[child.id]}  {words.state_word(child.state)}  {words.one_line(child.automation)}")
+        output.line(
+            f"  child {short[child.id]}  {formatting.format_state(child.state)}  {formatting.escape_line(child.automation)}"
+        )
     if story.facts:
         output.line(
-            f"  not yet taken in: {', '.join(words.one_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
+            f"  not yet taken in: {', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
         )
     for fact in story.rejected[-8:]:
         given = "" if fact.payload is None else f": {format_value(fact.payload)}"
-        output.line(f"  rejected {fact.kind} {words.one_line(fact.name, 40)}{given}")
-        output.line(f"    {words.one_line(fact.failure.message, _VALUE_LENGTH)}")
+        output.line(f"  rejected {fact.kind} {formatting.escape_line(fact.name, 40)}{given}")
+        output.line(f"    {formatting.escape_line(fact.failure.message, _VALUE_LENGTH)}")
     detail = decode_value(run.detail)
     if isinstance(detail, dict):
         for hint in detail.get("hints") or []:
             output.line(
-                f"  hint: step {words.one_line(hint, _VALUE_LENGTH)} is asked for more than once without a key, so that its calls are told"
-                " apart by their order: give each its own, run.options(key=...)"
+                f"  hint: step {formatting.escape_line(hint, _VALUE_LENGTH)} is asked for more than once without a key,"
+                " so that its calls are told apart by their order: give each its own, run.options(key=...)"
             )
         for failure in (detail.get("unawaited") or [])[:8]:
-            output.line(f"  hint: {words.one_line(failure, _VALUE_LENGTH)}: await the task, or its failure is lost")
+            output.line(
+                f"  hint: {formatting.escape_line(failure, _VALUE_LENGTH)}: await the task, or its failure is lost"
+            )
         if detail.get("unasked"):
-            names = ", ".join(words.one_line(ident, 40) for ident in detail["unasked"][:8])
+            names = ", ".join(formatting.escape_line(ident, 40) for ident in detail["unasked"][:8])
             output.line(f"  saved, but today's code did not ask for it: {names}")

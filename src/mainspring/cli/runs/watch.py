@@ -10,11 +10,11 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.runs.halt_notice import HaltNotice
 from mainspring.domain.states import TERMINAL_STATES, RunState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.insight.explaining import Explanation
-    from mainspring.insight.steps import StepLine
+    from mainspring.insight.runs.explanation import Explanation
+    from mainspring.insight.runs.steps import StepLine
     from mainspring.store.views import RunStory
 
 _POLL_INTERVAL_S = 0.2
@@ -84,12 +84,12 @@ def follow_run(invocation: Invocation, run: str, timeout: str | None = None, *, 
 
 def _find_end_code(invocation: Invocation, story: "RunStory") -> int | None:
     """Return the exit code if there is nothing more to follow."""
-    from mainspring.insight.waits import open_questions
+    from mainspring.insight.runs.waits import list_open_questions
 
     state = story.run.state
     if state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION:
         return _CODE_BY_STATE[state]
-    asks = state is RunState.WAITING and open_questions(story.waits, invocation.clock.now())
+    asks = state is RunState.WAITING and list_open_questions(story.waits, invocation.clock.now())
     return exits.NEEDS_HUMAN if asks and (not invocation.output.is_terminal or invocation.flags.no_input) else None
 
 
@@ -104,9 +104,9 @@ class _ProgressPrinter:
 
     def show(self, story: "RunStory", explanation: "Explanation") -> None:
         """Print what is new."""
-        from mainspring.insight.steps import lines_of
+        from mainspring.insight.runs.steps import list_step_lines
 
-        for line in lines_of(story):
+        for line in list_step_lines(story):
             state = (line.state, len(line.tries))
             if line.superseded is None and self._lines.get((line.ident, line.generation)) != state:
                 self._lines[line.ident, line.generation] = state
@@ -117,28 +117,32 @@ class _ProgressPrinter:
             if not waits:
                 return
             for sentence in explanation.what:
-                self._output.hint(f"  {words.one_line(sentence)}")
+                self._output.hint(f"  {formatting.escape_line(sentence)}")
             for one in explanation.can:
                 if _feeds_run(one.command):
                     self._output.hint(f"  $ {one.command}")
 
     def end(self, story: "RunStory", explanation: "Explanation") -> None:
         """Print the last lines: how it stands now, and what can be done."""
-        state = self._output.paint(words.state_word(story.run.state), words.COLOURS[story.run.state], bold=True)
-        self._output.line(f"{words.one_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
+        state = self._output.paint(
+            formatting.format_state(story.run.state), formatting.COLOURS[story.run.state], bold=True
+        )
+        self._output.line(
+            f"{formatting.escape_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}"
+        )
         for sentence in explanation.what:
-            self._output.line(f"  {words.one_line(sentence)}")
+            self._output.line(f"  {formatting.escape_line(sentence)}")
         for one in explanation.can:
             if not _feeds_run(one.command):
                 self._output.hint(f"  $ {one.command}")
 
     def _print(self, line: "StepLine") -> None:
         last = line.tries[-1]
-        what = f"{words.one_line(line.label, 60)} {line.state}"
+        what = f"{formatting.escape_line(line.label, 60)} {line.state}"
         tries = f" at attempt {last.number}" if last.number > 1 else ""
-        took = f", {words.span(line.took(self._clock.now()))}" if last.ended_at else ""
-        error = f": {words.one_line(last.failure.headline, 200)}" if last.failure is not None else ""
-        again = f", next {words.ago(last.next_at, self._clock.now())}" if last.next_at else ""
+        took = f", {formatting.format_span(line.took(self._clock.now()))}" if last.ended_at else ""
+        error = f": {formatting.escape_line(last.failure.headline, 200)}" if last.failure is not None else ""
+        again = f", next {formatting.format_distance(last.next_at, self._clock.now())}" if last.next_at else ""
         self._output.line(f"  {what}{tries}{took}{error}{again}")
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from mainspring.domain.incidents.incident import Incident
-from mainspring.insight import words
-from mainspring.insight.handover import Handover, PersonsAct, Told
+from mainspring.insight.status.handover import IncidentChange, PersonOperation, ShiftHandover
+from mainspring.insight.text import formatting
 
 
-def format_handover(found: Handover, now: int, zone: str) -> Iterator[str]:
+def format_handover(found: ShiftHandover, now: int, zone: str) -> Iterator[str]:
     """Yield the handover, part by part; what is empty is left out."""
     yield ""
-    yield f"From {words.moment(found.since_at, now, zone)} to {words.moment(found.until_at, now, zone)}:"
+    yield f"From {formatting.format_moment(found.since_at, now, zone)} to {formatting.format_moment(found.until_at, now, zone)}:"
     if found.is_quiet:
         yield "  Nothing happened, and nothing waits."
     left = found.left
@@ -43,44 +43,49 @@ def _format_part(title: str, lines: Sequence[str], left: int) -> Iterator[str]:
 
 
 def _format_open_incident(one: Incident, now: int) -> str:
-    by = f", {one.state} by {words.one_line(one.by, 60)}" if one.by else ", nobody looks after it"
-    said = words.one_line(f"{words.incident_automation(one)}: {one.said}", 200)
-    return f"[{one.severity}] {said}, since {words.ago(one.since_at, now)}{by}. See: mainspring incidents show {one.id}"
+    by = f", {one.state} by {formatting.escape_line(one.by, 60)}" if one.by else ", nobody looks after it"
+    said = formatting.escape_line(f"{formatting.incident_automation(one)}: {one.said}", 200)
+    return f"[{one.severity}] {said}, since {formatting.format_distance(one.since_at, now)}{by}. See: mainspring incidents show {one.id}"
 
 
-def _format_questions(found: Handover, now: int) -> Iterator[str]:
+def _format_questions(found: ShiftHandover, now: int) -> Iterator[str]:
     for one in found.questions:
-        until = f", until {words.ago(one.until_at, now)}" if one.until_at else ""
-        yield f"{words.one_line(one.automation, 60)}: {words.one_line(one.text, 200)}{until}. Answer it: {one.command}"
+        until = f", until {formatting.format_distance(one.until_at, now)}" if one.until_at else ""
+        yield f"{formatting.escape_line(one.automation, 60)}: {formatting.escape_line(one.text, 200)}{until}. Answer it: {one.command}"
 
 
-def _format_stopped_runs(found: Handover) -> Iterator[str]:
+def _format_stopped_runs(found: ShiftHandover) -> Iterator[str]:
     for run in found.halted:
-        automation = words.one_line(run.automation, 60)
-        yield f"{automation}: {words.state_word(run.state)} ({run.reason}). See: mainspring runs show {run.id}"
+        automation = formatting.escape_line(run.automation, 60)
+        yield f"{automation}: {formatting.format_state(run.state)} ({run.reason}). See: mainspring runs show {run.id}"
 
 
-def _format_pauses(found: Handover, now: int) -> list[str]:
+def _format_pauses(found: ShiftHandover, now: int) -> list[str]:
     return [
-        f"{words.one_line(one.automation, 60)} by {words.one_line(one.by or 'somebody', 60)},"
-        f" {words.ago(one.paused_at, now)}" + (f": {words.one_line(one.reason, 200)}" if one.reason else "")
+        f"{formatting.escape_line(one.automation, 60)} by {formatting.escape_line(one.by or 'somebody', 60)},"
+        f" {formatting.format_distance(one.paused_at, now)}"
+        + (f": {formatting.escape_line(one.reason, 200)}" if one.reason else "")
         for one in found.paused
     ]
 
 
-def _format_incident_change(one: Told, now: int, at: int) -> str:
-    said = words.one_line(f"{words.incident_automation(one.incident)}: {one.incident.said}", 200)
-    note = f": {words.one_line(one.note, 200)}" if one.note else ""
-    by = f" by {words.one_line(one.by, 60)}{note}" if one.by else ""
-    return f"{words.ago(at, now)}  [{one.incident.severity}] {said}, {one.incident.state}{by}"
+def _format_incident_change(one: IncidentChange, now: int, at: int) -> str:
+    said = formatting.escape_line(f"{formatting.incident_automation(one.incident)}: {one.incident.said}", 200)
+    note = f": {formatting.escape_line(one.note, 200)}" if one.note else ""
+    by = f" by {formatting.escape_line(one.by, 60)}{note}" if one.by else ""
+    return f"{formatting.format_distance(at, now)}  [{one.incident.severity}] {said}, {one.incident.state}{by}"
 
 
-def _format_operation(one: PersonsAct, now: int) -> str:
-    what = f"{one.verb} {one.number} at once" if one.number > 1 else f"{one.verb} {words.one_line(one.subject, 80)}"
+def _format_operation(one: PersonOperation, now: int) -> str:
+    what = (
+        f"{one.verb} {one.number} at once"
+        if one.number > 1
+        else f"{one.verb} {formatting.escape_line(one.subject, 80)}"
+    )
     of = (
-        f" of {words.one_line(one.automation, 60)}"
+        f" of {formatting.escape_line(one.automation, 60)}"
         if one.automation and not one.subject.endswith(f":{one.automation}")
         else ""
     )
-    why = f": {words.one_line(one.reason, 200)}" if one.reason else ""
-    return f"{words.ago(one.done_at, now)}  {words.one_line(one.by, 60)}  {what}{of}{why}"
+    why = f": {formatting.escape_line(one.reason, 200)}" if one.reason else ""
+    return f"{formatting.format_distance(one.done_at, now)}  {formatting.escape_line(one.by, 60)}  {what}{of}{why}"

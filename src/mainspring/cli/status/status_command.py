@@ -12,8 +12,8 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.domain.errors import NoStoreError
 from mainspring.domain.processes.process_role import ProcessRole
-from mainspring.insight import words
-from mainspring.insight.verdict import Verdict, judge, mark, unresolved
+from mainspring.insight.status.project_status import ProjectStatus, evaluate_status, read_unresolved, status_icon
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.base import Reader
@@ -59,12 +59,12 @@ def status(invocation: Invocation, *, here: bool, wait_healthy: bool, timeout: s
 def _print_handover(invocation: Invocation, since: str) -> int:
     from mainspring.cli.params import read_instant
     from mainspring.cli.status.shift_handover import format_handover
-    from mainspring.insight.handover import handover
+    from mainspring.insight.status.handover import read_handover
 
     now, first_at = invocation.clock.now(), read_instant(invocation, since) or 0
     verdict = read_project_status(invocation)
     found = invocation.opened(
-        lambda opening: invocation.read(lambda reader: handover(reader, first_at, now, opened_wait=opening.wait))
+        lambda opening: invocation.read(lambda reader: read_handover(reader, first_at, now, opened_wait=opening.wait))
     )
 
     def text() -> None:
@@ -83,11 +83,11 @@ def _print_host_status(invocation: Invocation) -> int:
 
     def text() -> None:
         output, good = invocation.output, not found.missing
-        icon, colour = (words.GOOD, "green") if good else (words.BAD, "red")
+        icon, colour = (formatting.GOOD, "green") if good else (formatting.BAD, "red")
         kept = ", ".join(f"{found.live[role]} of {number} {role}" for role, number in found.kept.items()) or "nothing"
         output.line(f"{output.paint(icon, colour)} here: {kept}")
         for one in found.missing:
-            output.line(f"  missing: {words.shown(one)}")
+            output.line(f"  missing: {formatting.escape_text(one)}")
 
     invocation.output.document(found, text)
     return exits.CHECK_FAILED if found.missing else exits.OK
@@ -101,23 +101,23 @@ def print_welcome(invocation: Invocation) -> int:
     return _print_status(invocation, read_project_status(invocation))
 
 
-def _print_status(invocation: Invocation, found: Verdict) -> int:
+def _print_status(invocation: Invocation, found: ProjectStatus) -> int:
     invocation.output.document(found, lambda: _print(invocation, found, found.problems))
     return exits.OK if found.healthy else exits.CHECK_FAILED
 
 
-def read_project_status(invocation: Invocation) -> Verdict:
+def read_project_status(invocation: Invocation) -> ProjectStatus:
     """Return how things stand. Raises NoStoreError."""
     from mainspring.cli.automations.new_files import describe_new_files
     from mainspring.store.reads.status import audit_head
 
     store, environment = invocation.shown, invocation.settings.project.environment
 
-    def found(reader: "Reader") -> Verdict:
-        verdict = judge(
+    def found(reader: "Reader") -> ProjectStatus:
+        verdict = evaluate_status(
             reader,
             invocation.clock.now(),
-            unresolved(reader),
+            read_unresolved(reader),
             store=store,
             environment=environment,
             free=_read_free_bytes(invocation),
@@ -169,11 +169,11 @@ def _find_write_fault(invocation: Invocation) -> str:
     return write_fault(invocation.path.parent) if invocation.is_there() else ""
 
 
-def _is_ready(found: Verdict) -> bool:
+def _is_ready(found: ProjectStatus) -> bool:
     return found.healthy and found.workers > 0
 
 
-def _wait_until_healthy(invocation: Invocation, timeout: str) -> Verdict:
+def _wait_until_healthy(invocation: Invocation, timeout: str) -> ProjectStatus:
     from mainspring.domain.duration import parse_duration
 
     until = time.monotonic() + parse_duration(timeout).total_seconds()
@@ -193,14 +193,14 @@ def _wait_until_healthy(invocation: Invocation, timeout: str) -> Verdict:
         time.sleep(_POLL_INTERVAL_S)
 
 
-def _print(invocation: Invocation, found: Verdict, problems: list[str]) -> None:
+def _print(invocation: Invocation, found: ProjectStatus, problems: list[str]) -> None:
     output = invocation.output
-    icon, colour = mark(found)
+    icon, colour = status_icon(found)
     output.line(f"{output.paint(icon, colour)} {found.sentence}")
     for problem in problems:
-        output.line(f"  {words.shown(problem)}")
+        output.line(f"  {formatting.escape_text(problem)}")
     for note in found.notes:
-        output.line(f"  {words.shown(note)}")
+        output.line(f"  {formatting.escape_text(note)}")
     output.hint(f"store {found.store} ({found.environment})")
     if found.audit_head:
         output.hint(f"audit log {found.audit_head} (mainspring audit-log verify --head {found.audit_head})")

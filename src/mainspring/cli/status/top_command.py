@@ -99,12 +99,12 @@ def _make_text(screen: "Screen", lines: "Sequence[ScreenLine]", height: int, tro
     from rich.text import Text
 
     from mainspring.cli.status.top_screen import FOOTER
-    from mainspring.insight.words import one_line
+    from mainspring.insight.text.formatting import escape_line
 
     text = Text(no_wrap=True, overflow="ellipsis")
     for line, is_chosen in screen.shown(lines, height):
         text.append(line.text + "\n", style=f"{line.style} reverse".strip() if is_chosen else line.style)
     text.append(
-        f"the store cannot be read: {one_line(trouble)}" if trouble else FOOTER, style="red" if trouble else "dim"
+        f"the store cannot be read: {escape_line(trouble)}" if trouble else FOOTER, style="red" if trouble else "dim"
     )
     return text

@@ -11,8 +11,8 @@ from mainspring.cli.status.top_overview import (
 )
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.states import REOPENABLE_STATES
-from mainspring.insight import words
-from mainspring.service.opening import ViewOpening
+from mainspring.insight.text import formatting
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.base import Reader
 from mainspring.store.reads import incidents as reads_incidents
 from mainspring.store.reads.runs import list_runs, run_view
@@ -23,13 +23,13 @@ _MAX_MESSAGE_LINES = 10
 _MAX_TEXT_LENGTH = 300
 
 
-def read_detail(reader: Reader, place: ScreenTarget, now: int, opening: ViewOpening) -> list[ScreenLine]:
+def read_detail(reader: Reader, place: ScreenTarget, now: int, opening: ViewUnsealer) -> list[ScreenLine]:
     """Return what there is to see there now: first what was chosen, then its automation's incidents and last failures.
 
     Raises:
         NotFoundError: the run is not kept any more.
     """
-    lines = [ScreenLine(words.one_line(place.automation or "mainspring", 100), "bold")]
+    lines = [ScreenLine(formatting.escape_line(place.automation or "mainspring", 100), "bold")]
     if place.incident is not None:
         lines += _format_incident(reads_incidents.incident(reader, place.incident), now)
     if place.run is not None:
@@ -50,28 +50,28 @@ def _format_incident(one: Incident | None, now: int) -> Iterator[ScreenLine]:
     if one is None:
         yield ScreenLine("  this incident is not kept any more", "dim")
         return
-    yield ScreenLine(
-        f"  [{one.severity}] {one.state} since {words.ago(one.since_at, now)}: {words.one_line(one.text, _MAX_TEXT_LENGTH)}"
-    )
+    since, text = formatting.format_distance(one.since_at, now), formatting.escape_line(one.text, _MAX_TEXT_LENGTH)
+    yield ScreenLine(f"  [{one.severity}] {one.state} since {since}: {text}")
     if one.hint:
-        yield ScreenLine(f"  Do: {words.one_line(one.hint, _MAX_TEXT_LENGTH)}")
+        yield ScreenLine(f"  Do: {formatting.escape_line(one.hint, _MAX_TEXT_LENGTH)}")
     run = one.facts.get("run")
     if isinstance(run, str) and run:
-        text = f"  run {words.one_line(run, 60)}"
+        text = f"  run {formatting.escape_line(run, 60)}"
         yield ScreenLine(text, to=ScreenTarget(one.subject.automation, run=run))
     yield ScreenLine(f"  mainspring incidents show {one.id}", "dim")
 
 
 def _format_run(view: RunView, now: int) -> Iterator[ScreenLine]:
-    since = words.ago(view.finished_at or view.started_at or view.created_at, now)
-    reason = f" ({words.one_line(view.reason.replace('_', ' '), 40)})" if view.reason else ""
+    since = formatting.format_distance(view.finished_at or view.started_at or view.created_at, now)
+    reason = f" ({formatting.escape_line(view.reason.replace('_', ' '), 40)})" if view.reason else ""
     yield ScreenLine(
-        f"  {words.state_word(view.state)}{reason}, {since}: {words.one_line(view.title or view.automation, 100)}"
+        f"  {formatting.format_state(view.state)}{reason}, {since}: {formatting.escape_line(view.title or view.automation, 100)}"
     )
     if view.failure is not None:
-        said = words.shown(view.failure.full_text).splitlines()
+        said = formatting.escape_text(view.failure.full_text).splitlines()
         yield from (
-            ScreenLine(f"    {words.one_line(line, _MAX_TEXT_LENGTH)}", "red") for line in said[:_MAX_MESSAGE_LINES]
+            ScreenLine(f"    {formatting.escape_line(line, _MAX_TEXT_LENGTH)}", "red")
+            for line in said[:_MAX_MESSAGE_LINES]
         )
     yield ScreenLine(f"  mainspring explain {view.id}", "dim")
 

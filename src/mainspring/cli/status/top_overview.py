@@ -7,10 +7,10 @@ import msgspec
 
 from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.states import REOPENABLE_STATES, RunState, SessionState
-from mainspring.insight import words
-from mainspring.insight.open_incidents import SHOWN, OpenIncidents
-from mainspring.insight.verdict import Verdict, mark
-from mainspring.service.opening import ViewOpening
+from mainspring.insight.incidents.open_incidents import SHOWN, OpenIncidents
+from mainspring.insight.status.project_status import ProjectStatus, status_icon
+from mainspring.insight.text import formatting
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.base import Reader
 from mainspring.store.reads.short_ids import IdKind, short_ids
 from mainspring.store.session_view import SessionView
@@ -48,7 +48,7 @@ class Overview(msgspec.Struct, frozen=True):
     processes, next slots.
     """
 
-    verdict: Verdict
+    verdict: ProjectStatus
     incidents: list[Incident]
     failed: list[RunRow]
     runs: list[RunRow]
@@ -58,13 +58,13 @@ class Overview(msgspec.Struct, frozen=True):
     short: dict[str, str] = {}
     """The short form of each id in it."""
 
-    def opened(self, opening: ViewOpening) -> "Overview":
+    def opened(self, opening: ViewUnsealer) -> "Overview":
         """Return it with the titles of runs as whoever has the codec reads them."""
         failed, runs = ([opening.row(row) for row in rows] for rows in (self.failed, self.runs))
         return msgspec.structs.replace(self, failed=failed, runs=runs)
 
 
-def read_overview(reader: Reader, verdict: Verdict) -> Overview:
+def read_overview(reader: Reader, verdict: ProjectStatus) -> Overview:
     """Return what there is to see now, beside the verdict."""
     from mainspring.store.reads import incidents as reads_incidents
     from mainspring.store.reads import status
@@ -101,11 +101,11 @@ def read_short_ids(reader: Reader, incidents: Iterable[Incident], runs: Iterable
 
 def format_overview(frame: Overview, now: int, height: int | None = None) -> list[ScreenLine]:
     """Return the frame as lines, cut to `height` lines (None = all): the verdict is whole, the parts share what is left."""
-    icon, colour = mark(frame.verdict)
+    icon, colour = status_icon(frame.verdict)
     head = [ScreenLine(f"{icon} {frame.verdict.sentence}", colour), ScreenLine(f"store {frame.verdict.store}", "dim")]
     # What no incident says; those that are open have a part of their own.
     told = min(frame.verdict.incidents, SHOWN + 1)
-    head += [ScreenLine(f"  {words.one_line(problem)}") for problem in frame.verdict.problems[told:]]
+    head += [ScreenLine(f"  {formatting.escape_line(problem)}") for problem in frame.verdict.problems[told:]]
     parts = [(title, list(found)) for title, found in _make_parts(frame, now)]
     parts = [(title, found) for title, found in parts if found]
     most = None
@@ -137,7 +137,7 @@ def _make_parts(frame: Overview, now: int) -> Iterator[tuple[str, Iterator[Scree
         "Next",
         (
             ScreenLine(
-                f"  {words.ago(one.at, now) if one.at > now else 'due':<10} {words.one_line(one.automation, 60)}",
+                f"  {formatting.format_distance(one.at, now) if one.at > now else 'due':<10} {formatting.escape_line(one.automation, 60)}",
                 to=ScreenTarget(one.automation),
             )
             for one in frame.slots
@@ -147,39 +147,43 @@ def _make_parts(frame: Overview, now: int) -> Iterator[tuple[str, Iterator[Scree
 
 def format_incident(one: Incident, now: int, short: Mapping[str, str]) -> ScreenLine:
     """Return an incident as it stands in a list."""
-    what = words.one_line(f"{words.incident_automation(one)}: {one.said}", 160)
-    text = f"  {one.severity:<7} {words.ago(one.since_at, now):<10} {short[one.id]}  {what}"
+    what = formatting.escape_line(f"{formatting.incident_automation(one)}: {one.said}", 160)
+    text = f"  {one.severity:<7} {formatting.format_distance(one.since_at, now):<10} {short[one.id]}  {what}"
     return ScreenLine(text, _SEVERITY_COLOURS[one.severity], ScreenTarget(one.subject.automation, incident=one.id))
 
 
 def format_failed_run(one: RunRow, now: int, short: Mapping[str, str]) -> ScreenLine:
     """Return a run that failed or needs a person as it stands in a list."""
-    when = words.ago(one.finished_at or one.started_at or one.created_at, now)
-    why = words.one_line((one.reason or one.state).replace("_", " "), 30)
-    text = f"  {when:<10} {short[one.id]}  {words.one_line(one.title or one.automation, 60)}: {why}"
+    when = formatting.format_distance(one.finished_at or one.started_at or one.created_at, now)
+    why = formatting.escape_line((one.reason or one.state).replace("_", " "), 30)
+    text = f"  {when:<10} {short[one.id]}  {formatting.escape_line(one.title or one.automation, 60)}: {why}"
     return ScreenLine(
         text, "red" if one.state is RunState.FAILED else "magenta", ScreenTarget(one.automation, run=one.id)
     )
 
 
 def _format_run(one: RunRow, now: int, short: Mapping[str, str]) -> ScreenLine:
-    began = words.span(max(now - (one.started_at or one.created_at), 0))
-    text = f"  {began:<10} {short[one.id]}  {words.one_line(one.title or one.automation, 60)}"
+    began = formatting.format_span(max(now - (one.started_at or one.created_at), 0))
+    text = f"  {began:<10} {short[one.id]}  {formatting.escape_line(one.title or one.automation, 60)}"
     return ScreenLine(text, to=ScreenTarget(one.automation, run=one.id))
 
 
 def _format_queue(one: QueueView, now: int) -> ScreenLine:
     limit = f" of {one.concurrency}" if one.concurrency else ""
-    paused = "" if one.paused_at is None else f", paused {words.ago(one.paused_at, now)}"
-    text = f"  {words.one_line(one.name, 30)}: {one.running} running{limit}, {one.backlog} wait{paused}"
+    paused = "" if one.paused_at is None else f", paused {formatting.format_distance(one.paused_at, now)}"
+    text = f"  {formatting.escape_line(one.name, 30)}: {one.running} running{limit}, {one.backlog} wait{paused}"
     return ScreenLine(text, "yellow" if one.paused_at is not None else "")
 
 
 def _format_worker(one: SessionView, now: int) -> ScreenLine:
-    host = words.one_line(one.hostname, 40)
+    host = formatting.escape_line(one.hostname, 40)
     # Who only looks after others, or wraps a command, never beats.
     has_beaten = one.beat_at > one.opened_at
-    beat = f"sign of life {words.ago(one.beat_at, now)}" if has_beaten else f"since {words.ago(one.opened_at, now)}"
-    held = "" if one.memory is None else f", {words.memory(one.memory)}"
-    text = f"  {one.role:<11} pid {one.pid} of {host}, {one.state}, {words.many(one.running, 'run')}{held}, {beat}"
+    beat = (
+        f"sign of life {formatting.format_distance(one.beat_at, now)}"
+        if has_beaten
+        else f"since {formatting.format_distance(one.opened_at, now)}"
+    )
+    held = "" if one.memory is None else f", {formatting.format_bytes(one.memory)}"
+    text = f"  {one.role:<11} pid {one.pid} of {host}, {one.state}, {formatting.format_count(one.running, 'run')}{held}, {beat}"
     return ScreenLine(text, "" if one.state == SessionState.ALIVE else "yellow")

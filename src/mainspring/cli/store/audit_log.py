@@ -13,7 +13,7 @@ from mainspring.cli.table import TableColumn
 from mainspring.domain.access.permissions import EntryPoint
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.values.plain_json import decode_value
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.domain.integrity.audit_head import AuditHead
@@ -120,12 +120,12 @@ def list_command(
     now = invocation.clock.now()
     columns = [
         TableColumn("SEQ", lambda view: str(view.seq), right=True),
-        TableColumn("WHEN", lambda view: words.ago(view.at, now)),
-        TableColumn("ACTOR", lambda view: words.one_line(view.actor), cut=True, most=24),
-        TableColumn("ACT", lambda view: words.one_line(view.verb), cut=True),
-        TableColumn("SUBJECT", lambda view: words.one_line(view.subject), cut=True, most=40),
+        TableColumn("WHEN", lambda view: formatting.format_distance(view.at, now)),
+        TableColumn("ACTOR", lambda view: formatting.escape_line(view.actor), cut=True, most=24),
+        TableColumn("ACT", lambda view: formatting.escape_line(view.verb), cut=True),
+        TableColumn("SUBJECT", lambda view: formatting.escape_line(view.subject), cut=True, most=40),
         TableColumn("ANSWER", _operation_state, lambda view: "red" if _operation_state(view) == "refused" else None),
-        TableColumn("REASON", lambda view: words.one_line(view.reason or "-"), cut=True, spare=True, most=60),
+        TableColumn("REASON", lambda view: formatting.escape_line(view.reason or "-"), cut=True, spare=True, most=60),
     ]
     shown = invocation.opened(lambda opening: [opening.act(view) for view in found[:limit]])
     invocation.output.rows(shown, columns, empty="No acts yet.")
@@ -163,11 +163,11 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
     show that its end was cut off. Messages and `status` tell the head; --head-file keeps it, best on another machine.
     """
     from mainspring.app.stores.audit_head_file import read_audit_heads, write_audit_head
-    from mainspring.service.audit import audit_verify
+    from mainspring.service.audit import check_audit_chain
     from mainspring.store.reads import status
 
     kept = [*heads, *(read_audit_heads(head_file) if head_file is not None else ())]
-    found = audit_verify(invocation.reads)
+    found = check_audit_chain(invocation.reads)
     head: AuditHead | None = invocation.read(status.audit_head)
     missing = [why for one in kept if (why := _find_cut_off(invocation, one)) is not None]
     is_whole = found.broken_at is None and not missing
@@ -177,17 +177,25 @@ def verify(invocation: Invocation, *, heads: "list[AuditHead]", head_file: Path 
     def text() -> None:
         output = invocation.output
         for why in missing:
-            output.line(f"{output.paint(words.BAD, 'red')} {why}")
+            output.line(f"{output.paint(formatting.BAD, 'red')} {why}")
         if found.broken_at is None and not missing:
-            icon, colour, acts = words.GOOD, "green", f"{words.many(found.rows, 'act')}, the chain is whole"
+            icon, colour, acts = (
+                formatting.GOOD,
+                "green",
+                f"{formatting.format_count(found.rows, 'act')}, the chain is whole",
+            )
             if output.is_partial:
-                icon, colour, acts = words.WARN, "yellow", f"{words.many(found.rows, 'act')} can be read, in one chain"
+                icon, colour, acts = (
+                    formatting.WARN,
+                    "yellow",
+                    f"{formatting.format_count(found.rows, 'act')} can be read, in one chain",
+                )
             output.line(f"{output.paint(icon, colour)} {acts}. Last hash {found.last_hash}")
             if head is not None:
                 output.hint(f"head {head}: keep it elsewhere, and check it later with --head")
         elif found.broken_at is not None:
             output.line(
-                f"{output.paint(words.BAD, 'red')} act {found.broken_at} does not continue the chain: the log was changed."
+                f"{output.paint(formatting.BAD, 'red')} act {found.broken_at} does not continue the chain: the log was changed."
             )
 
     invocation.output.document(

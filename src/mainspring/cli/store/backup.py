@@ -7,7 +7,7 @@ import click
 
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 _FILE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 """Ends of names that are meant as a file."""
@@ -39,7 +39,7 @@ def backup(invocation: Invocation, folder: Path | None, keep: int | None) -> Non
 
     def text() -> None:
         invocation.output.line(str(made.path))
-        runs = words.many(f"{made.rows.get('runs', 0):,}", "run")
+        runs = formatting.format_count(f"{made.rows.get('runs', 0):,}", "run")
         invocation.output.hint(f"{made.size / 1024:,.0f} KiB, {runs}, read back and compared.")
         for old in made.removed:
             invocation.output.hint(f"removed {old}")

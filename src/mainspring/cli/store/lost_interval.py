@@ -4,21 +4,21 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.cli.context import Invocation
 from mainspring.cli.exits import CONFLICT, OK
-from mainspring.insight import words
-from mainspring.insight.set_aside import LIST, counted
-from mainspring.insight.words import instant
+from mainspring.insight.status.lost_interval import LIST_COMMAND, count_text
+from mainspring.insight.text import formatting
+from mainspring.insight.text.formatting import format_instant
 
 if TYPE_CHECKING:
-    from mainspring.service.catch_up import CaughtUp
+    from mainspring.service.lost_interval import CatchUpResult
     from mainspring.store.lost_interval import SetAside
 
 _MAX_PRINTED = 20
-_LIST_HINT = f"List it: {LIST}"
+_LIST_HINT = f"List it: {LIST_COMMAND}"
 
 
 def print_set_aside(invocation: Invocation, aside: "SetAside") -> None:
     """Say what a restoring has set aside."""
-    text = counted(aside.slots, aside.deliveries, aside.messages)
+    text = count_text(aside.slots, aside.deliveries, aside.messages)
     if text:
         invocation.output.line(f"Set aside, since the replaced store may have done it: {text}. {_LIST_HINT}")
 
@@ -27,7 +27,7 @@ def print_released(invocation: Invocation) -> None:
     """Say what stays set aside after the release."""
     found = invocation.reads.lost_interval(_max_listed())
     invocation.output.line("Released: the store goes on.")
-    text = counted(len(found.slots), len(found.deliveries), len(found.messages))
+    text = count_text(len(found.slots), len(found.deliveries), len(found.messages))
     if text:
         invocation.output.line(f"Not started, since the replaced store may have done it: {text}. {_LIST_HINT}")
 
@@ -45,22 +45,25 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
     messages = [message for message in found.messages if is_meant(message.automation)]
 
     def text() -> None:
-        lines = [f"{slot.schedule}  {instant(slot.slot_at, zone)} {zone}" for slot in slots]
-        _print_part(invocation, words.many(len(lines), "due time"), lines)
-        lines = [f"{delivery.trigger}  {words.one_line(delivery.name or delivery.key, 80)}" for delivery in deliveries]
-        _print_part(invocation, words.many(len(lines), "delivery", "deliveries"), lines)
+        lines = [f"{slot.schedule}  {format_instant(slot.slot_at, zone)} {zone}" for slot in slots]
+        _print_part(invocation, formatting.format_count(len(lines), "due time"), lines)
+        lines = [
+            f"{delivery.trigger}  {formatting.escape_line(delivery.name or delivery.key, 80)}"
+            for delivery in deliveries
+        ]
+        _print_part(invocation, formatting.format_count(len(lines), "delivery", "deliveries"), lines)
         lines = [f"{one.queue}  {one.id}" for one in messages]
-        _print_part(invocation, f"{words.many(len(lines), 'message')} of the outbox", lines)
-        events = [f"{event.name}  {instant(event.at, zone)} {zone}  {event.id}" for event in found.events]
-        kept = words.many(len(events), "kept event")
+        _print_part(invocation, f"{formatting.format_count(len(lines), 'message')} of the outbox", lines)
+        events = [f"{event.name}  {format_instant(event.at, zone)} {zone}  {event.id}" for event in found.events]
+        kept = formatting.format_count(len(events), "kept event")
         _print_part(invocation, f"{kept}, which runs that you continue may take in", events)
         if found.changes is None:
             output.line(
                 "The store that was replaced cannot be read: look yourself for what was paused, resumed or retired."
             )
         else:
-            lines = [f"{instant(one.at, zone)}  {one.actor}  {one.verb} {one.subject}" for one in found.changes]
-            made = words.many(len(lines), "change")
+            lines = [f"{format_instant(one.at, zone)}  {one.actor}  {one.verb} {one.subject}" for one in found.changes]
+            made = formatting.format_count(len(lines), "change")
             _print_part(invocation, f"{made} after the backup, to be made again by hand", lines)
         if slots or deliveries or messages:
             output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
@@ -82,10 +85,10 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
 
 def start_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
     """Start what was set aside; return the exit code: 8 if anything was refused."""
-    from mainspring.service import catch_up as service
+    from mainspring.service import lost_interval as service
 
-    meant = service.chosen(invocation.reads.lost_interval(service.MOST), () if name is None else (name,))
-    text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    meant = service.select_for_catch_up(invocation.reads.lost_interval(service.MOST), () if name is None else (name,))
+    text = count_text(len(meant.slots), len(meant.deliveries), len(meant.messages))
     if not dry_run and text:
         invocation.confirm(f"Start what may have been done after the backup already: {text}")
         meant = service.catch_up(
@@ -97,11 +100,11 @@ def start_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> in
 
 def dismiss_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:
     """Decide that what was set aside starts nothing; return the exit code: 8 if anything was refused."""
-    from mainspring.service import catch_up as service
+    from mainspring.service import lost_interval as service
 
     lost = invocation.reads.lost_interval(service.MOST)
-    meant = service.choose_to_dismiss(lost, () if name is None else (name,))
-    text = counted(len(meant.slots), len(meant.deliveries), len(meant.messages))
+    meant = service.select_for_dismissal(lost, () if name is None else (name,))
+    text = count_text(len(meant.slots), len(meant.deliveries), len(meant.messages))
     if not dry_run and text:
         invocation.confirm(f"Let what was set aside never start: {text}")
         meant = service.dismiss(invocation.store, meant, act=invocation.act)
@@ -115,7 +118,7 @@ def dismiss_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> 
     return CONFLICT if meant.refused else OK
 
 
-def _print_caught_up(invocation: Invocation, meant: "CaughtUp", text: str) -> None:
+def _print_caught_up(invocation: Invocation, meant: "CatchUpResult", text: str) -> None:
     output = invocation.output
     output.line(
         f"{'Would be started' if meant.dry_run else 'Started'}: {text}." if text else "Nothing is to be started."
@@ -127,7 +130,7 @@ def _print_caught_up(invocation: Invocation, meant: "CaughtUp", text: str) -> No
 
 def _print_refused(invocation: Invocation, refused: dict[str, str]) -> None:
     for what, why in list(refused.items())[:_MAX_PRINTED]:
-        invocation.output.warn(f"{what}: {words.one_line(why)}")
+        invocation.output.warn(f"{what}: {formatting.escape_line(why)}")
 
 
 def _print_part(invocation: Invocation, head: str, lines: list[Any]) -> None:
@@ -140,6 +143,6 @@ def _print_part(invocation: Invocation, head: str, lines: list[Any]) -> None:
 
 
 def _max_listed() -> int:
-    from mainspring.service.catch_up import MOST
+    from mainspring.service.lost_interval import MOST
 
     return MOST

@@ -9,7 +9,7 @@ import click
 from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 
 @command("migrate", "bring the store to this version's form, or create it")
@@ -46,13 +46,13 @@ def check(invocation: Invocation) -> int:
     def text() -> None:
         output = invocation.output
         if not found and invocation.store_fault() is None:
-            output.line(f"{output.paint(words.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
+            output.line(f"{output.paint(formatting.GOOD, 'green')} Nothing is wrong with {invocation.shown}")
         if found:
-            output.hint(f"{words.many(len(found), 'finding')} in {invocation.shown}")
+            output.hint(f"{formatting.format_count(len(found), 'finding')} in {invocation.shown}")
         for finding in found:
-            output.line(f"{output.paint(words.BAD, 'red')} {words.shown(finding.what)}")
+            output.line(f"{output.paint(formatting.BAD, 'red')} {formatting.escape_text(finding.what)}")
             for subject in finding.subjects:
-                output.line(f"    {words.one_line(subject)}")
+                output.line(f"    {formatting.escape_line(subject)}")
 
     invocation.output.document(found, text)
     return exits.CHECK_FAILED if found else exits.OK

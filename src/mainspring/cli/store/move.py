@@ -9,7 +9,7 @@ import click
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.domain.errors import ConflictError
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.config.settings import Settings
@@ -50,7 +50,7 @@ def _move_store(invocation: Invocation, to: str) -> None:
 
     def text() -> None:
         rows = sum(table.rows for table in done.tables.values())
-        found = f": {words.many(rows, 'row')}, counted and compared" if rows else ""
+        found = f": {formatting.format_count(rows, 'row')}, counted and compared" if rows else ""
         invocation.output.line(f"Moved {done.source} to {done.target}{found}.")
         invocation.output.line("Name the new place in store.url; the old one stays as it is and refuses to be used.")
 

@@ -5,7 +5,7 @@ import click
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.domain.duration import to_milliseconds
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 _MAX_COUNTED = 500
 _ROLLUP_RETENTION_MS = 400 * 86_400_000
@@ -42,7 +42,7 @@ def prune(invocation: Invocation, *, dry_run: bool) -> None:
     while store.apply(lines).number >= lines.limit:
         pass
     freed = _shrink(invocation)
-    text = f"{words.many(deleted, 'run')} deleted, {freed / 1024:,.0f} KiB given back."
+    text = f"{formatting.format_count(deleted, 'run')} deleted, {freed / 1024:,.0f} KiB given back."
     invocation.output.document({"deleted": deleted, "freed_bytes": freed, "dry_run": False}, text)
 
 

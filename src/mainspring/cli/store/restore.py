@@ -15,7 +15,7 @@ from mainspring.cli.bulk.selection import print_bulk_result
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.store import lost_interval
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 
 @command("restore", "put a backup in its place, decide its runs, release it")
@@ -85,7 +85,7 @@ def restore(
     elif decide is not None:
         _decide(invocation, decide, _select_runs(invocation, runs, name, states), dry_run=dry_run)
     else:
-        from mainspring.service.hold import release as let_go
+        from mainspring.service.restore_hold import release as let_go
 
         let_go(invocation.store, invocation.reads, act=invocation.act)
         invocation.output.document({"released": True}, lambda: lost_interval.print_released(invocation))
@@ -95,7 +95,7 @@ def restore(
 def _restore(invocation: Invocation, file: Path) -> None:
     from mainspring.app.stores.backups import backup_stem
     from mainspring.app.stores.backups import restore_backup as put_back
-    from mainspring.service.hold import Decision, note_restore
+    from mainspring.service.restore_hold import RestoreDecision, record_restore
     from mainspring.store.sqlite.backup import newest_in
 
     url = invocation.settings.store.url
@@ -104,7 +104,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
         file = newest_in(file, backup_stem(url))
     invocation.confirm(f"Replace the store {invocation.shown} by {file}")
     done = put_back(file, url, clock=invocation.machine_clock)
-    note_restore(invocation.store, str(file), act=invocation.act)
+    record_restore(invocation.store, str(file), act=invocation.act)
 
     def text() -> None:
         output = invocation.output
@@ -113,10 +113,10 @@ def _restore(invocation: Invocation, file: Path) -> None:
             output.line(f"The old store is kept: {done.kept}")
         if done.unfinished:
             output.line(
-                f"{words.many(done.unfinished, 'run was', 'runs were')} unfinished. "
+                f"{formatting.format_count(done.unfinished, 'run was', 'runs were')} unfinished. "
                 "Decide all, or those of --name, --state, --run, with one of:"
             )
-            for decision in Decision:
+            for decision in RestoreDecision:
                 output.line(f"  mainspring db restore --decide {decision}")
         lost_interval.print_set_aside(invocation, done.aside)
         output.line("Then: mainspring db restore --release")
@@ -126,11 +126,11 @@ def _restore(invocation: Invocation, file: Path) -> None:
 
 def _list_undecided(invocation: Invocation) -> None:
     from mainspring.cli.runs.run_list import make_run_columns
-    from mainspring.service.hold import undecided
+    from mainspring.service.restore_hold import list_undecided
     from mainspring.store.reads.runs import run_view
     from mainspring.store.reads.short_ids import IdKind
 
-    views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    views = [run_view(invocation.reader, run) for run in list_undecided(invocation.reads)]
     rows = invocation.opened(lambda opening: [opening.run(view) for view in views])
     short = invocation.short_ids(IdKind.RUN, (view.id for view in views))
     invocation.output.rows(
@@ -140,19 +140,21 @@ def _list_undecided(invocation: Invocation) -> None:
 
 def _select_runs(invocation: Invocation, runs: tuple[str, ...], name: str | None, states: tuple[str, ...]) -> list[str]:
     """Return the undecided runs that are meant."""
-    from mainspring.service.hold import undecided
+    from mainspring.service.restore_hold import list_undecided
     from mainspring.store.reads.runs import run_view
 
     if runs:
         return [invocation.run_id(run) for run in runs]
-    views = [run_view(invocation.reader, run) for run in undecided(invocation.reads)]
+    views = [run_view(invocation.reader, run) for run in list_undecided(invocation.reads)]
     return [v.id for v in views if (name is None or v.automation == name) and (not states or v.state in states)]
 
 
 def _decide(invocation: Invocation, word: str, runs: list[str], *, dry_run: bool) -> None:
-    from mainspring.service.hold import Decision, decide
+    from mainspring.service.restore_hold import RestoreDecision, decide
 
     if not dry_run:
-        invocation.confirm(f"Decide {words.many(len(runs), 'run')}: {word}")
-    answer = decide(invocation.store, invocation.reads, runs, Decision(word), act=invocation.act, dry_run=dry_run)
+        invocation.confirm(f"Decide {formatting.format_count(len(runs), 'run')}: {word}")
+    answer = decide(
+        invocation.store, invocation.reads, runs, RestoreDecision(word), act=invocation.act, dry_run=dry_run
+    )
     print_bulk_result(invocation, answer, f"decided: {word}")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.cli.json_output import format_json
 from mainspring.domain.states import DeliveryState
-from mainspring.insight import words
-from mainspring.insight.arrived import headers_of, readable
+from mainspring.insight.text import formatting
+from mainspring.insight.triggers.delivery_view import decode_body, read_headers
 
 if TYPE_CHECKING:
     from mainspring.cli.context import Invocation
@@ -25,9 +25,9 @@ def print_delivery(invocation: "Invocation", text: str) -> None:
     )
     shown = {
         **{name: getattr(view, name) for name in view.__struct_fields__},
-        "body": None if body is None else readable(body),
-        "data": None if data is None else readable(data),
-        "headers": headers_of(headers),
+        "body": None if body is None else decode_body(body),
+        "data": None if data is None else decode_body(data),
+        "headers": read_headers(headers),
         "tells_of": _read_event(invocation, view),
     }
     invocation.output.document(shown, lambda: _print(invocation, view, shown))
@@ -58,25 +58,29 @@ def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]
 
     output, now, zone = invocation.output, invocation.clock.now(), invocation.zone
     state = output.paint(view.state.value, DELIVERY_COLOURS[view.state], bold=True)
-    output.line(f"{view.id}  {words.one_line(view.trigger)}  {state}")
+    output.line(f"{view.id}  {formatting.escape_line(view.trigger)}  {state}")
     told = {
         "because": view.note,
         "run": view.run,
-        "due": None if view.due_at is None else words.moment(view.due_at, now, zone),
+        "due": None if view.due_at is None else formatting.format_moment(view.due_at, now, zone),
         "sender": view.verified,
         "key": view.key,
         "name": view.name,
         "counts by": view.by_key,
         "repeats": view.replay_of,
-        "again": f"its sender gave it out {words.many(view.redelivered, 'time')} before" if view.redelivered else None,
-        "received": words.moment(view.received_at, now, zone),
-        "changed": words.moment(view.changed_at, now, zone) if view.changed_at != view.received_at else None,
+        "again": f"its sender gave it out {formatting.format_count(view.redelivered, 'time')} before"
+        if view.redelivered
+        else None,
+        "received": formatting.format_moment(view.received_at, now, zone),
+        "changed": formatting.format_moment(view.changed_at, now, zone)
+        if view.changed_at != view.received_at
+        else None,
     }
     for name, value in told.items():
         if value:
-            output.line(f"  {name:<10}{words.one_line(value)}")
+            output.line(f"  {name:<10}{formatting.escape_line(value)}")
     for name, value in shown["headers"].items():
-        output.line(f"  {words.one_line(name)}: {words.one_line(value, 200)}")
+        output.line(f"  {formatting.escape_line(name)}: {formatting.escape_line(value, 200)}")
     for name in ("body", "data", "tells_of"):
         if shown[name] is not None:
             output.line(output.paint(name.replace("_", " "), None, bold=True))
@@ -89,7 +93,7 @@ def _print(invocation: "Invocation", view: "DeliveryView", shown: dict[str, Any]
 
 def _print_value(invocation: "Invocation", value: Any) -> None:
     text = value if isinstance(value, str) else format_json(value)
-    lines = words.shown(text[:_MAX_TEXT_LENGTH]).splitlines() or [""]
+    lines = formatting.escape_text(text[:_MAX_TEXT_LENGTH]).splitlines() or [""]
     for line in lines:
         invocation.output.line(f"  {line}")
     if len(text) > _MAX_TEXT_LENGTH:

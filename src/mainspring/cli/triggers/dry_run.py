@@ -13,7 +13,7 @@ from mainspring.domain.values.arguments import bind_json
 from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.definitions.automation import Automation
-from mainspring.insight.words import many, moment, one_line
+from mainspring.insight.text.formatting import escape_line, format_count, format_moment
 from mainspring.store.base import Reader
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.reads import triggers as reads
@@ -101,7 +101,7 @@ def _finish_dry_run(bench: DryRunInputs, facts: dict[str, str], start: StartRun,
     if start.run_key is not None:
         facts["run key"] = _describe_run_key(bench, start.run_key.key)
     if start.partition is not None:
-        facts["partition"] = f"{one_line(start.partition)}: its runs go one after the other"
+        facts["partition"] = f"{escape_line(start.partition)}: its runs go one after the other"
     if faults:
         state, said = _misfit_state(bench.known), f"the arguments do not fit {bench.automation.name}"
     sentence = said if state is not DeliveryState.STARTED else f"a run of {bench.automation.name} starts at once"
@@ -162,17 +162,17 @@ def _apply_flow_control(bench: DryRunInputs, by: str) -> tuple[DeliveryState, st
     if bench.reader is not None:
         held, mark = reads.held_before(bench.reader, bench.known.name, by)
     ruling = decide_delivery(pace, mark, held, bench.now)
-    of = f" of {one_line(by, 60)!r}" if by else ""
-    beside = f"; {many(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
+    of = f" of {escape_line(by, 60)!r}" if by else ""
+    beside = f"; {format_count(held.number, 'delivery is', 'deliveries are')} held already{of}" if held.number else ""
     if ruling.state is DeliveryState.HELD and ruling.due_at is not None:
-        return ruling.state, f"it is held until {moment(ruling.due_at, bench.now, bench.zone)} ({words}{beside})"
+        return ruling.state, f"it is held until {format_moment(ruling.due_at, bench.now, bench.zone)} ({words}{beside})"
     if ruling.state is DeliveryState.DROPPED:
         return ruling.state, f"it is dropped: {ruling.note} ({words})"
     return ruling.state, f"it starts at once ({words}{beside})"
 
 
 def _describe_key(bench: DryRunInputs, key: str) -> str:
-    shown = one_line(key, 200)
+    shown = escape_line(key, 200)
     known = None if bench.reader is None else reads.seen(bench.reader, bench.known.name, key)
     if known is None:
         return f"{shown}: it counts once, and was not seen yet"
@@ -180,7 +180,7 @@ def _describe_key(bench: DryRunInputs, key: str) -> str:
 
 
 def _describe_run_key(bench: DryRunInputs, key: str) -> str:
-    shown = one_line(key, 200)
+    shown = escape_line(key, 200)
     name = bench.automation.name
     run = None if bench.reader is None else reads.run_of_key(bench.reader, name, key, bench.now)
     return f"{shown}: no run has it yet" if run is None else f"{shown}: run {run} has it, so none is started"

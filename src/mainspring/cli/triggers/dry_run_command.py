@@ -8,7 +8,7 @@ from mainspring.cli import exits
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.triggers.trigger_list import TRIGGER, find_trigger_name
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.cli.triggers.dry_run import DryRunResult
@@ -56,12 +56,14 @@ def _print(invocation: Invocation, found: "DryRunResult") -> None:
 
     output = invocation.output
     good = found.state is None or found.state in CONTINUING_STATES
-    icon, colour = (words.GOOD, "green") if good else (words.BAD, "red")
-    output.line(f"{output.paint(icon, colour)} {words.one_line(found.trigger)}: {words.one_line(found.sentence)}")
+    icon, colour = (formatting.GOOD, "green") if good else (formatting.BAD, "red")
+    output.line(
+        f"{output.paint(icon, colour)} {formatting.escape_line(found.trigger)}: {formatting.escape_line(found.sentence)}"
+    )
     for name, fact in found.facts.items():
-        output.line(f"  {name:<10}{words.one_line(fact)}")
+        output.line(f"  {name:<10}{formatting.escape_line(fact)}")
     for place, fault in enumerate(found.faults):
-        output.line(f"  {'fault' if not place else '':<10}{words.one_line(fault)}")
+        output.line(f"  {'fault' if not place else '':<10}{formatting.escape_line(fault)}")
     if found.arguments is not None:
         text = " ".join(format_json(found.arguments).split())
-        output.line(f"  {'arguments':<10}{words.one_line(text, 1_000)}")
+        output.line(f"  {'arguments':<10}{formatting.escape_line(text, 1_000)}")

@@ -21,7 +21,7 @@ from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.triggers.webhooks.webhook_body import RequestError
 from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
 from mainspring.domain.values.file import File, make_file_key
-from mainspring.insight.words import many, one_line
+from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.triggers.start_from_event import decode_body
 
 ReadSecretValues = Callable[[str], Sequence[str]]
@@ -100,7 +100,7 @@ def _simulate_request(webhook: Webhook, sample: SampleEvent, lines: ReadSecretVa
             where = f", at {at}" if at else ""
             return SimulatedIntake(sender=sender, turned_away=f"{text}{where} ({status})")
         case ImmediateResponse(body=body):
-            said = one_line(body.decode("utf-8", "replace"), 200)
+            said = escape_line(body.decode("utf-8", "replace"), 200)
             return SimulatedIntake(
                 sender=sender, answered=f"it only asks whether somebody is there, and is answered: {said}"
             )
@@ -164,13 +164,13 @@ def _simulate_file(files: WatchedFolder, sample: SampleEvent) -> SimulatedIntake
     away = None
     ignored = next((part for part in below.parts if files.ignores(part)), None)
     if ignored is not None:
-        away = f"files and folders of this name are not looked at: {one_line(ignored, 80)}"
+        away = f"files and folders of this name are not looked at: {escape_line(ignored, 80)}"
     elif len(below.parts) > 1 and not files.recursive:
         away = "it lies in a folder below, and those are looked through with recursive=True only"
     elif not files.matches(below.parts):
-        away = f"{one_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
+        away = f"{escape_line(below.as_posix(), 80)} is not what the pattern {files.pattern!r} wants"
     elif files.max_size is not None and found.st_size > files.max_size:
-        away = f"it has {many(f'{found.st_size:,}', 'byte')}, more than max_size"
+        away = f"it has {format_count(f'{found.st_size:,}', 'byte')}, more than max_size"
     key = make_file_key(below.as_posix(), digest)
     return SimulatedIntake(key=key, is_keyed=True, data=msgspec.to_builtins(file), turned_away=away)
 

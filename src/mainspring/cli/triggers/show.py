@@ -10,12 +10,12 @@ from mainspring.cli.lazy_group import command
 from mainspring.cli.triggers.trigger_list import STATE_COLOURS, TRIGGER, find_trigger_name, read_trigger_lines
 from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import DeliveryState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.domain.triggers.trigger import Trigger
-    from mainspring.insight.gatherings import Gathering
-    from mainspring.insight.trigger_lines import TriggerLine
+    from mainspring.insight.triggers.joined_runs import JoinedRunsView
+    from mainspring.insight.triggers.trigger_list import TriggerLine
     from mainspring.store.trigger_views import DeliveryRow, HeldGroup
 
 _MAX_DELIVERIES = 10
@@ -56,14 +56,14 @@ def show(invocation: Invocation, name: str, limit: int) -> None:
 
 def _print_trigger(invocation: Invocation, line: "TriggerLine", trigger: "Trigger | None", limit: int) -> None:
     from mainspring.domain.triggers.event_sources import JoinedRunsSource
-    from mainspring.insight.gatherings import gatherings_of
+    from mainspring.insight.triggers.joined_runs import list_joined_runs
     from mainspring.store.reads.triggers import deliveries, held_groups
 
     source: Any = trigger.source if trigger is not None else None
-    gatherings: list[Gathering] = []
+    gatherings: list[JoinedRunsView] = []
     if isinstance(source, JoinedRunsSource):
         zone = invocation.zone
-        gatherings = gatherings_of(invocation.reader, line.name, source, invocation.clock.now(), zone)
+        gatherings = list_joined_runs(invocation.reader, line.name, source, invocation.clock.now(), zone)
     held = held_groups(invocation.reader, line.name)
     rows = deliveries(invocation.reader, trigger=line.name, limit=limit).deliveries
     data = {
@@ -81,37 +81,37 @@ def _print(
     invocation: Invocation,
     line: "TriggerLine",
     trigger: "Trigger | None",
-    waiting: "tuple[list[Gathering], str]",
+    waiting: "tuple[list[JoinedRunsView], str]",
     held: "list[HeldGroup]",
     rows: "list[DeliveryRow]",
 ) -> None:
-    from mainspring.insight.gatherings import gathering_text
-    from mainspring.insight.source_words import given_words
-    from mainspring.insight.trigger_lines import arrived_text, pace_text
+    from mainspring.insight.automations.source_description import describe_given
+    from mainspring.insight.triggers.joined_runs import describe_joined_runs
+    from mainspring.insight.triggers.trigger_list import pace_text, received_text
 
     output, now = invocation.output, invocation.clock.now()
-    name = output.paint(words.one_line(line.name), None, bold=True)
+    name = output.paint(formatting.escape_line(line.name), None, bold=True)
     output.line(f"{name}  {output.paint(line.state, STATE_COLOURS[line.state])}")
     if line.why is not None:
         # Of one that listens it is known since when it does, not since when something is in its way.
         since_at = None if line.state is TriggerState.LISTENING else line.since_at
-        since = "" if since_at is None else f" since {words.moment(since_at, now, invocation.zone)}"
-        output.line(f"  why       {words.one_line(line.why)}{since}")
+        since = "" if since_at is None else f" since {formatting.format_moment(since_at, now, invocation.zone)}"
+        output.line(f"  why       {formatting.escape_line(line.why)}{since}")
     output.line(f"  listens   {line.listens_to}")
-    output.line(f"  starts    {words.one_line(line.automation)}{given_words(trigger)}")
-    output.line(f"  pace      {words.one_line(pace_text(line))}")
+    output.line(f"  starts    {formatting.escape_line(line.automation)}{describe_given(trigger)}")
+    output.line(f"  pace      {formatting.escape_line(pace_text(line))}")
     output.line(f"  filter    {'a function of the automation, asked in a worker' if line.filtered else '-'}")
     if line.curl is not None:
         output.line(f"  send      {line.curl}")
-    output.line(f"  24h       {arrived_text(line)}")
+    output.line(f"  24h       {received_text(line)}")
     gatherings, per = waiting
     for one in gatherings:
-        text = gathering_text(one, per, now, invocation.zone)
-        output.line(f"  waits     {output.paint(words.one_line(text), 'red' if one.is_late else None)}")
+        text = describe_joined_runs(one, per, now, invocation.zone)
+        output.line(f"  waits     {output.paint(formatting.escape_line(text), 'red' if one.is_late else None)}")
     for group in held:
-        of = f" of {words.one_line(group.by_key, 60)!r}" if group.by_key else ""
-        due = words.moment(group.due_at, now, invocation.zone)
-        output.line(f"  holds     {words.many(group.number, 'delivery', 'deliveries')}{of}, due {due}")
+        of = f" of {formatting.escape_line(group.by_key, 60)!r}" if group.by_key else ""
+        due = formatting.format_moment(group.due_at, now, invocation.zone)
+        output.line(f"  holds     {formatting.format_count(group.number, 'delivery', 'deliveries')}{of}, due {due}")
     _print_rows(invocation, rows, now)
 
 
@@ -126,5 +126,7 @@ def _print_rows(invocation: Invocation, rows: "list[DeliveryRow]", now: int) -> 
     for row in rows:
         state = output.paint(f"{row.state.value:<9}", DELIVERY_COLOURS[row.state])
         parts = [row.verified and f"sender {row.verified}", row.run and f"run {runs[row.run]}", row.note]
-        more = "; ".join(words.one_line(part, _MAX_TEXT_LENGTH) for part in parts if part)
-        output.line(f"  {state} {short[row.id]}  {words.ago(row.received_at, now):<10}  {more}".rstrip())
+        more = "; ".join(formatting.escape_line(part, _MAX_TEXT_LENGTH) for part in parts if part)
+        output.line(
+            f"  {state} {short[row.id]}  {formatting.format_distance(row.received_at, now):<10}  {more}".rstrip()
+        )

@@ -12,10 +12,10 @@ from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.domain.derived_states import TriggerState
 from mainspring.domain.states import DeliveryState
-from mainspring.insight import words
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.insight.trigger_lines import TriggerLine
+    from mainspring.insight.triggers.trigger_list import TriggerLine
     from mainspring.store.base import Reader
     from mainspring.triggers.trigger_cache import TriggerCache
 
@@ -58,11 +58,11 @@ def find_trigger_name(names: Collection[str], name: str) -> str:
 def read_trigger_lines(invocation: Invocation, known: "TriggerCache | None" = None) -> "list[TriggerLine]":
     """Return all triggers that the store knows, by name; `known` is where they are read into."""
     from mainspring.app.processes.listen_addresses import read_settings_in_use
-    from mainspring.insight.trigger_lines import trigger_lines
+    from mainspring.insight.triggers.trigger_list import list_trigger_lines
 
     def read(reader: "Reader") -> "list[TriggerLine]":
         where = read_settings_in_use(invocation.settings, reader).hooks.seen_as
-        return trigger_lines(reader, invocation.clock.now(), where, known=known)
+        return list_trigger_lines(reader, invocation.clock.now(), where, known=known)
 
     return invocation.read(read)
 
@@ -76,7 +76,7 @@ def list_command(
     """24H counts deliveries of the last 24 hours by what became of them; --since looks at the last delivery. For each webhook a line is
     shown that sends it event.json.
     """
-    from mainspring.insight.trigger_lines import arrived_text, pace_text
+    from mainspring.insight.triggers.trigger_list import pace_text, received_text
 
     rows = short_lists.filter_rows(
         invocation,
@@ -91,20 +91,20 @@ def list_command(
     )
     output, now = invocation.output, invocation.clock.now()
     columns = [
-        TableColumn("TRIGGER", lambda line: words.one_line(line.name), cut=True),
+        TableColumn("TRIGGER", lambda line: formatting.escape_line(line.name), cut=True),
         TableColumn("STATE", lambda line: line.state, lambda line: STATE_COLOURS[line.state]),
         TableColumn("LISTENS TO", lambda line: line.listens_to, cut=True),
-        TableColumn("PACE", lambda line: words.one_line(pace_text(line)), cut=True, spare=True, most=40),
-        TableColumn("24H", arrived_text, cut=True),
-        TableColumn("LAST", lambda line: words.ago(line.last_at, now)),
+        TableColumn("PACE", lambda line: formatting.escape_line(pace_text(line)), cut=True, spare=True, most=40),
+        TableColumn("24H", received_text, cut=True),
+        TableColumn("LAST", lambda line: formatting.format_distance(line.last_at, now)),
     ]
     output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')
     for line in rows:
         if line.state is TriggerState.LISTENING and line.why is not None:
-            output.hint(f"{line.name} listens, but: {words.one_line(line.why)}")
+            output.hint(f"{line.name} listens, but: {formatting.escape_line(line.why)}")
         elif line.why is not None:
-            since_text = "" if line.since_at is None else f" since {words.ago(line.since_at, now)}"
-            output.hint(f"{line.name} is {line.state}{since_text}: {words.one_line(line.why)}")
+            since_text = "" if line.since_at is None else f" since {formatting.format_distance(line.since_at, now)}"
+            output.hint(f"{line.name} is {line.state}{since_text}: {formatting.escape_line(line.why)}")
     for line in rows:
         if line.curl is not None:
             output.hint(f"{line.name}:\n  {line.curl}")
@@ -141,7 +141,7 @@ def replay(invocation: Invocation, /, *, event: str | None, rate: str | None, dr
 
 
 def _replay_one(invocation: Invocation, event: str) -> None:
-    from mainspring.service.trigger import replay as act
+    from mainspring.service.triggers.delivery_replay import replay_delivery as act
     from mainspring.store.reads.triggers import delivery
 
     found = delivery(invocation.reader, event)
@@ -153,7 +153,7 @@ def _replay_one(invocation: Invocation, event: str) -> None:
 
 def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, *, dry_run: bool) -> None:
     from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb
-    from mainspring.service.replaying import DeliveryFilter, choose
+    from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
 
     if said["trigger"] is not None:
         said["trigger"] = find_trigger_name(read_trigger_names(invocation.reader), said["trigger"])
@@ -165,4 +165,6 @@ def _replay_all(invocation: Invocation, said: dict[str, Any], rate: str | None, 
         verified=said["verified"],
         limit=said["limit"] or MAX_BULK_PARTS + 1,
     )
-    begin_operation(invocation, BulkVerb.REPLAY, lambda: choose(invocation.reader, wanted), said, rate, dry_run=dry_run)
+    begin_operation(
+        invocation, BulkVerb.REPLAY, lambda: select_deliveries(invocation.reader, wanted), said, rate, dry_run=dry_run
+    )

@@ -97,7 +97,7 @@ class IncidentKind(StrEnum):
     PAUSED = "paused"
     """It was paused without an end, and seems forgotten."""
     NOTIFIER_BROKEN = "notifier_broken"
-    """A channel does not take what it is to tell; judged by operations/channels.py."""
+    """A channel does not take what it is to tell; judged by alerting/channel_findings.py."""
     RECURRING = "recurring"
     """The same error came back three times."""
     HELPED_BY_HAND = "helped_by_hand"

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from mainspring.web.api.shape import Page
+from mainspring.web.api.response_types import Page
 
 T = TypeVar("T")
 
@@ -18,33 +18,33 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 """A place in an order, as `next` gave it; the number of a session."""
 
 
-class Slice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of a list: at most `limit` of it, behind `cursor`, which is the `next` of the part before."""
 
     limit: Limit = 50
     cursor: Word | None = None
 
 
-class Numbered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CommitOrderQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of a list in commit order, newest first: at most `limit` of it, behind `cursor`."""
 
     limit: Limit = 50
     cursor: Number | None = None
 
 
-class Because(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OperationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An act that takes nothing but why it is done."""
 
     reason: Text | None = None
 
 
-class Done(msgspec.Struct, frozen=True):
+class OperationResponse(msgspec.Struct, frozen=True):
     """The act is done; asked again with this command id as Idempotency-Key it is not done again."""
 
     command: str
 
 
-def slice_of(rows: Iterable[T], key: Callable[[T], str], query: Slice) -> Page[T]:
+def slice_rows(rows: Iterable[T], key: Callable[[T], str], query: ListQuery) -> Page[T]:
     """Return the part of a list that is short by nature: read whole, in the order of its keys, cut here."""
     ordered = sorted((row for row in rows if query.cursor is None or key(row) > query.cursor), key=key)
     found = ordered[: query.limit]

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mainspring.alerting.inputs.cached_monitor_inputs import CachedMonitorInputs
 from mainspring.config import Settings
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Visitor
@@ -16,10 +17,9 @@ from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.ids import is_regular_id
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.operations.shared_sight import SharedSight
-from mainspring.service.actor import Act, Actor, act_of
-from mainspring.service.opening import ViewOpening
-from mainspring.service.refusal import error_of
+from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.refusal import error_for_refusal
+from mainspring.service.view_unsealing import ViewUnsealer
 from mainspring.store.base import Reader
 from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
@@ -28,31 +28,31 @@ from mainspring.store.reads.runs import missing, run_view
 from mainspring.store.reads.short_ids import IdKind, ids_ending, whole_id
 from mainspring.store.reads.status import automation_names
 from mainspring.store.views import AutomationView, RunView
-from mainspring.web.gate import Key
-from mainspring.web.kept_verdict import KeptVerdict
+from mainspring.web.api.cached_project_status import CachedProjectStatus
+from mainspring.web.auth.authenticator import CredentialKey
 
 Q = TypeVar("Q")
 B = TypeVar("B")
 K = TypeVar("K")
 
 
-class Gate(Protocol):
+class RequestAuthenticator(Protocol):
     """Turns a request into a visitor, or into what it is answered."""
 
     async def visitor(self, request: Request) -> Visitor | Response:
         """Return who asks; a response where nobody is let in so."""
         ...
 
-    def key(self, request: Request) -> Key | None:
+    def key(self, request: Request) -> CredentialKey | None:
         """Return by what a request comes in."""
         ...
 
-    def still(self, keys: Collection[Key]) -> Mapping[Key, Visitor]:
+    def still(self, keys: Collection[CredentialKey]) -> Mapping[CredentialKey, Visitor]:
         """Return who comes in by these keys now. Blocking; raises StoreError."""
         ...
 
 
-class Site(msgspec.Struct, frozen=True):
+class HandlerContext(msgspec.Struct, frozen=True):
     """What all handlers work with. `cost` = what a new password costs to compute with.
 
     `hook_answers` = what this process answered to webhooks since its start, by trigger and answer.
@@ -64,9 +64,9 @@ class Site(msgspec.Struct, frozen=True):
     clock: Clock
     cost: ScryptCost = ScryptCost()
     hook_answers: Mapping[tuple[str, str], int] = {}
-    sight: SharedSight = msgspec.field(default_factory=SharedSight)
+    sight: CachedMonitorInputs = msgspec.field(default_factory=CachedMonitorInputs)
     """What monitors judge by, remembered for all requests."""
-    kept: KeptVerdict = msgspec.field(default_factory=KeptVerdict)
+    kept: CachedProjectStatus = msgspec.field(default_factory=CachedProjectStatus)
 
     @property
     def reader(self) -> Reader:
@@ -79,15 +79,15 @@ class Site(msgspec.Struct, frozen=True):
         return StoredActs(self.reader)
 
     @property
-    def opening(self) -> ViewOpening:
+    def opening(self) -> ViewUnsealer:
         """Opens what is told as far as the codec is at hand; the rest stays sealed and says so."""
-        return ViewOpening(self.sealing, lenient=True)
+        return ViewUnsealer(self.sealing, lenient=True)
 
 
-class Call(msgspec.Struct, Generic[Q, B], frozen=True):
+class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
     """A request. `names` = those in its path; `command` = its Idempotency-Key; `seen` = the automations that it read, by name."""
 
-    site: Site
+    site: HandlerContext
     visitor: Visitor
     names: dict[str, str]
     query: Q
@@ -95,7 +95,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
     command: str | None = None
     seen: dict[str, AutomationView] = {}
 
-    def act(self) -> Act:
+    def act(self) -> OperationContext:
         """Return who acts, why and under which command id.
 
         Raises:
@@ -103,11 +103,11 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         """
         actor = Actor(self.visitor.door, self.visitor.name)
         reason: str | None = getattr(self.body, "reason", None)
-        return act_of(actor, self.site.clock, reason=reason, command=self.command)
+        return operation_context(actor, self.site.clock, reason=reason, command=self.command)
 
-    def asking(self, query: K, **names: str) -> "Call[K, None]":
+    def asking(self, query: K, **names: str) -> "ApiCall[K, None]":
         """Return a look of the same visitor with another query; `names` = those of its path where they are others."""
-        return Call(self.site, self.visitor, {**self.names, **names}, query, None, seen=self.seen)
+        return ApiCall(self.site, self.visitor, {**self.names, **names}, query, None, seen=self.seen)
 
     def run(self, id: str | None = None) -> RunView:
         """Return the run that the path names, or that of an id, as it is stored.
@@ -146,7 +146,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         """
         if run.codec not in (PLAIN_SEALING.id, self.site.sealing.id):
             said = f"the values of run {run.id} are sealed by codec {run.codec!r}"
-            raise error_of(Refused("sealed_otherwise", said), run.id)
+            raise error_for_refusal(Refused("sealed_otherwise", said), run.id)
         return self.site.sealing
 
     @staticmethod
@@ -155,7 +155,7 @@ class Call(msgspec.Struct, Generic[Q, B], frozen=True):
         raise NotFoundError(f"there is no {noun} {name}")
 
 
-def ms(at: datetime | None) -> int | None:
+def to_ms(at: datetime | None) -> int | None:
     """Return an instant as the store has it (ms UTC); nothing here is older than 1970.
 
     Raises:
@@ -169,4 +169,4 @@ def ms(at: datetime | None) -> int | None:
     return max(0, found)
 
 
-AnyCall = Call[Any, Any]
+AnyApiCall = ApiCall[Any, Any]

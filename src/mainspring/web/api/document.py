@@ -5,11 +5,11 @@ from typing import Any, Final, get_origin
 
 import msgspec
 
-from mainspring.web.api.asked import LONGEST_KEY
 from mainspring.web.api.problem import CODES, CONTENT_TYPE, Problem
+from mainspring.web.api.request_parsing import LONGEST_KEY
+from mainspring.web.api.response_types import ResponseTypes
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.api.schema_names import rename_schemas
-from mainspring.web.api.shape import Shapes
 
 _PARTS: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {"$ref": _PARTS.format(name="Problem")}
@@ -31,9 +31,9 @@ _COMMAND: Final = {"type": "string", "pattern": f"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{
 _STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments are signs of life'
 
 
-def document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[str, Any]:
+def build_document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[str, Any]:
     """Return the document of these routes; `url` = where the web process is for whoever asks."""
-    shapes = Shapes()
+    shapes = ResponseTypes()
     kinds: list[Any] = [Problem]
     for route in routes:
         kinds += [shapes.of(route.gives), *([route.takes] if route.takes is not None else [])]
@@ -46,12 +46,12 @@ def document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[s
     for route in routes:
         gives = next(found)
         takes = next(found) if route.takes is not None else None
-        paths.setdefault(f"{BASE}{route.path}", {})[route.method.lower()] = _operation(route, gives, takes)
+        paths.setdefault(f"{BASE}{route.path}", {})[route.method.lower()] = _build_operation(route, gives, takes)
     paths[f"{BASE}/changes"] = {
-        "get": _alone("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)
+        "get": _plain_operation("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)
     }
     paths[f"{BASE}/openapi.json"] = {
-        "get": _alone("document.document", "Read this document.", "application/json", "this document")
+        "get": _plain_operation("document.document", "Read this document.", "application/json", "this document")
     }
     return {
         "openapi": "3.1.0",
@@ -70,14 +70,14 @@ def document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[s
     }
 
 
-def _operation(route: ApiRoute, gives: dict[str, Any], takes: dict[str, Any] | None) -> dict[str, Any]:
+def _build_operation(route: ApiRoute, gives: dict[str, Any], takes: dict[str, Any] | None) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.id,
         "summary": route.line,
         "tags": [route.path.split("/")[1]],
         "x-least-role": route.role.value,
-        "parameters": list(_parameters(route)),
-        "responses": _responses(gives),
+        "parameters": list(_list_parameters(route)),
+        "responses": _build_responses(gives),
     }
     if route.takes is not None and takes is not None:
         is_needed = any(one.required for one in msgspec.structs.fields(route.takes))
@@ -85,7 +85,7 @@ def _operation(route: ApiRoute, gives: dict[str, Any], takes: dict[str, Any] | N
     return operation
 
 
-def _parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
+def _list_parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
     for name in route.names:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     if route.takes is not None:
@@ -94,38 +94,38 @@ def _parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     for field in fields:
         schema: dict[str, Any] = rename_schemas(msgspec.json.schema(field.type))
-        schema = _inlined(schema, schema.pop("$defs", {}))
+        schema = _inline_references(schema, schema.pop("$defs", {}))
         if get_origin(field.type) is not tuple and "anyOf" in schema:  # left out is how a query says null
             choices = [one for one in schema["anyOf"] if one != {"type": "null"}]
             schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
         yield {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema, "explode": True}
 
 
-def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
+def _inline_references(schema: Any, parts: dict[str, Any]) -> Any:
     """Return a schema without references: those of a query are enumerations."""
     if isinstance(schema, dict):
         if "$ref" in schema:
-            return _inlined(parts[schema["$ref"].rpartition("/")[2]], parts)
-        return {key: _inlined(value, parts) for key, value in schema.items()}
-    return [_inlined(one, parts) for one in schema] if isinstance(schema, list) else schema
+            return _inline_references(parts[schema["$ref"].rpartition("/")[2]], parts)
+        return {key: _inline_references(value, parts) for key, value in schema.items()}
+    return [_inline_references(one, parts) for one in schema] if isinstance(schema, list) else schema
 
 
-def _responses(gives: dict[str, Any]) -> dict[str, Any]:
+def _build_responses(gives: dict[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": gives}}
-    return {"200": {"description": "as asked", "content": content}, **_refusals(_REFUSALS)}
+    return {"200": {"description": "as asked", "content": content}, **_error_responses(_REFUSALS)}
 
 
-def _refusals(statuses: Iterable[int]) -> dict[str, Any]:
+def _error_responses(statuses: Iterable[int]) -> dict[str, Any]:
     content = {CONTENT_TYPE: {"schema": _PROBLEM}}
     return {str(status): {"description": _REFUSALS[status], "content": content} for status in statuses}
 
 
-def _alone(id: str, line: str, kind: str, said: str) -> dict[str, Any]:
+def _plain_operation(id: str, line: str, kind: str, said: str) -> dict[str, Any]:
     return {
         "operationId": id,
         "summary": line,
         "responses": {
             "200": {"description": said, "content": {kind: {"schema": {}}}},
-            **_refusals((400, 401, 429, 500, 503)),
+            **_error_responses((400, 401, 429, 500, 503)),
         },
     }

@@ -10,8 +10,8 @@ from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import CodecUnavailableError, MainspringError, SealedError
 
 CONTENT_TYPE: Final = "application/problem+json"
-ERRORS: Final = "docs/reference/errors.md"
-OWN: Final = "docs/reference/api.md"
+ERRORS_PAGE: Final = "docs/reference/errors.md"
+API_PAGE: Final = "docs/reference/api.md"
 _AGAIN_S = 5
 _STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
     (errors.NotFoundError, 404),
@@ -64,10 +64,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_ms: int | None = None
 
 
-def problem(status: int, code: str, detail: str, **more: str | int | None) -> Problem:
+def build_problem(status: int, code: str, detail: str, **more: str | int | None) -> Problem:
     """Return a problem of a code in CODES."""
     return Problem(
-        type=f"{OWN}#{code}",
+        type=f"{API_PAGE}#{code}",
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
@@ -76,7 +76,7 @@ def problem(status: int, code: str, detail: str, **more: str | int | None) -> Pr
     )
 
 
-def problem_of(error: MainspringError) -> Problem:
+def problem_from_error(error: MainspringError) -> Problem:
     """Return what an error of ours is told as."""
     status = next((found for kind, found in _STATUS if isinstance(error, kind)), 500)
     place = getattr(error, "path", None) or getattr(error, "at", None)
@@ -84,7 +84,7 @@ def problem_of(error: MainspringError) -> Problem:
     if isinstance(error, errors.BusyError):
         wait = to_milliseconds(error.retry_after)
     return Problem(
-        type=f"{ERRORS}#{error.code}",
+        type=f"{ERRORS_PAGE}#{error.code}",
         title=HTTPStatus(status).phrase,
         status=status,
         code=error.code,

@@ -6,10 +6,10 @@ from typing import Any, Literal
 import msgspec
 
 from mainspring.domain.access.permissions import Role
-from mainspring.web.api.call import Call
+from mainspring.web.api.call import ApiCall
 
 BASE = "/api/v1"
-Pending = Callable[[Call[Any, Any]], str | None]
+FindPendingRun = Callable[[ApiCall[Any, Any]], str | None]
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,13 +24,13 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     method: Literal["GET", "POST"]
     path: str
     role: Role
-    handler: Callable[[Call[Any, Any]], Any]
+    handler: Callable[[ApiCall[Any, Any]], Any]
     gives: Any
     takes: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     whole: bool = False
     within_s: float = 10.0
-    pending: Pending | None = None
+    pending: FindPendingRun | None = None
     """Returns the run for whose end a request waits before it is answered; it blocks, as the handler does."""
 
     @property
@@ -44,15 +44,26 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
 
-def reads(
-    id: str, path: str, handler: Callable[[Call[Any, Any]], Any], gives: Any, *, role: Role = Role.VIEWER, **more: Any
+def get_route(
+    id: str,
+    path: str,
+    handler: Callable[[ApiCall[Any, Any]], Any],
+    gives: Any,
+    *,
+    role: Role = Role.VIEWER,
+    **more: Any,
 ) -> ApiRoute:
     """Return a route that looks."""
     return ApiRoute(id=id, method="GET", path=path, role=role, handler=handler, gives=gives, **more)
 
 
-def acts(
-    id: str, path: str, handler: Callable[[Call[Any, Any]], Any], takes: type[msgspec.Struct], gives: Any, **more: Any
+def post_route(
+    id: str,
+    path: str,
+    handler: Callable[[ApiCall[Any, Any]], Any],
+    takes: type[msgspec.Struct],
+    gives: Any,
+    **more: Any,
 ) -> ApiRoute:
     """Return a route that acts."""
     return ApiRoute(

@@ -11,126 +11,145 @@ from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.processes.worker_loss import LossDetection
-from mainspring.insight.dead_letters import DeadLetters
-from mainspring.insight.due_times import PastDue
-from mainspring.insight.gatherings import Gathering
-from mainspring.insight.handover import Handover, Left, Paused, PersonsAct, Told
-from mainspring.insight.health import Organ
-from mainspring.insight.origins import HeldUp
-from mainspring.insight.remedies import Can
-from mainspring.insight.search import Hit, HitKind
-from mainspring.insight.soon import Due, Moving, Silent, Strip
-from mainspring.service.hold import Decision
+from mainspring.insight.automations.due_times import PastDueTime
+from mainspring.insight.runs.dead_letters import DeadLetterGroup
+from mainspring.insight.runs.run_relations import BlockedAutomation
+from mainspring.insight.runs.suggested_commands import SuggestedCommand
+from mainspring.insight.status.component_health import ComponentHealth
+from mainspring.insight.status.handover import (
+    HandoverRemainder,
+    IncidentChange,
+    PausedAutomation,
+    PersonOperation,
+    ShiftHandover,
+)
+from mainspring.insight.status.search import SearchHit, SearchHitKind
+from mainspring.insight.status.upcoming import RunHistory, RunProgress, SilentAutomation, UpcomingDueTime
+from mainspring.insight.triggers.joined_runs import JoinedRunsView
+from mainspring.service.restore_hold import RestoreDecision
 from mainspring.store.trigger_views import HeldGroup
 from mainspring.store.views import Capped, GivenRun
-from mainspring.web.api.automations import AutomationShown, Backfill, Backfilled, Pause, RunStarted
-from mainspring.web.api.bodies import Because, Done
-from mainspring.web.api.bulk import Answered, CancelWhich, RetryWhich, Which
-from mainspring.web.api.bulk_acts import AskedReplay, Begun
-from mainspring.web.api.channels import ChannelShown, ChannelTried
-from mainspring.web.api.events import Event, EventPublished, EventShown
-from mainspring.web.api.incidents import Acknowledge, IncidentShown, RunbookShown, Snooze
-from mainspring.web.api.monitors import MonitorShown
-from mainspring.web.api.now import Now
-from mainspring.web.api.outbox import Messages
-from mainspring.web.api.people import (
-    NewPassword,
-    NewPerson,
-    NewToken,
-    PersonShown,
-    Rights,
-    SessionsEnded,
-    SessionShown,
-    TokenMade,
-    TokenShown,
+from mainspring.web.api.bodies import OperationRequest, OperationResponse
+from mainspring.web.api.endpoints.automation_health import DueTimesDetail, HourlyFigures
+from mainspring.web.api.endpoints.automations import (
+    AutomationDetail,
+    BackfillRequest,
+    BackfillResponse,
+    PauseRequest,
+    StartRunResponse,
 )
-from mainspring.web.api.run_acts import Answer, Cancel, GivenResult, MarkDone, Retry, Signal
-from mainspring.web.api.runs import Differences
-from mainspring.web.api.schedule import AgendaShown
-from mainspring.web.api.settings import SettingShown
-from mainspring.web.api.standings import AutomationFigures, DueShown
-from mainspring.web.api.triggers import Replayed, TriggerShown
-from mainspring.web.api.undecided import Decided
-from mainspring.web.api.workers import Freed
+from mainspring.web.api.endpoints.bulk import BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest
+from mainspring.web.api.endpoints.bulk_operations import BulkOperationResponse, BulkReplayRequest
+from mainspring.web.api.endpoints.channels import ChannelDetail, ChannelTestResult
+from mainspring.web.api.endpoints.events import EventDetail, PublishEventRequest, PublishEventResponse
+from mainspring.web.api.endpoints.incidents import AcknowledgeRequest, IncidentDetail, RunbookDetail, SnoozeRequest
+from mainspring.web.api.endpoints.monitors import MonitorDetail
+from mainspring.web.api.endpoints.outbox import OutboxRequest
+from mainspring.web.api.endpoints.overview import ProjectOverview
+from mainspring.web.api.endpoints.people import (
+    AddPersonRequest,
+    EndSessionsResponse,
+    MakeTokenRequest,
+    MakeTokenResponse,
+    PersonDetail,
+    RightsRequest,
+    SetPasswordRequest,
+    TokenDetail,
+    WebSessionDetail,
+)
+from mainspring.web.api.endpoints.restore import DecideRequest
+from mainspring.web.api.endpoints.run_operations import (
+    AnswerRequest,
+    CancelRequest,
+    GiveResultRequest,
+    MarkDoneRequest,
+    RetryRequest,
+    SignalRequest,
+)
+from mainspring.web.api.endpoints.runs import RunComparison
+from mainspring.web.api.endpoints.schedule import AgendaPage
+from mainspring.web.api.endpoints.settings import SettingDetail
+from mainspring.web.api.endpoints.triggers import ReplayResponse, TriggerStatus
+from mainspring.web.api.endpoints.workers import QuarantineResponse
 
 SCHEMA_NAMES: Final[dict[type, str]] = {
     NotificationEvent: "About",
-    Acknowledge: "Acknowledge",
-    AgendaShown: "AgendaShown",
-    Answer: "Answer",
-    Answered: "Answered",
-    AskedReplay: "AskedReplay",
-    AutomationFigures: "AutomationFigures",
-    AutomationShown: "AutomationShown",
-    Backfill: "Backfill",
-    Backfilled: "Backfilled",
-    Because: "Because",
-    Begun: "Begun",
-    Can: "Can",
-    Cancel: "Cancel",
-    CancelWhich: "CancelWhich",
+    AcknowledgeRequest: "Acknowledge",
+    AgendaPage: "AgendaShown",
+    AnswerRequest: "Answer",
+    BulkResponse: "Answered",
+    BulkReplayRequest: "AskedReplay",
+    HourlyFigures: "AutomationFigures",
+    AutomationDetail: "AutomationShown",
+    BackfillRequest: "Backfill",
+    BackfillResponse: "Backfilled",
+    OperationRequest: "Because",
+    BulkOperationResponse: "Begun",
+    SuggestedCommand: "Can",
+    CancelRequest: "Cancel",
+    BulkCancelRequest: "CancelWhich",
     Capped: "Capped",
-    ChannelShown: "ChannelShown",
-    ChannelTried: "ChannelTried",
-    DeadLetters: "DeadLetters",
-    Decided: "Decided",
-    Decision: "Decision",
-    Differences: "Differences",
-    Done: "Done",
-    Due: "Due",
-    DueShown: "DueShown",
-    Event: "Event",
-    EventPublished: "EventPublished",
-    EventShown: "EventShown",
+    ChannelDetail: "ChannelShown",
+    ChannelTestResult: "ChannelTried",
+    DeadLetterGroup: "DeadLetters",
+    DecideRequest: "Decided",
+    RestoreDecision: "Decision",
+    RunComparison: "Differences",
+    OperationResponse: "Done",
+    UpcomingDueTime: "Due",
+    DueTimesDetail: "DueShown",
+    PublishEventRequest: "Event",
+    PublishEventResponse: "EventPublished",
+    EventDetail: "EventShown",
     NotificationField: "Field",
     ProcessFindingKind: "FindingKind",
-    Freed: "Freed",
-    Gathering: "Gathering",
-    GivenResult: "GivenResult",
+    QuarantineResponse: "Freed",
+    JoinedRunsView: "Gathering",
+    GiveResultRequest: "GivenResult",
     GivenRun: "GivenRun",
-    Handover: "Handover",
+    ShiftHandover: "Handover",
     HeldGroup: "HeldGroup",
-    HeldUp: "HeldUp",
-    Hit: "Hit",
-    HitKind: "HitKind",
-    IncidentShown: "IncidentShown",
+    BlockedAutomation: "HeldUp",
+    SearchHit: "Hit",
+    SearchHitKind: "HitKind",
+    IncidentDetail: "IncidentShown",
     Evaluation: "Judged",
     FailureKind: "Kind",
-    Left: "Left",
-    MarkDone: "MarkDone",
-    Messages: "Messages",
-    MonitorShown: "MonitorShown",
-    Moving: "Moving",
-    NewPassword: "NewPassword",
-    NewPerson: "NewPerson",
-    NewToken: "NewToken",
+    HandoverRemainder: "Left",
+    MarkDoneRequest: "MarkDone",
+    OutboxRequest: "Messages",
+    MonitorDetail: "MonitorShown",
+    RunProgress: "Moving",
+    SetPasswordRequest: "NewPassword",
+    AddPersonRequest: "NewPerson",
+    MakeTokenRequest: "NewToken",
     LossDetection: "Noticed",
-    Now: "Now",
-    Organ: "Organ",
-    PastDue: "PastDue",
-    Pause: "Pause",
-    Paused: "Paused",
-    PersonShown: "PersonShown",
-    PersonsAct: "PersonsAct",
-    Replayed: "Replayed",
-    Retry: "Retry",
-    RetryWhich: "RetryWhich",
-    Rights: "Rights",
-    RunStarted: "RunStarted",
-    RunbookShown: "RunbookShown",
-    SessionShown: "SessionShown",
-    SessionsEnded: "SessionsEnded",
-    SettingShown: "SettingShown",
-    Signal: "Signal",
-    Silent: "Silent",
-    Snooze: "Snooze",
+    ProjectOverview: "Now",
+    ComponentHealth: "Organ",
+    PastDueTime: "PastDue",
+    PauseRequest: "Pause",
+    PausedAutomation: "Paused",
+    PersonDetail: "PersonShown",
+    PersonOperation: "PersonsAct",
+    ReplayResponse: "Replayed",
+    RetryRequest: "Retry",
+    BulkRetryRequest: "RetryWhich",
+    RightsRequest: "Rights",
+    StartRunResponse: "RunStarted",
+    RunbookDetail: "RunbookShown",
+    WebSessionDetail: "SessionShown",
+    EndSessionsResponse: "SessionsEnded",
+    SettingDetail: "SettingShown",
+    SignalRequest: "Signal",
+    SilentAutomation: "Silent",
+    SnoozeRequest: "Snooze",
     SignInMethod: "Source",
-    Strip: "Strip",
-    TokenMade: "TokenMade",
-    TokenShown: "TokenShown",
-    Told: "Told",
-    TriggerShown: "TriggerShown",
-    Which: "Which",
+    RunHistory: "Strip",
+    MakeTokenResponse: "TokenMade",
+    TokenDetail: "TokenShown",
+    IncidentChange: "Told",
+    TriggerStatus: "TriggerShown",
+    BulkRequest: "Which",
 }
 
 

@@ -2,46 +2,46 @@
 
 from typing import Final, NamedTuple
 
-from mainspring.web.api import (
+from mainspring.web.api.endpoints import (
     audit_log,
+    automation_health,
     automations,
     bulk,
-    bulk_acts,
+    bulk_operations,
     channels,
     events,
-    failed,
+    failed_runs,
     handover,
     incidents,
     locks,
     logs,
     monitors,
-    now,
     outbox,
+    overview,
     people,
     queues,
-    run_acts,
+    restore,
+    run_operations,
     runs,
     schedule,
     search,
     settings,
-    standings,
     status,
     triggers,
-    undecided,
     workers,
 )
 from mainspring.web.api.route import BASE, ApiRoute
-from mainspring.web.paths import Paths
+from mainspring.web.server.path_table import PathTable
 
 ROUTES: Final[tuple[ApiRoute, ...]] = (
     *runs.ROUTES,
-    *run_acts.ROUTES,
+    *run_operations.ROUTES,
     *bulk.ROUTES,
-    *bulk_acts.ROUTES,
-    *failed.ROUTES,
+    *bulk_operations.ROUTES,
+    *failed_runs.ROUTES,
     *logs.ROUTES,
     *automations.ROUTES,
-    *standings.ROUTES,
+    *automation_health.ROUTES,
     *schedule.ROUTES,
     *incidents.ROUTES,
     *triggers.ROUTES,
@@ -51,7 +51,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *workers.ROUTES,
     *locks.ROUTES,
     *status.ROUTES,
-    *now.ROUTES,
+    *overview.ROUTES,
     *handover.ROUTES,
     *monitors.ROUTES,
     *audit_log.ROUTES,
@@ -59,24 +59,24 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *channels.ROUTES,
     *settings.ROUTES,
     *people.ROUTES,
-    *undecided.ROUTES,
+    *restore.ROUTES,
 )
 
 
-class Match(NamedTuple):
+class RouteMatch(NamedTuple):
     """The routes at a path by their methods, and the names in it. None at all = nothing is there."""
 
     routes: dict[str, ApiRoute]
     names: dict[str, str]
 
 
-def find(raw_path: bytes) -> Match:
+def find_route(raw_path: bytes) -> RouteMatch:
     """Return what is at a path as it came over the wire."""
     found = _PATHS.find(raw_path)
     if found is None:
-        return Match({}, {})
+        return RouteMatch({}, {})
     path, names = found
-    return Match({route.method: route for route in ROUTES if route.path == path}, names)
+    return RouteMatch({route.method: route for route in ROUTES if route.path == path}, names)
 
 
-_PATHS: Final = Paths({route.path for route in ROUTES}, BASE)
+_PATHS: Final = PathTable({route.path for route in ROUTES}, BASE)

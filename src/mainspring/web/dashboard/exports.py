@@ -13,9 +13,9 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from mainspring.domain.values.plain_json import to_plain_json
-from mainspring.insight.hidden_values import hidden
-from mainspring.web.api.call import Call
-from mainspring.web.api.shape import Page
+from mainspring.insight.text.hidden_values import hide_in_value
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.response_types import Page
 
 R = TypeVar("R", bound=msgspec.Struct)
 _AT_ONCE, _PAGES = 500, 100
@@ -40,7 +40,7 @@ def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: b
     It blocks; what cannot be read is raised here, or ends the file before its end.
     """
     headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
-    parts = exported(rows, kind)
+    parts = encode_rows(rows, kind)
     first = next(parts)
     if is_head:  # its length would be known by its rows alone
         return StreamingResponse(iter(()), 200, headers, KINDS[kind])
@@ -50,11 +50,11 @@ def download(rows: Iterable[msgspec.Struct], kind: str, name: str, *, is_head: b
     return StreamingResponse(chain((first, second), parts), 200, headers, KINDS[kind])
 
 
-def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
+def encode_rows(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
     """Give rows as bytes of this kind, at most MOST of them; at least one part."""
-    told = (to_plain_json(_shown(row)) for row in islice(rows, MOST))
+    told = (to_plain_json(_hide_secrets(row)) for row in islice(rows, MOST))
     part = bytearray()
-    for piece in (_json if kind == "json" else _csv)(told):
+    for piece in (_encode_json if kind == "json" else _encode_csv)(told):
         part += piece
         if len(part) >= _PART:
             yield bytes(part)
@@ -62,13 +62,19 @@ def exported(rows: Iterable[msgspec.Struct], kind: str) -> Iterator[bytes]:
     yield bytes(part)
 
 
-def _shown(row: msgspec.Struct) -> msgspec.Struct:
+def _hide_secrets(row: msgspec.Struct) -> msgspec.Struct:
     """Return a row with its stored values as a page may show them: a file goes further than the page."""
     stored = {name: value for name in row.__struct_fields__ if isinstance(value := getattr(row, name), bytes)}
-    return msgspec.structs.replace(row, **{name: hidden(value) for name, value in stored.items()}) if stored else row
+    return (
+        msgspec.structs.replace(row, **{name: hide_in_value(value) for name, value in stored.items()})
+        if stored
+        else row
+    )
 
 
-def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]], *, most: int = _PAGES) -> Iterator[R]:
+def list_all_pages(
+    call: ApiCall[Any, None], listed: Callable[[ApiCall[Any, None]], Page[R]], *, most: int = _PAGES
+) -> Iterator[R]:
     """Give all items of a list of the API, page by page; of one in which few are seen, those of its `most` newest pages."""
     query = msgspec.structs.replace(call.query, limit=_AT_ONCE)
     for _ in range(most):
@@ -76,15 +82,15 @@ def pages_of(call: Call[Any, None], listed: Callable[[Call[Any, None]], Page[R]]
         yield from found.items
         if found.next is None:
             return
-        cursor = msgspec.convert(found.next, _type_of(query), strict=False)
+        cursor = msgspec.convert(found.next, _query_type(query), strict=False)
         query = msgspec.structs.replace(query, cursor=cursor)
 
 
-def _type_of(query: Any) -> Any:
+def _query_type(query: Any) -> Any:
     return next(one.type for one in msgspec.structs.fields(query) if one.name == "cursor")
 
 
-def _json(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+def _encode_json(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     before = b"["
     for row in rows:
         yield before + msgspec.json.encode(row)
@@ -92,20 +98,20 @@ def _json(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     yield b"[]" if before == b"[" else b"]"
 
 
-def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def _encode_csv(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     first = next(rows, {})
-    yield _line(list(first))
+    yield _encode_line(list(first))
     for row in chain([first] if first else [], rows):
-        yield _line([_cell(row[name]) for name in first])
+        yield _encode_line([_encode_cell(row[name]) for name in first])
 
 
-def _line(cells: list[str]) -> bytes:
+def _encode_line(cells: list[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _cell(value: Any) -> str:
+def _encode_cell(value: Any) -> str:
     """Return a value as a cell; what a spreadsheet would take for a formula begins with an apostrophe (ASVS 1.2.10)."""
     if value is None:
         return ""

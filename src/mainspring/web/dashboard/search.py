@@ -4,43 +4,43 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
-from mainspring.insight.search import MOST, Hit, HitKind
-from mainspring.web.api import search
-from mainspring.web.api.call import Call
-from mainspring.web.api.search import SearchQuery
-from mainspring.web.dashboard.page import Form, PageRoute, View, looked
-from mainspring.web.paths import part
+from mainspring.insight.status.search import MOST, SearchHit, SearchHitKind
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import search
+from mainspring.web.api.endpoints.search import SearchQuery
+from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
+from mainspring.web.server.path_table import path_segment
 
 _PATHS: Final = {
-    HitKind.AUTOMATION: "/a/{}",
-    HitKind.RUN: "/r/{}",
-    HitKind.INCIDENT: "/incidents/{}",
-    HitKind.ERROR: "/failed?error={}",
-    HitKind.EVENT: "/events/{}",
-    HitKind.DELIVERY: "/deliveries/{}",
-    HitKind.BULK: "/bulk/{}",
+    SearchHitKind.AUTOMATION: "/a/{}",
+    SearchHitKind.RUN: "/r/{}",
+    SearchHitKind.INCIDENT: "/incidents/{}",
+    SearchHitKind.ERROR: "/failed?error={}",
+    SearchHitKind.EVENT: "/events/{}",
+    SearchHitKind.DELIVERY: "/deliveries/{}",
+    SearchHitKind.BULK: "/bulk/{}",
 }
-_WORDS: Final = {HitKind.BULK: "bulk act"}
+_WORDS: Final = {SearchHitKind.BULK: "bulk act"}
 
 
-def show(call: Call[SearchQuery, Form | None]) -> View:
+def show(call: ApiCall[SearchQuery, Form | None]) -> PageView:
     """List what was found, kind by kind."""
-    hits = search.found(looked(call)).items
+    hits = search.search_all(api_call(call)).items
     if len(hits) == 1 and hits[0].exact:
-        return View("Search", {}, onward=path_of(hits[0]))
-    kinds = [(_WORDS.get(kind, kind.value), [hit for hit in hits if hit.kind is kind]) for kind in HitKind]
-    values = {"q": call.query.q, "kinds": [one for one in kinds if one[1]], "path_of": path_of, "most": MOST}
-    return View("Search", values)
+        return PageView("Search", {}, onward=hit_path(hits[0]))
+    kinds = [(_WORDS.get(kind, kind.value), [hit for hit in hits if hit.kind is kind]) for kind in SearchHitKind]
+    values = {"q": call.query.q, "kinds": [one for one in kinds if one[1]], "path_of": hit_path, "most": MOST}
+    return PageView("Search", values)
 
 
-def rows(call: Call[SearchQuery, None]) -> Iterator[Hit]:
+def rows(call: ApiCall[SearchQuery, None]) -> Iterator[SearchHit]:
     """Give all that was found."""
-    yield from search.found(call).items
+    yield from search.search_all(call).items
 
 
-def path_of(hit: Hit) -> str:
+def hit_path(hit: SearchHit) -> str:
     """Return the page of what was found."""
-    write = quote if hit.kind is HitKind.ERROR else part
+    write = quote if hit.kind is SearchHitKind.ERROR else path_segment
     return _PATHS[hit.kind].format(write(hit.id))
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from mainspring.operations.metrics.otlp import encoded
-from mainspring.operations.metrics.series import COUNTERS, HISTOGRAMS, Figures, RunFigures, Space, all_series
+from mainspring.alerting.metrics.otlp import encode_metrics
+from mainspring.alerting.metrics.series import COUNTERS, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace, list_series
 
 NOW = 1_000_000
 COUNTS = Counter(
@@ -16,7 +16,7 @@ COUNTS = Counter(
 
 
 def told(figures, redact=str):
-    data = encoded(all_series(figures), figures.now, {"service.name": "x"}, redact)
+    data = encode_metrics(list_series(figures), figures.now, {"service.name": "x"}, redact)
     (group,) = ExportMetricsServiceRequest.FromString(data).resource_metrics
     assert group.resource.attributes[0].value.string_value == "x"
     return {one.name: one for one in group.scope_metrics[0].metrics}
@@ -28,7 +28,7 @@ def labels_of(point):
 
 def test_counters_and_gauges_are_told_as_such():
     """What is absent in a scrape is absent here."""
-    found = told(Figures(NOW, RunFigures(COUNTS, ["a"]), space=Space(5, 7)))
+    found = told(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
     runs = found["mainspring_runs_total"]
     assert runs.sum.is_monotonic
     assert runs.sum.aggregation_temporality == 2
@@ -41,7 +41,9 @@ def test_counters_and_gauges_are_told_as_such():
 
 def test_histogram_counts_what_lies_between_two_bounds():
     """What is above all of them too."""
-    (point,) = told(Figures(NOW, RunFigures(COUNTS, ["a"])))["mainspring_run_duration_seconds"].histogram.data_points
+    (point,) = told(MetricFigures(NOW, RunFigures(COUNTS, ["a"])))[
+        "mainspring_run_duration_seconds"
+    ].histogram.data_points
     assert labels_of(point) == {"automation": "a"}
     assert (point.count, point.sum) == (3, 0.09)
     assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
@@ -52,7 +54,8 @@ def test_histogram_counts_what_lies_between_two_bounds():
 def test_secrets_are_hidden_in_labels():
     """Whatever somebody named an automation."""
     found = told(
-        Figures(NOW, RunFigures(Counter({("hush", "started"): 1}), ["hush"])), lambda text: text.replace("hush", "***")
+        MetricFigures(NOW, RunFigures(Counter({("hush", "started"): 1}), ["hush"])),
+        lambda text: text.replace("hush", "***"),
     )
     (point,) = found["mainspring_runs_started_total"].sum.data_points
     assert labels_of(point) == {"automation": "***"}
@@ -65,9 +68,9 @@ def test_secrets_are_hidden_in_labels():
 )
 def test_sums_are_those_of_a_scrape(counts):
     """For each metric, label by label."""
-    figures = Figures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
+    figures = MetricFigures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
     found = told(figures)
-    for name, samples in all_series(figures).items():
+    for name, samples in list_series(figures).items():
         if name in COUNTERS and samples:
             assert [one.as_double for one in found[name].sum.data_points] == [one.value for one in samples]
         if name in HISTOGRAMS and samples:

@@ -5,14 +5,14 @@ from collections import Counter
 
 import pytest
 
+from mainspring.alerting.metrics.pusher import MetricsPusher
+from mainspring.alerting.metrics.series import MetricFigures, RunFigures
+from mainspring.alerting.otlp.collector import METRICS, Collector
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.operations.metrics.pusher import Pusher
-from mainspring.operations.metrics.series import Figures, RunFigures
-from mainspring.operations.otlp.collector import METRICS, Collector
 from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
-FIGURES = Figures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
+FIGURES = MetricFigures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
 
 
 class NoSecrets:
@@ -33,7 +33,7 @@ def pusher(collector):
 
     def made(read=lambda: FIGURES):
         ways.append(Collector(collector.endpoint, None, ErrorText(NoSecrets()), path=METRICS))
-        return Pusher(read, ways[-1], {"service.name": "x"}, str, every_s=60.0)
+        return MetricsPusher(read, ways[-1], {"service.name": "x"}, str, every_s=60.0)
 
     yield made
     for way in ways:

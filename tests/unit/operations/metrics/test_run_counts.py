@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.operations.metrics.run_counts import OTHER, RunCounts
+from mainspring.alerting.metrics.run_counts import OTHER, RunCounts
 from mainspring.store.commands.automations import Prune, ScheduleRow
-from mainspring.web.hook_counts import HookCounts
-from mainspring.web.routes import Routes
+from mainspring.web.routes import ProbeRoutes
+from mainspring.web.webhooks.request_counts import WebhookCounts
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish, outcome
 from tests.unit.web.test_web import Looked, ask
@@ -133,9 +133,9 @@ async def test_figures_of_a_real_store_are_answered(store, clock, tmp_path):
     store.announce("a", "b", schedules=(ScheduleRow("b", "b", b"{}", clock.now() + 1_000),))
     end(store, well=False)
     clock.forward(121_000)
-    door = SimpleNamespace(trouble=None, table=[], counts=HookCounts())
+    door = SimpleNamespace(trouble=None, table=[], counts=WebhookCounts())
     process = SimpleNamespace(store=SimpleNamespace(reader=store.reader, clock=clock))
-    routes = Routes(process, Looked(), None, is_open=True, door=door, file=tmp_path / "s.db")  # type: ignore[arg-type]
+    routes = ProbeRoutes(process, Looked(), None, is_open=True, door=door, file=tmp_path / "s.db")  # type: ignore[arg-type]
     status, headers, body = await ask(routes, "/metrics")
     assert status == 200
     assert headers["content-type"].startswith("text/plain; version=0.0.4")

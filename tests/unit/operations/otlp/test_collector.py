@@ -2,8 +2,8 @@
 
 import pytest
 
+from mainspring.alerting.otlp.collector import Collector, CollectorUnavailableError, read_headers
 from mainspring.domain.errors import ConfigError
-from mainspring.operations.otlp.collector import Collector, CollectorAwayError, read_headers
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.otlp_collector import OtlpCollector
@@ -59,5 +59,5 @@ def test_collector_that_is_gone_is_away(collector, way):
     collector.hangs_up = True
     way.send(b"")
     collector.close()
-    with pytest.raises(CollectorAwayError, match="refused"):
+    with pytest.raises(CollectorUnavailableError, match="refused"):
         way.send(b"")

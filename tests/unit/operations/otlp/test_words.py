@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
+from mainspring.alerting.otlp.attributes import check_installed
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
-from mainspring.operations.otlp.words import check_installed
 
 
 def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch):

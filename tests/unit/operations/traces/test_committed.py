@@ -2,12 +2,12 @@
 
 import pytest
 
+from mainspring.alerting.traces.span_maker import SpanMaker
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.runs.trace_span import link_to_run, run_span_id, step_span_id, trace_id_of, work_span_id
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.body.child_runs import choose_child_id
-from mainspring.operations.traces.committed import SpanMaker
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import CLAIM_LOST, DONE
 from mainspring.store.commands.runs import Claim, Claimed, ClaimedRun, Complete, Finish, Halt, Release, Suspend

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from mainspring.alerting.otlp.collector import Collector
+from mainspring.alerting.traces import exporter as module
+from mainspring.alerting.traces.exporter import TraceExporter
+from mainspring.alerting.traces.span_queue import SpanQueue
 from mainspring.domain.runs.trace_span import TraceSpan, run_span_id, trace_id_of
-from mainspring.operations.otlp.collector import Collector
-from mainspring.operations.traces import exporter as module
-from mainspring.operations.traces.exporter import Exporter
-from mainspring.operations.traces.span_queue import SpanQueue
 from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
@@ -41,7 +41,7 @@ def export(monkeypatch):
     def make(endpoint, *, most=1_000, told_every_s=0.0):
         queue = SpanQueue(most)
         made.append(
-            Exporter(
+            TraceExporter(
                 queue, Collector(endpoint, None, ErrorText(NoSecrets())), {"service.name": "x"}, str,
                 every_s=0.01, told_every_s=told_every_s,
             )

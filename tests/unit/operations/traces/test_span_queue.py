@@ -1,7 +1,7 @@
 """What waits for the collector is bounded, and what is over it is counted."""
 
+from mainspring.alerting.traces.span_queue import PART, SpanQueue
 from mainspring.domain.runs.trace_span import TraceSpan, run_span_id, trace_id_of
-from mainspring.operations.traces.span_queue import PART, SpanQueue
 
 
 def spans(number):

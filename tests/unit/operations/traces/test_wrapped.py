@@ -2,13 +2,13 @@
 
 import pytest
 
+from mainspring.alerting.traces.exec_spans import make_exec_spans
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.runs.trace_span import run_span_id, step_span_id, trace_id_of
 from mainspring.engine.commands.exec_run import ExecRun, ExecRunSpec
 from mainspring.engine.commands.exec_run_record import build_start
-from mainspring.operations.traces.wrapped import wrapped_spans
 
 WRAPPING = ExecRunSpec(
     definition=Definition(kind=DefinitionKind.EXEC, name="backup", command=["sh"], fingerprint="f"),
@@ -21,7 +21,7 @@ WRAPPING = ExecRunSpec(
 def spans():
     clock = SystemClock()
     begin = build_start(WRAPPING, "r_1", clock.now(), "exec:canary@host")
-    return wrapped_spans(begin, ExecRun(WRAPPING, run="r_1", key="k", clock=clock).run())
+    return make_exec_spans(begin, ExecRun(WRAPPING, run="r_1", key="k", clock=clock).run())
 
 
 def test_run_is_a_trace_with_its_attempts(spans):

@@ -129,7 +129,7 @@ async def test_viewers_do_not_read_the_audit_log(world):
 @pytest.mark.asyncio
 async def test_known_secrets_are_hidden_from_viewers(world, monkeypatch):
     """In every answer, in whatever form, also in names; an operator reads what is stored."""
-    monkeypatch.setattr("mainspring.web.api.door.KNOWN_SECRETS", known := KnownSecrets())
+    monkeypatch.setattr("mainspring.web.api.api_asgi.KNOWN_SECRETS", known := KnownSecrets())
     known.add(["correct-horse/battery"])
     run = world.begin(
         data=b'{"amount":1,"to":"correct-horse/battery","x":{"correct-horse/battery":"a correct-horse%2Fbattery"}}'

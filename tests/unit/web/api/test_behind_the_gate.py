@@ -12,9 +12,9 @@ from mainspring.config import Settings
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.service import people
-from mainspring.web.api.call import Site
-from mainspring.web.api.door import Api
+from mainspring.service.access import people
+from mainspring.web.api.api_asgi import ApiApp
+from mainspring.web.api.call import HandlerContext
 from tests.api_world import BACKUP, PAY, announce
 from tests.unit.web.ways_site import OWN, hidden
 from tests.unit.web.ways_site import Site as WaysSite
@@ -27,8 +27,8 @@ class Behind:
         self.ways = WaysSite(path)
         self.ways.store.open_session("worker")
         announce(self.ways.store, PAY, BACKUP)
-        site = Site(self.ways.store, PLAIN_SEALING, Settings(), self.ways.clock)
-        self.api = Api(self.ways.ways.gate, site)
+        site = HandlerContext(self.ways.store, PLAIN_SEALING, Settings(), self.ways.clock)
+        self.api = ApiApp(self.ways.ways.gate, site)
         self.app = self.ways.ways.around(Starlette(routes=[*self.ways.ways.routes(), self.api.mounted()]))
 
     def client(self, token):

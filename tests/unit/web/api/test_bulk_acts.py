@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.service.bulk_act import do_piece
+from mainspring.service.bulk_operation import run_next_piece
 from tests.api_world import BACKUP, own
 from tests.unit.web.api.test_failed import fall
 from tests.unit.web.dashboard.shop import Shop
@@ -16,7 +16,7 @@ async def test_act_is_counted_then_asked_for_once(world):
     assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["pay"], "left_out": 0}
     begun = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
     assert (begun["bulk"], begun["count"]) == (own("k1"), 3)
-    assert do_piece(world.store)
+    assert run_next_piece(world.store)
     again = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
     assert (again["bulk"], again["count"]) == (own("k1"), 3)
     shown = await world.get(f"/bulk/{own('k1')}")
@@ -93,7 +93,7 @@ async def test_all_runs_of_a_filter_are_cancelled(world):
     assert (await world.post("/bulk", **wanted, until="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
     assert (await world.post("/bulk", verb="cancel", ended_since="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
     await world.post("/bulk", key="stop", **wanted)
-    assert do_piece(world.store)
+    assert run_next_piece(world.store)
     shown = await world.get(f"/bulk/{own('stop')}")
     assert (shown["verb"], shown["done"], shown["which"]["queue"]) == ("cancel", 2, "default")
     states = {one["id"]: one["state"] for one in (await world.get("/runs", name="pay"))["items"]}
@@ -117,7 +117,7 @@ async def test_all_deliveries_of_a_filter_arrive_once_more(world):
         begun = await world.post("/deliveries/replay", key="again", **wanted, rate="100/s", reason="mended")
         assert (begun["bulk"], begun["count"]) == (own("again"), 3)
     assert [one["repeat"] for one in (await world.get(f"/bulk/{own('again')}/parts"))["items"]] == [None] * 3
-    assert do_piece(world.store)
+    assert run_next_piece(world.store)
     shown = await world.get(f"/bulk/{own('again')}")
     assert (shown["state"], shown["done"], shown["which"]) == ("done", 3, wanted)
     found = (await world.get("/deliveries", trigger="shop/webhook", state="received"))["items"]

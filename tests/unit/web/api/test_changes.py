@@ -10,14 +10,14 @@ from starlette.requests import Request
 from mainspring.domain.access.permissions import API, Role, Visitor
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.service import automation
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.reads.marks import marks_of
 from mainspring.store.reads.part_marks import marks_of_part
-from mainspring.web.api import changes as changes_module
-from mainspring.web.api.asked import WrongError
-from mainspring.web.api.changes import OF_AUTOMATIONS, Changes
+from mainspring.web.api import change_streams as changes_module
+from mainspring.web.api.change_streams import OF_AUTOMATIONS, ChangeStreams
+from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.api.table import ROUTES
 from tests.api_world import BACKUP, PAY, VISITORS
 from tests.counted_reads import counted
@@ -42,7 +42,7 @@ class Steps:
 class Listener:
     """One who listens: what it was sent, message by message."""
 
-    def __init__(self, changes: Changes, world, who: str) -> None:
+    def __init__(self, changes: ChangeStreams, world, who: str) -> None:
         self.gone = asyncio.Event()
         self.ended = False
         self.full = asyncio.Event()
@@ -87,7 +87,7 @@ class Listener:
 async def test_stream_tells_which_nouns_changed(world):
     """All at first, then those that did; who sees some automations only hears of no others."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann, payer = Listener(changes, world, "ann"), Listener(changes, world, "payer")
     assert "retry" in await ann.next()
     await payer.next()
@@ -113,7 +113,7 @@ async def test_stream_tells_which_nouns_changed(world):
 async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(world):
     """Also where a page was drawn in the same second: it would be told of nothing more, and go on showing that."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     assert "retry" in await ann.next()
     await ann.nouns()
@@ -133,7 +133,7 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
 async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
     """Not even that something did, nor by a sign of life that comes later for it; what is its own is heard of."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     payer, ann = Listener(changes, world, "payer"), Listener(changes, world, "ann")
     for one in (payer, ann):
         assert "retry" in await one.next()
@@ -165,7 +165,7 @@ def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
     reader, now, sees = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
     assert marks_of_part(reader, now, sees).keys() == OF_AUTOMATIONS
     assert marks_of_part(reader, now, lambda name: False) == {}
-    runs, name, act = [], definition.name, act_of(Actor.web("ana"), world.clock)
+    runs, name, act = [], definition.name, operation_context(Actor.web("ana"), world.clock)
     lines = (LogChunk(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
     for noun, change in {
         "runs": lambda: runs.append(world.begin(definition, data)),
@@ -183,7 +183,7 @@ def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
 async def test_stream_that_has_no_news_gives_signs_of_life(world):
     """A comment now and then, so that whoever is between knows that it lives; and nothing else."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
@@ -199,7 +199,7 @@ async def test_stream_that_has_no_news_gives_signs_of_life(world):
 async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
     """However long it does not read: what waits for it does not grow."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
@@ -222,7 +222,7 @@ async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
 async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
     """Whose token was revoked hears of nothing more."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
@@ -240,7 +240,7 @@ def few(monkeypatch):
     """Six streams at a time, three of one visitor, and four that one look tells."""
     monkeypatch.setattr(changes_module, "MOST", 6)
     monkeypatch.setattr(changes_module, "MOST_OF_ONE", 3)
-    monkeypatch.setattr(changes_module, "_TOLD_AT_ONCE", 4)
+    monkeypatch.setattr(changes_module, "_LISTENERS_AT_ONCE", 4)
 
 
 def bots(world, count: int) -> list[str]:
@@ -252,9 +252,9 @@ def bots(world, count: int) -> list[str]:
 @pytest.mark.asyncio
 async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world, few):
     """One too many is refused, whatever is left for others; when the process ends all of them do."""
-    changes = Changes(world.gate, world.site, Steps().pause)
+    changes = ChangeStreams(world.gate, world.site, Steps().pause)
     listeners = [Listener(changes, world, "ann") for _ in range(3)]
-    with pytest.raises(WrongError) as told:
+    with pytest.raises(ApiError) as told:
         Listener(changes, world, "ann")
     assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
     listeners.append(Listener(changes, world, "olga"))
@@ -262,20 +262,20 @@ async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world
     for one in listeners:
         await one.over()
     assert changes.open == 0
-    with pytest.raises(WrongError):
+    with pytest.raises(ApiError):
         Listener(changes, world, "olga")
 
 
 @pytest.mark.asyncio
 async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
     """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
-    changes = Changes(world.gate, world.site, Steps().pause)
+    changes = ChangeStreams(world.gate, world.site, Steps().pause)
     greedy = [Listener(changes, world, "ann") for _ in range(3)]
     others = [Listener(changes, world, who) for who in bots(world, 3)]
     late = Listener(changes, world, "olga")
     await greedy[0].over()
     assert changes.open == 6
-    with pytest.raises(WrongError) as told:
+    with pytest.raises(ApiError) as told:
         Listener(changes, world, "ann")
     assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
     assert not any(one.ended for one in (*greedy[1:], *others, late))
@@ -288,7 +288,7 @@ async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
 async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
     """Of six four hear of a change at the first look, the other two at the next, though that finds something new."""
     steps = Steps()
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     crowd = [Listener(changes, world, who) for who in bots(world, 6)]
     for one in crowd:
         assert "retry" in await one.next()
@@ -311,7 +311,7 @@ async def test_who_comes_while_it_is_looked_stays(world):
     """It was let in by itself, and is not among those who were asked for."""
     steps, go, still = Steps(), threading.Event(), world.gate.still
     world.gate.still = lambda keys: (go.wait(10), still(keys))[1]
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     late = Listener(changes, world, "olga")
@@ -331,7 +331,7 @@ async def test_look_asks_the_store_once_however_many_listen(world, few):
     asked = []
     still = world.gate.still
     world.gate.still = lambda keys: (asked.append(len(keys)), still(keys))[1]
-    changes = Changes(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.gate, world.site, steps.pause)
     crowd = [Listener(changes, world, who) for who in bots(world, 4)]
     for one in crowd:
         await one.next()

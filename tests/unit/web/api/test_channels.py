@@ -6,7 +6,7 @@ import pytest
 from mainspring.config.notify_settings import NotifySettings
 from mainspring.domain.notifications.routing import read_route
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.web.api.door import Api
+from mainspring.web.api.api_asgi import ApiApp
 
 CHANNELS = {"ops": "slack://secret:bot/#ops", "me": "terminal"}
 
@@ -18,7 +18,7 @@ def world(world):
     notify = NotifySettings(channels=CHANNELS, route=(route,))
     settings = msgspec.structs.replace(world.site.settings, notify=notify)
     world.site = msgspec.structs.replace(world.site, settings=settings)
-    world.serve(Api(world.gate, world.site))
+    world.serve(ApiApp(world.gate, world.site))
     return world
 
 

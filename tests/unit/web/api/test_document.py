@@ -20,12 +20,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mainspring.web.api.document import document
+from mainspring.web.api.document import build_document
 from mainspring.web.api.problem import CODES
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
-from mainspring.web.connection import ConnectionLimits
-from mainspring.web.listening import listen, server
+from mainspring.web.server.connection import ConnectionLimits
+from mainspring.web.server.http_server import build_server, open_socket
 from tests.api_world import ApiWorld, sqlite_world
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -42,8 +42,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, s
     world = sqlite_world(tmp_path_factory.mktemp("site"))
     world.begin()
     world.find_wrong()
-    listener = listen("127.0.0.1:0", "web.bind")
-    serving = server(world.api, ConnectionLimits(100, 100))
+    listener = open_socket("127.0.0.1:0", "web.bind")
+    serving = build_server(world.api, ConnectionLimits(100, 100))
     thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[listener])))
     thread.start()
     yield world, f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -55,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, s
 
 def test_document_is_sound_and_has_every_route():
     """By the rules of OpenAPI 3.1: one operation for each row, with its role, its words, and what it refuses."""
-    told = document(ROUTES, "1")
+    told = build_document(ROUTES, "1")
     validate(told)
     found = {(path, method) for path, methods in told["paths"].items() for method in methods}
     alone = {(f"{BASE}/changes", "get"), (f"{BASE}/openapi.json", "get")}

@@ -2,10 +2,10 @@
 
 import pytest
 
+from mainspring.alerting.inputs.failure_groups import group_failures
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.states import RunState
-from mainspring.operations.failures import failures_of
 from mainspring.store.commands.incidents import Observe
 from mainspring.store.reads.incidents import untold_faults
 from tests.api_world import BACKUP
@@ -14,7 +14,7 @@ from tests.contract.store.process import fail, finish, halt
 
 def group(world):
     """Group what failed, as a watcher does."""
-    found = failures_of(untold_faults(world.store.reader), lambda text: text)
+    found = group_failures(untold_faults(world.store.reader), lambda text: text)
     world.store.apply(Observe(looked_at=world.clock.now(), groups=found.groups))
 
 

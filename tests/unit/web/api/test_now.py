@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.domain.values.plain_json import format_iso
-from mainspring.web.api import incidents
+from mainspring.web.api.endpoints import incidents
 from tests.api_world import BACKUP
 
 pytestmark = pytest.mark.asyncio

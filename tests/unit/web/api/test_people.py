@@ -5,10 +5,10 @@ import pytest
 
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Role, SignInMethod
-from mainspring.service.key_text import hash_of
+from mainspring.service.access.access_keys import hash_key
 from mainspring.store.commands.people import OpenWebSession
 from mainspring.store.reads import people as reads
-from mainspring.web.api.door import Api
+from mainspring.web.api.api_asgi import ApiApp
 
 PASSWORD = "correct horse battery"
 
@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 def world(world):
     """Passwords are cheap here."""
     world.site = msgspec.structs.replace(world.site, cost=ScryptCost(log_n=4))
-    world.serve(Api(world.gate, world.site))
+    world.serve(ApiApp(world.gate, world.site))
     return world
 
 
@@ -53,12 +53,12 @@ async def test_person_is_added_changed_and_removed(world):
 async def test_token_is_told_once(world):
     """In the answer that makes it; neither the list nor the same key again tells it."""
     made = await world.post("/tokens", key="t-1", name="deploy", role="operator", until="2100-01-01T00:00:00Z")
-    assert reads.token_of(world.store.reader, hash_of(made["token"])).name == "deploy"
+    assert reads.token_of(world.store.reader, hash_key(made["token"])).name == "deploy"
     listed = await world.ask("GET", "/tokens")
     (one,) = listed.json()["items"]
     assert (one["name"], one["role"], one["until_at"]) == ("deploy", "operator", "2100-01-01T00:00:00.000Z")
     assert made["token"] not in listed.text
-    assert hash_of(made["token"]) not in listed.text
+    assert hash_key(made["token"]) not in listed.text
     again = await world.ask(
         "POST",
         "/tokens",

@@ -10,12 +10,12 @@ import pytest
 from mainspring.app import client as client_module
 from mainspring.app.client import Client
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.service import run as acts
-from mainspring.service.actor import Actor, act_of
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs import run as acts
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.sqlite.store import SqliteStore
-from mainspring.web.api import run_waits
-from mainspring.web.places import PLACE, Places
+from mainspring.web.api import run_waiters
+from mainspring.web.server.request_slots import SLOT_KEY, RequestSlots
 from tests.api_world import sqlite_world
 from tests.contract.store.process import finish, halt
 
@@ -38,7 +38,7 @@ def client_of(world, token="ann"):
 
 
 def end(world, run):
-    acts.mark_done(world.store, run, act=act_of(Actor.cli("a", "b"), world.clock), result={"paid": True})
+    acts.mark_done(world.store, run, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
 
 
 async def until(is_so):
@@ -71,7 +71,7 @@ async def test_result_comes_when_another_process_ends_the_run(world, tmp_path):
     await until(lambda: waits(world))
     with contextlib.closing(SqliteStore(tmp_path / "state.db", clock=world.clock)) as other:
         other.open()
-        acts.mark_done(other, handle.id, act=act_of(Actor.cli("a", "b"), world.clock), result={"paid": True})
+        acts.mark_done(other, handle.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
     assert await result == {"paid": True}
 
 
@@ -111,12 +111,12 @@ async def test_wait_is_bounded(world, monkeypatch):
     """In its length, and in how many of one visitor and of all may wait: one more is answered at once."""
     handle = await client_of(world).start("pay", amount=1)
     assert (await world.ask("GET", f"/runs/{handle.id}", params={"wait": 31})).status_code == 400
-    monkeypatch.setattr(run_waits, "MOST_OF_ONE", 1)
+    monkeypatch.setattr(run_waiters, "MOST_OF_ONE", 1)
     first = asyncio.ensure_future(world.get(f"/runs/{handle.id}", wait=30))
     await until(lambda: waits(world))
     assert (await world.get(f"/runs/{handle.id}", wait=30))["state"] == "queued"
     assert world.api.run_waits.has_room(world.gate.visitors["olga"])
-    monkeypatch.setattr(run_waits, "MOST", 1)
+    monkeypatch.setattr(run_waiters, "MOST", 1)
     assert not world.api.run_waits.has_room(world.gate.visitors["olga"])
     first.cancel()
 
@@ -133,10 +133,10 @@ async def test_process_that_ends_lets_no_one_wait(world):
 
 async def test_request_that_waits_holds_no_request_place(world):
     """A hundred that wait keep no one out."""
-    places = Places(1, 1)
+    places = RequestSlots(1, 1)
 
     async def behind_the_entrance(scope, receive, send):
-        scope[PLACE] = places.take("10.0.0.1")
+        scope[SLOT_KEY] = places.take("10.0.0.1")
         await world.api(scope, receive, send)
 
     handle = await client_of(world).start("pay", amount=1)
@@ -150,7 +150,7 @@ async def test_request_that_waits_holds_no_request_place(world):
 
 async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
     """The pauses grow, as they did."""
-    monkeypatch.setattr(run_waits, "MOST", 0)
+    monkeypatch.setattr(run_waiters, "MOST", 0)
     pauses = []
 
     async def sleep(seconds):
@@ -195,12 +195,12 @@ async def test_client_that_goes_leaves_its_room(world):
 
 async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
     """It is answered like every other: a wait for which there is no room is no way around the limit of requests."""
-    monkeypatch.setattr(run_waits, "MOST", 0)
-    places = Places(1, 1)
+    monkeypatch.setattr(run_waiters, "MOST", 0)
+    places = RequestSlots(1, 1)
     place = places.take("10.0.0.1")
 
     async def behind_the_entrance(scope, receive, send):
-        scope[PLACE] = place
+        scope[SLOT_KEY] = place
         await world.api(scope, receive, send)
 
     handle = await client_of(world).start("pay", amount=1)

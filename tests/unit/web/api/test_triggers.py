@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from mainspring.web.api.door import Api
-from mainspring.web.hook_counts import AGAIN
+from mainspring.web.api.api_asgi import ApiApp
+from mainspring.web.webhooks.request_counts import REPEATED
 from tests.api_world import VISITORS
 from tests.unit.web.dashboard.shop import Shop
 
@@ -19,9 +19,9 @@ def shop(world):
 async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
     """Counted by what became of it; repeats as this process answered them."""
     site = msgspec.structs.replace(
-        world.site, hook_answers={("shop/webhook", AGAIN): 3, ("shop/webhook", "accepted"): 9}
+        world.site, hook_answers={("shop/webhook", REPEATED): 3, ("shop/webhook", "accepted"): 9}
     )
-    world.serve(Api(world.gate, site))
+    world.serve(ApiApp(world.gate, site))
     shop.arrive()
     shop.turn_away()
     shop.publish()

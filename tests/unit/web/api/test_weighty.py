@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.web.api import weighty
-from mainspring.web.api.bodies import Numbered
-from mainspring.web.api.weighty import MOST, within
+from mainspring.web.api import page_size
+from mainspring.web.api.bodies import CommitOrderQuery
+from mainspring.web.api.page_size import MOST_BYTES, limit_page_bytes
 from tests.unit.web.dashboard.shop import Shop
 
-WEIGHTS = st.lists(st.sampled_from([0, 1, MOST // 8, MOST // 2, MOST, 3 * MOST]), max_size=160)
+WEIGHTS = st.lists(st.sampled_from([0, 1, MOST_BYTES // 8, MOST_BYTES // 2, MOST_BYTES, 3 * MOST_BYTES]), max_size=160)
 
 
 def pages(weights, limit):
@@ -22,9 +22,9 @@ def pages(weights, limit):
         before = len(weights) if cursor is None else cursor
         return list(range(before))[::-1][:number]
 
-    query, found = Numbered(limit=limit), []
+    query, found = CommitOrderQuery(limit=limit), []
     while True:
-        page, onward = within(query, read, lambda row: row, lambda row: weights[row])
+        page, onward = limit_page_bytes(query, read, lambda row: row, lambda row: weights[row])
         found.append(page)
         if onward is None:
             return found, asked
@@ -38,9 +38,9 @@ def test_each_row_is_on_one_page_and_no_page_is_too_heavy(weights, limit):
     assert [row for page in found for row in page] == list(range(len(weights)))[::-1]
     for page in found:
         assert len(page) <= limit
-        assert sum(weights[row] for row in page[:-1]) < MOST
+        assert sum(weights[row] for row in page[:-1]) < MOST_BYTES
     for page in found[:-1]:
-        assert len(page) == limit or sum(weights[row] for row in page) >= MOST
+        assert len(page) == limit or sum(weights[row] for row in page) >= MOST_BYTES
     assert max(asked) <= 51
 
 
@@ -51,7 +51,7 @@ async def test_large_events_are_told_page_by_page(world, monkeypatch):
     ids = [shop.publish("big", {"x": "y" * 400}, key=str(n)) for n in range(5)][::-1]
     whole = await world.get("/events", limit=5)
     assert ([one["id"] for one in whole["items"]], whole["next"]) == (ids, None)
-    monkeypatch.setattr(weighty, "MOST", 500)
+    monkeypatch.setattr(page_size, "MOST_BYTES", 500)
     found, onward = [], {}
     while onward is not None:
         page = await world.get("/events", limit=5, **onward)

@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 from mainspring.config import Settings
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.starting import start
-from mainspring.web.api.call import Site
-from mainspring.web.api.door import Api
-from mainspring.web.dashboard.door import Dashboard
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
+from mainspring.web.api.api_asgi import ApiApp
+from mainspring.web.api.call import HandlerContext
+from mainspring.web.dashboard.pages_asgi import DashboardApp
 from tests.api_world import BACKUP, PAY, announce
 from tests.unit.web.ways_site import CHEAP, OWN, hidden
 from tests.unit.web.ways_site import Site as WaysSite
@@ -39,9 +39,9 @@ class PageWorld:
 
     def use(self, settings):
         """Serve with these settings from here on."""
-        self.site = Site(self.store, PLAIN_SEALING, settings, self.clock, CHEAP)
-        self.api = Api(self.ways.ways.gate, self.site)
-        pages = Dashboard(self.ways.ways.pages, self.site)
+        self.site = HandlerContext(self.store, PLAIN_SEALING, settings, self.clock, CHEAP)
+        self.api = ApiApp(self.ways.ways.gate, self.site)
+        pages = DashboardApp(self.ways.ways.pages, self.site)
         self.ways.routes._more = [*self._doors, self.api.mounted(), pages.mounted()]
         self.ways.app = self.ways.ways.around(self.ways.routes.app())
 
@@ -76,7 +76,7 @@ class PageWorld:
 
     def begin(self, definition=PAY, data=b'{"amount":1}'):
         """Start a run and return its id."""
-        act = act_of(Actor.cli("ann", "box"), self.clock)
+        act = operation_context(Actor.cli("ann", "box"), self.clock)
         return start(self.store, self.clock, definition, data, act=act, sealing=PLAIN_SEALING).run
 
     def close(self):

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from mainspring.web.dashboard.table import find
+from mainspring.web.dashboard.page_table import find_page
 from tests.command_lines import unknown_in
 
 UNLABELLED = {"hidden", "submit", "button"}
@@ -97,7 +97,7 @@ class Read(HTMLParser):
 def shape(address):
     """Return what addresses of one kind have in common: their page, the names in their query, which rows are wanted, and how."""
     path, query = urlsplit(address)[2:4]
-    found = find(path.encode())
+    found = find_page(path.encode())
     names = {
         f"as={value}" if name in ("as", "of") else name for name, value in parse_qsl(query, keep_blank_values=True)
     }

@@ -19,8 +19,8 @@ from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_trigger_row
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.event import publish
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.triggers.event import publish
 from mainspring.store.commands.outbox import Refusal, SettleQueue
 from mainspring.store.commands.runs import Claim, StartRun
 from mainspring.store.commands.triggers import RefuseArrival, TakeIn
@@ -65,7 +65,7 @@ class Shop:
         announce(self.store, *definitions, triggers=triggers)
 
     def act(self):
-        return act_of(Actor.cli("ann", "box"), self.clock)
+        return operation_context(Actor.cli("ann", "box"), self.clock)
 
     def id(self, prefix="d"):
         return make_id(prefix, self.clock.now(), SystemClock().random_bits(80))

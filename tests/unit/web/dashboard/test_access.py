@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from mainspring.web.crowd import Crowd
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.auth.rate_limit import RateLimiter
+from mainspring.web.dashboard.page_table import PAGES
 from tests.unit.web.dashboard.page_world import OWN, PEOPLE, PageWorld, hidden
 
 WHO = (*PEOPLE, "nobody")
@@ -18,7 +18,7 @@ def shared(tmp_path_factory):
     """One for all: nothing here changes it."""
     found = PageWorld(tmp_path_factory.mktemp("pages") / "s.db")
     gate = found.ways.ways.gate
-    gate._known = gate._strangers = Crowd(10_000, 10_000)  # each page and button is asked for at once
+    gate._known = gate._strangers = RateLimiter(10_000, 10_000)  # each page and button is asked for at once
     yield found
     found.close()
 

@@ -6,9 +6,9 @@ import pytest
 
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkState
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.bulk_act import begin, do_piece
-from mainspring.service.chosen import Chosen
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.bulk_operation import run_next_piece, start_bulk_operation
+from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.runs import Discard
 from mainspring.store.reads.bulk import bulk_act
 from tests.unit.web.dashboard.failing import fall, fall_of_backup
@@ -16,8 +16,10 @@ from tests.unit.web.dashboard.page_world import said
 
 
 def ask(world, runs, id="b1", verb=BulkVerb.RETRY, automations=("pay",), reason="<b>why</b>"):
-    act = act_of(Actor.web("ana"), world.clock, command=id, reason=reason)
-    return begin(world.store, verb, Chosen(tuple(runs), automations), {"name": automations[0]}, act=act, rate=None)
+    act = operation_context(Actor.web("ana"), world.clock, command=id, reason=reason)
+    return start_bulk_operation(
+        world.store, verb, RunSelection(tuple(runs), automations), {"name": automations[0]}, act=act, rate=None
+    )
 
 
 @pytest.mark.asyncio
@@ -37,7 +39,7 @@ async def test_progress_and_refusals_are_shown(world):
     fresh = await world.get("/bulk/b1")
     assert "0 of 2 runs done; 2 left." in fresh
     assert fresh.count("to come") == 2
-    do_piece(world.store)
+    run_next_piece(world.store)
     text = await world.get("/bulk/b1")
     assert "0 of 2 runs done, 2 refused." in text
     assert '<rect class="refused" x="0.0" width="100.0"' in text
@@ -56,7 +58,7 @@ async def test_buttons_fit_the_state_and_act_once(world):
     assert said(paused.text) == "Done: pause this bulk act."
     assert 'value="resume"' in paused.text
     assert 'value="pause"' not in paused.text
-    assert not do_piece(world.store)
+    assert not run_next_piece(world.store)
     again = await world.press("/bulk/b1", "pause", page="p2")
     assert (again.status_code, "is paused" in said(again.text)) == (409, True)
     assert await world.who_sees('value="resume"', "/bulk/b1") == [True, False]

@@ -16,7 +16,7 @@ from mainspring.store.reads.incidents import untold_faults
 from mainspring.store.reads.marks import marks_of
 from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.dashboard.page_table import PAGES
 from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import OWN, hidden
 

@@ -18,7 +18,7 @@ from mainspring.store.reads.marks import marks_of
 from mainspring.store.reads.runs import run_view
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.web.api.route import BASE
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.dashboard.page_table import PAGES
 from tests.contract.store.process import fail, finish, outcome
 from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import OWN, hidden

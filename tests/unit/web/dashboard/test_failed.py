@@ -8,10 +8,10 @@ import apsw
 import pytest
 
 from mainspring.domain.states import RunState
-from mainspring.service.bulk_act import do_piece
-from mainspring.service.run import retry
+from mainspring.service.bulk_operation import run_next_piece
+from mainspring.service.runs.run import retry
 from mainspring.store.reads.bulk import bulk_acts, bulk_parts
-from mainspring.web.api import failed
+from mainspring.web.api.endpoints import failed_runs
 from tests.contract.store.process import finish
 from tests.unit.web.dashboard.failing import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group
 from tests.unit.web.dashboard.page_world import said
@@ -76,7 +76,7 @@ async def test_act_is_counted_then_done_in_pieces(world):
     assert answer.request.url.path == f"/bulk/{act.id}"
     assert said(answer.text) == "Begun: retry. It goes on by itself."
     assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
-    assert do_piece(world.store)
+    assert run_next_piece(world.store)
     assert {one.subject for one in world.site.reads.audit_rows() if one.verb == "retry"} == {
         f"bulk:{act.id}",
         *(f"run:{run}" for run in runs),
@@ -156,7 +156,7 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
 @pytest.mark.asyncio
 async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch):
     """Where only so many are looked at and none of them stands, nobody is told that nothing failed: there is a way on, and the act."""
-    monkeypatch.setattr(failed, "_LOOKS", 1)
+    monkeypatch.setattr(failed_runs, "_LOOKS", 1)
     fall_of_backup(world)
     group(world)
     (run,) = fall(world, failure=HOSTILE)

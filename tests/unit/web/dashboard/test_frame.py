@@ -14,11 +14,11 @@ import pytest
 
 from mainspring.store.commands.automations import TakeLock
 from mainspring.store.reads.status import audit_rows
-from mainspring.web.api.bodies import Numbered
-from mainspring.web.api.call import Call
-from mainspring.web.api.shape import Page
-from mainspring.web.dashboard import done, door
-from mainspring.web.dashboard.exports import MOST, exported, pages_of
+from mainspring.web.api.bodies import CommitOrderQuery
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.response_types import Page
+from mainspring.web.dashboard import operation_result, pages_asgi
+from mainspring.web.dashboard.exports import MOST, encode_rows, list_all_pages
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.shop import Shop
 
@@ -64,16 +64,16 @@ def test_rows_leave_as_they_are_read(kind):
             read.append(n)
             yield Row(f"n{n}", b'"%s"' % (b"x" * size))
 
-    parts = exported(rows(50, 100_000), kind)
+    parts = encode_rows(rows(50, 100_000), kind)
     first = next(parts)
     assert (len(read), len(first) < 500_000) == (3, True)
     whole = b"".join([first, *parts])
     found = json.loads(whole) if kind == "json" else list(csv.DictReader(io.StringIO(whole.decode())))
     assert [one["name"] for one in found] == [f"n{n}" for n in range(50)]
     read.clear()
-    assert b"".join(exported(rows(MOST + 10, 1), kind)).count(b"n") >= MOST
+    assert b"".join(encode_rows(rows(MOST + 10, 1), kind)).count(b"n") >= MOST
     assert len(read) == MOST
-    assert b"".join(exported([], kind)) == (b"[]" if kind == "json" else b"\r\n")
+    assert b"".join(encode_rows([], kind)) == (b"[]" if kind == "json" else b"\r\n")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_rows_leave_as_they_are_read(kind):
 )
 def test_cell_that_would_be_computed_is_text(text):
     """Also inside of a value, of which a text is a cell as well; what begins otherwise stays as it is."""
-    whole = b"".join(exported([Row(text, msgspec.json.encode(text)), Row(f"a{text}", b"[1]")], "csv")).decode()
+    whole = b"".join(encode_rows([Row(text, msgspec.json.encode(text)), Row(f"a{text}", b"[1]")], "csv")).decode()
     _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
     assert (computed, plain) == ([f"'{text}", f"'{text}"], [f"a{text}", "[1]"])
 
@@ -89,7 +89,7 @@ def test_cell_that_would_be_computed_is_text(text):
 @pytest.mark.parametrize("blanks", [" ", "   ", "\u00a0", "\u3000", "\ufeff", " \u200b\u2003", "\u2028"])
 def test_cell_with_blanks_before_a_formula_is_text(blanks):
     """A spreadsheet leaves them out; blanks before other text stay as they are."""
-    whole = b"".join(exported([Row(f"{blanks}=1+1", b"[1]"), Row(f"{blanks}a=1", b"[1]")], "csv")).decode()
+    whole = b"".join(encode_rows([Row(f"{blanks}=1+1", b"[1]"), Row(f"{blanks}a=1", b"[1]")], "csv")).decode()
     _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
     assert (computed[0], plain[0]) == (f"'{blanks}=1+1", f"{blanks}a=1")
 
@@ -115,7 +115,7 @@ async def test_control_and_direction_characters_are_never_raw_on_a_page(world):
 def test_stored_values_leave_without_their_secrets(kind):
     """Of whichever table: what is named like a secret, and what looks like one; the row's own words stay."""
     rows = [Row("token", b'{"password":"pw-123456","id":7}'), Row("b", b"curl -u x --password pw-123456")]
-    whole = b"".join(exported(rows, kind)).decode()
+    whole = b"".join(encode_rows(rows, kind)).decode()
     assert "pw-123456" not in whole
     found = json.loads(whole) if kind == "json" else list(csv.DictReader(io.StringIO(whole)))
     assert [one["name"] for one in found] == ["token", "b"]
@@ -175,7 +175,7 @@ async def test_page_on_which_nothing_could_be_done_stands_still(world):
 async def test_what_no_database_takes_is_no_form(world, monkeypatch):
     """Neither a field with NUL nor a link with one asks the store for anything."""
     assert (await world.press("/a/pay", "pause", reason="a\x00b")).status_code == 413
-    monkeypatch.setattr(done, "act_of_command", lambda reader, command: pytest.fail(repr(command)))
+    monkeypatch.setattr(operation_result, "act_of_command", lambda reader, command: pytest.fail(repr(command)))
     for command in ("a\x00b", "\n", "x" * 301):
         assert said(await world.get("/a/pay", done=command)) == ""
 
@@ -214,7 +214,7 @@ async def test_path_below_a_door_leads_to_no_page(world):
 async def test_sentence_is_told_though_every_thread_waits(world, monkeypatch):
     """Whoever asks while slow reads have all the threads is answered all the same."""
     assert "<html" in await world.get("/nothing", status=404)
-    monkeypatch.setattr(door, "_TOLD_WITHIN_S", 0.01)
+    monkeypatch.setattr(pages_asgi, "_RESULT_WITHIN_S", 0.01)
     monkeypatch.setattr(world.ways.ways.pages, "run", lambda do: asyncio.Event().wait())
     assert await world.get("/nothing", status=404) == "nothing is at this path\n"
 
@@ -227,7 +227,7 @@ def test_export_of_which_nothing_is_seen_ends():
         parts.append(call.query.cursor)
         return Page([], str(len(parts)))
 
-    assert list(pages_of(Call(None, None, {}, Numbered(), None), listed)) == []
+    assert list(list_all_pages(ApiCall(None, None, {}, CommitOrderQuery(), None), listed)) == []
     assert 1 < len(parts) <= 100
 
 

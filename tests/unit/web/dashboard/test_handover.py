@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mainspring.domain.incidents.incident import IncidentKind
-from mainspring.insight.handover import MOST
+from mainspring.insight.status.handover import MOST
 from mainspring.service import incident
 from tests.unit.web.dashboard.run_world import asking
 from tests.unit.web.dashboard.wrong import HOSTILE, find_wrong

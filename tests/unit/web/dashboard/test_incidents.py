@@ -11,7 +11,7 @@ from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.reads.incidents import incident
 from mainspring.store.reads.runs import run_view
-from mainspring.web.api import incidents
+from mainspring.web.api.endpoints import incidents
 from tests.counted_reads import counted
 from tests.unit.web.dashboard.page_world import said
 from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_storm, find_wrong, state_of

@@ -7,12 +7,12 @@ import pytest
 
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.runs.bulk_operation import BulkVerb
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.bulk_act import begin
-from mainspring.service.chosen import Chosen
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.bulk_operation import start_bulk_operation
+from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.automations import PauseAutomation
-from mainspring.web.crowd import Crowd
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.auth.rate_limit import RateLimiter
+from mainspring.web.dashboard.page_table import PAGES
 from tests.unit.web.dashboard import failing, run_world, wrong
 from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.page_world import PageWorld
@@ -41,7 +41,7 @@ def filled(path, **options):
     """Return a world with all that pages can lead to."""
     world = PageWorld(path, **options)
     gate = world.ways.ways.gate
-    gate._known = gate._strangers = Crowd(100_000, 100_000)
+    gate._known = gate._strangers = RateLimiter(100_000, 100_000)
     define(world, "pay-daily", after="pay", cron="0 3 * * *", owner="ann", team="data", tags={"kind": "sync"})
     shop = Shop(world)
     with_channels(world)
@@ -58,8 +58,10 @@ def filled(path, **options):
     world.begin()
     for fill in (shop.arrive, shop.turn_away, shop.publish):
         fill()
-    act = act_of(Actor.web("ana"), world.clock, command="b1", reason="why")
-    begin(world.store, BulkVerb.RETRY, Chosen(tuple(runs[:1]), ("pay",)), {"name": "pay"}, act=act, rate=None)
+    act = operation_context(Actor.web("ana"), world.clock, command="b1", reason="why")
+    start_bulk_operation(
+        world.store, BulkVerb.RETRY, RunSelection(tuple(runs[:1]), ("pay",)), {"name": "pay"}, act=act, rate=None
+    )
     return world
 
 

@@ -123,7 +123,9 @@ async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alo
 
 async def test_one_look_reads_what_is_wrong_once(world, monkeypatch):
     """What is told and what is folded, each once: sentence, list, strips, bar and title stand on the same. A second look reads neither."""
-    monkeypatch.setattr("mainspring.web.kept_verdict._FRESH_MS", 60_000)  # a busy machine needs more than a second
+    monkeypatch.setattr(
+        "mainspring.web.api.cached_project_status._FRESH_MS", 60_000
+    )  # a busy machine needs more than a second
     find_storm(world, "pay", "backup")
     await world.get("/me")
     world.site.kept.forget()

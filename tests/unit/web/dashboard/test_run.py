@@ -10,14 +10,14 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.values.sealing import Sealing
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.run import mark_done
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run import mark_done
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.logs import SaveLines
 from mainspring.store.commands.runs import ParentLink, StartRun
 from mainspring.store.reads.runs import run_view
-from mainspring.web.dashboard import run_beside
+from mainspring.web.dashboard.runs import run_comparison
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
 from tests.turned_codec import Turned
@@ -126,7 +126,7 @@ async def test_run_that_a_later_success_settled_has_no_button_to_retry_it(world)
 async def test_success_that_a_person_declared_says_so_on_the_page(world):
     """Who, and why, as the headline."""
     run = world.begin()
-    act = act_of(Actor.cli("ann", "box"), world.clock, reason="the bank confirmed it")
+    act = operation_context(Actor.cli("ann", "box"), world.clock, reason="the bank confirmed it")
     mark_done(world.store, run, act=act)
     headline = section(await world.get(f"/r/{run}"), 'class="headline">', "</p>")
     assert "cli:ann@box declared it done at" in headline
@@ -294,7 +294,7 @@ async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
     assert "Beside" not in await world.get(f"/r/{good.id}")
     text = await world.get(f"/r/{good.id}", compare=bad)
     assert "Beside another run" in text
-    monkeypatch.setattr(run_beside, "_COMPARABLE", 1)
+    monkeypatch.setattr(run_comparison, "_COMPARABLE", 1)
     assert f"mainspring runs diff {bad} {good.id}" in said(await world.get(f"/r/{good.id}", compare=bad, status=409))
     assert "no earlier run of pay succeeded" in said(await world.get(f"/r/{good.id}", compare="last", status=404))
 
@@ -377,7 +377,7 @@ async def test_viewer_sees_what_could_be_done_and_no_button(world):
 @pytest.mark.asyncio
 async def test_sealed_values_say_so(world):
     """Nothing of them is shown; the rest of the page is there."""
-    act = act_of(Actor.cli("ann", "box"), world.clock)
+    act = operation_context(Actor.cli("ann", "box"), world.clock)
     run = start(world.store, world.clock, PAY, b'{"amount":77123}', act=act, sealing=Sealing(Turned())).run
     text = await world.get(f"/r/{run}")
     assert "sealed by codec &#39;turned&#39;" in section(text, "Input and output")

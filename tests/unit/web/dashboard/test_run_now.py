@@ -9,10 +9,10 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.redaction.redactor import Redactor
 from mainspring.domain.values.sealing import Sealing
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
 from mainspring.store.reads.runs import list_runs, run_view
-from mainspring.web.entrance import LARGEST_FORM, MOST_FIELDS
+from mainspring.web.auth.middleware import LARGEST_FORM, MOST_FIELDS
 from tests.api_world import PAY, announce
 from tests.hostile import PAYLOADS
 from tests.turned_codec import Turned
@@ -176,7 +176,7 @@ async def test_secret_is_not_shown_again(world, monkeypatch):
     assert "correct-horse" not in text
     assert "not all of it is shown" in text
     assert (value_of(text, "i.to.street"), value_of(text, "i.to.zip")) == ("", "1")
-    act = act_of(Actor.cli("ann", "box"), world.clock)
+    act = operation_context(Actor.cli("ann", "box"), world.clock)
     start(world.store, world.clock, PAY, b'{"amount":31337}', act=act, sealing=Sealing(Turned()))
     text = await world.get("/a/pay/run")
     assert "sealed by codec" in text

@@ -4,8 +4,8 @@ import pytest
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.engine.definitions.run_start import StartOptions
-from mainspring.service.actor import Actor, act_of
-from mainspring.service.starting import start
+from mainspring.service.actor import Actor, operation_context
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.inbox import Publish
 from mainspring.store.commands.incidents import Found, Observe
 from tests.api_world import BACKUP, PAY
@@ -15,7 +15,7 @@ from tests.unit.web.dashboard.failing import fall, fingerprint_of, group
 @pytest.fixture
 def full(world):
     """A run with a key, an error, an incident and an event."""
-    act = act_of(Actor.cli("ann", "box"), world.clock)
+    act = operation_context(Actor.cli("ann", "box"), world.clock)
     options = StartOptions(key="invoice-77")
     world.keyed = start(world.store, world.clock, PAY, b'{"amount":1}', act=act, options=options).run
     (world.failed,) = fall(world)

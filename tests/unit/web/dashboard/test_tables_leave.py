@@ -11,7 +11,7 @@ import pytest
 import mainspring.web
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
-from mainspring.web.dashboard.table import PAGES
+from mainspring.web.dashboard.page_table import PAGES
 from tests.contract.store.process import finish, outcome
 from tests.unit.web.dashboard import failing
 from tests.unit.web.dashboard.reading import Read

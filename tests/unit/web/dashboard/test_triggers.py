@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mainspring.service.bulk_act import do_piece
+from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.runs import Claim
 from mainspring.store.reads.bulk import bulk_acts
 from tests.contract.store.process import wait_for
@@ -169,7 +169,7 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert "0 of 3 deliveries done; 3 left." in answer.text
     assert "&lt;b&gt;mended" in answer.text
     assert all(f'href="/deliveries/{id}"' in answer.text for id in ids)
-    assert do_piece(world.store)
+    assert run_next_piece(world.store)
     rows = json.loads((await (await world.browser()).get("/deliveries?as=json&state=received")).content)
     assert sorted(one["replay_of"] for one in rows) == sorted(ids)
     text = await world.get(f"/bulk/{act.id}")

@@ -3,15 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.insight.steps import StepLine, Try
-from mainspring.web.pictures.bars import WIDE, Axis, bars
+from mainspring.insight.runs.steps import StepLine, StepTry
+from mainspring.web.dashboard.charts.step_bars import WIDE, TimeAxis, draw_bars
 
 NOW = 10_000_000
 
 
 def line(*tries, kind="step", state="succeeded"):
     found = [
-        Try(number, state if number == len(tries) else "failed", start, end)
+        StepTry(number, state if number == len(tries) else "failed", start, end)
         for number, (start, end) in enumerate(tries, 1)
     ]
     return StepLine(ident="s", name="s", kind=kind, state=state, asked=1, generation=0, superseded=None, tries=found)
@@ -20,7 +20,7 @@ def line(*tries, kind="step", state="succeeded"):
 def test_work_is_to_scale_and_idle_time_is_not():
     """A second beside three; three days between them take less than they."""
     days = 3 * 86_400_000
-    first, second, wait = bars(
+    first, second, wait = draw_bars(
         [line((0, 1_000)), line((days, days + 3_000)), line((1_000, days), kind="timer")], days + 3_000
     )
     assert round(second[0].width / first[0].width, 1) == 3.0
@@ -32,19 +32,19 @@ def test_work_is_to_scale_and_idle_time_is_not():
 
 def test_attempts_before_the_last_are_hollow_with_dots_between():
     """The one that goes on is solid, up to now."""
-    (found,) = bars([line((0, 10), (20, 30), (40, None), state="running")], 50)
+    (found,) = draw_bars([line((0, 10), (20, 30), (40, None), state="running")], 50)
     assert [one.look for one in found] == ["hollow", "dots", "hollow", "dots", "solid"]
     assert found[-1].title == "attempt 3: running, 10ms"
-    (failed,) = bars([line((0, 10), state="failed")], 50)
+    (failed,) = draw_bars([line((0, 10), state="failed")], 50)
     assert [one.look for one in failed] == ["hollow"]
 
 
 def test_nothing_and_instants_alone_are_drawn():
     """A run without steps has no bars; steps of no time have a width that can be seen."""
-    assert bars([], NOW) == []
-    (found,) = bars([line((5, 5))], NOW)
+    assert draw_bars([], NOW) == []
+    (found,) = draw_bars([line((5, 5))], NOW)
     assert found[0].width > 0
-    assert len(bars([line(*[(n, n + 1) for n in range(100)])], NOW)[0]) <= 24
+    assert len(draw_bars([line(*[(n, n + 1) for n in range(100)])], NOW)[0]) <= 24
 
 
 spans = st.tuples(st.integers(0, NOW), st.integers(0, NOW)).map(sorted)
@@ -54,13 +54,13 @@ spans = st.tuples(st.integers(0, NOW), st.integers(0, NOW)).map(sorted)
 def test_every_bar_lies_within_the_picture_and_time_keeps_its_order(work, waits):
     """However steps overlap."""
     lines = [*(line(tuple(one)) for one in work), *(line(tuple(one), kind="timer") for one in waits)]
-    found = bars(lines, NOW)
+    found = draw_bars(lines, NOW)
     assert [len(drawn) for drawn in found] == [1] * len(lines)
     for drawn in found:
         for bar in drawn:
             assert 0 <= bar.x <= WIDE
             assert bar.width > 0
             assert bar.x + bar.width <= WIDE + 0.2
-    axis = Axis(lines, NOW)
+    axis = TimeAxis(lines, NOW)
     places = [axis.place(at) for at in range(0, NOW, NOW // 50)]
     assert places == sorted(places)

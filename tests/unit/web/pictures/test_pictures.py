@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.states import REOPENABLE_STATES, RunState
-from mainspring.insight.due_times import PastDue
+from mainspring.insight.automations.due_times import PastDueTime
 from mainspring.store.reads.automations import RunMark
-from mainspring.web.marks import tone_of
-from mainspring.web.pictures.expected import expected_of, window_of
-from mainspring.web.pictures.heat import heat_of
-from mainspring.web.pictures.layers import BOX, layers_of
-from mainspring.web.pictures.strip import HEIGHT, brief_strip_of, strip_of
+from mainspring.web.dashboard.charts.heat_grid import draw_heat_grid
+from mainspring.web.dashboard.charts.layered_graph import BOX, draw_layered_graph
+from mainspring.web.dashboard.charts.punctuality import draw_punctuality, draw_window
+from mainspring.web.dashboard.charts.run_strip import HEIGHT, draw_brief_strip, draw_strip
+from mainspring.web.pages.status_icons import state_tone
 
 HOUR = 3_600_000
 MONDAY = 1_767_571_200_000  # 2026-01-05 00:00 UTC
@@ -34,9 +34,9 @@ marks = st.lists(
 @given(marks)
 def test_strip_draws_the_newest_within_its_frame(runs):
     """At the right, none outside, the tone of each its state's."""
-    found = strip_of(runs, 50, 10**9)
+    found = draw_strip(runs, 50, 10**9)
     assert (len(found.linked), found.paths) == (min(len(runs), 50), [])
-    assert [one.tone for one in found.linked] == [tone_of(one.state) for one in runs[:50]][::-1]
+    assert [one.tone for one in found.linked] == [state_tone(one.state) for one in runs[:50]][::-1]
     for one in found.linked:
         assert 0 <= one.x <= found.width - one.width
         assert 0 <= one.y < one.y + one.height <= HEIGHT + 0.1
@@ -48,17 +48,17 @@ def test_strip_tells_in_words_what_it_shows():
     """For whoever does not see it; a run that goes on is as high as it has taken so far."""
     done = RunMark("r1", RunState.SUCCEEDED, None, None, 0, 0, 1_000)
     going = RunMark("r2", RunState.RUNNING, None, None, 0, 0, None)
-    found = strip_of([going, done], 50, 4_000)
+    found = draw_strip([going, done], 50, 4_000)
     assert found.said == "The newest 2: 1 running, 1 succeeded; the last is running."
     assert [one.said for one in found.linked] == ["succeeded, took 1s", "running for 4s"]
     assert [one.height for one in found.linked] == [12, 24]
-    assert strip_of([], 50, 0).said == "no run yet"
+    assert draw_strip([], 50, 0).said == "no run yet"
 
 
 @given(marks, st.integers(0, 6))
 def test_brief_strip_draws_each_run_once_and_leads_to_the_newest_that_stopped(runs, links):
     """None is lost, and what is no link is drawn where it would be."""
-    whole, found = strip_of(runs, 50, 10**9), brief_strip_of(runs, 50, 10**9, links)
+    whole, found = draw_strip(runs, 50, 10**9), draw_brief_strip(runs, 50, 10**9, links)
     stopped = [one.run for one in runs[:50] if one.state in REOPENABLE_STATES][:links]
     assert [one.run for one in found.linked] == stopped[::-1]
     drawn = [(tone, int(x)) for tone, path in found.paths for x in re.findall(r"M(\d+) ", path)]
@@ -75,7 +75,7 @@ def hour(at, succeeded=0, failed=0):
 def test_heat_is_on_the_clock_of_the_zone():
     """Midnight in UTC is one in the morning in Berlin, and seven in the evening before in New York."""
     for zone, said in (("Europe/Berlin", "Mon 01:00"), ("America/New_York", "Sun 19:00"), ("UTC", "Mon 00:00")):
-        found = heat_of([hour(MONDAY, 3, 1)], zone)
+        found = draw_heat_grid([hour(MONDAY, 3, 1)], zone)
         assert [one.said for one in found.squares if one.level] == [f"{said}: 1 of 4 failed"]
         assert (found.failed, found.worst) == (1, f"{said} (1)")
 
@@ -83,7 +83,7 @@ def test_heat_is_on_the_clock_of_the_zone():
 @given(st.lists(st.builds(hour, st.integers(0, 2_000).map(lambda n: MONDAY + n * HOUR), *[st.integers(0, 99)] * 2)))
 def test_heat_is_darker_the_more_failed(hours):
     """Nothing ended, all well, and four shades; all failures are in it."""
-    found = heat_of(hours, "UTC")
+    found = draw_heat_grid(hours, "UTC")
     assert len(found.squares) == 168
     assert all(0 <= one.level <= 5 for one in found.squares)
     assert found.failed == sum(one.failed for one in hours)
@@ -93,13 +93,13 @@ def test_heat_is_darker_the_more_failed(hours):
 def test_expected_says_what_did_not_come():
     """What may still come is not lost yet; what was left out on purpose is told as that."""
     past = [
-        PastDue(schedule="a", due_at=MONDAY, run="r1", state=RunState.SUCCEEDED, came_at=MONDAY + 60_000),
-        PastDue(schedule="a", due_at=MONDAY + HOUR, run="r2", state=RunState.FAILED),
-        PastDue(schedule="a", due_at=MONDAY + 2 * HOUR, note="skipped: it went on"),
-        PastDue(schedule="a", due_at=MONDAY + 3 * HOUR),
-        PastDue(schedule="a", due_at=MONDAY + 4 * HOUR),
+        PastDueTime(schedule="a", due_at=MONDAY, run="r1", state=RunState.SUCCEEDED, came_at=MONDAY + 60_000),
+        PastDueTime(schedule="a", due_at=MONDAY + HOUR, run="r2", state=RunState.FAILED),
+        PastDueTime(schedule="a", due_at=MONDAY + 2 * HOUR, note="skipped: it went on"),
+        PastDueTime(schedule="a", due_at=MONDAY + 3 * HOUR),
+        PastDueTime(schedule="a", due_at=MONDAY + 4 * HOUR),
     ]
-    found = expected_of(past, "UTC", met_until=MONDAY + 4 * HOUR)
+    found = draw_punctuality(past, "UTC", met_until=MONDAY + 4 * HOUR)
     assert [(one.tone, one.lost, one.run) for one in found.columns] == [
         ("good", False, "r1"),
         ("bad", False, "r2"),
@@ -109,7 +109,7 @@ def test_expected_says_what_did_not_come():
     ]
     assert (found.came, found.due) == (1, 5)
     assert found.columns[0].said == "2026-01-05 00:00:00: succeeded 1m after it was due"
-    assert expected_of(past, "UTC").columns[-1].lost
+    assert draw_punctuality(past, "UTC").columns[-1].lost
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_expected_says_what_did_not_come():
 )
 def test_window_fills_until_it_is_missed(passed, filled, tone):
     """In the tone of how near that is, and never beyond its end."""
-    found = window_of(1_000, 101_000, 1_000 + passed * 1_000)
+    found = draw_window(1_000, 101_000, 1_000 + passed * 1_000)
     assert (found.filled, found.tone) == (filled, tone)
 
 
@@ -130,7 +130,7 @@ edges = st.lists(st.tuples(names, names, st.just("")), max_size=20)
 def test_layers_draw_any_graph(drawn):
     """Cycles and selves too: no two boxes on one place, all within the frame, each edge forward unless it closes a cycle."""
     nodes = sorted({end for edge in drawn for end in edge[:2]})
-    found = layers_of(nodes, drawn)
+    found = draw_layered_graph(nodes, drawn)
     places = {one.name: (one.x, one.y) for one in found.boxes}
     assert len(set(places.values())) == len(places) == len(nodes)
     for x, y in places.values():
@@ -143,17 +143,17 @@ def test_layers_draw_any_graph(drawn):
 
 def test_layers_stand_in_the_order_of_what_starts_what():
     """Behind the last of those that lead to it; a long name is cut."""
-    found = layers_of(["a", "b", "c" * 40], [("a", "b", ""), ("b", "c" * 40, ""), ("a", "c" * 40, "with b")])
+    found = draw_layered_graph(["a", "b", "c" * 40], [("a", "b", ""), ("b", "c" * 40, ""), ("a", "c" * 40, "with b")])
     xs = [one.x for one in found.boxes]
     assert xs == sorted(set(xs))
     assert found.boxes[-1].text.endswith("…")
     assert not any(line.back for line in found.lines)
-    assert layers_of([], []).boxes == []
+    assert draw_layered_graph([], []).boxes == []
 
 
 def test_layers_draw_a_long_chain():
     """As long as there are automations."""
     length = 1_200
     nodes = [f"n{n}" for n in range(length)]
-    found = layers_of(nodes, [(a, b, "") for a, b in itertools.pairwise(nodes)])
+    found = draw_layered_graph(nodes, [(a, b, "") for a, b in itertools.pairwise(nodes)])
     assert len({one.x for one in found.boxes}) == length

@@ -1,14 +1,14 @@
 """Ways of runs as a picture: what fits is drawn, with its numbers apart; what says nothing, or is too much, is not."""
 
 from mainspring.domain.states import OutcomeState, RunState
-from mainspring.insight.run_paths import paths_of
+from mainspring.insight.runs.run_paths import build_run_paths
 from mainspring.store.reads.paths import Passed, PassedRun
-from mainspring.web.pictures.ways import BOX, ways_of
+from mainspring.web.dashboard.charts.run_paths import BOX, draw_run_paths
 from tests.unit.insight.test_run_paths import FAILED, run
 
 
 def drawn(*runs):
-    return ways_of(paths_of("a", runs, bool))
+    return draw_run_paths(build_run_paths("a", runs, bool))
 
 
 def test_nothing_and_too_much_are_not_drawn():

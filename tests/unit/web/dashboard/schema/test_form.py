@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mainspring.domain.values.arguments import make_arguments_schema
 from mainspring.domain.values.function_signature import read_signature
-from mainspring.web.dashboard.schema.field import all_of, marked, refilled, sent_by
-from mainspring.web.dashboard.schema.form import fields_of
-from mainspring.web.dashboard.schema.shape import MOST_LEAVES, Kind
-from mainspring.web.dashboard.schema.typed import typed
+from mainspring.web.dashboard.forms.field import add_faults, build_sent_form, iterate_fields, refill_fields
+from mainspring.web.dashboard.forms.field_type import MOST_LEAVES, InputKind
+from mainspring.web.dashboard.forms.form import build_fields
+from mainspring.web.dashboard.forms.typed_values import parse_form
 
 
 class Colour(enum.StrEnum):
@@ -43,8 +43,10 @@ def schema_for(function):
 
 def sent(fields):
     """Return what a browser sends of these fields: it ends the lines of a text area in its own way."""
-    areas = {one.name for one in all_of(fields) if one.kind in (Kind.LINES, Kind.JSON)}
-    return {name: text.replace("\n", "\r\n") if name in areas else text for name, text in sent_by(fields).items()}
+    areas = {one.name for one in iterate_fields(fields) if one.kind in (InputKind.LINES, InputKind.JSON)}
+    return {
+        name: text.replace("\n", "\r\n") if name in areas else text for name, text in build_sent_form(fields).items()
+    }
 
 
 def by_label(fields):
@@ -141,7 +143,7 @@ def groups(draw, depth=0):
 def test_form_read_back_is_the_value_it_was_made_of(drawn):
     """But for defaults, which are filled in, and what it lacks that has to be there."""
     schema, value = drawn
-    found = typed(schema, sent(fields_of(schema, value)))
+    found = parse_form(schema, sent(build_fields(schema, value)))
     if lacks_something(schema, with_defaults(schema, value, {})):
         return
     assert found.faults == {}
@@ -157,10 +159,10 @@ def test_form_read_back_is_the_value_it_was_made_of(drawn):
 def test_form_of_anybody_is_read_or_told(drawn, form):
     """Whatever is sent ends in a value or in faults, and fields show what was typed."""
     schema, _ = drawn
-    form = form | {one: text for one in sent(fields_of(schema, {})) for text in form.values()}
-    found = typed(schema, form)
+    form = form | {one: text for one in sent(build_fields(schema, {})) for text in form.values()}
+    found = parse_form(schema, form)
     assert isinstance(found.value, dict)
-    shown = marked(refilled(fields_of(schema, {}), form), found.faults)
+    shown = add_faults(refill_fields(build_fields(schema, {}), form), found.faults)
     assert all(one.text == form[one.name] for one in shown if one.name in form)
 
 
@@ -183,21 +185,21 @@ def test_controls_fit_what_annotations_ask_for():
     ): ...
 
     schema = schema_for(order)
-    fields = by_label(fields_of(schema, {}, "Europe/Berlin"))
+    fields = by_label(build_fields(schema, {}, "Europe/Berlin"))
     kinds = {name: one.kind for name, one in fields.items()}
     assert kinds == {
-        "order": Kind.GROUP,
-        "day": Kind.DATE,
-        "at": Kind.INSTANT,
-        "begin": Kind.INSTANT,
-        "clock": Kind.CLOCK,
-        "wait": Kind.SPAN,
-        "mode": Kind.CHOICE,
-        "dry": Kind.CHOICE,
-        "text": Kind.LINES,
-        "either": Kind.JSON,
-        "anything": Kind.JSON,
-        "limit": Kind.INTEGER,
+        "order": InputKind.GROUP,
+        "day": InputKind.DATE,
+        "at": InputKind.INSTANT,
+        "begin": InputKind.INSTANT,
+        "clock": InputKind.CLOCK,
+        "wait": InputKind.SPAN,
+        "mode": InputKind.CHOICE,
+        "dry": InputKind.CHOICE,
+        "text": InputKind.LINES,
+        "either": InputKind.JSON,
+        "anything": InputKind.JSON,
+        "limit": InputKind.INTEGER,
     }
     assert fields["at"].zone == "Europe/Berlin"
     assert fields["text"].about == "What to say."
@@ -205,9 +207,9 @@ def test_controls_fit_what_annotations_ask_for():
     assert [one.text for one in fields["mode"].choices] == ['left out ("safe")', "fast", "safe"]
     assert fields["wait"].text == "PT30S"
     inner = by_label(fields["order"].fields)
-    assert (inner["to"].kind, inner["lines"].kind, inner["colour"].text) == (Kind.GROUP, Kind.JSON, '"red"')
+    assert (inner["to"].kind, inner["lines"].kind, inner["colour"].text) == (InputKind.GROUP, InputKind.JSON, '"red"')
     assert inner["to"].fields[0].name == "i.order.to.street"
-    form = sent(fields_of(schema, {})) | {
+    form = sent(build_fields(schema, {})) | {
         "i.order.id": "o1",
         "i.order.total": "1.50",
         "i.order.to.street": '""',
@@ -221,7 +223,7 @@ def test_controls_fit_what_annotations_ask_for():
         "i.clock": "04:30",
         "i.wait": "1h30m",
     }
-    found = typed(schema, form)
+    found = parse_form(schema, form)
     assert found.faults == {}
     assert found.value["order"] == {
         "id": "o1",
@@ -257,11 +259,11 @@ def test_what_cannot_be_read_is_told_at_its_field(name, text, said):
     }
     schema = {"type": "object", "properties": {**properties, "any": {}}, "required": []}
     form = {"i.at": "2026-01-05T03:00", "z.at": "Europe/Berlin", name: text}
-    found = typed(schema, form)
+    found = parse_form(schema, form)
     (path,) = found.faults
     assert path == f"$.{name[2:]}"
     assert said in found.faults[path]
-    shown = by_label(marked(refilled(fields_of(schema, {}), form), found.faults))
+    shown = by_label(add_faults(refill_fields(build_fields(schema, {}), form), found.faults))
     assert said in shown[name[2:]].fault
 
 
@@ -271,19 +273,20 @@ def test_what_is_left_open_is_asked_for_as_json():
     def any_of_them(a: int, **more: Any): ...
 
     schema = schema_for(any_of_them)
-    fields = fields_of(schema, {"a": 1, "b": [2]})
-    assert [one.kind for one in fields] == [Kind.INTEGER, Kind.JSON]
-    assert typed(schema, sent(fields)).value == {"a": 1, "b": [2]}
-    assert typed(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are no JSON object"}
+    fields = build_fields(schema, {"a": 1, "b": [2]})
+    assert [one.kind for one in fields] == [InputKind.INTEGER, InputKind.JSON]
+    assert parse_form(schema, sent(fields)).value == {"a": 1, "b": [2]}
+    assert parse_form(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are no JSON object"}
 
     parts = {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": []}}
     endless = {"type": "object", "properties": {"node": {"$ref": "#/$defs/Node"}}, "required": [], "$defs": parts}
-    deep = fields_of(endless, {"node": {"next": {"next": {"next": {"next": {"next": {}}}}}}})
-    assert typed(endless, sent(deep)).value == {"node": {"next": {"next": {"next": {"next": {"next": {}}}}}}}
+    deep = build_fields(endless, {"node": {"next": {"next": {"next": {"next": {"next": {}}}}}}})
+    assert parse_form(endless, sent(deep)).value == {"node": {"next": {"next": {"next": {"next": {"next": {}}}}}}}
     many = {"type": "object", "properties": {f"a{n}": {"type": "integer"} for n in range(MOST_LEAVES + 1)}}
-    (whole,) = fields_of(many, {"a1": 1})
-    assert (whole.kind, typed(many, sent((whole,))).value) == (Kind.JSON, {"a1": 1})
+    (whole,) = build_fields(many, {"a1": 1})
+    assert (whole.kind, parse_form(many, sent((whole,))).value) == (InputKind.JSON, {"a1": 1})
     assert (
-        len(sent_by(fields_of({**many, "properties": dict(list(many["properties"].items())[:-1])}, {}))) == MOST_LEAVES
+        len(build_sent_form(build_fields({**many, "properties": dict(list(many["properties"].items())[:-1])}, {})))
+        == MOST_LEAVES
     )
-    assert typed(many, {"j": "[1]"}).faults == {"$": "the arguments are no JSON object"}
+    assert parse_form(many, {"j": "[1]"}).faults == {"$": "the arguments are no JSON object"}

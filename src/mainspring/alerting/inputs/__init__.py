@@ -1,0 +1,1 @@
+"""What monitors judge by: facts and history read from the store, kept between evaluations."""

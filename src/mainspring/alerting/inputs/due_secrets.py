@@ -1,0 +1,34 @@
+"""What needs the secrets that are due, as far as the store tells: triggers."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from mainspring.domain.monitors.inputs import DueSecret
+from mainspring.domain.triggers.queues.queue_address import list_secrets
+from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.domain.triggers.trigger import read_source
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.resources.secret_store import secret_variable_name
+from mainspring.store.reads.watched import ListenerView
+
+
+def add_triggers(secrets: Sequence[DueSecret], listeners: Iterable[ListenerView]) -> tuple[DueSecret, ...]:
+    """Return the secrets with the triggers that need them; two names of one variable are one secret."""
+    if not secrets:
+        return ()
+    users: dict[str, list[str]] = {}
+    for one in listeners:
+        for name in _list_secret_names(one.definition):
+            users.setdefault(secret_variable_name(name), []).append(f"trigger {one.name}")
+    return tuple(
+        msgspec.structs.replace(one, used_by=(*one.used_by, *sorted(users.get(secret_variable_name(one.name), ()))))
+        for one in secrets
+    )
+
+
+def _list_secret_names(definition: bytes) -> Iterable[str]:
+    source = read_source(definition)
+    if isinstance(source, Webhook):
+        return dict.fromkeys(source.verify.secrets)
+    return dict.fromkeys(list_secrets(source.server)) if isinstance(source, BrokerQueue) else ()

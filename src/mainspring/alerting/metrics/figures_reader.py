@@ -1,0 +1,51 @@
+"""How figures are read from a store: once for each telling, each with one query over all automations, queues or sessions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mainspring.alerting.metrics.run_counts import RunCounts
+from mainspring.alerting.metrics.series import MetricFigures, RunFigures, StoreSpace
+from mainspring.store.base import Reader
+from mainspring.store.reads.incidents import unsent, wrong_counts
+from mainspring.store.reads.load import queue_loads
+from mainspring.store.reads.status import automations, late_slots, sessions
+from mainspring.store.reads.triggers import desks, waiting_since
+from mainspring.store.sqlite.filesystem import free_bytes
+
+_MOST_SESSIONS = 10_000
+_LATE_MS = 60_000
+
+
+class FiguresReader:
+    """Of one process; one thread at a time. `file` = the store's own, None on a server; `answers` = its counts of webhooks."""
+
+    def __init__(self, file: Path | None, answers: Mapping[tuple[str, str], int]) -> None:
+        self._file = file
+        self._answers = answers
+        self._counts = RunCounts()
+
+    def read(self, reader: Reader, now: int) -> MetricFigures:
+        """Return the figures of the instant `now` (ms)."""
+        names = [view.name for view in automations(reader)]
+        counts = self._counts.read(reader, names, now)
+        late = [(self._counts.label_of(name), due_at) for name, due_at in late_slots(reader, now - _LATE_MS)]
+        return MetricFigures(
+            now,
+            RunFigures(counts, list(map(self._counts.label_of, names)), late),
+            queue_loads(reader, now),
+            sessions(reader, limit=_MOST_SESSIONS),
+            desks(reader),
+            waiting_since(reader, filtered=True) | waiting_since(reader, filtered=False),
+            self._answers,
+            None if self._file is None else _read_space(self._file),
+            wrong_counts(reader),
+            unsent(reader),
+        )
+
+
+def _read_space(file: Path) -> StoreSpace | None:
+    """Return the space of a store in a file; None where it cannot be asked."""
+    try:
+        return StoreSpace(file.stat().st_size, free_bytes(file.parent))
+    except OSError:
+        return None

@@ -1,0 +1,27 @@
+"""Samples of what is wrong and of who has not been told of it yet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mainspring.alerting.metrics.sample import MetricSample
+from mainspring.store.reads.incidents import Unsent
+
+
+def list_incident_series(
+    wrong: Mapping[tuple[str, str], int], unsent: Sequence[Unsent], now: int
+) -> Iterator[tuple[str, list[MetricSample]]]:
+    """Yield the samples of each metric; `wrong` = incidents that are not resolved, by severity and kind."""
+    yield (
+        "mainspring_incidents_open",
+        [
+            MetricSample({"severity": severity, "kind": kind}, number)
+            for (severity, kind), number in sorted(wrong.items())
+        ],
+    )
+    yield "mainspring_alerts_unsent", [MetricSample({"channel": one.channel}, one.number) for one in unsent]
+    yield (
+        "mainspring_alert_overdue_seconds",
+        [
+            MetricSample({"channel": one.channel}, 0 if one.due_at is None else max(0, now - one.due_at) / 1000)
+            for one in unsent
+        ],
+    )

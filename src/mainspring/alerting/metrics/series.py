@@ -1,0 +1,191 @@
+"""Every metric with its samples, for whoever is told them: a scrape, or a collector that is sent them.
+
+Names and labels are public: docs/reference/metrics.md lists them, and a test compares the two.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from mainspring.alerting.metrics.incident_series import list_incident_series
+from mainspring.alerting.metrics.run_series import list_run_series
+from mainspring.alerting.metrics.sample import MetricSample
+from mainspring.domain.processes.process_role import HEARTBEAT_ROLES
+from mainspring.domain.states import SessionState
+from mainspring.store.load import QueueLoad
+from mainspring.store.reads.incidents import Unsent
+from mainspring.store.reads.totals import Counts
+from mainspring.store.session_view import SessionView
+from mainspring.store.trigger_views import DeskView
+
+HELP = {
+    "mainspring_runs_total": "Runs that ended, or stopped because they need a person, by outcome.",
+    "mainspring_runs_started_total": "Runs that were started.",
+    "mainspring_run_failures_total": "Runs that failed or need a person, by reason.",
+    "mainspring_run_duration_seconds": "How long runs took from their start to their end.",
+    "mainspring_steps_total": "Steps that ended.",
+    "mainspring_step_errors_total": "Attempts of steps that failed; those that are tried again too.",
+    "mainspring_queue_claimable_runs": "Runs that a worker with this tag could take now (counted up to 10,000 for each automation).",
+    "mainspring_queue_oldest_seconds": "For how long the oldest of them could have been taken.",
+    "mainspring_queue_backlog_runs": "Runs that were never started, those that are due later too.",
+    "mainspring_queue_running_runs": "Runs that are running (counted up to 1,000).",
+    "mainspring_queue_limit_runs": "The most runs of this queue at once; absent where there is no limit.",
+    "mainspring_queue_paused": "1 while the queue is paused.",
+    "mainspring_queue_workers": "Live workers that take from this queue.",
+    "mainspring_queue_capacity_runs": "How many runs they take at once, at most the limit of the queue.",
+    "mainspring_slots_late": "Schedules whose due time passed a minute ago without a run or a record of why not (counted up to 100).",
+    "mainspring_slot_late_seconds": "For how long such a due time has passed; absent where none has.",
+    "mainspring_sessions": "Processes that use the store.",
+    "mainspring_session_silent_seconds": "For how long the process of a role was not heard of that is silent the longest.",
+    "mainspring_session_memory_bytes": "Memory of the process of a role that holds the most, children left out.",
+    "mainspring_session_processor_ratio": "How much of one core the process of a role takes that takes the most, children left out.",
+    "mainspring_store_silent_seconds": "Since when nothing was committed: every process that lives commits a sign each few seconds.",
+    "mainspring_store_free_bytes": "Space that is left on the disk of the store's file; absent with a server.",
+    "mainspring_store_file_bytes": "Size of the store's file; absent with a server.",
+    "mainspring_trigger_away_seconds": "For how long the queue or folder of a trigger could not be fetched from; 0 while it can.",
+    "mainspring_trigger_undecided_seconds": "For how long the oldest delivery of a trigger waits for its filter or the router.",
+    "mainspring_incidents_open": "Incidents that are not resolved; acknowledged and snoozed ones too.",
+    "mainspring_alerts_unsent": "Alerts that a channel has not taken; those that are due later too.",
+    "mainspring_alert_overdue_seconds": "For how long the first of them could have been told; 0 where none is due.",
+    "mainspring_webhook_requests_total": "Requests to webhooks, by what their senders were told.",
+}
+"""Each metric, in the order in which they are told. Those that end in _total only grow, all others but the histograms are gauges."""
+
+HISTOGRAMS = frozenset({"mainspring_run_duration_seconds"})
+COUNTERS = frozenset(name for name in HELP if name.endswith("_total"))
+
+
+class RunFigures(NamedTuple):
+    """What is told of runs: what was ever counted, by the labels of automations; `late` = (label, due time) of slots that were not made."""
+
+    counts: Counts
+    labels: Sequence[str] = ()
+    late: Sequence[tuple[str, int]] = ()
+
+
+class StoreSpace(NamedTuple):
+    """Of a store in a file: its size and what is left beside it, in bytes."""
+
+    file: int
+    free: int
+
+
+class MetricFigures(NamedTuple):
+    """All that is told, as it was at the instant `now` (ms). `answers` = requests to webhooks, by trigger and answer."""
+
+    now: int
+    runs: RunFigures
+    loads: Sequence[QueueLoad] = ()
+    sessions: Sequence[SessionView] = ()
+    desks: Sequence[DeskView] = ()
+    waiting: Mapping[str, int] = {}
+    """Since when the oldest undecided delivery of each trigger waits."""
+    answers: Mapping[tuple[str, str], int] = {}
+    space: StoreSpace | None = None
+    wrong: Mapping[tuple[str, str], int] = {}
+    """How many incidents are not resolved, by severity and kind."""
+    unsent: Sequence[Unsent] = ()
+
+
+def list_series(figures: MetricFigures) -> dict[str, list[MetricSample]]:
+    """Return the samples of each metric of HELP, in its order."""
+    samples = {
+        **dict(list_run_series(figures.runs.counts, figures.runs.labels)),
+        **dict(_queue_series(figures.loads)),
+        **dict(_slot_series(figures)),
+        **dict(_session_series(figures)),
+        **dict(_space_series(figures.space)),
+        **dict(_trigger_series(figures)),
+        **dict(list_incident_series(figures.wrong, figures.unsent, figures.now)),
+    }
+    return {name: samples[name] for name in HELP}
+
+
+def _queue_series(loads: Sequence[QueueLoad]) -> Iterator[tuple[str, list[MetricSample]]]:
+    by_tag = [(one.name, tag, load) for one in loads for tag, load in sorted(one.tags.items())]
+    # A queue in which nothing waits says so: a figure that is absent cannot scale anything down.
+    idle = [MetricSample({"queue": one.name, "tag": ""}, 0) for one in loads if "" not in one.tags]
+    yield (
+        "mainspring_queue_claimable_runs",
+        idle + [MetricSample({"queue": name, "tag": tag}, load.claimable) for name, tag, load in by_tag],
+    )
+    yield (
+        "mainspring_queue_oldest_seconds",
+        idle + [MetricSample({"queue": name, "tag": tag}, load.oldest_s) for name, tag, load in by_tag],
+    )
+    yield "mainspring_queue_backlog_runs", [MetricSample({"queue": one.name}, one.backlog) for one in loads]
+    yield "mainspring_queue_running_runs", [MetricSample({"queue": one.name}, one.running) for one in loads]
+    yield (
+        "mainspring_queue_limit_runs",
+        [MetricSample({"queue": one.name}, one.concurrency) for one in loads if one.concurrency is not None],
+    )
+    yield (
+        "mainspring_queue_paused",
+        [MetricSample({"queue": one.name}, int(one.paused_at is not None)) for one in loads],
+    )
+    yield "mainspring_queue_workers", [MetricSample({"queue": one.name}, one.workers) for one in loads]
+    yield "mainspring_queue_capacity_runs", [MetricSample({"queue": one.name}, one.capacity) for one in loads]
+
+
+def _slot_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
+    yield "mainspring_slots_late", [MetricSample({}, len(found.runs.late))]
+    late: dict[str, float] = {}
+    for label, due_at in found.runs.late:
+        late[label] = max(late.get(label, 0.0), (found.now - due_at) / 1000)
+    yield (
+        "mainspring_slot_late_seconds",
+        [MetricSample({"automation": label}, since) for label, since in sorted(late.items())],
+    )
+
+
+def _session_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
+    counted = Counter((one.role, one.state) for one in found.sessions)
+    yield (
+        "mainspring_sessions",
+        [MetricSample({"role": role, "state": state}, number) for (role, state), number in sorted(counted.items())],
+    )
+    live = [one for one in found.sessions if one.state != SessionState.DEAD]
+    silent = ((one.role, max(0.0, (found.now - one.beat_at) / 1000)) for one in live if one.role in HEARTBEAT_ROLES)
+    yield "mainspring_session_silent_seconds", _maximum_by_role(silent)
+    yield "mainspring_session_memory_bytes", _maximum_by_role((one.role, one.memory) for one in live)
+    yield "mainspring_session_processor_ratio", _maximum_by_role((one.role, one.processor) for one in live)
+    last = max((one.beat_at for one in found.sessions), default=None)
+    yield (
+        "mainspring_store_silent_seconds",
+        [] if last is None else [MetricSample({}, max(0, found.now - last) / 1000)],
+    )
+
+
+def _maximum_by_role(said: Iterable[tuple[str, float | None]]) -> list[MetricSample]:
+    most: dict[str, float] = {}
+    for role, figure in said:
+        if figure is not None:
+            most[role] = max(most.get(role, 0), figure)
+    return [MetricSample({"role": role}, figure) for role, figure in sorted(most.items())]
+
+
+def _space_series(space: StoreSpace | None) -> Iterator[tuple[str, list[MetricSample]]]:
+    yield "mainspring_store_free_bytes", [] if space is None else [MetricSample({}, space.free)]
+    yield "mainspring_store_file_bytes", [] if space is None else [MetricSample({}, space.file)]
+
+
+def _trigger_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
+    away: dict[str, float] = {}
+    for desk in found.desks:  # of several schedulers one that can fetch is enough
+        since = 0.0 if desk.away_since is None else max(0, found.now - desk.away_since) / 1000
+        away[desk.trigger] = min(away.get(desk.trigger, since), since)
+    yield (
+        "mainspring_trigger_away_seconds",
+        [MetricSample({"trigger": name}, since) for name, since in sorted(away.items())],
+    )
+    waiting = sorted(found.waiting.items())
+    yield (
+        "mainspring_trigger_undecided_seconds",
+        [MetricSample({"trigger": name}, max(0, found.now - at) / 1000) for name, at in waiting],
+    )
+    # A copy at once: the loop counts on while this is written in a thread.
+    answers = sorted(dict(found.answers).items())
+    yield (
+        "mainspring_webhook_requests_total",
+        [MetricSample({"trigger": trigger, "answer": answer}, number) for (trigger, answer), number in answers],
+    )

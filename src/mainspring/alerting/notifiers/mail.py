@@ -1,0 +1,174 @@
+"""Mail by SMTP. A notice has one Message-ID in every try; those of one opening refer to its first, and so are one conversation."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import smtplib
+import socket
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate
+from functools import partial
+from typing import Any, NamedTuple
+
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.channel_thread import ChannelThread
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.notifications.channel_address import ChannelAddress, MailSecurity
+from mainspring.domain.notifications.notification import Notification, NotificationEvent
+from mainspring.resources.error_text import ErrorText
+
+_LOG = logging.getLogger("mainspring.notifier.mail")
+WITHIN_S = 10.0
+"""The longest the server may be silent."""
+IN_ALL_S = 20.0
+_FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
+_PERMANENT = 500
+
+
+class _Login(NamedTuple):
+    user: str
+    password: str
+
+
+class MailLink:
+    """A server, and those who get mail by it."""
+
+    def __init__(
+        self, channel: ChannelAddress, faults: ErrorText, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
+    ) -> None:
+        self._channel = channel
+        self._faults = faults
+        self._within_s = within_s
+        self._in_all_s = in_all_s
+        self._thread = ChannelThread("mainspring-mail")
+
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
+        """Hand the mail to the server."""
+        mail = build_message(notice, self._channel)
+        talk = _SmtpConversation(self._channel, self._login(), self._within_s)
+        try:
+            async with asyncio.timeout(self._in_all_s):
+                refused = await self._thread.run(partial(talk.hand_over, mail))
+        except asyncio.CancelledError:
+            talk.hang_up()
+            raise
+        except (OSError, smtplib.SMTPException, ValueError) as error:  # TimeoutError among them
+            talk.hang_up()
+            raise ChannelFault(
+                self._faults.of(error) or type(error).__name__,
+                is_final=_is_message_fault(error),
+                is_unknown=talk.is_unknown,
+            ) from None
+        if refused:
+            _LOG.warning("the server takes no mail for %s", ", ".join(refused))
+        return None
+
+    async def close(self) -> None:
+        """Do nothing: each mail has its own connection."""
+
+    def _login(self) -> _Login | None:
+        if not self._channel.secret:
+            return None
+        user, colon, password = self._faults.get(self._channel.secret).partition(":")
+        if not colon:
+            raise ConfigError(f"the secret {self._channel.secret!r} is not USER:PASSWORD")
+        self._faults.hide(password)
+        return _Login(user, password)
+
+
+def build_message(notice: Notification, channel: ChannelAddress) -> EmailMessage:
+    """Return the mail."""
+    mail = EmailMessage()
+    mail["Subject"] = notice.headline
+    mail["From"] = channel.sender
+    mail["To"] = ", ".join(channel.to)
+    mail["Date"] = formatdate(localtime=False)
+    first = _message_id(notice.key, channel)
+    if notice.about in _FIRST:
+        mail["Message-ID"] = first
+    else:
+        mail["Message-ID"] = _message_id(notice.id, channel)
+        mail["In-Reply-To"] = mail["References"] = first
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Mainspring-Notice"] = notice.about.value
+    mail.set_content(f"{notice.headline}\n\n{notice.body}\n")
+    return mail
+
+
+class _SmtpConversation:
+    """One connection, in a thread; `is_unknown` once the server may have taken the mail, `is_over` once nobody waits for it."""
+
+    def __init__(self, channel: ChannelAddress, login: _Login | None, within_s: float) -> None:
+        self._channel = channel
+        self._login = login
+        self._within_s = within_s
+        self.server: smtplib.SMTP | None = None
+        self.is_unknown = False
+        self.is_over = False
+
+    def hand_over(self, mail: EmailMessage) -> list[str]:
+        """Return who is refused, while others are not."""
+        try:
+            server = self._connect()
+            if self._channel.security is MailSecurity.STARTTLS:
+                server.starttls(context=ssl.create_default_context())
+            if self._login is not None:
+                server.login(self._login.user, self._login.password)
+            if self.is_over:
+                raise TimeoutError
+            self.is_unknown = True
+            try:
+                refused = server.send_message(mail)
+            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+                self.is_unknown = False
+                raise
+            with contextlib.suppress(OSError):  # it has the mail: what it says to our leaving changes nothing
+                server.putcmd("quit")
+            return sorted(refused)
+        finally:
+            if self.server is not None:
+                self.server.close()
+
+    def hang_up(self) -> None:
+        """End a connection that took too long: its thread ends with it, and hands over nothing more."""
+        self.is_over = True
+        sock = None if self.server is None else self.server.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):  # to close it would wait for whoever reads from it
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _connect(self) -> smtplib.SMTP:
+        where = (self._channel.host, self._channel.port, socket.gethostname())
+        if self._channel.security is MailSecurity.TLS:
+            return _SmtpTlsServer(self, *where, timeout=self._within_s, context=ssl.create_default_context())
+        return _SmtpServer(self, *where, timeout=self._within_s)
+
+
+class _SmtpServer(smtplib.SMTP):
+    """Known to its talk before it connects, so that a server can be hung up on that never ends its first word."""
+
+    def __init__(self, talk: _SmtpConversation, *where: Any, **how: Any) -> None:
+        self._talk = talk
+        talk.server = self
+        super().__init__(*where, **how)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As smtplib's; nothing is waited for after the end, at which there may have been no connection to end."""
+        if self._talk.is_over:
+            raise TimeoutError
+        return super().getreply()
+
+
+class _SmtpTlsServer(_SmtpServer, smtplib.SMTP_SSL):
+    """The same, by TLS from the first byte."""
+
+
+def _is_message_fault(error: Exception) -> bool:
+    """Whether the server will never take this mail, though perhaps another: what it says of a sender or of recipients is of the channel."""
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
+
+
+def _message_id(text: str, channel: ChannelAddress) -> str:
+    return f"<{hashlib.sha256(text.encode()).hexdigest()[:40]}@{channel.sender.rpartition('@')[2]}>"

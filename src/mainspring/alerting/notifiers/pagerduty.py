@@ -1,0 +1,84 @@
+"""PagerDuty, Events API v2: what is opened triggers, what is acknowledged or snoozed is acknowledged, what is over is resolved.
+
+All notices of one opening have one dedup key, so whatever is sent twice shows once.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from mainspring.alerting.notifiers.base import ChannelFault
+from mainspring.alerting.notifiers.http import HttpClient
+from mainspring.domain.clock import Clock
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.notifications.channel_address import ChannelAddress
+from mainspring.domain.notifications.notification import Notification, NotificationEvent
+from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
+
+GAP_S = 0.5
+"""An integration takes 120 events a minute."""
+_BAD_EVENT = 400
+_ACTIONS = {
+    NotificationEvent.ACKNOWLEDGED: "acknowledge",
+    NotificationEvent.SNOOZED: "acknowledge",
+    NotificationEvent.RESOLVED: "resolve",
+}
+_SEVERITIES = {Severity.PAGE: "critical", Severity.NOTIFY: "warning", Severity.DIGEST: "info"}
+
+
+class PagerDutyLink:
+    """An integration of one service."""
+
+    def __init__(self, channel: ChannelAddress, faults: ErrorText, clock: Clock, gap_s: float = GAP_S) -> None:
+        self._channel = channel
+        self._faults = faults
+        self._http = HttpClient(faults, clock, gap_s)
+
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
+        """Send the event; a test is resolved at once, so that it leaves nothing open."""
+        await self._enqueue(notice, _ACTIONS.get(notice.about, "trigger"))
+        if notice.about is NotificationEvent.TEST:
+            await self._enqueue(notice, "resolve")
+        return None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def _enqueue(self, notice: Notification, action: str) -> None:
+        event: dict[str, Any] = {
+            "routing_key": self._faults.get(self._channel.secret),
+            "event_action": action,
+            "dedup_key": notice.key,
+        }
+        if action == "trigger":
+            event |= {
+                "client": "Mainspring",
+                "payload": _build_payload(notice),
+                "links": [{"href": link.url, "text": link.text} for link in notice.links],
+            }
+        headers = {"content-type": "application/json"}
+        answer = await self._http.post(f"{self._channel.url}/v2/enqueue", msgspec.json.encode(event), headers)
+        if answer.is_ok:
+            return
+        data = answer.data()
+        errors = "; ".join(str(one) for one in data.get("errors") or ())
+        said = self._faults.of(ValueError(": ".join(part for part in (str(data.get("message", "")), errors) if part)))
+        is_of_the_key = "routing_key" in errors or "routing key" in said.lower()
+        raise ChannelFault(
+            f"PagerDuty does not take it ({answer.status}): {said}"[:MAX_ERROR_TEXT_LENGTH],
+            is_final=answer.status == _BAD_EVENT and not is_of_the_key,
+        )
+
+
+def _build_payload(notice: Notification) -> dict[str, Any]:
+    return {
+        "summary": notice.headline,
+        "source": notice.project or "mainspring",
+        "severity": _SEVERITIES[notice.severity],
+        "timestamp": datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(),
+        "component": notice.automation or "mainspring",
+        "group": notice.team or "",
+        "custom_details": {field.label: field.text for field in notice.fields},
+    }

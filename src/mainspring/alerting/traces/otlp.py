@@ -1,0 +1,46 @@
+"""Spans as OTLP has them, in protobuf. Here texts lose their secrets and what is too long of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mainspring import __version__
+from mainspring.alerting.otlp.attributes import SCOPE, AttributeEncoder
+from mainspring.domain.runs.trace_span import SpanAttribute, TraceSpan
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+
+
+def encode_spans(
+    spans: Sequence[TraceSpan], resource: Mapping[str, SpanAttribute], redact: Callable[[str], str]
+) -> bytes:
+    """Return the body of a request to `/v1/traces`."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    words = AttributeEncoder(redact)
+    request = ExportTraceServiceRequest()
+    of_us = request.resource_spans.add()
+    of_us.resource.attributes.extend(words.attributes(resource))
+    scope = of_us.scope_spans.add()
+    scope.scope.name, scope.scope.version = SCOPE, __version__
+    scope.spans.extend(_build_message(span, words) for span in spans)
+    return bytes(request.SerializeToString())
+
+
+def _build_message(span: TraceSpan, words: AttributeEncoder) -> "SpanMessage":
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+    from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+    status = Status(code=Status.STATUS_CODE_ERROR, message=words.text(span.error)) if span.is_error else None
+    return SpanMessage(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_id or b"",
+        name=words.text(span.name),
+        kind=SpanMessage.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=max(span.start_ns, 0),
+        end_time_unix_nano=max(span.end_ns, 0),
+        attributes=words.attributes(span.attributes),
+        links=[SpanMessage.Link(trace_id=one.trace_id, span_id=one.span_id) for one in span.links],
+        status=status,
+    )

@@ -1,0 +1,1 @@
+"""Automations: health, schedule, dependencies, trust."""

@@ -1,0 +1,1 @@
+"""Incidents: what is open, who sees it, whom it reaches."""

@@ -1,0 +1,50 @@
+"""Each channel as people see it: where it leads, whether it takes what it is told, since when not and why."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mainspring.store.base import Reader
+from mainspring.store.reads import incidents as reads
+
+
+class ChannelLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel. `address` holds names of secrets only; None = it is not configured any more.
+
+    `fault` = why it does not take what it is told, since `since_at`; it is tried again at `due_at`. `unsent` = alerts that wait for it or
+    for their time, the first of them since `oldest_at`.
+    """
+
+    name: str
+    address: str | None
+    told_at: int | None = None
+    fault: str | None = None
+    failures: int = 0
+    since_at: int | None = None
+    due_at: int | None = None
+    unsent: int = 0
+    oldest_at: int | None = None
+
+
+def list_channel_lines(reader: Reader, addresses: Mapping[str, str]) -> list[ChannelLine]:
+    """Return those of the configuration and those that have alerts or a fault all the same, by name."""
+    views = {one.name: one for one in reads.channels(reader)}
+    waiting = {one.channel: one for one in reads.unsent(reader)}
+    lines = []
+    for name in sorted({*addresses, *views, *waiting}):
+        view, unsent = views.get(name), waiting.get(name)
+        is_wrong = view is not None and view.fault is not None
+        lines.append(
+            ChannelLine(
+                name=name,
+                address=addresses.get(name),
+                told_at=None if view is None else view.told_at,
+                fault=None if view is None else view.fault,
+                failures=0 if view is None else view.failures,
+                since_at=None if view is None else view.since_at,
+                due_at=view.due_at if view is not None and is_wrong else None,
+                unsent=0 if unsent is None else unsent.number,
+                oldest_at=None if unsent is None else unsent.due_at,
+            )
+        )
+    return lines

@@ -1,0 +1,259 @@
+"""Why a run that could go on does not: each thing in its way as a sentence, with who or what can take it away. Pure.
+
+Order of the list = order in which a claim would meet them, so the first one is the one to mend first.
+"""
+
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.states import IDLE_STATES, RunState, SessionState
+from mainspring.domain.time.rate_window import RateWindow
+from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
+from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_moment
+from mainspring.insight.text.shell_word import shell_word
+from mainspring.store.views import Blocker, RunView
+
+
+class BlockReason(NamedTuple):
+    """One thing in the way: the sentence, when (ms) it goes away by itself, a command about it and what that does; `stuck` = it stays
+    until somebody acts.
+    """
+
+    text: str
+    until_at: int | None = None
+    command: str | None = None
+    does: str = ""
+    stuck: bool = False
+
+
+_START, _RESTART = "start a worker", "restart the worker with the code as it is now"
+
+
+def list_blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP) -> list[BlockReason]:
+    """Return all that is in the way of a run that nobody has; empty = a worker should take it at any moment."""
+    found = [*list_store_holds(blocker), *_automation_blocks(blocker, now, zone), *_queue_blocks(blocker, now)]
+    found += [*_time_blocks(blocker, now, zone), *_partition_blocks(blocker), *_worker_blocks(blocker, now, up)]
+    return found or [*_limit_blocks(blocker, now, zone)]
+
+
+def list_hindrances(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP) -> list[BlockReason]:
+    """Return what is in the way of a run that no process has; of one that waits for its time, only what time does not take away."""
+    run = blocker.run
+    if is_dormant(run, now):
+        return [*list_store_holds(blocker), *list_retirements(blocker, now)]
+    return list_blocks(blocker, now, zone, up)
+
+
+def is_dormant(run: RunView, now: int) -> bool:
+    """Whether a run waits for something that is not there yet: the end of its wait is its due time, no hindrance."""
+    return run.state is RunState.WAITING and not run.ready and (run.due_at is None or run.due_at > now)
+
+
+def list_halts(
+    blocker: Blocker, now: int, zone: str, *, is_worked_here: bool = False, up: UpCommand = PLAIN_UP
+) -> list[BlockReason]:
+    """Return what keeps a run from continuing until a person acts; empty = it continues by itself, or has ended.
+
+    `is_worked_here` = this process works on it, so no other worker is needed.
+    """
+    run = blocker.run
+    if run.state is RunState.RUNNING:
+        is_left = blocker.is_owner_gone and not blocker.is_served and run.kind != DefinitionKind.EXEC
+        start = _start_command(blocker, up, is_running=blocker.is_supervised)
+        return [BlockReason("Its process died, and no worker is running.", None, *start)] if is_left else []
+    if run.state not in IDLE_STATES:
+        return []
+    found = [*list_store_holds(blocker)]
+    if run.state is not RunState.WAITING:
+        found += [*_automation_blocks(blocker, now, zone), *_queue_blocks(blocker, now)]
+    if not is_worked_here:
+        found += _worker_blocks(blocker, now, up)
+    return [block for block in found if block.stuck]
+
+
+def list_store_holds(blocker: Blocker) -> Iterator[BlockReason]:
+    """Yield the hold of a store after a restore or a loss. Its command works now: a release is refused while runs are undecided."""
+    if not blocker.held:
+        return
+    text = "The store is on hold after a restore or a loss: nothing starts until it is released."
+    left = blocker.undecided
+    if left is None or not left.number:
+        yield BlockReason(text, command="mainspring db restore --release", does="release the store", stuck=True)
+        return
+    this = ", this one among them" if blocker.is_undecided else ""
+    yield BlockReason(
+        f"{text} Before that, {format_count(left, 'unfinished run')} must be decided{this}.",
+        command="mainspring db restore --undecided",
+        does="list the runs to decide; then decide them with --decide continue, --decide done or --decide cancel, then --release",
+        stuck=True,
+    )
+
+
+def _automation_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:
+    view, name = blocker.automation, blocker.run.automation
+    if view is None or view.paused_at is None or not is_paused(view, now):
+        return
+    until = f" It goes on at {format_moment(view.paused_until, now, zone)}." if view.paused_until is not None else ""
+    retired = "" if view.retired_at is None else f" It was retired {format_distance(view.retired_at, now)}."
+    yield BlockReason(
+        f"{name} was paused {format_distance(view.paused_at, now)} by {view.paused_by}{_reason_suffix(view.pause_reason)}.{until}{retired}",
+        until_at=view.paused_until,
+        command=f"mainspring auto resume {name}",
+        does="take the pause and the retirement back" if retired else "take the pause back",
+        stuck=view.paused_until is None,
+    )
+
+
+def list_retirements(blocker: Blocker, now: int) -> Iterator[BlockReason]:
+    """Yield the retirement of an automation that no running worker has loaded: its unfinished runs wait."""
+    view, name = blocker.automation, blocker.run.automation
+    if view is None or view.retired_at is None or blocker.workers:
+        return
+    yield BlockReason(
+        f"{name} was retired {format_distance(view.retired_at, now)}, and no running worker has loaded it.",
+        command=f"mainspring auto resume {shell_word(name)}",
+        does="take the retirement back, then start a worker that loads it",
+        stuck=True,
+    )
+
+
+def _queue_blocks(blocker: Blocker, now: int) -> Iterator[BlockReason]:
+    queue = blocker.queue
+    if queue is not None and queue.paused_at is not None:
+        by = f"{queue.paused_by}{_reason_suffix(queue.pause_reason)}"
+        yield BlockReason(
+            f"Queue {queue.name} was paused {format_distance(queue.paused_at, now)} by {by}.",
+            command=f"mainspring queues resume {shlex.quote(queue.name)}",
+            does="let the queue go on",
+            stuck=True,
+        )
+
+
+def _time_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:
+    run = blocker.run
+    if not run.ready and run.due_at is not None and run.due_at > now:
+        yield BlockReason(f"It is not due before {format_moment(run.due_at, now, zone)}.", until_at=run.due_at)
+
+
+def _partition_blocks(blocker: Blocker) -> Iterator[BlockReason]:
+    run = blocker.run
+    if run.blocked != "partition":
+        return
+    key = f"partition key {escape_line(run.partition, 60)!r} of queue {run.queue}"
+    if blocker.holder is None:
+        yield BlockReason(f"It waits for {key}, which was just let go.")
+        return
+    yield BlockReason(
+        f"Run {blocker.holder} holds {key}: runs with one key go one after the other.",
+        command=f"mainspring explain {blocker.holder}",
+        does="see what holds the key",
+    )
+
+
+def _start_command(blocker: Blocker, up: UpCommand, *, is_running: bool) -> tuple[str, str]:
+    """Return the command that starts a worker with the automation, and what it does; `is_running` = a worker is there already."""
+    if is_running:
+        return up.restart(blocker.automation), _RESTART
+    return up.start(blocker.automation), _START
+
+
+def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockReason]:
+    run, alive = blocker.run, [w for w in blocker.workers if w.state == SessionState.ALIVE]
+    if not blocker.workers and (retired := list(list_retirements(blocker, now))):
+        yield from retired
+        return
+    start, anew = (
+        _start_command(blocker, up, is_running=blocker.is_served or blocker.is_supervised),
+        up.restart(blocker.automation),
+    )
+    if not blocker.workers:
+        known = "" if blocker.automation is not None else "; no worker has ever announced it"
+        why = "; those that run started without it" if blocker.is_served and not known else known
+        yield BlockReason(f"No live worker has {run.automation}{why}.", None, *start, stuck=True)
+        return
+    if not alive:
+        yield BlockReason(
+            f"Every worker that has {run.automation} is draining and takes nothing new.", None, *start, stuck=True
+        )
+        return
+    fitting = [worker for worker in alive if worker.version == run.version]
+    if not fitting:
+        has = ", ".join(sorted({str(worker.version) for worker in alive}))
+        yield BlockReason(
+            f"It belongs to version {run.version} of {run.automation}; live workers have version {has}.",
+            None,
+            anew,
+            f"restart the worker, once its code says version={run.version} again",
+            stuck=True,
+        )
+        return
+    tagged = [worker for worker in fitting if not run.tag or run.tag in worker.tags]
+    if not tagged:
+        carry = (
+            f"{anew} --tag {shlex.quote(escape_line(run.tag))}",
+            "restart the worker with it, or name it in [worker] tags; or start one on another machine",
+        )
+        yield BlockReason(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *carry, stuck=True)
+        return
+    serving = [worker for worker in tagged if worker.queues is None or run.queue in worker.queues]
+    if not serving:
+        of = ", ".join(sorted({name for worker in tagged for name in worker.queues or ()}))
+        yield BlockReason(
+            f"No live worker with {run.automation} serves queue {run.queue}; they serve {of}.",
+            None,
+            anew,
+            f"restart the worker, with queue {run.queue} in [worker.queues]",
+            stuck=True,
+        )
+        return
+    # One older deployment alone goes on; beside a newer one it must not touch what that has touched.
+    newest = max(worker.deploy for worker in serving)
+    if run.deploy > newest and any(worker.deploy >= run.deploy for worker in blocker.workers):
+        yield BlockReason(
+            f"Deployment {run.deploy} touched it last; live workers are of deployment {newest}.",
+            None,
+            up.start(blocker.automation),
+            "start a worker of the newer deployment",
+            stuck=True,
+        )
+
+
+def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:
+    queue, run = blocker.queue, blocker.run
+    if run.suspect:
+        yield BlockReason("A worker crashed while it had this run, so it goes on alone in the probation process.")
+    if queue is not None and queue.concurrency is not None and queue.running >= queue.concurrency:
+        held = ", ".join(f"{row.id} ({row.automation})" for row in blocker.slot_holders[:5])
+        more = "" if len(blocker.slot_holders) <= 5 else ", ..."
+        listed = f": {held}{more}" if held else ""  # whoever sees some automations only is told of no others
+        yield BlockReason(
+            f"Queue {queue.name} runs {queue.concurrency} at once, and that many run{listed}.",
+            command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",
+            does="see what has the places",
+        )
+    if (
+        queue is not None
+        and run.fresh
+        and (free_at := _next_start_allowed_at(blocker, now)) is not None
+        and free_at > now
+    ):
+        yield BlockReason(
+            f"The rate of queue {queue.name} lets the next run start at {format_moment(free_at, now, zone)}.", free_at
+        )
+    if blocker.place is not None and blocker.place.number > 1:
+        yield BlockReason(f"It is number {blocker.place} among the runs that are ready in queue {run.queue}.")
+
+
+def _next_start_allowed_at(blocker: Blocker, now: int) -> int | None:
+    """Return the instant from which one more start is allowed."""
+    queue = blocker.queue
+    if queue is None or not queue.rate_count or not queue.rate_per_ms:
+        return None
+    return RateWindow.of(queue.rate_count, queue.rate_per_ms, queue.rate_starts).next_at(now)
+
+
+def _reason_suffix(reason: str | None) -> str:
+    return f": {escape_line(reason, 200)}" if reason else ""

@@ -1,0 +1,109 @@
+"""What a bulk act is, in words, and the command line that asks for it. Pure."""
+
+import shlex
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, part_noun
+from mainspring.domain.states import BulkState
+from mainspring.insight.text.formatting import escape_line, format_count, format_span
+from mainspring.store.reads.bulk import BulkView
+
+_FLAGS = {
+    "trigger": "--trigger",
+    "state": "--state",
+    "name": "--name",
+    "queue": "--queue",
+    "since": "--since",
+    "until": "--until",
+    "ended_since": "--ended-since",
+    "ended_until": "--ended-until",
+    "error": "--error",
+    "verified": "--verified",
+    "limit": "--limit",
+}
+_FILTER_WORDS = {
+    "name": "of",
+    "trigger": "for",
+    "queue": "in queue",
+    "error": "by error",
+    "verified": "of which is said",
+    "since": "since",
+    "until": "until",
+    "ended_since": "ended since",
+    "ended_until": "ended until",
+}
+_COMMANDS = {BulkVerb.CANCEL: ["runs", "cancel"], BulkVerb.REPLAY: ["triggers", "replay"]}
+LEFT_OUT_REASONS: Final = "turned away at a door, not decided on yet, or come once more already"
+"""Why deliveries that fit are not replayed."""
+_LONGEST = 80
+_UNQUOTED = 3
+_VERB_PHRASES = {
+    BulkVerb.RETRY: "Retry",
+    BulkVerb.CANCEL: "Cancel",
+    BulkVerb.DISCARD: "Discard",
+    BulkVerb.REPLAY: "Replay",
+}
+
+
+def filter_of(view: BulkView) -> dict[str, Any]:
+    """Return by what its parts were chosen."""
+    found: dict[str, Any] = msgspec.json.decode(view.which)
+    return found
+
+
+def bulk_title(verb: BulkVerb, which: dict[str, Any]) -> str:
+    """Return a bulk act in a few words: "Retry failed runs of pay"."""
+    states = which.get("state") or ()
+    named = " and ".join(
+        escape_line(state).replace("_", " ") for state in ([states] if isinstance(states, str) else states)
+    )
+    newest = f"the newest {which['limit']:,}" if which.get("limit") else ""
+    said = [_VERB_PHRASES[verb], " ".join(f"{newest} {named} {count_parts_text(verb)}".split())]
+    said += [
+        f"{word} {escape_line(which[field], _LONGEST)}" for field, word in _FILTER_WORDS.items() if which.get(field)
+    ]
+    return " ".join(said)
+
+
+def count_parts_text(verb: BulkVerb, number: int | None = None) -> str:
+    """Return "runs" or "deliveries"; of a number "1 run", "1,204 deliveries"."""
+    noun = part_noun(verb)
+    plural = "deliveries" if verb is BulkVerb.REPLAY else f"{noun}s"
+    return plural if number is None else format_count(f"{number:,}", noun, plural)
+
+
+def bulk_command(verb: BulkVerb, which: dict[str, Any], rate: str | None) -> str:
+    """Return the command line that asks for such an act; what it means has to be said there, also where it is all there is."""
+    words = ["mainspring", *_COMMANDS.get(verb, ["failed", verb.value])]
+    for name, flag in _FLAGS.items():
+        value = which.get(name)
+        if name == "state" and verb is BulkVerb.DISCARD:
+            continue  # it knows one state only
+        for each in value if isinstance(value, list | tuple) else [value] if value else []:
+            words += [flag, str(each)]
+    if len(words) == _UNQUOTED:
+        words += ["--limit", str(MAX_BULK_PARTS)]
+    words += ["--rate", rate] if rate else []
+    return shlex.join(words if verb is BulkVerb.REPLAY else [*words, "--background"])
+
+
+def describe_progress(view: BulkView, now: int) -> str:
+    """Return how it stands, in a sentence."""
+    told = f"{view.done:,} of {count_parts_text(view.verb, view.total)} done"
+    if view.refused:
+        told += f", {view.refused:,} refused"
+    if view.state is BulkState.RUNNING:
+        left = _remaining_ms(view, now)
+        return f"{told}; {view.left:,} left{f', some {format_span(left)} more' if left else ''}."
+    if view.state is BulkState.DONE:
+        return f"{told}."
+    return f"{told}; {view.left:,} left as they are."
+
+
+def _remaining_ms(view: BulkView, now: int) -> int | None:
+    """Return how long the rest takes at the pace of so far; None = nobody knows yet."""
+    acted = view.total - view.left
+    spent = now - view.made_at
+    return None if acted < 1 or spent < 1 else spent * view.left // acted // 1_000 * 1_000 or None

@@ -1,0 +1,88 @@
+"""Decisions on a run in sentences: who gave a result in place of the code, and what settled a failure. Pure."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from mainspring.domain.incidents.incident_members import Settlement
+from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.states import OutcomeState
+from mainspring.insight.runs.steps import label_step
+from mainspring.insight.text.formatting import escape_line, format_distance
+from mainspring.store.reads.decisions import ManualResult, RunDecisions, RunSettlement
+from mainspring.store.views import RunStory
+
+_REASON: Final = 300
+_SHOWN: Final = 5
+_BY_SUCCESS: Final = frozenset({Settlement.ITEM_SUCCEEDED, Settlement.AUTOMATION_SUCCEEDED})
+
+
+def is_settled_by_success(settlement: RunSettlement | None) -> bool:
+    """Return whether a later run did the work of this one."""
+    return settlement is not None and settlement.how in _BY_SUCCESS
+
+
+def describe_settlement(settlement: RunSettlement, automation: str, now: int) -> str:
+    """Return what settled a failed run as a sentence."""
+    when = "" if settlement.at is None else f" {format_distance(settlement.at, now)}"
+    by = escape_line(settlement.by or "a person", 200)
+    match settlement.how:
+        case Settlement.ITEM_SUCCEEDED | Settlement.AUTOMATION_SUCCEEDED:
+            of = "the same item" if settlement.how is Settlement.ITEM_SUCCEEDED else automation
+            later = f"run {settlement.by}, a later run of {of}," if settlement.by else f"a later run of {of}"
+            return f"It is settled: {later} succeeded{when}."
+        case Settlement.DISCARDED:
+            return f"It is settled: {by} discarded it{when}{reason_suffix(settlement.reason)}."
+        case Settlement.RESOLVED:
+            return f"It is settled: {by} resolved its incident{when}."
+        case _:
+            return "It counts as settled: it failed before Mainspring recorded what settles a failure."
+
+
+def remove_names(decisions: RunDecisions) -> RunDecisions:
+    """Return the decisions as a holder of a link may see them: no person and no other run is named."""
+    settlement = decisions.settlement
+    return RunDecisions(
+        settlement=None if settlement is None else replace(settlement, by=None, reason=None),
+        successor=None if decisions.successor is None else "",
+        is_undecided=decisions.is_undecided,
+    )
+
+
+def find_mark_done(given: list[ManualResult]) -> ManualResult | None:
+    """Return the decision by which the whole run was declared done; None = its code ended it."""
+    return next((result for result in given if result.ident is None), None)
+
+
+def list_given_results(story: RunStory, given: list[ManualResult]) -> list[ManualResult]:
+    """Return the given results that the run uses: what was given for a step that ran again later no longer counts."""
+    return [result for result in given if result.ident is not None and _is_used(story.outcomes, result)]
+
+
+def _is_used(outcomes: list[Outcome], given: ManualResult) -> bool:
+    """Return whether the first outcome of the step since the decision is the one that counts."""
+    since = [
+        outcome
+        for outcome in outcomes
+        if outcome.ident == given.ident and (outcome.superseded is None or outcome.at >= given.at)
+    ]
+    first = min(since, key=lambda outcome: outcome.rank, default=None)
+    return first is not None and first.superseded is None and first.state is OutcomeState.SUCCEEDED
+
+
+def describe_given_results(story: RunStory, given: list[ManualResult], now: int) -> list[str]:
+    """Return a sentence for each step whose result was given, newest first, and how many more there are."""
+    used = list_given_results(story, given)
+    names = {outcome.ident: label_step(outcome.ident, outcome.name) for outcome in story.outcomes}
+    lines = [
+        f"The result of step {escape_line(names[result.ident or ''])} was given by {escape_line(result.by, 200)}"
+        f" {format_distance(result.at, now)}{reason_suffix(result.reason)}; the step did not return it."
+        for result in used[:_SHOWN]
+    ]
+    more = len(used) - _SHOWN
+    return [*lines, f"{more} more of its results were given."] if more > 0 else lines
+
+
+def reason_suffix(reason: str | None) -> str:
+    """Return a person's reason as the end of a sentence."""
+    return f": {escape_line(reason, _REASON).rstrip('.')}" if reason else ""

@@ -1,0 +1,437 @@
+"""A run explained in sentences: what it is doing, why, what happens next and when, what you can do. Pure: facts and an instant go in.
+
+`runs show` prints the last two; pages may print all of it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.definitions.options import DefinitionKind as Automation
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.states import IDLE_STATES, FailureReason, RunState
+from mainspring.domain.time.clock_step import RunClockSteps
+from mainspring.insight.runs import stalls, waits, worker_losses
+from mainspring.insight.runs.blockers import BlockReason, is_dormant, list_hindrances, list_store_holds
+from mainspring.insight.runs.clock_steps import describe_steps_of_run
+from mainspring.insight.runs.decisions import (
+    describe_given_results,
+    describe_settlement,
+    find_mark_done,
+    is_settled_by_success,
+    list_given_results,
+    reason_suffix,
+)
+from mainspring.insight.runs.rollback_status import list_undone
+from mainspring.insight.runs.run_relations import (
+    NO_RELATIONS,
+    BlockedAutomation,
+    RunRelations,
+    describe_blocked,
+    describe_deliveries,
+)
+from mainspring.insight.runs.steps import label_step, list_step_lines
+from mainspring.insight.runs.suggested_commands import (
+    COMMANDS_BY_REASON,
+    RunFacts,
+    SuggestedCommand,
+    cancel_command,
+    discard_command,
+    plain_commands,
+    retry_command,
+    retry_from_start_commands,
+    rollback_commands,
+    settle_commands,
+)
+from mainspring.insight.runs.trigger_file import describe_retry, find_trigger_file, retry_reads_file
+from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
+from mainspring.insight.text.formatting import escape_line, format_distance, format_span
+from mainspring.store.reads.decisions import UNDECIDED, ManualResult, RunDecisions, RunSettlement
+from mainspring.store.views import Blocker, RunStory, RunView
+
+_MESSAGE = 300
+_NAMES = 10
+_CONTINUED = "It goes on by itself; if its worker dies, another one continues it within seconds."
+_NOT_CONTINUED = "It goes on by itself. If its process dies, nothing continues it: a worker, or mainspring watch, reports it as failed."
+
+REASONS: Final[dict[str, str]] = {
+    FailureReason.PERMANENT_ERROR: "Trying again cannot help as it is: the error is permanent.",
+    FailureReason.RETRIES_EXHAUSTED: "The error may pass, but every attempt of its retry policy was used up.",
+    FailureReason.DEADLINE: "Its deadline passed before it ended.",
+    FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
+    FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
+    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved, or can ask for it no more.",
+    FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
+    FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
+    FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
+    FailureReason.BODY_ERROR: "The workflow's own code raised it, outside of any step.",
+    FailureReason.NO_OUTPUT: "It ended well but did not make what it declares to make, or not as it declares it.",
+    FailureReason.PROCESS_LOST: "The process that held the command died.",
+    FailureReason.DISCARDED: "A person gave it up.",
+}
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The four answers; sentences are plain text, harmless to a terminal. `deliveries` started it; `holds_up` waits for it."""
+
+    run: str
+    state: str
+    what: list[str]
+    why: list[str]
+    next: list[str]
+    can: list[SuggestedCommand]
+    deliveries: list[str] = []
+    holds_up: list[BlockedAutomation] = []
+    fingerprint: str | None = None
+    """Of the error by which it stopped: what failed by the same has the same."""
+    incident: dict[str, str] | None = None
+    """Id and state of the incident that this is part of."""
+    manual_results: list[ManualResult] = []
+    """What people gave in place of the code, as far as the run uses it, newest first."""
+    settlement: RunSettlement | None = None
+    """What settled its failure; None = it did not fail, or nothing has."""
+
+
+def explain(
+    story: RunStory,
+    blocker: Blocker,
+    now: int,
+    zone: str = "UTC",
+    around: RunRelations = NO_RELATIONS,
+    decisions: RunDecisions = UNDECIDED,
+    awaited: Sequence[Blocker] = (),
+    up: UpCommand = PLAIN_UP,
+) -> Explanation:
+    """Return the four answers about a run at the instant `now` (ms); clock times are those of `zone`.
+
+    `awaited` = its children, `up` = how workers are started.
+    """
+    file = find_trigger_file(story.run, blocker.automation, around.deliveries)
+    facts = RunFacts(story, blocker, list_step_lines(story), now, zone, decisions, file, awaited, up)
+    what, why, then, can = _BY_STATE[story.run.state](facts)
+    if story.run.undoing and story.run.finished_at is None:
+        what.insert(
+            0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
+        )
+    if story.run.finished_at is None:
+        what += waits.describe_rejected(story, now)
+        can += waits.rejected_commands(story)
+    what += describe_given_results(story, decisions.given, now)
+    what += describe_steps_of_run(story.run.clock_steps, now, zone)
+    what += worker_losses.describe_losses(story.losses, facts.at)
+    what += describe_deliveries(around, now)
+    then += describe_blocked(around, facts.at)
+    deliveries = [one.id for one in around.deliveries]
+    done = find_mark_done(decisions.given)
+    given = [*([done] if done is not None else []), *list_given_results(story, decisions.given)]
+    return Explanation(
+        story.run.id,
+        str(story.run.state),
+        what,
+        why,
+        then,
+        can,
+        deliveries,
+        around.holds_up,
+        manual_results=given,
+        settlement=decisions.settlement,
+    )
+
+
+def _took_ms(run: RunView) -> int:
+    """Return how long a run that has ended took, whatever was done to the clock meanwhile."""
+    set_by_ms = sum(by_ms for by_ms, _ in RunClockSteps(run.clock_steps).lived)
+    return max((run.finished_at or 0) - (run.started_at or 0) - set_by_ms, 0)
+
+
+_Answers = tuple[list[str], list[str], list[str], list[SuggestedCommand]]
+
+
+def _explain_queued(facts: RunFacts) -> _Answers:
+    run = facts.story.run
+    doing = "to be started" if run.fresh else "to go on"
+    since = run.created_at if run.fresh else run.changed_at
+    what = [f"It waits in queue {run.queue} {doing}, since {format_distance(since, facts.now)}."]
+    return what, *_explain_unclaimed(facts, [cancel_command(facts)])
+
+
+def _explain_running(facts: RunFacts) -> _Answers:
+    run = facts.story.run
+    if facts.blocker.is_owner_gone:
+        return _explain_lost_worker(facts)
+    worker = next((w for w in facts.blocker.workers if w.session == run.session), None)
+    by = f" by {worker.role} {worker.hostname} pid {worker.pid} (session {worker.session})" if worker else ""
+    what = [f"It runs, claimed{by}."]
+    open_lines = [line for line in facts.lines if line.state == "running"]
+    for line in open_lines:
+        last = line.tries[-1]
+        told = f", {line.progress[0]} of {line.progress[1] or '?'} done" if line.progress else ""
+        what.append(
+            f"Step {escape_line(line.label)} is at attempt {last.number}, started {format_distance(last.started_at, facts.now)}{told}."
+        )
+    what += _describe_child_process(facts)
+    what += stalls.describe_stalls(facts)
+    what += waits.describe_waits(facts.story, facts.now, facts.at)
+    if not open_lines and len(what) == 1:
+        what.append("Its steps of less than a second leave no mark while they run.")
+    then = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
+    then += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
+    return (
+        what,
+        [],
+        then,
+        [
+            *stalls.list_stall_commands(facts),
+            SuggestedCommand(f"mainspring runs watch {facts.id}", "follow it"),
+            cancel_command(facts),
+        ],
+    )
+
+
+def _explain_lost_worker(facts: RunFacts) -> _Answers:
+    """Answer for a run whose process died a moment ago, or where no process is there to note that."""
+    what = ["Its process died, and no other process has taken note of that yet."]
+    watch = SuggestedCommand("mainspring watch", "take note of it now")
+    if facts.story.run.kind == Automation.EXEC:
+        return what, [], ["Nothing continues it. It ends as failed as soon as a process takes note."], [watch]
+    if facts.blocker.is_served:
+        return what, [], ["A worker takes note and continues it within seconds."], [cancel_command(facts)]
+    if facts.blocker.is_supervised:
+        return what, [], ["A supervisor starts a worker, which continues it."], [cancel_command(facts)]
+    start = SuggestedCommand(facts.up.start(facts.blocker.automation), "start a worker")
+    return what, [], ["Nothing continues it before a worker runs."], [start, watch]
+
+
+def _describe_child_process(facts: RunFacts) -> list[str]:
+    """Say which step waits for a child process of its worker."""
+    queue = facts.blocker.child_queue
+    found = None if queue is None else queue.place_of(facts.id)
+    if queue is None or found is None:
+        return []
+    place, step = found
+    busy = "the only child process is busy" if queue.children == 1 else f"all {queue.children} child processes are busy"
+    line = f"it is number {place} of {queue.count} in line. worker.processes is the most there may be."
+    return [f"Step {escape_line(step)} waits for a child process of its worker: {busy}, {line}"]
+
+
+def _explain_waiting(facts: RunFacts) -> _Answers:
+    what = waits.describe_waits(facts.story, facts.now, facts.at) or ["It waits."]
+    return [*what, "Meanwhile it holds no worker and no memory."], *_explain_unclaimed(
+        facts, [*waits.list_wait_commands(facts.story, facts.now), cancel_command(facts)]
+    )
+
+
+def _explain_retrying(facts: RunFacts) -> _Answers:
+    what = []
+    for line in facts.lines:
+        if line.state == "retrying" and line.superseded is None:
+            last = line.tries[-1]
+            what.append(
+                f"Step {escape_line(line.label)} failed at attempt {last.number}: {_failure_message(last.failure)}"
+            )
+            if last.next_at is not None:
+                what.append(f"Its next attempt is at {facts.at(last.next_at)}.")
+    return what or ["A step failed and will be tried again."], *_explain_unclaimed(facts, [cancel_command(facts)])
+
+
+def _explain_ended(facts: RunFacts) -> _Answers:
+    run = facts.story.run
+    took = f", after {format_span(_took_ms(run))}" if run.finished_at and run.started_at else ""
+    word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
+    at = facts.at(run.finished_at) if run.finished_at else "-"
+    heir = _find_restart(facts)
+    if heir is not None:
+        what = [f"It began anew at {at}{took}, as run {heir}: signals, its key and its handle lead to the newest."]
+        return what, [], [f"Run {heir} goes on for it."], [SuggestedCommand(f"mainspring runs show {heir}", "show it")]
+    what = [f"It {word} at {at}{took}."]
+    done = find_mark_done(facts.decisions.given)
+    if done is not None and run.state is RunState.SUCCEEDED:
+        by = escape_line(done.by, 200)
+        what = [
+            f"{by} declared it done at {at}{reason_suffix(done.reason)}.",
+            f"Its code did not end{', and no result was given' if run.result is None else ': its result was given by hand'}.",
+        ]
+    return what, _describe_rollback(facts), ["Nothing more happens: it is over."], []
+
+
+def _find_restart(facts: RunFacts) -> str | None:
+    """Return the run as which a run began anew (`run.restart`)."""
+    try:
+        detail = msgspec.json.decode(facts.story.run.detail or b"null")
+    except msgspec.DecodeError:
+        return None
+    heir = detail.get("restarted_as") if isinstance(detail, dict) else None
+    return str(heir) if heir is not None else None
+
+
+_NOTHING_NEEDED = "Nothing more happens, and no one has to do anything."
+_NOT_SAVED = (
+    "Its code gave a value that cannot be saved, as arguments or as the run's own result: nothing was done with it."
+)
+
+
+def _explain_failed(facts: RunFacts) -> _Answers:
+    run, step = facts.story.run, facts.step
+    where = f" at step {escape_line(step.label)}" if step else ""
+    at = f" {format_distance(run.finished_at, facts.now)}" if run.finished_at else ""
+    what = [f"It failed{where}{at}: {_failure_message(run.failure)}"]
+    settlement, successor = facts.decisions.settlement, facts.decisions.successor
+    if settlement is not None:
+        what.append(describe_settlement(settlement, run.automation, facts.now))
+    if successor is not None or is_settled_by_success(settlement):
+        return what, _describe_reason(run.reason, run.failure), *_explain_superseded(facts)
+    if run.kind == Automation.EXEC:
+        line = SuggestedCommand(
+            f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can"
+        )
+        if settlement is not None:
+            return what, _describe_reason(run.reason, run.failure), [_NOTHING_NEEDED], []
+        return (
+            what,
+            _describe_reason(run.reason, run.failure),
+            ["Nothing happens before its caller starts it again."],
+            [line],
+        )
+    can = [*(settle_commands(facts) or _suggest_rerun(facts)), *rollback_commands(facts)]
+    why = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
+    if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
+        why[0] = _NOT_SAVED
+    if settlement is not None:
+        revise = [msgspec.structs.replace(offer, does=f"only if that was a mistake: {offer.does}") for offer in can]
+        return what, why, [_NOTHING_NEEDED], revise
+    then = ["Nothing more happens by itself."]
+    then += [describe_retry(facts.file)] if facts.file is not None else []
+    return what, why, then, can
+
+
+def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return how a failed run is continued, or its work done by a new run."""
+    gone = list_undone(facts.story)
+    does = "continue from where it failed; what is done stays done"
+    if gone:
+        does = f"run it again, under new keys, from {escape_line(gone[0].name)} on, the first that was taken back"
+    file = facts.file
+    if file is None or file.moved_to is None:
+        return [retry_command(facts, does), *retry_from_start_commands(facts)]
+    move = (
+        []
+        if file.move_back is None
+        else [SuggestedCommand(file.move_back, "move its file back, fixed or not: it starts a new run")]
+    )
+    if retry_reads_file(facts.story.run):
+        return move
+    return [*move, retry_command(facts, f"only if what is left does not read the file: {does}")]
+
+
+def _explain_superseded(facts: RunFacts) -> tuple[list[str], list[SuggestedCommand]]:
+    """Answer next and can for a failed run whose work a later run does or did."""
+    run, settlement, successor = facts.story.run, facts.decisions.settlement, facts.decisions.successor
+    later = successor or (settlement.by if settlement is not None else None)
+    show = [SuggestedCommand(f"mainspring runs show {later}", "show the run that took its place")] if later else []
+    if successor is not None:
+        key = escape_line(run.run_key, 60)
+        newer = f"the newer run {successor}" if successor else "a newer run"
+        then = [f"Its key {key!r} belongs to {newer}: a retry of this one is refused."]
+        return ([_NOTHING_NEEDED] if settlement is not None else []) + then, show
+    is_moved = facts.file is not None and facts.file.moved_to is not None
+    if run.kind == Automation.EXEC or is_moved or settle_commands(facts):
+        return [_NOTHING_NEEDED], show
+    return [f"{_NOTHING_NEEDED} A retry would do its work a second time: mainspring runs retry {facts.id}"], show
+
+
+def _explain_needs_attention(facts: RunFacts) -> _Answers:
+    run, step = facts.story.run, facts.step
+    where = f" at step {escape_line(step.label)}" if step else ""
+    what = [
+        f"It stopped{where} and needs a person, since {format_distance(run.changed_at, facts.now)}: {_failure_message(run.failure)}"
+    ]
+    then = ["Nothing happens by itself: it waits for you, and nothing is lost."]
+    if run.partition is not None:
+        then.append(f"Until then it holds partition key {escape_line(run.partition, 60)!r} of queue {run.queue}.")
+    make = COMMANDS_BY_REASON.get(run.reason or "", plain_commands)
+    why = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
+    holds = list(list_store_holds(facts.blocker))
+    then += [hold.text for hold in holds]
+    return what, why, then, [*_list_commands(holds), *make(facts), *rollback_commands(facts), discard_command(facts)]
+
+
+_BY_STATE: dict[RunState, Callable[[RunFacts], _Answers]] = {
+    RunState.QUEUED: _explain_queued,
+    RunState.RUNNING: _explain_running,
+    RunState.WAITING: _explain_waiting,
+    RunState.RETRYING: _explain_retrying,
+    RunState.NEEDS_ATTENTION: _explain_needs_attention,
+    RunState.SUCCEEDED: _explain_ended,
+    RunState.FAILED: _explain_failed,
+    RunState.CANCELLED: _explain_ended,
+}
+
+
+def _explain_unclaimed(
+    facts: RunFacts, can: list[SuggestedCommand]
+) -> tuple[list[str], list[str], list[SuggestedCommand]]:
+    """Answer why, next and can for a run that nobody has."""
+    run = facts.story.run
+    idle, found = is_dormant(run, facts.now), list_hindrances(facts.blocker, facts.now, facts.zone, facts.up)
+    latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
+    then = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_text(found)]
+    if run.deadline_at is not None and run.deadline_at <= facts.now:
+        then.append(
+            f"Its deadline passed at {facts.at(run.deadline_at)}: it ends by that as soon as a worker takes it."
+        )
+    elif run.deadline_at is not None:
+        then.append(f"Its deadline is {facts.at(run.deadline_at)}.")
+    found += _list_child_hindrances(facts)
+    return [block.text for block in found], then, [*_list_commands(found), *can]
+
+
+def _list_child_hindrances(facts: RunFacts) -> list[BlockReason]:
+    """Return what is in the way of the children that a run waits for, each named."""
+    found: list[BlockReason] = []
+    for child in facts.awaited:
+        run = child.run
+        name = f"Its child {run.id} ({escape_line(run.automation, 80)})"
+        if run.state is RunState.NEEDS_ATTENTION:
+            see = (f"mainspring explain {run.id}", "see what the child needs")
+            found.append(BlockReason(f"{name} needs a person.", None, *see, stuck=True))
+        elif run.state in IDLE_STATES:
+            found += [
+                block._replace(text=f"{name} does not continue: {block.text}")
+                for block in list_hindrances(child, facts.now, facts.zone, facts.up)
+            ]
+    return found
+
+
+def _list_commands(found: list[BlockReason]) -> list[SuggestedCommand]:
+    return [SuggestedCommand(block.command, block.does) for block in found if block.command is not None]
+
+
+def _next_text(found: list[BlockReason]) -> str:
+    if not found:
+        return "A worker should take it at any moment."
+    if all(block.until_at is not None for block in found):
+        return "It goes on by itself when that time has come."
+    if any(block.stuck for block in found):
+        return "It does not go on before that is changed."
+    return "It goes on by itself when its turn has come."
+
+
+def _describe_rollback(facts: RunFacts) -> list[str]:
+    names = [escape_line(label_step(outcome.ident, outcome.name)) for outcome in list_undone(facts.story)]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return [f"Taken back was: {', '.join(names[:_NAMES])}{more}."] if names else []
+
+
+def _describe_reason(reason: str | None, failure: Failure | None) -> list[str]:
+    found = [REASONS[reason]] if reason in REASONS else []
+    if failure is not None and failure.kind is FailureKind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
+        found.append("Its cause is of the kind that passes: when it is over, continue the run.")
+    if failure is not None and failure.hint:
+        found.append(escape_line(failure.hint, _MESSAGE))
+    return found
+
+
+def _failure_message(failure: Failure | None) -> str:
+    return escape_line(failure.headline, _MESSAGE) if failure is not None else "no error was recorded"

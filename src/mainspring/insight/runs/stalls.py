@@ -1,0 +1,31 @@
+"""What is said of attempts that give no sign of life, and what a person can do. Pure."""
+
+from mainspring.insight.runs.suggested_commands import RunFacts, SuggestedCommand
+from mainspring.insight.text.formatting import escape_line, format_span
+
+_INNERMOST = 5
+
+
+def describe_stalls(facts: RunFacts) -> list[str]:
+    """Return since when each attempt is silent, and where it stood when that was found, the innermost first."""
+    found: list[str] = []
+    for stall in facts.story.stalls:
+        silent = format_span(max(facts.now - stall.since_at, 0))
+        found.append(
+            f"Attempt {stall.attempt} of step {escape_line(stall.step)} has given no sign of life for {silent},"
+            " and nothing ends it. It stood"
+        )
+        found += [f"at {escape_line(line.strip(), 300)}" for line in list(stall.stack)[: -_INNERMOST - 1 : -1]]
+    return found
+
+
+def list_stall_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return what may help, where there is such an attempt."""
+    if not facts.story.stalls:
+        return []
+    return [
+        SuggestedCommand(
+            f"mainspring runs logs {facts.id}",
+            "see what it said last; a timeout= of the step ends such an attempt by itself",
+        )
+    ]

@@ -1,0 +1,104 @@
+"""Step groups: many calls of one step as one line, such as "clean_file x 365: 362 ok, 3 failed, p95 120ms"."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState
+from mainspring.insight.runs.steps import StepLine
+from mainspring.insight.text.formatting import format_span
+from mainspring.insight.text.quantile import exact_quantile
+
+GROUPED: Final = 8
+"""More calls than this of one name are one line."""
+_LISTED: Final = 5
+"""So many calls of a group that did not succeed are listed below it."""
+_KINDS: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
+
+
+class StepGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of one step. `states` = how many are in each state; `p95_ms` = 95 % of those that ended took at most that; None = none ended.
+
+    `left_out` = how many that did not succeed are not listed beside it.
+    """
+
+    name: str
+    kind: str
+    states: dict[str, int]
+    p95_ms: int | None
+    left_out: int = 0
+
+    @property
+    def number(self) -> int:
+        """How many calls there are."""
+        return sum(self.states.values())
+
+    @property
+    def summary(self) -> str:
+        """What came of them: "362 ok, 3 failed, p95 120ms"."""
+        ok = self.states.get(OutcomeState.SUCCEEDED, 0)
+        others = sorted((state, count) for state, count in self.states.items() if state != OutcomeState.SUCCEEDED)
+        parts = [f"{ok:,} ok", *(f"{count:,} {state.replace('_', ' ')}" for state, count in others)]
+        return ", ".join(parts if self.p95_ms is None else [*parts, f"p95 {format_span(self.p95_ms)}"])
+
+
+class CallCount(msgspec.Struct, frozen=True):
+    """One call that has ended, for counting; `took_us` = its last attempt."""
+
+    name: str
+    kind: str
+    state: str
+    took_us: int
+
+
+def arrange_lines(lines: Sequence[StepLine], now: int) -> list[StepLine | StepGroup]:
+    """Return the lines with each group in the place of its first call, and below it the calls of it that did not succeed."""
+    counts = Counter((line.name, line.kind) for line in lines if line.kind in _KINDS)
+    members = {
+        key: [line for line in lines if (line.name, line.kind) == key]
+        for key, count in counts.items()
+        if count > GROUPED
+    }
+    found: list[StepLine | StepGroup] = []
+    for line in lines:
+        calls = members.get((line.name, line.kind))
+        if calls is None:
+            found.append(line)
+        elif line is calls[0]:
+            open_ones = [call for call in calls if call.state != OutcomeState.SUCCEEDED]
+            group = _group_of_lines(calls, now)
+            found.append(msgspec.structs.replace(group, left_out=max(len(open_ones) - _LISTED, 0)))
+            found += open_ones[:_LISTED]
+    return found
+
+
+def count_groups(ended: Iterable[CallCount], lines: Sequence[StepLine]) -> dict[tuple[str, str], StepGroup]:
+    """Return the groups among calls that ended, together with the lines of those that have not; by name and kind."""
+    states: dict[tuple[str, str], Counter[str]] = {}
+    took: dict[tuple[str, str], list[int]] = {}
+    for call in ended:
+        key = (call.name, call.kind)
+        states.setdefault(key, Counter())[call.state] += 1
+        took.setdefault(key, []).append(-(-call.took_us // 1_000))
+    for line in lines:
+        if line.kind in _KINDS and not _has_ended(line):
+            states.setdefault((line.name, line.kind), Counter())[line.state] += 1
+    return {
+        key: _build_group(*key, found, took.get(key, [])) for key, found in states.items() if found.total() > GROUPED
+    }
+
+
+def _group_of_lines(calls: Sequence[StepLine], now: int) -> StepGroup:
+    took = [call.tries[-1].took(now) for call in calls if _has_ended(call) and call.tries]
+    return _build_group(calls[0].name, calls[0].kind, Counter(call.state for call in calls), took)
+
+
+def _build_group(name: str, kind: str, states: Mapping[str, int], took: Sequence[int]) -> StepGroup:
+    return StepGroup(name=name, kind=kind, states=dict(states), p95_ms=exact_quantile(took, 0.95))
+
+
+def _has_ended(line: StepLine) -> bool:
+    return line.state in {state.value for state in OutcomeState}

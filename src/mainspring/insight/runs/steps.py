@@ -1,0 +1,172 @@
+"""The steps of a run as lines of a picture, computed from its journal and its attempts: pure, no terminal.
+
+A line is one request of the body (a step, a wait, a child, an undo) in the order in which it was asked for, with all its tries.
+"""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.failures.failure import Failure
+from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
+from mainspring.domain.states import TERMINAL_STATES, AttemptState, OutcomeState, RunState
+from mainspring.store.views import RunStory
+
+SOLID, HOLLOW, DOT = "█", "░", "·"
+WIDEST: Final = 20
+WAITS: Final = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
+STOPS: Final = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+
+
+class StepTry(msgspec.Struct, frozen=True):
+    """One attempt; `state` in words, instants in ms, `next_at` = when another follows."""
+
+    number: int
+    state: str
+    started_at: int
+    ended_at: int | None = None
+    next_at: int | None = None
+    failure: Failure | None = None
+
+    def took(self, now: int) -> int:
+        """Return its span in ms, up to now if it goes on."""
+        return max((self.ended_at or now) - self.started_at, 0)
+
+
+class StepLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line; `state` is that of its outcome, "running", "retrying" or "lost"; `superseded` = the generation that took its place."""
+
+    ident: str
+    name: str
+    kind: str
+    state: str
+    asked: int
+    generation: int
+    superseded: int | None
+    tries: list[StepTry]
+    output: bytes | None = None
+    failure: Failure | None = None
+    progress: tuple[int, int | None] | None = None
+
+    @property
+    def label(self) -> str:
+        """The name for people, with the key where one was given: `deploy[a]`."""
+        return label_step(self.ident, self.name)
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether time went by and nothing was done."""
+        return self.kind in WAITS
+
+    def took(self, now: int) -> int:
+        """Return the span from the first start to the end, in ms."""
+        return max((self.tries[-1].ended_at or now) - self.tries[0].started_at, 0) if self.tries else 0
+
+
+def label_step(ident: str, name: str) -> str:
+    """Return the name of a step with its key, `deploy[a]`; its name alone where it has no key."""
+    branch, _, key = ident.partition(f"{name}[")
+    is_keyed = key.endswith("]") and (branch in ("", "undo:") or branch.endswith("/"))
+    return f"{name}[{key}" if is_keyed else name
+
+
+def list_step_lines(story: RunStory) -> list[StepLine]:
+    """Return the lines of a run, in the order of asking."""
+    attempts: dict[tuple[str, int], list[AttemptRecord]] = {}
+    for attempt in story.attempts:
+        attempts.setdefault((attempt.ident, attempt.generation), []).append(attempt)
+    lines = []
+    # What counts first: of one generation it has all attempts, also those before the failure that it took the place of.
+    for outcome in sorted(story.outcomes, key=lambda outcome: outcome.superseded is not None):
+        before = attempts.pop((outcome.ident, outcome.generation), [])
+        lines.append(_ended_line(outcome, before, story.checkpoints.get(outcome.ident)))
+    left_at = None if story.run.state is RunState.RUNNING else story.run.changed_at
+    is_over = story.run.state in TERMINAL_STATES
+    lines += [
+        _open_line(tries, story.checkpoints.get(tries[0].ident), left_at, is_over=is_over)
+        for tries in attempts.values()
+    ]
+    return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.asked))
+
+
+def _ended_line(outcome: Outcome, before: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepLine:
+    is_work = outcome.kind in (OutcomeKind.STEP, OutcomeKind.UNDO)
+    ended_at = outcome.started_at + -(-outcome.took_us // 1000) if is_work else outcome.at
+    last = StepTry(outcome.attempt, str(outcome.state), outcome.started_at, ended_at, None, outcome.failure)
+    return StepLine(
+        ident=outcome.ident,
+        name=outcome.name,
+        kind=str(outcome.kind),
+        state=str(outcome.state),
+        asked=outcome.asked,
+        generation=outcome.generation,
+        superseded=outcome.superseded,
+        tries=[*(_build_try(attempt) for attempt in before if attempt.attempt != outcome.attempt), last],
+        output=outcome.output,
+        failure=outcome.failure,
+        progress=_read_progress(checkpoint),
+    )
+
+
+def _open_line(
+    attempts: list[AttemptRecord], checkpoint: Checkpoint | None, left_at: int | None, *, is_over: bool
+) -> StepLine:
+    """Return the line of a step without outcome; `left_at` = since when nobody has the run: then nothing of it runs.
+
+    Where the run is over, no other attempt follows.
+    """
+    last = attempts[-1]
+    words = {
+        AttemptState.STARTED: "running" if left_at is None else "lost",
+        AttemptState.FAILED: str(OutcomeState.CANCELLED) if is_over else "retrying",
+    }
+    return StepLine(
+        ident=last.ident,
+        name=last.name,
+        kind=str(OutcomeKind.STEP),
+        state=words.get(last.state, str(last.state)),
+        asked=last.asked,
+        generation=last.generation,
+        superseded=last.superseded,
+        tries=[_build_try(attempt, left_at) for attempt in attempts],
+        failure=last.failure,
+        progress=_read_progress(checkpoint),
+    )
+
+
+def _build_try(attempt: AttemptRecord, left_at: int | None = None) -> StepTry:
+    word, ended_at = str(attempt.state), attempt.ended_at
+    if attempt.state is AttemptState.STARTED:
+        word, ended_at = ("running", ended_at) if left_at is None else ("lost", max(left_at, attempt.started_at))
+    return StepTry(attempt.attempt, word, attempt.started_at, ended_at, attempt.next_at, attempt.failure)
+
+
+def _read_progress(checkpoint: Checkpoint | None) -> tuple[int, int | None] | None:
+    return None if checkpoint is None or checkpoint.done is None else (checkpoint.done, checkpoint.total)
+
+
+def draw_bars(lines: list[StepLine], now: int) -> list[str]:
+    """Return the bar of each line: solid = the try that counts, hollow = tries before it, dots = a wait. Longest = WIDEST characters.
+
+    Work and waits have a scale of their own each, so that three days of sleep do not flatten three seconds of work.
+    """
+    work = max((sum(t.took(now) for t in line.tries) for line in lines if not line.is_wait), default=0)
+    wait = max((line.took(now) for line in lines if line.is_wait), default=0)
+    return [_draw_wait(line, wait, now) if line.is_wait else _draw_work(line, work, now) for line in lines]
+
+
+def _draw_wait(line: StepLine, longest: int, now: int) -> str:
+    return DOT * _length(line.took(now), longest)
+
+
+def _draw_work(line: StepLine, longest: int, now: int) -> str:
+    parts = []
+    for place, one in enumerate(line.tries):
+        counts = place == len(line.tries) - 1 and one.state in (str(OutcomeState.SUCCEEDED), "running")
+        parts.append((SOLID if counts else HOLLOW) * _length(one.took(now), longest))
+    shown = " ".join(parts)
+    return shown if len(shown) <= WIDEST * 2 else shown[: WIDEST * 2 - 1] + "…"
+
+
+def _length(part: int, longest: int) -> int:
+    return max(1, round(WIDEST * part / longest)) if longest else 1

@@ -1,0 +1,210 @@
+"""What a person can do about a run, as commands; and the facts of a run from which they and all sentences are made. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.states import FailureReason, OutcomeState
+from mainspring.insight.runs.rollback_status import has_undo_left
+from mainspring.insight.runs.steps import StepLine
+from mainspring.insight.runs.trigger_file import TriggerFile
+from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
+from mainspring.insight.text.formatting import format_moment
+from mainspring.insight.text.shell_word import shell_word
+from mainspring.store.reads.decisions import UNDECIDED, RunDecisions
+from mainspring.store.views import Blocker, RunStory, renamed_step_of
+
+RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
+ANSWER, SIGNAL = "answer", "signal"
+"""Acts, by their names in the API."""
+
+
+class SuggestedCommand(msgspec.Struct, frozen=True):
+    """A command that a person may give, and what it does.
+
+    `act` = the same act on this run by the API, `POST /runs/{run}/ACT`, with `body`; what a person has yet to say is not in it. "" = it
+    is none of these.
+    """
+
+    command: str
+    does: str
+    act: str = ""
+    body: dict[str, Any] = {}
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """What is known of a run at the instant `now`; clock times are those of `zone`."""
+
+    story: RunStory
+    blocker: Blocker
+    lines: list[StepLine]
+    now: int
+    zone: str
+    decisions: RunDecisions = UNDECIDED
+    file: TriggerFile | None = None
+    awaited: Sequence[Blocker] = ()
+    """Facts of the children that it waits for."""
+    up: UpCommand = PLAIN_UP
+
+    @property
+    def id(self) -> str:
+        return self.story.run.id
+
+    @property
+    def step(self) -> StepLine | None:
+        """The line at which the run stopped."""
+        ident = self.story.run.failed_ident
+        return next((line for line in reversed(self.lines) if line.ident == ident), None)
+
+    @property
+    def has_input_to_accept(self) -> bool:
+        """Whether it is the input of a step that drifted, and not what the run took in."""
+        return b'"unread"' not in (self.story.run.detail or b"")
+
+    def at(self, instant: int) -> str:
+        return format_moment(instant, self.now, self.zone)
+
+
+def _drift_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    name, ident = _stopped_step(facts)
+    if not facts.has_input_to_accept:
+        again = "go on, once its type in the code reads the saved value again"
+        return [
+            retry_command(facts, again),
+            _retry_from_command(facts, name, ident, "wait for another one, and do what came after it again"),
+        ]
+    renamed = renamed_step_of(facts.story)
+    if renamed is not None:
+        return _renamed_step_commands(facts, *renamed, name, ident)
+    accept = SuggestedCommand(
+        f"mainspring runs retry {facts.id} --accept {name}",
+        "keep the saved result under the new input",
+        RETRY,
+        {"accept": ident},
+    )
+    return [accept, _retry_from_command(facts, name, ident, "run it, and what came after it, again")]
+
+
+def _renamed_step_commands(facts: RunFacts, old: str, new: str, name: str, ident: str) -> list[SuggestedCommand]:
+    pair, line = f"{old}={new}", f"mainspring runs retry {facts.id}"
+    same = SuggestedCommand(
+        f"{line} --map {shell_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
+    )
+    gone = SuggestedCommand(
+        f"{line} --accept {shell_word(old)}",
+        f"{old} was removed: its saved result stays, and {new} runs",
+        RETRY,
+        {"accept": ident},
+    )
+    return [same, gone, _retry_from_command(facts, name, ident, f"run {new}, and what came after {old}, again")]
+
+
+def settle_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return what settles steps that are in doubt, or done without a saved result: until then a plain retry is refused."""
+    found: list[SuggestedCommand] = []
+    for line in facts.lines:
+        if line.superseded is None and line.state in (OutcomeState.IN_DOUBT, OutcomeState.REFUSED):
+            found += _step_settle_commands(
+                facts, _step_name(facts, line), line.ident, in_doubt=line.state == OutcomeState.IN_DOUBT
+            )
+    return found
+
+
+def _step_settle_commands(facts: RunFacts, name: str, ident: str, *, in_doubt: bool) -> list[SuggestedCommand]:
+    given, body = f"mainspring runs give-result {facts.id} JSON --step {name}", {"step": ident}
+    if not in_doubt:
+        return [SuggestedCommand(given, "give a result that fits", GIVE_RESULT, body)]
+    again = f"mainspring runs retry {facts.id} --again {name}"
+    return [
+        SuggestedCommand(given, "it did happen: say with which result", GIVE_RESULT, body),
+        SuggestedCommand(again, "it did not happen: do it again, under the same key", RETRY, {"again": ident}),
+    ]
+
+
+def _doubt_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    return _step_settle_commands(facts, *_stopped_step(facts), in_doubt=True)
+
+
+def _refused_value_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    return _step_settle_commands(facts, *_stopped_step(facts), in_doubt=False)
+
+
+def _undo_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    by_hand = f"mainspring runs give-result {facts.id} null"
+    return [
+        retry_command(facts, "try that undo again; the others follow"),
+        SuggestedCommand(by_hand, "it was taken back by hand; the others follow", GIVE_RESULT, {"value": None}),
+    ]
+
+
+def plain_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return what helps whatever the reason."""
+    return [retry_command(facts, "continue it"), *retry_from_start_commands(facts)]
+
+
+def retry_command(facts: RunFacts, does: str) -> SuggestedCommand:
+    """Return how to continue it from where it stopped."""
+    return SuggestedCommand(f"mainspring runs retry {facts.id}", does, RETRY)
+
+
+COMMANDS_BY_REASON: Final[dict[str, Callable[[RunFacts], list[SuggestedCommand]]]] = {
+    FailureReason.DRIFT: _drift_commands,
+    FailureReason.IN_DOUBT: _doubt_commands,
+    FailureReason.VALUE_REFUSED: _refused_value_commands,
+    FailureReason.UNDO_FAILED: _undo_commands,
+}
+
+
+def retry_from_start_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return how to do all of it again."""
+    first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
+    if first is None:
+        return []
+    return [_retry_from_command(facts, _step_name(facts, first), first.ident, "run it again from that step on")]
+
+
+def _retry_from_command(facts: RunFacts, name: str, ident: str, does: str) -> SuggestedCommand:
+    return SuggestedCommand(f"mainspring runs retry {facts.id} --from-step {name}", does, RETRY, {"from_step": ident})
+
+
+def rollback_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return how to take back what the run did, or to leave it, where there is something to take back."""
+    if facts.story.run.undoing:
+        return [cancel_command(facts)]
+    if not has_undo_left(facts.story):
+        return []
+    does = "take back what it did, newest first; it ends cancelled"
+    return [SuggestedCommand(f"mainspring runs cancel {facts.id} --undo", does, CANCEL, {"undo": True})]
+
+
+def cancel_command(facts: RunFacts) -> SuggestedCommand:
+    """Return how to stop it."""
+    if facts.story.run.undoing:
+        does = "leave what is not yet taken back as it is"
+        return SuggestedCommand(f"mainspring runs cancel {facts.id} --keep", does, CANCEL, {"undo": False})
+    return SuggestedCommand(f"mainspring runs cancel {facts.id}", "ask it to stop", CANCEL)
+
+
+def discard_command(facts: RunFacts) -> SuggestedCommand:
+    """Return how to give it up."""
+    return SuggestedCommand(f"mainspring failed discard {facts.id} -y", "give it up: it fails", DISCARD)
+
+
+def settle_command(run: str) -> SuggestedCommand:
+    """Return how to decide that no one will continue a run that failed."""
+    return SuggestedCommand(
+        f"mainspring failed discard {run} -y", "decide that no one will continue it: it stays failed", DISCARD
+    )
+
+
+def _stopped_step(facts: RunFacts) -> tuple[str, str]:
+    """Return the step at which it stopped, as a command line names it, and its identity."""
+    ident = facts.story.run.failed_ident or "STEP"
+    return _step_name(facts, facts.step) if facts.step else shell_word(ident), ident
+
+
+def _step_name(facts: RunFacts, step: StepLine) -> str:
+    """Return a step as a command line names it: by its identity where several have its name."""
+    named = {line.ident for line in facts.lines if line.name == step.name}
+    return shell_word(step.name if len(named) == 1 else step.ident)

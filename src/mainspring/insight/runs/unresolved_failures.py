@@ -1,0 +1,68 @@
+"""Runs that need a decision: those that need a person and are part of no open incident, and failed runs that nothing has settled."""
+
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from mainspring.insight.text.formatting import format_count
+from mainspring.store.base import Reader
+from mainspring.store.reads import standing as stored
+from mainspring.store.views import Capped
+
+NO_RUNS: Final = Capped(0, more=False)
+
+
+class UnresolvedFailures(NamedTuple):
+    """`halted` need a person and are part of no incident that is not resolved; `undecided` failed, and no one has decided on them.
+
+    `stopped` = all that need a person, those of `halted` too.
+    """
+
+    halted: Capped = NO_RUNS
+    undecided: Capped = NO_RUNS
+    stopped: Capped = NO_RUNS
+
+    @property
+    def text(self) -> str:
+        """How many runs need a decision, as `failed list` lists them."""
+        return undecided_runs_text(self.undecided, self.stopped)
+
+    def untold(self) -> Iterator[str]:
+        """Yield what needs a person and is said by no incident."""
+        if self.halted.number:
+            need = "needs" if str(self.halted) == "1" else "need"
+            yield f"{format_count(self.halted, 'run')} {need} a person. See: mainspring failed list --state needs_attention"
+
+    def sentences(self) -> Iterator[str]:
+        """Yield how many failed runs need a decision, with the next command."""
+        if self.undecided.number:
+            yield f"{self.text}: mainspring failed list"
+
+    def head(self, head: str, count: int) -> str:
+        """Return in a few words whether anything needs a person: `head` where something else does, else how many failed runs."""
+        return head if count or not self.undecided.number else self.text
+
+    def opening(self, head: str, count: int) -> str:
+        """Return how the sentence begins, with the command where failed runs are all that needs a person."""
+        if not self.undecided.number:
+            return head
+        return f"{head}; {self.text}" if count else f"{self.text}: `mainspring failed list`. Otherwise healthy"
+
+
+def undecided_runs_text(number: Capped, stopped: Capped = NO_RUNS) -> str:
+    """Return how many runs are undecided: "2 failed runs still need a decision", "1 failed run and 1 stopped run need a decision"."""
+    if stopped.number:
+        return f"{format_count(number, 'failed run')} and {format_count(stopped, 'stopped run')} need a decision"
+    need = "needs" if str(number) == "1" else "need"
+    return f"{format_count(number, 'failed run')} still {need} a decision"
+
+
+def read_unresolved_failures(reader: Reader, automations: Collection[str] | None = None) -> UnresolvedFailures:
+    """Return what needs a decision, of these automations; None = of all."""
+    undecided = count_undecided_runs(reader, automations)
+    stopped = stored.stopped(reader, automations) if undecided.number else NO_RUNS  # else no sentence is about it
+    return UnresolvedFailures(stored.unattended(reader, automations), undecided, stopped)
+
+
+def count_undecided_runs(reader: Reader, automations: Collection[str] | None = None) -> Capped:
+    """Return of that only how many failed runs are undecided."""
+    return stored.undecided_failures(reader, automations)

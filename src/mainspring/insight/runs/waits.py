@@ -1,0 +1,227 @@
+"""What a run waits for, in sentences without secrets, and the commands that give it."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.runs.journal import Fact, FactKind
+from mainspring.domain.time.clock_step import RunClockSteps
+from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, SuggestedCommand
+from mainspring.insight.text.formatting import escape_line, format_distance
+from mainspring.insight.text.hidden_values import hide_in_data
+from mainspring.insight.text.shell_word import shell_word
+from mainspring.store.views import RunStory, WaitView
+
+_REJECTED = 5
+_OFFERED = 10
+"""A command is printed for so many choices of a question."""
+_WITH_END = frozenset({"answer", "signal", "event"})
+_WORDS = {
+    "retry": "the next attempt of step",
+    "answer": "the answer to",
+    "child": "the run of",
+    "step": "step",
+    "undo": "the undo",
+}
+
+
+def list_open_questions(waits: Iterable[WaitView], now: int) -> list[WaitView]:
+    """Return the questions that a person may answer now: an answer counts only before the end of its time."""
+    return [wait for wait in waits if wait.kind == "ask" and not wait.filled and not _is_over(wait.until_at, now)]
+
+
+def has_many_questions(waits: Iterable[WaitView]) -> bool:
+    """Tell whether an answer has to name its question, because more than one has none."""
+    return sum(wait.kind == "ask" and not wait.filled for wait in waits) > 1
+
+
+def _is_over(until_at: Any, now: int) -> bool:
+    return isinstance(until_at, int) and until_at <= now
+
+
+def ask_text(wait: WaitView, *, is_one_of_many: bool = False) -> tuple[str, list[str]]:
+    """Return an open question as a sentence, and the commands that answer it, one for each choice."""
+    sentence = f"It asks: {format_question(read_question(wait))}"
+    return sentence, [
+        _build_answer_command(wait, choice, is_one_of_many=is_one_of_many) for choice in _answer_commands(wait)
+    ]
+
+
+def answer_command(wait: WaitView, *, is_one_of_many: bool = False) -> str:
+    """Return the command that answers a question; where it offers several choices, the one that prints a command for each."""
+    offered = _answer_commands(wait)
+    return (
+        f"mainspring explain {wait.run}"
+        if len(offered) > 1
+        else _build_answer_command(wait, offered[0], is_one_of_many=is_one_of_many)
+    )
+
+
+def _answer_commands(wait: WaitView) -> list[str]:
+    return list_choices(wait)[:_OFFERED] or ["TEXT"]
+
+
+def _build_answer_command(wait: WaitView, choice: str, *, is_one_of_many: bool) -> str:
+    """Return the command that gives one answer; it names the question if its run asks more than one.
+
+    What comes from a run is quoted as one word: nothing of it runs in the shell into which somebody copies the line.
+    """
+    named = f" --question {shell_word(wait.ident)}" if is_one_of_many else ""
+    word = shell_word(choice)
+    return f"mainspring runs answer {wait.run}" + (
+        f"{named} -- {word}" if choice.startswith("-") else f" {word}{named}"
+    )
+
+
+def read_question(wait: WaitView) -> dict[str, Any]:
+    """Return what a wait asks: its text, choices and default; nothing, where it is sealed or asks nothing.
+
+    Its text has no secret in it; its choices are as they have to be said.
+    """
+    found = _decode(wait.question)
+    if not isinstance(found, dict):
+        return {}
+    return found | {"text": hide_in_data(found["text"])} if "text" in found else found
+
+
+def list_choices(wait: WaitView) -> list[str]:
+    """Return what may be answered to a question; empty = any text."""
+    return [str(choice) for choice in read_question(wait).get("choices") or []]
+
+
+def default_choice(wait: WaitView) -> str | None:
+    """Return the choice that an open question takes when nobody answers in time; None = the run fails then."""
+    default = read_question(wait).get("otherwise")
+    return None if default is None else escape_line(str(default), 40)
+
+
+def list_waits(story: RunStory) -> list[dict[str, Any]]:
+    """Return what the run said it waits for when it was let go: kind, name, ident, until_at (ms or None) of each."""
+    told = _decode(story.run.waiting_for)
+    found = [wait for wait in told if isinstance(wait, dict)] if isinstance(told, list) else []
+    instants = [at for wait in found if isinstance(at := wait.get("until_at"), int)]
+    due_at = story.run.due_at
+    if not story.run.clock_steps or not instants or due_at is None:
+        return found
+    moved_ms = due_at - min(instants)
+    if moved_ms not in RunClockSteps(story.run.clock_steps).sums:
+        return found
+    return [wait | {"until_at": wait["until_at"] + moved_ms} if wait.get("until_at") else wait for wait in found]
+
+
+def describe_waits(story: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
+    """Return one sentence for each thing that the run waits for; `at` writes an instant."""
+    asked = {wait.ident: _decode(wait.question) for wait in story.waits}
+    found = []
+    for wait in list_waits(story):
+        until_at = wait.get("until_at")
+        end = at(until_at) if until_at else ""
+        until = f", until {end}" if end else ""
+        name, kind = escape_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
+        question = asked.get(str(wait.get("ident")))
+        if any(_answers(fact, wait) for fact in story.facts):
+            found.append(f"It has {_WORDS.get(kind, escape_line(kind))} {name}, which came and is not yet taken in.")
+        elif kind in _WITH_END and _is_over(until_at, now):
+            what = format_question(question) if isinstance(question, dict) else name
+            found.append(
+                f"The time of {_WORDS.get(kind, escape_line(kind))} {what} ended at {end}: what comes now is too late."
+            )
+        elif isinstance(question, dict):
+            found.append(f"It asks: {format_question(question)}{until}.")
+        elif kind == "timer":
+            found.append(f"It sleeps{until}.")
+        else:
+            found.append(f"It waits for {_WORDS.get(kind, escape_line(kind))} {name}{until}.")
+    return found
+
+
+def _answers(fact: Fact, wait: dict[str, Any]) -> bool:
+    """Whether what lies in the inbox is what is waited for."""
+    if fact.ident is not None:
+        return fact.ident == wait.get("ident")
+    if _is_over(wait.get("until_at"), fact.at):
+        return False
+    return fact.kind == wait.get("kind") and fact.name == wait.get("name")
+
+
+def format_question(question: dict[str, Any]) -> str:
+    """Return a question with its choices."""
+    choices = [escape_line(choice, 40) for choice in question.get("choices") or []]
+    listed = f" [{', '.join(choices)}]" if choices else ""
+    return f"{escape_line(hide_in_data(question.get('text', '')), 200)}{listed}"
+
+
+def list_wait_commands(story: RunStory, now: int) -> list[SuggestedCommand]:
+    """Return what a person can give to the run."""
+    run = story.run.id
+    is_many = has_many_questions(story.waits)
+    found: list[SuggestedCommand] = []
+    for wait in list_open_questions(story.waits, now):
+        about = f"answer: {format_question(read_question(wait))}" if is_many else "answer it"
+        offered = list_choices(wait)[:_OFFERED]
+        for choice in offered:
+            body = {"question": wait.ident, "choice": choice}
+            why = about if len(offered) == 1 else f"{about}: {escape_line(choice, 40)}"
+            found.append(
+                SuggestedCommand(_build_answer_command(wait, choice, is_one_of_many=is_many), why, ANSWER, body)
+            )
+        if not offered:
+            found.append(
+                SuggestedCommand(
+                    _build_answer_command(wait, "TEXT", is_one_of_many=is_many), about, ANSWER, {"question": wait.ident}
+                )
+            )
+    signals = (
+        wait for wait in list_waits(story) if wait.get("kind") == "signal" and not _is_over(wait.get("until_at"), now)
+    )
+    names = dict.fromkeys(str(wait["name"]) for wait in signals)
+    for name in names:
+        line = f"mainspring runs signal {run} {shell_word(name)} JSON"
+        found.append(SuggestedCommand(line, "send what it waits for", SIGNAL, {"name": name}))
+    return found
+
+
+def describe_rejected(story: RunStory, now: int) -> list[str]:
+    """Return one sentence for each signal and event that the run could not read."""
+    more = len(story.rejected) - _REJECTED
+    found = [
+        f"It rejected {fact.kind} {escape_line(fact.name, 80)} {format_distance(fact.rejected_at, now)}, which its code cannot read:"
+        f" {escape_line(hide_in_data(fact.failure.message), 300)}"
+        for fact in story.rejected[-_REJECTED:]
+    ]
+    return [*found, f"It rejected {more} more before."] if more > 0 else found
+
+
+def rejected_commands(story: RunStory) -> list[SuggestedCommand]:
+    """Return what a person can do about what the run could not read."""
+    if not story.rejected or story.run.finished_at is not None:
+        return []
+    run = story.run.id
+    signals = {fact.name for fact in story.rejected if fact.kind is FactKind.SIGNAL}
+    waited = {str(wait.get("name")) for wait in list_waits(story) if wait.get("kind") == "signal"}
+    return [
+        *(
+            SuggestedCommand(
+                f"mainspring runs signal {run} {shell_word(name)} JSON",
+                "send one that fits",
+                SIGNAL,
+                {"name": name},
+            )
+            for name in sorted(signals - waited)
+        ),
+        SuggestedCommand(f"mainspring runs retry {run}", "read again what it rejected, once its code can", RETRY),
+        SuggestedCommand(
+            f"mainspring runs retry {run} --discard-rejected",
+            "forget what it rejected",
+            RETRY,
+            {"discard_rejected": True},
+        ),
+    ]
+
+
+def _decode(data: bytes | None) -> Any:
+    try:
+        return None if data is None else msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return None

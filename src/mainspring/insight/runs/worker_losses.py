@@ -1,0 +1,36 @@
+"""Deaths of workers that had a run, in sentences: who, when, how it was noticed, who continued the run after how long."""
+
+from collections.abc import Callable
+
+from mainspring.domain.processes.worker_loss import WorkerLoss, describe_death, describe_process
+from mainspring.insight.text.formatting import escape_line, format_span
+
+_SHOWN = 5
+"""A run is quarantined after fewer deaths, so that the first one, when other runs were aboard, is among them."""
+
+
+def describe_loss(loss: WorkerLoss, at: Callable[[int], str]) -> str:
+    """Return one death as a sentence; `at` writes an instant."""
+    text = f"Its {describe_death(loss, at)}."
+    if loss.resumed_at is None or loss.resumed_after_ms is None:
+        return escape_line(f"{text} No worker has continued it since.")
+    if loss.resumed_session is None:
+        return escape_line(f"{text} Another worker had continued it by then.")
+    heir = describe_process(
+        loss.resumed_role or "", loss.resumed_hostname or "", loss.resumed_pid or 0, loss.resumed_session
+    )
+    return escape_line(f"{text} {heir[0].upper()}{heir[1:]} continued it after {format_span(loss.resumed_after_ms)}.")
+
+
+def describe_losses(losses: list[WorkerLoss], at: Callable[[int], str]) -> list[str]:
+    """Return the newest deaths as sentences, and how many there were before."""
+    more = len(losses) - _SHOWN
+    found = [describe_loss(loss, at) for loss in losses[:_SHOWN]]
+    if more <= 0:
+        return found
+    return [
+        *found,
+        "At least one more of its workers died before."
+        if more == 1
+        else f"At least {more} more of its workers died before.",
+    ]

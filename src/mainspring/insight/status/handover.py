@@ -1,0 +1,210 @@
+"""What a shift hands over: what opened, what closed, what people did, and what still waits. For status, the pages and the API alike.
+
+Reads only, each bounded: what is beyond the bounds is said to be there, and can be listed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.access.permissions import WEB
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.states import IncidentMove, IncidentState, RunState
+from mainspring.insight.incidents.visible_incidents import Sees, select_visible
+from mainspring.insight.status.upcoming import OpenQuestion, list_open_questions
+from mainspring.store.base import Reader
+from mainspring.store.commands.results import Refused, Result
+from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import status
+from mainspring.store.reads.incident_list import incidents_named, moves_since
+from mainspring.store.reads.incidents import MoveView
+from mainspring.store.reads.runs import automations_of, list_runs, questions
+from mainspring.store.views import AuditView, AutomationView, RunRow, WaitView
+
+SINCE_MS: Final = 8 * 3_600_000
+"""A shift."""
+MOST: Final = 30
+"""So many lines of each kind are told."""
+_PEOPLE = frozenset({"cli", "link", WEB})
+"""Doors of people; programs come in by others."""
+_OWN_SESSION_VERBS = frozenset({"sign in", "sign out", "offer"})
+_READ_AT_MOST: Final = 500
+_OPERATIONS_AT_MOST: Final = 2_000
+_OPERATIONS_READ: Final = 10_000
+"""Among so many of the newest acts those of people are looked for."""
+
+
+class IncidentChange(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident of which something became in this time; `move` is the last of it, `by` None = found so by a watcher."""
+
+    incident: Incident
+    move: IncidentMove
+    moved_at: int
+    by: str | None
+    note: str | None
+
+
+class PersonOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person did; one line stands for what was done at once with `number` things. `automation` "" = with none."""
+
+    done_at: int
+    by: str
+    verb: str
+    subject: str
+    automation: str
+    reason: str | None
+    number: int = 1
+
+
+class PausedAutomation(msgspec.Struct, frozen=True):
+    """An automation that somebody paused; `until_at` None = until somebody resumes it."""
+
+    automation: str
+    by: str | None
+    reason: str | None
+    paused_at: int
+    until_at: int | None
+
+
+class HandoverRemainder(msgspec.Struct, frozen=True, kw_only=True):
+    """How many more there are of each than are told, at least: so many were looked at."""
+
+    opened: int = 0
+    closed: int = 0
+    acts: int = 0
+    incidents: int = 0
+    questions: int = 0
+    halted: int = 0
+    paused: int = 0
+
+
+class ShiftHandover(msgspec.Struct, frozen=True, kw_only=True):
+    """From one instant to another. `more` = there was more than is told here, `left` = of what."""
+
+    since_at: int
+    until_at: int
+    opened: list[IncidentChange]
+    closed: list[IncidentChange]
+    acts: list[PersonOperation]
+    incidents: list[Incident]
+    questions: list[OpenQuestion]
+    halted: list[RunRow]
+    paused: list[PausedAutomation]
+    more: bool
+    left: HandoverRemainder = HandoverRemainder()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing happened and nothing waits."""
+        return not any((self.opened, self.closed, self.acts, self.incidents, self.questions, self.halted, self.paused))
+
+
+def read_handover(
+    reader: Reader,
+    since_at: int,
+    now: int,
+    sees: Sees = lambda _: True,
+    opened_wait: Callable[[WaitView], WaitView] = lambda wait: wait,
+) -> ShiftHandover:
+    """Return what there is to hand over at `now` (ms) of what was since an instant; `opened_wait` makes a sealed question readable."""
+    moved = _list_incident_changes(reader, since_at, sees)
+    acts, has_more_acts = _list_operations(reader, since_at, sees)
+    views = [view for view in status.automations(reader) if view.retired_at is None and sees(view.name)]
+    names = None if sees(None) else [view.name for view in views]
+    halted = list_runs(reader, states=(RunState.NEEDS_ATTENTION,), limit=_READ_AT_MOST)
+    asking = questions(reader, _READ_AT_MOST, names)
+    lists: dict[str, list[Any]] = {
+        "opened": [one for one in moved if one.incident.opened_at >= since_at],
+        "closed": [one for one in moved if one.incident.state is IncidentState.RESOLVED],
+        "acts": acts,
+        "incidents": select_visible(wrong.told(reader, _READ_AT_MOST), wrong.folded(reader, _READ_AT_MOST), sees),
+        "halted": [one for one in halted.runs if sees(one.automation)],
+        "paused": list(_list_paused(views, now)),
+    }
+    left = {name: len(found) - MOST for name, found in [*lists.items(), ("questions", asking)] if len(found) > MOST}
+    return ShiftHandover(
+        since_at=since_at,
+        until_at=now,
+        questions=list_open_questions(reader, [opened_wait(one) for one in asking[:MOST]]),
+        more=has_more_acts or bool(left),
+        left=HandoverRemainder(**left),
+        **{name: found[:MOST] for name, found in lists.items()},
+    )
+
+
+def _list_incident_changes(reader: Reader, since_at: int, sees: Sees) -> list[IncidentChange]:
+    """Return each incident of which something became, with the newest of it, the newest first."""
+    newest: dict[str, MoveView] = {}
+    for move in moves_since(reader, since_at):
+        newest.setdefault(move.incident, move)
+    found = {one.id: one for one in incidents_named(reader, newest)}
+    return [
+        IncidentChange(incident=found[id], move=move.move, moved_at=move.at, by=move.by, note=move.note)
+        for id, move in newest.items()
+        if id in found and sees(found[id].subject.automation or None)
+    ]
+
+
+def _list_paused(views: Iterable[AutomationView], now: int) -> Iterator[PausedAutomation]:
+    for view in views:
+        if view.paused_at is not None and is_paused(view, now):
+            yield PausedAutomation(view.name, view.paused_by, view.pause_reason, view.paused_at, view.paused_until)
+
+
+def _list_operations(reader: Reader, since_at: int, sees: Sees) -> tuple[list[PersonOperation], bool]:
+    """Return what people did, newest first, and whether there is more: what was refused, and comings and goings, are left out."""
+    rows, has_more = status.audit_rows_of(reader, _PEOPLE, since_at, among=_OPERATIONS_READ, limit=_OPERATIONS_AT_MOST)
+    done = [row for row in rows if _is_relevant(row)]
+    owner = _owner_lookup(reader, done)
+    groups: dict[tuple[str, ...], list[AuditView]] = {}
+    for row in done:
+        automation = owner(row.subject)
+        if sees(automation):
+            at_once = row.command.partition("/")[0] if "/" in row.command else row.command
+            groups.setdefault((at_once, row.actor, row.verb, automation or ""), []).append(row)
+    return [_build_operation(group, key[-1]) for key, group in groups.items()], has_more
+
+
+def _is_relevant(row: AuditView) -> bool:
+    if row.verb in _OWN_SESSION_VERBS:
+        return False
+    return not _is_refused(row.result)
+
+
+@lru_cache(maxsize=1_024)  # nearly all were done, and say nothing more
+def _is_refused(result: bytes) -> bool:
+    return isinstance(msgspec.json.decode(result, type=Result), Refused)
+
+
+def _owner_lookup(reader: Reader, rows: Sequence[AuditView]) -> Callable[[str], str | None]:
+    """Return what tells of a subject to which automation it belongs; None = to none."""
+    named: dict[str, set[str]] = {"run": set(), "incident": set()}
+    for row in rows:
+        noun, _, name = row.subject.partition(":")
+        named.get(noun, set()).add(name)
+    runs = automations_of(reader, named["run"])
+    incidents = {one.id: one.subject.automation for one in incidents_named(reader, named["incident"])}
+
+    def owner(subject: str) -> str | None:
+        noun, _, name = subject.partition(":")
+        return {"run": runs, "incident": incidents}.get(noun, {name: name} if noun == "automation" else {}).get(
+            name
+        ) or None
+
+    return owner
+
+
+def _build_operation(group: list[AuditView], automation: str) -> PersonOperation:
+    row = group[0]
+    return PersonOperation(
+        done_at=row.at,
+        by=row.actor,
+        verb=row.verb,
+        subject=row.subject,
+        automation=automation,
+        reason=row.reason,
+        number=len(group),
+    )

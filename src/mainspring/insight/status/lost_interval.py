@@ -1,0 +1,27 @@
+"""What of the lost interval of a restored store no one has decided on, in words."""
+
+from typing import Final
+
+from mainspring.insight.text.formatting import format_count
+from mainspring.store.base import Reader
+from mainspring.store.reads.lost import count_lost
+
+LIST_COMMAND: Final = "mainspring db restore --lost"
+NEXT_STEP: Final = (
+    "mainspring db restore --undecided and --lost list what to decide, then mainspring db restore --release"
+)
+"""What to do with a store that is held."""
+
+
+def count_text(slots: object, deliveries: object, messages: object) -> str:
+    """Return how many of each there are: "2 due times, 1 delivery"; "" where there is none."""
+    parts = ((slots, "due time"), (deliveries, "delivery", "deliveries"), (messages, "message"))
+    return ", ".join(format_count(*part) for part in parts if str(part[0]) != "0")
+
+
+def undecided_items_text(reader: Reader) -> str:
+    """Return what no one has decided on: "11 due times of the lost interval are undecided"; "" where there is nothing."""
+    lost = count_lost(reader)
+    text = "" if lost is None else count_text(lost.slots, lost.deliveries, lost.messages)
+    be = "is" if text.startswith("1 ") and "," not in text else "are"
+    return f"{text} of the lost interval {be} undecided" if text else ""

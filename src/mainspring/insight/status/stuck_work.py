@@ -1,0 +1,209 @@
+"""What stands still although it should move, as sentences with what to do: workers, queues, runs that nobody can take. Pure."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
+from mainspring.domain.states import SessionState
+from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span
+from mainspring.insight.text.shell_word import shell_word
+from mainspring.store.load import ReadyGroup
+from mainspring.store.reads.outbox import OutboxQueue, RefusedMessages
+from mainspring.store.reads.standing import OverdueRuns
+from mainspring.store.session_view import SessionView
+from mainspring.store.views import AutomationView, Capped, QueueView
+
+LOW_SPACE = 512 * 1024 * 1024
+"""Fewer free bytes beside the store are told."""
+SILENT_MS = 30_000
+"""A worker beats every two seconds, also while its code is busy: one without a beat for so long is stopped or blocked."""
+LONG_MS = 300_000
+"""A run that no worker can take is told of after so long: a deployment may be under way."""
+_LONG_UNSENT_MS = 60_000
+"""A broker that is restarted is back within this."""
+_GONE = (SessionState.DEAD, SessionState.CLOSED)
+
+
+def describe_idle_workers(
+    sessions: Sequence[SessionView], now: int, *, needed: bool, told: Collection[str] = ()
+) -> Iterator[str]:
+    """Tell of workers that do nothing; `needed` = there is something for one to do, `told` = whose loss is an incident already."""
+    if ProcessRole.WORKER in told:
+        return
+    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state not in _GONE]
+    draining = [one for one in workers if one.state == SessionState.DRAINING]
+    silent = [one for one in workers if one not in draining and now - one.beat_at > SILENT_MS]
+    if not workers and needed:
+        yield "No worker is running. Start one: mainspring up"
+    elif workers and len(draining) == len(workers) and needed:
+        pids = ", ".join(str(one.pid) for one in draining[:5])
+        yield f"Every worker drains and takes nothing new (pid {pids}). Start it anew: mainspring down, then mainspring up"
+    for one in [one for one in silent if f"{one.role}:{one.id}" not in told][:5]:
+        yield (
+            f"The worker pid {one.pid} of {escape_line(one.hostname, 40)} has given no sign of life for {format_span(now - one.beat_at)}:"
+            f" it is stopped or blocked. Let it go on: kill -CONT {one.pid}; or start it anew: mainspring down, then mainspring up"
+        )
+
+
+def describe_idle_supervisors(sessions: Sequence[SessionView], now: int) -> Iterator[str]:
+    """Report supervisors that do nothing: what dies is not started again, and `mainspring down` waits for them."""
+    silent = [
+        session
+        for session in sessions
+        if session.role == SUPERVISOR and session.state not in _GONE and now - session.beat_at > SILENT_MS
+    ]
+    for session in silent[:5]:
+        yield (
+            f"The supervisor pid {session.pid} of {escape_line(session.hostname, 40)} has given no sign of life for"
+            f" {format_span(now - session.beat_at)}: it is stopped or blocked. Let it continue: kill -CONT {session.pid};"
+            " or kill it and start it again: mainspring up"
+        )
+
+
+def describe_paused_queues(queues: Sequence[QueueView], now: int) -> Iterator[str]:
+    """Tell of queues that were paused while runs wait in them."""
+    for queue in queues:
+        if queue.paused_at is not None and queue.backlog:
+            runs = format_count(queue.backlog, "run waits", "runs wait")
+            yield (
+                f"Queue {queue.name} was paused {format_distance(queue.paused_at, now)} by {escape_line(queue.paused_by, 60)},"
+                f" and {runs} in it. Let it go on: mainspring queues resume {queue.name}"
+            )
+
+
+def describe_overdue_runs(
+    overdue: Sequence[OverdueRuns], automations: Collection[str], queues: Collection[str]
+) -> Iterator[str]:
+    """Report runs whose deadline passed while their automation or queue is paused: nothing ends them before it is resumed."""
+    for runs in overdue:
+        name, queue = escape_line(runs.automation, 80), escape_line(runs.queue, 80)
+        paused, resume = [], []
+        if runs.automation in automations:
+            paused.append(name)
+            resume.append(f"mainspring auto resume {shell_word(runs.automation)}")
+        if runs.queue in queues:
+            paused.append(f"queue {queue}")
+            resume.append(f"mainspring queues resume {shell_word(runs.queue)}")
+        are = "is past its deadline and ends" if str(runs.number) == "1" else "are past their deadline and end"
+        yield (
+            f"{format_count(runs.number, 'run')} of {name} {are} only after the pause of {' and '.join(paused)}."
+            f" End the pause: {'; '.join(resume)}. See: mainspring explain {runs.first}"
+        )
+
+
+class RetiredRuns(NamedTuple):
+    """Runs of a retired automation that have not ended, and why none of them continues; `halt` "" = a worker continues them."""
+
+    automation: str
+    number: Capped
+    halt: str
+
+
+def find_retired_halt(view: AutomationView, sessions: Sequence[SessionView], now: int) -> str:
+    """Return why no worker continues the runs of a retired automation; "" = one does."""
+    workers = [one for one in sessions if one.role in ("worker", "dev") and one.state == SessionState.ALIVE]
+    if not any(view.name in worker.automations for worker in workers):
+        return "no running worker has loaded it"
+    return "it is paused" if is_paused(view, now) else ""
+
+
+def describe_retired_runs(retired: Sequence[RetiredRuns]) -> Iterator[str]:
+    """Report runs of retired automations that wait until a person acts."""
+    for runs in retired:
+        name = escape_line(runs.automation, 80)
+        yield (
+            f"{name} is retired, and {_unfinished_text(runs)}."
+            f" Cancel: {cancel_all_command(runs.automation)}."
+            f" Or take the retirement back: mainspring auto resume {shell_word(runs.automation)}"
+        )
+
+
+def describe_retirement(runs: RetiredRuns) -> str:
+    """Return what becomes of the runs of an automation that was retired just now, and the command that cancels them."""
+    return f"{_unfinished_text(runs)}. Cancel: {cancel_all_command(runs.automation)}"
+
+
+def _unfinished_text(runs: RetiredRuns) -> str:
+    is_one = str(runs.number) == "1"
+    begin = f"{format_count(runs.number, 'run')} of it {'has' if is_one else 'have'} not ended"
+    if runs.halt:
+        return f"{begin}: {runs.halt}, so {'that run waits' if is_one else 'they wait'} until you act"
+    return f"{begin}: a running worker has loaded it and continues {'that run' if is_one else 'them'}"
+
+
+def cancel_all_command(automation: str) -> str:
+    """Return the command that cancels all runs of an automation that have not ended."""
+    return f"mainspring runs cancel --name {shell_word(automation)} -y"
+
+
+class OutboxFinding(NamedTuple):
+    """A sentence about messages that no broker has, and what to do."""
+
+    text: str
+    fix: str
+
+
+def describe_unsent_messages(
+    queues: Sequence[OutboxQueue], refused: RefusedMessages, now: int
+) -> Iterator[OutboxFinding]:
+    """Tell of messages that wait for long, and of those that wait for a person."""
+    for queue in [one for one in queues if now - one.oldest_at > _LONG_UNSENT_MS][:5]:
+        where = f"messages to {escape_line(queue.name, 80)} wait, the oldest for {format_span(now - queue.oldest_at)}"
+        if queue.fault:
+            yield OutboxFinding(f"{where}: {escape_line(queue.fault, 200)}", "They go as soon as that is mended.")
+        else:
+            yield OutboxFinding(f"{where}, and nobody sends them", "Start it: mainspring up")
+    if refused.number.number:
+        number = format_count(refused.number, "message was", "messages were")
+        yield OutboxFinding(
+            f"{number} refused by the broker: {escape_line(refused.why, 200)}", "See: mainspring failed list --messages"
+        )
+
+
+def describe_unserved_runs(
+    groups: Sequence[ReadyGroup],
+    sessions: Sequence[SessionView],
+    queues: Sequence[QueueView],
+    paused: set[str],
+    now: int,
+) -> Iterator[str]:
+    """Tell of runs that no live worker can take, after a while; what is paused waits for another reason."""
+    alive = [one for one in sessions if one.state == SessionState.ALIVE and one.role != "run"]
+    if not any(one.role in ("worker", "dev") for one in alive):
+        return  # that is told already
+    shut = {queue.name for queue in queues if queue.paused_at is not None}
+    for group in groups:
+        if group.queue in shut or group.automation in paused or now - group.since_at <= LONG_MS:
+            continue
+        if not any(_can_take(one, group) for one in alive):
+            which = f"version {group.version}" + (f", tag {group.tag}" if group.tag else "")
+            waits = format_count(group.number, "run", "runs")
+            yield (
+                f"{waits} of {group.automation} ({which}, queue {group.queue}) can be taken by no live worker,"
+                f" since {format_distance(group.since_at, now)}."
+                f" See why: mainspring runs list --name {group.automation}, then mainspring explain RUN"
+            )
+
+
+def describe_write_fault(fault: str) -> Iterator[str]:
+    """Report a disk of the store that takes no writes; `fault` = what the kernel says, "" if it takes them."""
+    if fault:
+        yield (
+            f"The disk of the store cannot be written: {fault}. Nothing can run."
+            " See why: dmesg | tail. Then make it writable and start again: mainspring up"
+        )
+
+
+def describe_low_space(free: int | None) -> Iterator[str]:
+    """Tell that the disk of the store is nearly full; `free` in bytes, None = nobody looked."""
+    if free is not None and free < LOW_SPACE:
+        yield (
+            f"The disk of the store is nearly full: {free // (1024 * 1024):,} MiB are free."
+            " Make room: mainspring db prune, or a larger disk"
+        )
+
+
+def _can_take(one: SessionView, group: ReadyGroup) -> bool:
+    serves = one.queues is None or group.queue in one.queues
+    return serves and one.automations.get(group.automation) == group.version and group.tag in ("", *one.tags)

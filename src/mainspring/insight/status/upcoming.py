@@ -1,0 +1,173 @@
+"""What moves now and what comes next: runs beside how long they usually take, due times, silence, the last runs of what is not well.
+
+Reads only, each bounded.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.definitions.pause_state import is_paused
+from mainspring.domain.incidents.incident import Incident, IncidentKind
+from mainspring.domain.monitors.inputs import DurationHistory
+from mainspring.domain.states import IncidentState
+from mainspring.domain.time.schedule import Schedule
+from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
+from mainspring.insight.runs.waits import answer_command, default_choice, list_choices, read_question
+from mainspring.insight.text.formatting import escape_line
+from mainspring.store.base import Reader
+from mainspring.store.reads.agenda import next_slots
+from mainspring.store.reads.automations import RunMark, newest_runs
+from mainspring.store.reads.runs import automations_of
+from mainspring.store.reads.watched import durations
+from mainspring.store.views import AutomationView, RunRow, WaitView
+
+STRIPS: Final = 30
+CELLS: Final = 50
+_WEEK_MS = 7 * 86_400_000
+_USUAL_SHARE = 0.95
+_LEAST = 10
+"""Of fewer runs it is not said how long they usually take."""
+
+
+class SilentAutomation(msgspec.Struct, frozen=True, kw_only=True):
+    """An automation that was expected and not seen; `expected` in words, `missed` = slots, None = nothing is known of that."""
+
+    automation: str
+    incident: str
+    state: IncidentState
+    since_at: int
+    expected: str | None
+    last_good_at: int | None
+    missed: int | None
+
+
+class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that waits for a person; `choices` empty = any text; `otherwise` = what is taken when nobody answers in time."""
+
+    automation: str
+    run: str
+    ident: str
+    text: str
+    choices: list[str]
+    otherwise: str | None
+    opened_at: int
+    until_at: int | None
+    command: str
+
+
+class RunProgress(msgspec.Struct, frozen=True):
+    """A run that runs; 95 of 100 took at most `usual_ms`, None = too few are known."""
+
+    run: RunRow
+    usual_ms: int | None
+
+
+class UpcomingDueTime(msgspec.Struct, frozen=True):
+    """A due time that comes next, in the zone of its schedule; `said` = the schedule in words."""
+
+    automation: str
+    due_at: int
+    zone: str
+    said: str
+
+
+class RunHistory(msgspec.Struct, frozen=True):
+    """The newest runs of an automation, newest first; `incident` = the loudest of it that is not resolved."""
+
+    automation: str
+    incident: Incident | None
+    is_paused: bool
+    problem: str | None
+    runs: list[RunMark]
+
+
+def list_silent(incidents: Iterable[Incident]) -> list[SilentAutomation]:
+    """Return what of these incidents is silence."""
+    return [_build_silent(one) for one in incidents if one.subject.kind is IncidentKind.SILENCE]
+
+
+def list_open_questions(reader: Reader, waits: Sequence[WaitView]) -> list[OpenQuestion]:
+    """Return open questions with the automations that ask them."""
+    names = automations_of(reader, [one.run for one in waits])
+    asking = Counter(wait.run for wait in waits)
+    return [
+        OpenQuestion(
+            automation=names.get(one.run, ""),
+            run=one.run,
+            ident=one.ident,
+            text=escape_line(read_question(one).get("text", ""), 200),
+            choices=list_choices(one),
+            otherwise=default_choice(one),
+            opened_at=one.opened_at,
+            until_at=one.until_at,
+            command=answer_command(one, is_one_of_many=asking[one.run] > 1),
+        )
+        for one in waits
+    ]
+
+
+def list_running(reader: Reader, rows: Sequence[RunRow], now: int) -> list[RunProgress]:
+    """Return runs that run beside how long their automations' runs took in a week."""
+    names = {one.automation for one in rows}
+    usual = {
+        name: _usual_duration(buckets) for name, (buckets, _) in durations(reader, names, now - _WEEK_MS, now).items()
+    }
+    return [RunProgress(one, usual.get(one.automation)) for one in rows]
+
+
+def list_upcoming(reader: Reader, automations: Sequence[str] | None, limit: int = 10) -> list[UpcomingDueTime]:
+    """Return the next due times, the earliest first."""
+    found = []
+    for one in next_slots(reader, automations, limit):
+        schedule = Schedule.from_data(msgspec.json.decode(one.spec))
+        found.append(UpcomingDueTime(one.automation, one.slot_at, schedule.tz, _describe_schedule(schedule)))
+    return found
+
+
+@lru_cache(maxsize=65_536)  # a cron expression takes long to say, and every look asks
+def _describe_schedule(schedule: Schedule) -> str:
+    return schedule.describe()
+
+
+def list_run_histories(
+    reader: Reader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
+) -> list[RunHistory]:
+    """Return the newest runs of automations: first of those that are not well, at most `limit` of them."""
+    worst = most_severe_by_automation(incidents)
+    alive = [view for view in views if view.retired_at is None]
+    chosen = sorted(alive, key=lambda view: (*_order_key(worst.get(view.name), view.problem), view.name))[:limit]
+    runs = newest_runs(reader, [view.name for view in chosen], CELLS)
+    return [
+        RunHistory(view.name, worst.get(view.name), is_paused(view, now), view.problem, runs[view.name])
+        for view in chosen
+    ]
+
+
+def _order_key(incident: Incident | None, problem: str | None) -> tuple[bool, bool, int]:
+    """Return how an automation stands in the order: what is open and loud first."""
+    if incident is None:
+        return problem is None, True, 0
+    return False, incident.state is not IncidentState.OPEN, incident.severity.rank
+
+
+def _build_silent(one: Incident) -> SilentAutomation:
+    facts = one.facts
+    expected, good_at, missed = facts.get("expected"), facts.get("last_good_at"), facts.get("missed")
+    return SilentAutomation(
+        automation=one.subject.automation,
+        incident=one.id,
+        state=one.state,
+        since_at=one.since_at,
+        expected=expected if isinstance(expected, str) else None,
+        last_good_at=good_at if isinstance(good_at, int) else None,
+        missed=missed if isinstance(missed, int) else None,
+    )
+
+
+def _usual_duration(buckets: dict[int, int]) -> int | None:
+    history = DurationHistory(buckets=tuple(sorted(buckets.items())), over_ms=_WEEK_MS, busiest_hour=0)
+    return int(2 ** history.bucket_at(_USUAL_SHARE)) if history.runs >= _LEAST else None

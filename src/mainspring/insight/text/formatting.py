@@ -1,0 +1,147 @@
+"""How things read: states with their icon, text from outside made harmless, instants and spans in few characters."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from mainspring.domain.duration import format_rounded_duration
+from mainspring.domain.states import RunState
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.time.rate import Rate
+from mainspring.domain.values.plain_json import LATEST_INSTANT
+
+if TYPE_CHECKING:
+    from mainspring.domain.incidents.incident import Incident
+
+ICONS: Final[dict[RunState, str]] = {
+    RunState.QUEUED: "…",
+    RunState.RUNNING: "▶",
+    RunState.RETRYING: "↻",
+    RunState.WAITING: "☐",
+    RunState.NEEDS_ATTENTION: "!",
+    RunState.SUCCEEDED: "✓",
+    RunState.FAILED: "✗",
+    RunState.CANCELLED: "–",  # noqa: RUF001 - the icon of the design
+}
+COLOURS: Final[dict[str, str]] = {
+    RunState.QUEUED: "white",
+    RunState.RUNNING: "cyan",
+    RunState.RETRYING: "yellow",
+    RunState.WAITING: "blue",
+    RunState.NEEDS_ATTENTION: "magenta",
+    RunState.SUCCEEDED: "green",
+    RunState.FAILED: "red",
+    RunState.CANCELLED: "white",
+}
+_MIB, _GIB = 1024**2, 1024**3
+GOOD, BAD, WARN = "✓", "✗", "!"
+
+_UNSAFE_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def format_state(state: RunState) -> str:
+    """Return icon and word of a state."""
+    return f"{ICONS[state]} {state.value}"
+
+
+def incident_automation(incident: "Incident") -> str:
+    """Return the automation that an incident is about, "mainspring" for one about Mainspring itself."""
+    return incident.subject.automation or "mainspring"
+
+
+def escape_text(text: object) -> str:
+    """Return text from outside so that it cannot harm a terminal; what is printable already is unchanged."""
+    plain = str(text)
+    # What was escaped at the door holds no bad character and is not escaped again.
+    return escape(plain) if _UNSAFE_CHARACTERS.search(plain) else plain
+
+
+def escape_line(text: object, limit: int | None = None) -> str:
+    """Return `shown` text on one line, cut to `limit` characters."""
+    plain = str(text)
+    head = (
+        plain if limit is None or len(plain) <= 8 * limit else plain[: 8 * limit]
+    )  # of a megabyte no more is looked at
+    line = " ".join(escape_text(head).split())
+    is_whole = limit is None or (head is plain and len(line) <= limit)
+    return line if is_whole else line[: max(limit or 0, 1) - 1] + "…"
+
+
+def format_span(ms: int) -> str:
+    """Return a span in its two largest units, rounded: "850ms", "41s", "4m10s", "3d2h"."""
+    return format_rounded_duration(ms)
+
+
+def format_rate(count: int | None, per_ms: int | None) -> str:
+    """Return a rate as it is written in the configuration: "60/m", "5/10s", "-" for none."""
+    return str(Rate(count, timedelta(milliseconds=per_ms))) if count and per_ms else "-"
+
+
+def format_distance(at: int | None, now: int) -> str:
+    """Return an instant as seen from now, in two units: "3m20s ago", "in 2h", "-" for none."""
+    if at is None:
+        return "-"
+    seconds = (abs(now - at) + 500) // 1_000
+    if not seconds:
+        return "now"
+    return (
+        f"{format_rounded_duration(seconds * 1_000)} ago"
+        if at < now
+        else f"in {format_rounded_duration(seconds * 1_000)}"
+    )
+
+
+def format_instant(at: int | None, zone: str = "UTC") -> str:
+    """Return an instant on the clock of a zone, to the second: "2026-01-05 03:15:00"."""
+    return "-" if at is None else _local_time(at, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def format_moment(at: int, now: int, zone: str = "UTC") -> str:
+    """Return clock time and distance: "03:15:00 (in 12m)", with the date where it is another day."""
+    pattern = "%H:%M:%S" if _local_time(at, zone).date() == _local_time(now, zone).date() else "%Y-%m-%d %H:%M:%S"
+    return f"{_local_time(at, zone).strftime(pattern)} ({format_distance(at, now)})"
+
+
+def format_clock_time(at: int, now: int, zone: str) -> str:
+    """Return an instant to the minute on the clock of a zone, which is named: "14:00 UTC", with the date where it is another day."""
+    pattern = "%H:%M" if _local_time(at, zone).date() == _local_time(now, zone).date() else "%Y-%m-%d %H:%M"
+    return f"{_local_time(at, zone).strftime(pattern)} {zone}"
+
+
+def format_count(number: object, noun: str, plural: str | None = None) -> str:
+    """Return "1 run", "3 runs"."""
+    return f"{number} {noun if str(number) == '1' else plural or noun + 's'}"
+
+
+def status_head(count: int) -> str:
+    """Return in a few words whether anything needs a person."""
+    return "All is well" if not count else format_count(count, "thing needs you", "things need you")
+
+
+def format_share(share: float | None) -> str:
+    """Return a share so that 100 % and 0 % are said only of what is whole; "-" for none."""
+    if share is None:
+        return "-"
+    shown = f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
+    return shown.replace("%", " %")
+
+
+def format_bytes(size: int | None) -> str:
+    """Return bytes in as many digits as tell something: "84 MiB", "1.2 GiB"; "-" for none."""
+    if size is None:
+        return "-"
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / _MIB:.0f} MiB"
+
+
+def format_core_share(share: float | None) -> str:
+    """Return how much of one core is taken: "3 %", "170 %" where it is more than one; "-" for none."""
+    return "-" if share is None else f"{share * 100:.0f} %"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _local_time(at: int, zone: str) -> datetime:
+    """Return an instant on the clock of a zone; who sleeps, or asks within, a million years is told of as far as calendars reach."""
+    return (_EPOCH + timedelta(milliseconds=min(at, LATEST_INSTANT))).astimezone(ZoneInfo(zone))

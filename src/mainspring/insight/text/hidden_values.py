@@ -1,0 +1,51 @@
+"""Stored values as pages may show them: without the secrets in them, whatever whoever stored them thought of that."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.redaction.redactor import MASK
+from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
+from mainspring.domain.values.sealing import split_sealed
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+_PARTS: Final = re.compile(r"[.\[]")
+
+
+def hide_in_value(data: bytes | None) -> bytes | None:
+    """Return a stored value with its secrets hidden; one without a secret, or that is sealed, as it is."""
+    if data is None or split_sealed(data) is not None:
+        return data
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return KNOWN_SECRETS.redact(data.decode("utf-8", "replace")).encode("utf-8", "replace")
+    kept = hide_in_data(found)
+    return data if kept == found else msgspec.json.encode(kept)
+
+
+def hide_in_data(found: Any) -> Any:
+    """Return JSON data with its secrets hidden."""
+    return KNOWN_SECRETS.redactor.redact_data(found)
+
+
+def hide_in_command(words: Sequence[str]) -> list[str]:
+    """Return the words of a command with its secrets hidden, also one that follows its flag as a word of its own."""
+    return [
+        MASK
+        if before.startswith("-") and SECRET_FIELD_NAME.search(before.replace("-", "_"))
+        else KNOWN_SECRETS.redact(word)
+        for before, word in pairwise(["", *words])
+    ]
+
+
+def hide_at_path(path: str, text: str) -> str:
+    """Return the JSON text of one value of many without its secrets; `path` = the names that lead to it ("input.card.token")."""
+    *above, name = _PARTS.split(path)
+    is_secret = any(SECRET_FIELD_NAME.search(one) for one in above) or (
+        SECRET_FIELD_NAME.search(name) and text[:1] in ('"', "[", "{")
+    )
+    return MASK if is_secret else KNOWN_SECRETS.redact(text)

@@ -1,0 +1,1 @@
+"""Triggers and deliveries: state, problems, what arrived."""

@@ -1,0 +1,156 @@
+"""What is wrong with triggers and with what arrived, as sentences with what to do; `status` tells the urgent ones, `doctor` all."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from mainspring.alerting.inputs.lost_deliveries import read_lost_deliveries
+from mainspring.domain.derived_states import TriggerState
+from mainspring.domain.incidents.incident import IncidentKind
+from mainspring.domain.monitors.inputs import UndecidedDeliveries
+from mainspring.domain.states import DeliveryState
+from mainspring.insight.automations.dependencies import Graph
+from mainspring.insight.text.formatting import escape_line, format_count, format_span
+from mainspring.insight.triggers.trigger_list import TriggerLine, list_trigger_lines
+from mainspring.store.base import Reader
+from mainspring.store.reads import triggers as reads
+from mainspring.store.reads.watched import listeners
+from mainspring.store.session_view import SessionView
+from mainspring.store.trigger_views import GatheringView
+
+_SHOWN = 5
+_LONG_AWAY_MS = 60_000
+"""A broker that restarts is back within seconds."""
+_STUCK_MS = 300_000
+
+
+class TriggerFinding(msgspec.Struct, frozen=True):
+    """One finding; `subject` = triggers or deliveries. An urgent one is lost work or work that stands still, and needs a person now.
+
+    `trigger` = of which trigger it is, `kind` = of which kind its incident is.
+    """
+
+    subject: Literal["triggers", "deliveries"]
+    text: str
+    fix: str
+    is_urgent: bool = True
+    trigger: str | None = None
+    kind: IncidentKind | None = None
+
+
+def list_trigger_findings(
+    reader: Reader, now: int, sessions: Sequence[SessionView] | None = None
+) -> list[TriggerFinding]:
+    """Return what is wrong at the instant `now` (ms); `sessions` = the live ones, where they are read."""
+    lines = list_trigger_lines(reader, now, "", with_last=False, sessions=sessions)
+    lost = read_lost_deliveries(reader, listeners(reader))
+    return [
+        *_state_findings(lines, now),
+        *_lost_findings(lost),
+        *_sender_findings(lines),
+        *_late_findings(reader, now),
+        *_undecided_findings(reader, now),
+    ]
+
+
+def list_undeclared(graph: Graph) -> Iterator[TriggerFinding]:
+    """Tell of automations that are waited for and that nobody declares."""
+    for node in graph.nodes.values():
+        if node.is_known:
+            continue
+        waiting = ", ".join(edge.downstream for edge in graph.below(node.name))
+        yield TriggerFinding(
+            "triggers",
+            f"{waiting} waits for runs of {escape_line(node.name)!r}, and no automation of this name is declared",
+            "Is the name right? See: mainspring auto graph",
+            is_urgent=False,
+        )
+
+
+def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFinding]:
+    for line in lines:
+        if line.state is TriggerState.PROBLEM:
+            yield TriggerFinding(
+                "triggers",
+                f"{line.name} does not listen: {escape_line(line.why, 300)}",
+                f"See: mainspring triggers show {line.name}",
+            )
+        elif line.state is TriggerState.AWAY:
+            since = "" if line.since_at is None else f" for {format_span(now - line.since_at)}"
+            urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_AWAY_MS
+            yield TriggerFinding(
+                "triggers",
+                f"{line.name} ({line.listens_to}) hears nothing{since}: {escape_line(line.why, 300)}",
+                f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
+                urgent,
+                trigger=line.name,
+                kind=IncidentKind.SOURCE_AWAY,
+            )
+        elif line.state is TriggerState.LISTENING and line.why is not None:
+            yield TriggerFinding(
+                "triggers",
+                f"{line.name} listens, but: {escape_line(line.why, 300)}",
+                f"See: mainspring triggers show {line.name}",
+                is_urgent=False,
+            )
+
+
+def _lost_findings(lost: list[UndecidedDeliveries]) -> Iterator[TriggerFinding]:
+    for one in lost:
+        replay = "; then: mainspring triggers replay DELIVERY" if one.is_kept else ""
+        fix = f"See why: mainspring triggers show {one.trigger}{replay}"
+        yield TriggerFinding("deliveries", one.text, fix, trigger=one.trigger, kind=one.kind)
+
+
+def _sender_findings(lines: list[TriggerLine]) -> Iterator[TriggerFinding]:
+    for line in lines:
+        refused = line.arrived.get(DeliveryState.REFUSED, 0)
+        see = f"See why: mainspring triggers show {line.name}"
+        if line.at_the_door and line.kind != "queue":
+            # Anybody can send rubbish to a public address: a sender that was known is an incident, all others are for doctor alone.
+            none_came = sum(line.arrived.values()) == refused
+            text = f"{line.name} rejected at least {format_count(line.at_the_door, 'request')} within a day"
+            if none_came:
+                text += ", and none was taken in: is it set up for its sender?"
+            yield TriggerFinding("deliveries", text, see, is_urgent=False)
+
+
+def _late_findings(reader: Reader, now: int) -> Iterator[TriggerFinding]:
+    late: dict[str, list[GatheringView]] = {}
+    for one in reads.open_gatherings(reader, limit=1_000):
+        if one.deadline_at < now:
+            late.setdefault(one.trigger, []).append(one)
+    for trigger, found in list(late.items())[:_SHOWN]:
+        first = found[0]
+        names = ", ".join(end.automation for end in first.gathered if end.counts)
+        here = f"only {names} is there" if names else "none of them is there"
+        ended = "".join(f", {end.automation} {end.state}" for end in first.gathered if not end.counts)
+        starts = "" if len(found) == 1 else f" for {len(found)} starts, the first"
+        yield TriggerFinding(
+            "deliveries",
+            f"{trigger} waits for runs that are late{starts} by {format_span(now - first.deadline_at)}: {here}{ended}",
+            f"See what is missing: mainspring triggers show {trigger}",
+        )
+    if len(late) > _SHOWN:
+        yield TriggerFinding(
+            "deliveries",
+            f"{len(late) - _SHOWN} more triggers wait for runs that are late",
+            "See: mainspring auto graph",
+        )
+
+
+def _undecided_findings(reader: Reader, now: int) -> Iterator[TriggerFinding]:
+    """Tell of deliveries that nobody decides on: no router runs, or no worker has the filter."""
+    for filtered, who, fix in (
+        (False, "no scheduler process decides on them", "mainspring up"),
+        (True, "no live worker has their filter", "See: mainspring doctor"),
+    ):
+        waiting = reads.waiting_since(reader, filtered=filtered)
+        late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
+        if late:
+            names = ", ".join(list(late)[:_SHOWN])
+            longest = format_span(max(late.values()))
+            yield TriggerFinding(
+                "deliveries", f"deliveries of {names} have waited {longest} to be decided on: {who}", fix
+            )

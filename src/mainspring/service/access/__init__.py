@@ -1,0 +1,1 @@
+"""Access: people, tokens, sign-in and the keys that prove it."""

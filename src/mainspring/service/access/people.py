@@ -1,0 +1,204 @@
+"""Acts on who may come in: people, their passwords and sessions, and the tokens of programs. Who may do them is the gate's to say."""
+
+import re
+import threading
+from collections.abc import Sequence
+
+from mainspring.domain.access.passwords import SALT_BYTES, ScryptCost, check_password, hash_password
+from mainspring.domain.access.permissions import LOCAL, STARTUP_LINK_LIFETIME_MS, Role, read_automations
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ConflictError, OptionError
+from mainspring.domain.ids import make_id
+from mainspring.service.access.access_keys import hash_key, new_key
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.people import (
+    AddPerson,
+    ChangePerson,
+    EndWebSession,
+    EndWebSessions,
+    MakeToken,
+    OfferLink,
+    RemovePerson,
+    RevokeToken,
+    SetPassword,
+)
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.reads import people as reads
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
+PREFIX = "ms_"
+"""How every token begins, so that it is known where it should not be."""
+_ID_BITS = 80
+PASSWORD_LOCK = threading.Lock()
+"""Held by whoever computes with a password: that takes 128 MiB each time, and many may ask at once."""
+RESERVED = (LOCAL, "unknown")
+
+
+def add_person(
+    store: Store,
+    name: str,
+    role: Role,
+    automations: Sequence[str] | None,
+    password: str,
+    *,
+    clock: Clock,
+    act: OperationContext,
+    cost: ScryptCost | None = None,
+) -> str:
+    """Let a person in; return its name as it is kept. Takes as long as a password costs.
+
+    Raises:
+        OptionError: name, patterns or password cannot be so.
+        AlreadyExistsError: the name is taken.
+    """
+    name = _normalize_name(name)
+    patterns = read_automations(automations, role)
+    check_password(password, name)
+    adding = AddPerson(name, _hash_password(password, clock, cost), role, patterns)
+    perform(store, act, "add", f"person:{name}", adding, {"role": role.value, "automations": patterns})
+    return name
+
+
+def change_person(
+    store: Store, name: str, role: Role, automations: Sequence[str] | None, *, act: OperationContext
+) -> None:
+    """Say what a person may, from its next request on.
+
+    Raises:
+        OptionError: the patterns cannot be so.
+        NotFoundError: there is no such person.
+        ConflictError: it is the last admin.
+    """
+    patterns = read_automations(automations, role)
+    detail = {"role": role.value, "automations": patterns}
+    perform(store, act, "change", f"person:{name}", ChangePerson(name, role, patterns), detail)
+
+
+def remove_person(store: Store, name: str, *, act: OperationContext) -> None:
+    """Let a person in no more; its sessions end. Tokens that it made stay: they are the programs'.
+
+    Raises:
+        NotFoundError: there is no such person.
+        ConflictError: it is the last admin.
+    """
+    perform(store, act, "remove", f"person:{name}", RemovePerson(name))
+
+
+def set_password(
+    store: Store,
+    name: str,
+    password: str,
+    *,
+    clock: Clock,
+    act: OperationContext,
+    proof: str | None = None,
+    keep: str = "",
+    cost: ScryptCost | None = None,
+) -> None:
+    """Set a password; all sessions of the person end but `keep` (a hash). `proof` = the stored form of the old one, from who knew it.
+
+    Raises:
+        OptionError: it cannot be a password.
+        NotFoundError: there is no such person.
+        ConflictError: it was changed meanwhile.
+    """
+    check_password(password, name)
+    setting = SetPassword(name, _hash_password(password, clock, cost), proof, keep)
+    perform(store, act, "set password", f"person:{name}", setting)
+
+
+def end_session(store: Store, id: str, name: str | None, *, act: OperationContext) -> None:
+    """Sign one session out; `name` = only one of that person.
+
+    Raises:
+        NotFoundError: there is no such session.
+    """
+    perform(store, act, "end", f"session:{id}", EndWebSession(id, name))
+
+
+def end_sessions(store: Store, name: str, *, act: OperationContext, keep: str = "") -> int:
+    """Sign all sessions of a name out but `keep` (a hash); return how many."""
+    ended: int = perform(store, act, "end sessions", f"person:{name}", EndWebSessions(name, keep)).number
+    return ended
+
+
+def offer_link(store: Store, *, clock: Clock, act: OperationContext | None = None) -> str:
+    """Return the token of a new start-up link: whoever follows it is admin, once, for ten minutes from now.
+
+    `act` None = a process that starts makes it: on record is then only that it was followed.
+    """
+    token = new_key(clock, "")
+    offer = OfferLink(hash_key(token), clock.now() + STARTUP_LINK_LIFETIME_MS)
+    if act is None:
+        store.apply(offer)
+    else:
+        perform(store, act, "offer", "link:start-up", offer)
+    return token
+
+
+def make_token(
+    store: ProcessStore,
+    name: str,
+    role: Role,
+    automations: Sequence[str] | None,
+    until_at: int | None,
+    *,
+    clock: Clock,
+    act: OperationContext,
+) -> str:
+    """Return a new token, which nobody can be shown again; `until_at` None = until it is revoked.
+
+    Raises:
+        OptionError: name, patterns or end cannot be so.
+        AlreadyExistsError: the name is taken.
+        ConflictError: the same command made one before.
+    """
+    name = _normalize_name(name)
+    patterns = read_automations(automations, role)
+    now = clock.now()
+    if until_at is not None and until_at <= now:
+        raise OptionError("the token would have expired already", hint="Choose an end that is to come, or none.")
+    text = new_key(clock, PREFIX)
+    making = MakeToken(
+        id=make_id("t", now, clock.random_bits(_ID_BITS)),
+        name=name,
+        hash=hash_key(text),
+        role=role,
+        automations=patterns,
+        by=str(act.actor),
+        until_at=until_at,
+    )
+    detail = {"role": role.value, "automations": patterns, "until_at": until_at}
+    perform(store, act, "make", f"token:{name}", making, detail)
+    if reads.token_of(store.reader, making.hash) is None:
+        raise ConflictError(
+            f"the token {name} was made before", hint="Nobody can be shown it again: revoke it, and make another."
+        )
+    return text
+
+
+def revoke_token(store: Store, id: str, *, act: OperationContext) -> None:
+    """Let nobody in by this token any more, from the next request on.
+
+    Raises:
+        NotFoundError: there is no such token.
+    """
+    perform(store, act, "revoke", f"token:{id}", RevokeToken(id))
+
+
+def _normalize_name(text: str) -> str:
+    name = text.strip().casefold()
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise OptionError(
+            "this cannot be a name here",
+            hint="Use up to 80 small letters, digits and . _ @ + -, beginning with a letter or digit.",
+        )
+    return name
+
+
+def _hash_password(password: str, clock: Clock, cost: ScryptCost | None) -> str:
+    salt = clock.random_bits(8 * SALT_BYTES).to_bytes(SALT_BYTES, "big")
+    with PASSWORD_LOCK:
+        return hash_password(password, salt, cost or ScryptCost())

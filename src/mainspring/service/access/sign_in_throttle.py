@@ -1,0 +1,67 @@
+"""Who guesses passwords waits: after five wrong ones a name, or an address, for a second, and twice as long each time.
+
+In memory, bounded, of one process. A guess is counted before it is judged, so that many at once are many.
+"""
+
+from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+
+FREE_GUESSES = 5
+"""So many wrong passwords cost nothing but themselves."""
+FIRST_MS, LONGEST_MS = 1_000, 300_000
+FORGET_AFTER_MS = 3_600_000
+"""Who guesses no more for so long begins anew."""
+MOST = 10_000
+
+
+class _GuessCount(NamedTuple):
+    number: int
+    last_at: int
+    until_at: int
+
+
+class SignInThrottle:
+    """What is remembered of names, or of addresses; called from one thread at a time."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._known: OrderedDict[str, _GuessCount] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def wait_ms(self, key: str, now: int) -> int:
+        """Return how long this one has to wait; 0 = it may guess."""
+        found = self._known.get(key)
+        return 0 if found is None else max(0, found.until_at - now)
+
+    def guess(self, key: str, now: int) -> None:
+        """Count one guess."""
+        found = self._known.pop(key, None)
+        number = 1 if found is None or now - found.last_at >= FORGET_AFTER_MS else found.number + 1
+        wait = 0 if number < FREE_GUESSES else min(FIRST_MS << min(number - FREE_GUESSES, 20), LONGEST_MS)
+        self._known[key] = _GuessCount(number, now, now + wait)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        """Count the last guess no more: it was right, or not judged. Those before it stay, for they may have been for other names."""
+        found = self._known.pop(key, None)
+        if found is not None and found.number > 1:
+            self._known[key] = _GuessCount(found.number - 1, found.last_at, found.last_at)
+
+    def forget(self, key: str) -> None:
+        """Begin anew."""
+        self._known.pop(key, None)
+
+
+def address_group(address: str) -> str:
+    """Return what counts as one address: of IPv6 the network that one customer has, or anybody had 2**64 of them."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped) if found.ipv4_mapped is not None else f"{found.packed[:8].hex()}::/64"
+    return str(found)

@@ -1,0 +1,64 @@
+"""Stored lines of log made readable: opened, unpacked, in the order in which they were written, with a word where some are missing."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from mainspring.domain.runs.log_chunk import describe_dropped_lines, unpack_lines
+from mainspring.domain.runs.log_line import Level, LogLine
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.text.phrases import format_count
+from mainspring.domain.values.sealing import split_sealed
+from mainspring.store.reads.logs import StoredPart
+
+_AT_ONCE = 20
+"""Parts that are opened before it is looked whether there are lines enough."""
+
+
+def read_lines(parts: Iterable[StoredPart], opening: RowUnsealer, *, after: int | None = 1) -> list[LogLine]:
+    """Return the lines of parts of one run.
+
+    `after` = the number up to which lines were read before, plus one: a gap from there on is told; None = gaps are not told.
+    """
+    told: list[LogLine] = []
+    for part in parts:
+        missing = 0 if after is None else part.seq - after
+        if missing > 0:
+            told.append(_placeholder_line(part, describe_dropped_lines(missing)))
+        told += _unseal_lines(part, opening)
+        after = None if after is None else part.seq + part.lines
+    return sorted(told, key=lambda line: line.at)
+
+
+def read_newest_lines(
+    parts: Sequence[StoredPart], opening: RowUnsealer, count: int, wanted: Callable[[LogLine], bool]
+) -> list[LogLine]:
+    """Return the newest lines that are wanted, in the order in which they were written; `parts` end one after the other.
+
+    No more parts are opened than are needed to know that no older one has a newer line.
+    """
+    told: list[LogLine] = []
+    for left in range(len(parts), 0, -_AT_ONCE):
+        some = parts[max(0, left - _AT_ONCE) : left]
+        if len(told) >= count and told[-count].at >= some[-1].last_at:
+            break
+        told = sorted([*filter(wanted, read_lines(some, opening, after=None)), *told], key=lambda line: line.at)
+    return told[-count:]
+
+
+def read_last_lines(parts: Sequence[StoredPart], opening: RowUnsealer, count: int) -> list[LogLine]:
+    """Return the last lines that an attempt wrote, without the word on its end."""
+    return [line for line in read_lines(parts, opening, after=None) if not line.state][-count:]
+
+
+def _unseal_lines(part: StoredPart, opening: RowUnsealer) -> list[LogLine]:
+    data = opening.value(part.body) or b""
+    sealed = split_sealed(data)
+    if sealed is not None:
+        return [_placeholder_line(part, f"({format_count(part.lines, 'line')} sealed by codec {sealed.codec!r})")]
+    try:
+        return unpack_lines(data, run=part.run, workflow=part.automation, attempt=part.attempt)
+    except ValueError as error:
+        return [_placeholder_line(part, f"({format_count(part.lines, 'line')} that cannot be read: {error})")]
+
+
+def _placeholder_line(part: StoredPart, text: str) -> LogLine:
+    return LogLine(at=part.first_at, level=Level.WARNING, text=text, run=part.run, workflow=part.automation)

@@ -1,0 +1,61 @@
+"""Acts on one run that need to know nothing of it: cancel, continue, mark done, discard. See `mending.py` for those that look first."""
+
+from typing import Any
+
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.runs import CancelRun, Discard, MarkDone, Reopen
+
+
+def cancel(store: Store, run: str, *, act: OperationContext, undo: bool | None = None) -> None:
+    """Ask a run to stop: one that nobody runs ends at once, another gets a CancelledError where it stands and may clean up.
+
+    `undo` says whether what it did is taken back, None = as its `on_cancel` says. A run that needs attention, and with True one that
+    failed, is then loaded for that alone and ends cancelled. False also ends a run that waits to be taken back.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it has ended, or is just being taken back and cannot be kept as it stands.
+    """
+    perform(store, act, "cancel", f"run:{run}", CancelRun(run, act.command, act.reason, undo), {"undo": undo})
+
+
+def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None = None) -> None:
+    """Continue a failed or halted run from where it failed; what it has done stays done. `due_at` = not before (ms UTC).
+
+    What was taken back is not done: a run that was rolled back goes on, in a new generation, from the first step that was.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it neither failed nor needs attention.
+    """
+    perform(store, act, "retry", f"run:{run}", Reopen(run, due_at=due_at), {"due_at": due_at})
+
+
+def mark_done(
+    store: Store, run: str, *, act: OperationContext, result: Any = None, sealing: Sealing = PLAIN_SEALING
+) -> None:
+    """Declare an unfinished run done that nobody runs just now, with a result for whoever waits for it.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it has ended, or a worker has it.
+        ValueRefusedError: the result cannot be saved.
+    """
+    data = None
+    if result is not None:
+        data = sealing.seal(encode(result, what=f"result of {run}", limit=sealing.limit))
+    perform(store, act, "mark_done", f"run:{run}", MarkDone(run, data))
+
+
+def discard(store: Store, run: str, *, act: OperationContext) -> None:
+    """Give up a run that needs attention: it fails, with everything that follows from that. One that failed is settled.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it neither needs attention nor failed, or is settled already.
+    """
+    perform(store, act, "discard", f"run:{run}", Discard(run, str(act.actor)))

@@ -1,0 +1,61 @@
+"""Starting a run: the engine's start command, audited."""
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.errors import OptionError
+from mainspring.domain.ids import make_id
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.results import Started
+from mainspring.store.commands.runs import SlotLink
+
+__all__ = ["StartOptions", "start"]
+
+_PLAIN = StartOptions()
+_ID_BITS = 80
+
+
+def start(
+    store: Store,
+    clock: Clock,
+    definition: Definition,
+    data: bytes,
+    *,
+    act: OperationContext,
+    options: StartOptions = _PLAIN,
+    trigger: str | None = None,
+    slot: SlotLink | None = None,
+    sealing: Sealing = PLAIN_SEALING,
+    here: bool = False,
+) -> Started:
+    """Start a run of `definition` with the JSON `data` (see domain.call.encode_call) and return it, or the run its key found.
+
+    `trigger` (default: the actor) is what the run shows as its origin; `slot` is a due time that is made up for by hand (backfill);
+    `here` = this process's session owns and runs it.
+
+    Raises:
+        OptionError: an option of this start, or a template of the definition, cannot be used.
+        BusyError: the queue's backlog is full, or (`here`) another run holds the partition.
+        KeyConflictError: the key was used with another input.
+        ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
+    """
+    if options.key_policy == "replace":
+        raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')
+    now_at = clock.now()
+    command = build_start_command(
+        definition,
+        data,
+        run=make_id("r", now_at, clock.random_bits(_ID_BITS)),
+        now_at=now_at,
+        trigger=trigger or str(act.actor),
+        options=options,
+        slot=slot,
+        sealing=sealing,
+        here=here,
+    )
+    detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
+    started: Started = perform(store, act, "start", f"automation:{definition.name}", command, detail)
+    return started

@@ -1,0 +1,61 @@
+"""Sending a message to one run; and giving up what a run could not read."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.runs.journal import FactKind
+from mainspring.domain.runs.outbox import check_signal_name
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.json_schema import find_mismatch_of_all
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform, was_performed
+from mainspring.service.reads import ServiceReads
+from mainspring.store.base import Store
+from mainspring.store.commands.inbox import Deliver, DropRejected
+
+
+def signal(
+    store: Store,
+    reads: ServiceReads,
+    run: str,
+    name: str,
+    value: Any = None,
+    *,
+    act: OperationContext,
+    sealing: Sealing = PLAIN_SEALING,
+) -> None:
+    """Give a run a message; it takes it in with `run.receive(name)`, now or later.
+
+    Where it is known what type the run's code reads, a value that does not fit is refused here. Where it is not, the run keeps waiting and
+    the message is kept as rejected (`runs show`).
+
+    Raises:
+        ArgumentError: the name is empty, longer than 1,000 characters, or cannot be printed.
+        NotFoundError: there is no such run.
+        ConflictError: it has ended.
+        ValueRefusedError: the value cannot be saved, or the run's code cannot read it.
+    """
+    check_signal_name(name)
+    if was_performed(reads, act, "signal", f"run:{run}"):
+        return
+    encoded = encode(value, what=f"signal {name}", limit=sealing.limit)
+    fault = find_mismatch_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
+    if fault is not None:
+        how = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
+        raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=how)
+    command = Deliver(run, FactKind.SIGNAL, name, source=act.command, payload=sealing.seal(encoded))
+    perform(store, act, "signal", f"run:{run}", command, {"signal": name})
+
+
+def discard_rejected(store: Store, run: str, *, act: OperationContext) -> int:
+    """Forget the signals and events that a run could not read; return how many there were.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it rejected nothing.
+    """
+    answer = perform(store, act, "discard_rejected", f"run:{run}", DropRejected(run))
+    return int(answer.number)

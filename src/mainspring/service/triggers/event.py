@@ -1,0 +1,53 @@
+"""Publishing an event: stored once, given to each run that waits for it."""
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.ids import derive_id
+from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, check_event_name
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform
+from mainspring.store.base import Store
+from mainspring.store.commands.inbox import Publish
+from mainspring.store.commands.results import Numbered
+
+_KEPT_FOR = timedelta(milliseconds=EVENT_RETENTION_MS)
+
+
+class PublishResult(NamedTuple):
+    """The event's id, and how many runs it woke when it was first published."""
+
+    id: str
+    woken: int
+
+
+def publish(
+    store: Store,
+    clock: Clock,
+    name: str,
+    data: Any,
+    *,
+    act: OperationContext,
+    key: str | None = None,
+    keep_for: timedelta = _KEPT_FOR,
+    sealing: Sealing = PLAIN_SEALING,
+) -> PublishResult:
+    """Publish an event with JSON data; the same (name, key) counts once.
+
+    A store that is to compare sealed data with what runs wait for is opened with the same sealing.
+
+    Raises:
+        ValueRefusedError: the data cannot be saved, or runs wait for it and none of them can read it.
+        ArgumentError: the name or the key is empty, longer than 1,000 characters, or cannot be printed.
+    """
+    check_event_name(name, key)
+    event = derive_id("e", 0, act.command)
+    keep_until = clock.now() + to_milliseconds(keep_for)
+    sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
+    command = Publish(event, name, sealed, keep_until, key, checked=True)
+    woken: Numbered = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
+    return PublishResult(event, woken.number)

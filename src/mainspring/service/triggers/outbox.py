@@ -1,0 +1,37 @@
+"""Acts on messages of the outbox: send again, discard."""
+
+from collections.abc import Sequence
+
+from mainspring.service.actor import OperationContext
+from mainspring.service.perform import perform
+from mainspring.service.runs.bulk import BulkAnswer, apply_to_each
+from mainspring.store.base import Store
+from mainspring.store.commands.outbox import DiscardMessage, SendAgain
+
+
+def resend(store: Store, message: str, *, act: OperationContext) -> None:
+    """Let a message that its broker refused be sent again, in its old place.
+
+    Raises:
+        NotFoundError: it was sent meanwhile, or never there.
+    """
+    perform(store, act, "send again", f"message:{message}", SendAgain(message))
+
+
+def discard(store: Store, message: str, *, act: OperationContext) -> None:
+    """Forget a message that was not sent.
+
+    Raises:
+        NotFoundError: it was sent meanwhile, or never there.
+    """
+    perform(store, act, "discard", f"message:{message}", DiscardMessage(message))
+
+
+def resend_each(store: Store, messages: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
+    """Let each of the messages be sent again."""
+    return apply_to_each(messages, lambda one: resend(store, one, act=act.part(one)), dry_run=dry_run)
+
+
+def discard_each(store: Store, messages: Sequence[str], *, act: OperationContext, dry_run: bool = False) -> BulkAnswer:
+    """Forget each of the messages."""
+    return apply_to_each(messages, lambda one: discard(store, one, act=act.part(one)), dry_run=dry_run)

@@ -1,0 +1,200 @@
+"""The API as an application: each request goes through the gate, then to its row of the table, and is answered with JSON or a problem."""
+
+import asyncio
+import functools
+import hashlib
+import logging
+from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from mainspring import __version__
+from mainspring.domain.access.permissions import Role, Visitor
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.values.plain_json import to_plain_json
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.web.api.call import ApiCall, HandlerContext, RequestAuthenticator
+from mainspring.web.api.change_streams import ChangeStreams
+from mainspring.web.api.document import build_document
+from mainspring.web.api.problem import CONTENT_TYPE, Problem, build_problem, problem_from_error
+from mainspring.web.api.request_parsing import ApiError, parse_body, parse_query, read_command_id, scope_command_id
+from mainspring.web.api.route import BASE, ApiRoute, FindPendingRun
+from mainspring.web.api.run_waiters import RunWaiters
+from mainspring.web.api.table import ROUTES, find_route
+
+_JSON = "application/json"
+_THREADS = 8
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
+_LOG = logging.getLogger("mainspring.web.api")
+DOCUMENT, CHANGES = f"{BASE}/openapi.json".encode(), f"{BASE}/changes".encode()
+_STORE_SILENT = "the store did not answer in time: send the same again, with the same Idempotency-Key it counts once"
+
+
+class ApiApp:
+    """The ASGI application below BASE. Handlers block, so they run in threads of their own: a slow act keeps no probe waiting."""
+
+    def __init__(self, gate: RequestAuthenticator, site: HandlerContext) -> None:
+        self._gate = gate
+        self._site = site
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-api")
+        self.changes = ChangeStreams(gate, site)
+        self.run_waits = RunWaiters(site)
+
+    @functools.cached_property
+    def _document(self) -> bytes:
+        """Describe all routes at the first request for it: that takes a tenth of a second, which no start has to wait for."""
+        return msgspec.json.encode(build_document(ROUTES, __version__, self._site.settings.web.public_url or "/"))
+
+    def mounted(self) -> Route:
+        """Return the application as a route of the web process."""
+        return Route(f"{BASE}/{{rest:path}}", endpoint=self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except ClientDisconnect:
+            return
+        except ApiError as wrong:
+            response = problem_response(wrong.problem)
+        except MainspringError as error:
+            response = problem_response(problem_from_error(error))
+        except TimeoutError:
+            response = problem_response(build_problem(503, "store_silent", _STORE_SILENT, retry_after_ms=5_000))
+        except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
+            _LOG.exception("%s %s could not be answered", request.method, scope["path"])
+            response = problem_response(build_problem(500, "unexpected", "this is a fault of ours; it is in our log"))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        visitor = await self._gate.visitor(request)
+        if isinstance(visitor, Response):
+            return visitor
+        path = raw_path(request.scope)
+        method = "GET" if request.method == "HEAD" else request.method
+        if path in (DOCUMENT, CHANGES):
+            if method != "GET":
+                return _method_not_allowed(["GET"])
+            parse_query(request, None)
+            if path == DOCUMENT or request.method == "HEAD":
+                found = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._document)
+                return _response_with_etag(request, found)
+            return self.changes.stream(request, visitor)
+        match = find_route(path)
+        if not match.routes:
+            return problem_response(build_problem(404, "no_path", "nothing is at this path"))
+        route = match.routes.get(method)
+        if route is None:
+            return _method_not_allowed(list(match.routes))
+        if route.whole and not visitor.is_for_all:
+            return problem_response(build_problem(404, "no_path", "nothing is at this path"))
+        _require_role(route, visitor)
+        return await self._do(request, route, match.names, visitor)
+
+    async def _do(self, request: Request, route: ApiRoute, names: dict[str, str], visitor: Visitor) -> Response:
+        query = parse_query(request, route.query)
+        body = await parse_body(request, route.takes, self._site.sealing.limit)
+        command = None if route.takes is None else scope_command_id(read_command_id(request), visitor, self._site.clock)
+        call = ApiCall(self._site, visitor, names, query, body, command)
+        if route.pending is not None and await self._wait(request, route.pending, call):
+            call = msgspec.structs.replace(call, visitor=await self._visitor_now(request, route))
+        async with asyncio.timeout(route.within_s):
+            data = await asyncio.get_running_loop().run_in_executor(self._threads, _encode_result, route, call)
+        if route.takes is None:
+            return _response_with_etag(request, data)
+        return Response(data, 200, _HEADERS, _JSON)
+
+    async def _wait(self, request: Request, pending: FindPendingRun, call: ApiCall[Any, Any]) -> bool:
+        """Wait for the end of the run that is pending, and of its successors; False if none is. Raises ApiError if this process ends."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + call.query.wait
+        run = await loop.run_in_executor(self._threads, pending, call)
+        is_pending = run is not None
+        while run is not None and await self.run_waits.wait(run, call.visitor, request, until - loop.time()):
+            ended, run = run, await loop.run_in_executor(self._threads, pending, call)
+            if run == ended:  # the store could not be asked
+                break
+        if is_pending and self.run_waits.closed:
+            raise ApiError(
+                build_problem(503, "ending", "this process ends: send the request again", retry_after_ms=1_000)
+            )
+        return is_pending
+
+    async def _visitor_now(self, request: Request, route: ApiRoute) -> Visitor:
+        """Return who sent a request that has waited. Raises ApiError if the right to its answer was taken away during the wait."""
+        key = self._gate.key(request)
+        keys = [] if key is None else [key]
+        visitors = await asyncio.get_running_loop().run_in_executor(self._threads, self._gate.still, keys)
+        if key is None or (visitor := visitors.get(key)) is None:
+            raise ApiError(
+                build_problem(401, "unauthenticated", "this token or session ended while the request waited")
+            )
+        _require_role(route, visitor)
+        return visitor
+
+    def close(self) -> None:
+        """End the streams; what is under way in threads ends by itself."""
+        self.changes.close()
+        self.run_waits.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _require_role(route: ApiRoute, visitor: Visitor) -> None:
+    """Do nothing if a visitor may use a route. Raises ApiError."""
+    if not visitor.may(route.role):
+        detail = f"this needs the role {route.role}, and {visitor} is {visitor.role}"
+        raise ApiError(build_problem(403, "forbidden", detail))
+
+
+def raw_path(scope: MutableMapping[str, Any]) -> bytes:
+    """Return the path as it came over the wire."""
+    found: bytes = scope.get("raw_path") or scope["path"].encode()
+    return found
+
+
+def problem_response(found: Problem) -> Response:
+    """Return a problem as it is answered."""
+    headers = dict(_HEADERS)
+    if found.retry_after_ms is not None:
+        headers["Retry-After"] = str(max(1, -(-found.retry_after_ms // 1_000)))
+    data = {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None}
+    return Response(msgspec.json.encode(data), found.status, headers, CONTENT_TYPE)
+
+
+def _encode_result(route: ApiRoute, call: ApiCall[Any, Any]) -> bytes:
+    try:
+        answer = to_plain_json(route.handler(call))
+        # As on pages: a run may have been given a secret, or have returned one. Operators need what is stored, to act on it.
+        return msgspec.json.encode(
+            answer if call.visitor.may(Role.OPERATOR) else KNOWN_SECRETS.redactor.hide_known(answer)
+        )
+    finally:  # whoever acted sees what came of it, also where a part was refused, or the request did not wait for it
+        if route.takes is not None:
+            call.site.kept.forget()
+
+
+def _response_with_etag(request: Request, data: bytes) -> Response:
+    """Return what is looked at; nothing of it where the asker has the same already.
+
+    The tag is of the answer itself: a number of the store's changes moves with each sign of life, so it would never be the same.
+    """
+    tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
+    headers = {**_HEADERS, "Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization, Cookie"}
+    wanted = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag in wanted or "*" in wanted:
+        return Response(None, 304, headers)
+    return Response(data, 200, headers, _JSON)
+
+
+def _method_not_allowed(methods: list[str]) -> Response:
+    allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+    response = problem_response(build_problem(405, "method", f"only {', '.join(allowed)}"))
+    response.headers["Allow"] = ", ".join(allowed)
+    return response

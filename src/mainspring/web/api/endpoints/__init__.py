@@ -1,0 +1,1 @@
+"""Endpoints of the API: handlers and routes, one noun a file."""

@@ -1,0 +1,299 @@
+"""How automations stand: lists with a line each; of one how far it can be trusted, its figures by the hour, its due times."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import msgspec
+
+from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
+from mainspring.domain.derived_states import AutomationState
+from mainspring.domain.incidents.incident import Incident
+from mainspring.insight.automations import due_times
+from mainspring.insight.automations.announced_definitions import read_definition
+from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
+from mainspring.insight.automations.automation_list import SHOWN_RUNS, AutomationLine, list_automation_lines
+from mainspring.insight.automations.dependencies import Edge, Node
+from mainspring.insight.automations.due_times import DueTime, PastDueTime
+from mainspring.insight.automations.neighbours import read_neighbours
+from mainspring.insight.automations.trust import Trust, read_trust
+from mainspring.insight.runs.run_paths import RunPaths, summarize_run_paths
+from mainspring.insight.status.project_status import read_unresolved
+from mainspring.insight.text import quantile
+from mainspring.store.reads import automations as stored
+from mainspring.store.reads.automations import HourRow
+from mainspring.store.reads.changes import changes_since
+from mainspring.store.reads.status import automations, schedules, slots_between
+from mainspring.store.views import AutomationView
+from mainspring.web.api.bodies import ListQuery, Word
+from mainspring.web.api.call import AnyApiCall, ApiCall
+from mainspring.web.api.endpoints.automations import find_automation
+from mainspring.web.api.response_types import Page
+from mainspring.web.api.route import get_route
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 86_400_000
+_AT_ONCE = 100
+_READ_AT_MOST = 500
+"""So many are looked through for those in a state; `next` goes on from there."""
+RUNS = 100
+"""Runs among which what came is looked for."""
+_MARKS = 100
+_MOST_NODES = 60
+
+
+class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
+
+    `wrong` = those alone of which an incident is not resolved; `retired` = those too that were declared gone; `runs` = so many of the
+    newest runs of each are told.
+    """
+
+    name: Word | None = None
+    owner: Word | None = None
+    team: Word | None = None
+    tag: Word | None = None
+    state: tuple[AutomationState, ...] = ()
+    wrong: bool = False
+    retired: bool = False
+    runs: Annotated[int, msgspec.Meta(ge=0, le=SHOWN_RUNS)] = 0
+
+
+class FiguresQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of so many days, by spans of so many hours."""
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
+    hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 1
+
+
+class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many due times to come, and of those that were."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+
+
+class HourFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one hour, or span of hours. `p50_ms`, `p95_ms` = what this share of the runs that ended took, true to a factor of two.
+
+    `took` = {k: runs that took at most 2^k ms, and more than half of it}.
+    """
+
+    hour_at: int
+    started: int
+    succeeded: int
+    failed: int
+    attention: int
+    p50_ms: int | None
+    p95_ms: int | None
+    took: dict[int, int]
+
+
+class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deployed, or changed about the automation."""
+
+    at: int
+    text: str
+    own: bool
+
+
+class HourlyFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Hours of which something was counted, oldest first, and what was deployed meanwhile."""
+
+    automation: str
+    since_at: int
+    hours: list[HourFigures]
+    marks: list[ChangeMark]
+
+
+class Neighbours(msgspec.Struct, frozen=True):
+    """What leads to an automation by the ends of runs and what follows from it; `states` = how each of them stands."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+    states: dict[str, AutomationState]
+
+
+class DueTimesDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """`next` = due times to come, earliest first; `past` = those that were, oldest first, with what came of them."""
+
+    next: list[DueTime]
+    past: list[PastDueTime]
+
+
+class _OwnerFields(msgspec.Struct, frozen=True):
+    owner: str | None = None
+    team: str | None = None
+    tags: dict[str, str] = {}
+
+
+class _DefinitionFields(msgspec.Struct, frozen=True):
+    options: _OwnerFields = _OwnerFields()
+
+
+def list_health(call: ApiCall[AutomationHealthQuery, None]) -> Page[AutomationLine]:
+    """List automations by name, with how they stand, what is due and how their last runs went."""
+    query = call.query
+    # Also what is part of a storm: each automation is told what is wrong with it.
+    incidents = [one for kind in read_unresolved(call.site.reader) for one in kind]
+    wanted = sorted(_filter_views(call, incidents), key=lambda view: view.name)
+    found: list[AutomationView] = []
+    seen = 0
+    while seen < len(wanted) and len(found) < query.limit and seen < _READ_AT_MOST:
+        part = wanted[seen : seen + _AT_ONCE] if query.state else wanted[: query.limit]
+        seen += len(part)
+        found += _filter_by_state(call, part) if query.state else part
+    shown = found[: query.limit]
+    last = shown[-1] if len(found) >= query.limit else wanted[seen - 1] if seen else None
+    return Page(_list_lines(call, shown, incidents), None if last is None or last is wanted[-1] else last.name)
+
+
+def _filter_by_state(call: ApiCall[AutomationHealthQuery, None], views: list[AutomationView]) -> list[AutomationView]:
+    found = _read_health(call, [view.name for view in views])
+    return [view for view in views if view.name in found and found[view.name].state in call.query.state]
+
+
+def _read_health(call: AnyApiCall, names: Iterable[str], *, alone: bool = False) -> dict[str, AutomationHealth]:
+    monitors, now = call.site.settings.monitors, call.site.clock.now()
+    return read_automation_health(
+        call.site.reader, names, now, read_tunings(monitors), read_tuning_overrides(monitors), alone=alone
+    )
+
+
+def show_health(call: AnyApiCall) -> AutomationHealth:
+    """Tell how one automation stands, and what monitors say of it by which figures."""
+    name = find_automation(call).name
+    found = _read_health(call, [name], alone=True)
+    return found[name] if name in found else call.missing("automation", name)
+
+
+def show_neighbours(call: AnyApiCall) -> Neighbours:
+    """Show which automations start this one by the end of their runs, and which it starts; at most 60 of them."""
+    name = find_automation(call).name
+    found = read_neighbours(automations(call.site.reader), name, call.visitor.may_see)
+    names = [name, *(each for each in found.nodes if each != name)][:_MOST_NODES]
+    edges = [edge for edge in found.edges if edge.upstream in names and edge.downstream in names]
+    linked = {end for edge in edges for end in (edge.upstream, edge.downstream)}
+    states = _read_health(call, linked)
+    nodes = [found.nodes[each] for each in names if each in found.nodes and each in linked]
+    return Neighbours(nodes, edges, {each: one.state for each, one in states.items()})
+
+
+def show_paths(call: AnyApiCall) -> RunPaths:
+    """Show from which step to which the newest 50 runs of a workflow went, how often, and which failures nothing takes up."""
+    return summarize_run_paths(call.site.reader, find_automation(call), call.visitor.may_see)
+
+
+def show_trust(call: AnyApiCall) -> Trust:
+    """Tell how far an automation can be trusted: thirty days of it beside the thirty before."""
+    return read_trust(call.site.reader, find_automation(call).name, call.site.clock.now())
+
+
+def show_figures(call: ApiCall[FiguresQuery, None]) -> HourlyFigures:
+    """Show the figures of an automation by the hour, and what was deployed meanwhile."""
+    name, reader = find_automation(call).name, call.site.reader
+    since_at = call.site.clock.now() - call.query.days * _DAY_MS
+    rows = stored.hours(reader, name, since_at)
+    changes = changes_since(reader, since_at)
+    marks = [ChangeMark(at=one.at, text=f"deployment {one.number}", own=False) for one in changes.deployments]
+    mine = (one for one in changes.circumstances if one.subject == f"automation:{name}")
+    marks += [ChangeMark(at=one.at, text=one.text, own=True) for one in mine]
+    return HourlyFigures(
+        automation=name,
+        since_at=since_at,
+        hours=_join_spans(rows, call.query.hours * _HOUR_MS),
+        marks=sorted(marks, key=lambda one: one.at)[-_MARKS:],
+    )
+
+
+def _join_spans(rows: list[HourRow], span_ms: int) -> list[HourFigures]:
+    """Return the figures of hours by longer spans (UTC)."""
+    found: dict[int, list[HourRow]] = {}
+    for row in rows:
+        found.setdefault(row.hour_at - row.hour_at % span_ms, []).append(row)
+    return [_join_span(at, those) for at, those in found.items()]
+
+
+def _join_span(at: int, rows: list[HourRow]) -> HourFigures:
+    took = rows[0].took if len(rows) == 1 else quantile.merge_buckets(row.took for row in rows)
+    return HourFigures(
+        hour_at=at,
+        started=sum(row.started for row in rows),
+        succeeded=sum(row.succeeded for row in rows),
+        failed=sum(row.failed for row in rows),
+        attention=sum(row.attention for row in rows),
+        p50_ms=quantile.estimate_quantile(took, 0.5),
+        p95_ms=quantile.estimate_quantile(took, 0.95),
+        took=took,
+    )
+
+
+def show_due_times(call: ApiCall[DueQuery, None]) -> DueTimesDetail:
+    """Show when an automation is due next, and what came of the due times that were."""
+    view, now, limit = find_automation(call), call.site.clock.now(), call.query.limit
+    definition, reader = read_definition(view), call.site.reader
+    runs = stored.newest_runs(reader, [view.name], RUNS)[view.name]
+    planned = [one.low_water_at for one in schedules(reader, view.name)]
+    from_at = min((one.created_at - 1 for one in runs), default=min(planned, default=view.announced_at))
+    slots = [
+        slot
+        for schedule, _ in due_times.list_schedules(definition)
+        for slot in slots_between(reader, schedule, from_at, now, RUNS)
+    ]
+    pauses = stored.pauses(reader, view.name, from_at)
+    return DueTimesDetail(
+        next=due_times.list_next_due_times(definition, due_times.schedules_run_from(view, now), limit),
+        past=due_times.list_past_due_times(definition, runs, slots, pauses, from_at, now, limit),
+    )
+
+
+def _list_lines(
+    call: ApiCall[AutomationHealthQuery, None], views: list[AutomationView], incidents: list[Incident]
+) -> list[AutomationLine]:
+    monitors = call.site.settings.monitors
+    return list_automation_lines(
+        call.site.reader,
+        views,
+        call.site.clock.now(),
+        read_tunings(monitors),
+        read_tuning_overrides(monitors),
+        incidents=incidents,
+        may_see=call.visitor.may_see,
+        runs=call.query.runs,
+        zone=call.site.settings.project.timezone,
+    )
+
+
+def _filter_views(call: ApiCall[AutomationHealthQuery, None], incidents: list[Incident]) -> Iterator[AutomationView]:
+    query = call.query
+    ill = {one.subject.automation for one in incidents} if query.wrong else set()
+    for view in automations(call.site.reader):
+        if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
+            continue
+        if query.wrong and view.name not in ill:
+            continue
+        if query.name is not None and query.name not in view.name:
+            continue
+        if view.retired_at is not None and not query.retired and AutomationState.RETIRED not in query.state:
+            continue
+        if (query.owner or query.team or query.tag) and not _matches(view, query):
+            continue
+        yield view
+
+
+def _matches(view: AutomationView, query: AutomationHealthQuery) -> bool:
+    who = msgspec.json.decode(view.definition, type=_DefinitionFields).options
+    key, is_pair, value = (query.tag or "").partition("=")
+    has_tag = query.tag is None or (who.tags.get(key) == value if is_pair else query.tag in who.tags)
+    return query.owner in (None, who.owner) and query.team in (None, who.team) and has_tag
+
+
+ROUTES = (
+    get_route("standings.listed", "/standings", list_health, Page[AutomationLine], query=AutomationHealthQuery),
+    get_route("standings.standing", "/automations/{automation}/standing", show_health, AutomationHealth),
+    get_route("standings.graph", "/automations/{automation}/graph", show_neighbours, Neighbours),
+    get_route("standings.paths", "/automations/{automation}/paths", show_paths, RunPaths),
+    get_route("standings.trust", "/automations/{automation}/trust", show_trust, Trust),
+    get_route(
+        "standings.figures", "/automations/{automation}/figures", show_figures, HourlyFigures, query=FiguresQuery
+    ),
+    get_route("standings.due", "/automations/{automation}/due", show_due_times, DueTimesDetail, query=DueQuery),
+)

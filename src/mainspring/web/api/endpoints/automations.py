@@ -1,0 +1,259 @@
+"""Automations as the store knows them: lists, one with its schedules; pause, resume, retire, backfill; starts of runs."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mainspring.domain.access.permissions import Visitor
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.errors import ArgumentError, ConflictError
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.json_schema import find_mismatch
+from mainspring.insight.text.hidden_values import hide_in_command
+from mainspring.service import automation
+from mainspring.service import backfill as backfills
+from mainspring.service.runs.bulk import BulkDueTimes
+from mainspring.service.runs.run_start import StartOptions, start
+from mainspring.store.reads.status import automations, schedules
+from mainspring.store.views import AutomationView, ScheduleView
+from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Text, Word, slice_rows
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import get_route, post_route
+
+_BACKFILL_WITHIN_S = 60.0
+_HIDDEN = "***"
+
+
+class AutomationsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which automations: whose name holds this text; `retired` = those too that were declared gone."""
+
+    name: Word | None = None
+    retired: bool = False
+
+
+class AutomationDetail(msgspec.Struct, frozen=True):
+    """An automation, and its schedules with where they stand."""
+
+    automation: AutomationView
+    schedules: list[ScheduleView]
+
+
+class PauseRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`until` = when it ends by itself; left out: when somebody resumes it."""
+
+    until: Instant | None = None
+
+
+class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run to start: its arguments, and what is said beside them; what is left out is as the definition says.
+
+    `key`: two starts with one key are one run; `key_policy` "restart" = a key whose run failed starts a new one.
+    """
+
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    key: Text | None = None
+    key_policy: Literal["reuse", "restart"] = "reuse"
+    at: Instant | None = None
+    queue: Word | None = None
+    priority: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    tag: Word | None = None
+    tags: dict[str, str] | None = None
+    title: Text | None = None
+
+
+class StartRunResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The run; `created` = it is new, else its key found it."""
+
+    command: str
+    run: str
+    created: bool
+    state: str
+
+
+class BackfillRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Due times from `from` to before `to`; with a `rate` ("60/m") each run gets a time of its own."""
+
+    from_: Instant = msgspec.field(name="from")
+    to: Instant | None = None
+    rate: Word | None = None
+    dry_run: bool = False
+
+
+class BackfillResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made, or would be: `slots` are the due times that want a run. `refused` = slot -> why."""
+
+    command: str
+    dry_run: bool
+    count: int
+    slots: list[backfills.PastSlot]
+    made: int
+    had_run: int
+    to_come: int
+    refused: dict[str, str]
+
+
+def list_automations(call: ApiCall[AutomationsQuery, None]) -> Page[AutomationView]:
+    """List automations by name."""
+    query = call.query
+    found = [
+        view
+        for view in automations(call.site.reader)
+        if call.visitor.may_see(view.name)
+        and (query.name is None or query.name in view.name)
+        and (query.retired or view.retired_at is None)
+    ]
+    page = slice_rows(found, lambda view: view.name, query)
+    return Page([hide_environment(view, call.visitor) for view in page.items], page.next)
+
+
+def show_automation(call: AnyApiCall) -> AutomationDetail:
+    """Show an automation: its definition, what was done to it, its schedules."""
+    found = find_automation(call)
+    return AutomationDetail(hide_environment(found, call.visitor), schedules(call.site.reader, found.name))
+
+
+def pause(call: ApiCall[None, PauseRequest]) -> OperationResponse:
+    """Start nothing of it for a while; a run that a worker holds continues, one that waits continues after the pause."""
+    act = call.act()
+    automation.pause(call.site.store, find_automation(call).name, act=act, until_at=to_ms(call.body.until))
+    return OperationResponse(act.command)
+
+
+def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Take a pause, or a retirement, back."""
+    act = call.act()
+    automation.resume(call.site.store, find_automation(call).name, act=act)
+    return OperationResponse(act.command)
+
+
+def retire(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Declare it gone for good: its schedules end and nobody misses it."""
+    act = call.act()
+    automation.retire(call.site.store, find_automation(call).name, act=act)
+    return OperationResponse(act.command)
+
+
+def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
+    """Start a run; the answer comes once the start is committed."""
+    body, site, act = call.body, call.site, call.act()
+    definition = read_definition(find_automation(call))
+    data = _encode_input(definition, body.input, site.sealing.limit)
+    options = StartOptions(
+        key=body.key,
+        key_policy=body.key_policy,
+        due_at=to_ms(body.at),
+        queue=body.queue,
+        priority=body.priority,
+        tag=body.tag,
+        tags=body.tags,
+        title=body.title,
+    )
+    made = start(site.store, site.clock, definition, data, act=act, options=options, sealing=site.sealing)
+    return StartRunResponse(command=act.command, run=made.run, created=made.created, state=made.state)
+
+
+def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:
+    """Make the runs of due times of the past, each once; those that have one are left alone."""
+    body, site, act = call.body, call.site, call.act()
+    name, now = find_automation(call).name, site.clock.now()
+    slots = backfills.list_past_slots(site.reads, name, to_ms(body.from_) or 0, to_ms(body.to) or now, now)
+    due = None if body.rate is None else BulkDueTimes(now, parse_rate(body.rate))
+    made = backfills.backfill(
+        site.store, site.reads, site.clock, name, slots, act=act, due=due, sealing=site.sealing, dry_run=body.dry_run
+    )
+    wanted = [slot for slot in made.slots if slot.wants_run]
+    return BackfillResponse(
+        command=act.command,
+        dry_run=made.dry_run,
+        count=len(wanted),
+        slots=wanted,
+        made=made.made,
+        had_run=sum(slot.run is not None for slot in made.slots),
+        to_come=sum(slot.is_to_come for slot in made.slots),
+        refused=made.refused,
+    )
+
+
+def hide_environment(view: AutomationView, visitor: Visitor) -> AutomationView:
+    """Return an automation as it may be told: of its command's environment the names alone, for a value may be a secret.
+
+    Of other automations that start it, those that the visitor sees.
+    """
+    definition = msgspec.json.decode(view.definition)
+    for trigger in definition.get("triggers", {}).values():
+        source = trigger["source"]
+        if "automation" in source and not visitor.may_see(source["automation"]):
+            source["automation"] = _HIDDEN
+        if "automations" in source:
+            source["automations"] = [name if visitor.may_see(name) else _HIDDEN for name in source["automations"]]
+    definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)
+    definition["command"] = hide_in_command(definition.get("command", ()))
+    return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))
+
+
+def find_automation(call: AnyApiCall) -> AutomationView:
+    """Return the automation that the path names, read once for all that a page asks of it. Raises NotFoundError."""
+    name = call.names["automation"]
+    if name not in call.seen:
+        call.seen.update((view.name, view) for view in automations(call.site.reader, name))
+    if name not in call.seen or not call.visitor.may_see(name):
+        call.missing("automation", name)
+    return call.seen[name]
+
+
+def read_definition(view: AutomationView) -> Definition:
+    """Return the definition of an automation that can be started.
+
+    Raises:
+        ConflictError: it was announced by another version, or its own caller starts it.
+    """
+    try:
+        definition = Definition.from_data(msgspec.json.decode(view.definition))
+    except msgspec.MsgspecError as error:
+        raise ConflictError(
+            f"{view.name!r} was announced by another version of mainspring: {error}",
+            hint="Let workers and web process be of one version.",
+        ) from None
+    if definition.kind is DefinitionKind.EXEC:
+        raise ConflictError(
+            f"{view.name!r} is started by its own caller", hint="Run its line again: mainspring exec -n NAME -- COMMAND"
+        )
+    return definition
+
+
+def _encode_input(definition: Definition, given: dict[str, Any], limit: int) -> bytes:
+    """Return the arguments as canonical JSON.
+
+    Raises:
+        ArgumentError: they do not fit what the automation takes.
+        ValueRefusedError: they cannot be saved.
+    """
+    if not definition.parameters and given:
+        raise ArgumentError(f"{definition.name} takes no arguments, got {next(iter(given))!r}")
+    fault = find_mismatch(definition.parameters, given) if definition.parameters else None
+    if fault is not None:
+        at = f"$.input{fault.path[1:]}"
+        raise MisfitError(f"{at}: {fault.why}", hint=f"See what {definition.name} takes: its parameters.", at=at)
+    return encode(given, what="the arguments", limit=limit)
+
+
+ROUTES = (
+    get_route("automations.listed", "/automations", list_automations, Page[AutomationView], query=AutomationsQuery),
+    get_route("automations.shown", "/automations/{automation}", show_automation, AutomationDetail),
+    post_route("automations.begin", "/automations/{automation}/runs", start_run, StartRunRequest, StartRunResponse),
+    post_route("automations.pause", "/automations/{automation}/pause", pause, PauseRequest, OperationResponse),
+    post_route("automations.resume", "/automations/{automation}/resume", resume, OperationRequest, OperationResponse),
+    post_route("automations.retire", "/automations/{automation}/retire", retire, OperationRequest, OperationResponse),
+    post_route(
+        "automations.backfill",
+        "/automations/{automation}/backfill",
+        backfill,
+        BackfillRequest,
+        BackfillResponse,
+        within_s=_BACKFILL_WITHIN_S,
+    ),
+)

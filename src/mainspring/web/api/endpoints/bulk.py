@@ -1,0 +1,148 @@
+"""One act on many runs: those that are named, or those of a filter; a dry run counts them."""
+
+from typing import Annotated
+
+import msgspec
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.states import RunState
+from mainspring.domain.time.rate import parse_rate
+from mainspring.service.runs import bulk
+from mainspring.service.runs.run_selection import RunFilter, select_run_ids
+from mainspring.web.api.bodies import OperationRequest, Word
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.response_types import Instant
+from mainspring.web.api.route import post_route
+
+_WITHIN_S = 60.0
+_MOST = 10_000
+_RunIds = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+
+
+class BulkRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs: `runs`, or the newest `limit` of a filter. `error` = the fingerprint of what they failed by, or a beginning of it.
+
+    Spans: created from `since` to before `until`; ended, or standing still for a person, from `ended_since` to before `ended_until`.
+    """
+
+    runs: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    ended_since: Instant | None = None
+    ended_until: Instant | None = None
+    error: Word | None = None
+    limit: _RunIds = 1_000
+    dry_run: bool = False
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether something says which."""
+        spans = (self.since, self.until, self.ended_since, self.ended_until)
+        return any((self.state, self.name, self.queue, self.error, *spans))
+
+
+class BulkRetryRequest(BulkRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When they are continued: the first `at`, the others after it at a `rate` ("60/m")."""
+
+    at: Instant | None = None
+    rate: Word | None = None
+
+
+class BulkCancelRequest(BulkRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`undo` = whether what they did is taken back; left out: as their definitions say."""
+
+    undo: bool | None = None
+
+
+class BulkResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done: `count` runs were selected, `runs`; of a dry run nothing else is set. `refused` = run -> why."""
+
+    command: str
+    dry_run: bool
+    count: int
+    runs: tuple[str, ...]
+    done: int
+    refused: dict[str, str]
+
+
+def bulk_response(command: str, answer: bulk.BulkAnswer) -> BulkResponse:
+    """Return what an act on many came to, as a program is told."""
+    return BulkResponse(
+        command=command,
+        dry_run=answer.dry_run,
+        count=len(answer.runs),
+        runs=answer.runs,
+        done=answer.done,
+        refused=answer.refused,
+    )
+
+
+def retry(call: ApiCall[None, BulkRetryRequest]) -> BulkResponse:
+    """Continue each of many runs from where it failed."""
+    body, act = call.body, call.act()
+    due = None
+    if body.at is not None or body.rate is not None:
+        first = call.site.clock.now() if body.at is None else to_ms(body.at) or 0
+        due = bulk.BulkDueTimes(first, None if body.rate is None else parse_rate(body.rate))
+    runs = _select_runs(call, body, bulk.RETRYABLE)
+    return bulk_response(act.command, bulk.retry_each(call.site.store, runs, act=act, dry_run=body.dry_run, due=due))
+
+
+def cancel(call: ApiCall[None, BulkCancelRequest]) -> BulkResponse:
+    """Ask each of many runs to stop."""
+    body, act = call.body, call.act()
+    runs = _select_runs(call, body, bulk.CANCELLABLE)
+    return bulk_response(
+        act.command, bulk.cancel_each(call.site.store, runs, act=act, dry_run=body.dry_run, undo=body.undo)
+    )
+
+
+def discard(call: ApiCall[None, BulkRequest]) -> BulkResponse:
+    """Discard each of many runs: what needs a person fails, what failed is settled."""
+    body, act = call.body, call.act()
+    runs = _select_runs(call, body, bulk.DISCARDABLE)
+    return bulk_response(act.command, bulk.discard_each(call.site.store, runs, act=act, dry_run=body.dry_run))
+
+
+def _select_runs(call: AnyApiCall, body: BulkRequest, states: tuple[RunState, ...]) -> list[str]:
+    """Return the runs that are meant, oldest first.
+
+    Raises:
+        ArgumentError: runs and a filter, or neither: an act on everything there is has to be said.
+        NotFoundError: a run that is named is not there, for this visitor.
+    """
+    if bool(body.runs) == body.is_filter:
+        raise ArgumentError(
+            "which runs?", hint="Name runs, or say which by state, name, queue, error or a span of time."
+        )
+    if body.runs:
+        return [call.run(run).id for run in body.runs]
+    if not call.visitor.is_for_all:
+        if body.name is None:
+            raise ArgumentError("of which automation?", hint="Say it by name: you see some automations only.")
+        if not call.visitor.may_see(body.name):
+            call.missing("automation", body.name)
+    return select_run_ids(
+        call.site.reads,
+        RunFilter(
+            states=body.state or states,
+            name=body.name,
+            queue=body.queue,
+            since_at=to_ms(body.since),
+            until_at=to_ms(body.until),
+            ended_since_at=to_ms(body.ended_since),
+            ended_until_at=to_ms(body.ended_until),
+            limit=body.limit,
+            error=body.error,
+        ),
+    )
+
+
+ROUTES = (
+    post_route("bulk.retry", "/runs/retry", retry, BulkRetryRequest, BulkResponse, within_s=_WITHIN_S),
+    post_route("bulk.cancel", "/runs/cancel", cancel, BulkCancelRequest, BulkResponse, within_s=_WITHIN_S),
+    post_route("bulk.discard", "/runs/discard", discard, BulkRequest, BulkResponse, within_s=_WITHIN_S),
+)

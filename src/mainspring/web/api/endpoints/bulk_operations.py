@@ -1,0 +1,244 @@
+"""Acts on many runs or deliveries that go on by themselves: asked for by a filter, looked at, paused, resumed, stopped."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mainspring.domain.runs.bulk_operation import MAX_BULK_PARTS, BulkVerb, check_bulk_rate
+from mainspring.domain.states import BulkMove, DeliveryState, RunState
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.values.plain_json import format_iso
+from mainspring.service import bulk_operation
+from mainspring.service.runs.run_selection import RunSelection, select_runs
+from mainspring.service.triggers.delivery_selection import DeliveryFilter
+from mainspring.service.triggers.delivery_selection import select_deliveries as choose_deliveries
+from mainspring.store.reads import bulk as stored
+from mainspring.store.reads.bulk import BulkPart, BulkView
+from mainspring.store.reads.short_ids import IdKind
+from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, OperationRequest, OperationResponse, Word
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import get_route, post_route
+
+_WITHIN_S = 60.0
+_NO_FILTER = {"verb", "reason", "rate", "dry_run"}
+_LOOKS = 20
+"""So many parts of the whole list are looked through for those that a visitor sees; `next` goes on from there."""
+
+
+class BulkOperationRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done to which runs: the newest `limit` in one of these states (left out: all that the verb fits), of this automation, in
+    this queue, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
+
+    Spans: created from `since` to before `until`; ended, or standing still for a person, from `ended_since` to before `ended_until`.
+    """
+
+    verb: Literal["retry", "cancel", "discard"]
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    ended_since: Instant | None = None
+    ended_until: Instant | None = None
+    error: Word | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BULK_PARTS)] | None = None
+    rate: Word | None = None
+    dry_run: bool = False
+
+
+class BulkReplayRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries arrive once more: the newest `limit` for this trigger, in this state, received from `since` to before `until`, of
+    which their verifier said `verified`; at a `rate` ("60/m"), or as it goes.
+    """
+
+    trigger: Word | None = None
+    state: DeliveryState | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    verified: Word | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BULK_PARTS)] | None = None
+    rate: Word | None = None
+    dry_run: bool = False
+
+
+class BulkOperationResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """`count` fit; `bulk` = the act that goes on now, None after a dry run. `more` = more fit than one act takes.
+
+    `left_out` = deliveries that fit and are not replayed: turned away, not decided on, or come once more already.
+    """
+
+    bulk: str | None
+    count: int
+    more: bool
+    automations: tuple[str, ...]
+    left_out: int = 0
+
+
+class BulkPartsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of its parts: all, or those that were refused."""
+
+    refused: bool = False
+
+
+def start_bulk_operation(call: ApiCall[None, BulkOperationRequest]) -> BulkOperationResponse:
+    """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
+    body = call.body
+
+    def chosen() -> RunSelection:
+        wanted = bulk_operation.run_filter_for(
+            BulkVerb(body.verb),
+            body.state,
+            body.limit,
+            name=body.name,
+            queue=body.queue,
+            since_at=to_ms(body.since),
+            until_at=to_ms(body.until),
+            ended_since_at=to_ms(body.ended_since),
+            ended_until_at=to_ms(body.ended_until),
+            error=body.error,
+        )
+        return select_runs(call.site.reads, wanted, call.visitor.may_see)
+
+    return _start(call, BulkVerb(body.verb), chosen)
+
+
+def start_bulk_replay(call: ApiCall[None, BulkReplayRequest]) -> BulkOperationResponse:
+    """Let all deliveries that a filter means arrive once more, piece by piece and at a rate; a dry run counts them."""
+    body = call.body
+
+    def chosen() -> RunSelection:
+        wanted = DeliveryFilter(
+            trigger=body.trigger,
+            state=body.state,
+            since_at=to_ms(body.since) or 0,
+            until_at=to_ms(body.until),
+            verified=body.verified,
+            limit=body.limit or MAX_BULK_PARTS + 1,
+        )
+        return choose_deliveries(call.site.reader, wanted, call.visitor.may_see)
+
+    return _start(call, BulkVerb.REPLAY, chosen)
+
+
+def _start(call: ApiCall[None, Any], verb: BulkVerb, choosing: Callable[[], RunSelection]) -> BulkOperationResponse:
+    """Put the act on record, unless it is there already, or only count."""
+    body, act = call.body, call.act()
+    rate = None if body.rate is None else parse_rate(body.rate)
+    if not body.dry_run and bulk_operation.was_started(call.site.reads, verb, act=act):
+        known = _find_bulk_operation(call, act.command)
+        return BulkOperationResponse(bulk=known.id, count=known.total, more=False, automations=known.automations)
+    chosen = choosing()
+    check_bulk_rate(rate, len(chosen.ids))
+    counted = BulkOperationResponse(
+        bulk=None,
+        count=len(chosen.ids),
+        more=len(chosen.ids) > MAX_BULK_PARTS,
+        automations=chosen.automations,
+        left_out=chosen.left_out,
+    )
+    if body.dry_run:
+        return counted
+    bulk = bulk_operation.start_bulk_operation(call.site.store, verb, chosen, _filter_of(body), act=act, rate=rate)
+    return msgspec.structs.replace(counted, bulk=bulk)
+
+
+def _filter_of(body: BulkOperationRequest | BulkReplayRequest) -> dict[str, Any]:
+    """Return by what they were chosen, as it is kept for people."""
+    told = {name: getattr(body, name) for name in body.__struct_fields__ if name not in _NO_FILTER}
+    return {
+        name: format_iso(to_ms(value) or 0) if isinstance(value, datetime) else value
+        for name, value in told.items()
+        if value
+    }
+
+
+def list_bulk_operations(call: ApiCall[CommitOrderQuery, None]) -> Page[BulkView]:
+    """List bulk acts, newest first."""
+    query, cursor = call.query, call.query.cursor
+    found: list[BulkView] = []
+    for _ in range(_LOOKS):
+        page = stored.bulk_acts(call.site.reader, limit=query.limit, cursor=cursor)
+        found += [one for one in page if _may_see(call, one)]
+        cursor = page[-1].seq if len(page) == query.limit else None
+        if cursor is None or len(found) >= query.limit:
+            break
+    if len(found) > query.limit:
+        cursor = found[query.limit - 1].seq
+    return Page(found[: query.limit], None if cursor is None else str(cursor))
+
+
+def show_bulk_operation(call: AnyApiCall) -> BulkView:
+    """Show a bulk act: how far it is."""
+    return _find_bulk_operation(call, call.names["bulk"])
+
+
+def _find_bulk_operation(call: AnyApiCall, id: str) -> BulkView:
+    found = stored.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
+    if found is None or not _may_see(call, found):
+        call.missing("bulk act", id)
+    return found
+
+
+def list_parts(call: ApiCall[BulkPartsQuery, None]) -> Page[BulkPart]:
+    """List the parts of a bulk act, runs or deliveries, oldest first, with why they were refused."""
+    view, query = show_bulk_operation(call), call.query
+    found = stored.bulk_parts(call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor)
+    page = found[: query.limit]
+    return Page(page, page[-1].id if len(found) > query.limit else None)
+
+
+def pause(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Do nothing more of a bulk act until it is resumed."""
+    return _control(call, BulkMove.PAUSE)
+
+
+def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Go on with a paused bulk act."""
+    return _control(call, BulkMove.RESUME)
+
+
+def stop(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """End a bulk act: what was done is done, the rest is left as it is."""
+    return _control(call, BulkMove.STOP)
+
+
+def _control(call: ApiCall[None, OperationRequest], verb: BulkMove) -> OperationResponse:
+    view, act = show_bulk_operation(call), call.act()
+    bulk_operation.control_bulk_operation(call.site.store, view.id, verb, act=act)
+    return OperationResponse(act.command)
+
+
+def _may_see(call: AnyApiCall, bulk: BulkView) -> bool:
+    """Whether the visitor may see it: whose automations it sees all; its numbers and reason tell of all of them."""
+    return call.visitor.is_for_all or (
+        bool(bulk.automations) and all(call.visitor.may_see(name) for name in bulk.automations)
+    )
+
+
+ROUTES = (
+    post_route(
+        "bulk_acts.begin",
+        "/bulk",
+        start_bulk_operation,
+        BulkOperationRequest,
+        BulkOperationResponse,
+        within_s=_WITHIN_S,
+    ),
+    post_route(
+        "bulk_acts.replay",
+        "/deliveries/replay",
+        start_bulk_replay,
+        BulkReplayRequest,
+        BulkOperationResponse,
+        within_s=_WITHIN_S,
+    ),
+    get_route("bulk_acts.listed", "/bulk", list_bulk_operations, Page[BulkView], query=CommitOrderQuery),
+    get_route("bulk_acts.shown", "/bulk/{bulk}", show_bulk_operation, BulkView),
+    get_route("bulk_acts.parts", "/bulk/{bulk}/parts", list_parts, Page[BulkPart], query=BulkPartsQuery),
+    post_route("bulk_acts.pause", "/bulk/{bulk}/pause", pause, OperationRequest, OperationResponse),
+    post_route("bulk_acts.resume", "/bulk/{bulk}/resume", resume, OperationRequest, OperationResponse),
+    post_route("bulk_acts.stop", "/bulk/{bulk}/stop", stop, OperationRequest, OperationResponse),
+)

@@ -1,0 +1,101 @@
+"""Dead letters: the errors by which runs stand still, and the runs that stand still by one."""
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.states import REOPENABLE_STATES, RunState
+from mainspring.insight.runs.dead_letters import (
+    DeadLetterCursor,
+    DeadLetterFilter,
+    DeadLetterGroup,
+    list_dead_letters,
+    list_stopped_runs,
+)
+from mainspring.store.views import RunRow
+from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, Word
+from mainspring.web.api.call import ApiCall, to_ms
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import get_route
+
+_LOOKS = 100
+"""So many errors are looked at for a part of the list; `next` goes on from there."""
+
+
+class FailedErrorsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which errors: of this automation, by runs in this state that stand still since then, whose fingerprint begins with `error`.
+
+    `gone` = also those by which no run stands still any more.
+    """
+
+    name: Word | None = None
+    state: RunState | None = None
+    since: Instant | None = None
+    error: Word | None = None
+    gone: bool = False
+
+
+class StoppedRunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of the runs: of this automation, in this state, that stand still since then."""
+
+    name: Word | None = None
+    state: RunState | None = None
+    since: Instant | None = None
+
+
+def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]:
+    """List the errors by which runs stand still, the one that was seen last first."""
+    query = call.query
+    wanted = DeadLetterFilter(
+        states=_states_of(query.state),
+        name=query.name,
+        since_at=to_ms(query.since),
+        error=query.error,
+        gone=query.gone,
+        sees=call.visitor.may_see,
+    )
+    after = None if query.cursor is None else _parse_cursor(query.cursor)
+    found: list[DeadLetterGroup] = []
+    last = None
+    for looked, (place, one) in enumerate(list_dead_letters(call.site.reader, wanted, after)):
+        if len(found) == query.limit or looked == _LOOKS:
+            return Page(found, last)
+        last = f"{-place[0]}.{place[1]}"
+        if one is not None:
+            found.append(one)
+    return Page(found)
+
+
+def _parse_cursor(cursor: str) -> DeadLetterCursor:
+    at, dot, fingerprint = cursor.partition(".")
+    if not dot or not at.isascii() or not at.isdecimal():
+        raise ArgumentError(f"{cursor!r} is no cursor of errors", hint="Take `next` of the part before.")
+    return -int(at), fingerprint
+
+
+def list_runs_of_error(call: ApiCall[StoppedRunsQuery, None]) -> Page[RunRow]:
+    """List the runs that stand still by an error, the newest failure first."""
+    query = call.query
+    wanted = DeadLetterFilter(
+        states=_states_of(query.state),
+        name=query.name,
+        since_at=to_ms(query.since),
+        error=call.names["error"],
+        sees=call.visitor.may_see,
+    )
+    found = list_stopped_runs(call.site.reader, wanted, limit=query.limit + 1, cursor=query.cursor)
+    opening = call.site.opening
+    is_more = sum(place > 0 for place, _ in found) > query.limit
+    shown = found[:-1] if is_more else found
+    return Page([opening.row(row) for _, row in shown], str(shown[-1][0]) if is_more else None)
+
+
+def _states_of(state: RunState | None) -> tuple[RunState, ...]:
+    if state is not None and state not in REOPENABLE_STATES:
+        raise ArgumentError(
+            f"no run stands still in state {state}", hint=f"One of: {', '.join(sorted(REOPENABLE_STATES))}."
+        )
+    return tuple(sorted(REOPENABLE_STATES)) if state is None else (state,)
+
+
+ROUTES = (
+    get_route("failed.listed", "/failed", list_errors, Page[DeadLetterGroup], query=FailedErrorsQuery),
+    get_route("failed.runs", "/failed/{error}/runs", list_runs_of_error, Page[RunRow], query=StoppedRunsQuery),
+)

@@ -1,0 +1,32 @@
+"""What a shift hands over: what opened, closed, was done by people and still waits, since an instant."""
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.insight.status.handover import SINCE_MS, ShiftHandover, read_handover
+from mainspring.web.api.call import ApiCall, to_ms
+from mainspring.web.api.response_types import Instant
+from mainspring.web.api.route import get_route
+
+
+class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Since when; left out: since 8 hours."""
+
+    since: Instant | None = None
+
+
+def show_handover(call: ApiCall[HandoverQuery, None]) -> ShiftHandover:
+    """Tell what opened, what closed, what people did (to who may act) and what still waits."""
+    now, since_at = call.site.clock.now(), to_ms(call.query.since)
+    opening, first_at = call.site.opening, now - SINCE_MS if since_at is None else since_at
+    found = read_handover(call.site.reader, first_at, now, call.visitor.may_see, opening.wait)
+    found = msgspec.structs.replace(found, halted=[opening.row(row) for row in found.halted])
+    if call.visitor.may(Role.OPERATOR):
+        return found
+    left = msgspec.structs.replace(
+        found.left, acts=0
+    )  # what people did stands in the audit log, which is not for viewers
+    return msgspec.structs.replace(found, acts=[], left=left)
+
+
+ROUTES = (get_route("handover.shown", "/handover", show_handover, ShiftHandover, query=HandoverQuery),)

@@ -1,0 +1,273 @@
+"""What is wrong: incidents with what became of them and what was told, errors by their cause; acknowledge, snooze, resolve."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from mainspring.app.alerting.runbooks import RunbookFinder
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity
+from mainspring.domain.notifications.notification import NotificationEvent, NotificationField
+from mainspring.domain.notifications.rendering import NotificationContext, render_notification
+from mainspring.domain.states import AlertState, IncidentState, RunState
+from mainspring.domain.time.cron import find_zone
+from mainspring.insight.automations.announced_definitions import read_definition
+from mainspring.insight.incidents.visible_incidents import is_visible
+from mainspring.service import incident as acts_on
+from mainspring.service.actor import OperationContext
+from mainspring.store.reads import incidents as stored
+from mainspring.store.reads.bounds import NEWEST
+from mainspring.store.reads.incident_list import incident_page, incidents_named, parts_of, runs_of_incident
+from mainspring.store.reads.incidents import AlertView, ErrorView, MemberView, MoveView
+from mainspring.store.reads.short_ids import IdKind
+from mainspring.store.reads.status import automations
+from mainspring.store.views import RunRow
+from mainspring.web.api.bodies import Limit, ListQuery, Number, OperationRequest, OperationResponse, Word
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.prior_responses import list_runs_of_incident
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import get_route, post_route
+
+_MOST = 10_000
+_AT_ONCE, _LOOKS = 500, 20
+_UNRESOLVED = tuple(state for state in IncidentState if state is not IncidentState.RESOLVED)
+
+
+class IncidentsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which incidents: in one of these states (left out: all that are not resolved), so loud, of this automation or kind, changed since.
+
+    `folded` = those too that are part of a storm; without it those alone whose storm is of more than the visitor sees.
+    """
+
+    state: tuple[IncidentState, ...] = ()
+    severity: tuple[Severity, ...] = ()
+    automation: Word | None = None
+    kind: tuple[IncidentKind, ...] = ()
+    since: Instant | None = None
+    folded: bool = False
+
+
+class ErrorsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which errors: of this automation, whose fingerprint begins with `error`, that came since, of runs in this state."""
+
+    automation: Word | None = None
+    error: Word | None = None
+    since: Instant | None = None
+    state: RunState | None = None
+    limit: Limit = 100
+
+
+class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which alerts: to this channel, in this state, made since; at most `limit` of them, behind `cursor`."""
+
+    channel: Word | None = None
+    state: AlertState | None = None
+    since: Instant | None = None
+    limit: Limit = 100
+    cursor: Number | None = None
+
+
+class RunbookDetail(msgspec.Struct, frozen=True):
+    """Where the runbook of an automation is, and what it says of the incident; None = it is not here to be read."""
+
+    where: str
+    text: str | None
+
+
+class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident, what became of it, and what was or is to be told of it, and in which words.
+
+    `runs` = those that it stands for, the newest 50; `members` = those of this opening that failed, and what settled them; `parts` = of a
+    storm; `zone` = of its automation.
+    """
+
+    incident: Incident
+    moves: list[MoveView]
+    alerts: list[AlertView]
+    fields: list[NotificationField]
+    runs: list[RunRow]
+    members: list[MemberView]
+    parts: list[Incident]
+    runbook: RunbookDetail | None
+    zone: str
+
+
+class AcknowledgeRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`until` = when it is open again, unless it is over; left out: not before. At most 30 days away."""
+
+    until: Instant | None = None
+
+
+class SnoozeRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`until` = when it may be told again; at most 30 days away."""
+
+    until: Instant
+
+
+def list_incidents(call: ApiCall[IncidentsQuery, None]) -> Page[Incident]:
+    """List incidents, the newest change first."""
+    query, sees = call.query, call.visitor.may_see
+    before = None if query.cursor is None else _parse_cursor(query.cursor)
+    if query.automation is not None and not call.visitor.may_see(query.automation):
+        return Page([])  # also without the place up to which others were looked through
+    found: list[Incident] = []
+    at_once = query.limit + 1 if call.visitor.is_for_all else _AT_ONCE
+    for _ in range(_LOOKS):
+        page = incident_page(
+            call.site.reader,
+            automation=query.automation,
+            states=query.state or _UNRESOLVED,
+            severities=query.severity,
+            kinds=query.kind,
+            since_at=to_ms(query.since),
+            apart=not query.folded and call.visitor.is_for_all,
+            limit=at_once,
+            before=before,
+        )
+        seen = [one for one in page if is_visible(one, sees)]
+        found += seen if query.folded else _outside_groups(call, seen)
+        before = (page[-1].changed_at, page[-1].id) if len(page) == at_once else None
+        if before is None or len(found) > query.limit:
+            break
+    if len(found) > query.limit:
+        last = found[query.limit - 1]
+        before = (last.changed_at, last.id)
+    return Page(found[: query.limit], None if before is None else f"{before[0]}.{before[1]}")
+
+
+def _outside_groups(call: AnyApiCall, incidents: list[Incident]) -> list[Incident]:
+    """Return those that are part of no storm that the visitor sees; the storms are read together."""
+    parents = {one.parent for one in incidents if one.parent is not None}
+    named = incidents_named(call.site.reader, parents) if parents else ()
+    storms = {one.id for one in named if is_visible(one, call.visitor.may_see)}
+    return [one for one in incidents if one.parent not in storms]
+
+
+def find_parent(call: AnyApiCall, one: Incident) -> Incident | None:
+    """Return the storm that an incident is part of; None = of none that the visitor sees."""
+    above = None if one.parent is None else stored.incident(call.site.reader, one.parent)
+    return above if above is not None and is_visible(above, call.visitor.may_see) else None
+
+
+def _parse_cursor(cursor: str) -> tuple[int, str]:
+    at, dot, id = cursor.partition(".")
+    if not dot or not at.isascii() or not at.isdecimal() or int(at) > NEWEST:
+        raise ArgumentError(f"{cursor!r} is no cursor of incidents", hint="Take `next` of the part before.")
+    return int(at), id
+
+
+def show_incident(call: AnyApiCall) -> IncidentDetail:
+    """Show an incident: by what it was judged, what became of it, who was told, the runs that it stands for, its runbook."""
+    found, reader = _find_incident(call), call.site.reader
+    definition = _read_definition(call, found.subject.automation)
+    runbook = _read_runbook(call, found, definition)
+    said = {} if definition is None else {name: definition.option(name) for name in ("owner", "team", "tz")}
+    project = call.site.settings.project
+    zone: str = said.pop("tz", None) or project.timezone
+    where = None if runbook is None else runbook.where
+    around = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **said)
+    about = NotificationEvent.RESOLVED if found.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
+    told = render_notification("", about, call.site.clock.now(), found, around)
+    opening, sees = call.site.opening, call.visitor.may_see
+    runs = runs_of_incident(reader, found.id, list_runs_of_incident(found))
+    return IncidentDetail(
+        incident=found,
+        moves=stored.moves(reader, found.id),
+        alerts=stored.alerts(reader, found.id),
+        fields=list(told.fields),
+        runs=[opening.row(one) for one in runs if sees(one.automation)],
+        members=stored.members_of(reader, found.id),
+        parts=[one for one in parts_of(reader, found.id) if sees(one.subject.automation or None)],
+        runbook=runbook,
+        zone=zone,
+    )
+
+
+def _read_definition(call: AnyApiCall, name: str) -> Definition | None:
+    views = automations(call.site.reader, name) if name else []
+    return read_definition(views[0]) if views else None
+
+
+def _read_runbook(call: AnyApiCall, incident: Incident, definition: Definition | None) -> RunbookDetail | None:
+    name = incident.subject.automation
+    runbooks = RunbookFinder(call.site.settings)
+    found = runbooks.of(name, definition, incident) if name else None
+    return None if found is None else RunbookDetail(found.where, runbooks.words(found))
+
+
+def list_errors(call: ApiCall[ErrorsQuery, None]) -> Page[ErrorView]:
+    """List what runs failed by, a line for each cause, the newest first."""
+    query = call.query
+    found = stored.errors(
+        call.site.reader,
+        query.automation,
+        error=query.error,
+        since_at=to_ms(query.since),
+        state=query.state,
+        limit=query.limit if call.visitor.is_for_all else _MOST,
+    )
+    return Page([one for one in found if call.visitor.may_see(one.automation)][: query.limit])
+
+
+def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
+    """List what was or is to be told to channels, the newest first."""
+    query = call.query
+    at_once = query.limit + 1 if call.visitor.is_for_all else _MOST
+    found = stored.alerts(
+        call.site.reader,
+        channel=query.channel,
+        state=query.state,
+        since_at=to_ms(query.since),
+        limit=at_once,
+        cursor=query.cursor,
+    )
+    seen = [one for one in found if call.visitor.may_see(one.automation or None)]
+    shown = seen[: query.limit]
+    last = shown[-1] if len(seen) > query.limit else found[-1] if len(found) == at_once else None
+    return Page(shown, None if last is None else str(last.seq))
+
+
+def acknowledge(call: ApiCall[None, AcknowledgeRequest]) -> OperationResponse:
+    """Say that somebody looks after it, for a time or until it is over: it is repeated no more, and resolves by itself."""
+    now, until_at = call.site.clock.now(), to_ms(call.body.until)
+    return _perform(call, lambda id, act: acts_on.acknowledge(call.site.store, id, act=act, until_at=until_at, now=now))
+
+
+def snooze(call: ApiCall[None, SnoozeRequest]) -> OperationResponse:
+    """Say no more of it for a while; that it is resolved is told all the same."""
+    now, until_at = call.site.clock.now(), to_ms(call.body.until) or 0
+    return _perform(call, lambda id, act: acts_on.snooze(call.site.store, id, until_at, now=now, act=act))
+
+
+def resolve(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Say that it is over, and that the failed runs that are its members now are decided; a later failure opens it again, without them."""
+    return _perform(call, lambda id, act: acts_on.resolve(call.site.store, id, act=act))
+
+
+def _perform(call: AnyApiCall, do: Callable[[str, OperationContext], None]) -> OperationResponse:
+    act = call.act()
+    do(_find_incident(call).id, act)
+    return OperationResponse(act.command)
+
+
+def _find_incident(call: AnyApiCall) -> Incident:
+    """Return the incident that the path names. Raises NotFoundError."""
+    id = call.id_of(IdKind.INCIDENT, call.names["incident"])
+    found = stored.incident(call.site.reader, id)
+    if found is None or not call.visitor.may_see(found.subject.automation or None):
+        call.missing("incident", id)
+    return found
+
+
+ROUTES = (
+    get_route("incidents.listed", "/incidents", list_incidents, Page[Incident], query=IncidentsQuery),
+    get_route("incidents.shown", "/incidents/{incident}", show_incident, IncidentDetail),
+    post_route(
+        "incidents.acknowledge", "/incidents/{incident}/acknowledge", acknowledge, AcknowledgeRequest, OperationResponse
+    ),
+    post_route("incidents.snooze", "/incidents/{incident}/snooze", snooze, SnoozeRequest, OperationResponse),
+    post_route("incidents.resolve", "/incidents/{incident}/resolve", resolve, OperationRequest, OperationResponse),
+    get_route("incidents.alerts", "/alerts", list_alerts, Page[AlertView], query=AlertsQuery),
+    get_route("incidents.errors", "/errors", list_errors, Page[ErrorView], query=ErrorsQuery),
+)

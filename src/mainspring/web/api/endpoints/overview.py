@@ -1,0 +1,109 @@
+"""Whether anything is wrong, since when, who acts, and what comes next: all that the first page shows, as far as a visitor sees."""
+
+import msgspec
+
+from mainspring.app.alerting.channels import channel_addresses
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.states import RunState
+from mainspring.insight.incidents.channel_list import list_channel_lines
+from mainspring.insight.incidents.visible_incidents import is_visible
+from mainspring.insight.status import component_health, upcoming
+from mainspring.insight.status.component_health import ComponentHealth
+from mainspring.insight.status.upcoming import OpenQuestion, RunHistory, RunProgress, SilentAutomation, UpcomingDueTime
+from mainspring.store.reads.runs import questions
+from mainspring.store.reads.status import sessions
+from mainspring.store.views import Capped, RunRow
+from mainspring.web.api.call import AnyApiCall
+from mainspring.web.api.endpoints import runs
+from mainspring.web.api.response_types import Page
+from mainspring.web.api.route import get_route
+
+_RUNNING = 10
+_QUESTIONS = 100
+_SESSIONS = 1_000
+_INCIDENTS = 1_000
+
+
+class ProjectOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """One sentence, and what it stands on. `head` = how it begins; `count` = what needs a person; `untold` = of it what no incident says.
+
+    `notes` = what is to be known and needs no person: that the clock was set.
+
+    `put_off` = incidents of severity page that somebody looks after: while there is any, not all is well; `undecided_failures` = runs that
+    failed within a week by an error that is over, and on which nobody has decided.
+
+    `incidents` = those that are not resolved, what is open and loud first; `running` = the newest 10, `has_more_running` = there are
+    others; `strips` = the newest runs of at most 30 automations, those that are not well first; `health` = of the house itself.
+    """
+
+    sentence: str
+    head: str
+    count: int
+    untold: list[str]
+    notes: list[str]
+    put_off: int
+    undecided_failures: Capped
+    incidents: list[Incident]
+    silent: list[SilentAutomation]
+    questions: list[OpenQuestion]
+    running: list[RunProgress]
+    has_more_running: bool
+    automations: int
+    strips: list[RunHistory]
+    due: list[UpcomingDueTime]
+    health: list[ComponentHealth]
+
+
+def show_overview(call: AnyApiCall) -> ProjectOverview:
+    """Tell how it stands now: what is wrong, what is silent, who is asked, what runs, what is due next."""
+    site, visitor, reader, now = call.site, call.visitor, call.site.reader, call.site.clock.now()
+    stand = site.kept.of(site)
+    told, folded = (
+        list_unresolved_incidents(call),
+        [one for one in stand.incidents.folded if is_visible(one, visitor.may_see)],
+    )
+    views = [one for one in stand.views if visitor.may_see(one.name) and one.retired_at is None]
+    waits = [site.opening.wait(one) for one in questions(reader, _QUESTIONS, call.automations())]
+    verdict = stand.of(visitor, len(waits))
+    running = _list_running(call)
+    return ProjectOverview(
+        sentence=verdict.sentence,
+        head=verdict.head,
+        count=verdict.count,
+        untold=verdict.untold,
+        notes=verdict.notes,
+        put_off=verdict.put_off,
+        undecided_failures=verdict.undecided_failures,
+        incidents=told,
+        silent=upcoming.list_silent(told),
+        questions=upcoming.list_open_questions(reader, waits),
+        running=upcoming.list_running(reader, running.items, now),
+        has_more_running=running.next is not None,
+        automations=len(views),
+        strips=upcoming.list_run_histories(reader, views, [*told, *folded], now),
+        due=upcoming.list_upcoming(reader, call.automations()),
+        health=_read_health(call, stand.free) if visitor.is_for_all else [],
+    )
+
+
+def list_unresolved_incidents(call: AnyApiCall) -> list[Incident]:
+    """Return what is wrong as far as the visitor sees, what is open and loud first."""
+    site = call.site
+    return site.kept.of(site).told_to(call.visitor)[:_INCIDENTS]
+
+
+def _list_running(call: AnyApiCall) -> Page[RunRow]:
+    query = runs.RunsQuery(state=(RunState.RUNNING,), limit=_RUNNING)
+    return runs.list_runs(call.asking(query))
+
+
+def _read_health(call: AnyApiCall, free: int | None) -> list[ComponentHealth]:
+    reader, now = call.site.reader, call.site.clock.now()
+    return [
+        *component_health.list_process_health(sessions(reader, limit=_SESSIONS), now),
+        component_health.read_store_health(call.site.settings.store.shown, free),
+        *component_health.list_channel_health(list_channel_lines(reader, channel_addresses(call.site.settings)), now),
+    ]
+
+
+ROUTES = (get_route("now.shown", "/now", show_overview, ProjectOverview),)

@@ -1,0 +1,225 @@
+"""Who may come in: people, their passwords and sessions, the tokens of programs. For admins; no answer holds a password or a hash."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role, SignInMethod
+from mainspring.service.access import people as acts_on
+from mainspring.store.reads import people as stored
+from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import ApiRoute
+
+Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+Patterns = Annotated[tuple[Word, ...], msgspec.Meta(min_length=1, max_length=100)]
+_MOST_SESSIONS = 10_000
+
+
+class PersonDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A person; `automations` = patterns of what it sees, null = all."""
+
+    name: str
+    role: Role
+    automations: tuple[str, ...] | None
+    made_at: int
+    changed_at: int
+
+
+class WebSessionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is signed in. `source` = by what; `role` null = its person was removed, so it opens nothing."""
+
+    id: str
+    name: str
+    source: SignInMethod
+    role: Role | None
+    address: str
+    browser: str
+    made_at: int
+    seen_at: int
+    until_at: int
+
+
+class TokenDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A token of a program, without the token. `until_at` null = until it is revoked."""
+
+    id: str
+    name: str
+    role: Role
+    automations: tuple[str, ...] | None
+    by: str
+    made_at: int
+    until_at: int | None
+    used_at: int | None
+
+
+class RightsRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody may: its role, and patterns of the automations that it sees; left out: all of them."""
+
+    role: Role
+    automations: Patterns | None = None
+
+
+class AddPersonRequest(RightsRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person to let in."""
+
+    name: Word
+    password: Password
+
+
+class SetPasswordRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A password; all sessions of its person end."""
+
+    password: Password
+
+
+class MakeTokenRequest(RightsRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token to make; `until` left out: until it is revoked."""
+
+    name: Word
+    until: Instant | None = None
+
+
+class MakeTokenResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The token, told this once: nobody can be told it again."""
+
+    command: str
+    name: str
+    token: str
+
+
+class EndSessionsResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions ended."""
+
+    command: str
+    number: int
+
+
+def list_people(call: ApiCall[ListQuery, None]) -> Page[PersonDetail]:
+    """List people who may come in."""
+    return slice_rows([person_detail(one) for one in stored.people(call.site.reader)], lambda one: one.name, call.query)
+
+
+def add_person(call: ApiCall[None, AddPersonRequest]) -> OperationResponse:
+    """Let a person in."""
+    body, site, act = call.body, call.site, call.act()
+    acts_on.add_person(
+        site.store, body.name, body.role, body.automations, body.password, clock=site.clock, act=act, cost=site.cost
+    )
+    return OperationResponse(act.command)
+
+
+def change_person(call: ApiCall[None, RightsRequest]) -> OperationResponse:
+    """Say what a person may, from its next request on."""
+    act = call.act()
+    acts_on.change_person(call.site.store, call.names["person"], call.body.role, call.body.automations, act=act)
+    return OperationResponse(act.command)
+
+
+def remove_person(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Let a person in no more; its sessions end, tokens that it made stay."""
+    act = call.act()
+    acts_on.remove_person(call.site.store, call.names["person"], act=act)
+    return OperationResponse(act.command)
+
+
+def set_password(call: ApiCall[None, SetPasswordRequest]) -> OperationResponse:
+    """Give a person another password; it is signed out."""
+    site, act = call.site, call.act()
+    acts_on.set_password(
+        site.store, call.names["person"], call.body.password, clock=site.clock, act=act, cost=site.cost
+    )
+    return OperationResponse(act.command)
+
+
+def end_sessions(call: ApiCall[None, OperationRequest]) -> EndSessionsResponse:
+    """Sign a person out everywhere."""
+    act = call.act()
+    ended = acts_on.end_sessions(call.site.store, call.names["person"], act=act)
+    return EndSessionsResponse(command=act.command, number=ended)
+
+
+def list_sessions(call: ApiCall[ListQuery, None]) -> Page[WebSessionDetail]:
+    """List who is signed in at the pages."""
+    found = stored.web_sessions(call.site.reader, call.site.clock.now(), limit=_MOST_SESSIONS)
+    return slice_rows([session_detail(one) for one in found], lambda one: one.id, call.query)
+
+
+def end_session(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Sign one session out."""
+    act = call.act()
+    acts_on.end_session(call.site.store, call.names["session"], None, act=act)
+    return OperationResponse(act.command)
+
+
+def list_tokens(call: ApiCall[ListQuery, None]) -> Page[TokenDetail]:
+    """List tokens of programs; what they are is told once, when they are made."""
+    return slice_rows([token_detail(one) for one in stored.tokens(call.site.reader)], lambda one: one.name, call.query)
+
+
+def make_token(call: ApiCall[None, MakeTokenRequest]) -> MakeTokenResponse:
+    """Make a token for a program."""
+    body, site, act = call.body, call.site, call.act()
+    text = acts_on.make_token(
+        site.store, body.name, body.role, body.automations, to_ms(body.until), clock=site.clock, act=act
+    )
+    return MakeTokenResponse(command=act.command, name=body.name, token=text)
+
+
+def revoke_token(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Let nobody in by a token any more, from the next request on."""
+    act = call.act()
+    acts_on.revoke_token(call.site.store, call.names["token"], act=act)
+    return OperationResponse(act.command)
+
+
+def person_detail(one: stored.PersonView) -> PersonDetail:
+    """Return a person without its password."""
+    return PersonDetail(**{name: getattr(one, name) for name in PersonDetail.__struct_fields__})
+
+
+def session_detail(one: stored.WebSessionView) -> WebSessionDetail:
+    """Return a session without what opens it."""
+    return WebSessionDetail(**{name: getattr(one, name) for name in WebSessionDetail.__struct_fields__})
+
+
+def token_detail(one: stored.TokenView) -> TokenDetail:
+    """Return a token without what opens by it."""
+    return TokenDetail(**{name: getattr(one, name) for name in TokenDetail.__struct_fields__})
+
+
+def _get_route(id: str, path: str, handler: Callable[[AnyApiCall], Any], gives: Any) -> ApiRoute:
+    return ApiRoute(
+        id=id, method="GET", path=path, role=Role.ADMIN, handler=handler, gives=gives, query=ListQuery, whole=True
+    )
+
+
+def _post_route(
+    id: str,
+    path: str,
+    handler: Callable[[AnyApiCall], Any],
+    takes: type[msgspec.Struct],
+    gives: Any = OperationResponse,
+) -> ApiRoute:
+    return ApiRoute(
+        id=id, method="POST", path=path, role=Role.ADMIN, handler=handler, takes=takes, gives=gives, whole=True
+    )
+
+
+ROUTES = (
+    _get_route("people.listed", "/people", list_people, Page[PersonDetail]),
+    _post_route("people.add", "/people", add_person, AddPersonRequest),
+    _post_route("people.change", "/people/{person}/change", change_person, RightsRequest),
+    _post_route("people.remove", "/people/{person}/remove", remove_person, OperationRequest),
+    _post_route("people.set_password", "/people/{person}/set-password", set_password, SetPasswordRequest),
+    _post_route(
+        "people.end_sessions", "/people/{person}/end-sessions", end_sessions, OperationRequest, EndSessionsResponse
+    ),
+    _get_route("people.sessions", "/sessions", list_sessions, Page[WebSessionDetail]),
+    _post_route("people.end_session", "/sessions/{session}/end", end_session, OperationRequest),
+    _get_route("people.tokens", "/tokens", list_tokens, Page[TokenDetail]),
+    _post_route("people.make_token", "/tokens", make_token, MakeTokenRequest, MakeTokenResponse),
+    _post_route("people.revoke_token", "/tokens/{token}/revoke", revoke_token, OperationRequest),
+)

@@ -1,0 +1,111 @@
+"""A restored store: which runs were unfinished then; decide on them, and let the store go on."""
+
+from typing import Annotated
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.errors import ArgumentError
+from mainspring.domain.states import RunState
+from mainspring.service import restore_hold
+from mainspring.store.held import HELD
+from mainspring.store.reads.lost import LostInterval
+from mainspring.store.reads.runs import run_view
+from mainspring.store.reads.status import meta
+from mainspring.store.views import RunView
+from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
+from mainspring.web.api.call import AnyApiCall, ApiCall
+from mainspring.web.api.endpoints.bulk import BulkResponse, bulk_response
+from mainspring.web.api.response_types import Page
+from mainspring.web.api.route import ApiRoute, get_route, post_route
+
+_MOST = 1_000
+_WITHIN_S = 60.0
+
+
+class DecideRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of which runs: those that are named, or of at most 1,000 undecided ones `all`, or those of an automation or state."""
+
+    decision: restore_hold.RestoreDecision
+    runs: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
+    automation: Word | None = None
+    state: RunState | None = None
+    all: bool = False
+    dry_run: bool = False
+
+
+def list_undecided(call: ApiCall[ListQuery, None]) -> Page[RunView]:
+    """List runs that were unfinished when the store was restored, and that nobody has decided on; none where it is not held."""
+    site = call.site
+    page = slice_rows(restore_hold.list_undecided(site.reads, _MOST), lambda run: run, call.query)
+    return Page([site.opening.run(run_view(site.reader, run)) for run in page.items], page.next)
+
+
+def decide_runs(call: ApiCall[None, DecideRequest]) -> BulkResponse:
+    """Decide on runs of a restored store: continue, done or cancel."""
+    body, site, act = call.body, call.site, call.act()
+    answer = restore_hold.decide(
+        site.store, site.reads, _select_runs(call), body.decision, act=act, dry_run=body.dry_run
+    )
+    return bulk_response(act.command, answer)
+
+
+def release_store(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Let a restored store go on; every run has to be decided before."""
+    act = call.act()
+    restore_hold.release(call.site.store, call.site.reads, act=act)
+    return OperationResponse(act.command)
+
+
+def list_lost_interval(call: AnyApiCall) -> LostInterval:
+    """List what may have been done between backup and restoring, and was set aside: at most 1,000 due times, deliveries, messages each."""
+    return call.site.reads.lost_interval(_MOST)
+
+
+def is_on_hold(call: AnyApiCall) -> bool:
+    """Tell whether the store was restored and is not released yet."""
+    return meta(call.site.reader, HELD) is not None
+
+
+def _read_views(call: AnyApiCall) -> list[RunView]:
+    return [run_view(call.site.reader, run) for run in restore_hold.list_undecided(call.site.reads, _MOST)]
+
+
+def _select_runs(call: ApiCall[None, DecideRequest]) -> list[str]:
+    """Return the runs that are meant. Raises ArgumentError where nothing says which, or two things do."""
+    body = call.body
+    is_filter = body.all or body.automation is not None or body.state is not None
+    if bool(body.runs) == is_filter:
+        raise ArgumentError("which runs?", hint="Name runs, or say which by automation or state, or all.")
+    if body.runs:
+        return [call.run(run).id for run in body.runs]
+    return [
+        one.id
+        for one in _read_views(call)
+        if body.automation in (None, one.automation) and body.state in (None, one.state)
+    ]
+
+
+ROUTES = (
+    get_route("undecided.listed", "/undecided", list_undecided, Page[RunView], query=ListQuery, whole=True),
+    get_route("undecided.lost", "/undecided/lost", list_lost_interval, LostInterval, whole=True),
+    post_route(
+        "undecided.decide",
+        "/undecided/decide",
+        decide_runs,
+        DecideRequest,
+        BulkResponse,
+        whole=True,
+        within_s=_WITHIN_S,
+    ),
+    ApiRoute(
+        id="undecided.release",
+        method="POST",
+        path="/undecided/release",
+        role=Role.ADMIN,
+        handler=release_store,
+        takes=OperationRequest,
+        gives=OperationResponse,
+        whole=True,
+    ),
+)

@@ -1,0 +1,151 @@
+"""Acts on one run: continue, cancel, signal, answer, give a result, declare done, give up."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import ArgumentError
+from mainspring.service.runs import question, run, run_recovery, signal
+from mainspring.web.api.bodies import OperationRequest, OperationResponse, Text, Word
+from mainspring.web.api.call import ApiCall, to_ms
+from mainspring.web.api.response_types import Instant
+from mainspring.web.api.route import post_route
+
+
+class RetryRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From where it failed, not before `at`. Or one of: `from_step` and all after it anew; `again` = this step; `accept` = its drift;
+    `map` = "OLD=NEW": what is saved under the old name of a step answers the new one.
+
+    A run that goes on reads again the signals and events that it has rejected; with `discard_rejected` they are forgotten instead.
+    """
+
+    at: Instant | None = None
+    from_step: Word | None = None
+    again: Word | None = None
+    accept: Word | None = None
+    map: Word | None = None
+    discard_rejected: bool = False
+
+
+class CancelRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`undo` = whether what it did is taken back; left out: as its definition says."""
+
+    undo: bool | None = None
+
+
+class SignalRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message to the run."""
+
+    name: Word
+    value: Any = None
+
+
+class AnswerRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A choice; `question` = which, where several are open; `note` stands in the audit log beside it."""
+
+    choice: Text
+    question: Word | None = None
+    note: Text | None = None
+
+
+class GiveResultRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The result of a step by hand; `step` left out: the one at which the run stopped."""
+
+    value: Any
+    step: Word | None = None
+
+
+class MarkDoneRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What whoever waits for the run is given; null = nothing."""
+
+    result: Any = None
+
+
+def retry(call: ApiCall[None, RetryRequest]) -> OperationResponse:
+    """Continue a run that failed or needs a person."""
+    found, body, site, act = call.run(), call.body, call.site, call.act()
+    ways = {"from_step": body.from_step, "again": body.again, "accept": body.accept, "map": body.map}
+    chosen = {way: step for way, step in ways.items() if step is not None}
+    if len(chosen) > 1 or (chosen and body.at is not None) or (body.discard_rejected and (chosen or body.at)):
+        raise ArgumentError(
+            "from_step, again, accept, map and discard_rejected stand alone", hint="Send one of them, or at."
+        )
+    if body.discard_rejected:
+        signal.discard_rejected(site.store, found.id, act=act)
+        return OperationResponse(act.command)
+    if body.from_step is not None:
+        run_recovery.retry_from(site.store, site.reads, found.id, body.from_step, act=act)
+    elif body.again is not None:
+        run_recovery.run_again(site.store, site.reads, found.id, act=act, step=body.again)
+    elif body.accept is not None:
+        run_recovery.accept_drift(site.store, site.reads, found.id, act=act, step=body.accept)
+    elif body.map is not None:
+        run_recovery.rename_step(site.store, site.reads, found.id, body.map, act=act)
+    else:
+        run.retry(site.store, found.id, act=act, due_at=to_ms(body.at))
+    return OperationResponse(act.command)
+
+
+def cancel(call: ApiCall[None, CancelRequest]) -> OperationResponse:
+    """Ask a run to stop."""
+    act = call.act()
+    run.cancel(call.site.store, call.run().id, act=act, undo=call.body.undo)
+    return OperationResponse(act.command)
+
+
+def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
+    """Send a message to a run, which takes it in with `run.receive(name)`, now or later."""
+    found, body, act = call.run(), call.body, call.act()
+    site, sealing = call.site, call.sealing_of(found)
+    signal.signal(site.store, site.reads, found.id, body.name, body.value, act=act, sealing=sealing)
+    return OperationResponse(act.command)
+
+
+def answer(call: ApiCall[None, AnswerRequest]) -> OperationResponse:
+    """Answer what a run asks."""
+    found, body, site, act = call.run(), call.body, call.site, call.act()
+    question.answer(
+        site.store,
+        site.reads,
+        found.id,
+        body.choice,
+        act=act,
+        question=body.question,
+        note=body.note,
+        sealing=call.sealing_of(found),
+    )
+    return OperationResponse(act.command)
+
+
+def give_result(call: ApiCall[None, GiveResultRequest]) -> OperationResponse:
+    """Give the result of a step that is in doubt, refused or failed; the run goes on with it."""
+    found, body, site, act = call.run(), call.body, call.site, call.act()
+    data = msgspec.json.encode(body.value)
+    sealing = call.sealing_of(found)
+    run_recovery.give_result(site.store, site.reads, found.id, data, act=act, step=body.step, sealing=sealing)
+    return OperationResponse(act.command)
+
+
+def mark_done(call: ApiCall[None, MarkDoneRequest]) -> OperationResponse:
+    """Declare a run done that nobody runs just now."""
+    found, act = call.run(), call.act()
+    run.mark_done(call.site.store, found.id, act=act, result=call.body.result, sealing=call.sealing_of(found))
+    return OperationResponse(act.command)
+
+
+def discard(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Give up a run that needs a person: it fails, with everything that follows from that."""
+    act = call.act()
+    run.discard(call.site.store, call.run().id, act=act)
+    return OperationResponse(act.command)
+
+
+ROUTES = (
+    post_route("run_acts.retry", "/runs/{run}/retry", retry, RetryRequest, OperationResponse),
+    post_route("run_acts.cancel", "/runs/{run}/cancel", cancel, CancelRequest, OperationResponse),
+    post_route("run_acts.send_signal", "/runs/{run}/signal", send_signal, SignalRequest, OperationResponse),
+    post_route("run_acts.answer", "/runs/{run}/answer", answer, AnswerRequest, OperationResponse),
+    post_route("run_acts.give_result", "/runs/{run}/give-result", give_result, GiveResultRequest, OperationResponse),
+    post_route("run_acts.mark_done", "/runs/{run}/mark-done", mark_done, MarkDoneRequest, OperationResponse),
+    post_route("run_acts.discard", "/runs/{run}/discard", discard, OperationRequest, OperationResponse),
+)

@@ -1,0 +1,214 @@
+"""What is told of runs: lists, one with its story, why it does not go on, what is different about it, what it asks."""
+
+from typing import Annotated
+
+import msgspec
+
+from mainspring.app.setup.up_command import make_up_command
+from mainspring.domain.runs.journal import Outcome
+from mainspring.domain.states import TERMINAL_STATES, RunState
+from mainspring.insight.runs.explanation import Explanation
+from mainspring.insight.runs.stages import MOST, Stage, list_stages
+from mainspring.insight.runs.steps import list_step_lines
+from mainspring.insight.runs.stored_explanation import explain_run
+from mainspring.service.runs.run_differences import Difference, compare_runs, find_last_success
+from mainspring.store.reads.run_pages import run_page
+from mainspring.store.reads.runs import asked_after, newest_of
+from mainspring.store.reads.runs import journal as run_journal
+from mainspring.store.reads.runs import outline as run_outline
+from mainspring.store.reads.runs import questions as open_questions
+from mainspring.store.reads.runs import step as run_step
+from mainspring.store.reads.status import blocker as blocker_of
+from mainspring.store.views import Blocker, RunRow, RunStory, RunView, StepView, WaitView
+from mainspring.web.api.bodies import CommitOrderQuery, Word
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.endpoints.automations import hide_environment
+from mainspring.web.api.page_size import limit_page_bytes
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import get_route
+
+_QUESTIONS = 500
+
+
+class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`.
+
+    `healed` = those alone of which a step succeeded at a later attempt than its first.
+    """
+
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    healed: bool = False
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class RunQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`newest` = of a run that began anew (`run.restart`), show the run which it goes on as.
+
+    `wait` = seconds, 30 at most: answer when that run has ended or needs a person, else after this time. If too many requests wait, the
+    answer comes at once.
+    """
+
+    newest: bool = False
+    wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
+
+
+class CompareQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The run to compare with; left out: the newest before it that succeeded."""
+
+    other: Word | None = None
+
+
+class RunComparison(msgspec.Struct, frozen=True):
+    """What is different about a run, beside another one."""
+
+    other: str
+    this: str
+    differences: list[Difference]
+
+
+def list_runs(call: ApiCall[RunsQuery, None]) -> Page[RunRow]:
+    """List runs, newest first; of a queue, and healed ones, as many as are found among the newest, `next` goes on behind them."""
+    query = call.query
+    page = run_page(
+        call.site.reader,
+        states=query.state,
+        names=_visible_names(call),
+        queue=query.queue,
+        healed=query.healed,
+        since_at=to_ms(query.since),
+        until_at=to_ms(query.until),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    opening = call.site.opening
+    return Page([opening.row(row) for row in page.runs], None if page.cursor is None else str(page.cursor))
+
+
+def _visible_names(call: ApiCall[RunsQuery, None]) -> list[str] | None:
+    """Return of which automations runs are meant; None = of all."""
+    name = call.query.name
+    if name is None:
+        return call.automations()
+    return [name] if call.visitor.may_see(name) else []
+
+
+def show_run(call: ApiCall[RunQuery, None]) -> RunView:
+    """Show a run: its state, input, result or error."""
+    wanted = call.names["run"]
+    return call.site.opening.run(call.run(newest_of(call.site.reader, wanted) if call.query.newest else wanted))
+
+
+def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
+    """Return the run that a request has to wait for; None = none, or it does not wait."""
+    if not call.query.wait:
+        return None
+    run = call.run(newest_of(call.site.reader, call.names["run"]))
+    return None if run.state in TERMINAL_STATES or run.state is RunState.NEEDS_ATTENTION else run.id
+
+
+def show_story(call: AnyApiCall) -> RunStory:
+    """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
+    found = call.site.reads.story(call.run().id)
+    children = [row for row in found.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+
+
+def read_outline(call: AnyApiCall) -> RunStory:
+    """Return the story of a run without the values of its steps, however many these are: what pages draw."""
+    found = run_outline(call.site.reader, call.run().id)
+    children = [row for row in found.children if call.visitor.may_see(row.automation)]
+    return call.site.opening.story(msgspec.structs.replace(found, children=children))
+
+
+def show_explanation(call: AnyApiCall) -> Explanation:
+    """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
+    return explain_story(call, read_outline(call))
+
+
+def explain_story(call: AnyApiCall, story: RunStory) -> Explanation:
+    """Explain a run of which the outline was read already."""
+    site = call.site
+    zone, up = site.settings.project.timezone, make_up_command(site.settings)
+    return explain_run(site.reader, story, site.clock.now(), zone, call.visitor.may_see, up)
+
+
+def show_step(call: AnyApiCall) -> StepView:
+    """Show one step of a run, by its identity: outcomes and attempts with their values, of every generation."""
+    run, ident = call.run(), call.names["step"]
+    found = run_step(call.site.reader, run.id, ident)
+    if not found.outcomes and not found.attempts:
+        call.missing(f"step of run {run.id}", ident)
+    return call.site.opening.step(found)
+
+
+def list_stages_of_run(call: AnyApiCall) -> Page[Stage]:
+    """List what a run did side by side, stage by stage, each standing on the one before; of a run of more than 24 outcomes nothing."""
+    return Page(list_stages_of_story(call, read_outline(call)))
+
+
+def list_stages_of_story(call: AnyApiCall, story: RunStory) -> list[Stage]:
+    """Return the stages of a run of which the outline was read already."""
+    if story.run.rank > MOST:
+        return []
+    known = asked_after(call.site.reader, story.run.id, MOST)
+    return list_stages(story.outcomes, list_step_lines(story), known)
+
+
+def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
+    """List the saved outcomes of a run, superseded ones too, newest first; of large ones a page holds fewer, `next` goes on."""
+    run, opening = call.run(), call.site.opening
+
+    def read(limit: int, cursor: int | None) -> list[Outcome]:
+        return run_journal(call.site.reader, run.id, limit=limit, cursor=cursor)
+
+    found, onward = limit_page_bytes(
+        call.query, read, lambda one: one.rank, lambda one: len(one.input or b"") + len(one.output or b"")
+    )
+    return Page([opening.outcome(one) for one in found], onward)
+
+
+def show_blocker(call: AnyApiCall) -> Blocker:
+    """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
+    found = blocker_of(call.site.reader, call.run().id)
+    if found is None:  # pruned between the two reads
+        call.missing("run", call.names["run"])
+    opening = call.site.opening
+    return msgspec.structs.replace(
+        found,
+        run=opening.run(found.run),
+        automation=None if found.automation is None else hide_environment(found.automation, call.visitor),
+        slot_holders=[opening.row(row) for row in found.slot_holders if call.visitor.may_see(row.automation)],
+        waits=[opening.wait(wait) for wait in found.waits],
+    )
+
+
+def show_comparison(call: ApiCall[CompareQuery, None]) -> RunComparison:
+    """Compare a run with another one, or with the last good one."""
+    read, this = call.site.reads, call.run()
+    other = call.run(call.query.other or find_last_success(read, this))
+    opening = call.site.opening
+    told = compare_runs(opening.story(read.story(other.id)), opening.story(read.story(this.id)))
+    return RunComparison(other.id, this.id, told)
+
+
+def list_questions(call: AnyApiCall) -> Page[WaitView]:
+    """List open questions to people, oldest first; at most 500."""
+    found = open_questions(call.site.reader, _QUESTIONS, call.automations())
+    return Page([call.site.opening.wait(wait) for wait in found])
+
+
+ROUTES = (
+    get_route("runs.listed", "/runs", list_runs, Page[RunRow], query=RunsQuery),
+    get_route("runs.shown", "/runs/{run}", show_run, RunView, query=RunQuery, pending=find_unfinished_run),
+    get_route("runs.story", "/runs/{run}/story", show_story, RunStory),
+    get_route("runs.explanation", "/runs/{run}/explanation", show_explanation, Explanation),
+    get_route("runs.stages", "/runs/{run}/stages", list_stages_of_run, Page[Stage]),
+    get_route("runs.journal", "/runs/{run}/journal", list_outcomes, Page[Outcome], query=CommitOrderQuery),
+    get_route("runs.step", "/runs/{run}/steps/{step}", show_step, StepView),
+    get_route("runs.blocker", "/runs/{run}/blocker", show_blocker, Blocker),
+    get_route("runs.diff", "/runs/{run}/diff", show_comparison, RunComparison, query=CompareQuery),
+    get_route("runs.questions", "/questions", list_questions, Page[WaitView]),
+)

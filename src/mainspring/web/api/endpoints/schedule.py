@@ -1,0 +1,122 @@
+"""What starts in the next seven days, and what did not start in time in the last."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from mainspring.domain.definitions.options import OPTIONS
+from mainspring.domain.duration import parse_duration
+from mainspring.domain.time.schedule import Schedule
+from mainspring.insight.automations.agenda import Agenda, PlannedSchedule, build_agenda
+from mainspring.store.reads.agenda import PlannedStart, irregular_slots, planned_page, planned_starts, usual_lengths
+from mainspring.store.views import SlotView
+from mainspring.web.api.bodies import Word
+from mainspring.web.api.call import AnyApiCall, ApiCall
+from mainspring.web.api.response_types import Page
+from mainspring.web.api.route import get_route
+
+MOST = 200
+"""Schedules that are looked at together: those that are due soonest."""
+_NEWEST_ENDS = 7
+_STARTS = 24
+_DAY_MS = 86_400_000
+_MOST_SLOTS = 100
+
+
+class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of automations whose name holds this text."""
+
+    name: Word | None = None
+
+
+class AgendaQuery(ScheduleQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the list, by name: at most `limit` automations, behind `cursor`, which is the `next` of the part before."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+    cursor: Word | None = None
+
+
+class AgendaPage(msgspec.Struct, frozen=True):
+    """The next seven days of some automations; `next` = where those behind them begin."""
+
+    agenda: Agenda
+    next: str | None
+
+
+class SoonestAgenda(msgspec.Struct, frozen=True):
+    """The next seven days of the 200 schedules that are due soonest; `more` = there are others. `irregular` = their `irregular`."""
+
+    agenda: Agenda
+    more: bool
+    irregular: list[SlotView]
+
+
+class _ScheduleOptions(msgspec.Struct, frozen=True):
+    options: dict[str, Any] = {}
+
+
+def show_agenda(call: ApiCall[AgendaQuery, None]) -> AgendaPage:
+    """Show when what starts in the next seven days, and how long it will take as far as its past tells; of each its first 24 starts."""
+    query = call.query
+    found = planned_page(
+        call.site.reader,
+        name=query.name,
+        automations=call.automations(),
+        after=query.cursor or "",
+        limit=query.limit + 1,
+    )
+    names = list(dict.fromkeys(one.automation for one in found))
+    told = names[: query.limit]
+    agenda = _build_agenda(call, [one for one in found if one.automation in set(told)], starts=_STARTS)
+    return AgendaPage(agenda, told[-1] if len(names) > query.limit else None)
+
+
+def show_soonest(
+    call: ApiCall[ScheduleQuery, None], *, lines: int | None = None, starts: int | None = None
+) -> SoonestAgenda:
+    """Show what is due soonest as a whole; `lines` and `starts` are those of insight.agenda."""
+    found = _read_planned(call)
+    agenda = _build_agenda(call, found[:MOST], lines=lines, starts=starts)
+    return SoonestAgenda(agenda, len(found) > MOST, _read_irregular(call, found))
+
+
+def list_irregular(call: ApiCall[ScheduleQuery, None]) -> Page[SlotView]:
+    """List due times of the last day that had no run in time: missed, skipped, made up for; at most 100, newest first."""
+    return Page(_read_irregular(call, _read_planned(call)))
+
+
+def _read_irregular(call: ApiCall[ScheduleQuery, None], planned: list[PlannedStart]) -> list[SlotView]:
+    since_at = call.site.clock.now() - _DAY_MS
+    return irregular_slots(call.site.reader, [one.name for one in planned[:MOST]], since_at, _MOST_SLOTS)
+
+
+def _build_agenda(
+    call: AnyApiCall, planned: list[PlannedStart], *, lines: int | None = None, starts: int | None = None
+) -> Agenda:
+    now = call.site.clock.now()
+    took = usual_lengths(call.site.reader, sorted({one.automation for one in planned}), _NEWEST_ENDS)
+    return build_agenda([_plan_schedule(one, now) for one in planned], took, now, lines=lines, starts=starts)
+
+
+def _read_planned(call: ApiCall[ScheduleQuery, None]) -> list[PlannedStart]:
+    return planned_starts(call.site.reader, name=call.query.name, automations=call.automations(), limit=MOST + 1)
+
+
+def _plan_schedule(one: PlannedStart, now: int) -> PlannedSchedule:
+    options = msgspec.json.decode(one.definition, type=_ScheduleOptions).options
+    jitter, until_at = options.get("jitter"), one.paused_until or 0
+    return PlannedSchedule(
+        name=one.name,
+        automation=one.automation,
+        schedule=Schedule.from_data(msgspec.json.decode(one.spec)),
+        jitter=parse_duration(jitter) if jitter else None,
+        overlap=options.get("overlap", OPTIONS["overlap"].default),
+        paused=one.paused_at is not None and one.paused_until is None,
+        from_at=until_at if one.paused_at is not None and until_at > now else 0,
+    )
+
+
+ROUTES = (
+    get_route("schedule.shown", "/schedule", show_agenda, AgendaPage, query=AgendaQuery),
+    get_route("schedule.irregular", "/schedule/irregular", list_irregular, Page[SlotView], query=ScheduleQuery),
+)

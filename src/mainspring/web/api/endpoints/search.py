@@ -1,0 +1,26 @@
+"""Search: what has this id, name, key or these words."""
+
+from typing import Annotated
+
+import msgspec
+
+from mainspring.insight.status.search import SearchHit, SearchScope, search
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.response_types import Page
+from mainspring.web.api.route import get_route
+
+
+class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look for; of one letter nothing is looked for."""
+
+    q: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+
+
+def search_all(call: ApiCall[SearchQuery, None]) -> Page[SearchHit]:
+    """Find automations by name, runs by id, key or title, incidents and errors by id or words, what arrived by id. An exact id is all."""
+    visitor = call.visitor
+    looking = SearchScope(visitor.may_see, visitor.is_for_all, call.site.opening.row)
+    return Page(search(call.site.reader, call.query.q, looking))
+
+
+ROUTES = (get_route("search.found", "/search", search_all, Page[SearchHit], query=SearchQuery),)

@@ -1,0 +1,66 @@
+"""How it stands as a whole: the figures of the moment."""
+
+from collections import Counter
+
+import msgspec
+
+from mainspring import __version__
+from mainspring.domain.states import RunState, SessionState
+from mainspring.insight.runs.unresolved_failures import count_undecided_runs
+from mainspring.store.held import HELD
+from mainspring.store.reads import incidents as wrong
+from mainspring.store.reads import runs, status
+from mainspring.store.views import Capped
+from mainspring.web.api.call import AnyApiCall
+from mainspring.web.api.route import get_route
+
+_MOST = 1_000
+
+
+class StatusFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of the moment; none counts beyond 1,000. `held` = restored; `undecided_failures` as in `Now`.
+
+    `incidents` = those that are not resolved, by severity; what is part of another one counts there.
+    """
+
+    version: str
+    project: str | None
+    environment: str
+    held: bool
+    automations: int
+    running: int
+    waiting: int
+    retrying: int
+    needs_attention: int
+    undecided_failures: Capped
+    questions: int
+    incidents: dict[str, int]
+    processes: dict[str, int]
+
+
+def show_status(call: AnyApiCall) -> StatusFigures:
+    """Tell how it stands: automations, runs, incidents, processes."""
+    reader, project = call.site.reader, call.site.settings.project
+    incidents = Counter(one.severity.value for one in wrong.told(reader, _MOST))
+    processes: dict[str, int] = {}
+    for one in status.sessions(reader, limit=_MOST):
+        if one.state == SessionState.ALIVE:
+            processes[one.role] = processes.get(one.role, 0) + 1
+    return StatusFigures(
+        version=__version__,
+        project=project.name,
+        environment=project.environment,
+        held=status.meta(reader, HELD) is not None,
+        automations=sum(one.retired_at is None for one in status.automations(reader)),
+        running=sum(one.running for one in status.queue_views(reader)),
+        waiting=status.count_in(reader, RunState.WAITING).number,
+        retrying=status.count_in(reader, RunState.RETRYING).number,
+        needs_attention=status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+        undecided_failures=count_undecided_runs(reader),
+        questions=len(runs.questions(reader, _MOST)),
+        incidents=dict(incidents),
+        processes=processes,
+    )
+
+
+ROUTES = (get_route("status.standing", "/status", show_status, StatusFigures, whole=True),)

@@ -1,0 +1,215 @@
+"""What automations listen to, and what arrived: triggers, deliveries and what became of them; replay."""
+
+import msgspec
+
+from mainspring.app.processes.listen_addresses import read_settings_in_use
+from mainspring.domain.derived_states import TriggerState
+from mainspring.domain.states import DeliveryState
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
+from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.insight.automations.automation_list import describe_visible_source
+from mainspring.insight.automations.source_description import describe_given
+from mainspring.insight.triggers.delivery_view import read_headers
+from mainspring.insight.triggers.joined_runs import JoinedRunsView, hide_joined_runs, list_joined_runs
+from mainspring.insight.triggers.trigger_list import TriggerLine, list_trigger_lines
+from mainspring.service.triggers import delivery_replay
+from mainspring.store.reads.short_ids import IdKind
+from mainspring.store.reads.triggers import deliveries as stored_deliveries
+from mainspring.store.reads.triggers import delivery as stored_delivery
+from mainspring.store.reads.triggers import held_groups, trigger_names, waiting_since
+from mainspring.store.trigger_views import DeliveryRow, DeliveryView, HeldGroup
+from mainspring.triggers.trigger_cache import TriggerCache
+from mainspring.web.api.bodies import CommitOrderQuery, ListQuery, OperationRequest, Word, slice_rows
+from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
+from mainspring.web.api.response_types import Instant, Page
+from mainspring.web.api.route import get_route, post_route
+from mainspring.web.webhooks.request_counts import REPEATED
+
+_AT_MOST = 20_000
+"""So many rows are looked at for one answer, however seldom what is asked for is among them."""
+
+
+class TriggersQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which triggers: those that are in this state, or that start this automation."""
+
+    state: TriggerState | None = None
+    automation: Word | None = None
+
+
+class DeliveriesQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries: for this trigger, in this state, received from `since` to before `until`.
+
+    `verified` = those of which their verifier said so: whose they are, or why they were turned away.
+    """
+
+    trigger: Word | None = None
+    state: DeliveryState | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    verified: Word | None = None
+
+
+class TriggerStatus(TriggerLine, frozen=True, kw_only=True):
+    """A trigger that is declared, and how it does. `path` = of a webhook.
+
+    `waiting_at` = since when the oldest of what nobody has decided on waits; `again` = repeats that the web process which is asked has
+    answered since its start, and that were not taken in twice.
+    """
+
+    path: str | None
+    paused_until: int | None
+    waiting_at: int | None
+    again: int
+
+
+class TriggerDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger, what it holds by key, and the starts that wait for runs of other automations.
+
+    `gives` = what a run is given of an event.
+    """
+
+    trigger: TriggerStatus
+    gives: str
+    held: list[HeldGroup]
+    gatherings: list[JoinedRunsView]
+
+
+class ReplayResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The new delivery, and the run that it started, if it is decided already."""
+
+    command: str
+    delivery: str
+    state: DeliveryState
+    run: str | None
+
+
+def list_triggers(call: ApiCall[TriggersQuery, None]) -> Page[TriggerStatus]:
+    """List triggers: what automations listen to, whether they do, and what arrived within a day."""
+    query = call.query
+    found = [
+        one
+        for one in _list_lines(call, _read_known(call))
+        if query.state in (None, one.state) and query.automation in (None, one.automation)
+    ]
+    return slice_rows(found, lambda one: one.name, query)
+
+
+def show_trigger(call: AnyApiCall) -> TriggerDetail:
+    """Show a trigger with what it holds and waits for."""
+    site, name, known = call.site, call.names["trigger"], _read_known(call)
+    line = next((one for one in _list_lines(call, known) if one.name == name), None)
+    if line is None:
+        call.missing("trigger", name)
+    one = known.get(name)
+    source: object = None if one is None else one.trigger.source
+    zone, may_see = site.settings.project.timezone, call.visitor.may_see
+    waiting = (
+        list_joined_runs(site.reader, name, source, site.clock.now(), zone)
+        if isinstance(source, JoinedRunsSource)
+        else []
+    )
+    return TriggerDetail(
+        trigger=line,
+        gives="" if one is None else describe_given(one.trigger),
+        held=held_groups(site.reader, name),
+        gatherings=[hide_joined_runs(gathering, may_see) for gathering in waiting],
+    )
+
+
+def list_deliveries(call: ApiCall[DeliveriesQuery, None]) -> Page[DeliveryRow]:
+    """List deliveries, newest first, with what became of each; in a filter as many as are among the newest, `next` goes on behind them."""
+    query = call.query
+    page = stored_deliveries(
+        call.site.reader,
+        triggers=_visible_triggers(call),
+        state=query.state,
+        since_at=to_ms(query.since) or 0,
+        until_at=to_ms(query.until),
+        verified=query.verified,
+        limit=query.limit,
+        cursor=query.cursor,
+        at_most=_AT_MOST,
+    )
+    return Page(page.deliveries, None if page.cursor is None else str(page.cursor))
+
+
+def _visible_triggers(call: ApiCall[DeliveriesQuery, None]) -> list[str] | None:
+    """Return of which triggers deliveries are meant; None = of all."""
+    visitor, asked = call.visitor, call.query.trigger
+    if asked is None and visitor.is_for_all:
+        return None
+    names = trigger_names(call.site.reader) if asked is None else [asked]
+    return [name for name in names if visitor.may_see(split_trigger_name(name)[0])]
+
+
+def show_delivery(call: AnyApiCall) -> DeliveryView:
+    """Show a delivery as it came: its body, its headers without what proves who sent them, what was said of it."""
+    found, opening = _find_delivery(call), call.site.opening
+    headers = opening.value(found.headers)
+    return msgspec.structs.replace(
+        found,
+        body=opening.value(found.body),
+        data=opening.value(found.data),
+        headers=None if headers is None else msgspec.json.encode(read_headers(headers)),
+    )
+
+
+def replay_delivery(call: ApiCall[None, OperationRequest]) -> ReplayResponse:
+    """Let a delivery arrive once more, as a new one whose filter and pace decide anew."""
+    site, act = call.site, call.act()
+    taken = delivery_replay.replay_delivery(site.store, site.clock.now(), _find_delivery(call).id, act=act)
+    return ReplayResponse(command=act.command, delivery=taken.delivery, state=taken.state, run=taken.run)
+
+
+def _read_known(call: AnyApiCall) -> TriggerCache:
+    known = TriggerCache(call.site.reader)
+    known.look()
+    return known
+
+
+def _list_lines(call: AnyApiCall, known: TriggerCache) -> list[TriggerStatus]:
+    """Return the triggers that the visitor sees."""
+    site = call.site
+    lines = list_trigger_lines(
+        site.reader, site.clock.now(), read_settings_in_use(site.settings, site.reader).hooks.seen_as, known=known
+    )
+    waiting = waiting_since(site.reader, filtered=False)
+    for name, at in waiting_since(site.reader, filtered=True).items():
+        waiting[name] = min(at, waiting.get(name, at))
+    answers = dict(site.hook_answers)
+    found = []
+    for line in lines:
+        if not call.visitor.may_see(line.automation):
+            continue
+        one = known.get(line.name)
+        told = msgspec.structs.asdict(line)
+        if one is not None:
+            told["listens_to"] = describe_visible_source(one.trigger.source, call.visitor.may_see)
+        found.append(
+            TriggerStatus(
+                **told,
+                path=None if one is None else one.path,
+                paused_until=None if one is None else one.paused_until,
+                waiting_at=waiting.get(line.name),
+                again=answers.get((line.name, REPEATED), 0),
+            )
+        )
+    return found
+
+
+def _find_delivery(call: AnyApiCall) -> DeliveryView:
+    """Return the delivery that the path names. Raises NotFoundError."""
+    id = call.id_of(IdKind.DELIVERY, call.names["delivery"])
+    found = stored_delivery(call.site.reader, id)
+    if not call.visitor.may_see(split_trigger_name(found.trigger)[0]):
+        call.missing("delivery", id)
+    return found
+
+
+ROUTES = (
+    get_route("triggers.listed", "/triggers", list_triggers, Page[TriggerStatus], query=TriggersQuery),
+    get_route("triggers.shown", "/triggers/{trigger}", show_trigger, TriggerDetail),
+    get_route("triggers.deliveries", "/deliveries", list_deliveries, Page[DeliveryRow], query=DeliveriesQuery),
+    get_route("triggers.delivery", "/deliveries/{delivery}", show_delivery, DeliveryView),
+    post_route("triggers.replay", "/deliveries/{delivery}/replay", replay_delivery, OperationRequest, ReplayResponse),
+)

@@ -1,0 +1,93 @@
+"""Processes that use the store; drain, quarantine."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import ConflictError
+from mainspring.service import worker
+from mainspring.store.reads.status import sessions
+from mainspring.store.session_view import SessionView
+from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Word, slice_rows
+from mainspring.web.api.call import AnyApiCall, ApiCall
+from mainspring.web.api.response_types import Page
+from mainspring.web.api.route import get_route, post_route
+
+_MOST = 1_000
+_WIDTH = 20
+_SUPERVISOR = "supervisor"
+
+
+class WorkersQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which processes: those that live; `ended` = of the newest 1,000, those too that ended; `role` = of this one alone."""
+
+    ended: bool = False
+    role: Word | None = None
+
+
+class QuarantineResponse(msgspec.Struct, frozen=True):
+    """How many runs were set free for others."""
+
+    command: str
+    freed: int
+
+
+def list_workers(call: ApiCall[WorkersQuery, None]) -> Page[SessionView]:
+    """List processes that use the store, the oldest first, with what each serves and has."""
+    return slice_processes(read_processes(call), call.query)
+
+
+def read_processes(call: ApiCall[WorkersQuery, Any]) -> list[SessionView]:
+    """Return processes of every role: those that live, with those that ended where they are asked for."""
+    live = sessions(call.site.reader, limit=_MOST)
+    if not call.query.ended:
+        return live
+    known = {one.id for one in live}  # what lives for long may be older than all of the newest
+    return [*live, *(one for one in sessions(call.site.reader, live=False, limit=_MOST) if one.id not in known)]
+
+
+def slice_processes(processes: list[SessionView], query: WorkersQuery) -> Page[SessionView]:
+    """Return those that are asked for, the oldest first."""
+    wanted = [one for one in processes if query.role in (None, one.role)]
+    return slice_rows(wanted, lambda one: str(one.id).zfill(_WIDTH), query)
+
+
+def drain_worker(call: ApiCall[None, OperationRequest]) -> OperationResponse:
+    """Let a worker finish and take nothing new."""
+    act = call.act()
+    worker.drain(call.site.store, _find_worker(call).id, act=act)
+    return OperationResponse(act.command)
+
+
+def quarantine_worker(call: ApiCall[None, OperationRequest]) -> QuarantineResponse:
+    """Take everything away from a worker at once; its runs go on elsewhere."""
+    found, act = _find_worker(call), call.act()
+    if found.role == _SUPERVISOR:
+        raise ConflictError(
+            f"session {found.id} is a supervisor, which owns no run",
+            hint="Quarantine its workers, or stop it on its machine: mainspring down",
+        )
+    return QuarantineResponse(act.command, worker.quarantine(call.site.store, found.id, act=act))
+
+
+def _find_worker(call: AnyApiCall) -> SessionView:
+    """Return the process whose session the path names. Raises NotFoundError."""
+    number = call.names["worker"]
+    found = next((one for one in sessions(call.site.reader, limit=_MOST) if str(one.id) == number), None)
+    return call.missing("worker", number) if found is None else found
+
+
+ROUTES = (
+    get_route("workers.listed", "/workers", list_workers, Page[SessionView], query=WorkersQuery, whole=True),
+    post_route(
+        "workers.drain", "/workers/{worker}/drain", drain_worker, OperationRequest, OperationResponse, whole=True
+    ),
+    post_route(
+        "workers.quarantine",
+        "/workers/{worker}/quarantine",
+        quarantine_worker,
+        OperationRequest,
+        QuarantineResponse,
+        whole=True,
+    ),
+)

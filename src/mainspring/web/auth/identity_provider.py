@@ -1,0 +1,149 @@
+"""A provider of identities as this process asks it: what it says of itself, the keys that it signs with, and a code for an id token.
+
+Each answer has its bounds (size, time, no other address), and none is told with what was sent. Imported late: it needs the extra `oidc`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote_plus, urlsplit
+
+import httpx2
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.discovery import get_well_known_url
+from joserfc.jwk import KeySet
+
+from mainspring.config.web_settings import OidcSettings
+from mainspring.domain.access.id_token import read_signing_keys, verify_claims
+from mainspring.domain.access.oidc import (
+    OidcProvider,
+    PendingSignIn,
+    TokenResponse,
+    provider_refusal,
+    read_error_code,
+    read_provider,
+    read_token_response,
+)
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ArgumentError
+from mainspring.resources.pinned_client import open_client
+from mainspring.resources.secret_store import SecretStore
+
+WITHIN_S: Final = 10.0
+_LARGEST = 256 * 1024
+_KEEP_KEYS_MS = 3_600_000
+_AGAIN_MS = 10_000
+"""Between two looks at the keys because of one that is not among them."""
+_SECRET = "secret:"  # a prefix
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+class IdentityProvider:
+    """`back` = the address of `/oidc/back` as browsers see it."""
+
+    def __init__(self, settings: OidcSettings, secrets: SecretStore, clock: Clock, back: str) -> None:
+        self._settings = settings
+        self._issuer, self._client_id = settings.issuer or "", settings.client_id or ""
+        self._secrets = secrets
+        self._clock = clock
+        self._back = back
+        self._known: tuple[int, OidcProvider] | None = None
+        self._known_keys: tuple[int, KeySet] | None = None
+
+    async def address(self, asked: PendingSignIn) -> str:
+        """Return where the browser is sent to."""
+        address: str = prepare_grant_uri(
+            (await self._provider()).authorization_endpoint,
+            self._client_id,
+            "code",
+            redirect_uri=self._back,
+            scope="openid email profile",
+            state=asked.state,
+            nonce=asked.nonce,
+            code_challenge=create_s256_code_challenge(asked.verifier),
+            code_challenge_method="S256",
+        )
+        return address
+
+    async def claims(self, code: str, asked: PendingSignIn) -> Mapping[str, Any]:
+        """Return what the provider says, for a code, of whoever signed in there.
+
+        Raises:
+            ArgumentError: it does not answer, or what it says does not count for this sign-in.
+            ConfigError: our secret is not set.
+        """
+        answer = read_token_response(await self._redeem(code, asked))
+        keys = await self._keys()
+        claims = self._read(answer, keys, asked)
+        if claims is None:
+            # Providers change their keys when they like; a token that names none of theirs is refused at the second look.
+            claims = self._read(answer, await self._keys(but=keys), asked)
+        if claims is None:
+            raise ArgumentError("the provider's answer is signed by a key that the provider does not show")
+        return claims
+
+    def _read(self, answer: TokenResponse, keys: KeySet, asked: PendingSignIn) -> Mapping[str, Any] | None:
+        now_s = self._clock.now() // 1_000
+        return verify_claims(answer, keys, asked, issuer=self._issuer, client_id=self._client_id, now_s=now_s)
+
+    async def _redeem(self, code: str, asked: PendingSignIn) -> bytes:
+        provider, named = await self._provider(), self._settings.client_secret
+        secret = None if named is None else self._secrets.get(named.removeprefix(_SECRET))
+        is_basic = secret is not None and provider.takes_basic
+        form = prepare_token_request(
+            "authorization_code",
+            redirect_uri=self._back,
+            code=code,
+            client_id=self._client_id,
+            code_verifier=asked.verifier,
+            client_secret=None if is_basic else secret,
+        )
+        # RFC 6749 2.3.1: both are encoded as in a form before they are a name and a password.
+        auth = (quote_plus(self._client_id), quote_plus(secret)) if secret is not None and is_basic else None
+        async with _make_client() as client:
+            return await _read(client, "POST", provider.token_endpoint, content=form, headers=_FORM, auth=auth)
+
+    async def _provider(self) -> OidcProvider:
+        """Return what the provider says of itself, asked for once an hour."""
+        now = self._clock.now()
+        if self._known is None or not 0 <= now - self._known[0] < _KEEP_KEYS_MS:
+            async with _make_client() as client:
+                data = await _read(client, "GET", get_well_known_url(self._issuer, external=True))
+            self._known = now, read_provider(data, self._issuer)
+        return self._known[1]
+
+    async def _keys(self, *, but: KeySet | None = None) -> KeySet:
+        """Return the keys that the provider shows, asked for once an hour, and where `but`, which we had, lacked one."""
+        now, known = self._clock.now(), self._known_keys
+        lasts = _AGAIN_MS if known is not None and known[1] is but else _KEEP_KEYS_MS
+        if known is None or not 0 <= now - known[0] < lasts:
+            address = (await self._provider()).jwks_uri
+            async with _make_client() as client:
+                known = self._known_keys = now, read_signing_keys(await _read(client, "GET", address))
+        return known[1]
+
+
+def _make_client() -> httpx2.AsyncClient:
+    return open_client(timeout=WITHIN_S, follow_redirects=False, headers={"accept": "application/json"})
+
+
+async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: Any) -> bytes:
+    """Return what a provider answers; raises ArgumentError where it answers otherwise, never with what was sent."""
+    body = bytearray()
+    try:
+        # The client's own limit is one of each part: who sends a byte now and then would be waited for without end.
+        async with asyncio.timeout(WITHIN_S), client.stream(method, url, **options) as answer:
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > _LARGEST:
+                    raise ArgumentError("the provider's answer is too large")
+            status = answer.status_code
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
+        said = f": {error}" if isinstance(error, httpx2.ConnectError) and "allowed_networks" in str(error) else ""
+        raise ArgumentError(f"the provider does not answer ({type(error).__name__}{said}): try again") from None
+    if status != 200:
+        raise provider_refusal(
+            f"the provider answers with {status} at {urlsplit(url).path}", read_error_code(bytes(body))
+        )
+    return bytes(body)

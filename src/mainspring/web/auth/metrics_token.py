@@ -1,0 +1,52 @@
+"""The token that guards the figures: where it comes from, and comparing it so that time tells nothing of it."""
+
+import hmac
+from collections.abc import Mapping
+from pathlib import Path
+
+from mainspring.domain.errors import ConfigError
+
+TOKEN_VARIABLE = "MAINSPRING_SECRET_METRICS_TOKEN"
+_BY_OTHERS = 0o027
+_SHORTEST = 16
+
+
+class MetricsToken:
+    """A secret; never printed."""
+
+    def __init__(self, text: str, source: str) -> None:
+        if len(text) < _SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
+            raise ConfigError(
+                f"the token for the figures must be one word of at least {_SHORTEST} printable characters\nin {source}",
+                hint="Make one: openssl rand -hex 32",
+            )
+        self._secret = text.encode()
+
+    def opens(self, header: str | None) -> bool:
+        """Tell whether the value of an Authorization header is `Bearer TOKEN` with this token."""
+        kind, _, said = (header or "").partition(" ")
+        return kind.lower() == "bearer" and hmac.compare_digest(said.strip().encode(), self._secret)
+
+
+def find_metrics_token(file: Path | None, env: Mapping[str, str]) -> MetricsToken | None:
+    """Return the configured token: the file's, or the variable's; None where there is none.
+
+    Raises:
+        ConfigError: the file cannot be read or others could, or what it holds is no token.
+    """
+    if file is None:
+        text = env.get(TOKEN_VARIABLE, "")
+        return MetricsToken(text, TOKEN_VARIABLE) if text else None
+    try:
+        mode, text = file.stat().st_mode, file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the token for the figures cannot be read: {type(error).__name__}\nin {file}",
+            hint="See web.metrics_token_file.",
+        ) from error
+    if mode & _BY_OTHERS:
+        raise ConfigError(
+            f"others can read or change the token for the figures (mode {mode & 0o777:o})\nin {file}",
+            hint=f"chmod 600 {file}",
+        )
+    return MetricsToken(text, str(file))

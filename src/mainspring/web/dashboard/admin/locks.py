@@ -1,0 +1,48 @@
+"""`/locks`: which locks are held, by whom, for how long; one can be taken away."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mainspring.domain.access.permissions import Role
+from mainspring.store.views import LockView
+from mainspring.web.api.bodies import ListQuery, OperationRequest
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import locks
+from mainspring.web.dashboard.exports import list_all_pages
+from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call, call_api, read_reason
+
+_STEP_HOLDER: Final = re.compile(r"(r_[0-9a-z]+)/")
+"""The holder is an attempt of a step of this run."""
+
+
+def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
+    """List what is held."""
+    found = locks.list_locks(api_call(call))
+    runs = {one.name: held[1] for one in found.items if (held := _STEP_HOLDER.match(one.owner))}
+    return PageView("Locks", {"locks": found.items, "runs": runs, "next": found.next, "quoted": shlex.quote})
+
+
+def rows(call: ApiCall[ListQuery, None]) -> Iterator[LockView]:
+    """Give all that is held."""
+    return list_all_pages(call, locks.list_locks)
+
+
+def break_lock_of_form(call: ApiCall[Any, Form]) -> None:
+    """Take one away from its holder."""
+    call_api(call, locks.break_lock, OperationRequest(reason=read_reason(call)), lock=call.body.get("lock", ""))
+
+
+PAGES = (
+    PageRoute(
+        path="/locks",
+        template="locks.html",
+        show=show,
+        rows=rows,
+        query=ListQuery,
+        whole=True,
+        nouns=("locks",),
+        buttons={"break": PageButton(Role.OPERATOR, break_lock_of_form)},
+    ),
+)

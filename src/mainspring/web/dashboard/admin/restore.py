@@ -1,0 +1,91 @@
+"""`/undecided`: a restored store is held; what becomes of each run that was unfinished then, and letting the store go on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.errors import ArgumentError
+from mainspring.insight.status.lost_interval import count_text
+from mainspring.service.restore_hold import RestoreDecision
+from mainspring.store.reads.lost import LostChange
+from mainspring.store.views import RunView
+from mainspring.web.api.bodies import ListQuery, OperationRequest
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import restore
+from mainspring.web.api.endpoints.restore import DecideRequest
+from mainspring.web.dashboard.exports import list_all_pages
+from mainspring.web.dashboard.page_route import (
+    Form,
+    PageButton,
+    PageRoute,
+    PageView,
+    api_call,
+    call_api,
+    read_reason,
+    require_all_done,
+)
+
+
+def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
+    """List the runs that somebody has to decide on."""
+    found = restore.list_undecided(api_call(call))
+    values = {
+        "runs": found.items,
+        "next": found.next,
+        "is_held": restore.is_on_hold(call),
+        "decisions": _DECISION_WORDS,
+    }
+    lost = restore.list_lost_interval(call)
+    text = count_text(len(lost.slots), len(lost.deliveries), len(lost.messages))
+    return PageView("Restored store", {**values, "lost": lost, "set_aside": text})
+
+
+def rows(call: ApiCall[ListQuery, None]) -> Iterator[RunView]:
+    """Give them all."""
+    return list_all_pages(call, restore.list_undecided)
+
+
+def rows_of_changes(call: ApiCall[ListQuery, None]) -> tuple[LostChange, ...]:
+    """Return what people changed after the backup."""
+    return restore.list_lost_interval(call).changes or ()
+
+
+def decide(call: ApiCall[Any, Form]) -> None:
+    """Decide on one run, or on all that are left."""
+    form = call.body
+    try:
+        decision = RestoreDecision(form.get("decision", ""))
+    except ValueError:
+        raise ArgumentError("what becomes of it?", hint=f"One of: {', '.join(RestoreDecision)}.") from None
+    run = form.get("run", "")
+    which = {"runs": (run,)} if run else {"all": True}
+    require_all_done(
+        call_api(call, restore.decide_runs, DecideRequest(decision=decision, reason=read_reason(call), **which))
+    )
+
+
+def release(call: ApiCall[Any, Form]) -> None:
+    """Let the store go on."""
+    call_api(call, restore.release_store, OperationRequest(reason=read_reason(call)))
+
+
+_DECISION_WORDS = {
+    RestoreDecision.CONTINUE: "from where the backup knows it; what it did after that runs again",
+    RestoreDecision.DONE: "what was left has happened since",
+    RestoreDecision.CANCEL: "it never goes on",
+}
+
+PAGES = (
+    PageRoute(
+        path="/undecided",
+        template="undecided.html",
+        show=show,
+        rows=rows,
+        tables={"changes": rows_of_changes},
+        query=ListQuery,
+        whole=True,
+        nouns=("runs", "audit-log"),
+        buttons={"decide": PageButton(Role.OPERATOR, decide), "release": PageButton(Role.ADMIN, release)},
+        at="/settings",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Pages of automations: lists, one automation, its schedule, starting a run, backfill."""

@@ -1,0 +1,203 @@
+"""`/a/NAME`: how one automation stands, how its runs went, why they failed, what is due, what watches it, what it is."""
+
+from collections.abc import Iterator
+from shlex import quote
+from typing import Any, Final
+
+from mainspring.app.alerting.runbooks import RunbookFinder
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.derived_states import AutomationState
+from mainspring.insight.automations.announced_definitions import read_definition
+from mainspring.insight.automations.automation_health import AutomationHealth
+from mainspring.insight.automations.automation_list import describe_starts, duration_at_share
+from mainspring.insight.automations.option_list import format_option, list_option_rows
+from mainspring.insight.incidents.visible_incidents import most_severe_by_automation
+from mainspring.insight.runs.run_paths import edge_word
+from mainspring.store.reads.automations import RunMark
+from mainspring.store.views import AutomationView, RunRow
+from mainspring.web.api.bodies import OperationRequest
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import automation_health, automations, incidents, runs
+from mainspring.web.api.endpoints.automation_health import RUNS, DueQuery, FiguresQuery
+from mainspring.web.api.endpoints.automations import PauseRequest
+from mainspring.web.api.endpoints.incidents import ErrorsQuery, IncidentsQuery
+from mainspring.web.api.endpoints.runs import RunsQuery
+from mainspring.web.dashboard.automations.automation_rows import group_by_day, list_monitor_rows, list_source_rows
+from mainspring.web.dashboard.automations.automation_tables import DAYS, TABLES
+from mainspring.web.dashboard.automations.automations import CALM_STATES
+from mainspring.web.dashboard.charts.heat_grid import draw_heat_grid
+from mainspring.web.dashboard.charts.layered_graph import BOX, draw_layered_graph
+from mainspring.web.dashboard.charts.punctuality import draw_punctuality, draw_window
+from mainspring.web.dashboard.charts.run_paths import BOX as WAYS_BOX
+from mainspring.web.dashboard.charts.run_paths import draw_run_paths
+from mainspring.web.dashboard.charts.run_strip import draw_strip
+from mainspring.web.dashboard.page_route import (
+    Form,
+    PageButton,
+    PageQuery,
+    PageRoute,
+    PageView,
+    api_call,
+    call_api,
+    read_reason,
+)
+from mainspring.web.dashboard.time_fields import parse_future, zone_of_automation
+
+_EXPLAINED_STATES = frozenset(AutomationState) - CALM_STATES
+"""States that want a word above all else."""
+_DUE: Final = 40
+_NEXT: Final = 10
+_ERRORS: Final = 20
+
+
+def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
+    """Show one automation."""
+    shown = automations.show_automation(api_call(call))
+    view, now = shown.automation, call.site.clock.now()
+    definition = read_definition(view)
+    zone, standing = zone_of_automation(call, definition), automation_health.show_health(api_call(call))
+    unresolved = incidents.list_incidents(
+        call.asking(IncidentsQuery(automation=view.name, folded=True, limit=_ERRORS))
+    ).items
+    values = {
+        "view": view,
+        "definition": definition,
+        "zone": zone,
+        "owner": _option_value(definition, "owner"),
+        "team": _option_value(definition, "team"),
+        "tier": _option_value(definition, "tier") or "notify",
+        "tags": _option_value(definition, "tags") or {},
+        "standing": standing,
+        "judged": list_monitor_rows(standing.judged),
+        "trust": automation_health.show_trust(api_call(call)),
+        "incidents": unresolved,
+        "worst": most_severe_by_automation(unresolved).get(view.name),
+        "calm": CALM_STATES,
+        "starts": describe_starts(definition, call.visitor.may_see),
+        "sources": list_source_rows(definition, call.visitor.may_see),
+        "can_start": definition is not None and definition.kind is not DefinitionKind.EXEC and view.retired_at is None,
+        "can_backfill": definition is not None
+        and definition.kind is not DefinitionKind.EXEC
+        and bool(definition.schedules),
+        "is_paused": standing.state is AutomationState.PAUSED,
+        "is_retired": standing.state is AutomationState.RETIRED,
+        "is_told": standing.state in _EXPLAINED_STATES,
+        "pause_line": _pause_command(view.name, call.body),
+        "quoted": quote(view.name),
+        "typed": call.body or {},
+    }
+    values |= _run_values(call, view, now)
+    values |= _figure_values(call, zone)
+    values |= _due_values(call, zone, standing)
+    values |= _neighbour_values(call, view, definition)
+    return PageView(view.name, values)
+
+
+def rows(call: ApiCall[PageQuery, None]) -> Iterator[RunRow]:
+    """Give its newest runs, as the strip draws them."""
+    return iter(_list_newest_runs(call, automations.find_automation(call).name))
+
+
+def _run_values(call: ApiCall[PageQuery, Form | None], view: AutomationView, now: int) -> dict[str, Any]:
+    newest = [
+        RunMark(one.id, one.state, one.reason, None, one.created_at, one.started_at, one.finished_at)
+        for one in _list_newest_runs(call, view.name)
+    ]
+    wanted = ErrorsQuery(automation=view.name, limit=_ERRORS)
+    paths = automation_health.show_paths(api_call(call))
+    return {
+        "paths": paths,
+        "ways": draw_run_paths(paths),
+        "ways_box": WAYS_BOX,
+        "way_word": edge_word,
+        "runs": newest,
+        "strip": draw_strip(newest, RUNS, now),
+        "p50": duration_at_share(newest, 0.5),
+        "p95": duration_at_share(newest, 0.95),
+        "errors": incidents.list_errors(call.asking(wanted)).items,
+    }
+
+
+def _list_newest_runs(call: ApiCall[Any, Any], name: str) -> list[RunRow]:
+    return runs.list_runs(call.asking(RunsQuery(name=name, limit=RUNS))).items
+
+
+def _figure_values(call: ApiCall[PageQuery, Form | None], zone: str) -> dict[str, Any]:
+    figures = automation_health.show_figures(call.asking(FiguresQuery(days=DAYS)))
+    return {
+        "days": group_by_day(figures.hours, zone),
+        "heat": draw_heat_grid(figures.hours, zone),
+        "changes": figures.marks[::-1],
+        "has_figures": bool(figures.hours),
+    }
+
+
+def _due_values(call: ApiCall[PageQuery, Form | None], zone: str, standing: AutomationHealth) -> dict[str, Any]:
+    due = automation_health.show_due_times(call.asking(DueQuery(limit=_DUE)))
+    is_in_time = standing.late_at is not None and standing.late_at > call.site.clock.now()
+    drawn = draw_punctuality(due.past, zone, standing.due_at if is_in_time else None)
+    now, good_at, late_at = call.site.clock.now(), standing.last_good_at, standing.late_at
+    window = None if good_at is None or late_at is None else draw_window(good_at, late_at, now)
+    return {"next_due": due.next[:_NEXT], "past": due.past[::-1], "expected": drawn, "window": window}
+
+
+def _neighbour_values(
+    call: ApiCall[PageQuery, Form | None], view: AutomationView, definition: Definition | None
+) -> dict[str, Any]:
+    graph = automation_health.show_neighbours(api_call(call))
+    edges = [(edge.upstream, edge.downstream, edge.words) for edge in graph.edges]
+    return {
+        "layers": draw_layered_graph([node.name for node in graph.nodes], edges),
+        "box": BOX,
+        "edges": graph.edges,
+        "states": graph.states,
+        "options": [(row, row.effect or format_option(row.value)) for row in list_option_rows(definition)]
+        if definition is not None
+        else [],
+        "runbook": RunbookFinder(call.site.settings).of(view.name, definition),
+    }
+
+
+def _option_value(definition: Definition | None, name: str) -> Any:
+    return None if definition is None else definition.option(name)
+
+
+def _pause_command(name: str, form: Form | None) -> str:
+    span = (form or {}).get("for", "").strip()
+    return f"mainspring auto pause {quote(name)} --for {quote(span or '2h')} --reason '...'"
+
+
+def pause(call: ApiCall[Any, Form]) -> None:
+    """Start nothing of it, for so long or until somebody resumes it."""
+    span = call.body.get("for", "").strip()
+    until = parse_future(call, span, "for") if span else None
+    call_api(call, automations.pause, PauseRequest(reason=read_reason(call), until=until))
+
+
+def resume(call: ApiCall[Any, Form]) -> None:
+    """Let it go on."""
+    call_api(call, automations.resume, OperationRequest(reason=read_reason(call)))
+
+
+def retire(call: ApiCall[Any, Form]) -> None:
+    """Declare it gone for good."""
+    call_api(call, automations.retire, OperationRequest(reason=read_reason(call)))
+
+
+PAGES = (
+    PageRoute(
+        path="/a/{automation}",
+        template="automation.html",
+        show=show,
+        rows=rows,
+        tables=TABLES,
+        at="/automations",
+        nouns=("automations", "runs", "incidents"),
+        buttons={
+            "pause": PageButton(Role.OPERATOR, pause),
+            "resume": PageButton(Role.OPERATOR, resume),
+            "retire": PageButton(Role.OPERATOR, retire),
+        },
+    ),
+)

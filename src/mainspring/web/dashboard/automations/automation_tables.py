@@ -1,0 +1,101 @@
+"""What leaves the page of one automation as CSV and JSON: each of its tables, and what is drawn as pictures and lists there, by name."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.incidents.incident import Incident
+from mainspring.domain.monitors.monitor import Evaluation
+from mainspring.insight.automations.announced_definitions import read_definition
+from mainspring.insight.automations.dependencies import Edge
+from mainspring.insight.automations.trust import RecurringCause
+from mainspring.insight.runs.run_paths import PathEdge
+from mainspring.store.reads.incidents import ErrorView
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import automation_health, automations, incidents
+from mainspring.web.api.endpoints.automation_health import (
+    ChangeMark,
+    DueQuery,
+    DueTimesDetail,
+    FiguresQuery,
+    HourFigures,
+    HourlyFigures,
+)
+from mainspring.web.api.endpoints.incidents import ErrorsQuery, IncidentsQuery
+from mainspring.web.dashboard.automations.automation_rows import DayRow, SourceRow, group_by_day, list_source_rows
+from mainspring.web.dashboard.exports import list_all_pages
+from mainspring.web.dashboard.time_fields import zone_of_automation
+
+DAYS: Final = 30
+_DUE: Final = 100
+
+
+def _incidents(call: ApiCall[Any, None]) -> Iterable[Incident]:
+    asked = IncidentsQuery(automation=automations.find_automation(call).name, folded=True)
+    return list_all_pages(call.asking(asked), incidents.list_incidents)
+
+
+def _errors(call: ApiCall[Any, None]) -> Iterable[ErrorView]:
+    return list_all_pages(
+        call.asking(ErrorsQuery(automation=automations.find_automation(call).name)), incidents.list_errors
+    )
+
+
+def _figures(call: ApiCall[Any, None]) -> HourlyFigures:
+    return automation_health.show_figures(call.asking(FiguresQuery(days=DAYS)))
+
+
+def _days(call: ApiCall[Any, None]) -> list[DayRow]:
+    return group_by_day(
+        _figures(call).hours, zone_of_automation(call, read_definition(automations.find_automation(call)))
+    )
+
+
+def _hours(call: ApiCall[Any, None]) -> list[HourFigures]:
+    return _figures(call).hours
+
+
+def _changes(call: ApiCall[Any, None]) -> list[ChangeMark]:
+    return _figures(call).marks[::-1]
+
+
+def _due(call: ApiCall[Any, None]) -> DueTimesDetail:
+    return automation_health.show_due_times(call.asking(DueQuery(limit=_DUE)))
+
+
+def _triggers(call: ApiCall[Any, None]) -> list[SourceRow]:
+    return list_source_rows(read_definition(automations.find_automation(call)), call.visitor.may_see)
+
+
+def _monitors(call: ApiCall[Any, None]) -> list[Evaluation]:
+    return list(automation_health.show_health(call).judged)
+
+
+def _causes(call: ApiCall[Any, None]) -> list[RecurringCause]:
+    return automation_health.show_trust(call).causes
+
+
+def _neighbours(call: ApiCall[Any, None]) -> list[Edge]:
+    return automation_health.show_neighbours(call).edges
+
+
+def _paths(call: ApiCall[Any, None]) -> list[PathEdge]:
+    return automation_health.show_paths(call).edges
+
+
+TABLES: Final[dict[str, Callable[[ApiCall[Any, None]], Iterable[msgspec.Struct]]]] = {
+    "incidents": _incidents,
+    "causes": _causes,
+    "errors": _errors,
+    "paths": _paths,
+    "days": _days,
+    "hours": _hours,
+    "past": lambda call: _due(call).past[::-1],
+    "next": lambda call: _due(call).next,
+    "triggers": _triggers,
+    "neighbours": _neighbours,
+    "monitors": _monitors,
+    "changes": _changes,
+}
+"""`hours` = what the heat grid is drawn from."""

@@ -1,0 +1,87 @@
+"""`/automations`: who answers for each, how it stands, what is due, how its last runs went."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.derived_states import AutomationState
+from mainspring.insight.automations.automation_list import SHOWN_RUNS, AutomationLine
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import automation_health
+from mainspring.web.api.endpoints.automation_health import AutomationHealthQuery
+from mainspring.web.dashboard.charts.run_strip import draw_brief_strip
+from mainspring.web.dashboard.exports import list_all_pages
+from mainspring.web.dashboard.page_route import Form, PageRoute, PageView
+
+CALM_STATES: Final = frozenset({AutomationState.ON_TIME, AutomationState.ON_DEMAND, AutomationState.LEARNING})
+"""States that need no word where something else is wrong."""
+
+
+class AutomationExport(msgspec.Struct, frozen=True):
+    """A line without its runs, which are a list of their own.
+
+    `incident` = the id of the loudest that is not resolved, `wrong` = its kind.
+    """
+
+    name: str
+    kind: str
+    state: AutomationState
+    why: str
+    incident: str | None
+    wrong: str | None
+    owner: str | None
+    team: str | None
+    tags: dict[str, str]
+    tier: str
+    starts: list[str]
+    due_at: int | None
+    late_at: int | None
+    last_good_at: int | None
+    silence: str
+    succeeded: int
+    failed: int
+    success_share: float | None
+    p95_ms: int | None
+
+
+def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
+    """List automations by name."""
+    found = automation_health.list_health(call.asking(msgspec.structs.replace(call.query, runs=SHOWN_RUNS)))
+    now, query = call.site.clock.now(), call.query
+    values = {
+        "automations": [(line, draw_brief_strip(line.runs, SHOWN_RUNS, now)) for line in found.items],
+        "next": found.next,
+        "states": list(AutomationState),
+        "calm": CALM_STATES,
+        "query": query,
+        "filtered": any((query.name, query.owner, query.team, query.tag, query.state, query.wrong, query.cursor)),
+    }
+    return PageView("Automations", values)
+
+
+def rows(call: ApiCall[AutomationHealthQuery, None]) -> Iterator[AutomationExport]:
+    """Give all that fit."""
+    return (_build_export(line) for line in list_all_pages(call, automation_health.list_health))
+
+
+def _build_export(line: AutomationLine) -> AutomationExport:
+    one = line.incident
+    said: dict[str, Any] = {
+        "incident": None if one is None else one.id,
+        "wrong": None if one is None else one.subject.kind.value,
+    }
+    rest = [name for name in AutomationExport.__struct_fields__ if name not in said]
+    return AutomationExport(**said, **{name: getattr(line, name) for name in rest})
+
+
+PAGES = (
+    PageRoute(
+        path="/automations",
+        template="automations.html",
+        show=show,
+        rows=rows,
+        query=AutomationHealthQuery,
+        nouns=("automations", "runs", "incidents"),
+    ),
+)

@@ -1,0 +1,160 @@
+"""`/a/NAME/backfill`: runs of due times of the past. First it is shown which would be made; then they are, each once."""
+
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.errors import ConflictError, MainspringError, OptionError
+from mainspring.domain.time.cron import find_zone, to_local
+from mainspring.domain.time.rate import parse_rate
+from mainspring.domain.time.schedule import Schedule
+from mainspring.domain.time.schedule_preview import ClockChange, find_clock_change
+from mainspring.insight.text.formatting import format_count
+from mainspring.service.backfill import PastSlot
+from mainspring.service.runs.bulk import BulkDueTimes
+from mainspring.store.views import ScheduleView
+from mainspring.web.api.bodies import Word
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import automations
+from mainspring.web.api.endpoints.automations import BackfillRequest, BackfillResponse
+from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call, call_api, read_reason
+from mainspring.web.dashboard.time_fields import format_time_field, parse_local_time, zone_of_automation
+
+SHOWN: Final = 100
+"""Due times that are listed; all of them leave as CSV and JSON."""
+_DAY_MS = 86_400_000
+_RANGES = {"the last day": 1, "the last 7 days": 7, "the last 30 days": 30}
+
+
+class BackfillRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From when to before when, as typed, in the zone of the automation; `rate` = so many of the runs in so long ("60/m")."""
+
+    from_: Word | None = msgspec.field(name="from", default=None)
+    to: Word | None = None
+    rate: Word | None = None
+
+
+def show(call: ApiCall[BackfillRange, Form | None]) -> PageView:
+    """Draw the form, and what would be made in its range."""
+    found = automations.show_automation(api_call(call))
+    definition = automations.read_definition(found.automation)
+    zone, query, now = zone_of_automation(call, definition), call.query, call.site.clock.now()
+    given = {"from": query.from_ or "", "to": query.to or "", "rate": query.rate or ""}
+    schedules = [one for one in found.schedules if one.retired_at is None]
+    values: dict[str, Any] = {
+        "automation": found.automation.name,
+        "zone": zone,
+        "given": given,
+        "schedules": [_read_schedule(one).describe() for one in schedules],
+        "ranges": {text: format_time_field(now - days * _DAY_MS, zone) for text, days in _RANGES.items()},
+        "told": None,
+        "wrong_range": "",
+        "typed": call.body or {},
+    }
+    if query.from_ is not None and schedules:
+        try:
+            values |= _preview(call, query, zone, now)
+        except MainspringError as error:
+            values["wrong_range"] = " ".join(filter(None, (error.message, error.hint)))
+    return PageView(f"Backfill {found.automation.name}", values)
+
+
+def rows(call: ApiCall[BackfillRange, None]) -> Iterator[PastSlot]:
+    """Give all due times that want a run."""
+    definition = automations.read_definition(automations.show_automation(call).automation)
+    zone = zone_of_automation(call, definition)
+    return iter(
+        _dry_run(call, _build_body(call.query, zone, call.site.clock.now())).slots
+        if call.query.from_ is not None
+        else ()
+    )
+
+
+def start_backfill(call: ApiCall[Any, Any]) -> None:
+    """Make the runs that were shown."""
+    zone = zone_of_automation(call, automations.read_definition(automations.show_automation(api_call(call)).automation))
+    form = call.body
+    asked = BackfillRange(from_=form.get("from") or None, to=form.get("to") or None, rate=form.get("rate") or None)
+    body = msgspec.structs.replace(_build_body(asked, zone, call.site.clock.now()), reason=read_reason(call))
+    made: BackfillResponse = call_api(call, automations.backfill, body)
+    if made.refused:
+        why = next(iter(made.refused.values()))
+        raise ConflictError(f"{format_count(made.made, 'run')} made; {len(made.refused)} were refused: {why}")
+
+
+def _preview(call: ApiCall[BackfillRange, Any], query: BackfillRange, zone: str, now: int) -> dict[str, Any]:
+    """Return what would be made, as the template tells it. Raises MainspringError."""
+    body = _build_body(query, zone, now)
+    found = _dry_run(call, body)
+    ends = body.to or datetime.fromisoformat(parse_local_time(format_time_field(now, zone), zone))
+    to = query.to or format_time_field(now, zone)
+    last_at = None
+    if query.rate is not None and found.count:
+        last_at = BulkDueTimes(now, parse_rate(query.rate)).at(found.count - 1)
+    line = [
+        "mainspring",
+        "auto",
+        "backfill",
+        call.names["automation"],
+        "--from",
+        _to_iso(body.from_),
+        "--to",
+        _to_iso(ends),
+    ]
+    line += ["--rate", query.rate] if query.rate is not None else []
+    return {
+        "told": found,
+        "shown": [(slot, _describe_clock_change(slot.slot_at, zone)) for slot in islice(found.slots, SHOWN)],
+        "fixed": {"from": query.from_ or "", "to": to, "rate": query.rate or ""},
+        "last_at": last_at,
+        "command": shlex.join(line),
+    }
+
+
+def _dry_run(call: ApiCall[BackfillRange, Any], body: BackfillRequest) -> BackfillResponse:
+    found: BackfillResponse = call_api(call, automations.backfill, msgspec.structs.replace(body, dry_run=True))
+    return found
+
+
+def _build_body(query: BackfillRange, zone: str, now: int) -> BackfillRequest:
+    """Return what the API takes. Raises OptionError."""
+    if query.from_ is None:
+        raise OptionError("from when on is not said", hint="Fill in From.")
+    first = datetime.fromisoformat(parse_local_time(query.from_, zone))
+    end = datetime.fromisoformat(parse_local_time(query.to or format_time_field(now, zone), zone))
+    if query.rate is not None:
+        parse_rate(query.rate)
+    return BackfillRequest(from_=first, to=end, rate=query.rate)
+
+
+def _to_iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _describe_clock_change(at: int, zone: str) -> str:
+    """Return what the clocks do on the day of a due time."""
+    found = find_clock_change(to_local(at, find_zone(zone)).date(), find_zone(zone))
+    return "" if found is ClockChange.NONE else found.value
+
+
+def _read_schedule(view: ScheduleView) -> Schedule:
+    return Schedule.from_data(msgspec.json.decode(view.spec))
+
+
+PAGES = (
+    PageRoute(
+        path="/a/{automation}/backfill",
+        template="backfill.html",
+        show=show,
+        rows=rows,
+        query=BackfillRange,
+        role=Role.OPERATOR,
+        at="/automations",
+        buttons={"make": PageButton(Role.OPERATOR, start_backfill)},
+    ),
+)

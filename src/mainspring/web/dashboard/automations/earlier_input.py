@@ -1,0 +1,96 @@
+"""With what a form of a run is filled in: the input of an earlier run, as far as it may be shown and is still taken."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
+from mainspring.domain.values.sealing import split_sealed
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.store.views import RunView
+from mainspring.web.api.call import ApiCall
+
+_SECRET = "not shown: it holds a secret, or is named like one"
+_SECRET_IN_IT = "not all of it is shown: it holds a secret, or something named like one"
+
+
+class EarlierInput(msgspec.Struct, frozen=True):
+    """`run` = where the values come from, None = nowhere; `said` = why not all of its input is here; `notes` = by argument."""
+
+    run: RunView | None = None
+    values: dict[str, Any] = {}
+    said: str = ""
+    notes: dict[str, str] = {}
+
+
+def read_earlier_input(
+    call: ApiCall[Any, Any], definition: Definition, run: str | None, *, blank: bool = False
+) -> EarlierInput:
+    """Return the input of this run, else of the newest of the automation.
+
+    Raises:
+        NotFoundError: there is no such run of this automation, for this visitor.
+    """
+    if run is None:
+        newest = () if blank else call.site.reads.list_runs(name=definition.name, limit=1).runs
+        if not newest:
+            return EarlierInput()
+        run = newest[0].id
+    view = call.run(run)
+    if view.automation != definition.name:
+        call.missing(f"run of {definition.name}", run)
+    data = call.site.opening.run(view).input
+    sealed = split_sealed(data)
+    if sealed is not None:
+        return EarlierInput(
+            view, said=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown."
+        )
+    values = msgspec.json.decode(data)
+    return _build_earlier_input(view, values, definition.parameters) if isinstance(values, dict) else EarlierInput(view)
+
+
+def remove_secret_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the schema of arguments without defaults that may not be shown, and a note for each of those that is an argument's own."""
+    kept, notes = _remove_defaults(schema)
+    if "$defs" in schema:
+        kept = {**kept, "$defs": {name: _remove_defaults(part)[0] for name, part in schema["$defs"].items()}}
+    return kept, notes
+
+
+def _remove_defaults(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    properties, notes = {}, {}
+    for name, part in schema.get("properties", {}).items():
+        if "default" in part and _is_secret(name, part["default"]):
+            notes[name] = f"its default is {_SECRET}"
+            part = {key: value for key, value in part.items() if key != "default"}  # noqa: PLW2901 - a copy of it
+        properties[name] = part
+    return ({**schema, "properties": properties} if notes else schema), notes
+
+
+def _build_earlier_input(view: RunView, values: dict[str, Any], schema: dict[str, Any]) -> EarlierInput:
+    is_open = schema.get("additionalProperties", False) is not False
+    taken = {name: one for name, one in values.items() if is_open or name in schema.get("properties", {})}
+    notes = {name: _SECRET for name, one in taken.items() if _is_secret(name, one)}
+    partly = {name: kept for name in notes if (kept := _remove_secrets(name, taken[name]))}
+    notes |= dict.fromkeys(partly, _SECRET_IN_IT)
+    gone = [name for name in values if name not in taken]
+    said = f"It also had {', '.join(gone)}, which is not taken any more." if gone else ""
+    return EarlierInput(view, {name: one for name, one in taken.items() if name not in notes} | partly, said, notes)
+
+
+def _remove_secrets(name: str, value: Any) -> dict[str, Any]:
+    """Return the fields of an object that may be shown, those in its objects too; none of what is no object, or a secret by its name."""
+    if (
+        not isinstance(value, dict)
+        or SECRET_FIELD_NAME.search(name)
+        or any(KNOWN_SECRETS.redact(key) != key for key in value)
+    ):
+        return {}
+    parts = {key: _remove_secrets(key, one) for key, one in value.items() if _is_secret(key, one)}
+    return {key: parts.get(key, one) for key, one in value.items() if key not in parts or parts[key]}
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    data = {name: value}
+    return bool(KNOWN_SECRETS.redactor.redact_data(data) != data)

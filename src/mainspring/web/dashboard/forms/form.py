@@ -1,0 +1,222 @@
+"""A schema and a value become the fields of a form; `schema.typed` reads them back. Pure.
+
+Invariant: what the fields show, read back, is the value they were made of, but for defaults, which are filled in. What a fitting control
+could not hold exactly is shown as JSON.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import MainspringError
+from mainspring.domain.values.canonical_json import join_path
+from mainspring.web.dashboard.forms.field import FieldChoice, FormField, iterate_fields
+from mainspring.web.dashboard.forms.field_type import (
+    TEXTS,
+    FieldType,
+    InputKind,
+    Schema,
+    find_field_type,
+    has_picker,
+    nested_name,
+    split_instant,
+)
+from mainspring.web.dashboard.forms.typed_values import JSON, PLAIN, REST, parse_text
+
+_WHOLE = "arguments"
+_SHOWN = 60
+_EXAMPLES = {
+    InputKind.SPAN: "30s, 1h30m or PT30S",
+    InputKind.INTEGER: "a whole number",
+    InputKind.NUMBER: "a number",
+    InputKind.JSON: "JSON",
+}
+
+
+class _FieldPlace(msgspec.Struct, frozen=True):
+    """Where a field stands, whether it has to be given, and whether what it holds begins with its defaults."""
+
+    name: str
+    path: str
+    label: str
+    depth: int
+    required: bool
+    shows_defaults: bool = True
+
+
+def build_fields(schema: Schema, values: Mapping[str, Any], zone: str = "UTC") -> tuple[FormField, ...]:
+    """Return the fields of the arguments that a schema describes, with these values in them; elsewhere with its defaults."""
+    properties = schema.get("properties", {})
+    is_open = schema.get("additionalProperties", False) is not False
+    if not properties and not is_open:
+        return ()
+    drawing = _FieldBuilder(schema.get("$defs", {}), zone)
+    others = {name: value for name, value in values.items() if name not in properties}
+    group = {**schema, "additionalProperties": False}
+    if (others and not is_open) or (properties and find_field_type(group, drawing.parts).kind is not InputKind.GROUP):
+        whole = _FieldPlace("", "$", _WHOLE, 0, required=True)
+        return (drawing.as_json(whole, FieldType(InputKind.JSON, {}), dict(values)),)
+    found = drawing.inner(group, "", "$", values, 0, shows_defaults=True) if properties else ()
+    if is_open:
+        text = _format_json(others) if others else ""
+        about = "Any other names, as one JSON object."
+        found += (
+            FormField(name=REST, path="$", label="further arguments", kind=InputKind.JSON, text=text, about=about),
+        )
+    return found
+
+
+class _FieldBuilder:
+    """Makes fields; `parts` = the `$defs`, `zone` = in which an instant that is not known yet is asked for."""
+
+    def __init__(self, parts: Schema, zone: str) -> None:
+        self.parts = parts
+        self._zone = zone
+
+    def inner(
+        self, schema: Schema, name: str, path: str, values: Mapping[str, Any], depth: int, *, shows_defaults: bool
+    ) -> tuple[FormField, ...]:
+        """Return the fields of a group."""
+        needed = schema.get("required", ())
+
+        def one(key: str, part: Schema) -> FormField:
+            place = _FieldPlace(
+                nested_name(name, key), join_path(path, key), key, depth + 1, key in needed, shows_defaults
+            )
+            default = part.get("default", msgspec.UNSET) if shows_defaults else msgspec.UNSET
+            return self._field(part, place, values.get(key, default))
+
+        return tuple(one(key, part) for key, part in schema["properties"].items())
+
+    def as_json(self, place: _FieldPlace, shape: FieldType, value: Any) -> FormField:
+        """Return a field that takes any JSON."""
+        text = "" if value is msgspec.UNSET else _format_json(value)
+        asked = msgspec.structs.replace(shape, kind=InputKind.JSON)
+        return _build_field(place, JSON, asked, hint=_describe_field(asked, required=place.required), text=text)
+
+    def _field(self, schema: Schema, place: _FieldPlace, value: Any) -> FormField:
+        shape = find_field_type(schema, self.parts, place.depth)
+        if shape.kind is InputKind.GROUP:
+            return self._group(shape, place, value) or self.as_json(place, shape, value)
+        text = None if shape.kind is InputKind.JSON else _write_value(shape, value, required=place.required)
+        return self.as_json(place, shape, value) if text is None else self._leaf(shape, place, text)
+
+    def _group(self, shape: FieldType, place: _FieldPlace, value: Any) -> FormField | None:
+        """Return a group; None where an empty one would mean another value than this one."""
+        may_be_empty = shape.nullable or not place.required
+        properties = shape.schema["properties"]
+        given: Mapping[str, Any] = {}
+        if isinstance(value, dict):
+            if not value.keys() <= properties.keys():
+                return None
+            given = value
+        elif value is not msgspec.UNSET and not (value is None and _is_null_when_empty(shape, required=place.required)):
+            return None
+        shows_defaults = isinstance(value, dict) or (not may_be_empty and place.shows_defaults)
+        fields = self.inner(shape.schema, place.name, place.path, given, place.depth, shows_defaults=shows_defaults)
+        if isinstance(value, dict) and may_be_empty and not any(one.text for one in iterate_fields(fields)):
+            return None
+        hint = "" if not may_be_empty else "all empty = null" if place.required else "all empty = left out"
+        return _build_field(place, PLAIN, shape, hint=hint, fields=fields)
+
+    def _leaf(self, shape: FieldType, place: _FieldPlace, text: str) -> FormField:
+        kind, zone = shape.kind, None
+        # A picker takes no other text, so that it is not for values it cannot show, nor where null could be meant.
+        is_free = not shape.nullable or _is_null_when_empty(shape, required=place.required)
+        if kind is InputKind.TEXT and "\n" in text:
+            kind = InputKind.LINES
+        elif kind in (InputKind.DATE, InputKind.CLOCK) and not (is_free and has_picker(kind, text)):
+            kind = InputKind.TEXT
+        elif kind is InputKind.INSTANT:
+            split = split_instant(text) if text else ("", self._zone)
+            if split is None or not is_free:
+                kind = InputKind.TEXT
+            else:
+                text, zone = split
+        choices = _list_choices(shape, required=place.required) if kind is InputKind.CHOICE else ()
+        hint = _describe_field(shape, required=place.required)
+        found = _build_field(place, PLAIN, shape, hint=hint, text=text)
+        return msgspec.structs.replace(found, kind=kind, zone=zone, choices=choices)
+
+
+def _build_field(
+    place: _FieldPlace, begins: str, shape: FieldType, *, hint: str, text: str = "", fields: tuple[FormField, ...] = ()
+) -> FormField:
+    return FormField(
+        name=begins + place.name,
+        path=place.path,
+        label=place.label,
+        kind=shape.kind,
+        text=text,
+        required=place.required,
+        about=str(shape.schema.get("description", "")),
+        hint=hint,
+        fields=fields,
+    )
+
+
+def _write_value(shape: FieldType, value: Any, *, required: bool) -> str | None:
+    """Return a value as it is typed; None where that would be read as another one."""
+    if value is msgspec.UNSET:
+        return ""
+    if value is None and shape.nullable:
+        is_blank = shape.kind is not InputKind.CHOICE and _is_null_when_empty(shape, required=required)
+        return "" if is_blank else "null"
+    if shape.kind is InputKind.CHOICE or not isinstance(value, str):
+        text = msgspec.json.encode(value).decode()
+    else:
+        text = value if value or shape.kind not in TEXTS else '""'
+    if not text or not text.replace("\n", "").replace("\t", "").isprintable():
+        return None
+    if shape.kind is InputKind.CHOICE:
+        return text if any(_is_same_json(one, value) for one in shape.choices) else None
+    try:
+        return text if _is_same_json(parse_text(shape, text), value) else None
+    except (ValueError, MainspringError):
+        return None
+
+
+def _is_same_json(one: Any, other: Any) -> bool:
+    """Compare as JSON is written: true is not 1, and neither is 1.0."""
+    return msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+def _is_null_when_empty(shape: FieldType, *, required: bool) -> bool:
+    return shape.nullable and (required or shape.schema.get("default", msgspec.UNSET) is None)
+
+
+def _list_choices(shape: FieldType, *, required: bool) -> tuple[FieldChoice, ...]:
+    blank = FieldChoice("", "choose" if required else f"left out{_describe_default(shape)}")
+    found = [FieldChoice(msgspec.json.encode(one).decode(), _format_choice(one)) for one in shape.choices]
+    return (blank, *found, *([FieldChoice("null", "null")] if shape.nullable else []))
+
+
+def _format_choice(value: Any) -> str:
+    return value if isinstance(value, str) and value.strip() else msgspec.json.encode(value).decode()
+
+
+def _describe_field(shape: FieldType, *, required: bool) -> str:
+    """Return what may be typed: how, between which bounds, and what an empty field means."""
+    said = [_EXAMPLES.get(shape.kind, "")]
+    low, high = shape.schema.get("minimum"), shape.schema.get("maximum")
+    if low is not None or high is not None:
+        said.append(f"{'' if low is None else f'from {low}'} {'' if high is None else f'to {high}'}".strip())
+    if shape.nullable and required:
+        said.append("empty = null")
+    elif not required and shape.kind is not InputKind.CHOICE:
+        said.append(f"empty = left out{_describe_default(shape)}")
+    return ", ".join(filter(None, said))
+
+
+def _describe_default(shape: FieldType) -> str:
+    default = shape.schema.get("default", msgspec.UNSET)
+    if default is msgspec.UNSET:
+        return ""
+    text = msgspec.json.encode(default).decode()
+    return f" ({text if len(text) <= _SHOWN else 'its default'})"
+
+
+def _format_json(value: Any) -> str:
+    data = msgspec.json.encode(value)
+    return msgspec.json.format(data, indent=0 if len(data) <= _SHOWN else 2).decode()

@@ -1,0 +1,1 @@
+"""Pages of incidents: the start page, lists, one incident, monitors, handover of a shift."""

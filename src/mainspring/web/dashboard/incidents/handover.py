@@ -1,0 +1,59 @@
+"""`/handover`: what opened, closed, was done by people and still waits since a chosen time; made to be printed."""
+
+import shlex
+from collections.abc import Iterator
+
+import msgspec
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.values.plain_json import format_iso
+from mainspring.insight.status.handover import PersonOperation, ShiftHandover
+from mainspring.web.api.bodies import Word
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import handover
+from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, list_tables
+from mainspring.web.dashboard.time_fields import parse_past
+
+SPANS = ("8h", "12h", "24h", "3d", "7d")
+
+
+class ShiftQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Since when: a span (8h), or a date and time."""
+
+    since: Word = "8h"
+
+
+def show(call: ApiCall[ShiftQuery, Form | None]) -> PageView:
+    """Show what a shift hands over."""
+    values = {"spans": SPANS, "since": call.query.since}
+    try:
+        found = _read_handover(call)
+    except OptionError as error:
+        fault = f"{error.message}. {error.hint}"
+        return PageView("Handover", {**values, "found": None, "wrong_since": fault, "wrong": True}, 400)
+    line = f"mainspring status --since {shlex.quote(call.query.since)}"
+    shown = {"found": found, "since_iso": format_iso(found.since_at), "wrong_since": "", "line": line}
+    return PageView("Handover", values | shown)
+
+
+def rows(call: ApiCall[ShiftQuery, None]) -> Iterator[PersonOperation]:
+    """Give what people did."""
+    return iter(_read_handover(call).acts)
+
+
+def _read_handover(call: ApiCall[ShiftQuery, Form | None] | ApiCall[ShiftQuery, None]) -> ShiftHandover:
+    query = handover.HandoverQuery(since=parse_past(call, call.query.since))
+    return handover.show_handover(call.asking(query))
+
+
+PAGES = (
+    PageRoute(
+        path="/handover",
+        template="handover.html",
+        show=show,
+        rows=rows,
+        tables=list_tables(_read_handover, "incidents", "questions", "halted", "paused", "opened", "closed"),
+        query=ShiftQuery,
+        nouns=("incidents", "questions", "audit-log"),
+    ),
+)

@@ -1,0 +1,51 @@
+"""THE table of pages: every page there is, and finding the one that a path means. What is not in it is not there."""
+
+from typing import Final
+
+from mainspring.web.dashboard import search
+from mainspring.web.dashboard.admin import audit_log, locks, queues, restore, settings, workers
+from mainspring.web.dashboard.automations import automation, automations, backfill, schedule, start_run
+from mainspring.web.dashboard.incidents import handover, incidents, monitors, overview
+from mainspring.web.dashboard.page_route import PageRoute
+from mainspring.web.dashboard.runs import bulk_operations, failed_runs, questions, run, run_journal, runs
+from mainspring.web.dashboard.triggers import deliveries, events, outbox, triggers
+from mainspring.web.server.path_table import PathTable
+
+PAGES: Final[tuple[PageRoute, ...]] = (
+    *overview.PAGES,
+    *incidents.PAGES,
+    *handover.PAGES,
+    *failed_runs.PAGES,
+    *bulk_operations.PAGES,
+    *questions.PAGES,
+    *search.PAGES,
+    *start_run.PAGES,
+    *backfill.PAGES,
+    *schedule.PAGES,
+    *workers.PAGES,
+    *queues.PAGES,
+    *runs.PAGES,
+    *run.PAGES,
+    *run_journal.PAGES,
+    *locks.PAGES,
+    *audit_log.PAGES,
+    *automations.PAGES,
+    *automation.PAGES,
+    *triggers.PAGES,
+    *deliveries.PAGES,
+    *events.PAGES,
+    *settings.PAGES,
+    *monitors.PAGES,
+    *outbox.PAGES,
+    *restore.PAGES,
+)
+
+
+def find_page(raw_path: bytes) -> tuple[PageRoute, dict[str, str]] | None:
+    """Return the page at a path and the names in it; None = there is none."""
+    found = _PATHS.find(raw_path)
+    return None if found is None else (_BY_PATH[found[0]], found[1])
+
+
+_BY_PATH: Final = {page.path: page for page in PAGES}
+_PATHS: Final = PathTable(_BY_PATH)

@@ -1,0 +1,161 @@
+"""`/failed`: the errors by which runs stand still, the runs of one, and acts on all that a filter means, counted before they are done."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import REOPENABLE_STATES, RunState
+from mainspring.insight.runs.bulk_description import bulk_command
+from mainspring.insight.runs.dead_letters import DeadLetterGroup
+from mainspring.store.views import RunRow
+from mainspring.web.api.bodies import ListQuery, Number, Word
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import bulk_operations, failed_runs
+from mainspring.web.api.endpoints.bulk_operations import BulkOperationRequest
+from mainspring.web.api.endpoints.failed_runs import FailedErrorsQuery, StoppedRunsQuery
+from mainspring.web.api.response_types import Page
+from mainspring.web.dashboard.bulk_confirmation import BulkConfirmation, count_targets, read_rate
+from mainspring.web.dashboard.exports import list_all_pages
+from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call, call_api, read_reason
+from mainspring.web.dashboard.time_fields import SPANS, Since, parse_past
+
+_RUNS = 50
+_FILTER = ("state", "name", "since", "error")
+
+
+class FailedPageQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The filter; `after` = the place in the list of runs. `ask`, `rate`, `reason` = the act that is counted before it is asked for."""
+
+    name: Word | None = None
+    state: RunState | None = None
+    since: Since | None = None
+    error: Word | None = None
+    gone: bool = False
+    after: Number | None = None
+    ask: Literal["retry", "discard"] | None = None
+    rate: str = ""
+    reason: str = ""
+
+
+def show(call: ApiCall[FailedPageQuery, Form | None]) -> PageView:
+    """List errors, and the runs of the one that is filtered for."""
+    query = call.query
+    found = failed_runs.list_errors(_errors_call(api_call(call)))
+    runs: Page[RunRow] = _list_runs(call) if query.error and found.items else Page([])
+    asked = None
+    if query.ask and call.visitor.may(Role.OPERATOR):
+        asked = _count_targets(call, BulkVerb(query.ask))
+    values = {
+        "letters": found.items,
+        "next": found.next,
+        "runs": runs.items,
+        "runs_next": runs.next,
+        "query": query,
+        "states": sorted(REOPENABLE_STATES),
+        "spans": SPANS,
+        "counted": asked,
+        "filter_fields": [(name, value) for name in _FILTER if (value := getattr(query, name))],
+    }
+    if asked is not None:
+        values["nouns"] = ""  # what was counted stands still until somebody decides
+    return PageView("Failed", values)
+
+
+def rows(call: ApiCall[FailedPageQuery, None]) -> Iterator[DeadLetterGroup]:
+    """Give all errors of the filter."""
+    return list_all_pages(_errors_call(call), failed_runs.list_errors)
+
+
+def rows_of_stopped_runs(call: ApiCall[FailedPageQuery, None]) -> Iterator[RunRow]:
+    """Give the runs of the error that is filtered for."""
+    query = call.query
+    if not query.error or not failed_runs.list_errors(_errors_call(call)).items:
+        return iter(())
+    return list_all_pages(_runs_call(call), failed_runs.list_runs_of_error)
+
+
+def retry(call: ApiCall[Any, Form]) -> str:
+    """Continue all that the filter means."""
+    return _start(call, BulkVerb.RETRY)
+
+
+def discard(call: ApiCall[Any, Form]) -> str:
+    """Give up all that the filter means."""
+    return _start(call, BulkVerb.DISCARD)
+
+
+def _start(call: ApiCall[FailedPageQuery, Form], verb: BulkVerb) -> str:
+    asked = _build_request(call, verb, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
+    begun = call_api(call, bulk_operations.start_bulk_operation, asked)
+    return f"/bulk/{begun.bulk}"
+
+
+def _count_targets(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb) -> BulkConfirmation:
+    """Return what an act on all that the filter means would do; nothing is done."""
+    query = call.query
+    said = {"state": query.state, "name": query.name, "ended_since": query.since, "error": query.error}
+    line = bulk_command(verb, said, query.rate.strip() or None)
+    return count_targets(
+        verb,
+        line,
+        query.rate,
+        lambda rate: call_api(
+            call, bulk_operations.start_bulk_operation, _build_request(call, verb, rate=rate, dry_run=True)
+        ),
+    )
+
+
+def _build_request(call: ApiCall[FailedPageQuery, Any], verb: BulkVerb, **rest: Any) -> BulkOperationRequest:
+    """Return what the API is asked for: what stands still since the same moment as the errors that are listed."""
+    query = call.query
+    return BulkOperationRequest(
+        verb="retry" if verb is BulkVerb.RETRY else "discard",
+        state=() if query.state is None else (query.state,),
+        name=query.name,
+        ended_since=parse_past(call, query.since),
+        error=query.error,
+        **rest,
+    )
+
+
+def _errors_call(call: ApiCall[FailedPageQuery, None]) -> ApiCall[FailedErrorsQuery, None]:
+    q = call.query
+    query = FailedErrorsQuery(
+        limit=q.limit,
+        cursor=q.cursor,
+        name=q.name,
+        state=q.state,
+        since=parse_past(call, q.since),
+        error=q.error,
+        gone=q.gone,
+    )
+    return call.asking(query)
+
+
+def _list_runs(call: ApiCall[FailedPageQuery, Any]) -> Page[RunRow]:
+    asked = _runs_call(call)
+    query = msgspec.structs.replace(asked.query, limit=_RUNS, cursor=call.query.after)
+    return failed_runs.list_runs_of_error(msgspec.structs.replace(asked, query=query))
+
+
+def _runs_call(call: ApiCall[FailedPageQuery, Any]) -> ApiCall[StoppedRunsQuery, None]:
+    q = call.query
+    query = StoppedRunsQuery(name=q.name, state=q.state, since=parse_past(call, q.since))
+    return call.asking(query, error=q.error or "")
+
+
+PAGES = (
+    PageRoute(
+        path="/failed",
+        template="failed.html",
+        show=show,
+        rows=rows,
+        tables={"runs": rows_of_stopped_runs},
+        query=FailedPageQuery,
+        nouns=("runs", "incidents"),
+        buttons={"retry": PageButton(Role.OPERATOR, retry), "discard": PageButton(Role.OPERATOR, discard)},
+    ),
+)

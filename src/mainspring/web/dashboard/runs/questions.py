@@ -1,0 +1,121 @@
+"""`/waiting`: what runs ask people, with what they were shown for it; a press answers."""
+
+from shlex import quote
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.values.plain_json import decode_value
+from mainspring.domain.values.sealing import split_sealed
+from mainspring.insight.runs.waits import default_choice, list_choices
+from mainspring.insight.text.hidden_values import hide_in_data
+from mainspring.store.views import WaitView
+from mainspring.web.api.bodies import Number
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import runs
+from mainspring.web.api.endpoints.run_operations import AnswerRequest
+from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, api_call
+from mainspring.web.dashboard.runs.run_operations import submit_answer
+
+_LONGEST: Final = 4_000
+
+
+class QuestionsPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the list: so many, from this place in it on."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    cursor: Number | None = None
+
+
+class QuestionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A question as it is shown. `otherwise` = what counts when its time is over; `facts` and `evidence` = what it rests on."""
+
+    wait: WaitView
+    automation: str
+    title: str | None
+    text: str
+    choices: tuple[str, ...]
+    otherwise: str | None
+    who: str | None
+    facts: tuple[tuple[str, str], ...]
+    evidence: str
+    sealed: bool
+    line: str
+
+
+def show(call: ApiCall[QuestionsPageQuery, Form | None]) -> PageView:
+    """List open questions, the one that waits longest first."""
+    found = runs.list_questions(api_call(call)).items
+    first = call.query.cursor or 0
+    shown = found[first : first + call.query.limit]
+    end = first + len(shown)
+    values = {
+        "questions": [_build_question(call, wait) for wait in shown],
+        "number": len(found),
+        "next": str(end) if end < len(found) else None,
+        "typed": call.body or {},
+    }
+    return PageView("Waiting", values)
+
+
+def rows(call: ApiCall[QuestionsPageQuery, None]) -> list[WaitView]:
+    """Give them all."""
+    return runs.list_questions(call).items
+
+
+def answer(call: ApiCall[Any, Form]) -> None:
+    """Answer one."""
+    form = call.body
+    body = AnswerRequest(
+        choice=form.get("choice", ""), question=form.get("question") or None, note=form.get("note", "").strip() or None
+    )
+    submit_answer(call, body, run=form.get("run", ""))
+
+
+def _build_question(call: ApiCall[QuestionsPageQuery, Form | None], wait: WaitView) -> QuestionView:
+    run = call.site.opening.run(call.run(wait.run))
+    asked = decode_value(wait.question)
+    said: dict[str, Any] = hide_in_data(asked) if isinstance(asked, dict) else {}
+    is_sealed = wait.question is not None and split_sealed(wait.question) is not None
+    facts, evidence = _split_evidence(None if is_sealed else said.get("evidence"))
+    who = said.get("who")
+    offered = tuple(list_choices(wait))
+    return QuestionView(
+        wait=wait,
+        automation=run.automation,
+        title=run.title,
+        text="Its words are sealed, and their codec is not at hand."
+        if is_sealed
+        else str(said.get("text") or wait.name),
+        choices=offered,
+        otherwise=default_choice(wait),
+        who=", ".join(map(str, who)) if isinstance(who, list) else None if who is None else str(who),
+        facts=facts,
+        evidence=evidence,
+        sealed=is_sealed,
+        line=f"mainspring runs answer {wait.run} {quote(offered[0]) if offered else 'TEXT'} --question {quote(wait.ident)}",
+    )
+
+
+def _split_evidence(value: Any) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Return evidence as names with short values, where it is that, or as text."""
+    if value is None:
+        return (), ""
+    if isinstance(value, dict) and value and all(isinstance(one, str | int | float | bool) for one in value.values()):
+        return tuple((str(name), str(one)) for name, one in value.items()), ""
+    text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
+    return (), text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+PAGES = (
+    PageRoute(
+        path="/waiting",
+        template="waiting.html",
+        show=show,
+        rows=rows,
+        query=QuestionsPageQuery,
+        nouns=("questions",),
+        buttons={"answer": PageButton(Role.OPERATOR, answer)},
+    ),
+)

@@ -1,0 +1,56 @@
+"""`/r/{run}/journal`: every saved outcome of a run, superseded ones too, newest first."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.runs.journal import Outcome
+from mainspring.web.api.bodies import CommitOrderQuery
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import runs
+from mainspring.web.dashboard.exports import MOST, list_all_pages
+from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
+from mainspring.web.dashboard.runs.run_values import ValueView, build_values
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """An outcome, and its values as they are shown."""
+
+    outcome: Outcome
+    took: int
+    values: list[ValueView]
+
+
+def show(call: ApiCall[CommitOrderQuery, Form | None]) -> PageView:
+    """List outcomes."""
+    run = call.run()
+    found = runs.list_outcomes(api_call(call))
+    values: dict[str, Any] = {
+        "run": call.site.opening.run(run),
+        "entries": [_build_entry(one) for one in found.items],
+        "next": found.next,
+    }
+    return PageView(f"Journal of {run.id}", values)
+
+
+def rows(call: ApiCall[CommitOrderQuery, None]) -> Iterator[Outcome]:
+    """Give them all."""
+    return list_all_pages(call, runs.list_outcomes, most=MOST)
+
+
+def _build_entry(one: Outcome) -> JournalEntry:
+    return JournalEntry(one, -(-one.took_us // 1000), build_values(input=one.input, output=one.output))
+
+
+PAGES = (
+    PageRoute(
+        path="/r/{run}/journal",
+        template="run_journal.html",
+        show=show,
+        rows=rows,
+        query=CommitOrderQuery,
+        nouns=("runs",),
+        at="/runs",
+    ),
+)

@@ -1,0 +1,196 @@
+"""`/runs`: runs, newest first, by state, automation, queue, age and whether a retry healed them; numbers of other pages lead to them."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from mainspring.domain.access.permissions import Role
+from mainspring.domain.errors import OptionError
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import RunState
+from mainspring.domain.values.plain_json import decode_value
+from mainspring.insight.runs.bulk_description import bulk_command
+from mainspring.service.runs.bulk import CANCELLABLE
+from mainspring.store.views import RunRow
+from mainspring.web.api.bodies import CommitOrderQuery, Word
+from mainspring.web.api.call import ApiCall
+from mainspring.web.api.endpoints import bulk_operations, runs
+from mainspring.web.api.endpoints.bulk_operations import BulkOperationRequest
+from mainspring.web.api.endpoints.runs import RunsQuery
+from mainspring.web.api.response_types import Page
+from mainspring.web.dashboard.bulk_confirmation import BulkConfirmation, count_targets, read_rate
+from mainspring.web.dashboard.exports import list_all_pages
+from mainspring.web.dashboard.page_route import Form, PageButton, PageRoute, PageView, call_api, read_reason
+from mainspring.web.dashboard.time_fields import list_time_errors, parse_past
+
+_CHILD = "child of "
+_FILTERS = ("name", "queue", "since", "until")
+_SPANS = ("1h", "8h", "24h", "7d", "30d")
+
+
+class RunsPageQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As the API's, but for `since` and `until`, which may be spans back from now ("24h").
+
+    `ask`, `rate`, `reason` = the act on all of them that is counted before it is asked for.
+    """
+
+    state: tuple[RunState, ...] = ()
+    name: Word | None = None
+    queue: Word | None = None
+    healed: bool = False
+    since: Word | None = None
+    until: Word | None = None
+    ask: Literal["cancel"] | None = None
+    rate: str = ""
+    reason: str = ""
+
+
+class RunsPageRow(msgspec.Struct, frozen=True):
+    """A run, how long it took or has been going, how much of it is done, and of which one it is a child.
+
+    `is_going` = it runs, so that more of it may be saved than its row knows of.
+    """
+
+    run: RunRow
+    took: int | None
+    done: int | None
+    total: int | None
+    parent: str | None
+    is_going: bool
+
+
+def show(call: ApiCall[RunsPageQuery, Form | None]) -> PageView:
+    """List runs."""
+    query, now = call.query, call.site.clock.now()
+    wrong = list_time_errors(call)
+    found: Page[RunRow] = Page([]) if wrong else runs.list_runs(_api_call(call))
+    asked = None
+    if query.ask and not wrong and not query.healed and call.visitor.may(Role.OPERATOR):
+        asked = _count_targets(call)
+    values = {
+        "rows": [_build_row(one, now) for one in found.items],
+        "next": found.next,
+        "query": query,
+        "wrong_at": wrong,
+        "is_filtered": bool(query.state or query.healed or any(getattr(query, name) for name in _FILTERS)),
+        "chosen": list(query.state),
+        "states": [(state, _toggle_state(query.state, state)) for state in RunState],
+        "spans": _SPANS,
+        "command": _list_command(query),
+        "counted": asked,
+        "can_cancel": not wrong and not query.healed and bool(_cancellable_states(query.state)),
+        "filter_fields": [("state", state) for state in query.state]
+        + ([("healed", "true")] if query.healed else [])
+        + [(name, value) for name in _FILTERS if (value := getattr(query, name))],
+    }
+    if asked is not None:
+        values["nouns"] = ""  # what was counted stands still until somebody decides
+    return PageView("Runs", values, 400 if wrong else 200)
+
+
+def cancel(call: ApiCall[Any, Form]) -> str:
+    """Ask all that the filter means, and that have not ended, to stop."""
+    asked = _cancel_request(call, rate=read_rate(call.body.get("rate", "")), reason=read_reason(call))
+    begun = call_api(call, bulk_operations.start_bulk_operation, asked)
+    return f"/bulk/{begun.bulk}"
+
+
+def _count_targets(call: ApiCall[RunsPageQuery, Any]) -> BulkConfirmation:
+    query = call.query
+    said = {"state": _cancellable_states(query.state) if query.state else ()} | {
+        one: getattr(query, one) for one in _FILTERS
+    }
+    line = bulk_command(BulkVerb.CANCEL, said, query.rate.strip() or None)
+    return count_targets(
+        BulkVerb.CANCEL,
+        line,
+        query.rate,
+        lambda rate: call_api(
+            call, bulk_operations.start_bulk_operation, _cancel_request(call, rate=rate, dry_run=True)
+        ),
+    )
+
+
+def _cancel_request(call: ApiCall[RunsPageQuery, Any], **rest: Any) -> BulkOperationRequest:
+    """Return what the API is asked for: of the rows of the list those that have not ended.
+
+    Raises:
+        OptionError: none of them can be, or acts on all have no such filter.
+    """
+    query = call.query
+    if query.healed:
+        raise OptionError("what a retry healed cannot be chosen for an act on all", hint="Take that filter out.")
+    states = _cancellable_states(query.state)
+    if not states:
+        raise OptionError("only what has not ended can be cancelled")
+    since, until = parse_past(call, query.since), parse_past(call, query.until)
+    return BulkOperationRequest(
+        verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **rest
+    )
+
+
+def _cancellable_states(states: tuple[RunState, ...]) -> tuple[RunState, ...]:
+    """Return those of the states of the filter in which a run can be cancelled; of none that is chosen, all."""
+    return tuple(state for state in CANCELLABLE if not states or state in states)
+
+
+def _list_command(query: RunsPageQuery) -> str:
+    """Return what follows `mainspring runs list` for the same list."""
+    parts = [f"--state {state}" for state in query.state]
+    parts += [f"--{name} {shlex.quote(value)}" for name in _FILTERS if (value := getattr(query, name))]
+    parts += ["--healed"] if query.healed else []
+    return "".join(f" {one}" for one in parts)
+
+
+def rows(call: ApiCall[RunsPageQuery, None]) -> Iterator[RunRow]:
+    """Give them all."""
+    return list_all_pages(_api_call(call), runs.list_runs)
+
+
+def _api_call(call: ApiCall[RunsPageQuery, Any]) -> ApiCall[RunsQuery, None]:
+    query = call.query
+    asked = RunsQuery(
+        state=query.state,
+        name=query.name,
+        queue=query.queue,
+        healed=query.healed,
+        since=parse_past(call, query.since),
+        until=parse_past(call, query.until),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return call.asking(asked)
+
+
+def _build_row(run: RunRow, now: int) -> RunsPageRow:
+    end = run.finished_at or (now if run.state is RunState.RUNNING else None)
+    took = None if run.started_at is None or end is None else max(end - run.started_at, 0)
+    done, total = read_progress(run.progress)
+    parent = run.trigger.removeprefix(_CHILD) if run.trigger.startswith(_CHILD) else None
+    return RunsPageRow(run, took, done, total, parent, run.state is RunState.RUNNING)
+
+
+def read_progress(data: bytes | None) -> tuple[int | None, int | None]:
+    """Return how much of a run is done, and of how much, as it said so itself."""
+    found = decode_value(data)
+    return (found[0], found[1]) if isinstance(found, list) and len(found) == 2 else (None, None)
+
+
+def _toggle_state(chosen: tuple[RunState, ...], state: RunState) -> list[RunState]:
+    """Return what is chosen once this state is pressed."""
+    return [one for one in RunState if (one in chosen) != (one is state)]
+
+
+PAGES = (
+    PageRoute(
+        path="/runs",
+        template="runs.html",
+        show=show,
+        rows=rows,
+        query=RunsPageQuery,
+        nouns=("runs",),
+        buttons={"cancel": PageButton(Role.OPERATOR, cancel)},
+    ),
+)

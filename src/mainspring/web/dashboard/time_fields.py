@@ -1,0 +1,72 @@
+"""Times that are typed into filters and forms: spans from now, and dates and times on the clock of a zone."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, get_args
+
+from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.errors import OptionError
+from mainspring.domain.time.cron import find_zone, instant_of, to_local
+from mainspring.domain.time.schedule import read_moment
+from mainspring.domain.triggers.trigger import MisfitError
+from mainspring.domain.values.plain_json import LATEST_INSTANT, format_iso
+from mainspring.insight.automations.automation_list import zone_name_of
+from mainspring.insight.text.typed_instants import HINT, parse_instant
+from mainspring.web.api.call import ApiCall
+
+Since = Literal["1h", "24h", "7d", "30d"]
+"""How far back a list looks: a word of its filter, so that the link to it means the same tomorrow."""
+SPANS: Final[tuple[str, ...]] = get_args(Since)
+
+
+def parse_past(call: ApiCall[Any, Any], text: str | None) -> datetime | None:
+    """Return from when on a list looks: a span back from now, or a date and time in the project's zone; None = from the beginning.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if text is None:
+        return None
+    at = parse_instant(text, call.site.clock.now(), call.site.settings.project.timezone, back=True)
+    return datetime.fromtimestamp(min(max(at, 0), LATEST_INSTANT) / 1000, UTC)
+
+
+def list_time_errors(call: ApiCall[Any, Any]) -> dict[str, str]:
+    """Return what is wrong with the times from and until when a list looks, by field: told beside it, with the others as they were."""
+    found = {}
+    for name in ("since", "until"):
+        try:
+            parse_past(call, getattr(call.query, name))
+        except OptionError as error:
+            found[name] = f"{error.message}. {error.hint}"
+    return found
+
+
+def parse_future(call: ApiCall[Any, Any], text: str, field: str) -> datetime:
+    """Return until when something is to be so: a span from now on, or a date and time in the project's zone.
+
+    Raises:
+        MisfitError: it is neither, or too far away; it names the field.
+    """
+    try:
+        at = parse_instant(text, call.site.clock.now(), call.site.settings.project.timezone, back=False)
+    except OptionError as error:
+        raise MisfitError(error.message, hint=HINT, at=field) from None
+    if not 0 <= at <= LATEST_INSTANT:
+        raise MisfitError(f"{text!r} is too far away", hint=HINT, at=field)
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def zone_of_automation(call: ApiCall[Any, Any], definition: Definition | None) -> str:
+    """Return the zone in which times of an automation are told and typed."""
+    return zone_name_of(definition, call.site.settings.project.timezone)
+
+
+def parse_local_time(text: str, zone: str) -> str:
+    """Return the instant (ISO 8601) of a date and time in a zone. Raises OptionError."""
+    wall = datetime.fromisoformat(read_moment(text))
+    return wall.isoformat() if wall.tzinfo is not None else format_iso(instant_of(wall, find_zone(zone)))
+
+
+def format_time_field(at: int, zone: str) -> str:
+    """Return an instant as a field of a form has it, to the second."""
+    return to_local(at, find_zone(zone)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,1 @@
+"""Pages of triggers: what automations listen to, deliveries, events, the outbox."""

@@ -1,0 +1,115 @@
+"""The run behind a link in a message, as far as whoever has the link may see it: why it stopped, its steps, the end of its log. Read only.
+
+Nothing of other runs, nor what it was given and gave; what a codec seals stays sealed, whatever this process could open.
+"""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.runs.log_line import LogLine
+from mainspring.domain.states import REOPENABLE_STATES, RunState
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.insight.runs.decisions import describe_settlement, remove_names
+from mainspring.insight.runs.explanation import Explanation, explain
+from mainspring.insight.runs.steps import StepLine, list_step_lines
+from mainspring.insight.runs.suggested_commands import SuggestedCommand
+from mainspring.insight.runs.trigger_file import find_trigger_file
+from mainspring.service.runs.log_lines import read_last_lines
+from mainspring.service.view_unsealing import ViewUnsealer
+from mainspring.store.base import Reader
+from mainspring.store.reads.decisions import read_decisions
+from mainspring.store.reads.logs import last_parts
+from mainspring.store.reads.runs import outline
+from mainspring.store.reads.status import blocker as read_blocker
+from mainspring.store.reads.triggers import delivered_for
+from mainspring.store.views import RunStory
+
+_SEALED: Final = ViewUnsealer(PLAIN_SEALING, lenient=True)
+_STEPS: Final = 40
+_LINES: Final = 60
+_PARTS = 10
+
+
+class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run. `step` = the name of that at which it stopped, `error` = by what; `lines` = its last steps and that one.
+
+    `is_cut` = there are other steps.
+
+    `can` = what a person may do; `is_plain` = it waits to be continued as it is, by the one button that there is.
+    `settled` = what settled it.
+    """
+
+    id: str
+    automation: str
+    state: RunState
+    changed_at: int
+    started_at: int | None
+    step: str | None
+    error: str
+    what: list[str]
+    why: list[str]
+    can: list[SuggestedCommand]
+    is_plain: bool
+    settled: str
+    lines: list[StepLine]
+    is_cut: bool
+    log: list[LogLine]
+
+    @property
+    def retry(self) -> str:
+        """What the button says that continues it."""
+        return f"Retry from {self.step}" if self.step else "Retry the run"
+
+
+def read_linked_run(reader: Reader, id: str, now: int, zone: str) -> LinkedRun:
+    """Return a run at the instant `now` (ms). Raises NotFoundError."""
+    story = _SEALED.story(outline(reader, id))
+    run, lines = story.run, list_step_lines(story)
+    step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
+    has_stopped = run.state in REOPENABLE_STATES
+    found = _explain(reader, story, now, zone) if has_stopped else None
+    can = [] if found is None else found.can
+    settlement = None if found is None else found.settlement
+    counted = [line for line in lines if line.superseded is None]
+    shown = counted[-_STEPS:]
+    if step is not None and step not in shown:
+        shown = [step, *shown[1:]]
+    return LinkedRun(
+        id=id,
+        automation=run.automation,
+        state=run.state,
+        changed_at=run.changed_at,
+        started_at=run.started_at,
+        step=step.label if step is not None else None,
+        error=run.failure.headline if run.failure is not None and has_stopped else "",
+        what=[] if found is None else found.what,
+        why=[] if found is None else found.why,
+        can=can,
+        is_plain=settlement is None and any(one.command == f"mainspring runs retry {id}" for one in can),
+        settled="" if settlement is None else describe_settlement(settlement, run.automation, now),
+        lines=shown,
+        is_cut=len(counted) > _STEPS,
+        log=_read_log(reader, id, run.failed_ident) if has_stopped else [],
+    )
+
+
+def _explain(reader: Reader, story: RunStory, now: int, zone: str) -> Explanation | None:
+    """Explain a run that stopped; what keeps one waiting would name others. None = it was pruned between the two reads."""
+    blocker = read_blocker(reader, story.run.id)
+    if blocker is None:
+        return None
+    decisions = remove_names(read_decisions(reader, story.run))
+    found = explain(story, blocker, now, zone, decisions=decisions)
+    file = find_trigger_file(story.run, blocker.automation, delivered_for(reader, story.run.id))
+    if file is None or file.moved_to is None or found.settlement is not None:
+        return found
+    moved = SuggestedCommand(
+        f"mainspring explain {found.run}", "its file was moved away after the failure: see how to run it again"
+    )
+    return msgspec.structs.replace(found, can=[moved])
+
+
+def _read_log(reader: Reader, id: str, ident: str | None) -> list[LogLine]:
+    parts = last_parts(reader, id, ident, _PARTS) if ident is not None else []
+    return read_last_lines(parts, _SEALED, _LINES)

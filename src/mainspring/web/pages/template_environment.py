@@ -1,0 +1,116 @@
+"""How templates write what they are given: instants, spans, numbers, names in paths, states, links to the page itself."""
+
+import re
+from collections.abc import Callable, Mapping
+from types import CodeType
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2.bccache import Bucket
+from markupsafe import Markup, escape
+from starlette.requests import Request
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.failures.failure import shorten_headline
+from mainspring.domain.text.escaping import escape as escape_text
+from mainspring.domain.values.plain_json import format_iso
+from mainspring.insight.text.formatting import (
+    escape_line,
+    format_bytes,
+    format_core_share,
+    format_distance,
+    format_instant,
+    format_share,
+    format_span,
+)
+from mainspring.web.pages.navigation import MAIN_ENTRIES, MORE_ENTRIES
+from mainspring.web.pages.status_icons import state_icon, state_tone
+from mainspring.web.server.path_table import path_segment
+
+_MARKS = re.compile("[\u061c\u200e\u200f\u2028\u2029\ufff9-\ufffb]")
+
+
+class TemplateCodeCache(BytecodeCache):
+    """The code of templates that this process has compiled, shared by all environments: to compile one takes 50 ms."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Put the code of a template into its bucket, if there is any."""
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED_TEMPLATES = TemplateCodeCache()
+
+
+def build_environment(zone: ZoneInfo, clock: Clock) -> Environment:
+    """Return the templates of all pages, of those behind the gate and of those behind a link."""
+    found = Environment(
+        loader=PackageLoader("mainspring.web"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        finalize=_remove_control_characters,
+        bytecode_cache=_COMPILED_TEMPLATES,
+    )
+    found.filters |= build_filters(zone, clock)
+    found.globals |= {"tone_of": state_tone, "icon_of": state_icon, "bar_first": MAIN_ENTRIES, "bar_more": MORE_ENTRIES}
+    return found
+
+
+def _remove_control_characters(value: Any) -> Any:
+    """Return what a template writes: text without control characters and marks that change the direction of writing."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return _MARKS.sub(lambda mark: f"\\u{ord(mark[0]):04x}", escape_text(value))
+
+
+def build_filters(zone: ZoneInfo, clock: Clock) -> dict[str, Callable[..., Any]]:
+    """Return the filters of templates; `zone` = in which an instant is told where no other is named."""
+
+    def when(at: int | None, of: str | None = None) -> str:
+        """Write an instant (ms) as "3m ago"; the clock time stands behind it, in the zone `of`."""
+        if at is None:
+            return "-"
+        named = of or zone.key
+        at_clock = escape(f"{format_instant(at, named)} {named}")
+        # Put together by hand: a page of rows has hundreds, and Markup.format takes ten times as long.
+        distance = format_distance(at, clock.now())
+        time = f'<time datetime="{format_iso(at)}" data-when="{at_clock}" title="{at_clock}" tabindex="0">{distance}</time>'
+        return Markup(time)  # noqa: S704 - all of it is ours, or escaped
+
+    return {
+        "when": when,
+        "clocktime": lambda at, of=None: (
+            "-" if at is None else f"{format_instant(at, of or zone.key)} {of or zone.key}"
+        ),
+        "took": lambda ms: "-" if ms is None else format_span(round(ms)),
+        "line": escape_line,
+        "part": path_segment,
+        "headline": lambda text, longest: escape_line(shorten_headline(text, longest), longest),
+        "number": lambda number: f"{number:,}" if isinstance(number, int) else str(number),
+        "percent": format_share,
+        "memory": format_bytes,
+        "of_core": format_core_share,
+    }
+
+
+def link_to_page(request: Request, base: str, changes: Mapping[str, Any]) -> str:
+    """Return a link to the page itself with some parameters changed; None takes one out. What was told above it is left out."""
+    left: list[tuple[str, str]] = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in changes and name not in ("as", "of", "done")
+    ]
+    for name, value in changes.items():
+        left += [(name, str(one)) for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    path = base + raw.decode("latin-1")
+    return f"{path}?{urlencode(left)}" if left else path

@@ -1,0 +1,1 @@
+"""Webhooks: requests of other systems, from the listener to the stored delivery."""

@@ -1,0 +1,248 @@
+"""The listener of webhooks as an application: what is answered to whom. Nothing but webhook paths and /healthz is there.
+
+A request goes through here in this order: path, method, headers, size, time, sender, body, schema; then it is stored, and only after that
+commit its sender hears 2xx. Whatever is refused before costs no place among those that are on their way to the store.
+"""
+
+import asyncio
+import logging
+
+import msgspec
+
+from mainspring.config.web_settings import HooksSettings
+from mainspring.domain.errors import MainspringError, SealedError
+from mainspring.domain.states import DeliveryState, RunState
+from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
+from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, verify_request
+from mainspring.domain.triggers.webhooks.verifier import BearerVerifier, GitLab, UnsignedVerifier, verifier_kind
+from mainspring.domain.triggers.webhooks.webhook import ResponseMode
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
+from mainspring.resources.secret_store import SecretStore
+from mainspring.store.commands.results import Refused, TakenIn
+from mainspring.triggers.delivery_command import PreparedDelivery
+from mainspring.web.server.allowed_hosts import AllowedHosts
+from mainspring.web.webhooks.admission_control import AT_LEAST_BYTES, AdmissionControl, ReservedBytes
+from mainspring.web.webhooks.request_counts import OTHER_TRIGGER, REPEATED
+from mainspring.web.webhooks.request_reader import BodyLimit, Receive, SenderDisconnectedError, read_body, read_headers
+from mainspring.web.webhooks.result_waiters import WaitedResult
+from mainspring.web.webhooks.verifier_secrets import VerifierSecrets
+from mainspring.web.webhooks.webhook_intake import WebhookIntake
+from mainspring.web.webhooks.webhook_reply import (
+    Message,
+    Send,
+    WebhookReply,
+    invalid_reply,
+    json_reply,
+    overloaded_reply,
+    problem_reply,
+    refused_reply,
+    setup_reply,
+    text_reply,
+    unavailable_reply,
+)
+from mainspring.web.webhooks.webhook_table import WebhookEntry
+
+STORED_WITHIN_S = 10.0
+"""A sender is not kept waiting for longer than that for a store that does not answer."""
+_LARGE = 64 * 1024
+"""Larger bodies are read, judged and made ready for the store in a thread, so that the others do not wait for them."""
+_LOG = logging.getLogger("mainspring.web.hooks")
+_BODIES_AT_LEAST = 4
+_EXPECTED_STATES = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
+_TOKEN_VERIFIERS = (BearerVerifier, GitLab)
+_NO_SECRET_REPLY = problem_reply(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
+
+_OTHER_HOST_REPLY = problem_reply(
+    403,
+    "other_host",
+    "a webhook that verifies nothing is not called by a name that this server does not know: set hooks.public_url or web.allowed_hosts",
+    close=True,
+)
+
+
+class WebhookApp:
+    """The ASGI application. `hosts` = the names by which webhooks that verify nothing may be called; None = any."""
+
+    def __init__(
+        self, door: WebhookIntake, settings: HooksSettings, secrets: SecretStore, hosts: AllowedHosts | None = None
+    ) -> None:
+        self._door = door
+        self._hosts = hosts
+        # What a run is given is a value of the store: more than that would only fail later.
+        self._limit = min(
+            BodyLimit(settings.max_body, "hooks.max_body"), BodyLimit(door.largest_value, "store.payload_max")
+        )
+        self._values = VerifierSecrets(secrets)
+        self.admission = AdmissionControl(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * self._limit.size))
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        hook = self._door.table.find(path)
+        trigger = OTHER_TRIGGER if hook is None else hook.trigger
+        try:
+            reply = (
+                _unknown_path_reply(self._door, path, scope["method"])
+                if hook is None
+                else await self._answer(hook, scope, receive)
+            )
+        except SenderDisconnectedError:
+            self._door.counts.count(trigger, "disconnected")
+            return
+        except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
+            _LOG.exception("a request to %s could not be answered", trigger or "no webhook")
+            reply = problem_reply(500, "fault", "this is a fault of ours; it is in our log", close=True)
+        self._door.counts.count(trigger, reply.code)
+        await reply.send(send, head=scope["method"] == "HEAD")
+
+    async def _answer(self, hook: WebhookEntry, scope: Message, receive: Receive) -> WebhookReply:
+        if scope["method"] != "POST":
+            return _method_reply("POST")
+        headers = read_headers(scope)
+        if isinstance(headers, WebhookReply):
+            return headers
+        if isinstance(hook.webhook.verify, UnsignedVerifier) and not (
+            self._hosts is None or self._hosts.allows(headers.get("host"))
+        ):
+            return _OTHER_HOST_REPLY
+        with self.admission.hold() as held:
+            found = await self._read(hook, headers, receive, held)
+            if isinstance(found, WebhookReply):
+                return found
+            if not self.admission.enter():
+                return overloaded_reply()
+            storing = asyncio.ensure_future(self._store(found, held.hand_over()))
+        return await self._stored(hook, headers, found, storing)
+
+    async def _read(
+        self, hook: WebhookEntry, headers: dict[str, str], receive: Receive, held: ReservedBytes
+    ) -> WebhookReply | PreparedDelivery:
+        """Return what a genuine sender sent, ready for the store, or what to answer at once."""
+        secrets = self._values.of(hook.webhook.verify)
+        if secrets is None:
+            return _NO_SECRET_REPLY
+        early = self._check_sender(hook, headers, b"", secrets)
+        if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _TOKEN_VERIFIERS)):
+            return self._refuse(hook, headers, b"", early)
+        body = await read_body(receive, headers, self._limit_of(hook), held)
+        if isinstance(body, WebhookReply):
+            return body
+        if len(body) <= _LARGE:
+            found = self._check(hook, headers, body, secrets)
+        else:
+            found = await asyncio.to_thread(self._check, hook, headers, body, secrets)
+        return self._refuse(hook, headers, body, found) if isinstance(found, WebhookReply) else found
+
+    def _limit_of(self, hook: WebhookEntry) -> BodyLimit:
+        own = hook.webhook.max_body
+        return self._limit if own is None else min(self._limit, BodyLimit(own, "max_body of this webhook"))
+
+    def _check(
+        self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
+    ) -> WebhookReply | PreparedDelivery:
+        """Judge sender, body and value, and make it ready for the store; any thread may."""
+        wrong = self._check_sender(hook, headers, body, secrets)
+        if wrong is not None:
+            return wrong
+        found = read_webhook_request(hook.webhook, body, headers)
+        if isinstance(found, RequestError):
+            return invalid_reply(found)
+        if isinstance(found, ImmediateResponse):
+            return setup_reply(found)
+        try:
+            ready = self._door.intake.prepare(hook.known, found.arrival, found.data, verifier_kind(hook.webhook.verify))
+        except SealedError as error:
+            return _store_error_reply(hook, error)
+        if isinstance(ready, Refused):
+            return refused_reply(ready)
+        if ready.at is not None:
+            return invalid_reply(RequestError(422, "misfit", ready.command.refused or "", ready.at))
+        return ready
+
+    def _check_sender(
+        self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
+    ) -> WebhookReply | None:
+        verifier = hook.webhook.verify
+        rejected = verify_request(verifier, body, headers, secrets, self._door.now())
+        return None if rejected is None else problem_reply(401, rejected.code, rejected.text, close=not body)
+
+    def _refuse(self, hook: WebhookEntry, headers: dict[str, str], body: bytes, reply: WebhookReply) -> WebhookReply:
+        """Let people see what was refused; questions of a set-up, and what is our own fault, are none of it."""
+        if 400 <= reply.status < 500:
+            kept = select_stored_headers(hook.webhook.verify, headers)
+            self._door.keep_refused(hook.trigger, reply.code, reply.detail, body, kept)
+        return reply
+
+    async def _store(self, ready: PreparedDelivery, held: ReservedBytes) -> TakenIn | Refused:
+        """Take it in; its place is free again when the store has answered, however long its sender waits."""
+        try:
+            return await self._door.intake.store(ready)
+        finally:
+            self.admission.leave()
+            held.free()
+
+    async def _stored(
+        self,
+        hook: WebhookEntry,
+        headers: dict[str, str],
+        ready: PreparedDelivery,
+        storing: asyncio.Future[TakenIn | Refused],
+    ) -> WebhookReply:
+        try:
+            async with asyncio.timeout(STORED_WITHIN_S):
+                answer = await asyncio.shield(storing)
+        except TimeoutError:
+            # It may yet be stored: the sender's next try finds it.
+            storing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return unavailable_reply("the store does not answer in time: send the same again, it counts once")
+        except MainspringError as error:
+            return _store_error_reply(hook, error)
+        if isinstance(answer, Refused):
+            reply = refused_reply(answer)
+            return self._refuse(hook, headers, ready.arrival.body, reply) if reply.status == 409 else reply
+        return await self._accepted(hook, answer)
+
+    async def _accepted(self, hook: WebhookEntry, taken: TakenIn) -> WebhookReply:
+        code = "accepted" if taken.first else REPEATED
+        ids = {"run": taken.run, "delivery": taken.delivery}
+        if hook.webhook.respond is ResponseMode.NOTHING:
+            return WebhookReply(status=200, code=code)
+        if hook.webhook.respond is ResponseMode.RESULT:
+            end = await self._door.ends.wait(taken.delivery, taken.run, hook.webhook.wait)
+            if end is not None:
+                return _result_reply(code, {**ids, "run": taken.run or end.run}, end)
+        return json_reply(202, code, ids)
+
+
+def _store_error_reply(hook: WebhookEntry, error: MainspringError) -> WebhookReply:
+    _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)
+    return unavailable_reply("the store is away: send the same again, it counts once")
+
+
+def _result_reply(code: str, ids: dict[str, str | None], end: WaitedResult) -> WebhookReply:
+    """Return the result; of a run that did not succeed only how it ended, for its error may tell what is nobody's business outside."""
+    if end.state in _EXPECTED_STATES:
+        return json_reply(200, code, {**ids, "state": end.state, "result": end.result})
+    if end.state is DeliveryState.REFUSED:
+        return problem_reply(409, "other_body", "another delivery holds this key with another body", more=ids)
+    what = "delivery" if end.run is None else "run"
+    return problem_reply(500, "run_failed", f"the {what} is {end.state}", more={**ids, "state": end.state})
+
+
+def _unknown_path_reply(door: WebhookIntake, path: str, method: str) -> WebhookReply:
+    """Return the answer at a path that is no webhook's."""
+    if path == "/healthz":
+        return text_reply(200, "health", "ok\n") if method in ("GET", "HEAD") else _method_reply("GET, HEAD")
+    if not door.table.is_read:
+        return unavailable_reply("the store has not answered yet")
+    if door.table.is_unreadable(path):
+        return problem_reply(503, "unreadable", "this webhook cannot be read here yet", retry_after=60, close=True)
+    return problem_reply(404, "no_path", "nothing is at this path", close=True)
+
+
+def _method_reply(methods: str) -> WebhookReply:
+    reply = problem_reply(405, "method", f"only {methods}", close=True)
+    return msgspec.structs.replace(reply, headers=(*reply.headers, ("allow", methods)))

@@ -1,0 +1,110 @@
+"""What a sender is answered: a status, a small JSON document, and a code that scripts may compare."""
+
+import http
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.triggers.webhooks.webhook_body import RequestError
+from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse
+from mainspring.store.commands.results import Refused
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+_JSON, _PROBLEM, _TEXT = "application/json", "application/problem+json", "text/plain; charset=utf-8"
+_RETRY_AFTER_S = 5
+_STATUSES = {"other_body": 409, "no_trigger": 404, "busy": 429, "bad_value": 422}
+
+
+class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer. `code` is for counting; `close` ends the connection, as it must where the body was not read."""
+
+    status: int
+    code: str
+    body: bytes = b""
+    kind: str = _JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    close: bool = False
+    detail: str = ""
+    """What is wrong, for people."""
+
+    async def send(self, send: Send, *, head: bool = False) -> None:
+        """Send it; `head` = without its body."""
+        headers = [
+            ("content-length", str(len(self.body))),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            *self.headers,
+        ]
+        if self.body:
+            headers.append(("content-type", self.kind))
+        if self.close:
+            headers.append(("connection", "close"))
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": b"" if head else self.body})
+
+
+def problem_reply(
+    status: int,
+    code: str,
+    text: str,
+    *,
+    retry_after: int | None = None,
+    close: bool = False,
+    more: Mapping[str, Any] = {},
+) -> WebhookReply:
+    """Return an answer that says what is wrong (RFC 9457), and in how many seconds to come again, where that helps."""
+    title = http.HTTPStatus(status).phrase
+    document = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": text} | dict(more)
+    headers: list[tuple[str, str]] = []
+    if retry_after is not None:
+        headers.append(("retry-after", str(retry_after)))
+    if status == 401:
+        headers.append(("www-authenticate", 'Signature realm="webhook"'))
+    body = msgspec.json.encode(document)
+    return WebhookReply(
+        status=status, code=code, body=body, kind=_PROBLEM, headers=tuple(headers), close=close, detail=text
+    )
+
+
+def unavailable_reply(text: str) -> WebhookReply:
+    """Return the answer while the store cannot be asked: nothing is lost if the sender tries again."""
+    return problem_reply(503, "store_away", text, retry_after=_RETRY_AFTER_S)
+
+
+def overloaded_reply() -> WebhookReply:
+    """Return the answer while more comes than can be taken in."""
+    return problem_reply(503, "full", "too much comes at once", retry_after=1, close=True)
+
+
+def invalid_reply(found: RequestError) -> WebhookReply:
+    """Return the answer to a request that cannot count."""
+    more = {} if found.at is None else {"at": found.at}
+    return problem_reply(found.status, found.code, found.text, more=more)
+
+
+def refused_reply(found: Refused) -> WebhookReply:
+    """Return the answer to a delivery that the store refused."""
+    status = _STATUSES.get(found.code, 503)
+    wait = None
+    if status in (429, 503):
+        wait = max(1, -(-(found.retry_after_ms or 1_000) // 1_000))
+    text = "nothing is at this path" if status == 404 else found.text
+    return problem_reply(status, found.code, text, retry_after=wait)
+
+
+def setup_reply(found: ImmediateResponse) -> WebhookReply:
+    """Return the answer to a question of a set-up."""
+    return WebhookReply(status=200, code="question", body=found.body, kind=found.content_type)
+
+
+def json_reply(status: int, code: str, content: Any) -> WebhookReply:
+    """Return an answer that is JSON."""
+    return WebhookReply(status=status, code=code, body=msgspec.json.encode(content))
+
+
+def text_reply(status: int, code: str, words: str) -> WebhookReply:
+    """Return an answer in plain words."""
+    return WebhookReply(status=status, code=code, body=words.encode(), kind=_TEXT)
