@@ -24,7 +24,7 @@ def marks_of(reader: Reader, now: int) -> Marks:
     acts = [one.seq for one in status.audit_rows(reader, limit=1)]
     queues = status.queue_views(reader)
     with reader.snapshot() as read:
-        figures = read("read_figures_token", (now - MINUTES_MS - now % 60_000,))
+        figures = read("read_stats_token", (now - MINUTES_MS - now % 60_000,))
         found: dict[str, Any] = {
             # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
             "runs": [

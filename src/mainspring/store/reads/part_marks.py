@@ -30,7 +30,7 @@ def marks_of_part(reader: Reader, now: int, sees: Callable[[str], bool]) -> Mark
     triggers = [name for name in trigger_names(reader) if sees(name_parts(name)[0])]
     newest_line = parts_since(reader, now - MINUTES_MS, names, 1)
     with reader.snapshot() as read:
-        figures = read("list_figures_tokens", (now - MINUTES_MS - now % 60_000,))
+        figures = read("list_stats_tokens", (now - MINUTES_MS - now % 60_000,))
         planned = [*read("list_automation_tokens"), *read("list_schedule_tokens")]
     return hashed(
         {
