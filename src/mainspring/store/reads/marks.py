@@ -1,4 +1,4 @@
-"""Marks of what is stored: of each noun something that is another one when it changed, made of few rows, whatever their number.
+"""Change tokens of what is stored: for each noun a value that differs after a change, made of few rows, whatever their number.
 
 Invariant: what a mark costs hangs on what changed lately and on how many automations there are, never on history.
 """

@@ -1,4 +1,4 @@
-"""Marks of what belongs to some automations: who sees no others does not even hear when something of theirs changes."""
+"""Visible change tokens: those of some automations, so that a person who sees no others notices no change of theirs."""
 
 from collections.abc import Callable
 
