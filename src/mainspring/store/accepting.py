@@ -1,4 +1,4 @@
-"""Which commands accept something that would be lost with their commit. The others keep the books: any process makes them again."""
+"""Acceptance: which commands accept something that would be lost with their commit. Any process can make the other ones again."""
 
 from collections.abc import Iterable
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""How a group's results reach those who sent its commands: a caller that is blocked at once, all others by one call, which may be held.
+"""Commit callbacks: how results of a group reach the senders of its commands. A blocked caller gets its own at once, others share a call.
 
 Answers are held for a moment where the committing thread will wait for a server: whoever gets them works then.
 """

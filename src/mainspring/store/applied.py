@@ -1,4 +1,4 @@
-"""Commands of coroutines: one waits for its answer, and its loop goes on meanwhile."""
+"""Commit and wait: a coroutine sends a command and waits for its answer while its loop continues."""
 
 import asyncio
 from typing import Any, Protocol

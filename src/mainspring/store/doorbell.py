@@ -1,4 +1,4 @@
-"""Where a thread sleeps until another one rings, or a descriptor that it was given can be read.
+"""A wakeup pipe: a thread sleeps on it until another thread wakes it, or a descriptor that it was given can be read.
 
 A pipe, for a lock cannot be waited for beside a socket. Nothing is written to it while nobody sleeps.
 """

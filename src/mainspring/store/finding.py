@@ -1,4 +1,4 @@
-"""What must be true of the rows of a store, whatever the database, and what a check says where it is not."""
+"""Integrity rules: what must be true of the rows of a store, whatever the database, and what a check reports otherwise."""
 
 from collections.abc import Mapping
 from typing import Final

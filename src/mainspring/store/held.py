@@ -1,4 +1,4 @@
-"""What a restored store keeps in `meta` while it is held, whatever the database."""
+"""The restore hold: what a restored store keeps in `meta` until it is released, whatever the database."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""How much waits in each queue, and who could take it: the figures by which machines are added. Counts stop at their limits."""
+"""Load of queues: how many runs wait in each queue and which workers could take them, for autoscaling. Counts stop at their limits."""
 
 import msgspec
 

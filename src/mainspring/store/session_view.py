@@ -1,4 +1,4 @@
-"""Sessions as reads give them back: one process's life, and a worker as somebody who may take runs. Instants are ms UTC."""
+"""Views of sessions: the life of one process, and a worker that can take runs. Instants are ms UTC."""
 
 import msgspec
 

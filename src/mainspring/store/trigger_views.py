@@ -1,4 +1,4 @@
-"""What is shown of triggers and deliveries. Instants are ms UTC; bodies, data and headers are sealed."""
+"""Views of triggers and deliveries. Instants are ms UTC; bodies, data and headers are sealed."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What this process takes of its machine: told with each beat of its session, so that it can be seen from everywhere."""
+"""Usage: memory and processor time of this process, reported with each heartbeat of its session."""
 
 import resource
 import sys

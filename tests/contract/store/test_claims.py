@@ -5,6 +5,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import PauseAutomation, PauseQueue, ResumeAutomation, SetMeta, SetQueue
 from mainspring.store.commands.inbox import OpenWait
+from mainspring.store.commands.results import Done
 from mainspring.store.commands.runs import Claim, ParentLink, Release, RunKey
 from mainspring.store.commands.sessions import Bury, ClearSuspect, DrainSession
 from mainspring.store.postgres.transaction import PostgresTransaction
@@ -228,7 +229,7 @@ def test_draining_session_claims_nothing(store):
     store.start()
     store.do(DrainSession(store.session))
     assert store.ids() == []
-    assert store.do(outcome(run, 1), finish(run))[1].__class__.__name__ == "Done"
+    assert store.do(outcome(run, 1), finish(run))[1].__class__ is Done
 
 
 def test_held_store_starts_but_claims_nothing(store):

@@ -36,7 +36,7 @@ _PARAMS = {
     "list_oldest_running_of": ("[]",),
     "sum_rollups_of": ("[]", 0, 1),
     "sum_details_of": ("a", 0, 1),
-    "list_hourly_figures": ("a", 0),
+    "list_hourly_stats": ("a", 0),
     "list_hourly_durations": ("a", 0),
     "list_irregular_slots": ("[]", 0, "run", 0, 1),
 }

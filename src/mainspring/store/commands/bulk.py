@@ -1,4 +1,4 @@
-"""Bulk acts: one act on many runs or deliveries, done in pieces by whichever process has time."""
+"""Bulk operations: one operation on many runs or deliveries, done in batches by any process that has time."""
 
 import msgspec
 

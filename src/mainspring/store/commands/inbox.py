@@ -1,4 +1,4 @@
-"""Facts from outside: messages to one run, published events, and what runs wait for."""
+"""The inbox: messages to one run, published events, and what runs wait for."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What a move needs of the database at either end of it."""
+"""An endpoint of a move: what a move needs of the database at either end."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol

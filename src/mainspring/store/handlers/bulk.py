@@ -1,4 +1,4 @@
-"""Bulk acts: taking a piece is one commit, noting what became of it another; in between lie the acts, each with a command id of its own.
+"""Bulk operations: one commit leases a batch, another records its results; the operations between have command ids of their own.
 
 Whoever dies in between leaves a piece that is taken again when its time is over; its acts are answered as they were the first time.
 """

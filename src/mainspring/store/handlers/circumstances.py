@@ -1,4 +1,4 @@
-"""What processes run under: a row for each time that it was another than before."""
+"""Run conditions: what processes run under; a row for each time that a condition changed."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Counting ends: how runs ended, what they took and put out, and why they failed, in the figures of the present minute."""
+"""Counts of run ends: how runs ended, how long they took, their output size and why they failed, by minute."""
 
 from collections import Counter
 from typing import Final

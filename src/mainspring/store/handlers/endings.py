@@ -1,4 +1,4 @@
-"""Letting a run go: suspended, given back, halted for a person, or ended with all that follows from its end."""
+"""Transitions of runs: suspend, release, halt for a person, or end with all that follows from the end."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Facts for one run: each source counts once per run and kind; a run that waits wakes, an owner is told."""
+"""The inbox of a run: each source's fact counts once per run and kind; a waiting run wakes, its owner is notified."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Incidents: one row for each thing that is wrong, what became of it and what is to be told, all in the commit of the look that saw it.
+"""Changes of incidents: one row for each problem, its history and its alerts, all in the commit of the evaluation that found it.
 
 A look may be written twice, or by two watchers at once: rows of `faults` count for the first, an alert has a unique key, and what was
 resolved after a look began is not reopened by it. An instant that lies ahead was written by a clock that has been put back since: it holds

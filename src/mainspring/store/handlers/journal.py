@@ -1,4 +1,4 @@
-"""What a run's owner writes of its steps: outcomes, attempts, checkpoints. Each statement proves the claim by itself."""
+"""The journal: outcomes, attempts and checkpoints that a run's owner writes. Each statement proves the claim by itself."""
 
 import msgspec
 

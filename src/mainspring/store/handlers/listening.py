@@ -1,4 +1,4 @@
-"""Who listens inside: a published event, or the end of a run, becomes a delivery of each trigger that listens, in the same commit."""
+"""Subscriptions inside: a published event or the end of a run becomes a delivery of each subscribed trigger, in the same commit."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""That the store was lost, written down when it is back: people were told meanwhile without it, so that nobody is told here."""
+"""Store outages: recorded when the store is back. People were notified without it, so this sends no notification."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Whose run it is: what a handler answers when its statement changed nothing.
+"""Ownership of runs: what a handler answers when its statement changed nothing.
 
 Every statement of an owner's command checks claim and session by itself. Only when it changed nothing is it asked why: after a
 commit of unknown outcome (`tx.again`) the run may have been let go by the very group that is sent again.

@@ -1,4 +1,4 @@
-"""Acts of a person on a run that stopped: continue it, give a result, cancel it, declare it done, give it up.
+"""Recover a stopped run: continue it, give a result, cancel it, mark it done, discard it.
 
 Nothing of a journal is deleted: what no longer counts is superseded by the number of the generation that does not count it.
 """

@@ -1,4 +1,4 @@
-"""Room in queues with a limit whose ready runs need different workers.
+"""Queue capacity: free slots of a limited queue whose ready runs need different workers.
 
 The end of a run makes room. Its own process asks for that room by itself; other processes are told only if a run is ready that this one
 does not take. A claim leaves room to the older runs that another worker can take now, so that a steady load for one worker does not

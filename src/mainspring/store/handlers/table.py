@@ -1,4 +1,4 @@
-"""Which function answers which command."""
+"""Handlers of commands: which function answers which command."""
 
 from collections.abc import Callable
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What is turned away at a door: never taken in, kept for a while and in part, for people to see."""
+"""Rejected deliveries: never accepted, kept for a while and in part, for people to see."""
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.trigger import split_trigger_name

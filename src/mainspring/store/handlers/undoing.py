@@ -1,4 +1,4 @@
-"""Taking back what a run did that stopped: which runs it concerns, and how one is made ready for that alone."""
+"""Rollback: which runs can undo their steps, and how a stopped run is made ready for that alone."""
 
 import msgspec
 

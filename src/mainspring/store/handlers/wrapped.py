@@ -1,4 +1,4 @@
-"""Wrapped commands: described without a deployment, and recorded after their end, once, with their own instants."""
+"""Exec runs: commands of `mainspring exec`, described without a deployment and recorded once after their end, with their own instants."""
 
 import msgspec
 

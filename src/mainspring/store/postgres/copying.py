@@ -1,4 +1,4 @@
-"""A schema's store as rows: what `copying` reads from and writes to."""
+"""Rows of a schema's tables: what a copy reads and writes."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A schema's store as an end of a move."""
+"""An endpoint of a move: a schema's store."""
 
 import contextlib
 from collections.abc import Iterator

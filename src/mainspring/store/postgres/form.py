@@ -1,4 +1,4 @@
-"""Whether a schema has the form that this version reads; asked by whoever only reads and may change nothing."""
+"""Check of the version of a schema, for programs that only read and may change nothing."""
 
 import psycopg
 

@@ -1,4 +1,4 @@
-"""Clients that stand still in the middle of a transaction while others wait for what it holds: the server is told to end it.
+"""The terminator of blocking clients: the server ends a transaction whose client is silent while others wait for its locks.
 
 The server ends a transaction that is idle between two messages. A client that was stopped within one (SIGSTOP, a machine that sleeps, a
 silent line) it waits for without end, since the transaction is `active` and no statement runs. So whoever waited for a lock in vain looks

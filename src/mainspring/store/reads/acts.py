@@ -1,4 +1,4 @@
-"""The reads of acts: service.reads.Reads."""
+"""Reads of operations: service.reads.Reads."""
 
 from collections.abc import Sequence
 from typing import Any

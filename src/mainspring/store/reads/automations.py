@@ -110,7 +110,7 @@ def counted_between(reader: Reader, name: str, first_at: int, before_at: int) ->
 def hours(reader: Reader, name: str, since_at: int) -> list[HourRow]:
     """Return the figures of one automation by the hour (UTC), oldest first; an hour of which nothing was counted is left out."""
     with reader.snapshot() as read:
-        rows = read("list_hourly_figures", (name, since_at - since_at % 3_600_000))
+        rows = read("list_hourly_stats", (name, since_at - since_at % 3_600_000))
         took: dict[int, dict[int, int]] = {}
         for hour_at, what, n in read("list_hourly_durations", (name, since_at - since_at % 3_600_000)):
             took.setdefault(hour_at, {})[int(what.removeprefix(_BUCKET))] = int(n)

@@ -1,4 +1,4 @@
-"""How far lists go: what stands at the end of every order, for first pages and for what begins with a text; how many groups there are."""
+"""Bounds of lists: what is last in every order, for first pages and for prefixes; how many groups there are."""
 
 NEWEST = 2**63 - 1
 """Above the number of every row: the cursor of a first page."""

@@ -1,4 +1,4 @@
-"""Reads of bulk acts: lists, one, and what became of each of its parts."""
+"""Reads of bulk operations: lists, one, and the result of each of its runs."""
 
 from typing import Any
 

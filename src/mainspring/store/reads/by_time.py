@@ -1,4 +1,4 @@
-"""Numbers of rows that are in the order of time, found by an instant: by halves, without an index of it."""
+"""Search by time: find the number of a row by an instant, by halves, where rows are in the order of time."""
 
 from mainspring.store.base import Snapshot
 

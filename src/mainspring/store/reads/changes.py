@@ -1,4 +1,4 @@
-"""Reads of what changed: code, configuration, versions, and acts of people."""
+"""Reads of recent changes: code, configuration, versions, and operations of people."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What of the lost interval of a restored store waits for a person: slots, deliveries and messages that were set aside, and kept events."""
+"""Losses of a restored store that wait for a person: slots, deliveries and messages of the lost interval, and kept events."""
 
 import msgspec
 

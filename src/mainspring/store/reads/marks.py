@@ -1,4 +1,4 @@
-"""Marks of what is stored: of each noun something that is another one when it changed, made of few rows, whatever their number.
+"""Change tokens of what is stored: for each noun a value that differs after a change, made of few rows, whatever their number.
 
 Invariant: what a mark costs hangs on what changed lately and on how many automations there are, never on history.
 """
@@ -24,7 +24,7 @@ def marks_of(reader: Reader, now: int) -> Marks:
     acts = [one.seq for one in status.audit_rows(reader, limit=1)]
     queues = status.queue_views(reader)
     with reader.snapshot() as read:
-        figures = read("read_figures_token", (now - MINUTES_MS - now % 60_000,))
+        figures = read("read_stats_token", (now - MINUTES_MS - now % 60_000,))
         found: dict[str, Any] = {
             # An act may have changed any run; what moved a run without one is in the figures, or among the newest.
             "runs": [

@@ -1,4 +1,4 @@
-"""Marks of what belongs to some automations: who sees no others does not even hear when something of theirs changes."""
+"""Visible change tokens: those of some automations, so that a person who sees no others notices no change of theirs."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def marks_of_part(reader: Reader, now: int, sees: Callable[[str], bool]) -> Mark
     triggers = [name for name in trigger_names(reader) if sees(split_trigger_name(name)[0])]
     newest_line = parts_since(reader, now - MINUTES_MS, names, 1)
     with reader.snapshot() as read:
-        figures = read("list_figures_tokens", (now - MINUTES_MS - now % 60_000,))
+        figures = read("list_stats_tokens", (now - MINUTES_MS - now % 60_000,))
         planned = [*read("list_automation_tokens"), *read("list_schedule_tokens")]
     return hashed(
         {

@@ -1,4 +1,4 @@
-"""What the newest runs of an automation did, one after the other, and how they ended. No value is read."""
+"""Paths of runs: the steps of the newest runs of an automation, in order, and how they ended. No value is read."""
 
 import json
 from typing import Final

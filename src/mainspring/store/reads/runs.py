@@ -1,4 +1,4 @@
-"""Reads of runs for people: one run and its story, ids from what a person types, lists page by page."""
+"""Views of runs for people: one run and its story, ids from what a person types, lists page by page."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final

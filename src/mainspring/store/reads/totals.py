@@ -1,4 +1,4 @@
-"""What was ever counted of each automation: starts, ends, steps, latency, sizes, reasons. Nothing is forgotten: it never goes down."""
+"""Totals of each automation: starts, ends, steps, latency, sizes, reasons. Nothing is forgotten, so they never decrease."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

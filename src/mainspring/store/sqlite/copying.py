@@ -1,4 +1,4 @@
-"""A store's file as rows: what `copying` reads from and writes to."""
+"""Rows of a file's tables: what a copy reads and writes."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence

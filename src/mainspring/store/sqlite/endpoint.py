@@ -1,4 +1,4 @@
-"""A store's file as an end of a move."""
+"""An endpoint of a move: a store's file."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a file has the form that this version reads; asked by whoever only reads and may change nothing."""
+"""Check of the schema version of a file, for programs that only read and may change nothing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whether the files that a connection has open still stand under their names: what is committed into a removed file is lost in silence.
+"""Identity of files: whether those that a connection has open still have their names. A commit into a removed file is lost silently.
 
 By names and numbers only. Nothing is opened here: closing a descriptor of a file that SQLite uses would drop its locks.
 """

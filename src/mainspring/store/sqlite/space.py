@@ -1,4 +1,4 @@
-"""Giving space back to the disk, a little at a time, so that retention makes the file smaller and nobody waits long for it."""
+"""Vacuum: give space back to the disk, a little at a time, so that retention makes the file smaller and no commit waits long."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What arrives and what is decided, many at a time: where no pace and no key of a run has a say in it."""
+"""Deliveries, many at a time: what arrives and what is decided, without flow control or a run key."""
 
 from collections.abc import Sequence
 from typing import Any

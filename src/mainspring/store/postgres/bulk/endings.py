@@ -1,4 +1,4 @@
-"""Letting runs go, many at a time: what follows from the end of each is nothing that another run could see."""
+"""Transitions of runs, many at a time: the end of each has no effect that another run could see."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

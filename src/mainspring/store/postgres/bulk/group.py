@@ -1,4 +1,4 @@
-"""In which order a group's commands are answered, and which of them together.
+"""Batching: in which order a group's commands are answered, and which of them together.
 
 Commands of one run keep their order. Commands of two runs may change places only where neither can see the other: those of the kinds
 below that go the plain way. All others are answered by their handler, one by one, after all that stands before and before all that comes

@@ -1,4 +1,4 @@
-"""What the order of a group must know of one kind of command."""
+"""The batch rule of one kind of command: what the order of a group must know of it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
